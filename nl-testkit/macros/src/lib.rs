@@ -1,0 +1,1 @@
+//! The `#[nl_testkit::test]` attribute.

@@ -1,0 +1,1 @@
+//! Private networks for testing netlink programs.
