@@ -1,0 +1,3 @@
+fn main() {
+    let _ = nl_bridge::Bridge::connect();
+}

@@ -1,0 +1,5 @@
+use nlink::{Connection, Route};
+
+fn main() {
+    let _ = Connection::<Route>::new();
+}

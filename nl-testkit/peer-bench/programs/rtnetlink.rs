@@ -1,0 +1,3 @@
+fn main() {
+    let _ = rtnetlink::new_connection();
+}

@@ -1,0 +1,168 @@
+//! What std has no safe door to: resource usage, namespaces, a netlink socket, counted allocations.
+#![expect(unsafe_code, reason = "the one module that talks to libc and to the allocator")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// User and system time of this process so far.
+pub(crate) fn cpu_of_this_process() -> io::Result<Duration> {
+    cpu(libc::RUSAGE_SELF)
+}
+
+/// User and system time of all children waited for so far, and of theirs.
+pub(crate) fn cpu_of_children() -> io::Result<Duration> {
+    cpu(libc::RUSAGE_CHILDREN)
+}
+
+/// A blocking rtnetlink socket with strict checking, so the kernel honours dump filters. One `read` is one
+/// datagram, one `write` is one send to the kernel.
+pub(crate) fn route_socket() -> io::Result<File> {
+    const ON_LENGTH: libc::socklen_t = 4;
+
+    // SAFETY: no pointers are passed.
+    let fd =
+        unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave us this descriptor and nobody else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let on: libc::c_int = 1;
+    // SAFETY: the value pointer and its length describe `on`, which outlives the call.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_NETLINK,
+            libc::NETLINK_GET_STRICT_CHK,
+            (&raw const on).cast(),
+            ON_LENGTH,
+        )
+    };
+    if set < 0 { Err(io::Error::last_os_error()) } else { Ok(File::from(socket)) }
+}
+
+/// Makes `command` start as root of a new user and network namespace, and die with this process.
+pub(crate) fn in_new_namespaces(command: &mut Command) {
+    // SAFETY: these calls take no arguments and cannot fail.
+    let (uid, gid, parent) = unsafe { (libc::geteuid(), libc::getegid(), libc::getpid()) };
+    let maps = [
+        (c"/proc/self/setgroups", CString::from(c"deny")),
+        (c"/proc/self/uid_map", decimal_map(uid)),
+        (c"/proc/self/gid_map", decimal_map(gid)),
+    ];
+    let enter = move || {
+        // SAFETY: no pointers are passed.
+        if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        for (path, text) in &maps {
+            write_once(path, text)?;
+        }
+        // After the change of credentials, which would have cleared it.
+        // SAFETY: no pointers are passed.
+        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call takes no arguments.
+        if unsafe { libc::getppid() } != parent { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    };
+    // SAFETY: between fork and exec `enter` makes system calls only; it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(enter) };
+}
+
+/// Allocations made so far: how many, and how many bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Allocations {
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Allocations {
+    /// Exact while one thread allocates, which is how the decoders are measured.
+    pub(crate) fn so_far() -> Self {
+        Self { count: COUNT.load(Relaxed), bytes: BYTES.load(Relaxed) }
+    }
+}
+
+fn cpu(who: libc::c_int) -> io::Result<Duration> {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: the pointer is to writable memory of the right type.
+    if unsafe { libc::getrusage(who, usage.as_mut_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: getrusage succeeded, so it filled the structure.
+    let usage = unsafe { usage.assume_init() };
+    Ok(duration(usage.ru_utime) + duration(usage.ru_stime))
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let micros = time.tv_sec * 1_000_000 + time.tv_usec;
+    Duration::from_micros(micros.unsigned_abs())
+}
+
+fn decimal_map(outside: u32) -> CString {
+    CString::new(format!("0 {outside} 1")).unwrap_or_default()
+}
+
+fn write_once(path: &std::ffi::CStr, text: &CString) -> io::Result<()> {
+    // SAFETY: `path` is a NUL-terminated string.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just opened and nobody else owns it.
+    let file = unsafe { OwnedFd::from_raw_fd(fd) };
+    let bytes = text.as_bytes();
+    // SAFETY: the pointer and the length describe `bytes`.
+    let written = unsafe { libc::write(file.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+    if written < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Counts with a plain load and store: a locked add per allocation would be charged to those who allocate.
+#[derive(Debug)]
+struct Counting;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count(size: usize) {
+    COUNT.store(COUNT.load(Relaxed) + 1, Relaxed);
+    BYTES.store(BYTES.load(Relaxed) + size as u64, Relaxed);
+}
+
+// SAFETY: every call is passed to the system allocator unchanged; counting touches two atomics only.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps GlobalAlloc's contract, which is the same for System.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
