@@ -1,1 +1,74 @@
-//! nl-core
+//! The netlink plumbing that the nl-* crates share, for programs and crates that speak netlink themselves.
+//!
+//! # What it does
+//! Attributes and messages without copies ([`attr`], [`message`]), one error that says what was asked, who refused
+//! and what to change ([`error`]), and the ways to talk to the kernel: requests ([`connection`]), tables
+//! ([`dump`]), bulk changes ([`batch`]), events ([`monitor`]), each of them in any network namespace ([`netns`]).
+//!
+//! # Example
+//! ```no_run
+//! use futures_util::TryStreamExt;
+//! use nl_core::connection::{Connection, Protocol};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> nl_core::Result<()> {
+//!     let conn = Connection::open(Protocol::Route)?;
+//!
+//!     // One object.
+//!     let lo = conn.link("lo").await?;
+//!     println!("{} is number {}, MTU {} bytes", lo.name, lo.index, lo.mtu);
+//!
+//!     // A table, as a stream in constant memory.
+//!     let mut links = conn.links();
+//!     while let Some(link) = links.try_next().await? {
+//!         println!("{}: {} ({})", link.index, link.name, link.kind.as_deref().unwrap_or("device"));
+//!     }
+//!
+//!     // An error names the operation, the object and the errno.
+//!     let error = conn.link("no-such-dev").await.unwrap_err();
+//!     assert_eq!(error.to_string(), "look up link no-such-dev: No such device (ENODEV)");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Permissions and namespaces
+//! Reading takes no privilege; changing takes `CAP_NET_ADMIN` in the user namespace that owns the network
+//! namespace. A socket belongs to the namespace it is opened in; see [`netns`].
+//!
+//! # Features
+//! - `tokio` (on by default): everything that talks to the kernel. Without it, [`attr`], [`message`], [`error`] and
+//!   [`addr`] remain: a codec without input and output.
+//! - `interop`: messages of the netlink-packet-* crates over our connection.
+//! - `serde`: `Serialize` on what is read from the kernel.
+#![deny(missing_docs, unsafe_code)]
+
+pub mod addr;
+pub mod attr;
+#[cfg(feature = "tokio")]
+pub mod batch;
+#[cfg(feature = "tokio")]
+pub mod connection;
+#[cfg(feature = "tokio")]
+pub mod dump;
+pub mod error;
+#[cfg(feature = "tokio")]
+pub mod genl;
+#[cfg(feature = "interop")]
+pub mod interop;
+#[cfg(feature = "tokio")]
+pub mod link;
+pub mod message;
+#[cfg(feature = "tokio")]
+pub mod monitor;
+#[cfg(feature = "tokio")]
+pub mod netns;
+#[cfg(feature = "tokio")]
+mod socket;
+#[cfg(feature = "tokio")]
+#[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
+mod sys;
+
+pub use addr::{Dev, MacAddr};
+#[cfg(feature = "tokio")]
+pub use connection::{Connection, Protocol};
+pub use error::{Error, Result};

@@ -1,0 +1,243 @@
+//! Addresses and names that appear in more than one feature crate.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::attr::{Attr, DecodeError};
+use crate::error::{Error, Result};
+
+/// An Ethernet address, written `02:00:00:00:00:01`.
+///
+/// ```
+/// use nl_core::addr::MacAddr;
+///
+/// let mac: MacAddr = "02:00:00:00:00:01".parse()?;
+/// assert_eq!(mac, MacAddr::new([2, 0, 0, 0, 0, 1]));
+/// assert!(!mac.is_multicast());
+/// # Ok::<(), nl_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MacAddr([u8; 6]);
+
+impl MacAddr {
+    /// `00:00:00:00:00:00`: on a VXLAN device, the default destination.
+    pub const ZERO: Self = Self([0; 6]);
+    /// `ff:ff:ff:ff:ff:ff`.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
+    /// The address with these octets, in the order they are written and sent.
+    #[must_use]
+    pub const fn new(octets: [u8; 6]) -> Self {
+        Self(octets)
+    }
+
+    /// The octets, in the order they are written and sent.
+    #[must_use]
+    pub const fn octets(self) -> [u8; 6] {
+        self.0
+    }
+
+    /// Whether it is a group address (multicast or broadcast).
+    #[must_use]
+    pub const fn is_multicast(self) -> bool {
+        self.0[0] & 1 != 0
+    }
+
+    /// Whether it is all zero.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self == Self::ZERO
+    }
+
+    /// Reads an attribute of exactly six bytes.
+    ///
+    /// # Errors
+    /// The attribute has another length.
+    #[inline]
+    pub fn from_attr(attr: Attr<'_>) -> Result<Self, DecodeError> {
+        attr.array().map(Self)
+    }
+}
+
+impl From<[u8; 6]> for MacAddr {
+    fn from(octets: [u8; 6]) -> Self {
+        Self(octets)
+    }
+}
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for MacAddr {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = || {
+            Error::usage(format!(
+                "\"{text}\" is no MAC address: six two-digit hexadecimal octets, joined by ':'"
+            ))
+        };
+        let mut octets = [0; 6];
+        let mut parts = text.split(':');
+        for octet in &mut octets {
+            let part = parts.next().filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()));
+            *octet = u8::from_str_radix(part.ok_or_else(bad)?, 16).map_err(|_| bad())?;
+        }
+        if parts.next().is_some() { Err(bad()) } else { Ok(Self(octets)) }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for MacAddr {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The longest interface name, without the terminating NUL (`IFNAMSIZ - 1`).
+pub const IFNAME_MAX: usize = 15;
+
+/// A network device as a caller names it: by index, which is exact and costs nothing, or by name, which is asked
+/// of the kernel first.
+///
+/// ```
+/// use nl_core::addr::Dev;
+///
+/// assert_eq!(Dev::from(5), Dev::Index(5));
+/// assert_eq!(Dev::from("swp1").to_string(), "swp1");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dev {
+    /// The interface index, above 0.
+    Index(u32),
+    /// The interface name, up to 15 bytes.
+    Name(String),
+}
+
+impl Dev {
+    /// Checks what can be checked before the kernel is asked.
+    ///
+    /// # Errors
+    /// Index 0, an index over the kernel's limit of 2³¹−1, or a name that is empty, over 15 bytes, `.` or `..`,
+    /// or holds a slash, a colon, a blank or a NUL.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Index(0) => Err(Error::usage("interface index 0; the first one is 1")),
+            Self::Index(index) if i32::try_from(*index).is_err() => {
+                Err(Error::usage(format!("interface index {index}; the largest is {}", i32::MAX)))
+            }
+            Self::Index(_) => Ok(()),
+            Self::Name(name) => check_name(name),
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > IFNAME_MAX {
+        let len = name.len();
+        return Err(Error::usage(format!(
+            "interface name \"{name}\" has {len} bytes; 1 to {IFNAME_MAX} are possible"
+        )));
+    }
+    if matches!(name, "." | "..")
+        || name.bytes().any(|b| matches!(b, b'/' | b':' | 0) || b.is_ascii_whitespace())
+    {
+        return Err(Error::usage(format!(
+            "{name:?} is no interface name: no '/', ':', blanks or NUL, not '.' or '..'"
+        )));
+    }
+    Ok(())
+}
+
+impl fmt::Display for Dev {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "#{index}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Debug for Dev {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<u32> for Dev {
+    fn from(index: u32) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl From<&str> for Dev {
+    fn from(name: &str) -> Self {
+        Self::Name(name.into())
+    }
+}
+
+impl From<String> for Dev {
+    fn from(name: String) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<&Dev> for Dev {
+    fn from(dev: &Dev) -> Self {
+        dev.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mac_address_reads_back_as_it_prints() {
+        let mac = MacAddr::new([0x02, 0xab, 0, 1, 0xff, 9]);
+        assert_eq!(mac.to_string(), "02:ab:00:01:ff:09");
+        assert_eq!(mac.to_string().parse::<MacAddr>().unwrap(), mac);
+    }
+
+    #[test]
+    fn malformed_mac_addresses_are_refused() {
+        for text in [
+            "",
+            "02:00:00:00:00",
+            "02:00:00:00:00:01:02",
+            "02-00-00-00-00-01",
+            "2:0:0:0:0:1",
+            "+2:00:00:00:00:01",
+        ] {
+            assert!(text.parse::<MacAddr>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn impossible_devices_are_refused_with_the_limit_in_the_text() {
+        let error = Dev::from("a-name-of-16-byt").check().unwrap_err();
+        assert!(error.to_string().contains("15"), "{error}");
+        for dev in [
+            Dev::from(""),
+            Dev::from("a/b"),
+            Dev::from("a b"),
+            Dev::from(".."),
+            Dev::from(0),
+            Dev::from(1 << 31),
+        ] {
+            assert!(dev.check().is_err(), "{dev:?} was taken");
+        }
+        Dev::from("fifteen-bytes-x").check().unwrap();
+    }
+}

@@ -1,0 +1,223 @@
+use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
+
+use super::{HEADER_LEN, MAX_VALUE_LEN, NLA_F_NESTED, NLA_TYPE_MASK, align};
+
+/// Why a request could not be encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// An attribute's value, or all that is nested in it, is over [`MAX_VALUE_LEN`].
+    #[error("attribute {kind}: {len} bytes, the limit is {MAX_VALUE_LEN}")]
+    TooLong {
+        /// The attribute's type.
+        kind: u16,
+        /// The length of the value.
+        len: usize,
+    },
+    /// A string holds a NUL byte, which would end it early.
+    #[error("attribute {kind}: a NUL byte inside the text")]
+    Nul {
+        /// The attribute's type.
+        kind: u16,
+    },
+}
+
+/// A growing list of attributes. Remembers the first thing that could not be encoded and refuses to
+/// [`finish`](Self::finish) then, so the writing itself needs no error handling.
+#[derive(Debug, Default)]
+pub struct AttrBuf {
+    bytes: Vec<u8>,
+    fault: Option<EncodeError>,
+}
+
+impl AttrBuf {
+    /// An empty list.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), fault: None }
+    }
+
+    /// Writes attributes behind those that are there.
+    pub fn writer(&mut self) -> AttrWriter<'_> {
+        AttrWriter { buf: &mut self.bytes, fault: &mut self.fault }
+    }
+
+    /// The encoded bytes.
+    ///
+    /// # Errors
+    /// Something that was written does not fit its attribute.
+    pub fn finish(self) -> Result<Vec<u8>, EncodeError> {
+        match self.fault {
+            None => Ok(self.bytes),
+            Some(fault) => Err(fault),
+        }
+    }
+}
+
+/// Appends attributes to a message.
+///
+/// Every method writes one attribute: header, value, zeroed padding. What cannot be encoded is remembered and
+/// makes the whole message unsendable; it never panics and never truncates.
+#[derive(Debug)]
+pub struct AttrWriter<'a> {
+    buf: &'a mut Vec<u8>,
+    fault: &'a mut Option<EncodeError>,
+}
+
+impl<'a> AttrWriter<'a> {
+    pub(crate) fn new(buf: &'a mut Vec<u8>, fault: &'a mut Option<EncodeError>) -> Self {
+        Self { buf, fault }
+    }
+
+    /// An attribute with these bytes as its value.
+    #[inline]
+    pub fn bytes(&mut self, kind: u16, value: &[u8]) -> &mut Self {
+        let Ok(len) = u16::try_from(value.len() + HEADER_LEN) else {
+            return self.fail(EncodeError::TooLong { kind: kind & NLA_TYPE_MASK, len: value.len() });
+        };
+        self.buf.extend_from_slice(&len.to_ne_bytes());
+        self.buf.extend_from_slice(&kind.to_ne_bytes());
+        self.buf.extend_from_slice(value);
+        self.pad();
+        self
+    }
+
+    /// An attribute without a value, whose presence is the message (`NLA_FLAG`).
+    pub fn flag(&mut self, kind: u16) -> &mut Self {
+        self.bytes(kind, &[])
+    }
+
+    /// An 8-bit number.
+    pub fn u8(&mut self, kind: u16, value: u8) -> &mut Self {
+        self.bytes(kind, &[value])
+    }
+
+    /// A 16-bit number in the machine's byte order.
+    pub fn u16(&mut self, kind: u16, value: u16) -> &mut Self {
+        self.bytes(kind, &value.to_ne_bytes())
+    }
+
+    /// A 32-bit number in the machine's byte order.
+    pub fn u32(&mut self, kind: u16, value: u32) -> &mut Self {
+        self.bytes(kind, &value.to_ne_bytes())
+    }
+
+    /// A 64-bit number in the machine's byte order.
+    pub fn u64(&mut self, kind: u16, value: u64) -> &mut Self {
+        self.bytes(kind, &value.to_ne_bytes())
+    }
+
+    /// A signed 32-bit number in the machine's byte order.
+    pub fn i32(&mut self, kind: u16, value: i32) -> &mut Self {
+        self.bytes(kind, &value.to_ne_bytes())
+    }
+
+    /// A 16-bit number in network byte order.
+    pub fn be16(&mut self, kind: u16, value: u16) -> &mut Self {
+        self.bytes(kind, &value.to_be_bytes())
+    }
+
+    /// A 32-bit number in network byte order.
+    pub fn be32(&mut self, kind: u16, value: u32) -> &mut Self {
+        self.bytes(kind, &value.to_be_bytes())
+    }
+
+    /// A 64-bit number in network byte order.
+    pub fn be64(&mut self, kind: u16, value: u64) -> &mut Self {
+        self.bytes(kind, &value.to_be_bytes())
+    }
+
+    /// An IP address: 4 or 16 bytes.
+    pub fn ip(&mut self, kind: u16, value: IpAddr) -> &mut Self {
+        match value {
+            IpAddr::V4(v4) => self.bytes(kind, &v4.octets()),
+            IpAddr::V6(v6) => self.bytes(kind, &v6.octets()),
+        }
+    }
+
+    /// Text, terminated with a NUL byte as the kernel's string attributes are.
+    pub fn str(&mut self, kind: u16, value: &str) -> &mut Self {
+        if value.as_bytes().contains(&0) {
+            return self.fail(EncodeError::Nul { kind: kind & NLA_TYPE_MASK });
+        }
+        let Ok(len) = u16::try_from(value.len() + 1 + HEADER_LEN) else {
+            return self.fail(EncodeError::TooLong { kind: kind & NLA_TYPE_MASK, len: value.len() + 1 });
+        };
+        self.buf.extend_from_slice(&len.to_ne_bytes());
+        self.buf.extend_from_slice(&kind.to_ne_bytes());
+        self.buf.extend_from_slice(value.as_bytes());
+        self.buf.push(0);
+        self.pad();
+        self
+    }
+
+    /// Opens a nest marked with `NLA_F_NESTED`. What is written through the returned scope is inside it; dropping
+    /// the scope closes the nest and sets its length.
+    pub fn nested(&mut self, kind: u16) -> Nested<'_> {
+        self.open(kind | NLA_F_NESTED)
+    }
+
+    /// Opens a nest without the mark, as some older parts of the kernel's interface have it.
+    pub fn nested_unmarked(&mut self, kind: u16) -> Nested<'_> {
+        self.open(kind)
+    }
+
+    fn open(&mut self, kind: u16) -> Nested<'_> {
+        let start = self.buf.len();
+        // The placeholder is the largest length: a nest that is never closed reaches past the end of the
+        // message and is refused by every reader, instead of being taken for an empty one.
+        self.buf.extend_from_slice(&u16::MAX.to_ne_bytes());
+        self.buf.extend_from_slice(&kind.to_ne_bytes());
+        Nested { start, writer: AttrWriter { buf: self.buf, fault: self.fault } }
+    }
+
+    fn pad(&mut self) {
+        self.buf.resize(align(self.buf.len()), 0);
+    }
+
+    fn fail(&mut self, error: EncodeError) -> &mut Self {
+        self.fault.get_or_insert(error);
+        self
+    }
+}
+
+/// An open nest. Writes like an [`AttrWriter`]; dropping it closes the nest.
+#[derive(Debug)]
+pub struct Nested<'a> {
+    start: usize,
+    writer: AttrWriter<'a>,
+}
+
+impl<'a> Deref for Nested<'a> {
+    type Target = AttrWriter<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.writer
+    }
+}
+
+impl DerefMut for Nested<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.writer
+    }
+}
+
+impl Drop for Nested<'_> {
+    fn drop(&mut self) {
+        let len = self.writer.buf.len() - self.start;
+        let head =
+            self.writer.buf.get_mut(self.start..).and_then(|nest| nest.first_chunk_mut::<HEADER_LEN>());
+        match (u16::try_from(len), head) {
+            (Ok(len), Some(head)) => {
+                let [a, b] = len.to_ne_bytes();
+                head[0] = a;
+                head[1] = b;
+            }
+            (_, head) => {
+                let kind = head.map_or(0, |h| u16::from_ne_bytes([h[2], h[3]]) & NLA_TYPE_MASK);
+                self.writer.fail(EncodeError::TooLong { kind, len: len - HEADER_LEN });
+            }
+        }
+    }
+}

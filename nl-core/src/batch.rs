@@ -1,0 +1,363 @@
+//! Thousands of changes in few system calls: a stream of one result per request, in the order of the requests.
+//!
+//! ```no_run
+//! use futures_util::StreamExt;
+//! use nl_core::connection::{Connection, Protocol};
+//! use nl_core::message::Request;
+//!
+//! # async fn example(requests: Vec<Request>) -> nl_core::Result<()> {
+//! let conn = Connection::open(Protocol::Route)?;
+//! let mut results = conn.batch(requests);
+//! while let Some(result) = results.next().await {
+//!     if let Err(error) = result {
+//!         eprintln!("{error}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The requests are packed into datagrams of which only the last message asks to be acknowledged, the fence: the
+//! kernel works through a datagram in order, answers each failure by its sequence number and is silent about the
+//! successes. A datagram holds no more requests than the receive buffer holds answers, so that even if all of
+//! them fail none is lost. Requests are drawn from the iterator as they are sent, so a million of them take no more
+//! memory than one datagram.
+//!
+//! A request that fails does not keep the kernel from carrying out those behind it, unless
+//! [`stop_at_first_failure`](Batch::stop_at_first_failure) is asked for. Dropping the stream sends no more; what was sent is
+//! carried out.
+//!
+//! Requests that are answered with an object are not for a batch: their answers are passed over.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio::time::{Instant, Sleep, sleep};
+use zeroize::Zeroize;
+
+use crate::error::{Ack, Error, ErrorKind, Result, Schema, decode_error};
+use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR, Request};
+use crate::socket::{Endpoint, RECEIVE_LEN, ReceiveBuffer, Socket, answers_that_fit};
+
+/// Beyond this many requests in a datagram nothing is gained.
+const MAX_PER_DATAGRAM: usize = 512;
+/// Nor beyond this many bytes; a single larger request still goes out, in a datagram of its own.
+const DATAGRAM_TARGET: usize = 64 * 1024;
+const RECEIVE_BUFFER: usize = 1024 * 1024;
+
+/// Requests being carried out: a `Stream` of `Result<Ack>`, one per request, in order.
+#[must_use = "a batch sends nothing until it is polled"]
+pub struct Batch<I> {
+    endpoint: Endpoint,
+    timeout: Option<Duration>,
+    requests: I,
+    /// Drawn from `requests` and not sent, for want of room in the last datagram.
+    held_back: Option<Request>,
+    socket: Option<Socket>,
+    /// What is on its way: the bytes, and where each request stands in them.
+    datagram: Vec<u8>,
+    slots: Vec<Slot>,
+    /// The fence of the datagram on its way has not answered yet.
+    waiting: bool,
+    results: VecDeque<Result<Ack>>,
+    next_seq: u32,
+    buffer: Vec<u8>,
+    stop_at_first_failure: bool,
+    ended: bool,
+    sensitive: bool,
+    /// A datagram was sent since the runtime last got a turn.
+    busy: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// One request of the datagram on its way.
+struct Slot {
+    bytes: std::ops::Range<usize>,
+    schema: &'static Schema,
+    result: Option<Result<Ack>>,
+}
+
+impl<I: Iterator<Item = Request>> Batch<I> {
+    pub(crate) fn new(endpoint: Endpoint, timeout: Option<Duration>, requests: I) -> Self {
+        Self {
+            endpoint,
+            timeout,
+            requests,
+            held_back: None,
+            socket: None,
+            datagram: Vec::new(),
+            slots: Vec::new(),
+            waiting: false,
+            results: VecDeque::new(),
+            next_seq: 1,
+            buffer: Vec::new(),
+            stop_at_first_failure: false,
+            ended: false,
+            sensitive: false,
+            busy: false,
+            timer: None,
+        }
+    }
+
+    /// Ends with the first failure: nothing behind it is sent.
+    ///
+    /// The kernel goes on behind a failure inside a datagram, so each request then travels in one of its own.
+    /// That costs about four times as much.
+    pub fn stop_at_first_failure(mut self) -> Self {
+        self.stop_at_first_failure = true;
+        self
+    }
+
+    /// Carries everything out and counts.
+    ///
+    /// At most `keep` failures are kept, with the position of their requests; the others are only counted.
+    pub async fn summarize(mut self, keep: usize) -> Summary {
+        let mut summary = Summary::default();
+        let mut position = 0;
+        while let Some(result) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
+            match result {
+                Ok(_) => summary.succeeded += 1,
+                Err(error) => {
+                    summary.failed += 1;
+                    if summary.failures.len() < keep {
+                        summary.failures.push((position, error));
+                    }
+                }
+            }
+            position += 1;
+        }
+        summary
+    }
+
+    /// Packs and sends the next datagram. `false` when there is nothing left.
+    fn send(&mut self) -> Result<bool> {
+        let socket = match &mut self.socket {
+            Some(socket) => socket,
+            empty => empty.insert(self.endpoint.open_socket(ReceiveBuffer::Raise(RECEIVE_BUFFER))?),
+        };
+        let limit = socket.send_limit();
+        let most = match self.stop_at_first_failure {
+            true => 1,
+            false => answers_that_fit(socket.receive_buffer()).min(MAX_PER_DATAGRAM),
+        };
+        self.datagram.clear();
+        self.slots.clear();
+        while self.slots.len() < most {
+            let Some(mut request) = self.held_back.take().or_else(|| self.requests.next()) else { break };
+            let start = self.datagram.len();
+            let room = if start == 0 { limit } else { limit.min(DATAGRAM_TARGET) };
+            if start != 0 && start + request.len() > room {
+                self.held_back = Some(request);
+                break;
+            }
+            let result = match request.encoded() {
+                Ok(message) if message.len() > limit => {
+                    let len = message.len();
+                    Some(Error::usage(format!(
+                        "a request of {len} bytes; the socket's send buffer takes {limit}"
+                    )))
+                }
+                Ok(message) => {
+                    crate::message::append(&mut self.datagram, message, self.next_seq, 0);
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            let result = result.map(|error| Err(request.explain(error)));
+            let failed = result.is_some();
+            self.sensitive |= request.is_sensitive();
+            self.slots.push(Slot { bytes: start..self.datagram.len(), schema: request.schema(), result });
+            self.next_seq = self.next_seq.wrapping_add(1);
+            if failed && self.stop_at_first_failure {
+                break;
+            }
+        }
+        let Some(fence) = self.slots.iter().rfind(|slot| slot.result.is_none()) else {
+            return Ok(!self.slots.is_empty());
+        };
+        if let Some(flags) = self.datagram.get_mut(fence.bytes.start..).and_then(|m| m.get_mut(6..8)) {
+            let set = flags.first_chunk::<2>().map_or(0, |f| u16::from_ne_bytes(*f)) | NLM_F_ACK;
+            flags.copy_from_slice(&set.to_ne_bytes());
+        }
+        self.buffer.resize(RECEIVE_LEN, 0);
+        socket.send(&self.datagram)?;
+        self.waiting = true;
+        self.busy = true;
+        Ok(true)
+    }
+
+    /// Sorts a datagram of answers into the slots. The fence's answer is the last.
+    fn sort(&mut self, len: usize) {
+        let first_seq = self.next_seq.wrapping_sub(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        let fence =
+            self.slots.iter().rposition(|slot| !matches!(slot.result, Some(Err(ref e)) if e.is_usage()));
+        for message in
+            Messages::new(self.buffer.get(..len).unwrap_or_default()).map_while(std::result::Result::ok)
+        {
+            if message.kind() != NLMSG_ERROR {
+                continue;
+            }
+            let place = usize::try_from(message.seq().wrapping_sub(first_seq)).unwrap_or(usize::MAX);
+            let Some(slot) = self.slots.get_mut(place) else { continue };
+            let request = self.datagram.get(slot.bytes.clone()).unwrap_or_default();
+            slot.result = Some(
+                decode_error(message.flags(), message.payload())
+                    .map_err(|error| error.about(slot.schema, request)),
+            );
+            if Some(place) == fence {
+                self.waiting = false;
+            }
+        }
+    }
+
+    /// Hands out what is known. Without an answer a request went well, if the fence answered; if answers were
+    /// lost, its outcome is not known.
+    fn settle(&mut self, loss: Option<ErrorKind>) {
+        self.waiting = false;
+        let mut first_loss = loss;
+        let lost = first_loss.is_some();
+        for slot in self.slots.drain(..) {
+            let request = self.datagram.get(slot.bytes).unwrap_or_default();
+            self.results.push_back(slot.result.unwrap_or_else(|| {
+                if !lost {
+                    return Ok(Ack::default());
+                }
+                let kind = first_loss.take().unwrap_or(ErrorKind::Overrun);
+                Err(Error::new(kind).about(slot.schema, request))
+            }));
+        }
+    }
+
+    fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.waiting {
+            let Some(socket) = &self.socket else { break };
+            match socket.poll_receive(cx, &mut self.buffer) {
+                Poll::Ready(Ok(len)) => self.sort(len),
+                Poll::Ready(Err(error)) => {
+                    let kind = match error.is_overrun() {
+                        true => {
+                            // Reading on until nothing is left lets the kernel queue answers again.
+                            let _ = socket.drain(&mut self.buffer);
+                            ErrorKind::Overrun
+                        }
+                        false => {
+                            self.ended = true;
+                            ErrorKind::Closed
+                        }
+                    };
+                    self.settle(Some(kind));
+                    return Poll::Ready(());
+                }
+                Poll::Pending => {
+                    let Some(limit) = self.timeout else { return Poll::Pending };
+                    let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+                    if timer.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    self.ended = true;
+                    self.settle(Some(ErrorKind::Timeout(limit)));
+                    return Poll::Ready(());
+                }
+            }
+        }
+        if let (Some(timer), Some(limit)) = (&mut self.timer, self.timeout) {
+            timer.as_mut().reset(Instant::now() + limit);
+        }
+        self.settle(None);
+        Poll::Ready(())
+    }
+}
+
+impl<I: Iterator<Item = Request>> Stream for Batch<I> {
+    type Item = Result<Ack>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(result) = this.results.pop_front() {
+                if this.stop_at_first_failure && result.is_err() {
+                    this.ended = true;
+                }
+                return Poll::Ready(Some(result));
+            }
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            if this.waiting {
+                if this.poll_answers(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                continue;
+            }
+            // A datagram is worked through inside send(): let other tasks run between two.
+            if std::mem::take(&mut this.busy) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match this.send() {
+                Ok(true) if this.waiting => {}
+                Ok(true) => this.settle(None),
+                Ok(false) => this.ended = true,
+                Err(error) => {
+                    // Nothing of this datagram went out.
+                    this.ended = true;
+                    let about = this.slots.first().map(|slot| (slot.schema, slot.bytes.clone()));
+                    this.slots.clear();
+                    let error = match about {
+                        Some((schema, bytes)) => {
+                            error.about(schema, this.datagram.get(bytes).unwrap_or_default())
+                        }
+                        None => error,
+                    };
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}
+
+// The iterator is never pinned.
+impl<I> Unpin for Batch<I> {}
+
+impl<I> Drop for Batch<I> {
+    fn drop(&mut self) {
+        if self.sensitive {
+            self.datagram.zeroize();
+        }
+    }
+}
+
+impl<I> fmt::Debug for Batch<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("sent", &self.next_seq.wrapping_sub(1)).finish_non_exhaustive()
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// How many requests the kernel carried out.
+    pub succeeded: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// The first failures, with the position of their requests counted from 0.
+    pub failures: Vec<(u64, Error)>,
+}
+
+impl Summary {
+    /// The first failure, if there was one.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn into_result(self) -> Result<u64> {
+        match self.failures.into_iter().next() {
+            None => Ok(self.succeeded),
+            Some((_, error)) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! A connection to one netlink protocol in one namespace: many requests at a time over one socket.
+//!
+//! ```no_run
+//! use nl_core::connection::{Connection, Protocol};
+//!
+//! # async fn example() -> nl_core::Result<()> {
+//! let conn = Connection::open(Protocol::Route)?;
+//! println!("lo is number {}", conn.link_index("lo").await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The connection is for requests that are answered with a verdict or with one object. Tables come through
+//! [`dump`](crate::dump), thousands of changes through [`batch`](crate::batch), events through
+//! [`monitor`](crate::monitor), each on a socket of its own opened from this connection, because the kernel runs
+//! one dump per socket and drops answers that do not fit a socket's receive buffer.
+//!
+//! # What an outcome means
+//! `Ok` means the kernel said so. If the connection dies, if answers are lost or if the time runs out, the request
+//! fails with [`Closed`](crate::error::ErrorKind::Closed), [`Overrun`](crate::error::ErrorKind::Overrun) or
+//! [`Timeout`](crate::error::ErrorKind::Timeout), and the kernel may have carried it out all the same.
+//! Dropping the future of a request that was sent stops the waiting, not the kernel.
+
+mod driver;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_proto::ConnectionHandle;
+use netlink_proto::sys::SocketAddr;
+use tokio::sync::{Semaphore, watch};
+
+use crate::attr::DecodeError;
+use crate::batch::Batch;
+use crate::dump::Dump;
+use crate::error::{Ack, Error, ErrorKind, Result, decode_done, decode_error};
+use crate::genl::Family;
+use crate::message::{HEADER_LEN, MessageRef, NLM_F_ACK, RawMessage, Request};
+use crate::netns::Netns;
+use crate::socket::{Endpoint, ReceiveBuffer, answers_that_fit};
+
+/// A netlink protocol: the part of the kernel that is talked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// `NETLINK_ROUTE`: links, addresses, routes, neighbours, FDB, traffic control.
+    Route,
+    /// `NETLINK_SOCK_DIAG`: sockets.
+    SockDiag,
+    /// `NETLINK_GENERIC`: families with names, resolved with [`Connection::family`].
+    Generic,
+}
+
+impl Protocol {
+    pub(crate) const fn number(self) -> i32 {
+        match self {
+            Self::Route => libc::NETLINK_ROUTE,
+            Self::SockDiag => libc::NETLINK_SOCK_DIAG,
+            Self::Generic => libc::NETLINK_GENERIC,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Route => "NETLINK_ROUTE",
+            Self::SockDiag => "NETLINK_SOCK_DIAG",
+            Self::Generic => "NETLINK_GENERIC",
+        })
+    }
+}
+
+/// How long a request may take unless told otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+const DEFAULT_RECEIVE_BUFFER: usize = 1024 * 1024;
+/// More requests than this in flight gain nothing.
+const MAX_WINDOW: usize = 1024;
+
+/// A connection to a netlink protocol. Cheap to clone; all clones share one socket and one background task, which
+/// ends when the last clone is dropped.
+#[derive(Clone)]
+pub struct Connection {
+    shared: Arc<Shared>,
+    timeout: Option<Duration>,
+}
+
+struct Shared {
+    // Declared before `handle`, so that it is gone when the driver is woken by the handle's end.
+    losses: watch::Receiver<u64>,
+    handle: ConnectionHandle<RawMessage>,
+    endpoint: Endpoint,
+    /// Bounds the requests in flight to what the receive buffer holds in answers.
+    window: Semaphore,
+    send_limit: usize,
+    families: Mutex<HashMap<String, Arc<Family>>>,
+}
+
+impl Connection {
+    /// Connects to `protocol` in the namespace of the calling thread.
+    ///
+    /// # Errors
+    /// No tokio runtime is current, or the socket is refused. The runtime must have io and time enabled.
+    pub fn open(protocol: Protocol) -> Result<Self> {
+        Self::builder(protocol).open()
+    }
+
+    /// Connects with options.
+    pub fn builder(protocol: Protocol) -> ConnectionBuilder {
+        ConnectionBuilder {
+            protocol,
+            netns: None,
+            timeout: Some(DEFAULT_TIMEOUT),
+            receive_buffer: ReceiveBuffer::Raise(DEFAULT_RECEIVE_BUFFER),
+        }
+    }
+
+    /// The same connection with another time limit for what is requested through the returned handle.
+    ///
+    /// The limit is for a request from being queued to its verdict, and for a dump or a batch from one message
+    /// to the next. `None` waits for ever.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: impl Into<Option<Duration>>) -> Self {
+        Self { shared: Arc::clone(&self.shared), timeout: timeout.into() }
+    }
+
+    /// The protocol.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.shared.endpoint.protocol
+    }
+
+    /// The namespace, unless `/proc` was not there to learn it from.
+    #[must_use]
+    pub fn netns(&self) -> Option<&Netns> {
+        self.shared.endpoint.netns.as_ref()
+    }
+
+    /// Sends a request and waits for the kernel's verdict.
+    ///
+    /// # Errors
+    /// The kernel's refusal in its own words with the attribute named, or see
+    /// [what an outcome means](self#what-an-outcome-means).
+    pub async fn ack(&self, request: Request) -> Result<Ack> {
+        Ok(self.exchange(request).await?.ack)
+    }
+
+    /// Sends a request and decodes the one message that answers it.
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack), and if the answer is not exactly one readable message.
+    pub async fn get<T>(
+        &self,
+        request: Request,
+        decode: impl FnOnce(MessageRef<'_>) -> Result<T, DecodeError>,
+    ) -> Result<T> {
+        let mut named = request.clone();
+        let reply = self.exchange(request).await?;
+        let [message] = reply.messages.as_slice() else {
+            let got = reply.messages.len();
+            let error = DecodeError::Short { what: "answer (messages)", needed: 1, got };
+            return Err(named.explain(error.into()));
+        };
+        decode(message.as_ref()).map_err(|error| named.explain(error.into()))
+    }
+
+    /// Sends a request and returns every message that answers it, with the verdict.
+    ///
+    /// Not for dumps: those would be collected in memory and would keep the socket from other dumps; use
+    /// [`dump`](Self::dump).
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack).
+    pub async fn exchange(&self, mut request: Request) -> Result<Reply> {
+        if request.is_sensitive() {
+            return self.exchange_apart(request).await;
+        }
+        request.add_flags(NLM_F_ACK);
+        let message = self.message(&mut request)?;
+        let outcome = match self.timeout {
+            Some(limit) => tokio::time::timeout(limit, self.answer(message))
+                .await
+                .unwrap_or(Err(ErrorKind::Timeout(limit).into())),
+            None => self.answer(message).await,
+        };
+        outcome.map_err(|error| request.explain(error))
+    }
+
+    /// Lists a table: `request` is sent with `NLM_F_DUMP` on a socket of its own when the stream is first polled.
+    ///
+    /// `decode` returns `None` for a message to be skipped.
+    pub fn dump<T>(
+        &self,
+        request: Request,
+        decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
+    ) -> Dump<T> {
+        Dump::new(self.shared.endpoint.clone(), self.timeout, request, Box::new(decode))
+    }
+
+    /// Sends many requests in few system calls on a socket of its own; a stream of one result per request, in
+    /// order.
+    pub fn batch<I>(&self, requests: I) -> Batch<I::IntoIter>
+    where
+        I: IntoIterator<Item = Request>,
+    {
+        Batch::new(self.shared.endpoint.clone(), self.timeout, requests.into_iter())
+    }
+
+    pub(crate) fn families(&self) -> &Mutex<HashMap<String, Arc<Family>>> {
+        &self.shared.families
+    }
+
+    fn message(&self, request: &mut Request) -> Result<NetlinkMessage<RawMessage>> {
+        let (kind, flags) = (request.kind(), request.flags());
+        let encoded = request.encoded()?;
+        if encoded.len() > self.shared.send_limit {
+            let (len, limit) = (encoded.len(), self.shared.send_limit);
+            let error =
+                Error::usage(format!("a request of {len} bytes; the socket's send buffer takes {limit}"));
+            return Err(request.explain(error));
+        }
+        let payload = encoded.get(HEADER_LEN..).unwrap_or_default().to_vec();
+        let mut header = NetlinkHeader::default();
+        header.flags = flags;
+        Ok(NetlinkMessage::new(header, NetlinkPayload::InnerMessage(RawMessage::new(kind, flags, payload))))
+    }
+
+    async fn answer(&self, message: NetlinkMessage<RawMessage>) -> Result<Reply> {
+        let _place = self.shared.window.acquire().await.map_err(|_| ErrorKind::Closed)?;
+        let mut losses = self.shared.losses.clone();
+        losses.mark_unchanged();
+        let kernel = SocketAddr::new(0, 0);
+        let mut answers = pin!(self.shared.handle.request(message, kernel).map_err(|_| ErrorKind::Closed)?);
+        let mut lost = pin!(losses.changed());
+        let mut messages = Vec::new();
+        loop {
+            let answer = match select(answers.next(), lost.as_mut()).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right((Ok(()), _)) => return Err(ErrorKind::Overrun.into()),
+                Either::Right((Err(_), _)) => return Err(ErrorKind::Closed.into()),
+            };
+            // The stream just ends when the connection is lost: only a verdict is a success.
+            let (header, payload) = answer.ok_or(ErrorKind::Closed)?.into_parts();
+            match payload {
+                NetlinkPayload::InnerMessage(message) => messages.push(message),
+                NetlinkPayload::Error(error) => {
+                    let code = error.raw_code().to_ne_bytes();
+                    let ack = decode_error(header.flags, &[&code[..], &error.header].concat())?;
+                    return Ok(Reply { messages, ack });
+                }
+                NetlinkPayload::Done(done) => {
+                    let code = done.code.to_ne_bytes();
+                    let ack = decode_done(header.flags, &[&code[..], &done.extended_ack].concat())?;
+                    return Ok(Reply { messages, ack });
+                }
+                NetlinkPayload::Overrun(_) => return Err(ErrorKind::Overrun.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// On a socket of its own, where every copy of the bytes is ours to zero.
+    async fn exchange_apart(&self, request: Request) -> Result<Reply> {
+        let ack = self.batch([request]).next().await.ok_or(ErrorKind::Closed)??;
+        Ok(Reply { messages: Vec::new(), ack })
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("protocol", &self.protocol())
+            .field("netns", &self.netns())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything that answered a request.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The messages before the verdict, in order.
+    pub messages: Vec<RawMessage>,
+    /// The verdict, with any warning.
+    pub ack: Ack,
+}
+
+/// Options for a connection.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it is opened"]
+pub struct ConnectionBuilder {
+    protocol: Protocol,
+    netns: Option<Netns>,
+    timeout: Option<Duration>,
+    receive_buffer: ReceiveBuffer,
+}
+
+impl ConnectionBuilder {
+    /// Connects inside another namespace; by default it is the calling thread's.
+    pub fn netns(mut self, netns: &Netns) -> Self {
+        self.netns = Some(netns.clone());
+        self
+    }
+
+    /// The time limit of a request: 30 seconds by default, `None` waits for ever.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// The size of the receive buffer in bytes. By default it is raised to 1 MiB, or as far as the system lets
+    /// an unprivileged socket go. The kernel bounds what is set here on both sides, so 0 asks for the smallest.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = ReceiveBuffer::Exact(bytes);
+        self
+    }
+
+    /// Connects, and starts the background task on the current tokio runtime.
+    ///
+    /// # Errors
+    /// No tokio runtime is current, the namespace cannot be entered, or the socket is refused.
+    pub fn open(self) -> Result<Connection> {
+        let netns = self.netns.or_else(|| Netns::current().ok());
+        let endpoint = Endpoint { protocol: self.protocol, netns };
+        let started = driver::start(endpoint.open(self.receive_buffer)?)
+            .map_err(|error| error.during(|| format!("open a {} connection", self.protocol)))?;
+        let shared = Shared {
+            losses: started.losses,
+            handle: started.handle,
+            endpoint,
+            window: Semaphore::new(answers_that_fit(started.receive_buffer).min(MAX_WINDOW)),
+            send_limit: started.send_limit,
+            families: Mutex::default(),
+        };
+        Ok(Connection { shared: Arc::new(shared), timeout: self.timeout })
+    }
+}

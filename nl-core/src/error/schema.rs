@@ -1,0 +1,162 @@
+use std::fmt;
+
+use crate::attr::{HEADER_LEN, NLA_TYPE_MASK, align};
+use crate::message::{HEADER_LEN as NLMSG_HEADER_LEN, MessageRef};
+
+/// What a kind of request looks like, so that an error can name what it is about.
+///
+/// A feature crate has one `static` per message family. It costs nothing until something fails.
+///
+/// ```
+/// use nl_core::error::{AttrName, Schema};
+///
+/// static NEIGH: Schema = Schema {
+///     header_len: 12,
+///     attrs: &[
+///         AttrName::new(5, "NDA_VLAN"),
+///         AttrName::nest(14, "NDA_FDB_EXT_ATTRS", &[AttrName::new(1, "NFEA_ACTIVITY_NOTIFY")]),
+///     ],
+///     describe: |message| format!("neighbour request {}", message.kind()),
+/// };
+/// assert_eq!(NEIGH.name(5), Some("NDA_VLAN"));
+/// ```
+#[derive(Clone, Copy)]
+pub struct Schema {
+    /// Length of the family's fixed header, between the netlink header and the first attribute.
+    pub header_len: usize,
+    /// The attributes, with those nested in them.
+    pub attrs: &'static [AttrName],
+    /// The operation and its object in the words of the field, from the request's own bytes:
+    /// `add fdb 02:00:00:00:00:01 dev #5 vlan 10`. Must not print secrets.
+    pub describe: fn(MessageRef<'_>) -> String,
+}
+
+impl Schema {
+    /// For messages about whose attributes nothing is known.
+    pub const UNKNOWN: Self = Self {
+        header_len: usize::MAX,
+        attrs: &[],
+        describe: |message| format!("netlink request of type {}", message.kind()),
+    };
+
+    /// The name of a top-level attribute.
+    #[must_use]
+    pub fn name(&self, kind: u16) -> Option<&'static str> {
+        find(self.attrs, kind).map(|attr| attr.name)
+    }
+
+    /// The path of the attribute that begins at, or holds, byte `offset` of `request`.
+    #[must_use]
+    pub fn path_at(&self, request: &[u8], offset: u32) -> Option<AttrPath> {
+        let offset = usize::try_from(offset).ok()?;
+        let mut path = AttrPath(Vec::new());
+        let mut names = self.attrs;
+        let mut at = align(NLMSG_HEADER_LEN.checked_add(self.header_len)?);
+        let mut end = request.len();
+        // Every round steps over one attribute or into it, so the walk ends at the latest with the bytes.
+        while at < end && at <= offset {
+            let head = request.get(at..)?.first_chunk::<HEADER_LEN>()?;
+            let len = usize::from(u16::from_ne_bytes([head[0], head[1]]));
+            if len < HEADER_LEN {
+                return None;
+            }
+            let next = at + align(len);
+            if offset >= next {
+                at = next;
+                continue;
+            }
+            let kind = u16::from_ne_bytes([head[2], head[3]]) & NLA_TYPE_MASK;
+            let known = find(names, kind);
+            path.0.push((kind, known.map(|attr| attr.name)));
+            if offset < at + HEADER_LEN {
+                return Some(path);
+            }
+            let nested = known.map_or(&[][..], |attr| attr.nested);
+            if nested.is_empty() {
+                return Some(path);
+            }
+            names = nested;
+            end = (at + len).min(request.len());
+            at += HEADER_LEN;
+        }
+        (!path.0.is_empty()).then_some(path)
+    }
+
+    /// The path of an attribute of type `kind` that is missing in the nest at byte `nest`, or at the top.
+    pub(super) fn missing(&self, request: &[u8], nest: Option<u32>, kind: u16) -> AttrPath {
+        let mut path = nest
+            .filter(|at| *at != 0)
+            .and_then(|at| self.path_at(request, at))
+            .unwrap_or(AttrPath(Vec::new()));
+        let names =
+            path.0.iter().fold(self.attrs, |names, (kind, _)| find(names, *kind).map_or(&[], |a| a.nested));
+        path.0.push((kind, find(names, kind).map(|attr| attr.name)));
+        path
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema").field("attrs", &self.attrs.len()).finish_non_exhaustive()
+    }
+}
+
+fn find(names: &'static [AttrName], kind: u16) -> Option<&'static AttrName> {
+    names.iter().find(|attr| attr.kind == kind)
+}
+
+/// The name of an attribute, and of those nested in it.
+#[derive(Clone, Copy, Debug)]
+pub struct AttrName {
+    kind: u16,
+    name: &'static str,
+    nested: &'static [AttrName],
+}
+
+impl AttrName {
+    /// An attribute with a plain value.
+    #[must_use]
+    pub const fn new(kind: u16, name: &'static str) -> Self {
+        Self { kind, name, nested: &[] }
+    }
+
+    /// An attribute that holds others.
+    #[must_use]
+    pub const fn nest(kind: u16, name: &'static str, nested: &'static [AttrName]) -> Self {
+        Self { kind, name, nested }
+    }
+}
+
+/// Where an attribute stands in a request: `MACSEC_ATTR_SA_CONFIG → MACSEC_SA_ATTR_KEY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttrPath(Vec<(u16, Option<&'static str>)>);
+
+impl AttrPath {
+    pub(crate) fn single(kind: u16, name: Option<&'static str>) -> Self {
+        Self(vec![(kind, name)])
+    }
+
+    /// The types from the outermost nest to the attribute.
+    pub fn kinds(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().map(|(kind, _)| *kind)
+    }
+
+    /// The name of the attribute itself, where it is known.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        self.0.last().and_then(|(_, name)| *name)
+    }
+}
+
+impl fmt::Display for AttrPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (kind, name)) in self.0.iter().enumerate() {
+            let sep = if i == 0 { "" } else { " → " };
+            match name {
+                Some(name) => write!(f, "{sep}{name}")?,
+                None => write!(f, "{sep}attribute {kind}")?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! Generic netlink: families and their multicast groups by name.
+//!
+//! ```no_run
+//! use nl_core::connection::{Connection, Protocol};
+//!
+//! # async fn example() -> nl_core::Result<()> {
+//! let conn = Connection::open(Protocol::Generic)?;
+//! let mptcp = conn.family("mptcp_pm").await?;
+//! println!("{} events come in group {}", mptcp.name, mptcp.group("mptcp_pm_events")?);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+use crate::attr::{Attrs, DecodeError};
+use crate::connection::{Connection, Protocol};
+use crate::error::{AttrName, Errno, Error, Result, Schema};
+use crate::message::{GenlHeader, MessageRef, Request};
+
+// `include/uapi/linux/genetlink.h`
+const GENL_ID_CTRL: u16 = 0x10;
+const CTRL_CMD_GETFAMILY: u8 = 3;
+const CTRL_ATTR_FAMILY_ID: u16 = 1;
+const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+const CTRL_ATTR_VERSION: u16 = 3;
+const CTRL_ATTR_MAXATTR: u16 = 5;
+const CTRL_ATTR_OPS: u16 = 6;
+const CTRL_ATTR_MCAST_GROUPS: u16 = 7;
+const CTRL_ATTR_OP_ID: u16 = 1;
+const CTRL_ATTR_OP_FLAGS: u16 = 2;
+const CTRL_ATTR_MCAST_GRP_NAME: u16 = 1;
+const CTRL_ATTR_MCAST_GRP_ID: u16 = 2;
+/// `GENL_NAMSIZ - 1`.
+const NAME_MAX: usize = 15;
+
+static CTRL: Schema = Schema {
+    header_len: 4,
+    attrs: &[
+        AttrName::new(CTRL_ATTR_FAMILY_ID, "CTRL_ATTR_FAMILY_ID"),
+        AttrName::new(CTRL_ATTR_FAMILY_NAME, "CTRL_ATTR_FAMILY_NAME"),
+    ],
+    describe: |message| {
+        let name = message
+            .header::<GenlHeader>()
+            .ok()
+            .and_then(|(_, attrs)| attrs.find(CTRL_ATTR_FAMILY_NAME).ok().flatten())
+            .and_then(|attr| attr.str().ok())
+            .unwrap_or("?");
+        format!("resolve generic netlink family \"{name}\"")
+    },
+};
+
+/// A generic netlink family as the running kernel has it (`CTRL_CMD_GETFAMILY`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Family {
+    /// The number that is the message type of its messages; it may differ after the module was loaded again.
+    pub id: u16,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The largest attribute number it knows, where the kernel says so.
+    pub max_attr: u32,
+    /// Its commands.
+    pub operations: Vec<Operation>,
+    /// Its multicast groups, names and numbers.
+    pub groups: Vec<(String, u32)>,
+}
+
+/// A command of a family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Operation {
+    /// The command's number.
+    pub id: u32,
+    /// `GENL_ADMIN_PERM` 0x01, `GENL_CMD_CAP_DO` 0x02, `GENL_CMD_CAP_DUMP` 0x04, `GENL_CMD_CAP_HASPOL` 0x08,
+    /// `GENL_UNS_ADMIN_PERM` 0x10.
+    pub flags: u32,
+}
+
+impl Family {
+    /// The number of a multicast group, to be [joined](crate::monitor::MonitorBuilder::group).
+    ///
+    /// # Errors
+    /// This kernel's family has no such group.
+    pub fn group(&self, name: &str) -> Result<u32> {
+        self.groups.iter().find(|(group, _)| group == name).map(|(_, number)| *number).ok_or_else(|| {
+            Error::unsupported(
+                format!("group \"{name}\" of generic netlink family \"{}\"", self.name),
+                "a newer kernel",
+            )
+        })
+    }
+
+    /// Reads a family from a `CTRL_CMD_NEWFAMILY` message.
+    ///
+    /// # Errors
+    /// The message is malformed.
+    pub fn decode(message: MessageRef<'_>) -> Result<Self, DecodeError> {
+        let (_, attrs) = message.header::<GenlHeader>()?;
+        let mut family = Self::default();
+        for attr in attrs {
+            let attr = attr?;
+            match attr.kind() {
+                CTRL_ATTR_FAMILY_ID => family.id = attr.u16()?,
+                CTRL_ATTR_FAMILY_NAME => family.name = attr.str()?.into(),
+                CTRL_ATTR_VERSION => family.version = attr.u32()?,
+                CTRL_ATTR_MAXATTR => family.max_attr = attr.u32()?,
+                CTRL_ATTR_OPS => {
+                    for op in attr.attrs() {
+                        family.operations.push(Operation::decode(op?.attrs())?);
+                    }
+                }
+                CTRL_ATTR_MCAST_GROUPS => {
+                    for group in attr.attrs() {
+                        family.groups.push(group_of(group?.attrs())?);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if family.id == 0 {
+            return Err(DecodeError::Missing(CTRL_ATTR_FAMILY_ID));
+        }
+        Ok(family)
+    }
+}
+
+impl Operation {
+    fn decode(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
+        let mut operation = Self::default();
+        for attr in attrs {
+            let attr = attr?;
+            match attr.kind() {
+                CTRL_ATTR_OP_ID => operation.id = attr.u32()?,
+                CTRL_ATTR_OP_FLAGS => operation.flags = attr.u32()?,
+                _ => {}
+            }
+        }
+        Ok(operation)
+    }
+}
+
+fn group_of(attrs: Attrs<'_>) -> Result<(String, u32), DecodeError> {
+    let mut group = (String::new(), 0);
+    for attr in attrs {
+        let attr = attr?;
+        match attr.kind() {
+            CTRL_ATTR_MCAST_GRP_NAME => group.0 = attr.str()?.into(),
+            CTRL_ATTR_MCAST_GRP_ID => group.1 = attr.u32()?,
+            _ => {}
+        }
+    }
+    Ok(group)
+}
+
+impl Connection {
+    /// A generic netlink family by name; the kernel loads its module if it has to. The answer is kept for the
+    /// life of the connection.
+    ///
+    /// Equivalent: `genl ctrl get name NAME`.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::error::ErrorKind::Unsupported) if the running kernel has no such family; a name
+    /// over 15 bytes; a connection of another protocol.
+    pub async fn family(&self, name: &str) -> Result<Arc<Family>> {
+        if self.protocol() != Protocol::Generic {
+            return Err(Error::usage(format!(
+                "families are resolved on NETLINK_GENERIC, not {}",
+                self.protocol()
+            )));
+        }
+        if name.is_empty() || name.len() > NAME_MAX {
+            let len = name.len();
+            return Err(Error::usage(format!(
+                "family name \"{name}\" has {len} bytes; 1 to {NAME_MAX} are possible"
+            )));
+        }
+        let known = || self.families().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(family) = known().get(name) {
+            return Ok(Arc::clone(family));
+        }
+        let header = GenlHeader { command: CTRL_CMD_GETFAMILY, version: 1 };
+        let mut request = Request::new(GENL_ID_CTRL, &CTRL).with_header(&header);
+        request.attrs().str(CTRL_ATTR_FAMILY_NAME, name);
+        let family = self.get(request, Family::decode).await.map_err(|error| {
+            if error.kernel().is_some_and(|k| k.errno == Errno::ENOENT) {
+                let operation = error.operation().unwrap_or_default().to_owned();
+                return Error::unsupported(
+                    format!("generic netlink family \"{name}\""),
+                    "a kernel built with it, or its module",
+                )
+                .during(|| operation);
+            }
+            error
+        })?;
+        let family = Arc::new(family);
+        known().insert(name.into(), Arc::clone(&family));
+        Ok(family)
+    }
+
+    /// Forgets a family, after its module was loaded again under another number.
+    pub fn forget_family(&self, name: &str) {
+        self.families().lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
+    }
+}

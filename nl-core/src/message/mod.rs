@@ -1,0 +1,65 @@
+//! Messages: the netlink header, the headers of the families, requests being built, replies being read.
+//!
+//! ```
+//! use nl_core::error::Schema;
+//! use nl_core::message::{IfInfoMsg, Request};
+//!
+//! // RTM_GETLINK for "lo"
+//! let mut request = Request::new(18, &Schema::UNKNOWN).with_header(&IfInfoMsg::default());
+//! request.attrs().str(3, "lo");
+//! assert_eq!(request.kind(), 18);
+//! ```
+
+mod header;
+mod raw;
+mod request;
+
+pub use header::{FixedHeader, GenlHeader, IfInfoMsg, NdMsg};
+pub use raw::{MessageRef, Messages, RawMessage};
+pub use request::Request;
+#[cfg(feature = "tokio")]
+pub(crate) use request::append;
+
+/// Length of `struct nlmsghdr`.
+pub const HEADER_LEN: usize = 16;
+
+/// Address family of bridge messages.
+pub const AF_BRIDGE: u8 = 7;
+
+// Message types every family shares: `include/uapi/linux/netlink.h`.
+
+/// Nothing; to be skipped.
+pub const NLMSG_NOOP: u16 = 1;
+/// An acknowledgement or a refusal.
+pub const NLMSG_ERROR: u16 = 2;
+/// The end of a multipart answer.
+pub const NLMSG_DONE: u16 = 3;
+
+// Flags: `include/uapi/linux/netlink.h`.
+
+/// A request; without it the kernel answers success and does nothing.
+pub const NLM_F_REQUEST: u16 = 0x001;
+/// Part of a multipart answer, ended by [`NLMSG_DONE`].
+pub const NLM_F_MULTI: u16 = 0x002;
+/// Answer also when all went well.
+pub const NLM_F_ACK: u16 = 0x004;
+/// Send the resulting event back to the requester too, where the family does that.
+pub const NLM_F_ECHO: u16 = 0x008;
+/// The table changed while it was dumped.
+pub const NLM_F_DUMP_INTR: u16 = 0x010;
+/// All objects (`NLM_F_ROOT | NLM_F_MATCH`).
+pub const NLM_F_DUMP: u16 = 0x300;
+/// New: replace what is there.
+pub const NLM_F_REPLACE: u16 = 0x100;
+/// New: fail if it is there.
+pub const NLM_F_EXCL: u16 = 0x200;
+/// New: create it if it is not there.
+pub const NLM_F_CREATE: u16 = 0x400;
+/// New: add to the end of the list.
+pub const NLM_F_APPEND: u16 = 0x800;
+/// Delete: all that match. The same bit as [`NLM_F_EXCL`]. Linux 5.19.
+pub const NLM_F_BULK: u16 = 0x200;
+/// Error: the request was not echoed in full.
+pub const NLM_F_CAPPED: u16 = 0x100;
+/// Error, done: extended acknowledgement attributes follow.
+pub const NLM_F_ACK_TLVS: u16 = 0x200;

@@ -1,0 +1,187 @@
+use std::fmt;
+
+use zeroize::Zeroize;
+
+use super::{FixedHeader, HEADER_LEN, MessageRef, NLM_F_REQUEST};
+use crate::attr::{AttrWriter, EncodeError};
+use crate::error::{Error, Result, Schema};
+
+/// A request being built: header, family header, attributes.
+///
+/// It knows its [`Schema`], so that whatever answers it can be put into words.
+pub struct Request {
+    bytes: Vec<u8>,
+    fault: Option<EncodeError>,
+    schema: &'static Schema,
+    sensitive: bool,
+}
+
+impl Request {
+    /// A request of this type. `NLM_F_REQUEST` is always set.
+    #[must_use]
+    pub fn new(kind: u16, schema: &'static Schema) -> Self {
+        let mut bytes = Vec::with_capacity(128);
+        bytes.extend_from_slice(&[0; HEADER_LEN]);
+        let mut request = Self { bytes, fault: None, schema, sensitive: false };
+        request.set_field(4, kind);
+        request.set_field(6, NLM_F_REQUEST);
+        request
+    }
+
+    /// A request from a type, flags and an encoded payload.
+    #[must_use]
+    pub fn from_payload(kind: u16, flags: u16, payload: &[u8], schema: &'static Schema) -> Self {
+        let mut request = Self::new(kind, schema).with_flags(flags);
+        request.bytes.extend_from_slice(payload);
+        request
+    }
+
+    /// Sets these flags in addition to those that are set.
+    #[must_use]
+    pub fn with_flags(mut self, flags: u16) -> Self {
+        self.add_flags(flags);
+        self
+    }
+
+    /// Appends the family's fixed header.
+    #[must_use]
+    pub fn with_header(mut self, header: &impl FixedHeader) -> Self {
+        header.write(&mut self.bytes);
+        self
+    }
+
+    /// Marks the request as carrying a secret: its bytes, and every copy made while sending it, are zeroed.
+    #[must_use]
+    pub fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
+
+    /// Writes attributes behind those that are there.
+    pub fn attrs(&mut self) -> AttrWriter<'_> {
+        AttrWriter::new(&mut self.bytes, &mut self.fault)
+    }
+
+    /// The message's type.
+    #[must_use]
+    pub fn kind(&self) -> u16 {
+        self.field(4)
+    }
+
+    /// The `NLM_F_*` flags.
+    #[must_use]
+    pub fn flags(&self) -> u16 {
+        self.field(6)
+    }
+
+    /// Whether the request carries a secret.
+    #[must_use]
+    pub const fn is_sensitive(&self) -> bool {
+        self.sensitive
+    }
+
+    /// What errors about this request are described with.
+    #[must_use]
+    pub const fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
+    /// The whole message with its length set, ready to be sent with sequence number 0.
+    ///
+    /// # Errors
+    /// An attribute did not fit, or there is nothing behind the header: to such a message the kernel answers
+    /// success and does nothing.
+    pub fn encoded(&mut self) -> Result<&[u8]> {
+        if let Some(fault) = self.fault {
+            return Err(Error::from(fault).about(self.schema, &self.bytes));
+        }
+        if self.bytes.len() == HEADER_LEN {
+            return Err(Error::usage("a request needs at least a family header"));
+        }
+        let Ok(len) = u32::try_from(self.bytes.len()) else {
+            return Err(Error::usage(format!("a request of {} bytes; the limit is 4 GiB", self.bytes.len())));
+        };
+        if let Some(field) = self.bytes.first_chunk_mut::<4>() {
+            *field = len.to_ne_bytes();
+        }
+        Ok(&self.bytes)
+    }
+
+    pub(crate) fn add_flags(&mut self, flags: u16) {
+        self.set_field(6, self.flags() | flags);
+    }
+
+    fn field(&self, at: usize) -> u16 {
+        self.bytes.get(at..).and_then(|b| b.first_chunk()).map_or(0, |b| u16::from_ne_bytes(*b))
+    }
+
+    fn set_field(&mut self, at: usize, value: u16) {
+        if let Some(field) = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut()) {
+            *field = value.to_ne_bytes();
+        }
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Request {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Words and names for an error that answers this request.
+    pub(crate) fn explain(&mut self, error: Error) -> Error {
+        match self.encoded() {
+            Ok(_) => error.about(self.schema, &self.bytes),
+            Err(_) => error,
+        }
+    }
+}
+
+/// Appends `message` to a datagram with its sequence number and flags set.
+#[cfg(feature = "tokio")]
+pub(crate) fn append(datagram: &mut Vec<u8>, message: &[u8], seq: u32, flags: u16) {
+    let start = datagram.len();
+    datagram.extend_from_slice(message);
+    if let Some(head) = datagram.get_mut(start..).and_then(|m| m.first_chunk_mut::<HEADER_LEN>()) {
+        let flags = (u16::from_ne_bytes([head[6], head[7]]) | flags).to_ne_bytes();
+        head[6] = flags[0];
+        head[7] = flags[1];
+        head[8..12].copy_from_slice(&seq.to_ne_bytes());
+    }
+    datagram.resize(crate::attr::align(datagram.len()), 0);
+}
+
+/// Shows what is asked, never the attributes' values.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("kind", &self.kind())
+            .field("flags", &format_args!("{:#x}", self.flags()))
+            .field("len", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if self.sensitive {
+            self.bytes.zeroize();
+        }
+    }
+}
+
+impl Clone for Request {
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), fault: self.fault, schema: self.schema, sensitive: self.sensitive }
+    }
+}
+
+impl<'a> From<&'a Request> for MessageRef<'a> {
+    fn from(request: &'a Request) -> Self {
+        MessageRef::from_parts(
+            request.kind(),
+            request.flags(),
+            request.bytes.get(HEADER_LEN..).unwrap_or_default(),
+        )
+    }
+}

@@ -1,0 +1,157 @@
+//! Network namespaces: naming one, and opening sockets inside it without moving the caller.
+//!
+//! ```no_run
+//! use nl_core::connection::{Connection, Protocol};
+//! use nl_core::netns::Netns;
+//!
+//! # async fn example() -> nl_core::Result<()> {
+//! let blue = Netns::named("blue")?;
+//! let conn = Connection::builder(Protocol::Route).netns(&blue).open()?;
+//! println!("lo is number {}", conn.link_index("lo").await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A socket belongs to the namespace it was created in for good. So it is created on a scratch thread that enters
+//! the namespace and ends; the caller's thread never moves.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::{fmt, io, thread};
+
+use crate::error::{Error, Result};
+use crate::sys;
+
+const CURRENT: &str = "/proc/thread-self/ns/net";
+const NAMED: &str = "/run/netns";
+
+/// A network namespace, held open so that it stays even when its name is deleted. Cheap to clone.
+///
+/// Equal when it is the same namespace, however it was named.
+#[derive(Clone)]
+pub struct Netns(Arc<Held>);
+
+struct Held {
+    fd: OwnedFd,
+    id: (u64, u64),
+}
+
+impl Netns {
+    /// The namespace of the calling thread.
+    ///
+    /// # Errors
+    /// `/proc` is not mounted.
+    pub fn current() -> Result<Self> {
+        Self::path(CURRENT)
+    }
+
+    /// A namespace made with `ip netns add NAME`.
+    ///
+    /// # Errors
+    /// There is none of that name, or the name holds a slash.
+    pub fn named(name: &str) -> Result<Self> {
+        if name.is_empty() || name.contains('/') || matches!(name, "." | "..") {
+            return Err(Error::usage(format!(
+                "{name:?} is no namespace name: not empty, no '/', not '.' or '..'"
+            )));
+        }
+        Self::open(Path::new(NAMED).join(name).as_ref(), || format!("open network namespace \"{name}\""))
+    }
+
+    /// The namespace a file stands for, such as `/run/netns/blue` or `/proc/1/ns/net`.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn path(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::open(path, || format!("open network namespace {}", path.display()))
+    }
+
+    /// The namespace of a process.
+    ///
+    /// # Errors
+    /// No such process, or it belongs to another user.
+    pub fn pid(pid: u32) -> Result<Self> {
+        Self::open(Path::new(&format!("/proc/{pid}/ns/net")), || {
+            format!("open network namespace of process {pid}")
+        })
+    }
+
+    /// The namespace a descriptor stands for; the descriptor is duplicated.
+    ///
+    /// # Errors
+    /// The descriptor cannot be duplicated.
+    pub fn fd(fd: impl AsFd) -> Result<Self> {
+        let fd = fd.as_fd();
+        let wrap = || format!("take network namespace from descriptor {}", fd.as_raw_fd());
+        fd.try_clone_to_owned().and_then(Self::hold).map_err(|e| Error::from(e).during(wrap))
+    }
+
+    /// Whether the calling thread is in this namespace.
+    ///
+    /// # Errors
+    /// `/proc` is not mounted.
+    pub fn is_current(&self) -> Result<bool> {
+        let here =
+            std::fs::metadata(CURRENT).map_err(|e| Error::from(e).during(|| format!("look at {CURRENT}")))?;
+        Ok((here.dev(), here.ino()) == self.0.id)
+    }
+
+    /// Runs `f` inside the namespace and returns what it returns: on the calling thread if that is there
+    /// already, otherwise on a scratch thread. The caller waits.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered: this takes `CAP_SYS_ADMIN` in the caller's user namespace and in the one
+    /// that owns the network namespace, or the descriptor is no network namespace.
+    pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
+        if self.is_current()? {
+            return Ok(f());
+        }
+        let enter = |error: io::Error| Error::from(error).during(|| "enter a network namespace".into());
+        thread::scope(|scope| {
+            let worker = thread::Builder::new().name("nl-netns".into()).spawn_scoped(scope, || {
+                sys::enter_netns(self.0.fd.as_fd())?;
+                Ok(f())
+            });
+            match worker.map_err(enter)?.join() {
+                Ok(result) => result.map_err(enter),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    fn open(path: &Path, operation: impl FnOnce() -> String) -> Result<Self> {
+        File::open(path)
+            .and_then(|file| Self::hold(file.into()))
+            .map_err(|e| Error::from(e).during(operation))
+    }
+
+    fn hold(fd: OwnedFd) -> io::Result<Self> {
+        let file = File::from(fd);
+        let meta = file.metadata()?;
+        Ok(Self(Arc::new(Held { id: (meta.dev(), meta.ino()), fd: file.into() })))
+    }
+}
+
+impl PartialEq for Netns {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Netns {}
+
+impl AsFd for Netns {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd.as_fd()
+    }
+}
+
+impl fmt::Debug for Netns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Netns({})", self.0.id.1)
+    }
+}

@@ -1,0 +1,195 @@
+//! One netlink socket on the tokio reactor: what dumps, batches and monitors are made of.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+use std::{fmt, io};
+
+use tokio::io::unix::AsyncFd;
+
+use crate::connection::Protocol;
+use crate::error::{Error, ErrorKind, Result};
+use crate::netns::Netns;
+use crate::sys::{self, Received};
+
+/// Buffers handed to the kernel have this size. The kernel fills at most 32 KiB of it with a dump, but a single
+/// message may be larger; pages that are never reached are never backed by memory.
+pub(crate) const RECEIVE_LEN: usize = 256 * 1024;
+
+/// What one queued message is taken to cost in the receive buffer, where the kernel counts whole buffers and not
+/// bytes: a little over what an acknowledgement with a long text was measured to take.
+const QUEUED_MESSAGE_COST: usize = 1536;
+
+/// How large the receive buffer shall be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ReceiveBuffer {
+    /// As the system has it.
+    Default,
+    /// At least about this many bytes, as far as allowed.
+    Raise(usize),
+    /// This many bytes, which the kernel bounds on both sides.
+    Exact(usize),
+}
+
+/// Where sockets are opened: a protocol in a namespace.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) protocol: Protocol,
+    /// `None` where the namespace could not be learned, then it is the calling thread's.
+    pub(crate) netns: Option<Netns>,
+}
+
+impl Endpoint {
+    /// A bound socket with the options every socket of this crate has.
+    pub(crate) fn open(&self, buffer: ReceiveBuffer) -> Result<OwnedFd> {
+        let open = || {
+            let fd = sys::socket(self.protocol.number())?;
+            for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK, libc::NETLINK_GET_STRICT_CHK] {
+                sys::set_option(fd.as_fd(), libc::SOL_NETLINK, option, 1)?;
+            }
+            size(fd.as_fd(), buffer)?;
+            // Without a port of its own a socket would not get multicast messages.
+            sys::bind(fd.as_fd())?;
+            Ok(fd)
+        };
+        let opened: io::Result<OwnedFd> = match &self.netns {
+            Some(netns) => netns.run(open).map_err(|e| e.during(|| self.describe()))?,
+            None => open(),
+        };
+        opened.map_err(|error| Error::from(error).during(|| self.describe()))
+    }
+
+    /// The same on the reactor of the current runtime.
+    pub(crate) fn open_socket(&self, buffer: ReceiveBuffer) -> Result<Socket> {
+        Socket::new(self.open(buffer)?).map_err(|error| error.during(|| self.describe()))
+    }
+
+    fn describe(&self) -> String {
+        format!("open a {} socket", self.protocol)
+    }
+}
+
+fn size(fd: BorrowedFd<'_>, buffer: ReceiveBuffer) -> io::Result<()> {
+    let (wanted, force) = match buffer {
+        ReceiveBuffer::Default => return Ok(()),
+        ReceiveBuffer::Raise(bytes) => (bytes, true),
+        ReceiveBuffer::Exact(bytes) => (bytes, false),
+    };
+    let wanted = i32::try_from(wanted).unwrap_or(i32::MAX);
+    // Forcing takes CAP_NET_ADMIN in the initial user namespace; without it the system's limit applies.
+    if force && sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, wanted).is_ok() {
+        return Ok(());
+    }
+    sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, wanted)
+}
+
+/// How many answers surely fit the receive buffer.
+pub(crate) fn answers_that_fit(receive_buffer: usize) -> usize {
+    (receive_buffer / QUEUED_MESSAGE_COST).max(1)
+}
+
+/// A socket on the reactor.
+pub(crate) struct Socket {
+    fd: AsyncFd<OwnedFd>,
+    receive_buffer: usize,
+    send_limit: usize,
+}
+
+impl Socket {
+    pub(crate) fn new(fd: OwnedFd) -> Result<Self> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Error::usage("a netlink socket needs a tokio runtime with io and time enabled"));
+        }
+        let receive_buffer = sys::option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF)?;
+        let send_limit = send_limit(fd.as_fd())?;
+        Ok(Self { fd: sys::watch(fd)?, receive_buffer, send_limit })
+    }
+
+    /// The size of the receive buffer as the kernel accounts it.
+    pub(crate) fn receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+
+    /// The largest datagram that can be sent.
+    pub(crate) fn send_limit(&self) -> usize {
+        self.send_limit
+    }
+
+    pub(crate) fn join(&self, group: u32) -> io::Result<()> {
+        let group = i32::try_from(group).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        sys::set_option(self.fd.as_fd(), libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group)
+    }
+
+    /// Sends to the kernel, which works through the datagram before this returns.
+    pub(crate) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        sys::send(self.fd.as_fd(), datagram).map(drop)
+    }
+
+    /// Receives a datagram from the kernel. Datagrams of other senders are skipped: who may send to this socket
+    /// may also claim to be the kernel inside the message, but not in the sender's address.
+    pub(crate) fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
+        loop {
+            // What answers a request was queued before send() returned, so the first try mostly succeeds.
+            let received = match sys::receive(self.fd.as_fd(), buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut guard = ready!(self.fd.poll_read_ready(cx))?;
+                    match guard.try_io(|fd| sys::receive(fd.as_fd(), buffer)) {
+                        Ok(received) => received,
+                        Err(_would_block) => continue,
+                    }
+                }
+                other => other,
+            };
+            if let Some(outcome) = accept(received, buffer.len()) {
+                return Poll::Ready(outcome);
+            }
+        }
+    }
+
+    /// Throws away everything that is queued, and tells whether there was anything.
+    pub(crate) fn drain(&self, buffer: &mut [u8]) -> Result<bool> {
+        let mut any = false;
+        loop {
+            match sys::receive(self.fd.as_fd(), buffer) {
+                Ok(_) => any = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(any),
+                Err(error) if is_loss(&error) => any = true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("receive_buffer", &self.receive_buffer).finish_non_exhaustive()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// `None` for what is to be skipped.
+fn accept(received: io::Result<Received>, limit: usize) -> Option<Result<usize>> {
+    match received {
+        Ok(Received { port, .. }) if port != 0 => None,
+        Ok(Received { size, .. }) if size > limit => Some(Err(ErrorKind::Truncated { size, limit }.into())),
+        Ok(Received { size, .. }) => Some(Ok(size)),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+        Err(error) if is_loss(&error) => Some(Err(ErrorKind::Overrun.into())),
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
+/// Whether a receive error stands for messages the kernel could not queue or could not build.
+pub(crate) fn is_loss(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM | libc::EMSGSIZE))
+}
+
+/// The largest datagram the send buffer takes: 32 bytes of it are the kernel's.
+pub(crate) fn send_limit(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    Ok(sys::option(fd, libc::SOL_SOCKET, libc::SO_SNDBUF)?.saturating_sub(32))
+}
