@@ -1,1 +1,107 @@
 //! Private networks for testing netlink programs.
+//!
+//! # What it does
+//!
+//! A [`Lab`] hands out [`Node`]s: anonymous network namespaces, each with a thread and a tokio runtime of its own.
+//! Topologies ([`Lab::wire`], [`Lab::bridge`]) come up, addressed and with a carrier in milliseconds, without root
+//! and without touching the machine's own network. A test declares what it needs from the kernel; where the need is
+//! unmet the test is *skipped with a reason*, or fails if the lane promised it, and never passes by accident. When
+//! a body ends the kit checks that it left no sockets, tasks, namespaces or processes behind.
+//!
+//! # Example
+//!
+//! `Cargo.toml`:
+//!
+//! ```toml
+//! [[test]]
+//! name = "kernel"
+//! harness = false
+//! ```
+//!
+//! `tests/kernel.rs`:
+//!
+//! ```no_run
+//! use nl_testkit::{Lab, Result};
+//!
+//! nl_testkit::main!();
+//!
+//! #[nl_testkit::test(needs(link = "bridge", tool = "bridge"))]
+//! async fn a_port_shows_up_in_the_bridge(lab: Lab) -> Result {
+//!     let bridge = lab.bridge("br0", 2).await?;
+//!     let links = bridge.node().json("bridge -j link show").await;
+//!     assert_eq!(links.as_array().map(Vec::len), Some(2));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Permissions and namespaces
+//!
+//! The test binary re-executes itself into a user, a network and a mount namespace before any thread exists, so
+//! no root is needed; tests with `needs(host_root)` run in plain namespaces when the caller is really root. A socket
+//! belongs to the namespace of the thread that made it: make it with [`Node::open`] or [`Node::run`]. Children
+//! are killed with their parent and namespaces have no names on the machine, so even SIGKILL leaves nothing.
+//!
+//! # Features
+//!
+//! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises,
+//! `NL_TESTKIT_LEDGER` a file that gets one JSON line per test, `NL_TESTKIT_MODE` is `auto`, `user`, `root` or
+//! `root-only`, and `NL_TESTKIT_KEEP=1` holds a failed test's namespaces open.
+#![deny(unsafe_code)]
+#![deny(missing_docs)]
+
+mod cmd;
+mod frame;
+mod harness;
+mod lab;
+mod leak;
+mod link;
+mod need;
+mod node;
+mod record;
+pub mod sandbox;
+mod socket;
+#[expect(unsafe_code, reason = "namespaces, mounts and packet sockets have no safe interface in std")]
+mod sys;
+mod topology;
+mod wait;
+
+pub use nl_testkit_macros::test;
+
+pub use crate::{
+    cmd::Output,
+    frame::{Capture, EthFrame},
+    lab::Lab,
+    link::{Counters, Vxlan},
+    need::{Need, Probe, ProbeTable, probe},
+    node::Node,
+    socket::{NetlinkSocket, squeeze},
+    topology::Bridge,
+    wait::{eventually, panic_of, within},
+};
+
+/// Any error; what the topology helpers return and what a test body may return.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The result of a test body or of a step in one; `Result` alone is what a test returns.
+pub type Result<T = ()> = std::result::Result<T, Error>;
+
+/// Defines the `main` of a kernel test binary: `nl_testkit::main!();` at the top of `tests/kernel.rs`.
+#[macro_export]
+macro_rules! main {
+    () => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::__private::main(&$crate::__private::Binary {
+                package: ::std::env!("CARGO_PKG_NAME"),
+                name: ::std::env!("CARGO_CRATE_NAME"),
+            })
+        }
+    };
+}
+
+/// What the macros expand to; not part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use inventory::submit;
+
+    pub use crate::harness::{Binary, Body, TestCase, Verdict, main};
+}

@@ -1,1 +1,152 @@
-//! The `#[nl_testkit::test]` attribute.
+//! The `#[nl_testkit::test]` attribute; use it through `nl-testkit`, which documents it.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
+use quote::quote;
+use syn::{
+    Ident, ItemFn, LitInt, LitStr, Token, parenthesized,
+    parse::{Parse, ParseStream},
+    parse_macro_input,
+    spanned::Spanned,
+};
+
+/// Registers a function as a kernel test that gets its own private [`Lab`].
+///
+/// The function takes exactly one argument, the `Lab` by value, may be `async`, and returns `()` or
+/// `nl_testkit::Result`. The attribute accepts, in any order:
+///
+/// * `needs(link = "vxlan", tool = "bridge", host_root)` — what the machine must provide; unmet, the test is
+///   listed as ignored with the reason, or fails when the lane promises it;
+/// * `timeout = 30` — seconds the body may take (default 60);
+/// * `serial` — runs while no other test runs.
+///
+/// [`Lab`]: https://docs.rs/nl-testkit
+#[proc_macro_attribute]
+pub fn test(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let settings = parse_macro_input!(attribute as Settings);
+    let function = parse_macro_input!(item as ItemFn);
+    expand(&settings, &function).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+fn expand(settings: &Settings, function: &ItemFn) -> syn::Result<Tokens> {
+    if function.sig.inputs.len() != 1 {
+        return Err(syn::Error::new(
+            function.sig.span(),
+            "a kernel test takes exactly one argument: `lab: Lab`",
+        ));
+    }
+    if let Some(generics) = function.sig.generics.params.first() {
+        return Err(syn::Error::new(generics.span(), "a kernel test cannot be generic"));
+    }
+    let name = &function.sig.ident;
+    let needs = &settings.needs;
+    let timeout = settings.timeout;
+    let serial = settings.serial;
+    let body = if function.sig.asyncness.is_some() {
+        quote! {
+            ::nl_testkit::__private::Body::Async(|lab| ::std::boxed::Box::pin(async move {
+                ::nl_testkit::__private::Verdict::verdict(#name(lab).await)
+            }))
+        }
+    } else {
+        quote! {
+            ::nl_testkit::__private::Body::Sync(|lab| ::nl_testkit::__private::Verdict::verdict(#name(lab)))
+        }
+    };
+    Ok(quote! {
+        #function
+
+        const _: () = {
+            ::nl_testkit::__private::submit! {
+                ::nl_testkit::__private::TestCase {
+                    module: ::std::module_path!(),
+                    function: ::std::stringify!(#name),
+                    file: ::std::file!(),
+                    line: ::std::line!(),
+                    needs: &[#(#needs),*],
+                    timeout_seconds: #timeout,
+                    serial: #serial,
+                    body: #body,
+                }
+            }
+        };
+    })
+}
+
+struct Settings {
+    needs: Vec<Tokens>,
+    timeout: u64,
+    serial: bool,
+}
+
+impl Parse for Settings {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut settings = Self { needs: Vec::new(), timeout: DEFAULT_TIMEOUT_SECONDS, serial: false };
+        while !input.is_empty() {
+            let key: Ident = input.parse()?;
+            match key.to_string().as_str() {
+                "needs" => {
+                    let inner;
+                    parenthesized!(inner in input);
+                    let needs = inner.parse_terminated(parse_need, Token![,])?;
+                    settings.needs.extend(needs);
+                }
+                "timeout" => {
+                    input.parse::<Token![=]>()?;
+                    let seconds: LitInt = input.parse()?;
+                    settings.timeout = seconds.base10_parse()?;
+                    if settings.timeout == 0 {
+                        return Err(syn::Error::new(seconds.span(), "the timeout must be at least one second"));
+                    }
+                }
+                "serial" => settings.serial = true,
+                _ => {
+                    return Err(syn::Error::new(
+                        key.span(),
+                        "expected `needs(…)`, `timeout = seconds` or `serial`",
+                    ));
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(settings)
+    }
+}
+
+fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
+    let key: Ident = input.parse()?;
+    let word = key.to_string();
+    let bare = match word.as_str() {
+        "bridge_vlan_filtering" => Some(quote!(BridgeVlanFiltering)),
+        "host_root" => Some(quote!(HostRoot)),
+        "vm" => Some(quote!(Vm)),
+        _ => None,
+    };
+    if let Some(variant) = bare {
+        return Ok(quote!(::nl_testkit::Need::#variant));
+    }
+    let variant = match word.as_str() {
+        "genl" => quote!(Genl),
+        "kernel" => quote!(Kernel),
+        "link" => quote!(Link),
+        "qdisc" => quote!(Qdisc),
+        "sysctl" => quote!(Sysctl),
+        "tool" => quote!(Tool),
+        _ => {
+            return Err(syn::Error::new(
+                key.span(),
+                "unknown need: expected link, qdisc, genl, sysctl, tool or kernel = \"…\", or bridge_vlan_filtering, \
+                 host_root, vm",
+            ));
+        }
+    };
+    input.parse::<Token![=]>()?;
+    let value: LitStr = input.parse()?;
+    Ok(quote!(::nl_testkit::Need::#variant(::std::borrow::Cow::Borrowed(#value))))
+}
+
+const DEFAULT_TIMEOUT_SECONDS: u64 = 60;

@@ -1,0 +1,63 @@
+//! One JSON line per test, so that a later job can tell what ran nowhere.
+
+use std::{
+    env,
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    sync::Mutex,
+    time::Duration,
+};
+
+use serde_json::json;
+
+use super::{Binary, Lane};
+use crate::record::lock;
+
+/// How a test went.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
+    Failed,
+    Passed,
+    Skipped,
+}
+
+/// The file named by `NL_TESTKIT_LEDGER`.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    package: &'static str,
+    binary: &'static str,
+    lane: String,
+    file: Mutex<File>,
+}
+
+impl Ledger {
+    pub(super) fn from_env(binary: &Binary, lane: &Lane) -> Result<Option<Self>, String> {
+        let Some(path) = env::var_os("NL_TESTKIT_LEDGER").filter(|path| !path.is_empty()) else { return Ok(None) };
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|error| format!("open the ledger {}: {error}", path.display()))?;
+        let lane = lane.name.clone();
+        Ok(Some(Self { package: binary.package, binary: binary.name, lane, file: Mutex::new(file) }))
+    }
+
+    /// Appends a line in one write, as other processes may append too.
+    pub(super) fn write(&self, test: &str, outcome: Outcome, reason: &str, time: Duration) -> io::Result<()> {
+        let outcome = match outcome {
+            Outcome::Failed => "failed",
+            Outcome::Passed => "passed",
+            Outcome::Skipped => "skipped",
+        };
+        let line = json!({
+            "crate": self.package,
+            "binary": self.binary,
+            "test": test,
+            "lane": self.lane,
+            "outcome": outcome,
+            "reason": reason,
+            "seconds": time.as_secs_f64(),
+        });
+        lock(&self.file).write_all(format!("{line}\n").as_bytes())
+    }
+}

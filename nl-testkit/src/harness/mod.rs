@@ -1,0 +1,228 @@
+//! The `main` of a kernel test binary: namespaces first, then the arguments, the needs and the tests.
+
+mod body;
+mod ledger;
+mod plan;
+mod report;
+
+use std::{
+    env, io,
+    panic::{self, AssertUnwindSafe},
+    pin::Pin,
+    process::ExitCode,
+    sync::{Arc, RwLock, PoisonError},
+    time::Instant,
+};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use self::{
+    ledger::{Ledger, Outcome},
+    plan::{Fate, Lane, Mode, Passes},
+};
+use crate::{
+    Error, Need, lab::Lab, record,
+    sandbox::{self, exit_code},
+    sys::Isolation,
+};
+
+/// Which binary the tests are in.
+#[derive(Clone, Copy, Debug)]
+pub struct Binary {
+    /// The package of the binary.
+    pub package: &'static str,
+    /// The name of the test target.
+    pub name: &'static str,
+}
+
+/// One registered test.
+#[derive(Debug)]
+pub struct TestCase {
+    /// The module path of the function, beginning with the binary.
+    pub module: &'static str,
+    /// The name of the function.
+    pub function: &'static str,
+    /// The file of the function.
+    pub file: &'static str,
+    /// The line of the function.
+    pub line: u32,
+    /// What it needs.
+    pub needs: &'static [Need],
+    /// How long the body may take.
+    pub timeout_seconds: u64,
+    /// Whether no other test may run meanwhile.
+    pub serial: bool,
+    /// The function.
+    pub body: Body,
+}
+
+/// The function of a test.
+#[derive(Debug)]
+pub enum Body {
+    /// An `async fn`.
+    Async(fn(Lab) -> Pin<Box<dyn Future<Output = Result<(), Error>>>>),
+    /// A plain function.
+    Sync(fn(Lab) -> Result<(), Error>),
+}
+
+/// What a test function may return.
+pub trait Verdict {
+    /// The value as a result.
+    fn verdict(self) -> Result<(), Error>;
+}
+
+impl Verdict for () {
+    fn verdict(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Error>> Verdict for Result<(), E> {
+    fn verdict(self) -> Result<(), Error> {
+        self.map_err(Into::into)
+    }
+}
+
+inventory::collect!(TestCase);
+
+impl TestCase {
+    /// The name as listed: the module path inside the binary and the function.
+    pub(crate) fn name(&self) -> String {
+        match self.module.split_once("::") {
+            Some((_, module)) => format!("{module}::{}", self.function),
+            None => self.function.to_owned(),
+        }
+    }
+
+    fn is_for_root(&self) -> bool {
+        self.needs.contains(&Need::HostRoot)
+    }
+}
+
+/// Runs the tests of one binary; what `nl_testkit::main!` expands to.
+pub fn main(binary: &Binary) -> ExitCode {
+    match sandbox::settle() {
+        Ok(None) => outside(),
+        Ok(Some(isolation)) => match inside(binary, isolation) {
+            Ok(code) => code,
+            Err(error) => give_up(&error),
+        },
+        Err(error) => give_up(&error.to_string()),
+    }
+}
+
+/// The outer process: starts a copy of itself in namespaces, or two when there is work for both kinds of root.
+fn outside() -> ExitCode {
+    // Help and wrong arguments end here, once.
+    let arguments = Arguments::from_args();
+    let passes = match Mode::from_env() {
+        Ok(mode) => Passes::plan(mode, &arguments),
+        Err(error) => return give_up(&error),
+    };
+    let mut worst = 0;
+    for (isolation, part) in passes.iter() {
+        let run = sandbox::run_isolated(isolation, |command| {
+            command.env(plan::PART, part.as_str());
+        });
+        match run {
+            Ok(status) => worst = worst.max(exit_code(status)),
+            Err(error) => return give_up(&error.to_string()),
+        }
+    }
+    ExitCode::from(u8::try_from(worst).unwrap_or(u8::MAX))
+}
+
+/// The inner process: one pass over its part of the tests.
+fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
+    let mut arguments = Arguments::from_args();
+    let lane = Lane::from_env(isolation)?;
+    let ledger = Ledger::from_env(binary, &lane)?.map(Arc::new);
+    let part = plan::Part::from_env();
+    let mut cases: Vec<&'static TestCase> =
+        inventory::iter::<TestCase>.into_iter().filter(|case| part.includes(case.is_for_root())).collect();
+    cases.sort_by_key(|case| (case.file, case.line));
+    if arguments.test_threads.is_none() {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        arguments.test_threads = Some(cores.max(2));
+    }
+    record::install_hook();
+    let alone = arguments.test_threads == Some(1);
+    let turn = Arc::new(RwLock::new(()));
+    let trials = cases.into_iter().map(|case| trial(case, &arguments, &lane, ledger.as_ref(), alone, &turn)).collect();
+    Ok(libtest_mimic::run(&arguments, trials).exit_code())
+}
+
+fn trial(
+    case: &'static TestCase,
+    arguments: &Arguments,
+    lane: &Lane,
+    ledger: Option<&Arc<Ledger>>,
+    alone: bool,
+    turn: &Arc<RwLock<()>>,
+) -> Trial {
+    let name = case.name();
+    let selected = plan::is_selected(arguments, &name);
+    // Only what was asked for is probed.
+    let fate = if selected { lane.fate(case.needs) } else { Fate::Run };
+    let listed_as_ignored =
+        matches!(fate, Fate::Skip(_)) && (arguments.list || arguments.ignored || arguments.include_ignored);
+    let ledger = ledger.cloned();
+    let turn = Arc::clone(turn);
+    let shown = name.clone();
+    let run = move || {
+        let started = Instant::now();
+        let record = |outcome, reason: &str| {
+            let written = ledger.as_ref().map(|ledger| ledger.write(&shown, outcome, reason, started.elapsed()));
+            written.transpose().map(drop).map_err(|error: io::Error| Failed::from(format!("write the ledger: {error}")))
+        };
+        match fate {
+            Fate::Run => {}
+            Fate::Skip(reason) if listed_as_ignored || under_nextest() => {
+                let reason = format!("cannot run: {reason}");
+                record(Outcome::Failed, &reason)?;
+                return Err(reason.into());
+            }
+            Fate::Skip(reason) => {
+                record(Outcome::Skipped, &reason)?;
+                return Ok(Completion::ignored_with(reason));
+            }
+            Fate::Broken(reason) => {
+                record(Outcome::Failed, &reason)?;
+                return Err(reason.into());
+            }
+        }
+        let result = if case.serial {
+            let _turn = turn.write().unwrap_or_else(PoisonError::into_inner);
+            run_case(case, alone)
+        } else {
+            let _turn = turn.read().unwrap_or_else(PoisonError::into_inner);
+            run_case(case, alone)
+        };
+        match result {
+            Ok(()) => record(Outcome::Passed, "").map(|()| Completion::Completed),
+            Err(reason) => {
+                record(Outcome::Failed, &reason)?;
+                Err(reason.into())
+            }
+        }
+    };
+    Trial::ignorable_test(name, run).with_ignored_flag(listed_as_ignored)
+}
+
+fn run_case(case: &'static TestCase, alone: bool) -> Result<(), String> {
+    panic::catch_unwind(AssertUnwindSafe(|| body::run(case, alone)))
+        .unwrap_or_else(|payload| Err(record::payload_text(payload.as_ref())))
+}
+
+/// Nextest sees only exit codes, so there a skip decided late must not look like a pass.
+fn under_nextest() -> bool {
+    env::var_os("NEXTEST").is_some()
+}
+
+fn give_up(error: &str) -> ExitCode {
+    eprintln!("nl-testkit: {error}");
+    ExitCode::from(GAVE_UP)
+}
+
+/// The exit code when no test could be run at all.
+const GAVE_UP: u8 = 102;

@@ -1,0 +1,172 @@
+//! What runs where: the passes of a binary, the part each runs, and what the lane promises.
+
+use std::{collections::BTreeSet, env, fs, path::Path};
+
+use libtest_mimic::Arguments;
+
+use super::TestCase;
+use crate::{Need, sandbox, sys::Isolation};
+
+/// Which kinds of root a run uses, from `NL_TESTKIT_MODE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Rootless, and as real root what needs it, if the caller is real root.
+    Auto,
+    /// Everything as real root, as in a virtual machine.
+    Root,
+    /// Only what needs real root.
+    RootOnly,
+    /// Everything rootless; what needs real root is skipped.
+    User,
+}
+
+impl Mode {
+    pub(super) fn from_env() -> Result<Self, String> {
+        match env::var("NL_TESTKIT_MODE").as_deref() {
+            Err(_) | Ok("" | "auto") => Ok(Self::Auto),
+            Ok("root") => Ok(Self::Root),
+            Ok("root-only") => Ok(Self::RootOnly),
+            Ok("user") => Ok(Self::User),
+            Ok(other) => Err(format!("NL_TESTKIT_MODE is {other:?}, not auto, root, root-only or user")),
+        }
+    }
+}
+
+/// Which tests a pass is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    All,
+    ForRoot,
+    ForUser,
+}
+
+impl Part {
+    pub(super) fn from_env() -> Self {
+        match env::var(PART).as_deref() {
+            Ok("for-root") => Self::ForRoot,
+            Ok("for-user") => Self::ForUser,
+            _ => Self::All,
+        }
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::ForRoot => "for-root",
+            Self::ForUser => "for-user",
+        }
+    }
+
+    pub(super) const fn includes(self, for_root: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::ForRoot => for_root,
+            Self::ForUser => !for_root,
+        }
+    }
+}
+
+/// The copies of the program to run, one after the other.
+#[derive(Debug)]
+pub(super) struct Passes(Vec<(Isolation, Part)>);
+
+impl Passes {
+    pub(super) fn plan(mode: Mode, arguments: &Arguments) -> Self {
+        match mode {
+            Mode::Root => Self(vec![(Isolation::Plain, Part::All)]),
+            Mode::RootOnly => Self(vec![(Isolation::Plain, Part::ForRoot)]),
+            Mode::Auto if sandbox::is_real_root() => {
+                let any = |part: Part| {
+                    inventory::iter::<TestCase>
+                        .into_iter()
+                        .any(|case| part.includes(case.is_for_root()) && is_selected(arguments, &case.name()))
+                };
+                let mut passes = Vec::new();
+                if any(Part::ForUser) || !any(Part::ForRoot) {
+                    passes.push((Isolation::User, Part::ForUser));
+                }
+                if any(Part::ForRoot) {
+                    passes.push((Isolation::Plain, Part::ForRoot));
+                }
+                Self(passes)
+            }
+            Mode::Auto | Mode::User => Self(vec![(Isolation::User, Part::All)]),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Isolation, Part)> {
+        self.0.iter().copied()
+    }
+}
+
+/// What becomes of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// A need the lane promised is not met.
+    Broken(String),
+    Run,
+    Skip(String),
+}
+
+/// The place tests run in and the needs it promises to meet.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) name: String,
+    promises: BTreeSet<Need>,
+}
+
+impl Lane {
+    pub(super) fn from_env(isolation: Isolation) -> Result<Self, String> {
+        let named = env::var("NL_TESTKIT_LANE").ok().filter(|name| !name.is_empty());
+        let file = match (env::var_os("NL_TESTKIT_PROMISES"), &named) {
+            (Some(path), _) => Some(path.into()),
+            (None, Some(name)) => {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("lanes").join(format!("{name}.txt"));
+                path.exists().then_some(path)
+            }
+            (None, None) => None,
+        };
+        let promises = match file {
+            Some(path) => read_promises(&path)?,
+            None => BTreeSet::new(),
+        };
+        let default = match isolation {
+            Isolation::Plain => "host-root",
+            Isolation::User => "host-rootless",
+        };
+        Ok(Self { name: named.unwrap_or_else(|| default.to_owned()), promises })
+    }
+
+    pub(super) fn fate(&self, needs: &[Need]) -> Fate {
+        let mut fate = Fate::Run;
+        for need in needs {
+            if let Err(reason) = need.probe() {
+                if self.promises.contains(need) {
+                    return Fate::Broken(format!("lane {} promises {need}, but: {reason}", self.name));
+                }
+                if fate == Fate::Run {
+                    fate = Fate::Skip(format!("{need}: {reason}"));
+                }
+            }
+        }
+        fate
+    }
+}
+
+/// Whether the filters pick the test, by the rules of libtest.
+pub(super) fn is_selected(arguments: &Arguments, name: &str) -> bool {
+    let matches = |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
+    arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
+}
+
+fn read_promises(path: &Path) -> Result<BTreeSet<Need>, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("read {}: {error}", path.display()))?;
+    text.lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .filter(|line| !line.is_empty())
+        .map(|line| Need::parse(line).map_err(|error| format!("{}: {error}", path.display())))
+        .collect()
+}
+
+/// Tells the inner process which tests are its own.
+pub(super) const PART: &str = "NL_TESTKIT_PART";

@@ -1,0 +1,160 @@
+//! The lab: owner of a test's nodes.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+};
+
+use tokio::runtime::{self, RuntimeMetrics};
+
+use crate::{
+    Node, Result,
+    cmd::{self, Output},
+    node::{self, Started},
+    record::{self, lock},
+    sandbox,
+};
+
+/// The private world of one test: makes nodes and topologies, and takes them down at the end.
+///
+/// A kernel test gets one by value. A program makes its own with [`Lab::new`] after [`sandbox::enter`].
+#[derive(Clone)]
+pub struct Lab {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    nodes: Mutex<Vec<Started>>,
+    quiet: AtomicBool,
+    subnets: AtomicU8,
+}
+
+impl Lab {
+    /// A lab for a program that is not a kernel test; [`sandbox::enter`] comes first.
+    ///
+    /// Its nodes end when the last handle to the lab is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the program runs outside the sandbox, where names of nodes would reach the machine.
+    pub fn new(name: &str) -> Result<Self> {
+        if !sandbox::is_inside() {
+            return Err("a lab needs a sandbox: call nl_testkit::sandbox::enter() first in main".into());
+        }
+        Ok(Self::start(name))
+    }
+
+    /// Makes a node: a new network namespace with nothing but `lo`, up.
+    ///
+    /// IPv6 duplicate address detection and router discovery are off in it.
+    ///
+    /// # Errors
+    ///
+    /// When the name is taken or unfit for a file name, or when the kernel gives no namespace.
+    pub async fn node(&self, name: &str) -> Result<Node> {
+        if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
+            return Err(format!("\"{name}\" is no name for a node").into());
+        }
+        if self.nodes().iter().any(|node| node.name() == name) {
+            return Err(format!("there is a node \"{name}\" already").into());
+        }
+        let started = node::start(name, self.inner.quiet.load(Ordering::Relaxed), record::current()).await?;
+        let node = started.node.clone();
+        lock(&self.inner.nodes).push(started);
+        Ok(node)
+    }
+
+    /// Leaves IPv6 out of nodes made from now on, so that no unasked frame is on the wires.
+    pub fn quiet(&self) {
+        self.inner.quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// All nodes, in the order they were made.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Node> {
+        lock(&self.inner.nodes).iter().map(|started| started.node.clone()).collect()
+    }
+
+    /// The name of the test or program.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Runs a future to its end from a test that is not `async`.
+    ///
+    /// # Panics
+    ///
+    /// When called from async code, or when the kernel gives no descriptors for a runtime.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(future),
+            Err(error) => no_runtime(&error),
+        }
+    }
+
+    /// What `ip -V` says, to go with results read back through iproute2.
+    ///
+    /// # Errors
+    ///
+    /// When there is no `ip` program.
+    pub async fn iproute2_version(&self) -> Result<String> {
+        let Output { stdout, .. } = cmd::run(vec!["ip".into(), "-V".into()]).await?;
+        Ok(stdout.trim().to_owned())
+    }
+
+    pub(crate) fn start(name: &str) -> Self {
+        let inner = Inner {
+            name: name.to_owned(),
+            nodes: Mutex::new(Vec::new()),
+            quiet: AtomicBool::new(false),
+            subnets: AtomicU8::new(0),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.inner.quiet.load(Ordering::Relaxed)
+    }
+
+    /// A number for the next subnet: `10.N.0.0/24` and `fd00:N::/64`.
+    pub(crate) fn next_subnet(&self) -> u8 {
+        self.inner.subnets.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    pub(crate) fn nodes_with_metrics(&self) -> Vec<(Node, RuntimeMetrics)> {
+        lock(&self.inner.nodes).iter().map(|started| (started.node.clone(), started.metrics.clone())).collect()
+    }
+
+    /// Takes the nodes out, to check and end them; the lab is empty afterwards.
+    pub(crate) fn take_nodes(&self) -> Vec<Started> {
+        std::mem::take(&mut *lock(&self.inner.nodes))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for started in std::mem::take(&mut *lock(&self.nodes)) {
+            let _ = started.stop.send(());
+            // A node's thread may be the one dropping the last handle.
+            if started.thread.thread().id() != std::thread::current().id() {
+                let _ = started.thread.join();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Lab {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lab").field("name", &self.inner.name).field("nodes", &self.nodes()).finish()
+    }
+}
+
+#[expect(clippy::panic, reason = "a test without a runtime cannot go on")]
+fn no_runtime(error: &std::io::Error) -> ! {
+    panic!("make a runtime: {error}")
+}

@@ -1,0 +1,186 @@
+//! What a test body may not leave behind: sockets, tasks, namespaces, children, and (alone) any descriptor.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+        unix::fs::MetadataExt,
+    },
+    process, thread,
+    time::{Duration, Instant},
+};
+
+use tokio::runtime::RuntimeMetrics;
+
+use crate::{lab::Lab, node::Started, socket};
+
+/// Descriptors by number, with what each is.
+pub(crate) type Descriptors = BTreeMap<RawFd, String>;
+
+/// Waits until the nodes hold no sockets and tasks of the test's any more; what is left is the complaint.
+///
+/// A dropped connection's task needs a poll or two to end, hence the wait.
+pub(crate) async fn in_nodes(lab: &Lab, body: &RuntimeMetrics) -> Vec<String> {
+    let nodes = lab.nodes_with_metrics();
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mut left = Vec::new();
+        for (node, metrics) in &nodes {
+            for socket in node.netlink_sockets().await {
+                left.push(format!("a netlink socket in node \"{}\": {socket:?}", node.name()));
+            }
+            tasks(&format!("node \"{}\"", node.name()), metrics, &mut left);
+        }
+        for socket in socket::read_here().unwrap_or_default() {
+            left.push(format!("a netlink socket in the body's own namespace: {socket:?}"));
+        }
+        tasks("the body", body, &mut left);
+        if left.is_empty() || Instant::now() >= end {
+            return left;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Ends the nodes, then looks for what still refers to their namespaces.
+pub(crate) fn after_nodes(nodes: Vec<Started>, mut networks: Vec<Network>) -> Vec<String> {
+    let mut left = Vec::new();
+    let mut waiting = Vec::new();
+    for Started { node, stop, thread, .. } in nodes {
+        if let Ok(fd) = node.netns_fd_owned() {
+            networks.push(Network::new(format!("node \"{}\"", node.name()), fd, Some(node.netns_fd().as_raw_fd())));
+        }
+        let _ = stop.send(());
+        waiting.push((node, thread));
+    }
+    let end = Instant::now() + PATIENCE;
+    for (node, thread) in &waiting {
+        while !thread.is_finished() && Instant::now() < end {
+            thread::sleep(PAUSE);
+        }
+        if !thread.is_finished() {
+            left.push(format!("the thread of node \"{}\", which is stuck", node.name()));
+        }
+    }
+    for (_, thread) in waiting.extract_if(.., |(_, thread)| thread.is_finished()) {
+        let _ = thread.join();
+    }
+    if !left.is_empty() {
+        return left;
+    }
+    loop {
+        let left: Vec<String> = networks.iter().flat_map(Network::users).collect();
+        if left.is_empty() || Instant::now() >= end {
+            return left;
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// A namespace that should have no user any more but the descriptor here, which keeps its number from being reused.
+#[derive(Debug)]
+pub(crate) struct Network {
+    what: String,
+    fd: OwnedFd,
+    inode: u64,
+    /// The descriptor inside the node's handle, which a forgotten handle may keep.
+    handle: Option<RawFd>,
+}
+
+impl Network {
+    pub(crate) fn new(what: String, fd: OwnedFd, handle: Option<RawFd>) -> Self {
+        let inode = inode_of(&fd);
+        Self { what, fd, inode, handle }
+    }
+
+    fn users(&self) -> Vec<String> {
+        let what = &self.what;
+        let mut users = Vec::new();
+        for (fd, target) in descriptors() {
+            if fd == self.fd.as_raw_fd() || Some(fd) == self.handle {
+                continue;
+            }
+            if target == format!("net:[{}]", self.inode) {
+                users.push(format!("descriptor {fd}, the namespace of {what}"));
+            } else if target.starts_with("socket:") && self.owns(fd) {
+                users.push(format!("descriptor {fd}, a socket of {what} ({target})"));
+            }
+        }
+        users.extend(self.processes().map(|text| format!("{text} in the namespace of {what}")));
+        users
+    }
+
+    fn owns(&self, socket: RawFd) -> bool {
+        // Pairs of local sockets are how runtimes wake themselves and may live for the whole process.
+        crate::sys::socket_family(socket).is_ok_and(|family| family != libc::AF_UNIX)
+            && crate::sys::socket_network(socket).is_ok_and(|network| inode_of(&network) == self.inode)
+    }
+
+    /// Other processes, and threads of this one, that live in the namespace.
+    fn processes(&self) -> impl Iterator<Item = String> {
+        let own = process::id();
+        let numbers = |folder: String| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        };
+        let inode = self.inode;
+        let inside = move |path: String| fs::metadata(path).is_ok_and(|data| data.ino() == inode);
+        let name = |path: String| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let others = numbers("/proc".to_owned())
+            .filter(move |pid| *pid != own && inside(format!("/proc/{pid}/ns/net")))
+            .map(move |pid| format!("process {pid} ({})", name(format!("/proc/{pid}/comm"))));
+        let me = thread_id_of_caller();
+        let threads = numbers("/proc/self/task".to_owned())
+            .filter(move |tid| *tid != me && inside(format!("/proc/self/task/{tid}/ns/net")))
+            .map(move |tid| format!("thread {tid} ({})", name(format!("/proc/self/task/{tid}/comm"))));
+        others.chain(threads)
+    }
+}
+
+/// All open descriptors of this process.
+pub(crate) fn descriptors() -> Descriptors {
+    let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| {
+        let fd = entry.file_name().to_str()?.parse().ok()?;
+        let target = fs::read_link(entry.path()).ok()?;
+        Some((fd, target.to_string_lossy().into_owned()))
+    });
+    named.filter(|(_, target)| !target.starts_with("/proc/")).collect()
+}
+
+/// Descriptors opened since `before`; only meaningful while no other test runs.
+pub(crate) fn new_descriptors(before: &Descriptors) -> Vec<String> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let now = descriptors();
+        let left: Vec<String> = now
+            .iter()
+            // Sockets are told apart by namespace above.
+            .filter(|(fd, target)| before.get(fd) != Some(target) && !target.starts_with("socket:"))
+            .map(|(fd, target)| format!("descriptor {fd} ({target})"))
+            .collect();
+        if left.is_empty() || Instant::now() >= end {
+            return left;
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn tasks(place: &str, metrics: &RuntimeMetrics, left: &mut Vec<String>) {
+    let tasks = metrics.num_alive_tasks();
+    if tasks > 0 {
+        left.push(format!("{tasks} live task(s) on the runtime of {place}"));
+    }
+}
+
+fn inode_of(fd: &impl AsFd) -> u64 {
+    fd.as_fd().try_clone_to_owned().map(fs::File::from).and_then(|file| file.metadata()).map_or(0, |data| data.ino())
+}
+
+fn thread_id_of_caller() -> u32 {
+    crate::sys::thread_id()
+}
+
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(2);
