@@ -271,30 +271,16 @@ impl Node {
     ///
     /// When the time is up, or there is no such interface.
     pub async fn wait_carrier(&self, name: &str) -> Result {
-        let wanted = name.to_owned();
-        let routes = self.routes();
-        let waited = self
-            .run(move || async move {
-                let (connection, _handle, mut events) = new_multicast_connection(&[MulticastGroup::Link])?;
-                let driver = Aborting(tokio::task::spawn_local(connection));
-                let wait = async {
-                    // Subscribed first, then asked: a change in between is an event.
-                    while !has_carrier(&routes, &wanted).await? {
-                        if events.next().await.is_none() {
-                            return Err("the event socket closed".into());
-                        }
-                    }
-                    Ok(())
-                };
-                let result = timeout(CARRIER_DEADLINE, wait).await;
-                drop(driver);
-                result.unwrap_or_else(|_| Err(format!("no carrier after {CARRIER_DEADLINE:?}").into()))
-            })
-            .await;
-        waited.map_err(|error: crate::Error| self.error(&format!("wait for the carrier of \"{name}\""), error))
+        let what = format!("wait for the carrier of \"{name}\"");
+        let name = name.to_owned();
+        let check = move |routes| {
+            let name = name.clone();
+            async move { has_carrier(&routes, &name).await }
+        };
+        self.wait_until(&what, MulticastGroup::Link, check).await
     }
 
-    /// Up, addressed in a subnet of the lab, remembered; `host` is the last byte.
+    /// Addresses an interface that is up in a subnet of the lab; `host` is the last byte.
     pub(crate) async fn address(&self, name: &str, subnet: u8, host: u8, quiet: bool) -> Result {
         let v4 = Ipv4Addr::new(10, subnet, 0, host);
         self.add_address(name, v4.into(), 24).await?;
@@ -304,11 +290,47 @@ impl Node {
             // A kernel or machine without IPv6 still makes a useful wire.
             if self.sysctl_read("net.ipv6.conf.all.disable_ipv6").await.is_ok_and(|value| value == "0") {
                 self.add_address(name, address.into(), 64).await?;
+                self.wait_addresses(name).await?;
                 v6 = Some(address);
             }
         }
         self.remember_address(name, v4, v6);
         Ok(())
+    }
+
+    /// Waits until no IPv6 address of the interface is tentative: until then it answers no neighbour's question.
+    async fn wait_addresses(&self, name: &str) -> Result {
+        let index = self.index_of(name).await?;
+        let what = format!("wait for the addresses of \"{name}\"");
+        self.wait_until(&what, MulticastGroup::Ipv6Ifaddr, move |routes| is_settled(routes, index)).await
+    }
+
+    /// Asks again after every notification of the group until the answer is yes.
+    async fn wait_until<F, Fut>(&self, what: &str, group: MulticastGroup, check: F) -> Result
+    where
+        F: Fn(rtnetlink::Handle) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<bool>> + 'static,
+    {
+        let routes = self.routes();
+        let waited = self
+            .run(move || async move {
+                let (connection, _handle, mut events) = new_multicast_connection(&[group])?;
+                let driver = Aborting(tokio::task::spawn_local(connection));
+                let wait = async {
+                    // Subscribed first, then asked: a change in between is an event.
+                    while !check(routes.clone()).await? {
+                        if events.next().await.is_none() {
+                            return Err("the event socket closed".into());
+                        }
+                    }
+                    Ok(())
+                };
+                let result = timeout(EVENT_DEADLINE, wait).await;
+                drop(driver);
+                result.unwrap_or_else(|_| Err(format!("not after {EVENT_DEADLINE:?}").into()))
+            })
+            .await;
+        waited.map_err(|error: crate::Error| self.error(what, error))
     }
 
     async fn add(&self, kind: &str, name: &str, request: LinkMessage) -> Result {
@@ -352,6 +374,14 @@ async fn has_carrier(routes: &rtnetlink::Handle, name: &str) -> Result<bool> {
     Ok(link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::OperState(State::Up))))
 }
 
+async fn is_settled(routes: rtnetlink::Handle, index: u32) -> Result<bool> {
+    let addresses: Vec<_> = routes.address().get().set_link_index_filter(index).execute().try_collect().await?;
+    let tentative = addresses.iter().flat_map(|address| &address.attributes).any(|attribute| {
+        matches!(attribute, AddressAttribute::Flags(flags) if flags.contains(AddressFlags::Tentative))
+    });
+    Ok(!tentative)
+}
+
 fn name_of(link: &LinkMessage) -> Option<&str> {
     link.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::IfName(name) => Some(name.as_str()),
@@ -370,4 +400,4 @@ impl fmt::Display for NotFound {
 
 impl std::error::Error for NotFound {}
 
-const CARRIER_DEADLINE: Duration = Duration::from_secs(5);
+const EVENT_DEADLINE: Duration = Duration::from_secs(5);

@@ -52,12 +52,12 @@ impl Lab {
         let second = self.node(second).await?;
         first.add_veth("eth0", &second, "eth0").await?;
         let subnet = self.next_subnet();
+        first.up("eth0").await?;
+        second.up("eth0").await?;
         for (node, host) in [(&first, 1), (&second, 2)] {
+            node.wait_carrier("eth0").await?;
             node.address("eth0", subnet, host, self.is_quiet()).await?;
-            node.up("eth0").await?;
         }
-        first.wait_carrier("eth0").await?;
-        second.wait_carrier("eth0").await?;
         Ok([first, second])
     }
 
@@ -98,12 +98,15 @@ impl Lab {
             bridge.node.add_veth(&port, &host, "eth0").await?;
             bridge.node.set_master(&port, name).await?;
             bridge.node.up(&port).await?;
-            host.address("eth0", subnet, number, self.is_quiet()).await?;
             host.up("eth0").await?;
             bridge.hosts.push(host);
             bridge.ports.push(port);
         }
-        try_join_all(bridge.hosts.iter().map(|host| host.wait_carrier("eth0"))).await?;
+        try_join_all(bridge.hosts.iter().zip(1..).map(async |(host, number)| {
+            host.wait_carrier("eth0").await?;
+            host.address("eth0", subnet, number, self.is_quiet()).await
+        }))
+        .await?;
         try_join_all(bridge.ports.iter().map(|port| bridge.node.wait_carrier(port))).await?;
         if hosts > 0 {
             bridge.node.wait_carrier(name).await?;
