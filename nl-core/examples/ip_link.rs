@@ -9,7 +9,13 @@ async fn main() -> nl_core::Result<()> {
     let mut links = conn.links();
     while let Some(link) = links.try_next().await? {
         let kind = link.kind.as_deref().unwrap_or("device");
-        println!("{}: {} {kind} mtu {} {}", link.index, link.name, link.mtu, if link.up { "UP" } else { "DOWN" });
+        println!(
+            "{}: {} {kind} mtu {} {}",
+            link.index,
+            link.name,
+            link.mtu,
+            if link.up { "UP" } else { "DOWN" }
+        );
     }
     Ok(())
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use zeroize::Zeroize;
@@ -12,6 +13,7 @@ use crate::error::{Error, Result, Schema};
 pub struct Request {
     bytes: Vec<u8>,
     fault: Option<EncodeError>,
+    refusal: Option<Cow<'static, str>>,
     schema: &'static Schema,
     sensitive: bool,
 }
@@ -22,7 +24,7 @@ impl Request {
     pub fn new(kind: u16, schema: &'static Schema) -> Self {
         let mut bytes = Vec::with_capacity(128);
         bytes.extend_from_slice(&[0; HEADER_LEN]);
-        let mut request = Self { bytes, fault: None, schema, sensitive: false };
+        let mut request = Self { bytes, fault: None, refusal: None, schema, sensitive: false };
         request.set_field(4, kind);
         request.set_field(6, NLM_F_REQUEST);
         request
@@ -54,6 +56,14 @@ impl Request {
     #[must_use]
     pub fn sensitive(mut self) -> Self {
         self.sensitive = true;
+        self
+    }
+
+    /// Marks the request as bad input: it is never sent, and whoever tries gets this as the error, with the
+    /// operation in words. So an encoder need not return a `Result`, and in a batch a bad request fails alone.
+    #[must_use]
+    pub fn refused(mut self, why: impl Into<Cow<'static, str>>) -> Self {
+        self.refusal.get_or_insert(why.into());
         self
     }
 
@@ -89,22 +99,24 @@ impl Request {
     /// The whole message with its length set, ready to be sent with sequence number 0.
     ///
     /// # Errors
-    /// An attribute did not fit, or there is nothing behind the header: to such a message the kernel answers
-    /// success and does nothing.
+    /// The request was [refused](Self::refused), an attribute did not fit, or there is nothing behind the header:
+    /// to such a message the kernel answers success and does nothing.
     pub fn encoded(&mut self) -> Result<&[u8]> {
-        if let Some(fault) = self.fault {
-            return Err(Error::from(fault).about(self.schema, &self.bytes));
-        }
-        if self.bytes.len() == HEADER_LEN {
-            return Err(Error::usage("a request needs at least a family header"));
-        }
         let Ok(len) = u32::try_from(self.bytes.len()) else {
             return Err(Error::usage(format!("a request of {} bytes; the limit is 4 GiB", self.bytes.len())));
         };
         if let Some(field) = self.bytes.first_chunk_mut::<4>() {
             *field = len.to_ne_bytes();
         }
-        Ok(&self.bytes)
+        let refusal = match (&self.refusal, self.fault) {
+            (Some(why), _) => Error::usage(why.clone()),
+            (None, Some(fault)) => Error::from(fault),
+            (None, None) if self.bytes.len() == HEADER_LEN => {
+                Error::usage("a request needs at least a family header")
+            }
+            (None, None) => return Ok(&self.bytes),
+        };
+        Err(refusal.about(self.schema, &self.bytes))
     }
 
     pub(crate) fn add_flags(&mut self, flags: u16) {
@@ -172,7 +184,13 @@ impl Drop for Request {
 
 impl Clone for Request {
     fn clone(&self) -> Self {
-        Self { bytes: self.bytes.clone(), fault: self.fault, schema: self.schema, sensitive: self.sensitive }
+        Self {
+            bytes: self.bytes.clone(),
+            fault: self.fault,
+            refusal: self.refusal.clone(),
+            schema: self.schema,
+            sensitive: self.sensitive,
+        }
     }
 }
 
