@@ -1,1 +1,47 @@
-//! nl-bridge
+//! The Linux bridge through netlink, for EVPN and VXLAN agents, CNI plugins and switch daemons.
+//!
+//! # What it does
+//! [`fdb`] lists, adds, replaces and deletes forwarding database entries with every attribute the kernel has for
+//! them, singly, by the hundred thousand or all that match a filter, on bridges and on VXLAN devices.
+//!
+//! # Example
+//! ```no_run
+//! use futures_util::TryStreamExt;
+//! use nl_bridge::fdb::Fdb;
+//! use nl_core::{Connection, MacAddr, Protocol};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> nl_core::Result<()> {
+//!     let fdb = Fdb::new(Connection::open(Protocol::Route)?);
+//!     let mac: MacAddr = "02:00:00:00:00:01".parse()?;
+//!
+//!     // bridge fdb add 02:00:00:00:00:01 dev swp1 master static vlan 10
+//!     fdb.entry(mac, "swp1").master().static_().vlan(10).add().await?;
+//!     // bridge fdb append 00:00:00:00:00:00 dev vxlan100 dst 192.0.2.7
+//!     fdb.entry(MacAddr::ZERO, "vxlan100").dst("192.0.2.7".parse().unwrap()).append().await?;
+//!
+//!     // bridge fdb show br br0
+//!     let mut entries = fdb.entries().bridge("br0").list().await?;
+//!     while let Some(entry) = entries.try_next().await? {
+//!         println!("{entry}");
+//!     }
+//!     // bridge fdb flush dev br0 dynamic
+//!     fdb.entries().bridge("br0").dynamic().flush().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Permissions and namespaces
+//! Reading takes no privilege. Changing takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace,
+//! so an unprivileged user can do it in a user and network namespace of his own. Everything happens in the namespace the
+//! [`Connection`](nl_core::Connection) was opened in.
+//!
+//! # Features
+//! - `fdb` (on by default): the module of that name.
+//! - `tokio` (on by default): the handle [`fdb::Fdb`]. Without it the crate encodes and decodes only.
+//! - `serde`: `Serialize` on what is read from the kernel.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+#[cfg(feature = "fdb")]
+pub mod fdb;

@@ -1,0 +1,406 @@
+use std::net::IpAddr;
+
+use nl_core::addr::Dev;
+use nl_core::batch::Batch;
+use nl_core::connection::Connection;
+use nl_core::dump::Dump;
+use nl_core::error::{Ack, Errno, Error, Result};
+use nl_core::link::Link;
+use nl_core::message::Request;
+use nl_core::{MacAddr, Protocol};
+
+use super::{FdbEntry, FdbFilter, FdbFlags, FdbState, FdbVerb};
+
+/// The forwarding databases of the connection's namespace. Cheap to clone.
+///
+/// ```no_run
+/// use nl_bridge::fdb::Fdb;
+/// use nl_core::{Connection, Protocol};
+///
+/// # async fn example() -> nl_core::Result<()> {
+/// let fdb = Fdb::new(Connection::open(Protocol::Route)?);
+/// fdb.entry("02:00:00:00:00:01".parse()?, "swp1").master().static_().vlan(10).add().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Fdb {
+    conn: Connection,
+}
+
+impl Fdb {
+    /// Over this connection, which must be one to [`Protocol::Route`].
+    #[must_use]
+    pub fn new(conn: Connection) -> Self {
+        Self { conn }
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// One entry, to be added, changed, deleted or read: `mac` on the device `dev`.
+    ///
+    /// Without more said it is meant for the device's own table (`self`) and permanent, as `bridge fdb` has it.
+    pub fn entry(&self, mac: MacAddr, dev: impl Into<Dev>) -> Entry<'_> {
+        Entry { fdb: self, dev: dev.into(), via: None, entry: FdbEntry::new(mac, 0) }
+    }
+
+    /// All entries, or those that match, to be listed or flushed.
+    pub fn entries(&self) -> Entries<'_> {
+        Entries { fdb: self, bridge: None, dev: None, filter: FdbFilter::default() }
+    }
+
+    /// Thousands of changes in few system calls: a stream of one result per change, in order.
+    ///
+    /// ```no_run
+    /// use nl_bridge::fdb::{Fdb, FdbEntry, FdbVerb};
+    ///
+    /// # async fn example(fdb: Fdb, port: u32, macs: Vec<nl_core::MacAddr>) -> nl_core::Result<()> {
+    /// let entries = macs.into_iter().map(move |mac| FdbEntry::new(mac, port).master().static_());
+    /// let summary = fdb.batch(entries.map(|entry| (FdbVerb::Replace, entry))).summarize(10).await;
+    /// println!("{} added, {} refused", summary.succeeded, summary.failed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// See [`nl_core::batch`]. Devices are given by index here. [`FdbVerb::Get`] is refused, for its answer would be lost.
+    pub fn batch<I>(&self, changes: I) -> Batch<impl Iterator<Item = Request> + use<I>>
+    where
+        I: IntoIterator<Item = (FdbVerb, FdbEntry)>,
+    {
+        self.conn.batch(changes.into_iter().map(|(verb, entry)| match verb {
+            FdbVerb::Get => {
+                entry.request(verb).refused("a batch cannot read entries: use Fdb::entry().get()")
+            }
+            _ => entry.request(verb),
+        }))
+    }
+
+    fn on_route(&self) -> Result<()> {
+        match self.conn.protocol() {
+            Protocol::Route => Ok(()),
+            other => Err(Error::usage(format!("the FDB is on NETLINK_ROUTE, not {other}"))),
+        }
+    }
+}
+
+/// One entry to be added, changed, deleted or read. The verb comes last and is the only `await`.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb is awaited"]
+pub struct Entry<'a> {
+    fdb: &'a Fdb,
+    dev: Dev,
+    via: Option<Dev>,
+    entry: FdbEntry,
+}
+
+macro_rules! options {
+    ($($name:ident($($arg:ident: $type:ty)?);)+) => {$(
+        #[doc = concat!("See [`FdbEntry::", stringify!($name), "()`].")]
+        pub fn $name(mut self $(, $arg: $type)?) -> Self {
+            self.entry = self.entry.$name($($arg)?);
+            self
+        }
+    )+};
+}
+
+impl Entry<'_> {
+    options! {
+        master();
+        self_();
+        permanent();
+        static_();
+        dynamic();
+        vlan(vlan: u16);
+        dst(dst: IpAddr);
+        port(port: u16);
+        vni(vni: u32);
+        src_vni(vni: u32);
+        nexthop(id: u32);
+        sticky();
+        extern_learn();
+        router();
+        use_();
+        activity_notify();
+        inactive();
+        norefresh();
+    }
+
+    /// VXLAN: sent through this device (`via`).
+    pub fn via(mut self, dev: impl Into<Dev>) -> Self {
+        self.via = Some(dev.into());
+        self
+    }
+
+    /// Makes the entry; fails if it is there. See [`FdbVerb::Add`] for when the kernel does not keep to that.
+    ///
+    /// Equivalent: `bridge fdb add`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// `EEXIST` ([`is_exists`](Error::is_exists)); no such device; `EINVAL` for a VLAN the port is not in; `EPERM` for a
+    /// dynamic entry on a port that is down; bad input, before the kernel is asked.
+    pub async fn add(self) -> Result<Ack> {
+        self.change(FdbVerb::Add).await
+    }
+
+    /// Makes the entry, or changes the one that is there.
+    ///
+    /// Equivalent: `bridge fdb replace`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add) but for `EEXIST`; a group or all-zero MAC address on a VXLAN device.
+    pub async fn replace(self) -> Result<Ack> {
+        self.change(FdbVerb::Replace).await
+    }
+
+    /// Adds a remote to a group or all-zero MAC address of a VXLAN device. One that is there already is left alone.
+    ///
+    /// Equivalent: `bridge fdb append`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add) but for `EEXIST`; another MAC address, for which the kernel would ignore the remote.
+    pub async fn append(self) -> Result<Ack> {
+        self.change(FdbVerb::Append).await
+    }
+
+    /// Removes the entry. On a VXLAN device: this remote of it, or all of them if none is given.
+    ///
+    /// Equivalent: `bridge fdb del`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such entry on the device. On a VXLAN device the
+    /// kernel says success if the address is there with other remotes only.
+    pub async fn delete(self) -> Result<Ack> {
+        self.change(FdbVerb::Delete).await
+    }
+
+    /// Reads the entry.
+    ///
+    /// With [`master`](Self::master) it is looked up in the bridge above the device, and found whatever port it is on; without
+    /// a VLAN it is the one in no VLAN. On a VXLAN device only the first of several remotes is told.
+    ///
+    /// Equivalent: `bridge fdb get`.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such entry; `EOPNOTSUPP` if the device has no table
+    /// that can be asked.
+    pub async fn get(self) -> Result<FdbEntry> {
+        let name = self.describe(FdbVerb::Get);
+        let named = |error: Error| error.during(|| name.clone());
+        let request = self.resolved(FdbVerb::Get).await.map_err(named)?;
+        self.fdb.conn.get(request, FdbEntry::decode).await.map_err(named)
+    }
+
+    async fn change(self, verb: FdbVerb) -> Result<Ack> {
+        let outcome = match self.resolved(verb).await {
+            Ok(request) => self.fdb.conn.ack(request).await,
+            Err(error) => Err(error),
+        };
+        outcome.map_err(|error| error.during(|| self.describe(verb)))
+    }
+
+    async fn resolved(&self, verb: FdbVerb) -> Result<Request> {
+        self.fdb.on_route()?;
+        let conn = &self.fdb.conn;
+        let mut entry = self.entry.clone();
+        entry.index = conn.link_index(&self.dev).await?;
+        if let Some(via) = &self.via {
+            entry.via = Some(conn.link_index(via).await?);
+        }
+        Ok(entry.request(verb))
+    }
+
+    fn describe(&self, verb: FdbVerb) -> String {
+        let mut text = format!("{verb} fdb {} dev {}", self.entry.mac, self.dev);
+        // Writing to a String cannot fail.
+        let _ = self.entry.write_details(&mut text);
+        if let Some(via) = &self.via {
+            text.push_str(&format!(" via {via}"));
+        }
+        text
+    }
+}
+
+/// All entries, or those that match. The verb comes last and is the only `await`.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb is awaited"]
+pub struct Entries<'a> {
+    fdb: &'a Fdb,
+    bridge: Option<Dev>,
+    dev: Option<Dev>,
+    filter: FdbFilter,
+}
+
+impl Entries<'_> {
+    /// Of this bridge: its table, and what its ports have in tables of their own (`br`). Filtered by the kernel.
+    pub fn bridge(mut self, bridge: impl Into<Dev>) -> Self {
+        self.bridge = Some(bridge.into());
+        self
+    }
+
+    /// On this device (`dev`, `brport`). Filtered by the kernel.
+    pub fn dev(mut self, dev: impl Into<Dev>) -> Self {
+        self.dev = Some(dev.into());
+        self
+    }
+
+    /// In this VLAN, 1 to 4094. When listing, filtered while reading.
+    pub fn vlan(mut self, vlan: u16) -> Self {
+        self.filter.vlan = Some(vlan);
+        self
+    }
+
+    /// With this address. Filtered while reading; not for flushing.
+    pub fn mac(mut self, mac: MacAddr) -> Self {
+        self.filter.mac = Some(mac);
+        self
+    }
+
+    /// Those that age. When listing, filtered while reading.
+    pub fn dynamic(self) -> Self {
+        self.state(FdbState::NOARP | FdbState::PERMANENT, FdbState::empty())
+    }
+
+    /// Those that are forwarded to and do not age. When listing, filtered while reading.
+    pub fn static_(self) -> Self {
+        self.state(FdbState::NOARP | FdbState::PERMANENT, FdbState::NOARP)
+    }
+
+    /// Those that are permanent: on a bridge, its own addresses. When listing, filtered while reading. A flush of them is
+    /// for VXLAN devices only.
+    pub fn permanent(self) -> Self {
+        self.state(FdbState::PERMANENT, FdbState::PERMANENT)
+    }
+
+    /// Those that a control plane put there, or those that it did not. When listing, filtered while reading.
+    pub fn extern_learn(self, yes: bool) -> Self {
+        self.flag(FdbFlags::EXT_LEARNED, yes)
+    }
+
+    /// Those that stick to their port, or those that do not. When listing, filtered while reading.
+    pub fn sticky(self, yes: bool) -> Self {
+        self.flag(FdbFlags::STICKY, yes)
+    }
+
+    /// Lists them: a stream in constant memory.
+    ///
+    /// Equivalent: `bridge fdb show`. Needs no privilege.
+    ///
+    /// The kernel does not notice when the table changes while it is listed: entries may then be missed or shown twice.
+    /// Together with events it is exact: nl-events has a watch that does this.
+    ///
+    /// # Errors
+    /// No such device; `bridge` is no bridge, or `dev` no port of it.
+    pub async fn list(self) -> Result<Dump<FdbEntry>> {
+        let filter = self.resolved("list").await?.0;
+        let request = filter.list_request();
+        Ok(self.fdb.conn.dump(request, move |message| {
+            let entry = FdbEntry::decode(message)?;
+            Ok(filter.matches(&entry).then_some(entry))
+        }))
+    }
+
+    /// Removes them, in one request, by the kernel. Never the bridge's own addresses.
+    ///
+    /// Needs a [`bridge`](Self::bridge), or a [`dev`](Self::dev) that is a bridge, a port of one, or a VXLAN device. Without
+    /// [`dynamic`](Self::dynamic) or [`static_`](Self::static_) all that are not permanent go; on a VXLAN device the permanent ones
+    /// go with [`permanent`](Self::permanent), the default destination among them.
+    ///
+    /// Equivalent: `bridge fdb flush`, which unlike this removes the bridge's own addresses too. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) on a kernel too old: 5.19 for bridges, 6.7 for VXLAN devices; no such
+    /// device; a bridge's permanent entries; a selection by MAC address.
+    pub async fn flush(self) -> Result<Ack> {
+        let (mut filter, link) = self.resolved("flush").await?;
+        let named = |error: Error| error.during(|| self.describe("flush"));
+        let kind = link.as_ref().and_then(|link| link.kind.as_deref());
+        let is_vxlan = kind == Some("vxlan") && filter.bridge.is_none();
+        let permanent =
+            filter.state.is_some_and(|(mask, value)| (mask & value).contains(FdbState::PERMANENT));
+        if permanent && !is_vxlan {
+            return Err(named(Error::usage(
+                "the permanent entries of a bridge are its own addresses; not flushed",
+            )));
+        }
+        if let (Some(link), None) = (&link, filter.bridge) {
+            let target = match link.master_kind.as_deref() {
+                Some("bridge") if !is_vxlan => FdbFlags::MASTER,
+                _ => FdbFlags::SELF,
+            };
+            let (mask, value) = filter.flags.unwrap_or_default();
+            filter.flags = Some((mask | target, value | target));
+        }
+        let since = if is_vxlan { "Linux 6.7" } else { "Linux 5.19" };
+        self.fdb.conn.ack(filter.flush_request()).await.map_err(|error| {
+            let refused =
+                kind == Some("bridge") || is_vxlan || link.as_ref().is_some_and(|l| l.master.is_some());
+            named(error.or_unsupported(
+                |kernel| kernel.errno == Errno::EOPNOTSUPP && refused,
+                "bulk deletion of FDB entries",
+                since,
+            ))
+        })
+    }
+
+    fn state(mut self, mask: FdbState, value: FdbState) -> Self {
+        self.filter.state = Some((mask, value));
+        self
+    }
+
+    fn flag(mut self, flag: FdbFlags, yes: bool) -> Self {
+        let (mask, value) = self.filter.flags.unwrap_or_default();
+        self.filter.flags = Some((mask | flag, if yes { value | flag } else { value - flag }));
+        self
+    }
+
+    /// The filter with indexes, and the device it is about. The kernel answers an impossible filter with an empty list,
+    /// so it is looked at first.
+    async fn resolved(&self, verb: &str) -> Result<(FdbFilter, Option<Link>)> {
+        self.look_up().await.map_err(|error| error.during(|| self.describe(verb)))
+    }
+
+    async fn look_up(&self) -> Result<(FdbFilter, Option<Link>)> {
+        self.fdb.on_route()?;
+        let mut filter = self.filter.clone();
+        let bridge = match &self.bridge {
+            Some(bridge) => Some(self.fdb.conn.link(bridge).await?),
+            None => None,
+        };
+        let dev = match &self.dev {
+            Some(dev) => Some(self.fdb.conn.link(dev).await?),
+            None => None,
+        };
+        if let Some(bridge) = &bridge {
+            if bridge.kind.as_deref() != Some("bridge") {
+                let kind = bridge.kind.as_deref().unwrap_or("plain device");
+                return Err(Error::usage(format!("{} is a {kind}, not a bridge", bridge.name)));
+            }
+            if let Some(dev) =
+                dev.as_ref().filter(|dev| dev.index != bridge.index && dev.master != Some(bridge.index))
+            {
+                return Err(Error::usage(format!("{} is no port of {}", dev.name, bridge.name)));
+            }
+        }
+        filter.bridge = bridge.as_ref().map(|link| link.index);
+        filter.index = dev.as_ref().map(|link| link.index);
+        Ok((filter, dev.or(bridge)))
+    }
+
+    fn describe(&self, verb: &str) -> String {
+        let mut text = format!("{verb} fdb");
+        if let Some(dev) = &self.dev {
+            text.push_str(&format!(" dev {dev}"));
+        }
+        if let Some(bridge) = &self.bridge {
+            text.push_str(&format!(" br {bridge}"));
+        }
+        if let Some(vlan) = self.filter.vlan {
+            text.push_str(&format!(" vlan {vlan}"));
+        }
+        text
+    }
+}
