@@ -128,7 +128,12 @@ pub(crate) async fn run(words: Vec<OsString>) -> Result<Output> {
         Err(_) => return Err(format!("`{shown}` has not ended after {COMMAND_DEADLINE:?}").into()),
     };
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Output { command: line, status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) })
+    Ok(Output {
+        command: line,
+        status: output.status,
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    })
 }
 
 #[expect(clippy::panic, reason = "assertion helper")]

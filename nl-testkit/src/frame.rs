@@ -207,7 +207,10 @@ impl Node {
     }
 }
 
-#[expect(deprecated, reason = "the replacement is unsafe, and an OwnedFd keeps its promise; it is also newer than 1.41")]
+#[expect(
+    deprecated,
+    reason = "the replacement is unsafe, and an OwnedFd keeps its promise; it is also newer than 1.41"
+)]
 fn register(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(socket)
 }

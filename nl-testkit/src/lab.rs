@@ -127,7 +127,10 @@ impl Lab {
     }
 
     pub(crate) fn nodes_with_metrics(&self) -> Vec<(Node, RuntimeMetrics)> {
-        lock(&self.inner.nodes).iter().map(|started| (started.node.clone(), started.metrics.clone())).collect()
+        lock(&self.inner.nodes)
+            .iter()
+            .map(|started| (started.node.clone(), started.metrics.clone()))
+            .collect()
     }
 
     /// Takes the nodes out, to check and end them; the lab is empty afterwards.

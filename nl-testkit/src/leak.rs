@@ -13,7 +13,7 @@ use std::{
 
 use tokio::runtime::RuntimeMetrics;
 
-use crate::{lab::Lab, node::Started, socket};
+use crate::{lab::Lab, node::Started, socket, sys};
 
 /// Descriptors by number, with what each is.
 pub(crate) type Descriptors = BTreeMap<RawFd, String>;
@@ -49,7 +49,11 @@ pub(crate) fn after_nodes(nodes: Vec<Started>, mut networks: Vec<Network>) -> Ve
     let mut waiting = Vec::new();
     for Started { node, stop, thread, .. } in nodes {
         if let Ok(fd) = node.netns_fd_owned() {
-            networks.push(Network::new(format!("node \"{}\"", node.name()), fd, Some(node.netns_fd().as_raw_fd())));
+            networks.push(Network::new(
+                format!("node \"{}\"", node.name()),
+                fd,
+                Some(node.netns_fd().as_raw_fd()),
+            ));
         }
         let _ = stop.send(());
         waiting.push((node, thread));
@@ -71,7 +75,11 @@ pub(crate) fn after_nodes(nodes: Vec<Started>, mut networks: Vec<Network>) -> Ve
     }
     loop {
         let left: Vec<String> = networks.iter().flat_map(Network::users).collect();
-        if left.is_empty() || Instant::now() >= end {
+        if left.is_empty() {
+            return left;
+        }
+        if Instant::now() >= end {
+            networks.iter().flat_map(Network::strangers).for_each(|(pid, _)| sys::kill(pid));
             return left;
         }
         thread::sleep(PAUSE);
@@ -107,34 +115,42 @@ impl Network {
                 users.push(format!("descriptor {fd}, a socket of {what} ({target})"));
             }
         }
-        users.extend(self.processes().map(|text| format!("{text} in the namespace of {what}")));
+        let living = self.strangers().into_iter().map(|(pid, name)| format!("process {pid} ({name})"));
+        let living = living.chain(self.threads().map(|(tid, name)| format!("thread {tid} ({name})")));
+        users.extend(living.map(|text| format!("{text} in the namespace of {what}")));
         users
     }
 
     fn owns(&self, socket: RawFd) -> bool {
         // Pairs of local sockets are how runtimes wake themselves and may live for the whole process.
-        crate::sys::socket_family(socket).is_ok_and(|family| family != libc::AF_UNIX)
-            && crate::sys::socket_network(socket).is_ok_and(|network| inode_of(&network) == self.inode)
+        sys::socket_family(socket).is_ok_and(|family| family != libc::AF_UNIX)
+            && sys::socket_network(socket).is_ok_and(|network| inode_of(&network) == self.inode)
     }
 
-    /// Other processes, and threads of this one, that live in the namespace.
-    fn processes(&self) -> impl Iterator<Item = String> {
+    /// Other processes that live in the namespace.
+    fn strangers(&self) -> Vec<(u32, String)> {
         let own = process::id();
-        let numbers = |folder: String| {
-            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        };
+        self.inside("/proc").filter(|(pid, _)| *pid != own).collect()
+    }
+
+    /// Threads of this process that live in the namespace, but for the calling one.
+    fn threads(&self) -> impl Iterator<Item = (u32, String)> {
+        let caller = sys::thread_id();
+        self.inside("/proc/self/task").filter(move |(tid, _)| *tid != caller)
+    }
+
+    fn inside(&self, folder: &'static str) -> impl Iterator<Item = (u32, String)> {
         let inode = self.inode;
-        let inside = move |path: String| fs::metadata(path).is_ok_and(|data| data.ino() == inode);
-        let name = |path: String| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-        let others = numbers("/proc".to_owned())
-            .filter(move |pid| *pid != own && inside(format!("/proc/{pid}/ns/net")))
-            .map(move |pid| format!("process {pid} ({})", name(format!("/proc/{pid}/comm"))));
-        let me = thread_id_of_caller();
-        let threads = numbers("/proc/self/task".to_owned())
-            .filter(move |tid| *tid != me && inside(format!("/proc/self/task/{tid}/ns/net")))
-            .map(move |tid| format!("thread {tid} ({})", name(format!("/proc/self/task/{tid}/comm"))));
-        others.chain(threads)
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        numbers
+            .filter(move |id| {
+                fs::metadata(format!("{folder}/{id}/ns/net")).is_ok_and(|data| data.ino() == inode)
+            })
+            .map(move |id| {
+                let name = fs::read_to_string(format!("{folder}/{id}/comm")).unwrap_or_default();
+                (id, name.trim().to_owned())
+            })
     }
 }
 
@@ -175,11 +191,11 @@ fn tasks(place: &str, metrics: &RuntimeMetrics, left: &mut Vec<String>) {
 }
 
 fn inode_of(fd: &impl AsFd) -> u64 {
-    fd.as_fd().try_clone_to_owned().map(fs::File::from).and_then(|file| file.metadata()).map_or(0, |data| data.ino())
-}
-
-fn thread_id_of_caller() -> u32 {
-    crate::sys::thread_id()
+    fd.as_fd()
+        .try_clone_to_owned()
+        .map(fs::File::from)
+        .and_then(|file| file.metadata())
+        .map_or(0, |data| data.ino())
 }
 
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -115,7 +115,8 @@ impl Node {
     ///
     /// When the kernel refuses.
     pub async fn add_vxlan(&self, name: &str, vxlan: Vxlan) -> Result {
-        let mut builder = LinkMessageBuilder::<LinkVxlan>::new(name).port(vxlan.port).learning(vxlan.learning);
+        let mut builder =
+            LinkMessageBuilder::<LinkVxlan>::new(name).port(vxlan.port).learning(vxlan.learning);
         builder = match vxlan.vni {
             Some(vni) => builder.id(vni),
             None => builder.collect_metadata(true),
@@ -141,8 +142,7 @@ impl Node {
             .name(peer_name)
             .setns_by_fd(peer.netns_fd().as_raw_fd())
             .build();
-        let request =
-            LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth).name(name);
+        let request = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth).name(name);
         let request = request.set_info_data(InfoData::Veth(InfoVeth::Peer(far)));
         self.add("veth", name, request.build()).await
     }
@@ -375,7 +375,8 @@ async fn has_carrier(routes: &rtnetlink::Handle, name: &str) -> Result<bool> {
 }
 
 async fn is_settled(routes: rtnetlink::Handle, index: u32) -> Result<bool> {
-    let addresses: Vec<_> = routes.address().get().set_link_index_filter(index).execute().try_collect().await?;
+    let addresses: Vec<_> =
+        routes.address().get().set_link_index_filter(index).execute().try_collect().await?;
     let tentative = addresses.iter().flat_map(|address| &address.attributes).any(|attribute| {
         matches!(attribute, AddressAttribute::Flags(flags) if flags.contains(AddressFlags::Tentative))
     });

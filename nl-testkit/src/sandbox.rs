@@ -80,7 +80,10 @@ pub(crate) fn private_mounts() -> io::Result<()> {
 }
 
 /// Runs a copy of this program with the same arguments in new namespaces and waits for it.
-pub(crate) fn run_isolated(isolation: Isolation, adjust: impl FnOnce(&mut Command)) -> io::Result<ExitStatus> {
+pub(crate) fn run_isolated(
+    isolation: Isolation,
+    adjust: impl FnOnce(&mut Command),
+) -> io::Result<ExitStatus> {
     let kind = match isolation {
         Isolation::Plain => "plain",
         Isolation::User => "user",
@@ -105,10 +108,12 @@ pub(crate) fn exit_code(status: ExitStatus) -> i32 {
 /// Whether this process is root in the machine's first user namespace, with all of root's powers.
 pub(crate) fn is_real_root() -> bool {
     let whole = |path: &str| {
-        fs::read_to_string(path)
-            .is_ok_and(|text| text.split_whitespace().eq(["0", "0", "4294967295"]))
+        fs::read_to_string(path).is_ok_and(|text| text.split_whitespace().eq(["0", "0", "4294967295"]))
     };
-    sys::ids().0 == 0 && whole("/proc/self/uid_map") && has_capability(CAP_SYS_ADMIN) && has_capability(CAP_NET_ADMIN)
+    sys::ids().0 == 0
+        && whole("/proc/self/uid_map")
+        && has_capability(CAP_SYS_ADMIN)
+        && has_capability(CAP_NET_ADMIN)
 }
 
 fn has_capability(number: u32) -> bool {
@@ -129,7 +134,8 @@ fn forbidden(isolation: Isolation, error: io::Error) -> io::Error {
     if isolation == Isolation::Plain {
         return explain("unshare the network and mount namespaces as root", error);
     }
-    let setting = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let setting =
+        |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
     let mut text = format!("sandbox: cannot make a user namespace: {error}");
     let mut blamed = false;
     if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" {

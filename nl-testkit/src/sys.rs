@@ -77,6 +77,14 @@ pub(crate) fn thread_id() -> u32 {
     unsafe { libc::gettid() }.unsigned_abs()
 }
 
+/// Kills a process; one that has ended already is no error.
+pub(crate) fn kill(pid: u32) {
+    if let Ok(pid @ 2..) = c_int::try_from(pid) {
+        // SAFETY: kill takes integers and touches no memory of ours.
+        let _ = unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+}
+
 /// Makes every mount private, so that nothing we mount reaches another mount namespace.
 pub(crate) fn make_mounts_private() -> io::Result<()> {
     mount(None, "/", None, libc::MS_REC | libc::MS_PRIVATE)

@@ -42,8 +42,7 @@ fn expand(settings: &Settings, function: &ItemFn) -> syn::Result<Tokens> {
     }
     let name = &function.sig.ident;
     let needs = &settings.needs;
-    let timeout = settings.timeout;
-    let serial = settings.serial;
+    let Settings { timeout, serial, planted, .. } = *settings;
     let body = if function.sig.asyncness.is_some() {
         quote! {
             ::nl_testkit::__private::Body::Async(|lab| ::std::boxed::Box::pin(async move {
@@ -56,6 +55,8 @@ fn expand(settings: &Settings, function: &ItemFn) -> syn::Result<Tokens> {
         }
     };
     Ok(quote! {
+        // Tells clippy that this is a test, where panics are welcome; cargo sets it for `harness = false` too.
+        #[cfg(test)]
         #function
 
         const _: () = {
@@ -67,6 +68,7 @@ fn expand(settings: &Settings, function: &ItemFn) -> syn::Result<Tokens> {
                     line: ::std::line!(),
                     needs: &[#(#needs),*],
                     timeout_seconds: #timeout,
+                    planted: #planted,
                     serial: #serial,
                     body: #body,
                 }
@@ -79,11 +81,13 @@ struct Settings {
     needs: Vec<Tokens>,
     timeout: u64,
     serial: bool,
+    planted: bool,
 }
 
 impl Parse for Settings {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut settings = Self { needs: Vec::new(), timeout: DEFAULT_TIMEOUT_SECONDS, serial: false };
+        let mut settings =
+            Self { needs: Vec::new(), timeout: DEFAULT_TIMEOUT_SECONDS, serial: false, planted: false };
         while !input.is_empty() {
             let key: Ident = input.parse()?;
             match key.to_string().as_str() {
@@ -98,9 +102,14 @@ impl Parse for Settings {
                     let seconds: LitInt = input.parse()?;
                     settings.timeout = seconds.base10_parse()?;
                     if settings.timeout == 0 {
-                        return Err(syn::Error::new(seconds.span(), "the timeout must be at least one second"));
+                        return Err(syn::Error::new(
+                            seconds.span(),
+                            "the timeout must be at least one second",
+                        ));
                     }
                 }
+                // Not documented: for the kit's tests of itself.
+                "planted" => settings.planted = true,
                 "serial" => settings.serial = true,
                 _ => {
                     return Err(syn::Error::new(

@@ -42,7 +42,12 @@ pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<(), String> {
     let verdict = match told.recv_timeout(limit + GRACE) {
         Ok(Step::BodyEnded) => match told.recv_timeout(if report::keep() { KEPT } else { TEARDOWN }) {
             Ok(Step::Done(verdict)) => verdict,
-            _ => return Err(format!("the namespaces of {} could not be taken down in {TEARDOWN:?}", case.name())),
+            _ => {
+                return Err(format!(
+                    "the namespaces of {} could not be taken down in {TEARDOWN:?}",
+                    case.name()
+                ));
+            }
         },
         Ok(Step::Done(verdict)) => verdict,
         Err(_) => {

@@ -32,7 +32,9 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn from_env(binary: &Binary, lane: &Lane) -> Result<Option<Self>, String> {
-        let Some(path) = env::var_os("NL_TESTKIT_LEDGER").filter(|path| !path.is_empty()) else { return Ok(None) };
+        let Some(path) = env::var_os("NL_TESTKIT_LEDGER").filter(|path| !path.is_empty()) else {
+            return Ok(None);
+        };
         let file = OpenOptions::new()
             .create(true)
             .append(true)

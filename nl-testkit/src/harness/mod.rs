@@ -8,12 +8,12 @@ mod report;
 use std::{
     env, io,
     panic::{self, AssertUnwindSafe},
-    pin::Pin,
     process::ExitCode,
-    sync::{Arc, RwLock, PoisonError},
+    sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
 
+use futures_util::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use self::{
@@ -21,7 +21,9 @@ use self::{
     plan::{Fate, Lane, Mode, Passes},
 };
 use crate::{
-    Error, Need, lab::Lab, record,
+    Error, Need,
+    lab::Lab,
+    record,
     sandbox::{self, exit_code},
     sys::Isolation,
 };
@@ -50,6 +52,8 @@ pub struct TestCase {
     pub needs: &'static [Need],
     /// How long the body may take.
     pub timeout_seconds: u64,
+    /// Whether it exists only for the kit's tests of itself.
+    pub planted: bool,
     /// Whether no other test may run meanwhile.
     pub serial: bool,
     /// The function.
@@ -60,7 +64,7 @@ pub struct TestCase {
 #[derive(Debug)]
 pub enum Body {
     /// An `async fn`.
-    Async(fn(Lab) -> Pin<Box<dyn Future<Output = Result<(), Error>>>>),
+    Async(fn(Lab) -> LocalBoxFuture<'static, Result<(), Error>>),
     /// A plain function.
     Sync(fn(Lab) -> Result<(), Error>),
 }
@@ -139,7 +143,7 @@ fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
     let ledger = Ledger::from_env(binary, &lane)?.map(Arc::new);
     let part = plan::Part::from_env();
     let mut cases: Vec<&'static TestCase> =
-        inventory::iter::<TestCase>.into_iter().filter(|case| part.includes(case.is_for_root())).collect();
+        plan::cases().filter(|case| part.includes(case.is_for_root())).collect();
     cases.sort_by_key(|case| (case.file, case.line));
     if arguments.test_threads.is_none() {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -148,7 +152,8 @@ fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
     record::install_hook();
     let alone = arguments.test_threads == Some(1);
     let turn = Arc::new(RwLock::new(()));
-    let trials = cases.into_iter().map(|case| trial(case, &arguments, &lane, ledger.as_ref(), alone, &turn)).collect();
+    let trials =
+        cases.into_iter().map(|case| trial(case, &arguments, &lane, ledger.as_ref(), alone, &turn)).collect();
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
 
@@ -172,8 +177,12 @@ fn trial(
     let run = move || {
         let started = Instant::now();
         let record = |outcome, reason: &str| {
-            let written = ledger.as_ref().map(|ledger| ledger.write(&shown, outcome, reason, started.elapsed()));
-            written.transpose().map(drop).map_err(|error: io::Error| Failed::from(format!("write the ledger: {error}")))
+            let written =
+                ledger.as_ref().map(|ledger| ledger.write(&shown, outcome, reason, started.elapsed()));
+            written
+                .transpose()
+                .map(drop)
+                .map_err(|error: io::Error| Failed::from(format!("write the ledger: {error}")))
         };
         match fate {
             Fate::Run => {}

@@ -18,6 +18,8 @@ pub(super) enum Mode {
     RootOnly,
     /// Everything rootless; what needs real root is skipped.
     User,
+    /// Only what needs no real root.
+    UserOnly,
 }
 
 impl Mode {
@@ -27,7 +29,10 @@ impl Mode {
             Ok("root") => Ok(Self::Root),
             Ok("root-only") => Ok(Self::RootOnly),
             Ok("user") => Ok(Self::User),
-            Ok(other) => Err(format!("NL_TESTKIT_MODE is {other:?}, not auto, root, root-only or user")),
+            Ok("user-only") => Ok(Self::UserOnly),
+            Ok(other) => {
+                Err(format!("NL_TESTKIT_MODE is {other:?}, not auto, root, root-only, user or user-only"))
+            }
         }
     }
 }
@@ -75,10 +80,10 @@ impl Passes {
         match mode {
             Mode::Root => Self(vec![(Isolation::Plain, Part::All)]),
             Mode::RootOnly => Self(vec![(Isolation::Plain, Part::ForRoot)]),
+            Mode::UserOnly => Self(vec![(Isolation::User, Part::ForUser)]),
             Mode::Auto if sandbox::is_real_root() => {
                 let any = |part: Part| {
-                    inventory::iter::<TestCase>
-                        .into_iter()
+                    cases()
                         .any(|case| part.includes(case.is_for_root()) && is_selected(arguments, &case.name()))
                 };
                 let mut passes = Vec::new();
@@ -153,9 +158,16 @@ impl Lane {
     }
 }
 
+/// The tests of this binary; planted ones only for the kit's tests of itself.
+pub(super) fn cases() -> impl Iterator<Item = &'static TestCase> {
+    let planted = env::var_os("NL_TESTKIT_PLANTED").is_some();
+    inventory::iter::<TestCase>.into_iter().filter(move |case| planted || !case.planted)
+}
+
 /// Whether the filters pick the test, by the rules of libtest.
 pub(super) fn is_selected(arguments: &Arguments, name: &str) -> bool {
-    let matches = |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
+    let matches =
+        |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
 }
 

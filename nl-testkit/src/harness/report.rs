@@ -32,7 +32,9 @@ pub(super) async fn dump(lab: &Lab) -> Option<String> {
         hold(&nodes).await;
     }
     match folder {
-        Some(folder) if shown.is_empty() => Some(format!("the state of its nodes is in {}", folder.display())),
+        Some(folder) if shown.is_empty() => {
+            Some(format!("the state of its nodes is in {}", folder.display()))
+        }
         _ => Some(shown),
     }
 }

@@ -18,7 +18,9 @@ pub(super) fn probe(need: &Need) -> Result<(), String> {
         return result.clone();
     }
     let on_disk = match need {
-        Need::BridgeVlanFiltering | Need::Genl(_) | Need::Link(_) | Need::Qdisc(_) | Need::Sysctl(_) => Disk::path(),
+        Need::BridgeVlanFiltering | Need::Genl(_) | Need::Link(_) | Need::Qdisc(_) | Need::Sysctl(_) => {
+            Disk::path()
+        }
         Need::HostRoot | Need::Kernel(_) | Need::Tool(_) | Need::Vm => None,
     };
     let result = match on_disk {
@@ -71,4 +73,5 @@ impl Disk {
     }
 }
 
-static KNOWN: LazyLock<Mutex<BTreeMap<Need, Result<(), String>>>> = LazyLock::new(|| Mutex::new(BTreeMap::new()));
+static KNOWN: LazyLock<Mutex<BTreeMap<Need, Result<(), String>>>> =
+    LazyLock::new(|| Mutex::new(BTreeMap::new()));

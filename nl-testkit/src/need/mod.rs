@@ -56,7 +56,8 @@ impl Need {
                 _ => Err(wrong()),
             };
         };
-        let value = value.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(wrong)?;
+        let value =
+            value.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(wrong)?;
         let value = Cow::Owned(value.to_owned());
         match key.trim() {
             "genl" => Ok(Self::Genl(value)),
@@ -124,20 +125,61 @@ pub fn probe() -> ProbeTable {
         .chain(named(Need::Genl, FAMILIES))
         .chain(named(Need::Sysctl, SYSCTLS))
         .chain(named(Need::Tool, TOOLS))
-        .chain([Need::BridgeVlanFiltering, Need::HostRoot, Need::Vm]);
+        .chain([Need::BridgeVlanFiltering, Need::Vm]);
     ProbeTable(needs.map(|need| Probe { result: need.probe(), need }).collect())
 }
 
 const LINKS: &[&str] = &[
-    "bond", "bridge", "dummy", "geneve", "gre", "ifb", "ipvlan", "macsec", "macvlan", "netkit", "nlmon", "sit", "team",
-    "veth", "vlan", "vrf", "vxlan", "wireguard", "xfrm",
+    "bond",
+    "bridge",
+    "dummy",
+    "geneve",
+    "gre",
+    "ifb",
+    "ipvlan",
+    "macsec",
+    "macvlan",
+    "netkit",
+    "nlmon",
+    "sit",
+    "team",
+    "veth",
+    "vlan",
+    "vrf",
+    "vxlan",
+    "wireguard",
+    "xfrm",
 ];
 const QDISCS: &[&str] = &[
-    "cake", "clsact", "drr", "ets", "fq", "fq_codel", "hfsc", "htb", "ingress", "netem", "pfifo_fast", "prio", "qfq",
-    "red", "sfq", "tbf",
+    "cake",
+    "clsact",
+    "drr",
+    "ets",
+    "fq",
+    "fq_codel",
+    "hfsc",
+    "htb",
+    "ingress",
+    "netem",
+    "pfifo_fast",
+    "prio",
+    "qfq",
+    "red",
+    "sfq",
+    "tbf",
 ];
-const FAMILIES: &[&str] =
-    &["SEG6", "devlink", "ethtool", "fou", "macsec", "mptcp_pm", "nlctrl", "ovs_datapath", "team", "wireguard"];
+const FAMILIES: &[&str] = &[
+    "SEG6",
+    "devlink",
+    "ethtool",
+    "fou",
+    "macsec",
+    "mptcp_pm",
+    "nlctrl",
+    "ovs_datapath",
+    "team",
+    "wireguard",
+];
 const SYSCTLS: &[&str] = &["net.ipv4.ip_forward", "net.ipv6.conf.all.disable_ipv6", "net.mptcp.enabled"];
 const TOOLS: &[&str] = &["bridge", "ethtool", "ip", "ping", "ss", "tc", "tcpdump"];
 

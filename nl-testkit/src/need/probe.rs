@@ -44,7 +44,8 @@ where
         sys::new_network().map_err(|error| format!("no namespace to probe in: {error}"))?;
         probe()
     };
-    let thread = thread::Builder::new().name("probe".to_owned()).spawn(work).map_err(|error| error.to_string())?;
+    let thread =
+        thread::Builder::new().name("probe".to_owned()).spawn(work).map_err(|error| error.to_string())?;
     thread.join().unwrap_or_else(|_| Err("the probe panicked".to_owned()))
 }
 
@@ -115,7 +116,9 @@ fn genl(family: &str) -> Result<(), String> {
     let mut attributes = Vec::new();
     push(&mut attributes, CTRL_ATTR_FAMILY_NAME, &terminated(family));
     let request = message(GENL_ID_CTRL, 0, &[CTRL_CMD_GETFAMILY, 1, 0, 0], &attributes);
-    generic.ask(&request).map_err(|error| format!("the kernel has no generic netlink family {family}: {error}"))
+    generic
+        .ask(&request)
+        .map_err(|error| format!("the kernel has no generic netlink family {family}: {error}"))
 }
 
 /// Adds a VLAN to a bridge, which kernels without VLAN filtering refuse.
@@ -125,7 +128,8 @@ fn bridge_vlan_filtering() -> Result<(), String> {
     push(&mut data, IFLA_BR_VLAN_FILTERING, &[1]);
     let bridge = add_link("bridge", PARENT, &data);
     routes.ask(&bridge).map_err(|error| format!("the kernel makes no bridge: {error}"))?;
-    let mut header = vec![libc::AF_BRIDGE.to_ne_bytes().iter().copied().find(|byte| *byte != 0).unwrap_or(7), 0, 0, 0];
+    let mut header =
+        vec![libc::AF_BRIDGE.to_ne_bytes().iter().copied().find(|byte| *byte != 0).unwrap_or(7), 0, 0, 0];
     header.extend(PARENT.to_ne_bytes());
     header.extend([0; 8]);
     let mut membership = BRIDGE_VLAN_INFO_BRENTRY.to_ne_bytes().to_vec();

@@ -54,7 +54,8 @@ pub(crate) async fn start(name: &str, quiet: bool, record: Option<Arc<Record>>) 
         .name(name.chars().take(15).collect())
         .spawn(move || live(&alias, quiet, record, queue, stopped, tell))?;
     let failed = |error: io::Error| format!("start node \"{name}\": {error}");
-    let ready = told.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended early"))).map_err(failed)?;
+    let ready =
+        told.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended early"))).map_err(failed)?;
     let inner = Inner {
         name: name.to_owned(),
         jobs,

@@ -1,0 +1,153 @@
+//! Asking cargo for the workspace and its test binaries, and running those.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use nl_testkit::Result;
+use serde_json::Value;
+
+/// The packages of the workspace.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) target: PathBuf,
+    packages: Vec<Package>,
+    libraries: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+struct Package {
+    id: String,
+    name: String,
+    folder: PathBuf,
+}
+
+/// One built test binary.
+#[derive(Clone, Debug)]
+pub(crate) struct Executable {
+    pub(crate) package: String,
+    pub(crate) target: String,
+    kind: String,
+    path: PathBuf,
+    folder: PathBuf,
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) lines: Vec<String>,
+    pub(crate) success: bool,
+    pub(crate) ending: String,
+}
+
+impl Workspace {
+    pub(crate) fn load() -> Result<Self> {
+        let output = cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .stderr(Stdio::inherit())
+            .output()?;
+        if !output.status.success() {
+            return Err("`cargo metadata` failed".into());
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        let packages = metadata
+            .pointer("/packages")
+            .and_then(Value::as_array)
+            .ok_or("cargo metadata lists no packages")?;
+        let packages = packages.iter().map(|package| {
+            let manifest = PathBuf::from(text(package, "/manifest_path"));
+            let folder = manifest.parent().map(PathBuf::from).unwrap_or_default();
+            Package { id: text(package, "/id"), name: text(package, "/name"), folder }
+        });
+        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output()?;
+        let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
+        let target = PathBuf::from(text(&metadata, "/target_directory"));
+        Ok(Self { target, packages: packages.collect(), libraries: PathBuf::from(sysroot).join("lib") })
+    }
+
+    /// Builds test binaries; the arguments choose which.
+    pub(crate) fn build(&self, which: &[&str]) -> Result<Vec<Executable>> {
+        let mut command = cargo();
+        command.args(["test", "--no-run", "--all-features", "--message-format", "json-render-diagnostics"]);
+        command.args(which);
+        let output = command.stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            return Err("the tests do not build".into());
+        }
+        let mut built = Vec::new();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+            let is_test = text(&message, "/reason") == "compiler-artifact"
+                && message.pointer("/profile/test") == Some(&Value::Bool(true));
+            let (true, Some(path)) = (is_test, message.pointer("/executable").and_then(Value::as_str)) else {
+                continue;
+            };
+            let id = text(&message, "/package_id");
+            let package = self.packages.iter().find(|package| package.id == id);
+            let package =
+                package.ok_or_else(|| format!("cargo built {path} for the unknown package {id}"))?;
+            built.push(Executable {
+                package: package.name.clone(),
+                target: text(&message, "/target/name"),
+                kind: text(&message, "/target/kind/0"),
+                path: path.into(),
+                folder: package.folder.clone(),
+            });
+        }
+        built.sort_by(|a, b| (&a.package, &a.kind, &a.target).cmp(&(&b.package, &b.kind, &b.target)));
+        Ok(built)
+    }
+
+    /// A command that runs a built binary as `cargo test` would.
+    pub(crate) fn command(&self, executable: &Executable) -> Command {
+        let mut command = Command::new(&executable.path);
+        let mut paths = vec![self.libraries.clone()];
+        let inherited = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+        paths.extend(env::split_paths(&inherited));
+        command
+            .current_dir(&executable.folder)
+            .env("CARGO_MANIFEST_DIR", &executable.folder)
+            .env("CARGO_PKG_NAME", &executable.package)
+            .env("LD_LIBRARY_PATH", env::join_paths(paths).unwrap_or(inherited));
+        command
+    }
+}
+
+impl Executable {
+    /// Whether it holds kernel tests.
+    pub(crate) fn is_kernel(&self) -> bool {
+        self.kind == "test" && self.target == "kernel"
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{} {} {}", self.package, self.kind, self.target)
+    }
+}
+
+/// Runs a command to its end, showing each line it prints as it comes.
+pub(crate) fn show(mut command: Command) -> Result<Run> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut lines = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            println!("{line}");
+            lines.push(line);
+        }
+    }
+    let status = child.wait()?;
+    Ok(Run { lines, success: status.success(), ending: status.to_string() })
+}
+
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
+/// The text at a place in a JSON value; empty when there is none.
+pub(crate) fn text(value: &Value, place: &str) -> String {
+    value.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

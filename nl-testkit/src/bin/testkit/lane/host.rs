@@ -1,0 +1,131 @@
+//! Kernel tests on this machine's kernel, rootless or as real root.
+
+use std::{fs, path::Path, process::Command};
+
+use nl_testkit::Result;
+use serde_json::Value;
+
+use super::Lane;
+use crate::{
+    cargo::{Executable, Run, Workspace, show, text},
+    tally::{Counts, Report, Skip},
+};
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    name: &'static str,
+    /// What the test binaries are told to run, in `NL_TESTKIT_MODE`.
+    mode: &'static str,
+    /// Whether it is fine that no test belongs here.
+    may_be_empty: bool,
+    executables: Vec<Executable>,
+    filter: Option<String>,
+}
+
+impl Host {
+    /// Tests in a user namespace; those that need real root are left to the other lane if there is one.
+    pub(crate) fn rootless(executables: Vec<Executable>, filter: Option<String>, root_follows: bool) -> Self {
+        let mode = if root_follows { "user-only" } else { "user" };
+        // A filter may pick tests of the other lane only.
+        let may_be_empty = root_follows && filter.is_some();
+        Self { name: "host-rootless", mode, may_be_empty, executables, filter }
+    }
+
+    /// Tests that need real root.
+    pub(crate) fn root(executables: Vec<Executable>, filter: Option<String>) -> Self {
+        Self { name: "host-root", mode: "root-only", may_be_empty: true, executables, filter }
+    }
+
+    fn command(&self, workspace: &Workspace, executable: &Executable) -> Command {
+        let mut command = workspace.command(executable);
+        command.env("NL_TESTKIT_MODE", self.mode).env("NL_TESTKIT_LANE", self.name);
+        command.env_remove("NL_TESTKIT_PROMISES").args(&self.filter);
+        command
+    }
+
+    /// How many tests of the binary belong here.
+    fn list(&self, workspace: &Workspace, executable: &Executable) -> Result<usize> {
+        let mut command = self.command(workspace, executable);
+        let output =
+            command.args(["--list", "--format", "terse"]).env_remove("NL_TESTKIT_LEDGER").output()?;
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("it does not list its tests ({})\n{stderr}", output.status).into());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.ends_with(": test")).count())
+    }
+
+    fn run_one(&self, workspace: &Workspace, executable: &Executable, report: &mut Report) -> Result {
+        let listed = self.list(workspace, executable)?;
+        if listed == 0 {
+            return Ok(());
+        }
+        println!("\n--- {}", executable.name());
+        let folder = workspace.target.join("nl-testkit");
+        fs::create_dir_all(&folder)?;
+        let ledger = folder.join(format!("ledger-{}-{}.jsonl", self.name, executable.package));
+        if ledger.exists() {
+            fs::remove_file(&ledger)?;
+        }
+        let mut command = self.command(workspace, executable);
+        command.env("NL_TESTKIT_LEDGER", &ledger);
+        let run = show(command)?;
+        read(&executable.name(), &ledger, &run, listed, report)
+    }
+}
+
+impl Lane for Host {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn run(&self, workspace: &Workspace) -> Option<Report> {
+        let mut report = Report::new(self.name);
+        for executable in &self.executables {
+            if let Err(error) = self.run_one(workspace, executable, &mut report) {
+                report.problems.push(format!("{}: {error}", executable.name()));
+            }
+        }
+        let nothing =
+            report.passed + report.failed == 0 && report.skips.is_empty() && report.problems.is_empty();
+        if nothing && self.may_be_empty {
+            println!("no test belongs to this lane");
+            return None;
+        }
+        report.must_have_run();
+        Some(report)
+    }
+}
+
+/// Counts what the ledger says, and compares it with what was printed.
+fn read(binary: &str, ledger: &Path, run: &Run, listed: usize, report: &mut Report) -> Result {
+    let counts = Counts::of(&run.lines);
+    report.check(binary, run, counts);
+    let mut written = Counts::default();
+    for line in fs::read_to_string(ledger).unwrap_or_default().lines() {
+        let entry: Value = serde_json::from_str(line)?;
+        match text(&entry, "/outcome").as_str() {
+            "passed" => written.passed += 1,
+            "failed" => written.failed += 1,
+            "skipped" => {
+                written.ignored += 1;
+                report.skips.push(Skip {
+                    test: format!("{}::{}", text(&entry, "/crate"), text(&entry, "/test")),
+                    reason: text(&entry, "/reason"),
+                });
+            }
+            _ => return Err(format!("a line of the ledger has no outcome: {line}").into()),
+        }
+    }
+    report.passed += written.passed;
+    report.failed += written.failed;
+    let (Counts { passed, failed, ignored, .. }, w) = (counts, written);
+    if counts.results > 0 && (passed, failed, ignored) != (w.passed, w.failed, w.ignored) {
+        report.problems.push(format!("{binary} printed other counts than it wrote to {}", ledger.display()));
+    }
+    let written = w.passed + w.failed + w.ignored;
+    if usize::try_from(written) != Ok(listed) {
+        report.problems.push(format!("{binary} lists {listed} tests and wrote down {written}"));
+    }
+    Ok(())
+}

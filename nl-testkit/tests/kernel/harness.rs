@@ -1,0 +1,245 @@
+//! The harness itself: runs the planted tests in a copy of this binary and reads what it says.
+
+use std::{
+    env, fs,
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+    process::{self, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use nl_testkit::{Lab, Result, eventually};
+use serde_json::Value;
+
+#[nl_testkit::test]
+fn a_body_that_cleans_up_passes(_lab: Lab) -> Result {
+    let run = Run::of(&["--exact", "planted::all_is_well", "--test-threads=1"])?;
+    assert!(run.succeeded(), "{run:?}");
+    assert_eq!(run.line("planted::all_is_well")["outcome"], "passed");
+    assert_eq!(run.line("planted::all_is_well")["crate"], "nl-testkit");
+    assert_eq!(run.line("planted::all_is_well")["binary"], "kernel");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn planted_tests_are_not_listed(_lab: Lab) -> Result {
+    let list = Command::new("/proc/self/exe").args(["--list", "--format", "terse"]).output()?;
+    let list = String::from_utf8(list.stdout)?;
+    assert!(list.contains("harness::planted_tests_are_not_listed: test"), "{list}");
+    assert!(!list.contains("planted::"), "{list}");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn each_thing_left_behind_fails_its_test(_lab: Lab) -> Result {
+    let run = Run::of(&["planted::leaves_", "--test-threads=1"])?;
+    assert!(!run.succeeded());
+    run.failed("planted::leaves_a_netlink_socket", "a netlink socket in node \"a\"");
+    run.failed("planted::leaves_a_udp_socket", "a socket of node \"a\"");
+    run.failed("planted::leaves_a_task", "1 live task(s) on the runtime of node \"a\"");
+    run.failed("planted::leaves_a_task_of_the_body", "1 live task(s) on the runtime of the body");
+    run.failed("planted::leaves_a_child", "(sleep) in the namespace of node \"a\"");
+    run.failed("planted::leaves_a_namespace", "the namespace of node \"a\"");
+    run.failed("planted::leaves_a_file", "/zero)");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn a_panic_or_an_error_fails_with_its_message(_lab: Lab) -> Result {
+    let run = Run::of(&["planted::"])?;
+    run.failed("planted::panics", "the body fell over");
+    run.failed("planted::panics", "planted.rs:");
+    run.failed("planted::panics_in_a_task_nobody_awaits", "unheard");
+    run.failed("planted::returns_an_error", "a plain refusal");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn a_body_that_takes_too_long_fails_by_name(_lab: Lab) -> Result {
+    let run = Run::of(&["too_long"])?;
+    assert!(!run.succeeded());
+    run.failed("planted::takes_too_long", "planted::takes_too_long timed out after 1s");
+    run.failed("planted::blocks_too_long", "planted::blocks_too_long timed out after 1s");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn an_unmet_need_is_a_skip_with_its_reason(_lab: Lab) -> Result {
+    let run = Run::of(&["planted::needs_"])?;
+    assert!(run.succeeded(), "{run:?}");
+    for (test, reason) in [
+        ("planted::needs_what_no_kernel_has", "link = \"nosuchlink\": the kernel makes no nosuchlink link"),
+        ("planted::needs_two_things", "no program nosuchtool"),
+    ] {
+        let line = run.line(test);
+        assert_eq!(line["outcome"], "skipped");
+        assert!(line["reason"].as_str().is_some_and(|text| text.contains(reason)), "{line}");
+        assert!(run.stdout().contains(reason), "{run:?}");
+    }
+    assert_eq!(run.line("planted::needs_an_old_kernel")["outcome"], "passed");
+    assert!(run.stdout().contains("1 passed; 0 failed; 2 ignored"), "{run:?}");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn an_unmet_need_is_listed_as_ignored_and_fails_when_forced(_lab: Lab) -> Result {
+    let list = planted(&["--list", "--format", "terse", "--ignored"]).output()?;
+    let list = String::from_utf8(list.stdout)?;
+    assert_eq!(list, "planted::needs_what_no_kernel_has: test\nplanted::needs_two_things: test\n");
+    let run = Run::of(&["--ignored", "--exact", "planted::needs_two_things"])?;
+    assert!(!run.succeeded());
+    run.failed("planted::needs_two_things", "cannot run: tool = \"nosuchtool\"");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn an_unmet_need_that_was_promised_is_a_failure(_lab: Lab) -> Result {
+    let promises = scratch("promises");
+    fs::write(&promises, "# for this test\nqdisc = \"nosuchqdisc\"\n")?;
+    let run = Run::with(
+        &["planted::needs_"],
+        &[("NL_TESTKIT_LANE", "strict"), ("NL_TESTKIT_PROMISES", &promises)],
+    )?;
+    fs::remove_file(&promises)?;
+    assert!(!run.succeeded());
+    run.failed("planted::needs_two_things", "lane strict promises qdisc = \"nosuchqdisc\", but: ");
+    assert_eq!(run.line("planted::needs_what_no_kernel_has")["outcome"], "skipped");
+    assert_eq!(run.line("planted::needs_an_old_kernel")["lane"], "strict");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn promises_that_cannot_be_read_stop_the_run(_lab: Lab) -> Result {
+    let run = Run::with(&["planted::all_is_well"], &[("NL_TESTKIT_PROMISES", "/nonexistent")])?;
+    assert_eq!(run.output.status.code(), Some(102));
+    assert!(run.lines.is_empty(), "{run:?}");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn a_serial_test_runs_alone(_lab: Lab) -> Result {
+    let run = Run::of(&["planted::crowd_", "--test-threads=4"])?;
+    assert!(run.succeeded(), "{run:?}");
+    assert_eq!(run.lines.len(), 4);
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn sigkill_leaves_no_process_and_no_namespace(_lab: Lab) -> Result {
+    let place = scratch("tell");
+    let mut copy = planted(&["--exact", "planted::waits_to_be_killed"]);
+    let mut child = copy.env("NL_TESTKIT_TELL", &place).stdout(Stdio::null()).spawn()?;
+    let told = eventually(SOON, || async { fs::read_to_string(&place).ok() }, "word from the copy").await;
+    fs::remove_file(&place)?;
+    let (inner, network) = told.split_once(' ').ok_or("two words were expected")?;
+    // Held open here, so that its number cannot go to a new namespace meanwhile.
+    let network = fs::File::open(network)?;
+    let inode = network.metadata()?.ino();
+    let sleeping =
+        eventually(SOON, || async { sleepers(inode).first().copied() }, "the child to start").await;
+    child.kill()?;
+    child.wait()?;
+    let gone = || async { users(inode).is_empty().then_some(()) };
+    eventually(SOON, gone, "the last user of the namespace to end").await;
+    for pid in [inner, &sleeping.to_string()] {
+        assert!(!is_alive(pid), "process {pid} outlived its parent");
+    }
+    Ok(())
+}
+
+/// One run of the planted tests.
+#[derive(Debug)]
+struct Run {
+    output: Output,
+    lines: Vec<Value>,
+}
+
+impl Run {
+    fn of(arguments: &[&str]) -> Result<Self> {
+        Self::with(arguments, &[])
+    }
+
+    fn with(arguments: &[&str], settings: &[(&str, &str)]) -> Result<Self> {
+        let ledger = scratch("ledger");
+        let output = planted(arguments)
+            .env("NL_TESTKIT_LEDGER", &ledger)
+            .args(["--skip", "waits_to_be_killed"])
+            .envs(settings.iter().copied())
+            .output()?;
+        let text = fs::read_to_string(&ledger).unwrap_or_default();
+        let _ = fs::remove_file(&ledger);
+        let lines = text.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+        Ok(Self { output, lines })
+    }
+
+    fn succeeded(&self) -> bool {
+        self.output.status.success()
+    }
+
+    fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    /// The ledger's line about a test.
+    #[track_caller]
+    fn line(&self, test: &str) -> &Value {
+        let mut lines = self.lines.iter().filter(|line| line["test"] == test);
+        let line = lines.next().unwrap_or_else(|| panic!("no line about {test}: {self:?}"));
+        assert_eq!(lines.next(), None, "two lines about {test}");
+        line
+    }
+
+    /// Asserts that a test failed for a reason that contains the text, in the ledger and in what was printed.
+    #[track_caller]
+    fn failed(&self, test: &str, reason: &str) {
+        let line = self.line(test);
+        assert_eq!(line["outcome"], "failed", "{line}");
+        assert!(line["reason"].as_str().is_some_and(|text| text.contains(reason)), "{line}");
+        assert!(self.stdout().contains(reason), "{}", self.stdout());
+    }
+}
+
+fn planted(arguments: &[&str]) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(arguments).env("NL_TESTKIT_PLANTED", "1");
+    for setting in ["LANE", "PROMISES", "LEDGER", "MODE", "KEEP"] {
+        command.env_remove(format!("NL_TESTKIT_{setting}"));
+    }
+    command.env_remove("NEXTEST");
+    command
+}
+
+/// Every process that lives in the namespace.
+fn users(inode: u64) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let inside = |pid: &u32| {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        tasks
+            .map(|task| task.path().join("ns/net"))
+            .any(|path| fs::metadata(path).is_ok_and(|it| it.ino() == inode))
+    };
+    numbers.filter(inside).collect()
+}
+
+fn sleepers(inode: u64) -> Vec<u32> {
+    let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    users(inode).into_iter().filter(|pid| name(pid).trim() == "sleep").collect()
+}
+
+/// Whether a process exists and has not ended; one that waits to be buried by its new parent has.
+fn is_alive(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// A path for a file of this test's own.
+fn scratch(what: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path: PathBuf = env::temp_dir().join(format!("nl-testkit-{}-{number}.{what}", process::id()));
+    path.to_string_lossy().into_owned()
+}
+
+const SOON: Duration = Duration::from_secs(10);
