@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{HEADER_LEN, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_TYPE_MASK, align};
@@ -74,7 +75,7 @@ impl DecodeError {
 ///
 /// Iterating gives `Result<Attr, DecodeError>`. The first error ends the iteration: where one length is wrong,
 /// nothing that follows can be trusted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Attrs<'a> {
     rest: &'a [u8],
 }
@@ -140,7 +141,7 @@ impl<'a> Iterator for Attrs<'a> {
 }
 
 /// One attribute: its type and its value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Attr<'a> {
     raw_kind: u16,
     value: &'a [u8],
@@ -300,5 +301,19 @@ impl<'a> Attr<'a> {
 
     const fn length(&self, expected: usize) -> DecodeError {
         DecodeError::Length { kind: self.kind(), expected, got: self.value.len() }
+    }
+}
+
+/// Shows how much is left, not what: it may be key material.
+impl fmt::Debug for Attrs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attrs").field("len", &self.rest.len()).finish()
+    }
+}
+
+/// Shows no value: it may be key material.
+impl fmt::Debug for Attr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attr").field("kind", &self.kind()).field("len", &self.value.len()).finish()
     }
 }

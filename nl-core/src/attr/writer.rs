@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 
@@ -25,7 +26,7 @@ pub enum EncodeError {
 
 /// A growing list of attributes. Remembers the first thing that could not be encoded and refuses to
 /// [`finish`](Self::finish) then, so the writing itself needs no error handling.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct AttrBuf {
     bytes: Vec<u8>,
     fault: Option<EncodeError>,
@@ -59,7 +60,6 @@ impl AttrBuf {
 ///
 /// Every method writes one attribute: header, value, zeroed padding. What cannot be encoded is remembered and
 /// makes the whole message unsendable; it never panics and never truncates.
-#[derive(Debug)]
 pub struct AttrWriter<'a> {
     buf: &'a mut Vec<u8>,
     fault: &'a mut Option<EncodeError>,
@@ -183,7 +183,6 @@ impl<'a> AttrWriter<'a> {
 }
 
 /// An open nest. Writes like an [`AttrWriter`]; dropping it closes the nest.
-#[derive(Debug)]
 pub struct Nested<'a> {
     start: usize,
     writer: AttrWriter<'a>,
@@ -219,5 +218,70 @@ impl Drop for Nested<'_> {
                 self.writer.fail(EncodeError::TooLong { kind, len: len - HEADER_LEN });
             }
         }
+    }
+}
+
+/// Shows how much was written, not what: it may be key material.
+impl fmt::Debug for AttrBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, "AttrBuf", &self.bytes, self.fault)
+    }
+}
+
+/// Shows how much was written, not what: it may be key material.
+impl fmt::Debug for AttrWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, "AttrWriter", self.buf, *self.fault)
+    }
+}
+
+/// Shows how much was written, not what: it may be key material.
+impl fmt::Debug for Nested<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nest = self.writer.buf.get(self.start..).unwrap_or_default();
+        debug(f, "Nested", nest, *self.writer.fault)
+    }
+}
+
+fn debug(f: &mut fmt::Formatter<'_>, name: &str, bytes: &[u8], fault: Option<EncodeError>) -> fmt::Result {
+    f.debug_struct(name).field("len", &bytes.len()).field("fault", &fault).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything the writer can write, into memory that holds other bytes.
+    fn written_over(junk: u8) -> Vec<u8> {
+        let mut buf = vec![junk; 4096];
+        buf.clear();
+        let mut fault = None;
+        let mut w = AttrWriter::new(&mut buf, &mut fault);
+        w.u8(1, 0xff).u16(2, 0xffff).str(3, "ab").bytes(4, &[0xff; 5]).flag(5);
+        let mut nest = w.nested(6);
+        nest.u8(1, 0xff);
+        nest.nested_unmarked(2).bytes(3, &[0xff; 7]);
+        drop(nest);
+        assert_eq!(fault, None);
+        buf
+    }
+
+    #[test]
+    fn padding_is_zero_whatever_the_memory_held() {
+        let bytes = written_over(0xa5);
+        assert_eq!(bytes, written_over(0));
+        assert!(!bytes.contains(&0xa5), "{bytes:02x?}");
+        assert_eq!(bytes.get(4..8), Some(&[0xff, 0, 0, 0][..]));
+    }
+
+    #[test]
+    fn a_nest_has_the_length_of_what_is_in_it() {
+        let bytes = written_over(0);
+        let nest = bytes.get(40..).unwrap();
+        assert_eq!(nest.len(), 28);
+        assert_eq!(
+            nest.first_chunk::<4>(),
+            Some(&[28_u16.to_ne_bytes(), 0x8006_u16.to_ne_bytes()].concat().try_into().unwrap())
+        );
     }
 }

@@ -330,13 +330,14 @@ impl fmt::Display for Error {
         if text.is_none() && self.0.attribute.is_none() {
             return Ok(());
         }
-        f.write_str("\n ")?;
+        let mut sep = "\n  ";
         if let Some(text) = text {
-            write!(f, " kernel: \"{text}\"  ")?;
+            write!(f, "{sep}kernel: \"{text}\"")?;
+            sep = "   ";
         }
         if let Some(attribute) = &self.0.attribute {
             let missing = kernel.is_some_and(|k| k.ext_ack.missing.is_some());
-            write!(f, " {}: {attribute}", if missing { "missing" } else { "attribute" })?;
+            write!(f, "{sep}{}: {attribute}", if missing { "missing" } else { "attribute" })?;
         }
         if let Some(policy) = kernel.and_then(|k| k.ext_ack.policy).filter(|p| *p != Policy::default()) {
             write!(f, " ({policy})")?;
@@ -381,3 +382,6 @@ impl From<ErrorKind> for Error {
         Self::new(kind)
     }
 }
+
+#[cfg(test)]
+mod tests;

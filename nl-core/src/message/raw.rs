@@ -88,7 +88,7 @@ impl fmt::Debug for MessageRef<'_> {
 /// The messages of one datagram, in order.
 ///
 /// An error ends the iteration, for behind a wrong length nothing can be found.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Messages<'a> {
     rest: &'a [u8],
 }
@@ -134,6 +134,13 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
+/// Shows how much is left, not what: it may be key material.
+impl fmt::Debug for Messages<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").field("len", &self.rest.len()).finish()
+    }
+}
+
 const fn short(needed: usize, got: usize) -> DecodeError {
     DecodeError::Short { what: "netlink message", needed, got }
 }
@@ -141,7 +148,7 @@ const fn short(needed: usize, got: usize) -> DecodeError {
 /// One message on its own: type, flags and payload, whatever the family.
 ///
 /// It can carry any message of any protocol and cannot fail to decode, which is why it is what travels over a
-/// [`Connection`](crate::connection::Connection). The payload is zeroed on drop if it was marked sensitive.
+/// [`Connection`](crate::connection::Connection). A [sensitive](super::Request::sensitive) request never becomes one.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RawMessage {
     kind: u16,
