@@ -94,7 +94,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// When the kernel refuses. A kernel without VLAN filtering does *not*: it makes a plain bridge.
+    /// When the kernel refuses, as one without VLAN filtering does.
     pub async fn add_vlan_bridge(&self, name: &str) -> Result {
         self.add("bridge", name, LinkBridge::new(name).vlan_filtering(true).build()).await
     }

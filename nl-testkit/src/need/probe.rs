@@ -121,15 +121,15 @@ fn genl(family: &str) -> Result<(), String> {
         .map_err(|error| format!("the kernel has no generic netlink family {family}: {error}"))
 }
 
-/// Adds a VLAN to a bridge, which kernels without VLAN filtering refuse.
+/// Makes a filtering bridge and adds a VLAN to it; kernels without VLAN filtering refuse one or the other.
 fn bridge_vlan_filtering() -> Result<(), String> {
     let mut routes = Request::open(protocols::NETLINK_ROUTE)?;
     let mut data = Vec::new();
     push(&mut data, IFLA_BR_VLAN_FILTERING, &[1]);
     let bridge = add_link("bridge", PARENT, &data);
-    routes.ask(&bridge).map_err(|error| format!("the kernel makes no bridge: {error}"))?;
-    let mut header =
-        vec![libc::AF_BRIDGE.to_ne_bytes().iter().copied().find(|byte| *byte != 0).unwrap_or(7), 0, 0, 0];
+    let none = |error: io::Error| format!("the kernel's bridges filter no VLANs: {error}");
+    routes.ask(&bridge).map_err(none)?;
+    let mut header = vec![AF_BRIDGE, 0, 0, 0];
     header.extend(PARENT.to_ne_bytes());
     header.extend([0; 8]);
     let mut membership = BRIDGE_VLAN_INFO_BRENTRY.to_ne_bytes().to_vec();
@@ -139,9 +139,7 @@ fn bridge_vlan_filtering() -> Result<(), String> {
     push(&mut specific, IFLA_BRIDGE_VLAN_INFO, &membership);
     let mut attributes = Vec::new();
     push(&mut attributes, IFLA_AF_SPEC, &specific);
-    routes
-        .ask(&message(RTM_SETLINK, 0, &header, &attributes))
-        .map_err(|error| format!("the kernel's bridges filter no VLANs: {error}"))
+    routes.ask(&message(RTM_SETLINK, 0, &header, &attributes)).map_err(none)
 }
 
 /// Reads the value and writes it back.
@@ -267,6 +265,7 @@ fn terminated(text: &str) -> Vec<u8> {
 const PARENT: u32 = 70;
 
 // include/uapi/linux/{netlink,rtnetlink,if_link,if_bridge,pkt_sched,genetlink}.h
+const AF_BRIDGE: u8 = 7;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
 const NLM_F_EXCL: u16 = 0x200;

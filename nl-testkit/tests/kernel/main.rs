@@ -128,6 +128,17 @@ async fn the_machine_does_not_see_a_labs_links(lab: Lab) -> Result {
     Ok(())
 }
 
+#[nl_testkit::test(needs(host_root, link = "bridge"))]
+async fn real_root_works_in_namespaces_of_its_own_too(lab: Lab) -> Result {
+    assert!(std::fs::read_to_string("/proc/self/uid_map")?.contains("4294967295"));
+    let outer = format!("/proc/{}/ns/net", std::os::unix::process::parent_id());
+    assert_ne!(std::fs::read_link(outer)?, std::fs::read_link("/proc/self/ns/net")?);
+    let node = lab.node("a").await?;
+    node.add_bridge("br0").await?;
+    assert_eq!(node.links().await?, ["lo", "br0"]);
+    Ok(())
+}
+
 #[nl_testkit::test]
 async fn netlink_sockets_lists_the_tests_own_and_squeeze_shrinks_them(lab: Lab) -> Result {
     let node = lab.node("a").await?;

@@ -138,6 +138,9 @@ impl fmt::Display for Tally {
             let Report { lane, passed, .. } = report;
             writeln!(f, "{lane:<16} {:>7} {passed:>7} {failed:>7} {skipped:>7}", report.ran())?;
         }
+        if self.reports.is_empty() {
+            writeln!(f, "\nfailed: no test ran in any lane")?;
+        }
         for report in &self.reports {
             for problem in &report.problems {
                 writeln!(f, "\nfailed in lane {}: {problem}", report.lane)?;
