@@ -1,0 +1,55 @@
+use nl_core::attr::DecodeError;
+use nl_core::message::MessageRef;
+
+#[cfg(feature = "fdb")]
+use crate::fdb::FdbEvent;
+
+/// Something happened in the network.
+///
+/// Each source is a Cargo feature; sources that are not compiled in are not decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum NetworkEvent {
+    /// In the forwarding database of a bridge or of a VXLAN device.
+    #[cfg(feature = "fdb")]
+    Fdb(FdbEvent),
+}
+
+impl NetworkEvent {
+    /// Reads a message of the `NETLINK_ROUTE` multicast groups; `None` for one that no compiled-in source is about.
+    ///
+    /// # Errors
+    /// The message is malformed.
+    pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
+        #[cfg(feature = "fdb")]
+        if let Some(event) = FdbEvent::decode(message)? {
+            return Ok(Some(Self::Fdb(event)));
+        }
+        let _ = message;
+        Ok(None)
+    }
+}
+
+/// A multicast group of `NETLINK_ROUTE` to listen to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RtnetlinkGroup {
+    /// Forwarding database entries: `RTNLGRP_NEIGH`, number 3, filtered to the family `AF_BRIDGE`.
+    ///
+    /// The kernel has no group for the FDB alone. What the group carries besides, ARP and neighbour discovery, is passed
+    /// over, but it does fill the receive buffer.
+    #[cfg(feature = "fdb")]
+    BridgeFdb,
+}
+
+impl RtnetlinkGroup {
+    /// The number of the group (`enum rtnetlink_groups` in `include/uapi/linux/rtnetlink.h`).
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            #[cfg(feature = "fdb")]
+            Self::BridgeFdb => nl_bridge::fdb::RTNLGRP_NEIGH,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Events and watches on a real kernel, checked with iproute2.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests panic with context"
+)]
+
+#[path = "kernel/storm.rs"]
+mod storm;
+#[path = "kernel/watch.rs"]
+mod watch;
+
+nl_testkit::main!();

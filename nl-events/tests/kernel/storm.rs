@@ -1,0 +1,166 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt};
+use nl_bridge::fdb::{Fdb, FdbEntry, FdbVerb};
+use nl_core::netns::Netns;
+use nl_core::{Connection, MacAddr, Protocol};
+use nl_events::fdb::{FdbChange, FdbWatch};
+use nl_testkit::{Lab, Node, Result, within};
+
+/// How many changes the storm makes, natively. `NL_TESTKIT_SCALE` divides it, for emulated machines.
+const CHANGES: usize = 100_000;
+const TASKS: usize = 4;
+/// Addresses that the storm leaves alone.
+const STANDING: u16 = 2_000;
+/// Addresses that it adds, moves and deletes, per task.
+const ROAMING: u64 = 500;
+
+fn scale() -> usize {
+    std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1).max(1)
+}
+
+fn address(kind: u8, number: u16) -> MacAddr {
+    let [high, low] = number.to_be_bytes();
+    MacAddr::new([2, kind, 0, 0, high, low])
+}
+
+/// Random numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+type Shown = BTreeSet<(String, String, Option<u64>, String)>;
+
+/// The bridge's table as iproute2 has it: address, port, VLAN, state.
+async fn shown_by_iproute2(node: &Node) -> Shown {
+    let shown = node.json("bridge -j fdb show br br0").await;
+    let entries = shown.as_array().expect("a list");
+    entries
+        .iter()
+        .filter(|entry| entry["master"] == "br0")
+        .map(|entry| {
+            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+            (text("mac"), text("ifname"), entry["vlan"].as_u64(), text("state"))
+        })
+        .collect()
+}
+
+async fn table_of(watch: &FdbWatch, conn: &Connection) -> Result<Shown> {
+    let names = conn.link_names().await?;
+    Ok(watch
+        .entries()
+        .map(|entry| {
+            let state = match entry {
+                entry if entry.is_permanent() => "permanent",
+                entry if entry.is_static() => "static",
+                _ => "",
+            };
+            let vlan = entry.vlan.map(u64::from);
+            (entry.mac.to_string(), names[&entry.index].clone(), vlan, state.into())
+        })
+        .collect())
+}
+
+/// One task's part of the storm.
+async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) {
+    let fdb = Fdb::new(conn);
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::from(task));
+    let changes = (0..changes).map(move |_| {
+        let number = u16::try_from(dice.roll(ROAMING)).unwrap_or_default();
+        let port = ports[usize::from(dice.roll(2) == 1)];
+        let entry = FdbEntry::new(address(0x10 + task, number), port).master().static_();
+        let verb = match dice.roll(3) {
+            0 => FdbVerb::Add,
+            1 => FdbVerb::Replace,
+            _ => FdbVerb::Delete,
+        };
+        (verb, entry)
+    });
+    // Many fail, for what is added is there or what is deleted is not: that is part of the storm.
+    let mut results = fdb.batch(changes);
+    while let Some(result) = results.next().await {
+        if let Err(error) = result {
+            assert!(error.is_exists() || error.is_not_found(), "{error}");
+        }
+    }
+}
+
+#[nl_testkit::test(needs(tool = "bridge"), timeout = 300, serial)]
+async fn a_watch_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
+    let bridge = lab.bridge("br0", 2).await?;
+    let node = bridge.node();
+    let ports = [node.index_of("port1").await?, node.index_of("port2").await?];
+    let conn = node.open(|| Connection::open(Protocol::Route)).await?;
+    let fdb = Fdb::new(conn.clone());
+    let standing = (0..STANDING).map(|number| {
+        (FdbVerb::Add, FdbEntry::new(address(1, number), ports[usize::from(number % 2)]).master().static_())
+    });
+    fdb.batch(standing).summarize(1).await.into_result()?;
+
+    let mut watch = FdbWatch::builder(&conn).bridge("br0").receive_buffer(0).open().await?;
+    let changes = CHANGES / scale();
+    let done = Arc::new(AtomicUsize::new(0));
+    // Threads of their own, so that the table changes while the kernel lists it.
+    let storms: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let (netns, done) = (Netns::fd(node.netns_fd())?, Arc::clone(&done));
+            let task = u8::try_from(task)?;
+            Ok(std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let conn = Connection::builder(Protocol::Route).netns(&netns).open().unwrap();
+                    storm(conn, ports, task, changes / TASKS).await;
+                });
+                done.fetch_add(1, Ordering::SeqCst);
+            }))
+        })
+        .collect::<Result<_>>()?;
+
+    let mut told = 0_u64;
+    let watching = async {
+        loop {
+            let over_before = done.load(Ordering::SeqCst) == TASKS;
+            let change = watch.try_next().await?.expect("the watch ended");
+            told += 1;
+            match &change {
+                FdbChange::Deleted(entry) => {
+                    assert_ne!(
+                        entry.mac.octets()[1],
+                        1,
+                        "reported as deleted, and was there throughout: {entry}"
+                    );
+                }
+                // The storm was over before this was told, so the listing behind it may have begun later.
+                FdbChange::Synced if over_before => {
+                    let ours = table_of(&watch, &conn).await?;
+                    if ours == shown_by_iproute2(node).await {
+                        return Ok::<_, nl_testkit::Error>(());
+                    }
+                }
+                _ => {}
+            }
+        }
+    };
+    within(Duration::from_secs(240), watching, "the watch to converge").await?;
+    for storm in storms {
+        storm.join().expect("a storm failed");
+    }
+    assert!(watch.overruns() > 0, "the storm did not overrun the watch, so nothing was shown");
+    assert_eq!(table_of(&watch, &conn).await?, shown_by_iproute2(node).await);
+    println!(
+        "{changes} changes, {told} told, {} overruns, {} entries at the end",
+        watch.overruns(),
+        watch.len()
+    );
+    Ok(())
+}
