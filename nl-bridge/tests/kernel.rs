@@ -19,6 +19,6 @@ async fn a_static_entry_is_listed_by_us_and_by_iproute2(lab: Lab) -> Result {
     let entries: Vec<_> = fdb.entries().bridge("br0").mac(mac).list().await?.try_collect().await?;
     assert_eq!(entries.len(), 1, "{entries:?}");
     let error = fdb.entry(mac, "port1").master().static_().add().await.unwrap_err();
-    assert_eq!(error.to_string(), "");
+    assert_eq!(error.to_string(), "add fdb 02:00:00:00:00:01 dev port1 master static: File exists (EEXIST)");
     Ok(())
 }

@@ -15,6 +15,7 @@ mod sys;
 mod table;
 
 use std::env;
+use std::fs;
 use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
@@ -24,8 +25,8 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick]   rows 1 to 5; 7 runs each, or as many as asked for
-       peer-bench build [--runs N]       row 6, clean builds; 1 run, needs the network once";
+usage: peer-bench [--runs N] [--quick] [--row 1..5]   rows 1 to 5, or one of them; 7 runs each unless told
+       peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
 
 fn main() -> ExitCode {
     match run() {
@@ -42,7 +43,7 @@ fn run() -> Result<ExitCode> {
     match Task::parse(&arguments)? {
         Task::Build { runs } => println!("{}", clean_build::table(runs)?),
         _ if !sandbox::is_inside() => return sandbox::run_inside(),
-        Task::Compare(plan) => compare(plan)?,
+        Task::Compare { plan, row } => compare(plan, row)?,
         Task::Stream { contestant, entries } => println!("{}", rows::stream_once(&contestant, entries)?),
     }
     Ok(ExitCode::SUCCESS)
@@ -52,7 +53,10 @@ enum Task {
     Build {
         runs: usize,
     },
-    Compare(Plan),
+    Compare {
+        plan: Plan,
+        row: Option<u8>,
+    },
     /// Row 5 starts this one itself.
     Stream {
         contestant: String,
@@ -69,35 +73,44 @@ impl Task {
             let entries = words.next().ok_or(USAGE)?.parse()?;
             return Ok(Self::Stream { contestant, entries });
         }
-        let (mut runs, mut quick) = (None, false);
+        let (mut runs, mut quick, mut row) = (None, false, None);
         while let Some(word) = words.next() {
             match word {
                 "--runs" => runs = Some(words.next().ok_or(USAGE)?.parse::<usize>()?.max(1)),
                 "--quick" if !build => quick = true,
+                "--row" if !build => row = Some(words.next().ok_or(USAGE)?.parse()?),
                 _ => return Err(USAGE.into()),
             }
         }
-        Ok(match (build, quick) {
-            (true, _) => Self::Build { runs: runs.unwrap_or(1) },
-            (false, true) => {
-                Self::Compare(Plan { runs: runs.unwrap_or(3), entries: 2_000, streamed: 20_000 })
-            }
-            (false, false) => {
-                Self::Compare(Plan { runs: runs.unwrap_or(7), entries: 20_000, streamed: 200_000 })
-            }
-        })
+        if build {
+            return Ok(Self::Build { runs: runs.unwrap_or(1) });
+        }
+        let plan = if quick {
+            Plan { runs: 3, entries: 2_000, streamed: 20_000 }
+        } else {
+            Plan { runs: 7, entries: 20_000, streamed: 200_000 }
+        };
+        Ok(Self::Compare { plan: Plan { runs: runs.unwrap_or(plan.runs), ..plan }, row })
     }
 }
 
-fn compare(plan: Plan) -> Result<()> {
-    println!("{}", rows::list(plan)?);
-    println!("{}", rows::insert(plan)?);
-    println!("{}", rows::delete(plan)?);
-    for table in rows::decode_all(plan)? {
-        println!("{table}");
+fn compare(plan: Plan, only: Option<u8>) -> Result<()> {
+    for row in 1..=5 {
+        if only.is_some_and(|only| only != row) {
+            continue;
+        }
+        let tables = match row {
+            1 => vec![rows::list(plan)?],
+            2 => vec![rows::insert(plan)?],
+            3 => vec![rows::delete(plan)?],
+            4 => rows::decode_all(plan)?,
+            _ => vec![rows::stream(plan)?],
+        };
+        for table in tables {
+            println!("{table}");
+        }
     }
-    println!("{}", rows::stream(plan)?);
-    println!("Medians of {} runs.", plan.runs);
+    println!("Runs: {}. Load average at the end: {}", plan.runs, fs::read_to_string("/proc/loadavg")?.trim());
     Ok(())
 }
 

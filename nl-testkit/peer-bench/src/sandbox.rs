@@ -36,8 +36,11 @@ impl Bridge {
         ip(&format!("link add {BRIDGE} index {IFINDEX_BRIDGE} up type bridge vlan_default_pvid 0"))?;
         let bridge = Self(());
         ip(&format!("link add {PORT} index {IFINDEX_PORT} type veth peer name q0"))?;
+        ip(&format!("link set {PORT} master {BRIDGE}"))?;
+        // An entry learned in the middle of a dump moves the others, and the kernel repeats one.
+        ip(&format!("link set {PORT} type bridge_slave learning off"))?;
+        ip(&format!("link set {PORT} up"))?;
         ip("link set q0 up")?;
-        ip(&format!("link set {PORT} up master {BRIDGE}"))?;
         Ok(bridge)
     }
 }
