@@ -58,6 +58,9 @@ fn expand(settings: &Settings, function: &ItemFn) -> syn::Result<Tokens> {
         // Tells clippy that this is a test, where panics are welcome; cargo sets it for `harness = false` too.
         #[cfg(test)]
         #function
+        // An example in the documentation is compiled without it.
+        #[cfg(not(test))]
+        #function
 
         const _: () = {
             ::nl_testkit::__private::submit! {

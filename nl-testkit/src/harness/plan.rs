@@ -1,6 +1,10 @@
 //! What runs where: the passes of a binary, the part each runs, and what the lane promises.
 
-use std::{collections::BTreeSet, env, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use libtest_mimic::Arguments;
 
@@ -123,14 +127,11 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn from_env(isolation: Isolation) -> Result<Self, String> {
         let named = env::var("NL_TESTKIT_LANE").ok().filter(|name| !name.is_empty());
-        let file = match (env::var_os("NL_TESTKIT_PROMISES"), &named) {
-            (Some(path), _) => Some(path.into()),
-            (None, Some(name)) => {
-                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("lanes").join(format!("{name}.txt"));
-                path.exists().then_some(path)
-            }
-            (None, None) => None,
-        };
+        let given = env::var_os("NL_TESTKIT_PROMISES").filter(|path| !path.is_empty());
+        let file = given.map(PathBuf::from).or_else(|| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lanes");
+            named.as_ref().map(|name| folder.join(format!("{name}.txt")))
+        });
         let promises = match file {
             Some(path) => read_promises(&path)?,
             None => BTreeSet::new(),
@@ -172,7 +173,8 @@ pub(super) fn is_selected(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn read_promises(path: &Path) -> Result<BTreeSet<Need>, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("read {}: {error}", path.display()))?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("read what the lane promises, {}: {error}", path.display()))?;
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .filter(|line| !line.is_empty())

@@ -52,6 +52,10 @@ fn a_panic_or_an_error_fails_with_its_message(_lab: Lab) -> Result {
     run.failed("planted::panics", "planted.rs:");
     run.failed("planted::panics_in_a_task_nobody_awaits", "unheard");
     run.failed("planted::returns_an_error", "a plain refusal");
+    // In files where there is a target folder, otherwise in the message.
+    let reason = run.line("planted::panics_in_a_task_nobody_awaits")["reason"].to_string();
+    let told = reason.contains("the state of its nodes is in ") || reason.contains("[a] ip -d link show");
+    assert!(told, "{reason}");
     Ok(())
 }
 
@@ -111,9 +115,11 @@ fn an_unmet_need_that_was_promised_is_a_failure(_lab: Lab) -> Result {
 
 #[nl_testkit::test]
 fn promises_that_cannot_be_read_stop_the_run(_lab: Lab) -> Result {
-    let run = Run::with(&["planted::all_is_well"], &[("NL_TESTKIT_PROMISES", "/nonexistent")])?;
-    assert_eq!(run.output.status.code(), Some(102));
-    assert!(run.lines.is_empty(), "{run:?}");
+    for setting in [("NL_TESTKIT_PROMISES", "/nonexistent"), ("NL_TESTKIT_LANE", "nosuchlane")] {
+        let run = Run::with(&["planted::all_is_well"], &[setting])?;
+        assert_eq!(run.output.status.code(), Some(102));
+        assert!(run.lines.is_empty(), "{run:?}");
+    }
     Ok(())
 }
 
