@@ -154,20 +154,13 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                 self.held_back = Some(request);
                 break;
             }
-            let result = match request.encoded() {
-                Ok(message) if message.len() > limit => {
-                    let len = message.len();
-                    Some(Error::usage(format!(
-                        "a request of {len} bytes; the socket's send buffer takes {limit}"
-                    )))
-                }
+            let result = match request.encoded_within(limit) {
                 Ok(message) => {
                     crate::message::append(&mut self.datagram, message, self.next_seq, 0);
                     None
                 }
-                Err(error) => Some(error),
+                Err(error) => Some(Err(error)),
             };
-            let result = result.map(|error| Err(request.explain(error)));
             let failed = result.is_some();
             self.sensitive |= request.is_sensitive();
             self.slots.push(Slot { bytes: start..self.datagram.len(), schema: request.schema(), result });
@@ -218,15 +211,16 @@ impl<I: Iterator<Item = Request>> Batch<I> {
     /// lost, its outcome is not known.
     fn settle(&mut self, loss: Option<ErrorKind>) {
         self.waiting = false;
-        let mut first_loss = loss;
-        let lost = first_loss.is_some();
         for slot in self.slots.drain(..) {
             let request = self.datagram.get(slot.bytes).unwrap_or_default();
             self.results.push_back(slot.result.unwrap_or_else(|| {
-                if !lost {
-                    return Ok(Ack::default());
-                }
-                let kind = first_loss.take().unwrap_or(ErrorKind::Overrun);
+                // An ErrorKind cannot be cloned, for the sake of its io::Error; these have none.
+                let kind = match &loss {
+                    None => return Ok(Ack::default()),
+                    Some(ErrorKind::Timeout(limit)) => ErrorKind::Timeout(*limit),
+                    Some(ErrorKind::Overrun) => ErrorKind::Overrun,
+                    Some(_) => ErrorKind::Closed,
+                };
                 Err(Error::new(kind).about(slot.schema, request))
             }));
         }

@@ -139,7 +139,7 @@ impl<T> Dump<T> {
     fn start(&mut self) -> Result<()> {
         let socket = self.endpoint.open_socket(ReceiveBuffer::Default)?;
         let mut datagram = Vec::with_capacity(self.request.len());
-        crate::message::append(&mut datagram, self.request.encoded()?, SEQ, 0);
+        crate::message::append(&mut datagram, self.request.encoded_within(socket.send_limit())?, SEQ, 0);
         socket.send(&datagram)?;
         self.buffer.resize(RECEIVE_LEN, 0);
         self.state = State::Reading(socket);

@@ -69,8 +69,9 @@ impl Future for Driver {
                 return Poll::Ready(());
             }
             let mut lost = self.proto.socket_mut().take_loss();
-            while let Poll::Ready(Some((message, _))) = self.unsolicited.as_mut().poll_next(cx) {
-                lost |= matches!(message.payload, NetlinkPayload::Overrun(_));
+            while let Poll::Ready(Some((message, from))) = self.unsolicited.as_mut().poll_next(cx) {
+                // netlink-proto makes it of ENOBUFS, but anybody could send one.
+                lost |= from.port_number() == 0 && matches!(message.payload, NetlinkPayload::Overrun(_));
             }
             if lost {
                 // All that was still queued has been handed out by now; who has no verdict yet gets none.

@@ -39,7 +39,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::attr::DecodeError;
 use crate::batch::Batch;
 use crate::dump::Dump;
-use crate::error::{Ack, Error, ErrorKind, Result, decode_done, decode_error};
+use crate::error::{Ack, ErrorKind, Result, decode_done, decode_error};
 use crate::genl::Family;
 use crate::message::{HEADER_LEN, MessageRef, NLM_F_ACK, RawMessage, Request};
 use crate::netns::Netns;
@@ -219,13 +219,7 @@ impl Connection {
 
     fn message(&self, request: &mut Request) -> Result<NetlinkMessage<RawMessage>> {
         let (kind, flags) = (request.kind(), request.flags());
-        let encoded = request.encoded()?;
-        if encoded.len() > self.shared.send_limit {
-            let (len, limit) = (encoded.len(), self.shared.send_limit);
-            let error =
-                Error::usage(format!("a request of {len} bytes; the socket's send buffer takes {limit}"));
-            return Err(request.explain(error));
-        }
+        let encoded = request.encoded_within(self.shared.send_limit)?;
         let payload = encoded.get(HEADER_LEN..).unwrap_or_default().to_vec();
         let mut header = NetlinkHeader::default();
         header.flags = flags;

@@ -140,6 +140,17 @@ impl Request {
         self.bytes.len()
     }
 
+    /// The same for a socket whose send buffer takes `limit` bytes.
+    pub(crate) fn encoded_within(&mut self, limit: usize) -> Result<&[u8]> {
+        self.encoded()?;
+        let len = self.bytes.len();
+        if len > limit {
+            let error = format!("a request of {len} bytes; the socket's send buffer takes {limit}");
+            return Err(Error::usage(error).about(self.schema, &self.bytes));
+        }
+        Ok(&self.bytes)
+    }
+
     /// Words and names for an error that answers this request.
     pub(crate) fn explain(&mut self, error: Error) -> Error {
         match self.encoded() {
