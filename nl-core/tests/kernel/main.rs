@@ -1,0 +1,18 @@
+//! The crate against a running kernel, checked with iproute2.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+
+mod batch;
+mod connection;
+mod dump;
+mod genl;
+#[cfg(feature = "interop")]
+mod interop;
+mod link;
+mod monitor;
+mod netns;
+mod plain_netlink_proto;
+mod refusals;
+mod support;
+mod trust;
+
+nl_testkit::main!();

@@ -1,0 +1,156 @@
+//! Whoever has `CAP_NET_ADMIN` over a namespace can send to any socket in it and write what he likes into the message,
+//! but not the kernel's address.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, TryStreamExt};
+use nl_core::connection::Protocol;
+use nl_core::link::Link;
+use nl_core::message::NLMSG_DONE;
+use nl_core::monitor::Monitor;
+use nl_testkit::{Lab, Node, Result, within};
+
+use crate::support::{
+    RTM_NEWLINK, RTNLGRP_LINK, Raw, SOON, link_names, many_links, message, new_link, route,
+};
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_OVERRUN: u16 = 4;
+
+/// An `RTM_NEWLINK` about a device that is not.
+fn forged_link(seq: u32) -> Vec<u8> {
+    let mut request = new_link("forged", "bridge");
+    message(RTM_NEWLINK, 0, seq, &request.encoded().unwrap()[16..])
+}
+
+/// The port of the only socket in the node that is not in `known`.
+async fn port_beside(node: &Node, known: &[u32]) -> u32 {
+    let ports: Vec<_> = node.netlink_sockets().await.iter().map(|socket| socket.portid).collect();
+    let new: Vec<_> = ports.into_iter().filter(|port| !known.contains(port)).collect();
+    assert_eq!(new.len(), 1, "{new:?}");
+    new[0]
+}
+
+/// Sends messages to `port` from another socket, and makes sure that they arrived.
+async fn forge(node: &Node, port: u32, messages: Vec<Vec<u8>>) {
+    node.open(move || messages.iter().for_each(|bytes| Raw::open().forge(port, bytes))).await;
+    let sockets = node.netlink_sockets().await;
+    assert!(sockets.iter().any(|socket| socket.portid == port && socket.receive_queue > 0), "{sockets:?}");
+}
+
+#[nl_testkit::test(needs(link = "bridge", tool = "ip"))]
+async fn a_monitor_believes_only_the_kernel(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let mut monitor = node
+        .open(|| {
+            let builder = Monitor::builder(Protocol::Route).group(RTNLGRP_LINK);
+            builder.open(|message| Link::decode(message).map(|link| Some(link.name)))
+        })
+        .await?;
+    let port = port_beside(&node, &[]).await;
+    forge(&node, port, vec![forged_link(0), forged_link(1)]).await;
+    node.ip("link add real type bridge").await;
+    assert_eq!(within(SOON, monitor.try_next(), "an event").await?.unwrap(), "real");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "bridge", link = "vxlan", tool = "ip"))]
+async fn a_dump_believes_only_the_kernel(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let conn = route(&node).await;
+    many_links(&conn, "d", 400).await;
+    let own = port_beside(&node, &[]).await;
+    let mut links = conn.links();
+    let mut names = vec![links.try_next().await?.unwrap().name];
+    let port = port_beside(&node, &[own]).await;
+    let done = |seq| message(NLMSG_DONE, 2, seq, &0_i32.to_ne_bytes());
+    let refusal = |seq| message(NLMSG_ERROR, 0, seq, &[&(-1_i32).to_ne_bytes()[..], &[0; 16]].concat());
+    forge(&node, port, vec![forged_link(0), forged_link(1), done(0), done(1), refusal(0), refusal(1)]).await;
+    while let Some(link) = links.try_next().await? {
+        names.push(link.name);
+    }
+    names.sort();
+    assert_eq!(names, link_names(&node).await);
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "bridge"))]
+async fn a_connection_believes_only_the_kernel(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let conn = route(&node).await;
+    let port = port_beside(&node, &[]).await;
+    // Refusals of every request that could be under way, as fast as they can be sent.
+    let stop = Arc::new(AtomicBool::new(false));
+    let forger = {
+        let stop = Arc::clone(&stop);
+        let netns = nl_core::netns::Netns::fd(node.netns_fd())?;
+        std::thread::spawn(move || {
+            netns.run(|| {
+                let raw = Raw::open();
+                let refusals: Vec<_> = (0..64)
+                    .map(|seq| {
+                        message(NLMSG_ERROR, 0, seq, &[&(-1_i32).to_ne_bytes()[..], &[0; 16]].concat())
+                    })
+                    .collect();
+                let mut sent = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    sent += refusals.iter().filter(|bytes| raw.try_forge(port, bytes)).count() as u64;
+                }
+                sent
+            })
+        })
+    };
+    let mut outcomes = Vec::new();
+    for _ in 0..64 {
+        outcomes.push(within(SOON, conn.link("lo"), "an answer").await);
+    }
+    stop.store(true, Ordering::Relaxed);
+    let sent = forger.join().unwrap()?;
+    assert!(sent > 0, "nothing was forged");
+    for outcome in outcomes {
+        match outcome {
+            Ok(link) => assert_eq!(link.name, "lo"),
+            // The forger can fill the buffer, which is told; he cannot answer.
+            Err(error) => assert!(error.is_overrun(), "{error}"),
+        }
+    }
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn a_forged_notice_of_loss_fails_no_request(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let conn = route(&node).await;
+    let port = port_beside(&node, &[]).await;
+    let outcomes = node
+        .run(move || async move {
+            // More than the task sends before others get a turn, all queued before it gets its first.
+            let mut requests: Vec<_> = (0..130).map(|_| Box::pin(conn.link("lo"))).collect();
+            for request in &mut requests {
+                assert!(futures_util::poll!(request.as_mut()).is_pending());
+            }
+            Raw::open().forge(port, &message(NLMSG_OVERRUN, 0, 0, &[0; 4]));
+            within(SOON, join_all(requests), "the outcomes").await
+        })
+        .await;
+    let lost = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    assert_eq!(lost, 0, "of {} requests", outcomes.len());
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn a_dump_of_forgeries_alone_yields_nothing(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let conn = route(&node).await;
+    let own = port_beside(&node, &[]).await;
+    let request = nl_core::message::Request::new(1, &nl_core::error::Schema::UNKNOWN)
+        .with_header(&nl_core::message::IfInfoMsg::default());
+    let mut dump = conn.dump(request, |_| Ok(Some(())));
+    assert!(futures_util::poll!(dump.next()).is_pending());
+    let port = port_beside(&node, &[own]).await;
+    forge(&node, port, vec![forged_link(1)]).await;
+    assert!(futures_util::poll!(dump.next()).is_pending());
+    Ok(())
+}
