@@ -222,7 +222,8 @@ impl FdbEntry {
             w.u32(NDA_VNI, vni);
         }
         if let Some(vni) = self.src_vni {
-            w.u32(NDA_SRC_VNI, vni);
+            // A lookup takes it under the other name, and refuses its own.
+            w.u32(if verb == FdbVerb::Get { NDA_VNI } else { NDA_SRC_VNI }, vni);
         }
         if let Some(via) = self.via {
             w.u32(NDA_IFINDEX, via);
@@ -245,7 +246,11 @@ impl FdbEntry {
             _ if self.targets_self() && self.state == FdbState::NOARP => {
                 FdbState::NOARP | FdbState::REACHABLE
             }
-            _ => self.state.difference(FdbState::STALE),
+            // One that has aged out comes back to life.
+            _ if self.state.contains(FdbState::STALE) => {
+                self.state.difference(FdbState::STALE) | FdbState::REACHABLE
+            }
+            _ => self.state,
         }
     }
 
@@ -263,12 +268,12 @@ impl FdbEntry {
     /// Why the kernel would refuse this, or do something else than it says.
     fn refusal(&self, verb: FdbVerb) -> Option<Cow<'static, str>> {
         let master_only = !self.targets_self();
-        let tunnel = self.dst.is_some()
+        let remote = self.dst.is_some()
             || self.nexthop.is_some()
             || self.port.is_some()
             || self.vni.is_some()
-            || self.src_vni.is_some()
             || self.via.is_some();
+        let tunnel = remote || self.src_vni.is_some();
         let group = self.mac.is_multicast() || self.mac.is_zero();
         if self.index == 0 {
             return Some("interface index 0; the first one is 1".into());
@@ -285,6 +290,10 @@ impl FdbEntry {
             _ if master_only && self.mac.is_zero() => "a bridge takes no all-zero MAC address",
             _ if master_only && tunnel => {
                 "dst, port, vni, src_vni, via and nexthop belong to the device's own table: add self_()"
+            }
+            // The kernel would refuse all but the VNI, and take that for the source VNI.
+            FdbVerb::Get if remote => {
+                "get() finds an entry by MAC address, vlan and src_vni: leave dst, port, vni, via and nexthop out"
             }
             FdbVerb::Get | FdbVerb::Delete => return None,
             _ if self.state.is_empty() => "a state is needed: permanent(), static_() or dynamic()",
@@ -314,8 +323,10 @@ impl FdbEntry {
             FdbVerb::Replace if tunnel && group => {
                 "entries for a group or all-zero MAC address have many remotes: append() and delete()"
             }
-            FdbVerb::Append if !group => {
-                "append() adds a remote to a group or all-zero MAC address; for others the kernel would ignore it"
+            // A bridge does not know the verb: it would change the entry.
+            FdbVerb::Append if !group || master_only => {
+                "append() adds a remote to a group or all-zero MAC address of a VXLAN device; elsewhere the kernel would \
+                 not"
             }
             _ => return None,
         };
