@@ -176,7 +176,10 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             let set = flags.first_chunk::<2>().map_or(0, |f| u16::from_ne_bytes(*f)) | NLM_F_ACK;
             flags.copy_from_slice(&set.to_ne_bytes());
         }
-        self.buffer.resize(RECEIVE_LEN, 0);
+        if self.buffer.is_empty() {
+            // Fresh zeroed memory takes no pages until they are written to.
+            self.buffer = vec![0; RECEIVE_LEN];
+        }
         socket.send(&self.datagram)?;
         self.waiting = true;
         self.busy = true;

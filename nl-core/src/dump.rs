@@ -141,7 +141,10 @@ impl<T> Dump<T> {
         let mut datagram = Vec::with_capacity(self.request.len());
         crate::message::append(&mut datagram, self.request.encoded_within(socket.send_limit())?, SEQ, 0);
         socket.send(&datagram)?;
-        self.buffer.resize(RECEIVE_LEN, 0);
+        if self.buffer.is_empty() {
+            // Fresh zeroed memory takes no pages until they are written to.
+            self.buffer = vec![0; RECEIVE_LEN];
+        }
         self.state = State::Reading(socket);
         Ok(())
     }

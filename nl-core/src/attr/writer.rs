@@ -76,8 +76,7 @@ impl<'a> AttrWriter<'a> {
         let Ok(len) = u16::try_from(value.len() + HEADER_LEN) else {
             return self.fail(EncodeError::TooLong { kind: kind & NLA_TYPE_MASK, len: value.len() });
         };
-        self.buf.extend_from_slice(&len.to_ne_bytes());
-        self.buf.extend_from_slice(&kind.to_ne_bytes());
+        self.head(len, kind);
         self.buf.extend_from_slice(value);
         self.pad();
         self
@@ -144,8 +143,7 @@ impl<'a> AttrWriter<'a> {
         let Ok(len) = u16::try_from(value.len() + 1 + HEADER_LEN) else {
             return self.fail(EncodeError::TooLong { kind: kind & NLA_TYPE_MASK, len: value.len() + 1 });
         };
-        self.buf.extend_from_slice(&len.to_ne_bytes());
-        self.buf.extend_from_slice(&kind.to_ne_bytes());
+        self.head(len, kind);
         self.buf.extend_from_slice(value.as_bytes());
         self.buf.push(0);
         self.pad();
@@ -167,13 +165,22 @@ impl<'a> AttrWriter<'a> {
         let start = self.buf.len();
         // The placeholder is the largest length: a nest that is never closed reaches past the end of the
         // message and is refused by every reader, instead of being taken for an empty one.
-        self.buf.extend_from_slice(&u16::MAX.to_ne_bytes());
-        self.buf.extend_from_slice(&kind.to_ne_bytes());
+        self.head(u16::MAX, kind);
         Nested { start, writer: AttrWriter { buf: self.buf, fault: self.fault } }
     }
 
+    #[inline]
+    fn head(&mut self, len: u16, kind: u16) {
+        let ([a, b], [c, d]) = (len.to_ne_bytes(), kind.to_ne_bytes());
+        self.buf.extend_from_slice(&[a, b, c, d]);
+    }
+
+    #[inline]
     fn pad(&mut self) {
-        self.buf.resize(align(self.buf.len()), 0);
+        let len = self.buf.len();
+        if len != align(len) {
+            self.buf.resize(align(len), 0);
+        }
     }
 
     fn fail(&mut self, error: EncodeError) -> &mut Self {

@@ -86,7 +86,8 @@ pub struct KernelError {
 /// The kernel's answer to a request it carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ack {
-    ext_ack: ExtAck,
+    /// Boxed, for there mostly is none, and a batch holds thousands of these.
+    ext_ack: Option<Box<ExtAck>>,
 }
 
 impl Ack {
@@ -95,13 +96,13 @@ impl Ack {
     /// Always `None` for a request in a [batch](crate::batch), where the kernel answers failures only.
     #[must_use]
     pub fn warning(&self) -> Option<&str> {
-        self.ext_ack.message.as_deref()
+        self.ext_ack.as_ref()?.message.as_deref()
     }
 
     /// Data that the subsystem adds to its answer (`NLMSGERR_ATTR_COOKIE`); rarely used.
     #[must_use]
     pub fn cookie(&self) -> Option<&[u8]> {
-        self.ext_ack.cookie.as_deref()
+        self.ext_ack.as_ref()?.cookie.as_deref()
     }
 }
 
@@ -296,7 +297,7 @@ fn verdict(code: i32, tlvs: &[u8]) -> Result<Ack> {
         let errno = Errno::new(code.saturating_neg());
         return Err(Error::new(ErrorKind::Kernel(KernelError { errno, ext_ack })));
     }
-    Ok(Ack { ext_ack })
+    Ok(Ack { ext_ack: (ext_ack != ExtAck::default()).then(|| Box::new(ext_ack)) })
 }
 
 impl fmt::Display for Error {

@@ -85,10 +85,8 @@ impl FixedHeader for NdMsg {
     const NAME: &'static str = "ndmsg";
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[self.family, 0, 0, 0]);
-        out.extend_from_slice(&self.index.to_ne_bytes());
-        out.extend_from_slice(&self.state.to_ne_bytes());
-        out.extend_from_slice(&[self.flags, self.kind]);
+        let ([a, b, c, d], [e, f]) = (self.index.to_ne_bytes(), self.state.to_ne_bytes());
+        out.extend_from_slice(&[self.family, 0, 0, 0, a, b, c, d, e, f, self.flags, self.kind]);
     }
 
     #[inline]

@@ -7,6 +7,9 @@ use super::{FixedHeader, HEADER_LEN, MessageRef, NLM_F_REQUEST};
 use crate::attr::{AttrWriter, EncodeError};
 use crate::error::{Error, Result, Schema};
 
+/// Most requests fit this many bytes.
+const ROOM: usize = 128;
+
 /// A request being built: header, family header, attributes.
 ///
 /// It knows its [`Schema`], so that whatever answers it can be put into words.
@@ -22,12 +25,10 @@ impl Request {
     /// A request of this type. `NLM_F_REQUEST` is always set.
     #[must_use]
     pub fn new(kind: u16, schema: &'static Schema) -> Self {
-        let mut bytes = Vec::with_capacity(128);
-        bytes.extend_from_slice(&[0; HEADER_LEN]);
-        let mut request = Self { bytes, fault: None, refusal: None, schema, sensitive: false };
-        request.set_field(4, kind);
-        request.set_field(6, NLM_F_REQUEST);
-        request
+        let ([a, b], [c, d]) = (kind.to_ne_bytes(), NLM_F_REQUEST.to_ne_bytes());
+        let mut bytes = Vec::with_capacity(ROOM);
+        bytes.extend_from_slice(&[0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]);
+        Self { bytes, fault: None, refusal: None, schema, sensitive: false }
     }
 
     /// A request from a type, flags and an encoded payload.
@@ -171,7 +172,10 @@ pub(crate) fn append(datagram: &mut Vec<u8>, message: &[u8], seq: u32, flags: u1
         head[7] = flags[1];
         head[8..12].copy_from_slice(&seq.to_ne_bytes());
     }
-    datagram.resize(crate::attr::align(datagram.len()), 0);
+    let len = datagram.len();
+    if len != crate::attr::align(len) {
+        datagram.resize(crate::attr::align(len), 0);
+    }
 }
 
 /// Shows what is asked, never the attributes' values.
