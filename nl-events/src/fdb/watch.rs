@@ -356,8 +356,7 @@ fn question(entry: &FdbEntry) -> FdbEntry {
         }
         None => {
             let mut question = FdbEntry::new(entry.mac, entry.index).self_();
-            // The kernel takes the source VNI of a VXLAN entry in the attribute of the other one.
-            question.vni = entry.src_vni;
+            question.src_vni = entry.src_vni;
             question
         }
     }
