@@ -1,3 +1,6 @@
+use nl_bridge::fdb::Fdb;
+use nl_core::{Connection, Protocol};
+
 fn main() {
-    let _ = nl_bridge::Bridge::connect();
+    let _ = Connection::open(Protocol::Route).map(Fdb::new);
 }

@@ -10,11 +10,12 @@ use crate::Result;
 use crate::measure::{self, Cost, median, seconds};
 use crate::table::{Table, ratio};
 
-/// A program that depends on one library only and opens a connection with it.
+/// A program that depends on one library and opens a connection with it.
 #[derive(Debug)]
 struct Program {
-    dependency: &'static str,
-    requirement: String,
+    name: &'static str,
+    /// Lines of its `[dependencies]`.
+    dependencies: String,
     source: &'static str,
 }
 
@@ -24,7 +25,7 @@ pub(crate) fn table(runs: usize) -> Result<Table> {
     for program in programs() {
         match Project::new(&program) {
             Ok(project) => projects.push(project),
-            Err(error) => eprintln!("{}: not measured: {error}", program.dependency),
+            Err(error) => eprintln!("{}: not measured: {error}", program.name),
         }
     }
     let mut costs: Vec<Vec<Cost>> = projects.iter().map(|_| Vec::new()).collect();
@@ -48,23 +49,23 @@ pub(crate) fn table(runs: usize) -> Result<Table> {
 }
 
 fn programs() -> [Program; 3] {
+    let bridge = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nl-bridge");
+    let core = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nl-core");
     [
         Program {
-            dependency: "nl-bridge",
-            requirement: format!(
-                "{{ path = {:?} }}",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/../../nl-bridge")
-            ),
+            name: "nl-bridge",
+            // nl-core comes with nl-bridge anyway; it is named because the connection is its type.
+            dependencies: format!("nl-bridge = {{ path = {bridge:?} }}\nnl-core = {{ path = {core:?} }}"),
             source: include_str!("../programs/nl_bridge.rs"),
         },
         Program {
-            dependency: "nlink",
-            requirement: r#""=0.33.0""#.to_owned(),
+            name: "nlink",
+            dependencies: r#"nlink = "=0.33.0""#.to_owned(),
             source: include_str!("../programs/nlink.rs"),
         },
         Program {
-            dependency: "rtnetlink",
-            requirement: r#""=0.24.0""#.to_owned(),
+            name: "rtnetlink",
+            dependencies: r#"rtnetlink = "=0.24.0""#.to_owned(),
             source: include_str!("../programs/rtnetlink.rs"),
         },
     ]
@@ -80,12 +81,12 @@ struct Project {
 impl Project {
     /// Fails when the program cannot be built at all.
     fn new(program: &Program) -> Result<Self> {
-        let Program { dependency, requirement, source } = program;
-        let folder = env::temp_dir().join(format!("peer-bench-{}-{dependency}", process::id()));
-        let project = Self { name: dependency, folder };
+        let Program { name, dependencies, source } = program;
+        let folder = env::temp_dir().join(format!("peer-bench-{}-{name}", process::id()));
+        let project = Self { name, folder };
         fs::create_dir_all(project.folder.join("src"))?;
         let manifest = format!(
-            "[package]\nname = \"program\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n{dependency} = {requirement}\n"
+            "[package]\nname = \"program\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n{dependencies}\n"
         );
         fs::write(project.folder.join("Cargo.toml"), manifest)?;
         fs::write(project.folder.join("src/main.rs"), source)?;
