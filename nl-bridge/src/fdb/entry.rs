@@ -63,7 +63,7 @@ bitflags! {
     pub struct FdbNotify: u8 {
         /// Events tell when the address falls silent and when it is seen again.
         const ACTIVITY = 0x1;
-        /// The address is silent.
+        /// The address is silent. An update without it does not clear it: only a frame, or switching the tracking off, does.
         const INACTIVE = 0x2;
         const _ = !0;
     }
@@ -275,7 +275,8 @@ impl FdbEntry {
         self.with_flag(FdbFlags::ROUTER)
     }
 
-    /// Inserted or refreshed as if a frame had just been learned from (`use`).
+    /// Inserted or refreshed as if a frame had just been learned from (`use`): dynamic whatever the state says. On a
+    /// port that is down or does not learn, the kernel says success and does nothing.
     #[must_use]
     pub fn use_(self) -> Self {
         self.with_flag(FdbFlags::USE)

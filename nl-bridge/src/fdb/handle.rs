@@ -172,7 +172,7 @@ impl Entry<'_> {
     ///
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such entry on the device. On a VXLAN device the
-    /// kernel says success if the address is there with other remotes only.
+    /// kernel says success if the address is there with other remotes only, and does not compare the nexthop.
     pub async fn delete(self) -> Result<Ack> {
         self.change(FdbVerb::Delete).await
     }
@@ -309,6 +309,8 @@ impl Entries<'_> {
     /// [`dynamic`](Self::dynamic) or [`static_`](Self::static_) all that are not permanent go; on a VXLAN device the permanent ones
     /// go with [`permanent`](Self::permanent), the default destination among them.
     ///
+    /// A bridge given as [`dev`](Self::dev) means its whole table here, though listing by it shows its own addresses only.
+    ///
     /// Equivalent: `bridge fdb flush`, which unlike this removes the bridge's own addresses too. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
@@ -336,8 +338,9 @@ impl Entries<'_> {
         }
         let since = if is_vxlan { "Linux 6.7" } else { "Linux 5.19" };
         self.fdb.conn.ack(filter.flush_request()).await.map_err(|error| {
-            let refused =
-                kind == Some("bridge") || is_vxlan || link.as_ref().is_some_and(|l| l.master.is_some());
+            // No release of the kernel flushes a device that is neither.
+            let port = link.as_ref().is_some_and(|l| l.master_kind.as_deref() == Some("bridge"));
+            let refused = kind == Some("bridge") || is_vxlan || port;
             named(error.or_unsupported(
                 |kernel| kernel.errno == Errno::EOPNOTSUPP && refused,
                 "bulk deletion of FDB entries",
