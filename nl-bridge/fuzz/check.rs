@@ -42,7 +42,7 @@ pub(crate) fn travelled(entry: &FdbEntry, verb: FdbVerb) -> FdbEntry {
     out.flags = (entry.flags - FdbFlags::OFFLOADED) | target;
     // A device's own table takes REACHABLE beside NOARP, never NOARP alone.
     if entry.state.contains(FdbState::STALE) {
-        out.state = entry.state - FdbState::STALE | FdbState::REACHABLE;
+        out.state = (entry.state - FdbState::STALE) | FdbState::REACHABLE;
     }
     if entry.state == FdbState::NOARP && target.contains(FdbFlags::SELF) {
         out.state = FdbState::NOARP | FdbState::REACHABLE;

@@ -1,0 +1,153 @@
+//! What an error says, and what is found out before the kernel is asked.
+
+use nl_bridge::fdb::Fdb;
+use nl_core::error::Errno;
+use nl_core::{Connection, MacAddr, Protocol};
+use nl_testkit::{Lab, Result};
+
+use crate::support::{GROUP, collect, mac, still_bridge, vxlans};
+
+#[nl_testkit::test(needs(link = "veth"))]
+async fn a_device_that_is_not_there_is_named(lab: Lab) -> Result {
+    let (_bridge, fdb) = still_bridge(&lab).await?;
+    let error = fdb.entry(mac(1), "nosuch").master().static_().vlan(10).add().await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    let text = error.to_string();
+    let first = "add fdb 02:00:00:00:00:01 dev nosuch vlan 10 master static: No such device (ENODEV)";
+    assert!(text.starts_with(first), "{text}");
+    let error = fdb.entry(mac(1), 4711).master().static_().add().await.unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::ENODEV), "{error}");
+    assert!(error.to_string().contains("kernel: \"unknown ifindex\""), "{error}");
+    for error in [
+        fdb.entries().dev("nosuch").list().await.map(drop).unwrap_err(),
+        fdb.entries().bridge("nosuch").list().await.map(drop).unwrap_err(),
+        fdb.entries().bridge("nosuch").flush().await.map(drop).unwrap_err(),
+        fdb.entry(mac(1), "port1").via("nosuch").dst("192.0.2.1".parse()?).add().await.map(drop).unwrap_err(),
+    ] {
+        assert!(error.is_not_found() && error.to_string().contains("nosuch"), "{error}");
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth"))]
+async fn a_name_that_cannot_be_is_refused_with_the_limit(lab: Lab) -> Result {
+    let (_bridge, fdb) = still_bridge(&lab).await?;
+    let name = "sixteen-bytes-xx";
+    for error in [
+        fdb.entry(mac(1), name).master().static_().add().await.map(drop).unwrap_err(),
+        fdb.entry(mac(1), name).master().get().await.map(drop).unwrap_err(),
+        fdb.entry(mac(1), "port1").via(name).add().await.map(drop).unwrap_err(),
+        fdb.entries().bridge(name).list().await.map(drop).unwrap_err(),
+        fdb.entries().dev(name).flush().await.map(drop).unwrap_err(),
+    ] {
+        assert!(error.is_usage(), "{error}");
+        let limit = "interface name \"sixteen-bytes-xx\" has 16 bytes; 1 to 15 are possible";
+        assert!(error.to_string().ends_with(limit), "{error}");
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth"))]
+async fn a_bridge_and_a_port_that_do_not_belong_together_are_refused(lab: Lab) -> Result {
+    let (bridge, fdb) = still_bridge(&lab).await?;
+    bridge.node().add_bridge("br1").await?;
+    let text = |error: nl_core::Error| {
+        assert!(error.is_usage(), "{error}");
+        error.to_string()
+    };
+    let error = fdb.entries().bridge("br1").dev("port1").list().await.map(drop).unwrap_err();
+    assert_eq!(text(error), "list fdb dev port1 br br1: port1 is no port of br1");
+    let error = fdb.entries().bridge("br1").dev("port1").vlan(7).flush().await.unwrap_err();
+    assert_eq!(text(error), "flush fdb dev port1 br br1 vlan 7: port1 is no port of br1");
+    let error = fdb.entries().bridge("port1").list().await.map(drop).unwrap_err();
+    assert_eq!(text(error), "list fdb br port1: port1 is a veth, not a bridge");
+    let error = fdb.entries().bridge("lo").list().await.map(drop).unwrap_err();
+    assert_eq!(text(error), "list fdb br lo: lo is a plain device, not a bridge");
+    // A bridge and itself do: its own addresses.
+    assert!(!collect(fdb.entries().bridge("br0").dev("br0")).await.is_empty());
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth"))]
+async fn a_listing_for_an_impossible_vlan_is_refused(lab: Lab) -> Result {
+    use futures_util::TryStreamExt;
+    let (_bridge, fdb) = still_bridge(&lab).await?;
+    let list = fdb.entries().bridge("br0").vlan(4095).list().await?;
+    let error = list.try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("vlan 4095; 1 to 4094 are possible"), "{error}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth"))]
+async fn a_vlan_the_port_is_not_in_is_refused_by_the_kernel(lab: Lab) -> Result {
+    let (_bridge, fdb) = still_bridge(&lab).await?;
+    let error = fdb.entry(mac(1), "port1").master().static_().vlan(3000).add().await.unwrap_err();
+    let text = error.to_string();
+    // EINVAL where there are VLANs, EOPNOTSUPP on a kernel without.
+    assert!(matches!(error.errno(), Some(Errno::EINVAL | Errno::EOPNOTSUPP)), "{text}");
+    assert!(text.starts_with("add fdb 02:00:00:00:00:01 dev port1 vlan 3000 master static: "), "{text}");
+    Ok(())
+}
+
+/// The kernel's own words, with the attribute it means where it says which.
+#[nl_testkit::test(needs(link = "vxlan"))]
+async fn a_refusal_of_the_kernel_carries_its_text(lab: Lab) -> Result {
+    let (_node, fdb) = vxlans(&lab).await?;
+    let error = fdb.entry(mac(1), "vx0").nexthop(4711).add().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "add fdb 02:00:00:00:00:01 dev vx0 nhid 4711 permanent: Invalid argument (EINVAL)\n  \
+         kernel: \"Nexthop id does not exist\""
+    );
+    // An IPv6 remote on an IPv4 device.
+    let error = fdb.entry(mac(1), "vx0").dst("2001:db8::1".parse()?).add().await.unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::EAFNOSUPPORT), "{error}");
+    Ok(())
+}
+
+/// The attribute at fault is named when the kernel points at one: here a flush by the VLAN of a device that has none.
+#[nl_testkit::test(needs(link = "vxlan", kernel = "6.12"))]
+async fn a_refusal_of_the_kernel_names_the_attribute(lab: Lab) -> Result {
+    let (_node, fdb) = vxlans(&lab).await?;
+    let error = fdb.entries().dev("vx0").vlan(10).flush().await.unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
+    assert_eq!(error.attribute().and_then(|path| path.name()), Some("NDA_VLAN"), "{error}");
+    assert!(error.to_string().starts_with("flush fdb dev vx0 vlan 10: "), "{error}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "vxlan"))]
+async fn what_a_vxlan_device_cannot_replace_or_append_is_refused(lab: Lab) -> Result {
+    let (_node, fdb) = vxlans(&lab).await?;
+    let dst = "192.0.2.1".parse()?;
+    for mac in [MacAddr::ZERO, GROUP] {
+        let error = fdb.entry(mac, "vx0").dst(dst).replace().await.unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("append() and delete()"), "{error}");
+    }
+    let error = fdb.entry(mac(1), "vx0").dst(dst).append().await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("append() adds a remote"), "{error}");
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn another_protocol_is_refused(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let fdb = Fdb::new(node.open(|| Connection::open(Protocol::Generic)).await?);
+    for error in [
+        fdb.entry(mac(1), 1).add().await.map(drop).unwrap_err(),
+        fdb.entry(mac(1), 1).get().await.map(drop).unwrap_err(),
+        fdb.entries().list().await.map(drop).unwrap_err(),
+        fdb.entries().bridge("br0").flush().await.map(drop).unwrap_err(),
+    ] {
+        assert!(error.is_usage() && error.to_string().contains("NETLINK_ROUTE"), "{error}");
+    }
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn a_namespace_without_bridges_lists_nothing(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let fdb = crate::support::open(&node).await?;
+    assert_eq!(collect(fdb.entries()).await, []);
+    Ok(())
+}
