@@ -15,6 +15,9 @@ use crate::sys::{self, Received};
 /// message may be larger; pages that are never reached are never backed by memory.
 pub(crate) const RECEIVE_LEN: usize = 256 * 1024;
 
+/// So many datagrams of others are skipped before other tasks of the runtime get a turn.
+const MAX_SKIPPED: usize = 128;
+
 /// What one queued message is taken to cost in the receive buffer, where the kernel counts whole buffers and not
 /// bytes: a little over what an acknowledgement with a long text was measured to take.
 const QUEUED_MESSAGE_COST: usize = 1536;
@@ -82,6 +85,14 @@ fn size(fd: BorrowedFd<'_>, buffer: ReceiveBuffer) -> io::Result<()> {
     sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, wanted)
 }
 
+/// So many datagrams at most are in the receive buffer. When it has overflowed the kernel queues nothing more until it
+/// was read empty, so after as many it has been.
+pub(crate) fn most_queued(receive_buffer: usize) -> usize {
+    /// The kernel counts at least this much for any datagram.
+    const LEAST_COST: usize = 512;
+    receive_buffer / LEAST_COST + 2
+}
+
 /// How many answers surely fit the receive buffer.
 pub(crate) fn answers_that_fit(receive_buffer: usize) -> usize {
     (receive_buffer / QUEUED_MESSAGE_COST).max(1)
@@ -127,7 +138,7 @@ impl Socket {
     /// Receives a datagram from the kernel. Datagrams of other senders are skipped: who may send to this socket
     /// may also claim to be the kernel inside the message, but not in the sender's address.
     pub(crate) fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
-        loop {
+        for _ in 0..MAX_SKIPPED {
             // What answers a request was queued before send() returned, so the first try mostly succeeds.
             let received = match sys::receive(self.fd.as_fd(), buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -143,20 +154,24 @@ impl Socket {
                 return Poll::Ready(outcome);
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Throws away everything that is queued, and tells whether there was anything.
     pub(crate) fn drain(&self, buffer: &mut [u8]) -> Result<bool> {
         let mut any = false;
-        loop {
+        // Not until it is empty: someone may be sending all the time.
+        for _ in 0..most_queued(self.receive_buffer) {
             match sys::receive(self.fd.as_fd(), buffer) {
                 Ok(_) => any = true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(any),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_loss(&error) => any = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(any)
     }
 }
 

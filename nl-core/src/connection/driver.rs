@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::message::{Messages, RawMessage};
-use crate::socket::{RECEIVE_LEN, is_loss, send_limit};
+use crate::socket::{RECEIVE_LEN, is_loss, most_queued, send_limit};
 use crate::sys;
 
 pub(super) struct Started {
@@ -50,7 +50,7 @@ type Proto = netlink_proto::Connection<RawMessage, ProtoSocket, Codec>;
 
 struct Driver {
     proto: Proto,
-    /// Messages that answer nothing: late answers to requests nobody waits for, forgeries, and notices of loss.
+    /// Messages that answer nothing: late answers to requests nobody waits for, and notices of loss.
     unsolicited: Pin<Box<dyn Stream<Item = (NetlinkMessage<RawMessage>, SocketAddr)> + Send>>,
     losses: watch::Sender<u64>,
 }
@@ -69,9 +69,8 @@ impl Future for Driver {
                 return Poll::Ready(());
             }
             let mut lost = self.proto.socket_mut().take_loss();
-            while let Poll::Ready(Some((message, from))) = self.unsolicited.as_mut().poll_next(cx) {
-                // netlink-proto makes it of ENOBUFS, but anybody could send one.
-                lost |= from.port_number() == 0 && matches!(message.payload, NetlinkPayload::Overrun(_));
+            while let Poll::Ready(Some((message, _))) = self.unsolicited.as_mut().poll_next(cx) {
+                lost |= matches!(message.payload, NetlinkPayload::Overrun(_));
             }
             if lost {
                 // All that was still queued has been handed out by now; who has no verdict yet gets none.
@@ -96,15 +95,22 @@ struct ProtoSocket {
     buffer: std::sync::Mutex<Vec<u8>>,
     sent: AtomicU64,
     loss: AtomicBool,
+    /// How many datagrams may have to be read yet until the kernel queues answers again. While it does not, an answer
+    /// would be lost without a notice, so nothing is sent.
+    clogged: AtomicUsize,
+    most_queued: usize,
 }
 
 impl ProtoSocket {
     fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        let receive_buffer = sys::option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF)?;
         Ok(Self {
             fd: sys::watch_for_proto(fd)?,
             buffer: std::sync::Mutex::new(vec![0; RECEIVE_LEN]),
             sent: AtomicU64::new(0),
             loss: AtomicBool::new(false),
+            clogged: AtomicUsize::new(0),
+            most_queued: most_queued(receive_buffer),
         })
     }
 
@@ -120,16 +126,27 @@ impl ProtoSocket {
         self.loss.store(true, Ordering::Relaxed);
     }
 
-    fn receive_into<B: BufMut>(&self, out: &mut B) -> io::Result<SocketAddr> {
+    /// Receives a datagram; `false` if it is of another sender than the kernel and was skipped.
+    fn receive_into<B: BufMut>(&self, out: &mut B) -> io::Result<bool> {
         let mut buffer = self.buffer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match sys::receive(self.fd.get_ref().as_fd(), &mut buffer) {
+        let received = sys::receive(self.fd.get_ref().as_fd(), &mut buffer);
+        self.clogged.store(
+            match &received {
+                Ok(_) => self.clogged.load(Ordering::Relaxed).saturating_sub(1),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(_) => self.most_queued,
+            },
+            Ordering::Relaxed,
+        );
+        match received {
+            Ok(received) if received.port != 0 => Ok(false),
             Ok(received) => {
                 match buffer.get(..received.size) {
                     Some(datagram) => out.put_slice(datagram),
                     // Larger than the buffer: it cannot be told which request it answered.
                     None => self.note_loss(),
                 }
-                Ok(SocketAddr::new(received.port, 0))
+                Ok(true)
             }
             Err(error) if is_loss(&error) => Err(io::Error::from_raw_os_error(libc::ENOBUFS)),
             Err(error) => Err(error),
@@ -157,16 +174,23 @@ impl AsyncSocket for ProtoSocket {
 
     fn poll_send_to(&self, cx: &mut Context<'_>, datagram: &[u8], _: &SocketAddr) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.fd.poll_write_ready(cx))?;
-            match guard.try_io(|socket| sys::send(socket.get_ref().as_fd(), datagram)) {
-                Ok(outcome) => {
+            if self.clogged.load(Ordering::Relaxed) > 0 {
+                // Reading goes on, or waits for the task's next turn, and comes before sending.
+                return Poll::Pending;
+            }
+            // Not asking for readiness first: the kernel takes a request at once, and a flood of messages to be read
+            // must not use up the task's budget before anything is sent.
+            match sys::send(self.fd.get_ref().as_fd(), datagram) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.fd.poll_write_ready(cx))?.clear_ready();
+                }
+                outcome => {
                     self.sent.fetch_add(1, Ordering::Relaxed);
                     if outcome.is_err() {
                         self.note_loss();
                     }
                     return Poll::Ready(Ok(datagram.len()));
                 }
-                Err(_would_block) => continue,
             }
         }
     }
@@ -179,9 +203,10 @@ impl AsyncSocket for ProtoSocket {
         loop {
             let mut guard = ready!(self.fd.poll_read_ready(cx))?;
             match guard.try_io(|_| self.receive_into(out)) {
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(outcome) => return Poll::Ready(outcome),
-                Err(_would_block) => continue,
+                Ok(Ok(true)) => return Poll::Ready(Ok(SocketAddr::new(0, 0))),
+                Ok(Ok(false)) | Err(_) => {}
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
             }
         }
     }
