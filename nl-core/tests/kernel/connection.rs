@@ -7,7 +7,7 @@ use nl_core::error::{ErrorKind, Schema};
 use nl_core::message::{IfInfoMsg, NLM_F_ACK, NLM_F_DUMP, RawMessage, Request};
 use nl_testkit::{Lab, Result, eventually, within};
 
-use crate::support::{IFLA_IFNAME, LINK, RTM_GETLINK, RTM_NEWLINK, SOON, link_names, new_link, route};
+use crate::support::{IFLA_IFNAME, LINK, RTM_GETLINK, RTM_NEWLINK, SOON, link_names, new_link, ports, route};
 
 /// An answer that is a device.
 fn get_lo() -> Request {
@@ -144,12 +144,12 @@ async fn the_last_handle_ends_the_task_and_closes_the_socket(lab: Lab) -> Result
     let clone = conn.clone();
     drop(conn);
     assert_eq!(clone.link("lo").await?.name, "lo", "a clone kept it open");
-    assert_eq!((node.netlink_sockets().await.len(), node.open(tasks).await), (1, before + 1));
+    ports(&node, 1).await;
+    assert_eq!(node.open(tasks).await, before + 1);
     drop(clone);
-    let gone = || async {
-        (node.netlink_sockets().await.is_empty() && node.open(tasks).await == before).then_some(())
-    };
-    eventually(SOON, gone, "the socket to be closed and the task to end").await;
+    ports(&node, 0).await;
+    let ended = || async { (node.open(tasks).await == before).then_some(()) };
+    eventually(SOON, ended, "the task to end").await;
     Ok(())
 }
 
@@ -157,8 +157,7 @@ async fn the_last_handle_ends_the_task_and_closes_the_socket(lab: Lab) -> Result
 async fn a_handle_dropped_before_its_task_ran_leaves_nothing(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     node.open(|| drop(Connection::open(Protocol::Route))).await;
-    let gone = || async { node.netlink_sockets().await.is_empty().then_some(()) };
-    eventually(SOON, gone, "the socket to be closed").await;
+    ports(&node, 0).await;
     Ok(())
 }
 
@@ -181,7 +180,7 @@ async fn a_sensitive_request_is_carried_out_like_any_other(lab: Lab) -> Result {
     assert_eq!(link_names(&node).await, ["d0", "lo"]);
     let error = conn.ack(new_link("d0", "bridge").sensitive()).await.unwrap_err();
     assert!(error.is_exists(), "{error}");
-    assert_eq!(node.netlink_sockets().await.len(), 1, "its socket is gone");
+    ports(&node, 1).await;
     Ok(())
 }
 

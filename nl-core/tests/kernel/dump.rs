@@ -10,9 +10,9 @@ use nl_core::dump::MAX_RESTARTS;
 use nl_core::error::{AttrName, Errno, ErrorKind, Schema};
 use nl_core::link::Link;
 use nl_core::message::{IfInfoMsg, MessageRef, Request};
-use nl_testkit::{Lab, Result, eventually, within};
+use nl_testkit::{Lab, Result, within};
 
-use crate::support::{RTM_GETLINK, Raw, SOON, delete_link, link_names, many_links, new_link, route};
+use crate::support::{RTM_GETLINK, Raw, SOON, delete_link, link_names, many_links, new_link, ports, route};
 
 /// So many that a listing takes more than ten pieces.
 const MANY: u32 = 400;
@@ -51,7 +51,7 @@ async fn a_dropped_dump_is_gone_and_the_next_one_starts_at_once(lab: Lab) -> Res
         let whole = within(SOON, conn.links().collect_all(), "the next dump").await?;
         assert_eq!(whole.len(), MANY as usize + 1);
     }
-    assert_eq!(node.netlink_sockets().await.len(), 1, "only the connection's is left");
+    ports(&node, 1).await;
     Ok(())
 }
 
@@ -245,7 +245,6 @@ async fn an_unread_dump_does_not_hold_up_requests(lab: Lab) -> Result {
     slow.try_next().await?;
     assert_eq!(within(SOON, conn.link("d1"), "a request").await?.name, "d1");
     assert_eq!(slow.try_fold(1, |count, _| async move { Ok(count + 1) }).await?, MANY + 1);
-    let alone = || async { (node.netlink_sockets().await.len() == 1).then_some(()) };
-    eventually(SOON, alone, "the dump's socket to be closed").await;
+    ports(&node, 1).await;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Requests that the tests are made of, and sockets that are not ours.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -10,7 +11,7 @@ use nl_core::error::{AttrName, Schema};
 use nl_core::message::{
     AF_BRIDGE, IfInfoMsg, MessageRef, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NdMsg, Request,
 };
-use nl_testkit::Node;
+use nl_testkit::{Node, eventually};
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
 pub(crate) const RTM_DELLINK: u16 = 17;
@@ -136,6 +137,16 @@ pub(crate) async fn link_names(node: &Node) -> Vec<String> {
         list.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap().to_owned()).collect();
     names.sort();
     names
+}
+
+/// Waits until the node has this many sockets, and returns their ports. The kernel's list is not exact while sockets
+/// come and go elsewhere, so one look is not enough.
+pub(crate) async fn ports(node: &Node, count: usize) -> Vec<u32> {
+    let look = || async {
+        let ports: BTreeSet<_> = node.netlink_sockets().await.iter().map(|socket| socket.portid).collect();
+        (ports.len() == count).then(|| ports.into_iter().collect())
+    };
+    eventually(SOON, look, &format!("{count} netlink sockets")).await
 }
 
 /// The name a link message carries.

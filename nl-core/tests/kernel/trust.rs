@@ -2,7 +2,7 @@
 //! but not the kernel's address.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
@@ -10,14 +10,16 @@ use nl_core::connection::Protocol;
 use nl_core::link::Link;
 use nl_core::message::NLMSG_DONE;
 use nl_core::monitor::Monitor;
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, eventually, within};
 
 use crate::support::{
-    RTM_NEWLINK, RTNLGRP_LINK, Raw, SOON, link_names, many_links, message, new_link, route,
+    RTM_NEWLINK, RTNLGRP_LINK, Raw, SOON, link_names, many_links, message, new_link, ports, route,
 };
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_OVERRUN: u16 = 4;
+/// How many requests are made while somebody forges answers to them.
+const REQUESTS: u32 = 64;
 
 /// An `RTM_NEWLINK` about a device that is not.
 fn forged_link(seq: u32) -> Vec<u8> {
@@ -25,19 +27,21 @@ fn forged_link(seq: u32) -> Vec<u8> {
     message(RTM_NEWLINK, 0, seq, &request.encoded().unwrap()[16..])
 }
 
-/// The port of the only socket in the node that is not in `known`.
+/// The port of the only socket in the node beside `known`.
 async fn port_beside(node: &Node, known: &[u32]) -> u32 {
-    let ports: Vec<_> = node.netlink_sockets().await.iter().map(|socket| socket.portid).collect();
-    let new: Vec<_> = ports.into_iter().filter(|port| !known.contains(port)).collect();
-    assert_eq!(new.len(), 1, "{new:?}");
-    new[0]
+    let mut ports = ports(node, known.len() + 1).await;
+    ports.retain(|port| !known.contains(port));
+    ports[0]
 }
 
 /// Sends messages to `port` from another socket, and makes sure that they arrived.
 async fn forge(node: &Node, port: u32, messages: Vec<Vec<u8>>) {
     node.open(move || messages.iter().for_each(|bytes| Raw::open().forge(port, bytes))).await;
-    let sockets = node.netlink_sockets().await;
-    assert!(sockets.iter().any(|socket| socket.portid == port && socket.receive_queue > 0), "{sockets:?}");
+    let arrived = || async {
+        let sockets = node.netlink_sockets().await;
+        sockets.iter().any(|socket| socket.portid == port && socket.receive_queue > 0).then_some(())
+    };
+    eventually(SOON, arrived, "the forgeries in the other's queue").await;
 }
 
 #[nl_testkit::test(needs(link = "bridge", tool = "ip"))]
@@ -82,33 +86,30 @@ async fn a_connection_believes_only_the_kernel(lab: Lab) -> Result {
     let conn = route(&node).await;
     let port = port_beside(&node, &[]).await;
     // Refusals of every request that could be under way, as fast as they can be sent.
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let forger = {
-        let stop = Arc::clone(&stop);
+        let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
         let netns = nl_core::netns::Netns::fd(node.netns_fd())?;
         std::thread::spawn(move || {
             netns.run(|| {
                 let raw = Raw::open();
-                let refusals: Vec<_> = (0..64)
-                    .map(|seq| {
-                        message(NLMSG_ERROR, 0, seq, &[&(-1_i32).to_ne_bytes()[..], &[0; 16]].concat())
-                    })
-                    .collect();
-                let mut sent = 0_u64;
-                while !stop.load(Ordering::Relaxed) {
-                    sent += refusals.iter().filter(|bytes| raw.try_forge(port, bytes)).count() as u64;
+                let refusal = [&(-1_i32).to_ne_bytes()[..], &[0; 16]].concat();
+                for seq in (0..REQUESTS).cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
+                    if raw.try_forge(port, &message(NLMSG_ERROR, 0, seq, &refusal)) {
+                        sent.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
-                sent
             })
         })
     };
+    let started = || async { (sent.load(Ordering::Relaxed) > u64::from(REQUESTS)).then_some(()) };
+    eventually(SOON, started, "the first forgeries").await;
     let mut outcomes = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..REQUESTS {
         outcomes.push(within(SOON, conn.link("lo"), "an answer").await);
     }
     stop.store(true, Ordering::Relaxed);
-    let sent = forger.join().unwrap()?;
-    assert!(sent > 0, "nothing was forged");
+    forger.join().unwrap()?;
     for outcome in outcomes {
         match outcome {
             Ok(link) => assert_eq!(link.name, "lo"),
@@ -152,5 +153,34 @@ async fn a_dump_of_forgeries_alone_yields_nothing(lab: Lab) -> Result {
     let port = port_beside(&node, &[own]).await;
     forge(&node, port, vec![forged_link(1)]).await;
     assert!(futures_util::poll!(dump.next()).is_pending());
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn behind_a_full_buffer_no_answer_is_lost_in_silence(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let conn = route(&node).await;
+    let port = port_beside(&node, &[]).await;
+    let outcomes = node
+        .run(move || async move {
+            let raw = Raw::open();
+            let mut sent = 0;
+            while raw.try_forge(port, &message(NLMSG_ERROR, 0, 9999, &[0; 20])) {
+                sent += 1;
+            }
+            assert!(sent > 200, "{sent} messages fill the buffer");
+            let mut outcomes = Vec::new();
+            for _ in 0..20 {
+                outcomes.push(within(SOON, conn.link("lo"), "an outcome").await);
+            }
+            outcomes
+        })
+        .await;
+    let lost = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    assert!(
+        outcomes.iter().all(|o| o.as_ref().map_or_else(nl_core::Error::is_overrun, |_| true)),
+        "{outcomes:?}"
+    );
+    assert!(lost <= 1, "the buffer overflowed once and {lost} requests were told");
     Ok(())
 }
