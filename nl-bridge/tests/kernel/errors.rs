@@ -5,7 +5,7 @@ use nl_core::error::Errno;
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_testkit::{Lab, Result};
 
-use crate::support::{GROUP, collect, mac, still_bridge, vxlans};
+use crate::support::{GROUP, collect, mac, plain_bridge, still_bridge, vxlans};
 
 #[nl_testkit::test(needs(link = "veth"))]
 async fn a_device_that_is_not_there_is_named(lab: Lab) -> Result {
@@ -50,7 +50,7 @@ async fn a_name_that_cannot_be_is_refused_with_the_limit(lab: Lab) -> Result {
 #[nl_testkit::test(needs(link = "veth"))]
 async fn a_bridge_and_a_port_that_do_not_belong_together_are_refused(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
-    bridge.node().add_bridge("br1").await?;
+    plain_bridge(bridge.node(), "br1").await;
     let text = |error: nl_core::Error| {
         assert!(error.is_usage(), "{error}");
         error.to_string()

@@ -217,11 +217,11 @@ async fn a_flush_of_a_device_without_bulk_deletion_is_not_supported(lab: Lab) ->
 async fn a_flush_of_a_device_under_something_else_than_a_bridge_is_not_supported(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     node.ip("link add vrf0 type vrf table 7").await;
-    node.add_link("ifb0", "ifb").await?;
-    node.set_master("ifb0", "vrf0").await?;
+    node.add_veth("veth0", &node, "veth1").await?;
+    node.set_master("veth0", "vrf0").await?;
     let fdb = open(&node).await?;
-    let error = fdb.entries().dev("ifb0").flush().await.unwrap_err();
-    assert_eq!(error.to_string(), "flush fdb dev ifb0: Operation not supported (EOPNOTSUPP)");
+    let error = fdb.entries().dev("veth0").flush().await.unwrap_err();
+    assert_eq!(error.to_string(), "flush fdb dev veth0: Operation not supported (EOPNOTSUPP)");
     Ok(())
 }
 

@@ -7,7 +7,9 @@ use nl_bridge::fdb::FdbEntry;
 use nl_core::MacAddr;
 use nl_testkit::{EthFrame, Lab, Result, eventually};
 
-use crate::support::{GROUP, SOON, agree, collect, kernel, mac, open, still_bridge, the, vxlans};
+use crate::support::{
+    GROUP, SOON, agree, collect, kernel, mac, open, plain_bridge, still_bridge, the, vxlans,
+};
 
 #[nl_testkit::test(needs(link = "vxlan", tool = "bridge"))]
 async fn a_populated_namespace_lists_as_iproute2_shows_it(lab: Lab) -> Result {
@@ -21,7 +23,7 @@ async fn a_populated_namespace_lists_as_iproute2_shows_it(lab: Lab) -> Result {
         "link set vx0 up",
         "link set vx6 up",
         "link set vm0 up",
-        "link add br1 type bridge",
+        "link add br1 type bridge vlan_default_pvid 0",
         "link set br1 up",
     ] {
         node.ip(line).await;
@@ -150,12 +152,8 @@ async fn a_learned_address_is_dynamic_and_moves_with_its_host(lab: Lab) -> Resul
         let entry = eventually(SOON, here, "the address to be learned").await;
         assert!(entry.is_dynamic() && entry.is_bridge() && !entry.is_locked(), "{entry}");
         assert_eq!(entry.index, index);
-        agree(
-            node,
-            fdb.entries().mac(mac(9)).bridge("br0").dev(port.as_str()),
-            &format!("brport {port} dynamic"),
-        )
-        .await;
+        let ours = fdb.entries().bridge("br0").dev(port.as_str()).dynamic();
+        agree(node, ours, &format!("br br0 brport {port} dynamic")).await;
     }
     assert_eq!(the(&fdb, mac(9)).await.index, node.index_of("port2").await?);
     Ok(())
@@ -206,7 +204,7 @@ async fn an_address_seen_on_a_locked_port_is_locked(lab: Lab) -> Result {
 async fn a_vxlan_entry_has_the_type_that_tells_it_from_a_bridges(lab: Lab) -> Result {
     let (node, fdb) = vxlans(&lab).await?;
     fdb.entry(mac(1), "vx0").dst("192.0.2.7".parse()?).add().await?;
-    node.add_bridge("br0").await?;
+    plain_bridge(&node, "br0").await;
     fdb.entry(mac(2), "br0").self_().add().await?;
     let kinds = (the(&fdb, mac(1)).await.kind, the(&fdb, mac(2)).await.kind);
     assert_eq!(kinds, (1, 0));

@@ -125,7 +125,7 @@ async fn looking_up_by_a_remote(lab: Lab) -> Result {
 #[nl_testkit::test(needs(link = "vxlan"))]
 async fn no_state(lab: Lab) -> Result {
     let (node, fdb) = vxlans(&lab).await?;
-    node.add_bridge("br0").await?;
+    plain_bridge(&node, "br0").await;
     let bridge = raw(RTM_NEWNEIGH, CREATE, node.index_of("br0").await?, 0, SELF, mac(1));
     is(no(fdb.connection(), bridge).await, Errno::EINVAL, "");
     let mut vxlan = raw(RTM_NEWNEIGH, CREATE, node.index_of("vx0").await?, 0, SELF, mac(1));
@@ -246,7 +246,7 @@ async fn appending_where_there_is_one(lab: Lab) -> Result {
     fdb.connection().ack(request).await?;
     assert_eq!(shown_the(&node, mac(1)).await["dst"], "192.0.2.9");
     // A bridge takes it for a replacement.
-    node.add_bridge("br0").await?;
+    plain_bridge(&node, "br0").await;
     node.ip("link add vx9 type vxlan id 900 dstport 4799").await;
     node.set_master("vx9", "br0").await?;
     node.set_master("vx0", "br0").await?;

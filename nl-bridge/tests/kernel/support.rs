@@ -32,10 +32,12 @@ pub(crate) const SELF: u8 = 2;
 pub(crate) const MASTER: u8 = 4;
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// A bridge `br0` with two ports and nobody talking.
+/// A bridge `br0` with two ports, nobody talking and no VLANs: an entry is one entry.
 pub(crate) async fn still_bridge(lab: &Lab) -> Result<(Bridge, Fdb)> {
     lab.quiet();
     let bridge = lab.bridge("br0", 2).await?;
+    // Without it every port is in VLAN 1, and what is added is there twice. A kernel without VLANs passes over it.
+    bridge.node().ip("link set br0 type bridge vlan_default_pvid 0").await;
     let fdb = open(bridge.node()).await?;
     Ok((bridge, fdb))
 }
@@ -59,6 +61,11 @@ pub(crate) async fn vxlans(lab: &Lab) -> Result<(Node, Fdb)> {
     }
     let fdb = open(&node).await?;
     Ok((node, fdb))
+}
+
+/// A bridge in a node, without VLANs.
+pub(crate) async fn plain_bridge(node: &Node, name: &str) {
+    node.ip(&format!("link add {name} type bridge vlan_default_pvid 0")).await;
 }
 
 pub(crate) async fn open(node: &Node) -> Result<Fdb> {

@@ -67,10 +67,8 @@ async fn a_vlan_the_port_is_not_in_is_refused(lab: Lab) -> Result {
     let (_bridge, fdb) = vlans(&lab).await?;
     let entry = || fdb.entry(mac(1), "port2").master().static_().vlan(20);
     let error = entry().add().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "add fdb 02:00:00:00:00:01 dev port2 vlan 20 master static: Invalid argument (EINVAL)"
-    );
+    let text = "add fdb 02:00:00:00:00:01 dev port2 vlan 20 master static: Invalid argument (EINVAL)";
+    assert!(error.to_string().starts_with(text), "{error}");
     // 7.x lets one clean up after a VLAN that is gone; before, that is EINVAL.
     let error = entry().delete().await.unwrap_err();
     assert!(matches!(error.errno(), Some(Errno::EINVAL | Errno::ENOENT)), "{error}");
