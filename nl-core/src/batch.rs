@@ -44,7 +44,7 @@ use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR, Request};
 use crate::socket::{Endpoint, RECEIVE_LEN, ReceiveBuffer, Socket, answers_that_fit};
 
 /// Beyond this many requests in a datagram nothing is gained.
-const MAX_PER_DATAGRAM: usize = 512;
+const MAX_PER_DATAGRAM: usize = 1024;
 /// Nor beyond this many bytes; a single larger request still goes out, in a datagram of its own.
 const DATAGRAM_TARGET: usize = 64 * 1024;
 const RECEIVE_BUFFER: usize = 1024 * 1024;

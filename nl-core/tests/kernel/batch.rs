@@ -14,7 +14,7 @@ use crate::support::{RTM_GETLINK, SOON, delete_link, fdb_numbers, link_names, ne
 
 /// The most a batch may have drawn from its iterator beyond what it has answered: one datagram and one request that did
 /// not fit it.
-const RUN_AHEAD: u64 = 512 + 1;
+const RUN_AHEAD: u64 = 1024 + 1;
 
 /// What a request of a test is, and so what must become of it.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -28,7 +28,8 @@ pub(crate) fn insert(macs: &[Mac]) -> Result<Cost> {
     runtime()?.block_on(async {
         let fdb = connect()?;
         let watch = Stopwatch::start()?;
-        let entries = macs.iter().map(|mac| FdbEntry::new(MacAddr::new(*mac), IFINDEX_PORT).master().static_());
+        let entries =
+            macs.iter().map(|mac| FdbEntry::new(MacAddr::new(*mac), IFINDEX_PORT).master().static_());
         fdb.batch(entries.map(|entry| (FdbVerb::Add, entry))).summarize(1).await.into_result()?;
         watch.stop()
     })
