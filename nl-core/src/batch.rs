@@ -50,6 +50,9 @@ const DATAGRAM_TARGET: usize = 64 * 1024;
 const RECEIVE_BUFFER: usize = 1024 * 1024;
 
 /// Requests being carried out: a `Stream` of `Result<Ack>`, one per request, in order.
+///
+/// If the socket itself cannot be opened or written to, the stream yields that error once and ends; what it had yielded by
+/// then stands.
 #[must_use = "a batch sends nothing until it is polled"]
 pub struct Batch<I> {
     endpoint: Endpoint,

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep, sleep};
+use zeroize::Zeroize;
 
 use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result, decode_done, decode_error};
@@ -140,7 +141,11 @@ impl<T> Dump<T> {
         let socket = self.endpoint.open_socket(ReceiveBuffer::Default)?;
         let mut datagram = Vec::with_capacity(self.request.len());
         crate::message::append(&mut datagram, self.request.encoded_within(socket.send_limit())?, SEQ, 0);
-        socket.send(&datagram)?;
+        let sent = socket.send(&datagram);
+        if self.request.is_sensitive() {
+            datagram.zeroize();
+        }
+        sent?;
         if self.buffer.is_empty() {
             // Fresh zeroed memory takes no pages until they are written to.
             self.buffer = vec![0; RECEIVE_LEN];
