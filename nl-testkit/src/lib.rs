@@ -57,6 +57,7 @@ mod leak;
 mod link;
 mod need;
 mod node;
+pub mod oracle;
 mod record;
 pub mod sandbox;
 mod socket;

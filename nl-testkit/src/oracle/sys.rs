@@ -1,0 +1,222 @@
+//! The system calls of the recorders, each behind a safe function.
+
+use std::{
+    io, mem,
+    os::{
+        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Command, ExitStatus},
+    ptr,
+};
+
+use libc::{c_int, c_long, pid_t};
+
+/// A packet on an nlmon device.
+pub(super) struct Packet {
+    /// Its full size, which may exceed the buffer's.
+    pub(super) size: usize,
+    /// The netlink protocol it is of.
+    pub(super) protocol: u16,
+    /// `PACKET_KERNEL`, `PACKET_USER` or `PACKET_OUTGOING`.
+    pub(super) direction: u8,
+}
+
+/// Opens a packet socket that sees what passes the interface, the kernel's own "outgoing" packets included.
+pub(super) fn tap(index: u32) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    let all = u16::try_from(libc::ETH_P_ALL).unwrap_or(3).to_be();
+    // SAFETY: socket takes integers; the descriptor it returns is new and owned by nobody else.
+    let fd = unsafe { OwnedFd::from_raw_fd(check(libc::socket(libc::AF_PACKET, kind, 0))?) };
+    let bytes: c_int = 8 << 20;
+    // SAFETY: the option reads one int from a live local. Forcing needs privilege; the plain one is bounded.
+    unsafe {
+        for option in [libc::SO_RCVBUF, libc::SO_RCVBUFFORCE] {
+            let value = ptr::from_ref(&bytes).cast();
+            libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, value, length_of::<c_int>());
+        }
+    }
+    // SAFETY: sockaddr_ll is plain integers, for which all zeroes is a valid value.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
+    address.sll_protocol = all;
+    address.sll_ifindex = c_int::try_from(index).map_err(io::Error::other)?;
+    let length = length_of::<libc::sockaddr_ll>();
+    // SAFETY: the address is a live sockaddr_ll and the length is its size.
+    check(unsafe { libc::bind(fd.as_raw_fd(), ptr::from_ref(&address).cast(), length) })?;
+    Ok(fd)
+}
+
+/// Receives a packet without waiting; `None` when there is none.
+pub(super) fn packet(fd: &impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Packet>> {
+    // SAFETY: sockaddr_ll is plain integers, for which all zeroes is a valid value.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    let mut length = length_of::<libc::sockaddr_ll>();
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    // SAFETY: the kernel writes at most buffer.len() bytes to the slice and `length` bytes to the address.
+    let size = unsafe {
+        libc::recvfrom(
+            fd.as_fd().as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            flags,
+            ptr::from_mut(&mut address).cast(),
+            &raw mut length,
+        )
+    };
+    match usize::try_from(size) {
+        Ok(size) => Ok(Some(Packet {
+            size,
+            protocol: u16::from_be(address.sll_protocol),
+            direction: address.sll_pkttype,
+        })),
+        Err(_) => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            error => Err(error),
+        },
+    }
+}
+
+/// How many packets the socket has dropped since the last call.
+pub(super) fn drops(fd: &impl AsFd) -> io::Result<u32> {
+    let mut statistics = [0_u32; 2];
+    let mut length = length_of::<[u32; 2]>();
+    // SAFETY: the option writes a tpacket_stats, two u32, into a live local of that size.
+    check(unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            ptr::from_mut(&mut statistics).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(statistics[1])
+}
+
+/// Makes a program stop at its start for the thread that spawns it, and die with that thread.
+pub(super) fn stop_at_start(command: &mut Command) {
+    let hook = || {
+        crate::sys::die_with_parent()?;
+        let nothing = ptr::null_mut::<libc::c_void>();
+        // SAFETY: PTRACE_TRACEME takes no further arguments and touches no memory of ours.
+        check_long(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, nothing, nothing) }).map(drop)
+    };
+    // SAFETY: between fork and exec the hook makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(hook) };
+}
+
+/// A stopped program, to be led from system call to system call by the thread that spawned it.
+pub(super) struct Traced(pid_t);
+
+/// Why a traced program stopped.
+pub(super) enum Stop {
+    Ended(ExitStatus),
+    /// It begins a system call: number and arguments.
+    Enters(u64, [u64; 6]),
+    /// It ends one: the value returned, negative for an error.
+    Leaves(i64),
+    Signal(c_int),
+}
+
+impl Traced {
+    /// Takes over a program made with [`stop_at_start`].
+    pub(super) fn new(pid: u32) -> io::Result<Self> {
+        let traced = Self(pid_t::try_from(pid).map_err(io::Error::other)?);
+        match traced.wait()? {
+            Stop::Signal(libc::SIGTRAP) => {}
+            Stop::Signal(number) => {
+                return Err(io::Error::other(format!("it began with signal {number}")));
+            }
+            _ => return Err(io::Error::other("it cannot be traced")),
+        }
+        let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
+        let options = usize::try_from(options).map_err(io::Error::other)?;
+        traced.ask(libc::PTRACE_SETOPTIONS, 0, options)?;
+        Ok(traced)
+    }
+
+    /// Lets it run to the next stop, delivering a signal unless it is 0.
+    pub(super) fn proceed(&self, signal: c_int) -> io::Result<Stop> {
+        self.ask(libc::PTRACE_SYSCALL, 0, usize::try_from(signal).unwrap_or(0))?;
+        self.wait()
+    }
+
+    /// Copies `length` bytes of its memory.
+    pub(super) fn read(&self, address: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0_u8; length];
+        let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: length };
+        let address = usize::try_from(address).map_err(io::Error::other)?;
+        let remote = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(address), iov_len: length };
+        // SAFETY: the local part is a live buffer of that length; the remote address is only looked at by the kernel.
+        let copied = unsafe { libc::process_vm_readv(self.0, &raw const local, 1, &raw const remote, 1, 0) };
+        match usize::try_from(copied) {
+            Ok(copied) if copied == length => Ok(bytes),
+            Ok(copied) => Err(io::Error::other(format!("{copied} of {length} bytes could be read"))),
+            Err(_) => Err(io::Error::last_os_error()),
+        }
+    }
+
+    fn wait(&self) -> io::Result<Stop> {
+        let mut status = 0;
+        // SAFETY: the status is a live int.
+        while let Err(error) = check(unsafe { libc::waitpid(self.0, &raw mut status, libc::__WALL) }) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+        if !libc::WIFSTOPPED(status) {
+            return Ok(Stop::Ended(ExitStatus::from_raw(status)));
+        }
+        match libc::WSTOPSIG(status) {
+            SYSCALL_STOP => self.system_call(),
+            signal => Ok(Stop::Signal(signal)),
+        }
+    }
+
+    fn system_call(&self) -> io::Result<Stop> {
+        // struct ptrace_syscall_info: u8 op, padding, u32 arch, u64 ip, u64 sp, then by op: u64 nr, u64 args[6] or s64
+        // rval.
+        let mut info = [0_u64; 16];
+        self.ask(GET_SYSCALL_INFO, size_of_val(&info), info.as_mut_ptr().expose_provenance())?;
+        let [head, _ip, _sp, first, rest @ ..] = info;
+        match head.to_ne_bytes()[0] {
+            1 => {
+                let [a, b, c, d, e, f, ..] = rest;
+                Ok(Stop::Enters(first, [a, b, c, d, e, f]))
+            }
+            2 => Ok(Stop::Leaves(first.cast_signed())),
+            other => Err(io::Error::other(format!("an unknown kind of stop: {other}"))),
+        }
+    }
+
+    fn ask(&self, what: Question, address: usize, data: usize) -> io::Result<c_long> {
+        let address = ptr::with_exposed_provenance_mut::<libc::c_void>(address);
+        let data = ptr::with_exposed_provenance_mut::<libc::c_void>(data);
+        // SAFETY: of the questions asked here only GET_SYSCALL_INFO writes to our memory: at most `address` bytes to
+        // `data`, which then is a live buffer of that size. The others take integers.
+        check_long(unsafe { libc::ptrace(what, self.0, address, data) })
+    }
+}
+
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn check_long(result: c_long) -> io::Result<c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn length_of<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
+}
+
+#[cfg(target_env = "musl")]
+type Question = c_int;
+#[cfg(not(target_env = "musl"))]
+type Question = libc::c_uint;
+
+/// With `PTRACE_O_TRACESYSGOOD`.
+const SYSCALL_STOP: c_int = libc::SIGTRAP | 0x80;
+// include/uapi/linux/ptrace.h
+const GET_SYSCALL_INFO: Question = 0x420e;

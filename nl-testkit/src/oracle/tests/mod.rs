@@ -1,0 +1,4 @@
+//! The comparison of requests and the parsers of frames, tested with planted differences and byte vectors.
+
+mod planted;
+mod vectors;

@@ -1,0 +1,164 @@
+//! The oracles on a real kernel.
+
+use std::time::Duration;
+
+use nl_testkit::oracle::{Attr, BytesOracle, Field, Shape, traffic};
+use nl_testkit::{EthFrame, Lab, Result, Vxlan, panic_of};
+use serde_json::json;
+
+#[nl_testkit::test(needs(tool = "bridge", link = "bridge", link = "veth"))]
+async fn what_iproute2_shows_is_compared_without_regard_to_order_and_indexes(lab: Lab) -> Result {
+    lab.quiet();
+    let bridge = lab.bridge("br0", 2).await?;
+    let ours = json!([{"ifname": "port2", "master": "br0"}, {"ifname": "port1", "master": "br0"}]);
+    let shows = bridge.node().shows("bridge -j link show").only(&["ifindex", "ifname", "master"]);
+    shows.clone().is(&ours).await;
+    let wrong = json!([{"ifname": "port2", "master": "br0"}, {"ifname": "port1", "master": "br1"}]);
+    let message = panic_of(shows.clone().is(&wrong)).await.ok_or("a wrong value is shown")?;
+    for part in [
+        "`bridge -j link show` in node \"br0\"",
+        "oracle.rs",
+        "[0].master: shown \"br0\", ours \"br1\"",
+        "iproute2",
+    ] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+    let message = panic_of(shows.keeping(&["ifindex"]).is(&ours)).await.ok_or("no index is shown")?;
+    assert!(message.contains(".ifindex: shown"), "{message}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(tool = "ip", link = "bridge"))]
+async fn a_value_that_comes_later_is_waited_for(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        node.add_bridge("br0").await
+    };
+    let ours = json!([{"ifname": "br0"}]);
+    let shown = node.shows("ip -j link show type bridge").only(&["ifname"]).before(SOON).is(&ours);
+    let (added, ()) = tokio::join!(later, shown);
+    added
+}
+
+#[nl_testkit::test(needs(tool = "bridge", link = "bridge", link = "veth"))]
+async fn a_programs_requests_are_seen_without_nlmon(lab: Lab) -> Result {
+    lab.quiet();
+    let bridge = lab.bridge("br0", 1).await?;
+    let node = bridge.node();
+    let line = "bridge fdb add 02:00:00:00:00:07 dev port1 master static";
+    let (output, sent) = node.requests_of(line).await?;
+    output.ok();
+    let add: Vec<_> = sent.iter().filter(|sent| sent.kind() == RTM_NEWNEIGH).collect();
+    let [add] = add.as_slice() else { return Err(format!("{sent:?}").into()) };
+    assert_eq!(add.protocol, 0);
+    let index = node.index_of("port1").await?;
+    BytesOracle::new(&FDB).except(&PURPOSE).compare(&fdb_add(index, 7), &add.message)?;
+    // It took effect: the program was followed, not faked.
+    let shown = node.json("bridge -j fdb show dev port1").await;
+    assert!(shown.to_string().contains("02:00:00:00:00:07"), "{shown}");
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn a_traced_program_that_fails_says_so(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let (output, sent) = node.requests_of("ls /nowhere").await?;
+    assert!(!output.status.success() && output.stderr.contains("nowhere"), "{output}");
+    assert_eq!(sent, []);
+    assert!(node.requests_of("nosuchprogram").await.is_err());
+    Ok(())
+}
+
+#[nl_testkit::test(needs(tool = "bridge", link = "bridge", link = "veth", link = "nlmon"))]
+async fn nlmon_and_tracing_see_the_same_requests(lab: Lab) -> Result {
+    lab.quiet();
+    let bridge = lab.bridge("br0", 1).await?;
+    let node = bridge.node();
+    let mut recording = node.record().await?;
+    let (output, traced) =
+        node.requests_of("bridge fdb add 02:00:00:00:00:07 dev port1 master static").await?;
+    output.ok();
+    assert_eq!(recording.take()?, traced);
+    assert!(!traced.is_empty());
+    assert_eq!(recording.take()?, []);
+    // The kit's own requests pass there too, answers do not.
+    node.down("port1").await?;
+    let kinds: Vec<_> = recording.take()?.iter().map(|sent| sent.kind()).collect();
+    assert!(kinds.contains(&RTM_NEWLINK) || kinds.contains(&RTM_SETLINK), "{kinds:?}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "nlmon"))]
+async fn a_recording_that_lost_packets_is_an_error(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let mut recording = node.record().await?;
+    node.run(|| async {
+        let mut socket = netlink_sys::Socket::new(netlink_sys::protocols::NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        // A request without effect: no answer is asked for.
+        let mut request = vec![0; 128 * 1024];
+        request[..8].copy_from_slice(&[&131_072_u32.to_ne_bytes()[..], &[18, 0, 1, 0]].concat());
+        for _ in 0..400 {
+            let _ = socket.send(&request, 0);
+        }
+        std::io::Result::Ok(())
+    })
+    .await?;
+    let error = recording.take().unwrap_err().to_string();
+    assert!(error.contains("were lost"), "{error}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "vxlan", link = "veth", link = "bridge"))]
+async fn the_vni_of_a_tunnel_is_seen_on_the_wire(lab: Lab) -> Result {
+    lab.quiet();
+    let [a, b] = lab.wire("a", "b").await?;
+    a.add_vxlan("vx0", Vxlan::vni(100).local(a.ipv4().into())).await?;
+    a.up("vx0").await?;
+    let line = format!("fdb append 00:00:00:00:00:00 dev vx0 dst {}", b.ipv4());
+    a.bridge(&line).await;
+    let mut capture = b.capture("eth0").await?;
+    let meter = b.meter("eth0").await?;
+    let inside = EthFrame::new(a.mac_of("vx0").await?, [0xff; 6], EthFrame::TEST, b"inside");
+    a.send_frame("vx0", &inside.to_bytes()).await?;
+    let outer = capture.expect(|frame| traffic::vni(frame) == Some(100), SOON).await;
+    let header = traffic::vxlan(&outer).ok_or("no VXLAN header")?;
+    assert_eq!(EthFrame::parse(header.inner), Some(inside));
+    let moved = meter.expect(|moved| moved.rx_packets >= 1, SOON).await;
+    assert!(moved.rx_packets < 20 && moved.tx_packets < 20, "{moved:?}");
+    let message = panic_of(meter.expect(|moved| moved.rx_packets > 1000, Duration::from_millis(20))).await;
+    assert!(message.is_some_and(|text| text.contains("eth0") && text.contains("oracle.rs")));
+    Ok(())
+}
+
+/// What `bridge fdb add 02:00:00:00:00:NN dev INDEX master static` comes to, without its second state bit.
+#[cfg(test)]
+fn fdb_add(index: u32, last: u8) -> Vec<u8> {
+    let mut bytes = [40_u32.to_ne_bytes(), [28, 0, 5, 6], [0; 4], [0; 4], [7, 0, 0, 0]].concat();
+    if cfg!(target_endian = "big") {
+        bytes[4..8].copy_from_slice(&[0, 28, 6, 5]);
+    }
+    bytes.extend(index.to_ne_bytes());
+    bytes.extend(0x40_u16.to_ne_bytes());
+    bytes.extend([4, 0]);
+    bytes.extend([10_u16, 2].map(u16::to_ne_bytes).concat());
+    bytes.extend([2, 0, 0, 0, 0, last, 0, 0]);
+    bytes
+}
+
+const NDMSG: &[Field] = &[
+    Field::new("family", 1),
+    Field::new("pad", 3),
+    Field::new("ifindex", 4),
+    Field::new("state", 2),
+    Field::new("flags", 1),
+    Field::new("type", 1),
+];
+const FDB: Shape =
+    Shape::new("ndmsg", NDMSG).kinds(&[(RTM_NEWNEIGH, "RTM_NEWNEIGH")]).attrs(&[Attr::new(2, "NDA_LLADDR")]);
+const PURPOSE: [(&str, &str); 1] = [("ndmsg.state", "a bridge compares it with one bit")];
+const RTM_NEWLINK: u16 = 16;
+const RTM_SETLINK: u16 = 19;
+const RTM_NEWNEIGH: u16 = 28;
+const SOON: Duration = Duration::from_secs(5);
