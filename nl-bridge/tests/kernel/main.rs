@@ -9,6 +9,7 @@ mod errors;
 mod flush;
 mod listing;
 mod refused;
+mod scale;
 mod support;
 mod vlan;
 mod write_back;
