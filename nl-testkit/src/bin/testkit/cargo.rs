@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -71,7 +71,24 @@ impl Workspace {
 
     /// Builds test binaries; the arguments choose which.
     pub(crate) fn build(&self, which: &[&str]) -> Result<Vec<Executable>> {
+        self.build_with(cargo(), which)
+    }
+
+    /// Builds static test binaries, which run in any machine. They have a folder of their own, so that the other
+    /// builds stay warm.
+    pub(crate) fn build_static(&self, which: &[&str]) -> Result<Vec<Executable>> {
         let mut command = cargo();
+        let flags = env::var("RUSTFLAGS").unwrap_or_default();
+        command.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
+        command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
+        let folder = self.target.join("nl-testkit/static");
+        let mut words = which.to_vec();
+        let folder = folder.to_string_lossy();
+        words.extend(["--target", STATIC, "--target-dir", &folder]);
+        self.build_with(command, &words)
+    }
+
+    fn build_with(&self, mut command: Command, which: &[&str]) -> Result<Vec<Executable>> {
         command.args(["test", "--no-run", "--all-features", "--message-format", "json-render-diagnostics"]);
         command.args(which);
         let output = command.stderr(Stdio::inherit()).output()?;
@@ -123,6 +140,10 @@ impl Executable {
         self.kind == "test" && self.target == "kernel"
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn name(&self) -> String {
         format!("{} {} {}", self.package, self.kind, self.target)
     }
@@ -151,3 +172,6 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn text(value: &Value, place: &str) -> String {
     value.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
+
+/// What virtual machines run.
+const STATIC: &str = "x86_64-unknown-linux-gnu";

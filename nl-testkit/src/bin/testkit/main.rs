@@ -3,7 +3,9 @@
 
 mod cargo;
 mod lane;
+mod ledger;
 mod tally;
+mod vm;
 
 use std::{env, process::ExitCode};
 
@@ -11,8 +13,15 @@ use nl_testkit::{Need, Result, sandbox};
 
 use crate::{
     cargo::Workspace,
-    lane::{Lane, doc::Doc, host::Host, unit::Unit},
+    lane::{
+        Lane,
+        doc::Doc,
+        host::Host,
+        unit::Unit,
+        vm::{Vm, Work, run_all},
+    },
     tally::Tally,
+    vm::series::Series,
 };
 
 fn main() -> ExitCode {
@@ -22,6 +31,8 @@ fn main() -> ExitCode {
         ["all"] => all(),
         ["host", rest @ ..] => host(rest),
         ["probe"] => probe(),
+        ["vm", rest @ ..] => virtual_machines(rest),
+        [vm::job::INIT] => vm::guest::main(),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
@@ -47,22 +58,73 @@ fn all() -> Result<ExitCode> {
 
 /// The kernel tests on this machine.
 fn host(arguments: &[&str]) -> Result<ExitCode> {
-    let (package, rest) = match arguments {
-        ["-p" | "--package", package, rest @ ..] => (Some(*package), rest),
-        rest => (None, rest),
-    };
-    let filter = match rest {
-        [] => None,
-        [filter] if !filter.starts_with('-') => Some((*filter).to_owned()),
-        _ => return Err(format!("`host` takes [-p CRATE] [FILTER]\n{USAGE}").into()),
+    let Choice { kernels: None, packages, filter } = Choice::of(arguments)? else {
+        return Err("`host` has one kernel only".into());
     };
     let workspace = Workspace::load()?;
-    let which = match package {
-        Some(package) => vec!["--package", package, "--test", "kernel"],
-        None => vec!["--workspace", "--test", "kernel"],
-    };
-    let kernel = workspace.build(&which)?;
+    let kernel = workspace.build(&which(&packages))?;
     Ok(run(&workspace, &host_lanes(kernel, filter)))
+}
+
+/// The kernel tests on Debian's kernels.
+fn virtual_machines(arguments: &[&str]) -> Result<ExitCode> {
+    let choice = Choice::of(arguments)?;
+    let series = Series::list(choice.kernels)?;
+    let workspace = Workspace::load()?;
+    let built = workspace.build_static(&which(&choice.packages))?;
+    let mut tally = Tally::default();
+    let lanes = series.into_iter().map(|series| {
+        let works = built.iter().cloned().map(|executable| Work::new(executable, choice.filter.as_ref()));
+        Vm::new(series, works.collect())
+    });
+    for report in run_all(lanes.collect(), &workspace) {
+        tally.add(report);
+    }
+    Ok(close(&tally))
+}
+
+/// What a command line chooses.
+#[derive(Debug, Default)]
+struct Choice<'a> {
+    kernels: Option<&'a str>,
+    packages: Vec<&'a str>,
+    filter: Option<String>,
+}
+
+impl<'a> Choice<'a> {
+    fn of(mut arguments: &[&'a str]) -> Result<Self> {
+        let mut choice = Self::default();
+        loop {
+            arguments = match arguments {
+                [] => return Ok(choice),
+                ["-p" | "--package", package, rest @ ..] => {
+                    choice.packages.push(package);
+                    rest
+                }
+                ["--kernel", kernels, rest @ ..] => {
+                    choice.kernels = Some(kernels);
+                    rest
+                }
+                [filter, rest @ ..] if !filter.starts_with('-') && choice.filter.is_none() => {
+                    choice.filter = Some((*filter).to_owned());
+                    rest
+                }
+                [other, ..] => return Err(format!("what is {other:?}?\n{USAGE}").into()),
+            };
+        }
+    }
+}
+
+fn which<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    let mut which = Vec::new();
+    for package in packages {
+        which.extend(["--package", package]);
+    }
+    if packages.is_empty() {
+        which.push("--workspace");
+    }
+    which.extend(["--test", "kernel"]);
+    which
 }
 
 /// What this machine's kernel and tools can do.
@@ -89,6 +151,10 @@ fn run(workspace: &Workspace, lanes: &[Box<dyn Lane>]) -> ExitCode {
             tally.add(report);
         }
     }
+    close(&tally)
+}
+
+fn close(tally: &Tally) -> ExitCode {
     print!("\n{tally}");
     if tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -98,5 +164,7 @@ usage: cargo testkit COMMAND
 
   all                       every test of the workspace in every lane this machine provides
   host [-p CRATE] [FILTER]  the kernel tests on this machine
+  vm [--kernel 6.1,6.12,7] [-p CRATE] [FILTER]
+                            the kernel tests on Debian's kernels, in virtual machines
   probe                     what this machine's kernel and tools can do
 ";

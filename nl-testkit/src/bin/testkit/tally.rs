@@ -13,6 +13,8 @@ pub(crate) struct Report {
     pub(crate) lane: String,
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    /// Kernel tests that ran, whatever became of them.
+    pub(crate) ran: BTreeSet<String>,
     pub(crate) skips: Vec<Skip>,
     /// Failures that are not the failure of one test.
     pub(crate) problems: Vec<String>,
@@ -66,16 +68,16 @@ impl Report {
 
     /// Notes a lane in which nothing ran.
     pub(crate) fn must_have_run(&mut self) {
-        if self.ran() == 0 && self.problems.is_empty() {
+        if self.count() == 0 && self.problems.is_empty() {
             self.problems.push("no test ran".to_owned());
         }
     }
 
-    const fn ran(&self) -> u64 {
+    const fn count(&self) -> u64 {
         self.passed + self.failed
     }
 
-    fn all_failed(&self) -> u64 {
+    pub(crate) fn all_failed(&self) -> u64 {
         self.failed + u64::try_from(self.problems.len()).unwrap_or(u64::MAX)
     }
 }
@@ -108,6 +110,8 @@ impl Counts {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     reports: Vec<Report>,
+    /// Tests that every lane skipped, when that is a failure.
+    never: Vec<Skip>,
 }
 
 impl Tally {
@@ -117,7 +121,21 @@ impl Tally {
 
     /// How much failed; a run in which no lane reported is a failure too.
     pub(crate) fn failed(&self) -> u64 {
-        if self.reports.is_empty() { 1 } else { self.reports.iter().map(Report::all_failed).sum() }
+        let never = u64::try_from(self.never.len()).unwrap_or(u64::MAX);
+        if self.reports.is_empty() {
+            1
+        } else {
+            never + self.reports.iter().map(Report::all_failed).sum::<u64>()
+        }
+    }
+
+    /// Makes it a failure that a test ran nowhere; for runs of all the lanes.
+    pub(crate) fn each_must_have_run_somewhere(&mut self) {
+        let ran: BTreeSet<&String> = self.reports.iter().flat_map(|report| &report.ran).collect();
+        let skips = self.reports.iter().flat_map(|report| &report.skips);
+        let never: BTreeMap<&String, &Skip> =
+            skips.filter(|skip| !ran.contains(&skip.test)).map(|skip| (&skip.test, skip)).collect();
+        self.never = never.into_values().cloned().collect();
     }
 
     fn passed(&self) -> u64 {
@@ -136,7 +154,7 @@ impl fmt::Display for Tally {
         for report in &self.reports {
             let (failed, skipped) = (report.all_failed(), report.skips.len());
             let Report { lane, passed, .. } = report;
-            writeln!(f, "{lane:<16} {:>7} {passed:>7} {failed:>7} {skipped:>7}", report.ran())?;
+            writeln!(f, "{lane:<16} {:>7} {passed:>7} {failed:>7} {skipped:>7}", report.count())?;
         }
         if self.reports.is_empty() {
             writeln!(f, "\nfailed: no test ran in any lane")?;
@@ -145,6 +163,9 @@ impl fmt::Display for Tally {
             for problem in &report.problems {
                 writeln!(f, "\nfailed in lane {}: {problem}", report.lane)?;
             }
+        }
+        for Skip { test, reason } in &self.never {
+            writeln!(f, "\nfailed: {test} ran in no lane; the last reason: {reason}")?;
         }
         let mut reasons: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for report in &self.reports {
@@ -231,6 +252,22 @@ mod tests {
     #[test]
     fn a_run_without_lanes_fails() {
         assert_eq!(Tally::default().failed(), 1);
+    }
+
+    #[test]
+    fn a_test_that_ran_in_no_lane_fails_the_run() {
+        let skip = |test: &str| Skip { test: test.to_owned(), reason: "no vxlan".to_owned() };
+        let mut one = Report { passed: 1, skips: vec![skip("a"), skip("b")], ..Report::new("one") };
+        one.ran.insert("c".to_owned());
+        let mut two = Report { passed: 1, skips: vec![skip("a")], ..Report::new("two") };
+        two.ran.insert("b".to_owned());
+        let mut tally = Tally::default();
+        tally.add(one);
+        tally.add(two);
+        assert_eq!(tally.failed(), 0);
+        tally.each_must_have_run_somewhere();
+        assert_eq!(tally.failed(), 1);
+        assert!(tally.to_string().contains("failed: a ran in no lane; the last reason: no vxlan"), "{tally}");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Kernel tests on this machine's kernel, rootless or as real root.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use nl_testkit::Result;
-use serde_json::Value;
 
 use super::Lane;
 use crate::{
-    cargo::{Executable, Run, Workspace, show, text},
-    tally::{Counts, Report, Skip},
+    cargo::{Executable, Workspace, show},
+    ledger,
+    tally::Report,
 };
 
 #[derive(Debug)]
@@ -70,7 +70,9 @@ impl Host {
         let mut command = self.command(workspace, executable);
         command.env("NL_TESTKIT_LEDGER", &ledger);
         let run = show(command)?;
-        read(&executable.name(), &ledger, &run, listed, report)
+        let text = fs::read_to_string(ledger).unwrap_or_default();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        ledger::count(&executable.name(), &lines, &run, Some(listed), report)
     }
 }
 
@@ -95,37 +97,4 @@ impl Lane for Host {
         report.must_have_run();
         Some(report)
     }
-}
-
-/// Counts what the ledger says, and compares it with what was printed.
-fn read(binary: &str, ledger: &Path, run: &Run, listed: usize, report: &mut Report) -> Result {
-    let counts = Counts::of(&run.lines);
-    report.check(binary, run, counts);
-    let mut written = Counts::default();
-    for line in fs::read_to_string(ledger).unwrap_or_default().lines() {
-        let entry: Value = serde_json::from_str(line)?;
-        match text(&entry, "/outcome").as_str() {
-            "passed" => written.passed += 1,
-            "failed" => written.failed += 1,
-            "skipped" => {
-                written.ignored += 1;
-                report.skips.push(Skip {
-                    test: format!("{}::{}", text(&entry, "/crate"), text(&entry, "/test")),
-                    reason: text(&entry, "/reason"),
-                });
-            }
-            _ => return Err(format!("a line of the ledger has no outcome: {line}").into()),
-        }
-    }
-    report.passed += written.passed;
-    report.failed += written.failed;
-    let (Counts { passed, failed, ignored, .. }, w) = (counts, written);
-    if counts.results > 0 && (passed, failed, ignored) != (w.passed, w.failed, w.ignored) {
-        report.problems.push(format!("{binary} printed other counts than it wrote to {}", ledger.display()));
-    }
-    let written = w.passed + w.failed + w.ignored;
-    if usize::try_from(written) != Ok(listed) {
-        report.problems.push(format!("{binary} lists {listed} tests and wrote down {written}"));
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod doc;
 pub(crate) mod host;
 pub(crate) mod unit;
+pub(crate) mod vm;
 
 use crate::{cargo::Workspace, tally::Report};
 

@@ -1,0 +1,198 @@
+//! Kernel tests on Debian's kernels, in virtual machines.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    io::Write,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use nl_testkit::Result;
+
+use super::Lane;
+use crate::{
+    cargo::{Executable, Run, Workspace},
+    ledger,
+    tally::Report,
+    vm::{
+        accel::Accel,
+        image::Image,
+        job::{Job, Task},
+        qemu::{Event, Limits, Machine},
+        series::Series,
+    },
+};
+
+/// One kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct Vm {
+    pub(crate) series: Series,
+    pub(crate) works: Vec<Work>,
+    /// Instead of what the lane promises.
+    pub(crate) promises: Option<String>,
+    /// Whether lines begin with the name of the lane, as several print at once.
+    pub(crate) prefix: bool,
+}
+
+/// One test binary and how it is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) executable: Executable,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+impl Work {
+    pub(crate) fn new(executable: Executable, filter: Option<&String>) -> Self {
+        Self { executable, arguments: filter.into_iter().cloned().collect(), environment: BTreeMap::new() }
+    }
+}
+
+/// What one binary has said so far.
+#[derive(Debug, Default)]
+struct Heard {
+    lines: Vec<String>,
+    ledger: Vec<String>,
+    exit: Option<(i32, String)>,
+}
+
+impl Vm {
+    pub(crate) fn new(series: Series, works: Vec<Work>) -> Self {
+        Self { series, works, promises: None, prefix: false }
+    }
+
+    fn say(&self, line: &str) {
+        let mut out = std::io::stdout().lock();
+        // Nobody listens: nothing to do about it.
+        let _ = if self.prefix {
+            writeln!(out, "[{}] {line}", self.series.lane)
+        } else {
+            writeln!(out, "{line}")
+        };
+    }
+
+    fn boot(&self, workspace: &Workspace, report: &mut Report) -> Result {
+        let image = Image::get(self.series)?;
+        let accel = Accel::find(&image)?;
+        let how = match accel {
+            Accel::Emulation => "by emulation",
+            Accel::Kvm => "with KVM",
+        };
+        self.say(&format!("{}, {how}", image.about));
+        let promises = self.promises.clone().unwrap_or_else(|| self.series.promises.to_owned());
+        let tasks = self.works.iter().map(|work| Task {
+            program: work.executable.path().to_owned(),
+            arguments: work.arguments.clone(),
+            environment: work.environment.clone(),
+        });
+        let mut environment = settings(accel);
+        environment.insert("NL_TESTKIT_LANE".to_owned(), self.series.lane.to_owned());
+        let job = Job { environment, tasks: tasks.collect(), promises };
+        let folder: PathBuf = workspace.target.join("nl-testkit").join(self.series.lane);
+        let machine = Machine { image, accel, folder: folder.clone(), limits: Limits::of(accel) };
+        let mut heard: Vec<Heard> = Vec::new();
+        let ending = machine.boot(&job, &mut |event| self.hear(event, &mut heard))?;
+        let mut all = Vec::new();
+        for (work, heard) in self.works.iter().zip(&heard) {
+            all.extend(heard.ledger.iter().map(|line| format!("{line}\n")));
+            let (success, ending) = match &heard.exit {
+                Some((code, text)) => (*code == 0, text.clone()),
+                None => (false, "it did not end".to_owned()),
+            };
+            let run = Run { lines: heard.lines.clone(), success, ending };
+            if let Err(error) = ledger::count(&work.executable.name(), &heard.ledger, &run, None, report) {
+                report.problems.push(format!("{}: {error}", work.executable.name()));
+            }
+        }
+        fs::write(folder.join("ledger.jsonl"), all.concat())?;
+        for work in self.works.iter().skip(heard.len()) {
+            report.problems.push(format!("{} was not started", work.executable.name()));
+        }
+        report.problems.extend(ending.complaint);
+        Ok(())
+    }
+
+    fn hear(&self, event: Event, heard: &mut Vec<Heard>) {
+        if let Event::Begin(index) = event {
+            let name = self.works.get(index).map(|work| work.executable.name()).unwrap_or_default();
+            self.say(&format!("\n--- {name}"));
+            heard.push(Heard::default());
+            return;
+        }
+        let Some(current) = heard.last_mut() else { return };
+        match event {
+            Event::Begin(_) => {}
+            Event::Exit { code, text } => current.exit = Some((code, text)),
+            Event::Ledger(line) => current.ledger.push(line),
+            Event::Stderr(line) => self.say(&line),
+            Event::Stdout(line) => {
+                self.say(&line);
+                current.lines.push(line);
+            }
+        }
+    }
+}
+
+impl Lane for Vm {
+    fn name(&self) -> &str {
+        self.series.lane
+    }
+
+    fn run(&self, workspace: &Workspace) -> Option<Report> {
+        let mut report = Report::new(self.series.lane);
+        if let Err(error) = self.boot(workspace, &mut report) {
+            report.problems.push(error.to_string());
+        }
+        report.must_have_run();
+        Some(report)
+    }
+}
+
+/// Runs lanes side by side, as many as the machine has room for.
+pub(crate) fn run_all(lanes: Vec<Vm>, workspace: &Workspace) -> Vec<Report> {
+    let places = places().min(lanes.len()).max(1);
+    let prefix = places > 1;
+    let queue: Mutex<VecDeque<(usize, Vm)>> =
+        Mutex::new(lanes.into_iter().map(|lane| Vm { prefix, ..lane }).enumerate().collect());
+    let done = Mutex::new(BTreeMap::new());
+    let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    thread::scope(|scope| {
+        for _ in 0..places {
+            scope.spawn(|| {
+                while let Some((number, lane)) = take() {
+                    let report = lane.run(workspace);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, report);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().flatten().collect()
+}
+
+/// What every program inside gets to know.
+pub(crate) fn settings(accel: Accel) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::from([("NL_TESTKIT_VM".to_owned(), "1".to_owned())]);
+    if accel == Accel::Emulation {
+        settings.insert("NL_TESTKIT_SCALE".to_owned(), "20".to_owned());
+        settings.insert("NL_TESTKIT_PATIENCE".to_owned(), "5".to_owned());
+    }
+    for (name, value) in std::env::vars() {
+        let is_ours = name.starts_with("NL_TESTKIT_")
+            && !["CACHE", "LANE", "LEDGER", "PROMISES", "REFRESH"].iter().any(|end| name.ends_with(end));
+        if is_ours || name.starts_with("RUST_") {
+            settings.insert(name, value);
+        }
+    }
+    settings
+}
+
+/// How many machines fit: one per processor, and twice the memory of one for each.
+fn places() -> usize {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    kilobytes.map_or(1, |kilobytes| (kilobytes / (2 << 20)).min(processors))
+}

@@ -1,0 +1,16 @@
+//! Virtual machines with Debian's kernels: fetching them, booting them, and what happens inside.
+
+pub(crate) mod accel;
+mod apt;
+mod console;
+mod cpio;
+mod elf;
+pub(crate) mod guest;
+pub(crate) mod image;
+pub(crate) mod job;
+mod modules;
+pub(crate) mod qemu;
+pub(crate) mod series;
+mod sources;
+mod tools;
+mod userland;

@@ -1,0 +1,203 @@
+//! Running one virtual machine to its end.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nl_testkit::Result;
+use serde_json::Value;
+
+use super::{accel::Accel, console, cpio, image::Image, job::Job, tools::command};
+use crate::cargo::text;
+
+/// A virtual machine about to be started.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) image: Image,
+    pub(crate) accel: Accel,
+    /// For the console and other files of this run.
+    pub(crate) folder: PathBuf,
+    pub(crate) limits: Limits,
+}
+
+/// How long it may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Until the init says something.
+    pub(crate) hello: Duration,
+    /// Between two signs of life.
+    pub(crate) silence: Duration,
+    pub(crate) whole: Duration,
+}
+
+/// What the guest tells.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Begin(usize),
+    Exit {
+        code: i32,
+        text: String,
+    },
+    /// A line of the ledger.
+    Ledger(String),
+    Stderr(String),
+    Stdout(String),
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    /// Why it was no orderly end: the end marker is missing, or the kernel was in trouble. QEMU's own exit code says
+    /// nothing.
+    pub(crate) complaint: Option<String>,
+}
+
+impl Limits {
+    /// `NL_TESTKIT_VM_DEADLINE` gives another limit for the whole, in seconds.
+    pub(crate) fn of(accel: Accel) -> Self {
+        let seconds = env::var("NL_TESTKIT_VM_DEADLINE").ok().and_then(|text| text.parse().ok());
+        let whole = Duration::from_secs(seconds.unwrap_or(1800));
+        match accel {
+            Accel::Emulation => {
+                Self { hello: Duration::from_secs(180), silence: Duration::from_secs(90), whole }
+            }
+            Accel::Kvm => Self { hello: Duration::from_secs(60), silence: Duration::from_secs(30), whole },
+        }
+    }
+}
+
+impl Machine {
+    /// Boots, runs the job, and tells each event as it comes.
+    pub(crate) fn boot(&self, job: &Job, tell: &mut dyn FnMut(Event)) -> Result<Ending> {
+        fs::create_dir_all(&self.folder)?;
+        let (own, whole) = (self.folder.join("job.cpio"), self.folder.join("initrd.cpio"));
+        let init = job.pack(&own)?;
+        cpio::join(&whole, &[&self.image.base, &own])?;
+        let console = self.folder.join("console.txt");
+        fs::write(&console, "")?;
+        let mut child = Guard(self.start(&init)?);
+        let ended = self.listen(&mut child.0, tell);
+        drop(child);
+        let _ = fs::remove_file(own);
+        let _ = fs::remove_file(whole);
+        let log = String::from_utf8_lossy(&fs::read(&console)?).into_owned();
+        let mut complaints: Vec<String> =
+            console::splats(&log).into_iter().map(|line| format!("the kernel said: {line}")).collect();
+        complaints.extend(ended.err());
+        if complaints.is_empty() {
+            return Ok(Ending { complaint: None });
+        }
+        let qemu = fs::read_to_string(self.folder.join("qemu.txt")).unwrap_or_default();
+        let tail = console::tail(&log);
+        let complaint =
+            format!("{}\n--- console ({})\n{tail}\n{qemu}---", complaints.join("\n"), console.display());
+        Ok(Ending { complaint: Some(complaint) })
+    }
+
+    fn start(&self, init: &str) -> Result<Child> {
+        let (accel, cpu) = match self.accel {
+            Accel::Emulation => ("tcg,thread=multi", "max"),
+            Accel::Kvm => ("kvm", "host"),
+        };
+        // What goes wrong ends the machine at once; nothing is there to be protected from anybody.
+        let append = format!(
+            "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on {init}"
+        );
+        // When this process is killed the kernel kills the machine.
+        let mut command = command("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config"]);
+        command.args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m", MEMORY]);
+        command.args(["-display", "none", "-nic", "none", "-no-reboot"]);
+        command.arg("-kernel").arg(&self.image.kernel).arg("-initrd").arg(self.folder.join("initrd.cpio"));
+        command.arg("-append").arg(append);
+        command.arg("-serial").arg(format!("file:{}", self.folder.join("console.txt").display()));
+        command.args(["-serial", "stdio"]);
+        let log = fs::File::create(self.folder.join("qemu.txt"))?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command.spawn().map_err(|error| format!("start QEMU: {error}").into())
+    }
+
+    /// Reads events until the end marker.
+    fn listen(&self, child: &mut Child, tell: &mut dyn FnMut(Event)) -> std::result::Result<(), String> {
+        let stdout = child.stdout.take().ok_or("QEMU has no output")?;
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).split(b'\n').map_while(io::Result::ok) {
+                if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        let end = Instant::now() + self.limits.whole;
+        let mut patience = self.limits.hello;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = match lines.recv_timeout(patience.min(left)) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err("the machine stopped without an end marker".to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) if left <= patience => {
+                    return Err(format!("the machine was stopped after {:?}", self.limits.whole));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(format!("the machine gave no sign of life for {patience:?}"));
+                }
+            };
+            let line = line.trim_end_matches('\r');
+            let value: Value =
+                serde_json::from_str(line).map_err(|error| format!("the machine said {line:?}: {error}"))?;
+            patience = self.limits.silence;
+            if value.get("end").is_some() {
+                // It goes on to switch itself off, and may say something about it.
+                while lines.recv_timeout(OFF).is_ok() {}
+                return Ok(());
+            }
+            if let Some(event) = Event::of(&value) {
+                tell(event);
+            }
+        }
+    }
+}
+
+impl Event {
+    fn of(value: &Value) -> Option<Self> {
+        let number = |place: &str| value.pointer(place).and_then(Value::as_i64);
+        if let Some(index) = number("/begin") {
+            return Some(Self::Begin(usize::try_from(index).ok()?));
+        }
+        if let Some(code) = number("/exit/code") {
+            return Some(Self::Exit {
+                code: i32::try_from(code).unwrap_or(1),
+                text: text(value, "/exit/text"),
+            });
+        }
+        let (name, line) = value.as_object()?.iter().next()?;
+        let line = line.as_str()?.to_owned();
+        match name.as_str() {
+            "ledger" => Some(Self::Ledger(line)),
+            "stderr" => Some(Self::Stderr(line)),
+            "stdout" => Some(Self::Stdout(line)),
+            _ => None,
+        }
+    }
+}
+
+/// Ends the machine when dropped.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const MEMORY: &str = "1024";
+const OFF: Duration = Duration::from_secs(5);

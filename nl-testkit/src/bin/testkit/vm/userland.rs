@@ -1,0 +1,133 @@
+//! The programs inside the virtual machine: the suite's own iproute2 and its libraries, a shell, and small tools.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use nl_testkit::Result;
+
+use super::{
+    apt::Apt,
+    cpio::Archive,
+    elf,
+    tools::{command, run},
+};
+
+/// Fetches the programs and puts them, with the libraries they load, into the tree of a file system.
+pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path) -> Result {
+    let packages = apt.with_dependencies(PACKAGES)?;
+    let packages: Vec<_> = packages.into_iter().filter(|name| !UNUSED.contains(&name.as_str())).collect();
+    apt.unpack(&packages, unpacked)?;
+    let bin = tree.join("usr/bin");
+    let libraries = tree.join("usr").join(LIBRARIES);
+    for folder in [&bin, &libraries, &tree.join("usr/sbin"), &tree.join("usr/lib64")] {
+        fs::create_dir_all(folder)?;
+    }
+    let loader = locate(unpacked, &format!("{LIBRARIES}/{LOADER}"))?;
+    fs::copy(&loader, tree.join("usr/lib64").join(LOADER))?;
+    let mut needed = BTreeMap::new();
+    for program in PROGRAMS {
+        let Some(from) =
+            FOLDERS.iter().map(|folder| unpacked.join(folder).join(program)).find(|path| path.is_file())
+        else {
+            return Err(format!("the packages hold no program {program}").into());
+        };
+        fs::copy(&from, bin.join(program))?;
+        if elf::interpreter(&from)?.is_some() {
+            needed.extend(loaded(&loader, unpacked, &from)?);
+        }
+    }
+    for (name, from) in needed {
+        fs::copy(from, libraries.join(name))?;
+    }
+    // Distributions for netem.
+    let tables = unpacked.join("usr/lib/tc");
+    if tables.is_dir() {
+        fs::create_dir_all(tree.join("usr/lib/tc"))?;
+        for entry in fs::read_dir(tables)? {
+            let path = entry?.path();
+            if let (Some("dist"), Some(name)) = (path.extension().and_then(|e| e.to_str()), path.file_name())
+            {
+                fs::copy(&path, tree.join("usr/lib/tc").join(name))?;
+            }
+        }
+    }
+    symlink("dash", bin.join("sh"))?;
+    for applet in APPLETS {
+        let path = bin.join(applet);
+        if !path.exists() {
+            symlink("busybox", path)?;
+        }
+    }
+    // The kernel asks for this path.
+    Ok(symlink("../bin/busybox", tree.join("usr/sbin/modprobe"))?)
+}
+
+/// Writes the tree and the folders every system has.
+pub(crate) fn pack(tree: &Path, to: impl Write) -> Result {
+    let mut archive = Archive::new(to);
+    for folder in ["dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"] {
+        archive.folder(folder)?;
+    }
+    for name in ["bin", "lib", "lib64", "sbin"] {
+        archive.link(name, &format!("usr/{name}"))?;
+    }
+    // Before /dev is mounted the first program needs these.
+    archive.device("dev/console", 0o600, 5, 1)?;
+    archive.device("dev/null", 0o666, 1, 3)?;
+    archive.file(
+        "etc/passwd",
+        0o644,
+        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
+    )?;
+    archive.file("etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n")?;
+    archive.tree("usr", &tree.join("usr"))?;
+    archive.finish()?;
+    Ok(())
+}
+
+/// The libraries a program loads, by asking the loader that came with them.
+pub(crate) fn loaded(loader: &Path, unpacked: &Path, program: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let path = format!("{0}/usr/{LIBRARIES}:{0}/{LIBRARIES}", unpacked.display());
+    let text =
+        run(command(loader).args(["--inhibit-cache", "--library-path", &path, "--list"]).arg(program))?;
+    Ok(libraries(&text))
+}
+
+/// Reads lines like `libmnl.so.0 => /usr/lib/libmnl.so.0 (0x00007f…)`.
+pub(crate) fn libraries(text: &str) -> BTreeMap<String, PathBuf> {
+    let line = |line: &str| {
+        let (name, rest) = line.trim().split_once(" => ")?;
+        let path = rest.split(" (").next()?;
+        Some((name.to_owned(), PathBuf::from(path)))
+    };
+    text.lines().filter_map(line).filter(|(name, _)| !name.contains('/')).collect()
+}
+
+fn locate(unpacked: &Path, path: &str) -> Result<PathBuf> {
+    let places = [unpacked.join("usr").join(path), unpacked.join(path)];
+    places
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| format!("the packages hold no {path}").into())
+}
+
+const PACKAGES: &[&str] = &["busybox-static", "dash", "iproute2"];
+/// Dependencies that only installing needs.
+const UNUSED: &[&str] = &["debconf", "debianutils", "dpkg", "libc-gconv-modules-extra", "perl-base", "tar"];
+const PROGRAMS: &[&str] = &["bridge", "busybox", "dash", "devlink", "genl", "ip", "ss", "tc"];
+const FOLDERS: &[&str] = &["usr/bin", "usr/sbin", "bin", "sbin"];
+const LIBRARIES: &str = "lib/x86_64-linux-gnu";
+const LOADER: &str = "ld-linux-x86-64.so.2";
+/// What busybox stands in for. It has an `ip` of its own, which nobody wants here.
+const APPLETS: &[&str] = &[
+    "awk", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "dmesg", "echo", "env", "expr", "false",
+    "find", "grep", "head", "hexdump", "id", "kill", "ln", "ls", "lsmod", "mkdir", "mktemp", "modprobe",
+    "mount", "mv", "nc", "nproc", "ping", "poweroff", "printf", "ps", "pwd", "readlink", "realpath", "rm",
+    "rmdir", "sed", "seq", "setpriv", "sleep", "sort", "stat", "sync", "sysctl", "tail", "tee", "test",
+    "timeout", "touch", "tr", "true", "umount", "uname", "uniq", "unshare", "wc", "xargs",
+];
