@@ -177,8 +177,8 @@ impl MonitorBuilder {
         self,
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Result<Monitor<T>> {
-        let socket =
-            Endpoint { protocol: self.protocol, netns: self.netns }.open_socket(self.receive_buffer)?;
+        let socket = Endpoint { protocol: self.protocol, netns: self.netns, source: None }
+            .open_socket(self.receive_buffer)?;
         for group in self.groups {
             socket.join(group).map_err(|error| {
                 Error::from(error).during(|| format!("join {} group {group}", self.protocol))

@@ -1,6 +1,7 @@
 //! One netlink socket on the tokio reactor: what dumps, batches and monitors are made of.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
@@ -34,16 +35,33 @@ pub(crate) enum ReceiveBuffer {
 }
 
 /// Where sockets are opened: a protocol in a namespace.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) protocol: Protocol,
     /// `None` where the namespace could not be learned, then it is the calling thread's.
     pub(crate) netns: Option<Netns>,
+    /// Where sockets come from instead.
+    pub(crate) source: Option<Source>,
+}
+
+/// Makes a socket that stands for one to the kernel.
+pub(crate) type Source = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("protocol", &self.protocol)
+            .field("netns", &self.netns)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Endpoint {
     /// A bound socket with the options every socket of this crate has.
     pub(crate) fn open(&self, buffer: ReceiveBuffer) -> Result<OwnedFd> {
+        if let Some(source) = &self.source {
+            return source().map_err(|error| Error::from(error).during(|| self.describe()));
+        }
         let open = || {
             let fd = sys::socket(self.protocol.number())?;
             for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK, libc::NETLINK_GET_STRICT_CHK] {
@@ -191,6 +209,8 @@ impl AsFd for Socket {
 fn accept(received: io::Result<Received>, limit: usize) -> Option<Result<usize>> {
     match received {
         Ok(Received { port, .. }) if port != 0 => None,
+        // The kernel sends no empty datagram: the other end of a socket that stands for it is gone.
+        Ok(Received { size: 0, .. }) => Some(Err(ErrorKind::Closed.into())),
         Ok(Received { size, .. }) if size > limit => Some(Err(ErrorKind::Truncated { size, limit }.into())),
         Ok(Received { size, .. }) => Some(Ok(size)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => None,

@@ -140,6 +140,7 @@ impl ProtoSocket {
         );
         match received {
             Ok(received) if received.port != 0 => Ok(false),
+            Ok(received) if received.size == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(received) => {
                 match buffer.get(..received.size) {
                     Some(datagram) => out.put_slice(datagram),

@@ -25,6 +25,8 @@ mod driver;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,7 +45,7 @@ use crate::error::{Ack, ErrorKind, Result, decode_done, decode_error};
 use crate::genl::Family;
 use crate::message::{HEADER_LEN, MessageRef, NLM_F_ACK, RawMessage, Request};
 use crate::netns::Netns;
-use crate::socket::{Endpoint, ReceiveBuffer, answers_that_fit};
+use crate::socket::{Endpoint, ReceiveBuffer, Source, answers_that_fit};
 
 /// A netlink protocol: the part of the kernel that is talked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,6 +121,7 @@ impl Connection {
             netns: None,
             timeout: Some(DEFAULT_TIMEOUT),
             receive_buffer: ReceiveBuffer::Raise(DEFAULT_RECEIVE_BUFFER),
+            source: None,
         }
     }
 
@@ -287,14 +290,26 @@ pub struct Reply {
     pub ack: Ack,
 }
 
+impl fmt::Debug for ConnectionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionBuilder")
+            .field("protocol", &self.protocol)
+            .field("netns", &self.netns)
+            .field("timeout", &self.timeout)
+            .field("receive_buffer", &self.receive_buffer)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Options for a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until it is opened"]
 pub struct ConnectionBuilder {
     protocol: Protocol,
     netns: Option<Netns>,
     timeout: Option<Duration>,
     receive_buffer: ReceiveBuffer,
+    source: Option<Source>,
 }
 
 impl ConnectionBuilder {
@@ -317,13 +332,24 @@ impl ConnectionBuilder {
         self
     }
 
+    /// Takes every socket, the connection's own and one for each dump and batch, from this function instead of making it.
+    ///
+    /// For programs that get their sockets from a privileged helper, and for tests in which something else plays the
+    /// kernel: any socket that keeps datagrams apart will do, such as one end of a `SOCK_SEQPACKET` pair. The socket
+    /// is used as it comes: bound, and with `NETLINK_EXT_ACK`, `NETLINK_CAP_ACK` and `NETLINK_GET_STRICT_CHK` set if it is to
+    /// the kernel; [`netns`](Self::netns) and [`receive_buffer`](Self::receive_buffer) do not apply to it.
+    pub fn sockets_from(mut self, source: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
     /// Connects, and starts the background task on the current tokio runtime.
     ///
     /// # Errors
     /// No tokio runtime is current, the namespace cannot be entered, or the socket is refused.
     pub fn open(self) -> Result<Connection> {
         let netns = self.netns.or_else(|| Netns::current().ok());
-        let endpoint = Endpoint { protocol: self.protocol, netns };
+        let endpoint = Endpoint { protocol: self.protocol, netns, source: self.source };
         let started = driver::start(endpoint.open(self.receive_buffer)?)
             .map_err(|error| error.during(|| format!("open a {} connection", self.protocol)))?;
         let shared = Shared {
