@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::{Error, Node, Result, sys};
+use crate::{Error, Node, Result, sys, wait::patient};
 
 /// How a program ended and what it printed.
 #[derive(Clone, Debug)]
@@ -123,9 +123,10 @@ pub(crate) async fn run(words: Vec<OsString>) -> Result<Output> {
     let shown = line.clone();
     // The blocking thread spawns and waits: it is in the node's namespace and outlives the child.
     let work = tokio::task::spawn_blocking(move || command.output());
-    let output = match timeout(COMMAND_DEADLINE, work).await {
+    let deadline = patient(COMMAND_DEADLINE);
+    let output = match timeout(deadline, work).await {
         Ok(joined) => joined?.map_err(|error| Error::from(format!("run `{shown}`: {error}")))?,
-        Err(_) => return Err(format!("`{shown}` has not ended after {COMMAND_DEADLINE:?}").into()),
+        Err(_) => return Err(format!("`{shown}` has not ended after {deadline:?}").into()),
     };
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok(Output {

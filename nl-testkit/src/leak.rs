@@ -13,7 +13,7 @@ use std::{
 
 use tokio::runtime::RuntimeMetrics;
 
-use crate::{lab::Lab, node::Started, socket, sys};
+use crate::{lab::Lab, node::Started, socket, sys, wait::patient};
 
 /// Descriptors by number, with what each is.
 pub(crate) type Descriptors = BTreeMap<RawFd, String>;
@@ -23,7 +23,7 @@ pub(crate) type Descriptors = BTreeMap<RawFd, String>;
 /// A dropped connection's task needs a poll or two to end, hence the wait.
 pub(crate) async fn in_nodes(lab: &Lab, body: &RuntimeMetrics) -> Vec<String> {
     let nodes = lab.nodes_with_metrics();
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patient(PATIENCE);
     loop {
         let mut left = Vec::new();
         for (node, metrics) in &nodes {
@@ -58,7 +58,7 @@ pub(crate) fn after_nodes(nodes: Vec<Started>, mut networks: Vec<Network>) -> Ve
         let _ = stop.send(());
         waiting.push((node, thread));
     }
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patient(PATIENCE);
     for (node, thread) in &waiting {
         while !thread.is_finished() && Instant::now() < end {
             thread::sleep(PAUSE);
@@ -167,7 +167,7 @@ pub(crate) fn descriptors() -> Descriptors {
 
 /// Descriptors opened since `before`; only meaningful while no other test runs.
 pub(crate) fn new_descriptors(before: &Descriptors) -> Vec<String> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patient(PATIENCE);
     loop {
         let now = descriptors();
         let left: Vec<String> = now

@@ -45,7 +45,8 @@
 //!
 //! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises,
 //! `NL_TESTKIT_LEDGER` a file that gets one JSON line per test, `NL_TESTKIT_MODE` is `auto`, `user`,
-//! `user-only`, `root` or `root-only`, and `NL_TESTKIT_KEEP=1` holds a failed test's namespaces open.
+//! `user-only`, `root` or `root-only`, `NL_TESTKIT_PATIENCE` multiplies every deadline (for emulated machines), and
+//! `NL_TESTKIT_KEEP=1` holds a failed test's namespaces open.
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 

@@ -17,7 +17,7 @@ use rtnetlink::{
 };
 use tokio::time::timeout;
 
-use crate::{Node, Result};
+use crate::{Node, Result, wait::patient};
 
 /// What a VXLAN device should be like, for [`Node::add_vxlan`].
 #[derive(Clone, Debug)]
@@ -325,9 +325,10 @@ impl Node {
                     }
                     Ok(())
                 };
-                let result = timeout(EVENT_DEADLINE, wait).await;
+                let deadline = patient(EVENT_DEADLINE);
+                let result = timeout(deadline, wait).await;
                 drop(driver);
-                result.unwrap_or_else(|_| Err(format!("not after {EVENT_DEADLINE:?}").into()))
+                result.unwrap_or_else(|_| Err(format!("not after {deadline:?}").into()))
             })
             .await;
         waited.map_err(|error: crate::Error| self.error(what, error))

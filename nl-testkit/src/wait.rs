@@ -1,7 +1,9 @@
 //! Waiting with a deadline.
 
 use std::{
+    env,
     panic::{AssertUnwindSafe, Location},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -25,6 +27,7 @@ use crate::record::{self, payload_text};
 #[track_caller]
 pub fn within<F: Future>(time: Duration, future: F, what: &str) -> impl Future<Output = F::Output> {
     let caller = Location::caller();
+    let time = patient(time);
     async move {
         match timeout(time, future).await {
             Ok(output) => output,
@@ -47,6 +50,7 @@ where
     Fut: Future<Output = Option<T>>,
 {
     let caller = Location::caller();
+    let time = patient(time);
     async move {
         let end = Instant::now() + time;
         let mut pause = Duration::from_millis(2);
@@ -80,6 +84,15 @@ pub async fn panic_of<F: Future>(future: F) -> Option<String> {
         message = Some(payload_text(payload.as_ref()));
     }
     message
+}
+
+/// A deadline on this machine: `NL_TESTKIT_PATIENCE` multiplies all of them, for emulated machines.
+pub(crate) fn patient(time: Duration) -> Duration {
+    static FACTOR: LazyLock<u32> = LazyLock::new(|| {
+        let text = env::var("NL_TESTKIT_PATIENCE").unwrap_or_default();
+        text.parse().unwrap_or(1).clamp(1, 100)
+    });
+    time * *FACTOR
 }
 
 #[expect(clippy::panic, reason = "assertion helper")]

@@ -17,6 +17,7 @@ use crate::{
     leak::{self, Network},
     record::{self, Record},
     sandbox, sys,
+    wait::patient,
 };
 
 /// Runs a test to its verdict; `alone` says that no other test runs at the same time.
@@ -37,10 +38,10 @@ pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<(), String> {
             }
         })
         .map_err(|error| format!("start a thread: {error}"))?;
-    let limit = Duration::from_secs(case.timeout_seconds);
+    let limit = patient(Duration::from_secs(case.timeout_seconds));
     // An async body is stopped by its own runtime; the grace is for one that blocks its thread.
-    let verdict = match told.recv_timeout(limit + GRACE) {
-        Ok(Step::BodyEnded) => match told.recv_timeout(if report::keep() { KEPT } else { TEARDOWN }) {
+    let verdict = match told.recv_timeout(limit + patient(GRACE)) {
+        Ok(Step::BodyEnded) => match told.recv_timeout(if report::keep() { KEPT } else { patient(TEARDOWN) }) {
             Ok(Step::Done(verdict)) => verdict,
             _ => {
                 return Err(format!(
@@ -88,7 +89,7 @@ fn live(case: &'static TestCase, record: &Arc<Record>, tell: &mpsc::Sender<Step>
         reasons.extend(local.block_on(&runtime, report::dump(&lab)));
     }
     drop(local);
-    runtime.shutdown_timeout(RUNTIME);
+    runtime.shutdown_timeout(patient(RUNTIME));
     let networks = vec![Network::new("the test's body".to_owned(), network, None)];
     let left = leak::after_nodes(lab.take_nodes(), networks);
     if reasons.is_empty() {
@@ -118,7 +119,7 @@ fn body(case: &TestCase, lab: &Lab, runtime: &runtime::Runtime, local: &LocalSet
     match case.body {
         Body::Sync(body) => body(lab.clone()),
         Body::Async(body) => local.block_on(runtime, async {
-            let limit = Duration::from_secs(case.timeout_seconds);
+            let limit = patient(Duration::from_secs(case.timeout_seconds));
             match timeout(limit, body(lab.clone())).await {
                 Ok(result) => result,
                 Err(_) => Err(format!("{} timed out after {limit:?}", case.name()).into()),

@@ -25,7 +25,7 @@ pub(super) async fn dump(lab: &Lab) -> Option<String> {
                 .is_ok()
         });
         if !written {
-            shown += &text;
+            shown += &shortened(&text);
         }
     }
     if keep() {
@@ -50,6 +50,19 @@ async fn state(node: &Node) -> String {
         text += &format!("[{}] {line}\n{}\n\n", node.name(), output.trim_end());
     }
     text
+}
+
+/// Large tables are cut: this goes to a terminal.
+fn shortened(text: &str) -> String {
+    let mut short = String::new();
+    for part in text.split_inclusive("\n\n") {
+        let lines: Vec<&str> = part.split_inclusive('\n').collect();
+        short.extend(lines.iter().take(SHOWN).copied());
+        if lines.len() > SHOWN {
+            short += &format!("… and {} more lines\n\n", lines.len() - SHOWN);
+        }
+    }
+    short
 }
 
 async fn hold(nodes: &[Node]) {
@@ -77,6 +90,7 @@ fn folder(test: &str) -> Option<PathBuf> {
     Some(target.join("nl-testkit").join(test.replace("::", ".")))
 }
 
+const SHOWN: usize = 25;
 const COMMANDS: &[&str] = &[
     "ip -d link show",
     "ip address show",

@@ -211,7 +211,7 @@ impl Run {
 fn planted(arguments: &[&str]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.args(arguments).env("NL_TESTKIT_PLANTED", "1");
-    for setting in ["LANE", "PROMISES", "LEDGER", "MODE", "KEEP"] {
+    for setting in ["LANE", "PROMISES", "LEDGER", "MODE", "KEEP", "PATIENCE"] {
         command.env_remove(format!("NL_TESTKIT_{setting}"));
     }
     command.env_remove("NEXTEST");

@@ -99,13 +99,13 @@ impl Image {
 
 impl Plan {
     fn of(apt: &Apt, series: Series) -> Result<Self> {
-        let dotted = series.name.replace('.', r"\.");
+        let dotted = series.number.replace('.', r"\.");
         let names = apt.names(&format!(r"^linux-(image|binary)-{dotted}\..*-cloud-amd64$"))?;
         let releases = names.iter().filter_map(|name| name.strip_prefix("linux-image-"));
         let release = releases
             .filter(|release| !release.starts_with("unsigned"))
             .max_by_key(|release| numbers(release))
-            .ok_or_else(|| format!("{} has no kernel {}", series.suite, series.name))?
+            .ok_or_else(|| format!("{} has no kernel {}", series.suite, series.number))?
             .to_owned();
         // Newer releases are split.
         let split = names.contains(&format!("linux-binary-{release}"));

@@ -6,7 +6,7 @@ use nl_testkit::Result;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Series {
     /// As given to `--kernel`.
-    pub(crate) name: &'static str,
+    pub(crate) number: &'static str,
     /// As in the table and in `NL_TESTKIT_LANE`.
     pub(crate) lane: &'static str,
     pub(crate) suite: &'static str,
@@ -23,8 +23,8 @@ impl Series {
 
     pub(crate) fn find(name: &str) -> Result<Self> {
         let name = name.trim();
-        let known = || ALL.iter().map(|series| series.name).collect::<Vec<_>>().join(", ");
-        let found = ALL.iter().find(|series| series.name == name).copied();
+        let known = || ALL.iter().map(|series| series.number).collect::<Vec<_>>().join(", ");
+        let found = ALL.iter().find(|series| series.number == name).copied();
         found.ok_or_else(|| format!("no kernel {name}: there are {}", known()).into())
     }
 }
@@ -32,14 +32,14 @@ impl Series {
 /// Oldest and newest first, as they are most likely to fail.
 pub(crate) const ALL: &[Series] = &[
     Series {
-        name: "6.1",
+        number: "6.1",
         lane: "vm-6.1",
         suite: "bookworm",
         promises: include_str!("../../../../lanes/vm-6.1.txt"),
     },
-    Series { name: "7", lane: "vm-7", suite: "sid", promises: include_str!("../../../../lanes/vm-7.txt") },
+    Series { number: "7", lane: "vm-7", suite: "sid", promises: include_str!("../../../../lanes/vm-7.txt") },
     Series {
-        name: "6.12",
+        number: "6.12",
         lane: "vm-6.12",
         suite: "trixie",
         promises: include_str!("../../../../lanes/vm-6.12.txt"),
