@@ -4,6 +4,7 @@
 mod activity;
 mod batch;
 mod both_ways;
+mod bytes;
 mod changes;
 mod errors;
 mod flush;

@@ -111,7 +111,8 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Splits a datagram into its messages.
+/// Splits a datagram into its messages. Zeroes at its end are left out: iproute2 sends them after some requests, and the
+/// kernel takes no notice.
 ///
 /// # Errors
 ///
@@ -121,6 +122,9 @@ pub fn messages(datagram: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
     let mut at = 0;
     while at < datagram.len() {
         let rest = datagram.get(at..).unwrap_or_default();
+        if !found.is_empty() && rest.iter().all(|byte| *byte == 0) {
+            break;
+        }
         let length = message_length(rest, at)?;
         found.push(rest.get(..length).unwrap_or_default());
         at = align(at + length);

@@ -215,6 +215,9 @@ fn a_datagram_is_split_into_its_messages() {
     let (one, two) = (message(1, &[lladdr()]), message(2, &[]));
     assert_eq!(messages(&[one.clone(), two.clone()].concat()).unwrap(), [&one[..], &two[..]]);
     assert_eq!(messages(&[]).unwrap(), Vec::<&[u8]>::new());
+    assert_eq!(messages(&[&one[..], &[0; 30]].concat()).unwrap(), [&one[..]]);
+    assert_eq!(messages(&[&one[..], &[0; 29], &[1]].concat()).unwrap_err().offset(), one.len());
+    assert_eq!(messages(&[0; 30]).unwrap_err().offset(), 0);
     let error = messages(&[&one[..], &two[..20]].concat()).unwrap_err();
     assert_eq!(error.offset(), one.len());
 }
