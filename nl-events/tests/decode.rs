@@ -1,5 +1,6 @@
 //! Events from bytes, without a kernel.
 #![cfg(feature = "fdb")]
+#![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
 use nl_core::message::{FixedHeader, MessageRef, NdMsg};
 use nl_events::fdb::FdbEvent;

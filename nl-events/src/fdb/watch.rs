@@ -70,7 +70,7 @@ enum Phase {
     /// So they are here, until it is time to list the table again.
     Pausing(Pin<Box<Sleep>>),
     Listing {
-        dump: Dump<FdbEntry>,
+        dump: Box<Dump<FdbEntry>>,
         seen: Table,
         queued: Vec<(Key, FdbEvent)>,
         began: Instant,
@@ -132,10 +132,10 @@ impl FdbWatch {
             Scope::Dev(dev) => filter.index = Some(dev),
         }
         let scope = self.scope;
-        let dump = self.conn.dump(filter.list_request(), move |message| {
+        let dump = Box::new(self.conn.dump(filter.list_request(), move |message| {
             let entry = FdbEntry::decode(message)?;
             Ok(scope.covers(&entry).then_some(entry))
-        });
+        }));
         self.disturbed = false;
         self.phase =
             Phase::Listing { dump, seen: Table::default(), queued: Vec::new(), began: Instant::now() };
@@ -214,7 +214,7 @@ impl FdbWatch {
                 Poll::Ready(())
             }
             Phase::Listing { dump, seen, .. } => loop {
-                match Pin::new(&mut *dump).poll_next(cx) {
+                match Pin::new(&mut **dump).poll_next(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Some(Ok(entry))) => {
                         if let Some(key) = Key::of(&entry) {
