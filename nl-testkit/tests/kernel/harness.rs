@@ -172,7 +172,7 @@ impl Run {
         let ledger = scratch("ledger");
         let output = planted(arguments)
             .env("NL_TESTKIT_LEDGER", &ledger)
-            .args(["--skip", "waits_to_be_killed"])
+            .args(["--skip", "waits_to_be_killed", "--skip", "_the_kernel", "--skip", "_the_machine"])
             .envs(settings.iter().copied())
             .output()?;
         let text = fs::read_to_string(&ledger).unwrap_or_default();

@@ -111,6 +111,34 @@ async fn needs_two_things(_lab: Lab) {
 #[nl_testkit::test(planted, needs(kernel = "3.10"))]
 async fn needs_an_old_kernel(_lab: Lab) {}
 
+/// For `testkit self-test` only: the machine must be a virtual one.
+#[nl_testkit::test(planted, needs(vm, host_root))]
+async fn fells_the_kernel(_lab: Lab) -> Result {
+    fs::write("/proc/sysrq-trigger", "c")?;
+    Ok(())
+}
+
+/// As above; the kernel does not complain, it merely stops.
+#[nl_testkit::test(planted, needs(vm, host_root))]
+async fn switches_the_machine_off(_lab: Lab) -> Result {
+    fs::write("/proc/sysrq-trigger", "o")?;
+    thread::sleep(Duration::from_secs(30));
+    Ok(())
+}
+
+/// As above; the machine stays, but is heard of no more.
+#[nl_testkit::test(planted, needs(vm, host_root))]
+async fn freezes_the_machine(_lab: Lab) -> Result {
+    // The first process is put on ice: it gives no more signs of life.
+    fs::create_dir("/tmp/groups")?;
+    Command::new("mount").args(["-t", "cgroup2", "none", "/tmp/groups"]).status()?;
+    fs::create_dir("/tmp/groups/ice")?;
+    fs::write("/tmp/groups/ice/cgroup.procs", "1")?;
+    fs::write("/tmp/groups/ice/cgroup.freeze", "1")?;
+    thread::sleep(Duration::from_secs(600));
+    Ok(())
+}
+
 /// Tells where it runs, then waits to be killed.
 #[nl_testkit::test(planted)]
 async fn waits_to_be_killed(lab: Lab) -> Result {

@@ -81,7 +81,7 @@ impl Workspace {
         let flags = env::var("RUSTFLAGS").unwrap_or_default();
         command.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
         command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
-        let folder = self.target.join("nl-testkit/static");
+        let folder = self.target.join("static");
         let mut words = which.to_vec();
         let folder = folder.to_string_lossy();
         words.extend(["--target", STATIC, "--target-dir", &folder]);

@@ -29,7 +29,8 @@ pub(crate) fn count(
             }
             "failed" => {
                 written.failed += 1;
-                report.ran.insert(test);
+                report.ran.insert(test.clone());
+                report.failures.push(Skip { test, reason: text(&entry, "/reason") });
             }
             "skipped" => {
                 written.ignored += 1;

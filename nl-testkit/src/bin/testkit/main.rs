@@ -4,6 +4,7 @@
 mod cargo;
 mod lane;
 mod ledger;
+mod self_test;
 mod tally;
 mod vm;
 
@@ -31,6 +32,11 @@ fn main() -> ExitCode {
         ["all"] => all(),
         ["host", rest @ ..] => host(rest),
         ["probe"] => probe(),
+        ["run", rest @ ..] => match vm::program::run(rest) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        ["self-test"] => self_test::run(),
         ["vm", rest @ ..] => virtual_machines(rest),
         [vm::job::INIT] => vm::guest::main(),
         _ => {
@@ -46,14 +52,20 @@ fn main() -> ExitCode {
     })
 }
 
-/// Unit, property and doc tests of every package, then the kernel tests in every lane this machine provides.
+/// Unit, property and doc tests of every package, then the kernel tests in every lane.
 fn all() -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     let built = workspace.build(&["--workspace", "--lib", "--bins", "--tests"])?;
     let (kernel, unit): (Vec<_>, Vec<_>) = built.into_iter().partition(cargo::Executable::is_kernel);
     let mut lanes: Vec<Box<dyn Lane>> = vec![Box::new(Unit::new(unit)), Box::new(Doc)];
     lanes.extend(host_lanes(kernel, None));
-    Ok(run(&workspace, &lanes))
+    let mut tally = Tally::default();
+    run(&workspace, &lanes, &mut tally);
+    for report in run_all(vm_lanes(&workspace, &Choice::default())?, &workspace) {
+        tally.add(report);
+    }
+    tally.each_must_have_run_somewhere();
+    Ok(close(&tally))
 }
 
 /// The kernel tests on this machine.
@@ -63,24 +75,29 @@ fn host(arguments: &[&str]) -> Result<ExitCode> {
     };
     let workspace = Workspace::load()?;
     let kernel = workspace.build(&which(&packages))?;
-    Ok(run(&workspace, &host_lanes(kernel, filter)))
+    let mut tally = Tally::default();
+    run(&workspace, &host_lanes(kernel, filter), &mut tally);
+    Ok(close(&tally))
 }
 
 /// The kernel tests on Debian's kernels.
 fn virtual_machines(arguments: &[&str]) -> Result<ExitCode> {
-    let choice = Choice::of(arguments)?;
-    let series = Series::list(choice.kernels)?;
     let workspace = Workspace::load()?;
-    let built = workspace.build_static(&which(&choice.packages))?;
     let mut tally = Tally::default();
-    let lanes = series.into_iter().map(|series| {
-        let works = built.iter().cloned().map(|executable| Work::new(executable, choice.filter.as_ref()));
-        Vm::new(series, works.collect())
-    });
-    for report in run_all(lanes.collect(), &workspace) {
+    for report in run_all(vm_lanes(&workspace, &Choice::of(arguments)?)?, &workspace) {
         tally.add(report);
     }
     Ok(close(&tally))
+}
+
+fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
+    let series = Series::list(choice.kernels)?;
+    let built = workspace.build_static(&which(&choice.packages))?;
+    let lane = |series| {
+        let works = built.iter().cloned().map(|executable| Work::new(executable, choice.filter.as_ref()));
+        Vm::new(series, works.collect())
+    };
+    Ok(series.into_iter().map(lane).collect())
 }
 
 /// What a command line chooses.
@@ -143,15 +160,13 @@ fn host_lanes(kernel: Vec<cargo::Executable>, filter: Option<String>) -> Vec<Box
     lanes
 }
 
-fn run(workspace: &Workspace, lanes: &[Box<dyn Lane>]) -> ExitCode {
-    let mut tally = Tally::default();
+fn run(workspace: &Workspace, lanes: &[Box<dyn Lane>], tally: &mut Tally) {
     for lane in lanes {
         println!("\n=== lane {} ===", lane.name());
         if let Some(report) = lane.run(workspace) {
             tally.add(report);
         }
     }
-    close(&tally)
 }
 
 fn close(tally: &Tally) -> ExitCode {
@@ -166,5 +181,8 @@ usage: cargo testkit COMMAND
   host [-p CRATE] [FILTER]  the kernel tests on this machine
   vm [--kernel 6.1,6.12,7] [-p CRATE] [FILTER]
                             the kernel tests on Debian's kernels, in virtual machines
+  run [--kernel 6.12] [--] PROGRAM [ARGUMENT…]
+                            one program in a virtual machine; for `runner` in cargo's configuration
+  self-test                 whether virtual machines in which something goes wrong fail the run
   probe                     what this machine's kernel and tools can do
 ";

@@ -16,11 +16,13 @@ pub(crate) struct Report {
     /// Kernel tests that ran, whatever became of them.
     pub(crate) ran: BTreeSet<String>,
     pub(crate) skips: Vec<Skip>,
+    /// Kernel tests that failed.
+    pub(crate) failures: Vec<Skip>,
     /// Failures that are not the failure of one test.
     pub(crate) problems: Vec<String>,
 }
 
-/// A test that did not run.
+/// A test that did not run, or not well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Skip {
     pub(crate) test: String,
@@ -160,6 +162,10 @@ impl fmt::Display for Tally {
             writeln!(f, "\nfailed: no test ran in any lane")?;
         }
         for report in &self.reports {
+            for Skip { test, reason } in &report.failures {
+                let reason: Vec<&str> = reason.lines().take(4).collect();
+                writeln!(f, "\nfailed in lane {}: {test}\n  {}", report.lane, reason.join("\n  "))?;
+            }
             for problem in &report.problems {
                 writeln!(f, "\nfailed in lane {}: {problem}", report.lane)?;
             }

@@ -32,6 +32,8 @@ pub(crate) struct Vm {
     pub(crate) works: Vec<Work>,
     /// Instead of what the lane promises.
     pub(crate) promises: Option<String>,
+    /// Instead of the usual limits.
+    pub(crate) limits: Option<Limits>,
     /// Whether lines begin with the name of the lane, as several print at once.
     pub(crate) prefix: bool,
 }
@@ -60,7 +62,7 @@ struct Heard {
 
 impl Vm {
     pub(crate) fn new(series: Series, works: Vec<Work>) -> Self {
-        Self { series, works, promises: None, prefix: false }
+        Self { series, works, promises: None, limits: None, prefix: false }
     }
 
     fn say(&self, line: &str) {
@@ -91,7 +93,12 @@ impl Vm {
         environment.insert("NL_TESTKIT_LANE".to_owned(), self.series.lane.to_owned());
         let job = Job { environment, tasks: tasks.collect(), promises };
         let folder: PathBuf = workspace.target.join("nl-testkit").join(self.series.lane);
-        let machine = Machine { image, accel, folder: folder.clone(), limits: Limits::of(accel) };
+        let machine = Machine {
+            image,
+            accel,
+            folder: folder.clone(),
+            limits: self.limits.unwrap_or_else(|| Limits::of(accel)),
+        };
         let mut heard: Vec<Heard> = Vec::new();
         let ending = machine.boot(&job, &mut |event| self.hear(event, &mut heard))?;
         let mut all = Vec::new();

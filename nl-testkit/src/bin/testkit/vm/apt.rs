@@ -22,8 +22,7 @@ pub(crate) struct Apt {
 impl Apt {
     /// Fetches the lists of a suite, with its updates and security updates where it has them.
     pub(crate) fn update(cache: &Path, suite: &str) -> Result<Self> {
-        let apt = Self::lists(cache, suite, Path::new(KEYRING));
-        match apt {
+        match Self::lists(cache, suite, &keyring(Path::new("/"))) {
             // The keys of this machine may be older than the suite; Debian publishes the new ones signed with the old.
             Err(error) if error.to_string().contains("NO_PUBKEY") => {
                 let keyring = Self::newer_keyring(cache)
@@ -107,13 +106,11 @@ impl Apt {
     fn newer_keyring(cache: &Path) -> Result<PathBuf> {
         let mut problems = String::new();
         for suite in ["trixie", "bookworm"] {
-            match Self::lists(cache, suite, Path::new(KEYRING)) {
+            match Self::lists(cache, suite, &keyring(Path::new("/"))) {
                 Ok(apt) => {
                     let into = cache.join("apt/keys");
                     apt.unpack(&["debian-archive-keyring"], &into)?;
-                    let keys = into.join(KEYRING.trim_start_matches('/'));
-                    let older = into.join("usr/share/keyrings/debian-archive-keyring.pgp");
-                    return Ok(if keys.is_file() { keys } else { older });
+                    return Ok(keyring(&into));
                 }
                 Err(error) => problems += &format!("{error}\n"),
             }
@@ -162,4 +159,9 @@ fn stanza(address: &str, suite: &str, keyring: &Path) -> String {
     )
 }
 
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// Debian's keys below a folder; their name changed with time.
+fn keyring(root: &Path) -> PathBuf {
+    let folder = root.join("usr/share/keyrings");
+    let older = folder.join("debian-archive-keyring.gpg");
+    if older.is_file() { older } else { folder.join("debian-archive-keyring.pgp") }
+}

@@ -9,6 +9,7 @@ pub(crate) mod guest;
 pub(crate) mod image;
 pub(crate) mod job;
 mod modules;
+pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod series;
 mod sources;

@@ -107,7 +107,7 @@ impl Machine {
         };
         // What goes wrong ends the machine at once; nothing is there to be protected from anybody.
         let append = format!(
-            "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on {init}"
+            "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off init_on_alloc=0 apparmor=0 audit=0 random.trust_cpu=on {init}"
         );
         // When this process is killed the kernel kills the machine.
         let mut command = command("setpriv");

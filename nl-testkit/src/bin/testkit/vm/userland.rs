@@ -125,9 +125,9 @@ const LIBRARIES: &str = "lib/x86_64-linux-gnu";
 const LOADER: &str = "ld-linux-x86-64.so.2";
 /// What busybox stands in for. It has an `ip` of its own, which nobody wants here.
 const APPLETS: &[&str] = &[
-    "awk", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "dmesg", "echo", "env", "expr", "false",
-    "find", "grep", "head", "hexdump", "id", "kill", "ln", "ls", "lsmod", "mkdir", "mktemp", "modprobe",
-    "mount", "mv", "nc", "nproc", "ping", "poweroff", "printf", "ps", "pwd", "readlink", "realpath", "rm",
-    "rmdir", "sed", "seq", "setpriv", "sleep", "sort", "stat", "sync", "sysctl", "tail", "tee", "test",
-    "timeout", "touch", "tr", "true", "umount", "uname", "uniq", "unshare", "wc", "xargs",
+    "awk", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "dmesg", "echo", "env", "expr",
+    "false", "find", "grep", "head", "hexdump", "id", "kill", "ln", "ls", "lsmod", "mkdir", "mktemp",
+    "modprobe", "mount", "mv", "nc", "nproc", "ping", "poweroff", "printf", "ps", "pwd", "readlink",
+    "realpath", "rm", "rmdir", "sed", "seq", "setpriv", "sleep", "sort", "stat", "sync", "sysctl", "tail",
+    "tee", "test", "timeout", "touch", "tr", "true", "umount", "uname", "uniq", "unshare", "wc", "xargs",
 ];
