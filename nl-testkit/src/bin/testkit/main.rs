@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         },
         ["self-test"] => self_test::run(),
         ["vm", rest @ ..] => virtual_machines(rest),
+        ["promises", path] => vm::guest::promises(path),
         [vm::job::INIT] => vm::guest::main(),
         _ => {
             eprint!("{USAGE}");
@@ -95,7 +96,8 @@ fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
     let built = workspace.build_static(&which(&choice.packages))?;
     let lane = |series| {
         let works = built.iter().cloned().map(|executable| Work::new(executable, choice.filter.as_ref()));
-        Vm::new(series, works.collect())
+        let everything = choice.packages.is_empty() && choice.filter.is_none();
+        Vm { probe: everything, ..Vm::new(series, works.collect()) }
     };
     Ok(series.into_iter().map(lane).collect())
 }

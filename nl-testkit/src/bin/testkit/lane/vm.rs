@@ -32,6 +32,8 @@ pub(crate) struct Vm {
     pub(crate) works: Vec<Work>,
     /// Instead of what the lane promises.
     pub(crate) promises: Option<String>,
+    /// Whether each promise is tried, even one that no test needs.
+    pub(crate) probe: bool,
     /// Instead of the usual limits.
     pub(crate) limits: Option<Limits>,
     /// Whether lines begin with the name of the lane, as several print at once.
@@ -62,7 +64,7 @@ struct Heard {
 
 impl Vm {
     pub(crate) fn new(series: Series, works: Vec<Work>) -> Self {
-        Self { series, works, promises: None, limits: None, prefix: false }
+        Self { series, works, promises: None, probe: false, limits: None, prefix: false }
     }
 
     fn say(&self, line: &str) {
@@ -91,7 +93,7 @@ impl Vm {
         });
         let mut environment = settings(accel);
         environment.insert("NL_TESTKIT_LANE".to_owned(), self.series.lane.to_owned());
-        let job = Job { environment, tasks: tasks.collect(), promises };
+        let job = Job { environment, tasks: tasks.collect(), promises, probe: self.probe };
         let folder: PathBuf = workspace.target.join("nl-testkit").join(self.series.lane);
         let machine = Machine {
             image,
@@ -100,7 +102,12 @@ impl Vm {
             limits: self.limits.unwrap_or_else(|| Limits::of(accel)),
         };
         let mut heard: Vec<Heard> = Vec::new();
-        let ending = machine.boot(&job, &mut |event| self.hear(event, &mut heard))?;
+        let mut broken = Vec::new();
+        let ending = machine.boot(&job, &mut |event| match event {
+            Event::Broken(promise) => broken.push(format!("promised, but {promise}")),
+            event => self.hear(event, &mut heard),
+        })?;
+        report.problems.extend(broken);
         let mut all = Vec::new();
         for (work, heard) in self.works.iter().zip(&heard) {
             all.extend(heard.ledger.iter().map(|line| format!("{line}\n")));
@@ -130,7 +137,7 @@ impl Vm {
         }
         let Some(current) = heard.last_mut() else { return };
         match event {
-            Event::Begin(_) => {}
+            Event::Begin(_) | Event::Broken(_) => {}
             Event::Exit { code, text } => current.exit = Some((code, text)),
             Event::Ledger(line) => current.ledger.push(line),
             Event::Stderr(line) => self.say(&line),

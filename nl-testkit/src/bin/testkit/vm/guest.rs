@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nl_testkit::Result;
+use nl_testkit::{Need, Result};
 use serde_json::{Value, json};
 
 use super::job::{JOB, PROMISES};
@@ -53,6 +53,7 @@ fn work() -> Result {
     });
     let job: Value = serde_json::from_str(&fs::read_to_string(JOB)?)?;
     let common = environment(&job);
+    probe(&job, &common, &port)?;
     for (index, task) in job.pointer("/tasks").and_then(Value::as_array).into_iter().flatten().enumerate() {
         port.send(&json!({ "begin": index }))?;
         let ending = run(task, index, &common, &port)?;
@@ -91,6 +92,35 @@ fn mount() -> Result {
     // Which of its folders a program may be found in, the kernel need not know; its modprobe it must.
     fs::write("/proc/sys/kernel/modprobe", "/usr/sbin/modprobe")?;
     Ok(())
+}
+
+/// Tries what the lane promises, by a copy of this program.
+fn probe(job: &Value, common: &BTreeMap<String, String>, port: &Port) -> Result {
+    let words = job.pointer("/promises").and_then(Value::as_array).into_iter().flatten();
+    let words: Vec<&str> = words.filter_map(Value::as_str).collect();
+    let Some((program, arguments)) = words.split_first() else { return Ok(()) };
+    let output = command(program).args(arguments).envs(common).output()?;
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        port.send(&json!({ "broken": line }))?;
+    }
+    if !output.status.success() && output.stdout.is_empty() {
+        port.send(&json!({ "broken": String::from_utf8_lossy(&output.stderr) }))?;
+    }
+    Ok(())
+}
+
+/// Prints each need in a file that is not met.
+pub(crate) fn promises(path: &str) -> Result<ExitCode> {
+    let text = fs::read_to_string(path)?;
+    let needs = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let mut code = ExitCode::SUCCESS;
+    for line in needs.filter(|line| !line.is_empty()) {
+        if let Err(reason) = Need::parse(line).and_then(|need| need.probe()) {
+            println!("{line}: {reason}");
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
 }
 
 fn run(task: &Value, index: usize, common: &BTreeMap<String, String>, port: &Port) -> Result<Value> {

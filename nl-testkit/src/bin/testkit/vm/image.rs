@@ -21,6 +21,8 @@ pub(crate) struct Image {
     pub(crate) kernel: PathBuf,
     /// The first part of the initial file system; what a run adds comes behind it.
     pub(crate) base: PathBuf,
+    /// A note about the libraries in it.
+    pub(crate) libraries: PathBuf,
     /// For people: the versions of the kernel and of iproute2.
     pub(crate) about: String,
 }
@@ -68,7 +70,12 @@ impl Image {
     }
 
     fn at(folder: &Path, about: String) -> Self {
-        Self { kernel: folder.join("vmlinuz"), base: folder.join("base.cpio"), about }
+        Self {
+            kernel: folder.join("vmlinuz"),
+            base: folder.join("base.cpio"),
+            libraries: folder.join(LIBRARIES),
+            about,
+        }
     }
 
     fn resolve(cache: &Path, series: Series) -> Result<Self> {
@@ -129,7 +136,7 @@ impl Plan {
         let kernel = places.iter().find(|path| path.is_file()).ok_or("the packages hold no kernel")?;
         fs::copy(kernel, into.join("vmlinuz"))?;
         let programs = into.join("programs");
-        userland::take(apt, &programs, &tree)?;
+        userland::take(apt, &programs, &tree, &into.join(LIBRARIES))?;
         let base = BufWriter::new(fs::File::create(into.join("base.cpio"))?);
         userland::pack(&tree, base)?;
         for path in [unpacked, tree, programs] {
@@ -172,7 +179,8 @@ fn numbers(version: &str) -> Vec<u64> {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Changes whenever images are made differently.
-const FORMAT: &str = "f1";
+const FORMAT: &str = "f2";
+const LIBRARIES: &str = "libraries.txt";
 
 #[cfg(test)]
 mod tests {

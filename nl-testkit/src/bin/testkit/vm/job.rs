@@ -14,8 +14,9 @@ use serde_json::json;
 use super::{
     cpio::Archive,
     elf,
+    image::Image,
+    libraries::{Suite, listed},
     tools::{command, run},
-    userland::libraries,
 };
 
 /// Programs to run one after the other.
@@ -25,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) tasks: Vec<Task>,
     /// What the lane promises, for the tests to read.
     pub(crate) promises: String,
+    /// Whether each promise is tried, even one that no test needs.
+    pub(crate) probe: bool,
 }
 
 /// One program to run.
@@ -38,22 +41,24 @@ pub(crate) struct Task {
 
 impl Job {
     /// Writes the second part of the initial file system, and returns what the kernel is told about its init.
-    pub(crate) fn pack(&self, to: &Path) -> Result<String> {
+    pub(crate) fn pack(&self, image: &Image, to: &Path) -> Result<String> {
         let mut archive = Archive::new(BufWriter::new(File::create(to)?));
         archive.folder(FOLDER)?;
-        let init = pack_self(&mut archive)?;
+        let own = pack_self(&mut archive)?;
         let mut places: BTreeMap<&Path, String> = BTreeMap::new();
         for task in &self.tasks {
             if places.contains_key(task.program.as_path()) {
                 continue;
             }
             if let Some(loader) = elf::interpreter(&task.program)? {
-                let program = task.program.display();
-                return Err(format!(
-                    "{program} needs {loader}, but a virtual machine runs static programs only: build it with \
-                     RUSTFLAGS=\"-C target-feature=+crt-static\" and --target x86_64-unknown-linux-gnu"
-                )
-                .into());
+                let suite = Suite::read(&image.libraries)?;
+                let (libraries, loader) = suite.lacks(Path::new(&loader), &task.program)?;
+                for (name, path) in libraries {
+                    archive.copy(&format!("usr/lib/x86_64-linux-gnu/{name}"), &path)?;
+                }
+                if let Some(loader) = loader {
+                    archive.copy("usr/lib64/ld-linux-x86-64.so.2", &loader)?;
+                }
             }
             let name = task.program.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
             let place = format!("{FOLDER}/{}-{name}", places.len());
@@ -68,28 +73,34 @@ impl Job {
             })
         });
         let tasks: Vec<_> = tasks.collect();
-        let job = json!({ "environment": self.environment, "tasks": tasks });
+        let promises =
+            self.probe.then(|| [own.as_slice(), &["promises".to_owned(), PROMISES.to_owned()]].concat());
+        let job = json!({ "environment": self.environment, "promises": promises, "tasks": tasks });
         archive.file(&format!("{FOLDER}/job.json"), 0o644, job.to_string().as_bytes())?;
         archive.file(&format!("{FOLDER}/promises.txt"), 0o644, self.promises.as_bytes())?;
         archive.finish()?;
-        Ok(init)
+        let (first, rest) = own.split_first().ok_or("no way to start the init")?;
+        Ok([&[format!("rdinit={first} --")], rest, &[INIT.to_owned()]].concat().join(" "))
     }
 }
 
-/// Puts this program into the archive. A dynamic one takes its own libraries along: the machine's may be newer than
-/// those of the suite.
-fn pack_self(archive: &mut Archive<BufWriter<File>>) -> Result<String> {
+/// Puts this program into the archive, and returns the words that start it. A dynamic one takes its own libraries along:
+/// the machine's may be newer than those of the suite.
+fn pack_self(archive: &mut Archive<BufWriter<File>>) -> Result<Vec<String>> {
     let own = env::current_exe()?;
     archive.copy(&format!("{FOLDER}/testkit"), &own)?;
-    let Some(loader) = elf::interpreter(&own)? else {
-        return Ok(format!("rdinit=/{FOLDER}/testkit -- {INIT}"));
+    let words: &[&str] = match elf::interpreter(&own)? {
+        None => &["/testkit/testkit"],
+        Some(loader) => {
+            let text = run(command(&loader).arg("--list").arg(&own))?;
+            for (name, path) in listed(&text) {
+                archive.copy(&format!("{FOLDER}/{name}"), &path)?;
+            }
+            archive.copy(&format!("{FOLDER}/loader"), Path::new(&loader))?;
+            &["/testkit/loader", "--library-path", "/testkit", "/testkit/testkit"]
+        }
     };
-    let text = run(command(&loader).arg("--list").arg(&own))?;
-    for (name, path) in libraries(&text) {
-        archive.copy(&format!("{FOLDER}/{name}"), &path)?;
-    }
-    archive.copy(&format!("{FOLDER}/loader"), Path::new(&loader))?;
-    Ok(format!("rdinit=/{FOLDER}/loader -- --library-path /{FOLDER} /{FOLDER}/testkit {INIT}"))
+    Ok(words.iter().map(|word| (*word).to_owned()).collect())
 }
 
 /// The word that makes this program an init.

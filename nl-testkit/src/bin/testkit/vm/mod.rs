@@ -8,6 +8,7 @@ mod elf;
 pub(crate) mod guest;
 pub(crate) mod image;
 pub(crate) mod job;
+mod libraries;
 mod modules;
 pub(crate) mod program;
 pub(crate) mod qemu;

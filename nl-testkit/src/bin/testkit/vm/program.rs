@@ -41,14 +41,14 @@ pub(crate) fn run(mut words: &[&str]) -> Result<ExitCode> {
         arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
         environment: BTreeMap::new(),
     };
-    let job = Job { environment, tasks: vec![task], promises: series.promises.to_owned() };
+    let job = Job { environment, tasks: vec![task], promises: series.promises.to_owned(), probe: false };
     let machine = Machine { image, accel, folder: tempfile("run")?, limits: Limits::of(accel) };
     let mut exit = None;
     let ending = machine.boot(&job, &mut |event| match event {
         Event::Stdout(line) => println!("{line}"),
         Event::Stderr(line) => eprintln!("{line}"),
         Event::Exit { code, text } => exit = Some((code, text)),
-        Event::Begin(_) | Event::Ledger(_) => {}
+        Event::Begin(_) | Event::Broken(_) | Event::Ledger(_) => {}
     });
     let ended = ending.map(|ending| ending.complaint);
     let _ = fs::remove_dir_all(&machine.folder);

@@ -40,6 +40,8 @@ pub(crate) struct Limits {
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Begin(usize),
+    /// A promise of the lane, and why it is not kept.
+    Broken(String),
     Exit {
         code: i32,
         text: String,
@@ -77,7 +79,7 @@ impl Machine {
     pub(crate) fn boot(&self, job: &Job, tell: &mut dyn FnMut(Event)) -> Result<Ending> {
         fs::create_dir_all(&self.folder)?;
         let (own, whole) = (self.folder.join("job.cpio"), self.folder.join("initrd.cpio"));
-        let init = job.pack(&own)?;
+        let init = job.pack(&self.image, &own)?;
         cpio::join(&whole, &[&self.image.base, &own])?;
         let console = self.folder.join("console.txt");
         fs::write(&console, "")?;
@@ -181,6 +183,7 @@ impl Event {
         let (name, line) = value.as_object()?.iter().next()?;
         let line = line.as_str()?.to_owned();
         match name.as_str() {
+            "broken" => Some(Self::Broken(line)),
             "ledger" => Some(Self::Ledger(line)),
             "stderr" => Some(Self::Stderr(line)),
             "stdout" => Some(Self::Stdout(line)),

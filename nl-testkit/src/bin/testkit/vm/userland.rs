@@ -14,11 +14,13 @@ use super::{
     apt::Apt,
     cpio::Archive,
     elf,
+    libraries::{C_LIBRARY, Suite, listed},
     tools::{command, run},
 };
 
-/// Fetches the programs and puts them, with the libraries they load, into the tree of a file system.
-pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path) -> Result {
+/// Fetches the programs and puts them, with the libraries they load, into the tree of a file system;
+/// `note` becomes a file about the libraries.
+pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path, note: &Path) -> Result {
     let packages = apt.with_dependencies(PACKAGES)?;
     let packages: Vec<_> = packages.into_iter().filter(|name| !UNUSED.contains(&name.as_str())).collect();
     apt.unpack(&packages, unpacked)?;
@@ -41,9 +43,15 @@ pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path) -> Result {
             needed.extend(loaded(&loader, unpacked, &from)?);
         }
     }
-    for (name, from) in needed {
+    for name in C_LIBRARY {
+        if let Ok(path) = locate(unpacked, &format!("{LIBRARIES}/{name}")) {
+            needed.insert((*name).to_owned(), path);
+        }
+    }
+    for (name, from) in &needed {
         fs::copy(from, libraries.join(name))?;
     }
+    Suite::write(note, &loader, needed.into_keys())?;
     // Distributions for netem.
     let tables = unpacked.join("usr/lib/tc");
     if tables.is_dir() {
@@ -91,21 +99,11 @@ pub(crate) fn pack(tree: &Path, to: impl Write) -> Result {
 }
 
 /// The libraries a program loads, by asking the loader that came with them.
-pub(crate) fn loaded(loader: &Path, unpacked: &Path, program: &Path) -> Result<BTreeMap<String, PathBuf>> {
+fn loaded(loader: &Path, unpacked: &Path, program: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let path = format!("{0}/usr/{LIBRARIES}:{0}/{LIBRARIES}", unpacked.display());
     let text =
         run(command(loader).args(["--inhibit-cache", "--library-path", &path, "--list"]).arg(program))?;
-    Ok(libraries(&text))
-}
-
-/// Reads lines like `libmnl.so.0 => /usr/lib/libmnl.so.0 (0x00007f…)`.
-pub(crate) fn libraries(text: &str) -> BTreeMap<String, PathBuf> {
-    let line = |line: &str| {
-        let (name, rest) = line.trim().split_once(" => ")?;
-        let path = rest.split(" (").next()?;
-        Some((name.to_owned(), PathBuf::from(path)))
-    };
-    text.lines().filter_map(line).filter(|(name, _)| !name.contains('/')).collect()
+    Ok(listed(&text))
 }
 
 fn locate(unpacked: &Path, path: &str) -> Result<PathBuf> {
@@ -125,9 +123,9 @@ const LIBRARIES: &str = "lib/x86_64-linux-gnu";
 const LOADER: &str = "ld-linux-x86-64.so.2";
 /// What busybox stands in for. It has an `ip` of its own, which nobody wants here.
 const APPLETS: &[&str] = &[
-    "awk", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "dmesg", "echo", "env", "expr",
-    "false", "find", "grep", "head", "hexdump", "id", "kill", "ln", "ls", "lsmod", "mkdir", "mktemp",
-    "modprobe", "mount", "mv", "nc", "nproc", "ping", "poweroff", "printf", "ps", "pwd", "readlink",
-    "realpath", "rm", "rmdir", "sed", "seq", "setpriv", "sleep", "sort", "stat", "sync", "sysctl", "tail",
-    "tee", "test", "timeout", "touch", "tr", "true", "umount", "uname", "uniq", "unshare", "wc", "xargs",
+    "awk", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "dmesg", "echo", "env", "expr", "false",
+    "find", "grep", "head", "hexdump", "id", "kill", "ln", "ls", "lsmod", "mkdir", "mktemp", "modprobe",
+    "mount", "mv", "nc", "nproc", "ping", "poweroff", "printf", "ps", "pwd", "readlink", "realpath", "rm",
+    "rmdir", "sed", "seq", "setpriv", "sleep", "sort", "stat", "sync", "sysctl", "tail", "tee", "test",
+    "timeout", "touch", "tr", "true", "umount", "uname", "uniq", "unshare", "wc", "xargs",
 ];
