@@ -1,0 +1,16 @@
+//! Qdiscs without classes of their own: those that go on the leaves of a class tree, and [`Clsact`] and [`Ingress`] where filters
+//! hang.
+
+mod clsact;
+mod fifo;
+mod fq_codel;
+mod netem;
+mod sfq;
+mod tbf;
+
+pub use clsact::{Clsact, Ingress};
+pub use fifo::{BfifoConfig, PfifoConfig};
+pub use fq_codel::FqCodelConfig;
+pub use netem::{NetemConfig, NetemLoss, NetemRate, NetemSlot};
+pub use sfq::{SfqConfig, SfqRed};
+pub use tbf::TbfConfig;

@@ -1,0 +1,97 @@
+//! Linux traffic control through netlink, for bandwidth managers, CNI plugins and test labs.
+//!
+//! # What it does
+//! Lists, adds, changes, replaces and deletes the [classes](class) of [HTB](htb), [HFSC](hfsc), [DRR](drr), [QFQ](qfq) and
+//! [ETS](ets), the [qdiscs](qdisc) they live in and those on their [leaves](leaf), with every option the kernel has for them. What is
+//! read has the type it was written with, and [statistics](stats) down to each kind's own counters. A
+//! [tree](tree) of them is described once and brought about with the fewest requests.
+//!
+//! Rates, sizes and times are types: bits and bytes cannot be mixed up. Nothing is clamped: what the kernel would refuse, move
+//! within its limits or quietly take for something else is an error that says the limit.
+//!
+//! # Example
+//! ```no_run
+//! use futures_util::TryStreamExt;
+//! use nl_core::{Connection, Protocol};
+//! use nl_tc::htb::{HtbClassConfig, HtbConfig};
+//! use nl_tc::leaf::FqCodelConfig;
+//! use nl_tc::{Rate, Tc, TcHandle};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> nl_core::Result<()> {
+//!     let tc = Tc::new(Connection::open(Protocol::Route)?);
+//!     let htb: TcHandle = "1:".parse()?;
+//!
+//!     // tc qdisc add dev eth0 root handle 1: htb default 20
+//!     tc.qdisc("eth0", TcHandle::ROOT).handle(htb).add(HtbConfig::new().default_class(0x20)).await?;
+//!     // tc class add dev eth0 parent 1: classid 1:20 htb rate 10mbit ceil 100mbit prio 1
+//!     let config = HtbClassConfig::new(Rate::mbit(10)).ceil(Rate::mbit(100)).prio(1);
+//!     tc.class("eth0", htb.class(0x20)).add(config).await?;
+//!     // tc qdisc add dev eth0 parent 1:20 fq_codel
+//!     tc.qdisc("eth0", htb.class(0x20)).add(FqCodelConfig::new()).await?;
+//!
+//!     // tc -s class show dev eth0
+//!     let mut classes = tc.classes("eth0").list().await?;
+//!     while let Some(class) = classes.try_next().await? {
+//!         println!("{class}: {} bytes sent", class.stats.bytes);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Permissions and namespaces
+//! Reading takes no privilege. Changing takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace, so an
+//! unprivileged user can do it in a user and network namespace of his own. Everything happens in the namespace the
+//! [`Connection`](nl_core::Connection) was opened in.
+//!
+//! # Features
+//! - `htb`, `hfsc`, `drr`, `qfq`, `ets`, `leaf` (on by default): the modules of those names. A kind whose feature is off is read
+//!   as [`Other`](class::ClassConfig::Other).
+//! - `tokio` (on by default): the handle [`Tc`]. Without it the crate encodes and decodes only.
+//! - `serde`: `Serialize` on what is read from the kernel.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+// What several kinds share is not cut up by kind.
+#![cfg_attr(
+    not(all(
+        feature = "drr",
+        feature = "ets",
+        feature = "hfsc",
+        feature = "htb",
+        feature = "leaf",
+        feature = "qfq"
+    )),
+    allow(dead_code, unused_imports, unused_macros, reason = "helpers of the kinds whose feature is off")
+)]
+
+pub mod class;
+mod config;
+#[cfg(feature = "drr")]
+pub mod drr;
+#[cfg(feature = "ets")]
+pub mod ets;
+pub mod filter;
+#[cfg(feature = "hfsc")]
+pub mod hfsc;
+#[cfg(feature = "htb")]
+pub mod htb;
+mod id;
+#[cfg(feature = "leaf")]
+pub mod leaf;
+mod message;
+pub mod qdisc;
+#[cfg(feature = "qfq")]
+pub mod qfq;
+pub mod stats;
+#[cfg(feature = "tokio")]
+mod tc;
+mod units;
+
+pub use id::TcHandle;
+pub use message::{
+    RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_NEWQDISC,
+    RTM_NEWTCLASS, RTM_NEWTFILTER, RTNLGRP_TC, TcMsg, TcVerb,
+};
+#[cfg(feature = "tokio")]
+pub use tc::{ClassEntry, Classes, FilterEntry, Filters, QdiscEntry, Qdiscs, Tc, TcObject};
+pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size};

@@ -1,0 +1,335 @@
+//! What class, qdisc and filter messages have in common.
+
+use std::fmt;
+
+use nl_core::attr::{Attr, Attrs, DecodeError};
+use nl_core::error::Schema;
+use nl_core::message::{FixedHeader, MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request};
+
+use crate::TcHandle;
+use crate::stats::{Estimator, Stats};
+use crate::units::Refusal;
+
+// `include/uapi/linux/rtnetlink.h`
+
+/// A qdisc that is there; also the request that makes one.
+pub const RTM_NEWQDISC: u16 = 36;
+/// A qdisc that is gone; also the request that removes one.
+pub const RTM_DELQDISC: u16 = 37;
+/// The request that reads qdiscs.
+pub const RTM_GETQDISC: u16 = 38;
+/// A class that is there; also the request that makes one.
+pub const RTM_NEWTCLASS: u16 = 40;
+/// A class that is gone; also the request that removes one.
+pub const RTM_DELTCLASS: u16 = 41;
+/// The request that reads classes.
+pub const RTM_GETTCLASS: u16 = 42;
+/// A filter that is there; also the request that makes one.
+pub const RTM_NEWTFILTER: u16 = 44;
+/// A filter that is gone; also the request that removes one.
+pub const RTM_DELTFILTER: u16 = 45;
+/// The request that reads filters.
+pub const RTM_GETTFILTER: u16 = 46;
+/// The multicast group of traffic control. Other people's reads of single objects come in it too, as if they were new.
+pub const RTNLGRP_TC: u32 = 4;
+
+pub(crate) const TCA_KIND: u16 = 1;
+pub(crate) const TCA_OPTIONS: u16 = 2;
+const TCA_STATS: u16 = 3;
+const TCA_XSTATS: u16 = 4;
+pub(crate) const TCA_RATE: u16 = 5;
+const TCA_STATS2: u16 = 7;
+pub(crate) const TCA_DUMP_INVISIBLE: u16 = 10;
+const TCA_CHAIN: u16 = 11;
+const TCA_HW_OFFLOAD: u16 = 12;
+pub(crate) const TCA_INGRESS_BLOCK: u16 = 13;
+pub(crate) const TCA_EGRESS_BLOCK: u16 = 14;
+
+/// The names of the top-level attributes, with those of one kind's options.
+macro_rules! tca {
+    ($($option:expr),* $(,)?) => {
+        &[
+            nl_core::error::AttrName::new($crate::message::TCA_KIND, "TCA_KIND"),
+            nl_core::error::AttrName::nest($crate::message::TCA_OPTIONS, "TCA_OPTIONS", &[$($option),*]),
+            nl_core::error::AttrName::new($crate::message::TCA_RATE, "TCA_RATE"),
+            nl_core::error::AttrName::new($crate::message::TCA_INGRESS_BLOCK, "TCA_INGRESS_BLOCK"),
+            nl_core::error::AttrName::new($crate::message::TCA_EGRESS_BLOCK, "TCA_EGRESS_BLOCK"),
+        ]
+    };
+}
+pub(crate) use tca;
+
+/// A schema from the names of a kind's options.
+macro_rules! schema {
+    ($($number:ident $name:literal $([$($inner:ident $word:literal),*])?),* $(,)?) => {
+        nl_core::error::Schema {
+            header_len: <$crate::TcMsg as nl_core::message::FixedHeader>::LEN,
+            attrs: $crate::message::tca![$($crate::message::name!($number $name $([$($inner $word),*])?)),*],
+            describe: $crate::message::describe,
+        }
+    };
+}
+pub(crate) use schema;
+
+macro_rules! name {
+    ($number:ident $name:literal) => { nl_core::error::AttrName::new($number, $name) };
+    ($number:ident $name:literal [$($inner:ident $word:literal),*]) => {
+        nl_core::error::AttrName::nest($number, $name, &[$(nl_core::error::AttrName::new($inner, $word)),*])
+    };
+}
+pub(crate) use name;
+
+/// For kinds whose options have no names, and requests without options.
+pub(crate) static PLAIN: Schema = Schema { header_len: TcMsg::LEN, attrs: tca![], describe };
+
+/// `struct tcmsg` of traffic control messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcMsg {
+    /// Address family; 0.
+    pub family: u8,
+    /// The interface.
+    pub index: u32,
+    /// The object's own name.
+    pub handle: TcHandle,
+    /// What it hangs on.
+    pub parent: TcHandle,
+    /// Of a class read: the qdisc on it. Of a qdisc read: references held. Of a filter: priority and protocol.
+    pub info: u32,
+}
+
+impl FixedHeader for TcMsg {
+    const LEN: usize = 20;
+    const NAME: &'static str = "tcmsg";
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.family, 0, 0, 0]);
+        for word in [self.index, self.handle.bits(), self.parent.bits(), self.info] {
+            out.extend_from_slice(&word.to_ne_bytes());
+        }
+    }
+
+    #[inline]
+    fn read(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let Some((h, rest)) = payload.split_first_chunk::<20>() else {
+            return Err(DecodeError::Short { what: Self::NAME, needed: Self::LEN, got: payload.len() });
+        };
+        let mut words = Fields(&h[4..]);
+        let header = Self {
+            family: h[0],
+            index: words.u32(),
+            handle: TcHandle::from_bits(words.u32()),
+            parent: TcHandle::from_bits(words.u32()),
+            info: words.u32(),
+        };
+        Ok((header, rest))
+    }
+}
+
+/// What to do with a class, a qdisc or a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TcVerb {
+    /// Make it; fails if it is there.
+    Add,
+    /// Change the one that is there.
+    Change,
+    /// Remove it.
+    Delete,
+    /// Make it, or change the one that is there.
+    Replace,
+}
+
+impl TcVerb {
+    pub(crate) const fn writes(self) -> bool {
+        !matches!(self, Self::Delete)
+    }
+
+    pub(crate) const fn creates(self) -> bool {
+        matches!(self, Self::Add | Self::Replace)
+    }
+
+    pub(crate) const fn nlm_flags(self) -> u16 {
+        match self {
+            Self::Add => NLM_F_CREATE | NLM_F_EXCL,
+            Self::Replace => NLM_F_CREATE | NLM_F_REPLACE,
+            Self::Change | Self::Delete => 0,
+        }
+    }
+}
+
+/// The word of `tc` for it, but for `delete`.
+impl fmt::Display for TcVerb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add => "add",
+            Self::Change => "change",
+            Self::Delete => "delete",
+            Self::Replace => "replace",
+        })
+    }
+}
+
+/// Any message of traffic control, taken apart.
+#[derive(Default)]
+pub(crate) struct Parts<'a> {
+    pub header: TcMsg,
+    pub kind: &'a str,
+    pub options: Option<&'a [u8]>,
+    pub estimator: Option<Estimator>,
+    pub stats: Stats,
+    /// The kind's own statistics, as bytes.
+    pub app: &'a [u8],
+    pub offloaded: bool,
+    pub ingress_block: Option<u32>,
+    pub egress_block: Option<u32>,
+    pub chain: Option<u32>,
+}
+
+impl<'a> Parts<'a> {
+    #[inline]
+    pub(crate) fn read(message: MessageRef<'a>) -> Result<Self, DecodeError> {
+        let (header, attrs) = message.header::<TcMsg>()?;
+        let mut parts = Self { header, ..Self::default() };
+        let (mut legacy, mut modern) = (None, None);
+        for attr in attrs {
+            let attr = attr?;
+            match attr.kind() {
+                TCA_KIND => parts.kind = attr.str()?,
+                TCA_OPTIONS => parts.options = Some(attr.value()),
+                TCA_STATS => legacy = Some(attr),
+                TCA_XSTATS => parts.app = attr.value(),
+                TCA_RATE => parts.estimator = Some(Estimator::from_wire(attr.array()?)),
+                TCA_STATS2 => modern = Some(attr),
+                TCA_CHAIN => parts.chain = Some(attr.u32()?),
+                TCA_HW_OFFLOAD => parts.offloaded = attr.u8()? != 0,
+                TCA_INGRESS_BLOCK => parts.ingress_block = Some(attr.u32()?),
+                TCA_EGRESS_BLOCK => parts.egress_block = Some(attr.u32()?),
+                _ => {}
+            }
+        }
+        match (modern, legacy) {
+            (Some(attr), _) => {
+                let (stats, app) = Stats::decode(attr.attrs())?;
+                parts.stats = stats;
+                parts.app = app.unwrap_or(parts.app);
+            }
+            (None, Some(attr)) => parts.stats = Stats::decode_legacy(attr)?,
+            (None, None) => {}
+        }
+        Ok(parts)
+    }
+
+    /// The options' bytes; none is the same as empty.
+    pub(crate) fn options(&self) -> &'a [u8] {
+        self.options.unwrap_or_default()
+    }
+}
+
+/// The operation and the object, from the request's own bytes.
+pub(crate) fn describe(message: MessageRef<'_>) -> String {
+    let verb = match (message.kind(), message.flags()) {
+        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, flags) if flags & NLM_F_REPLACE != 0 => "replace",
+        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, flags) if flags & NLM_F_CREATE != 0 => "add",
+        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, _) => "change",
+        (RTM_DELQDISC | RTM_DELTCLASS | RTM_DELTFILTER, _) => "delete",
+        _ => "list",
+    };
+    let what = match message.kind() {
+        RTM_NEWQDISC..=RTM_GETQDISC => "qdisc",
+        RTM_NEWTCLASS..=RTM_GETTCLASS => "class",
+        RTM_NEWTFILTER..=RTM_GETTFILTER => "filter",
+        _ => "traffic control",
+    };
+    let Ok(parts) = Parts::read(message) else { return format!("{verb} {what}") };
+    let words = match what {
+        "qdisc" => crate::qdisc::words(&parts),
+        "class" => crate::class::words(&parts),
+        _ => crate::filter::words(&parts),
+    };
+    format!("{verb} {what} dev #{}{words}", parts.header.index)
+}
+
+/// A request with its header and kind.
+pub(crate) fn start(
+    message: u16,
+    verb: TcVerb,
+    header: TcMsg,
+    kind: &str,
+    schema: &'static Schema,
+) -> Request {
+    let mut request = Request::new(message, schema).with_flags(verb.nlm_flags()).with_header(&header);
+    if verb.writes() && !kind.is_empty() {
+        request.attrs().str(TCA_KIND, kind);
+    }
+    request
+}
+
+/// Marks a request as bad input, if it is.
+pub(crate) fn judged(request: Request, refusal: Refusal) -> Request {
+    match refusal {
+        None => request,
+        Some(why) => request.refused(why),
+    }
+}
+
+pub(crate) fn check_index(index: u32) -> Refusal {
+    match index {
+        0 => Some("interface index 0; the first one is 1".into()),
+        _ => None,
+    }
+}
+
+/// The fields of a C structure in order. What is missing at the end is 0: the length is checked before.
+pub(crate) struct Fields<'a>(pub &'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        match self.0.split_first_chunk() {
+            Some((field, rest)) => {
+                self.0 = rest;
+                *field
+            }
+            None => [0; N],
+        }
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
+        self.take()
+    }
+
+    pub(crate) fn u8(&mut self) -> u8 {
+        u8::from_ne_bytes(self.take())
+    }
+
+    pub(crate) fn u32(&mut self) -> u32 {
+        u32::from_ne_bytes(self.take())
+    }
+
+    pub(crate) fn i32(&mut self) -> i32 {
+        i32::from_ne_bytes(self.take())
+    }
+
+    pub(crate) fn u64(&mut self) -> u64 {
+        u64::from_ne_bytes(self.take())
+    }
+
+    pub(crate) fn i64(&mut self) -> i64 {
+        i64::from_ne_bytes(self.take())
+    }
+}
+
+/// A C structure of at least `N` bytes: later kernels may append to it.
+pub(crate) fn at_least(kind: u16, bytes: &[u8], n: usize) -> Result<Fields<'_>, DecodeError> {
+    match bytes.len() {
+        len if len < n => Err(DecodeError::Length { kind, expected: n, got: len }),
+        _ => Ok(Fields(bytes)),
+    }
+}
+
+pub(crate) fn fields(attr: Attr<'_>, n: usize) -> Result<Fields<'_>, DecodeError> {
+    at_least(attr.kind(), attr.value(), n)
+}
+
+pub(crate) fn nest(options: &[u8]) -> Attrs<'_> {
+    Attrs::new(options)
+}

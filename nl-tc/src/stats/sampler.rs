@@ -1,0 +1,158 @@
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+use super::Stats;
+use crate::Rate;
+
+/// Turns readings of counters into rates.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use nl_tc::stats::{Sampler, Stats};
+/// use nl_tc::{Rate, TcHandle};
+///
+/// let mut sampler = Sampler::new();
+/// let (class, start) = (TcHandle::new(1, 0x10), Instant::now());
+/// let mut stats = Stats::default();
+/// assert_eq!(sampler.sample(class, start, &stats), None);
+/// stats.bytes = 2_500_000;
+/// let rates = sampler.sample(class, start + Duration::from_secs(2), &stats).unwrap();
+/// assert_eq!(rates.rate, Rate::mbit(10));
+/// ```
+///
+/// `K` tells the objects apart: a handle, or an interface and a handle.
+///
+/// # When counters begin anew
+/// A class that was deleted and made again counts from 0. That is seen when a 64-bit counter falls, and then only what was
+/// counted since is taken, with [`Rates::restarted`] set: never a number from below zero, nor a leap. If the new class has
+/// already counted more than the old one had, its counters look like the old one's; so say what you know:
+/// [`sample_all`](Self::sample_all) forgets what is no longer listed, and [`forget`](Self::forget) one object, say on the
+/// event of its deletion.
+#[derive(Clone, Debug)]
+pub struct Sampler<K> {
+    last: HashMap<K, Reading>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    at: Instant,
+    bytes: u64,
+    packets: u64,
+    drops: u32,
+    overlimits: u32,
+}
+
+/// What went on between two readings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Rates {
+    /// The time between them.
+    pub over: Duration,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// Packets sent.
+    pub packets: u64,
+    /// Packets dropped.
+    pub drops: u64,
+    /// How often a limit was hit.
+    pub overlimits: u64,
+    /// Bytes sent per second.
+    pub rate: Rate,
+    /// Packets sent per second.
+    pub packet_rate: f64,
+    /// Packets dropped per second.
+    pub drop_rate: f64,
+    /// The counters began anew in between: what was counted before that is missing.
+    pub restarted: bool,
+}
+
+impl<K> Default for Sampler<K> {
+    fn default() -> Self {
+        Self { last: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash> Sampler<K> {
+    /// One that has seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a reading, and gives the rates since the last one of the same object.
+    ///
+    /// `None` for the first reading, and for one that is not later than the last.
+    pub fn sample(&mut self, key: K, at: Instant, stats: &Stats) -> Option<Rates> {
+        let now = Reading {
+            at,
+            bytes: stats.bytes,
+            packets: stats.packets,
+            drops: stats.drops,
+            overlimits: stats.overlimits,
+        };
+        let last = self.last.insert(key, now)?;
+        now.since(&last)
+    }
+
+    /// Takes a reading of everything there is, and forgets what is not in it.
+    pub fn sample_all<'a>(
+        &mut self,
+        at: Instant,
+        all: impl IntoIterator<Item = (K, &'a Stats)>,
+    ) -> Vec<(K, Rates)>
+    where
+        K: Clone,
+    {
+        let mut before = std::mem::take(&mut self.last);
+        let mut rates = Vec::new();
+        for (key, stats) in all {
+            if let Some(last) = before.remove(&key) {
+                self.last.insert(key.clone(), last);
+            }
+            if let Some(sample) = self.sample(key.clone(), at, stats) {
+                rates.push((key, sample));
+            }
+        }
+        rates
+    }
+
+    /// Forgets an object: its next reading is the first.
+    pub fn forget(&mut self, key: &K) {
+        self.last.remove(key);
+    }
+}
+
+impl Reading {
+    fn since(&self, last: &Self) -> Option<Rates> {
+        let over = self.at.checked_duration_since(last.at).filter(|over| !over.is_zero())?;
+        // Counters of 64 bits do not wrap; one of 32 that fell by less than half its range did not either.
+        let fell = |now: u32, then: u32| now < then && now.wrapping_sub(then) > u32::MAX / 2;
+        let restarted = self.bytes < last.bytes
+            || self.packets < last.packets
+            || fell(self.drops, last.drops)
+            || fell(self.overlimits, last.overlimits);
+        let zero = Self { at: last.at, bytes: 0, packets: 0, drops: 0, overlimits: 0 };
+        let from = if restarted { &zero } else { last };
+        let (bytes, packets) = (self.bytes - from.bytes, self.packets - from.packets);
+        let drops = self.drops.wrapping_sub(from.drops).into();
+        let per_second = |count: u64| {
+            #[expect(clippy::cast_precision_loss, reason = "15 digits are enough for a rate")]
+            let count = count as f64;
+            count / over.as_secs_f64()
+        };
+        let rate = u128::from(bytes) * 1_000_000_000 / over.as_nanos();
+        Some(Rates {
+            over,
+            bytes,
+            packets,
+            drops,
+            overlimits: self.overlimits.wrapping_sub(from.overlimits).into(),
+            rate: Rate::bps(u64::try_from(rate).unwrap_or(u64::MAX)),
+            packet_rate: per_second(packets),
+            drop_rate: per_second(drops),
+            restarted,
+        })
+    }
+}

@@ -1,0 +1,110 @@
+use nl_core::dump::Dump;
+use nl_core::error::Ack;
+use nl_core::{Dev, Result};
+
+use super::Tc;
+use crate::filter::{Filter, FilterConfig, Matchall, list_request};
+use crate::{TcHandle, TcVerb};
+
+/// A filter to be added or deleted. The verb comes last and is the only `await`.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb is awaited"]
+pub struct FilterEntry<'a> {
+    tc: &'a Tc,
+    dev: Dev,
+    filter: Filter,
+}
+
+impl<'a> FilterEntry<'a> {
+    pub(super) fn new(tc: &'a Tc, dev: Dev, parent: TcHandle) -> Self {
+        Self { tc, dev, filter: Filter::new(0, parent, Matchall::new(TcHandle::NONE)) }
+    }
+
+    /// Asked in this place, 1 first; without it the kernel picks one when adding (`prio`).
+    pub fn priority(mut self, priority: u16) -> Self {
+        self.filter.priority = priority;
+        self
+    }
+
+    /// For this protocol, such as [`IPV4`](crate::filter::IPV4); without it for [all](crate::filter::ALL) (`protocol`).
+    pub fn protocol(mut self, protocol: u16) -> Self {
+        self.filter.protocol = protocol;
+        self
+    }
+
+    /// Of this number among those of the same priority, in the way of its kind (`handle`).
+    pub fn handle(mut self, handle: u32) -> Self {
+        self.filter.handle = handle;
+        self
+    }
+
+    /// Makes the filter.
+    ///
+    /// Equivalent: `tc filter add`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) without the qdisc, or where the kernel does not have the kind;
+    /// bad input, before the kernel is asked.
+    pub async fn add(mut self, config: impl Into<FilterConfig>) -> Result<Ack> {
+        self.filter.config = config.into();
+        self.send(TcVerb::Add).await
+    }
+
+    /// Removes the filter, or without a [handle](Self::handle) all of the priority, which must be given.
+    ///
+    /// Equivalent: `tc filter delete`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) if there is none; no priority, which would remove all filters.
+    pub async fn delete(self) -> Result<Ack> {
+        self.send(TcVerb::Delete).await
+    }
+
+    async fn send(self, verb: TcVerb) -> Result<Ack> {
+        let outcome = async {
+            let index = self.tc.index(&self.dev).await?;
+            self.tc.conn.ack(Filter { index, ..self.filter.clone() }.request(verb)).await
+        };
+        outcome.await.map_err(|error| {
+            error.during(|| {
+                let mut text = format!("{verb} filter dev {} parent {}", self.dev, self.filter.parent);
+                // Writing to a String cannot fail.
+                let _ = crate::filter::write_place(&mut text, self.filter.priority, self.filter.protocol);
+                if verb != TcVerb::Delete {
+                    text.push_str(&format!(" {}", self.filter.config));
+                }
+                text
+            })
+        })
+    }
+}
+
+/// The filters on a qdisc or class.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb is awaited"]
+pub struct Filters<'a> {
+    tc: &'a Tc,
+    dev: Dev,
+    parent: TcHandle,
+}
+
+impl<'a> Filters<'a> {
+    pub(super) fn new(tc: &'a Tc, dev: Dev, parent: TcHandle) -> Self {
+        Self { tc, dev, parent }
+    }
+
+    /// Lists them: a stream in constant memory.
+    ///
+    /// The kernel lists more than was added: a filter of no number for each priority, and the tables of `u32`.
+    ///
+    /// Equivalent: `tc filter show`. Needs no privilege.
+    ///
+    /// # Errors
+    /// No such device.
+    pub async fn list(self) -> Result<Dump<Filter>> {
+        let Self { tc, dev, parent } = self;
+        let index =
+            tc.index(&dev).await.map_err(|error| error.during(|| format!("list filters dev {dev}")))?;
+        Ok(tc.conn.dump(list_request(index, parent), |message| Filter::decode(message).map(Some)))
+    }
+}

@@ -1,0 +1,164 @@
+//! The handle.
+
+mod class;
+mod filter;
+mod qdisc;
+
+use nl_core::batch::Batch;
+use nl_core::message::Request;
+use nl_core::{Connection, Dev, Error, Protocol, Result};
+
+use crate::class::Class;
+use crate::filter::Filter;
+use crate::qdisc::Qdisc;
+use crate::{TcHandle, TcVerb};
+
+pub use class::{ClassEntry, Classes};
+pub use filter::{FilterEntry, Filters};
+pub use qdisc::{QdiscEntry, Qdiscs};
+
+/// Traffic control of a namespace. Cheap to clone.
+///
+#[cfg_attr(feature = "htb", doc = "```no_run")]
+#[cfg_attr(not(feature = "htb"), doc = "```ignore")]
+/// use nl_core::{Connection, Protocol};
+/// use nl_tc::htb::{HtbClassConfig, HtbConfig};
+/// use nl_tc::{Rate, Tc, TcHandle};
+///
+/// # async fn example() -> nl_core::Result<()> {
+/// let tc = Tc::new(Connection::open(Protocol::Route)?);
+/// let qdisc = TcHandle::new(1, 0);
+/// tc.qdisc("eth0", TcHandle::ROOT).handle(qdisc).add(HtbConfig::new().default_class(0x10)).await?;
+/// tc.class("eth0", qdisc.class(0x10)).add(HtbClassConfig::new(Rate::mbit(10)).ceil(Rate::mbit(100))).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tc {
+    conn: Connection,
+}
+
+impl Tc {
+    /// Over this connection, which must be one to [`Protocol::Route`].
+    #[must_use]
+    pub fn new(conn: Connection) -> Self {
+        Self { conn }
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// One class, to be added, changed, deleted or read.
+    pub fn class(&self, dev: impl Into<Dev>, handle: TcHandle) -> ClassEntry<'_> {
+        ClassEntry::new(self, dev.into(), handle)
+    }
+
+    /// The classes of a device, or those that match, to be listed.
+    pub fn classes(&self, dev: impl Into<Dev>) -> Classes<'_> {
+        Classes::new(self, dev.into())
+    }
+
+    /// The qdisc in a place of a device, to be added, changed, deleted or read: on the device itself
+    /// ([`TcHandle::ROOT`]), on a class, or where clsact is ([`TcHandle::CLSACT`]).
+    pub fn qdisc(&self, dev: impl Into<Dev>, parent: TcHandle) -> QdiscEntry<'_> {
+        QdiscEntry::new(self, dev.into(), parent)
+    }
+
+    /// All qdiscs, or those that match, to be listed.
+    pub fn qdiscs(&self) -> Qdiscs<'_> {
+        Qdiscs::new(self)
+    }
+
+    /// A filter on a qdisc or class, to be added or deleted.
+    pub fn filter(&self, dev: impl Into<Dev>, parent: TcHandle) -> FilterEntry<'_> {
+        FilterEntry::new(self, dev.into(), parent)
+    }
+
+    /// The filters on a qdisc or class, to be listed.
+    pub fn filters(&self, dev: impl Into<Dev>, parent: TcHandle) -> Filters<'_> {
+        Filters::new(self, dev.into(), parent)
+    }
+
+    /// Thousands of changes in few system calls: a stream of one result per change, in order.
+    ///
+    #[cfg_attr(feature = "htb", doc = "```no_run")]
+    #[cfg_attr(not(feature = "htb"), doc = "```ignore")]
+    /// use nl_tc::class::Class;
+    /// use nl_tc::htb::HtbClassConfig;
+    /// use nl_tc::{Rate, Tc, TcHandle, TcVerb};
+    ///
+    /// # async fn example(tc: Tc, index: u32) -> nl_core::Result<()> {
+    /// let class = |minor| Class::new(index, TcHandle::new(1, minor), HtbClassConfig::new(Rate::mbit(1)));
+    /// let summary = tc.batch((1..=4000).map(|minor| (TcVerb::Add, class(minor)))).summarize(10).await;
+    /// println!("{} added, {} refused", summary.succeeded, summary.failed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// See [`nl_core::batch`]. Devices are given by index here, and what the verbs of a [`ClassEntry`] look up first is not looked
+    /// up: that the qdisc is of the class's kind, and that the parent of an HTB class is there.
+    pub fn batch<I, O>(&self, changes: I) -> Batch<impl Iterator<Item = Request> + use<I, O>>
+    where
+        I: IntoIterator<Item = (TcVerb, O)>,
+        O: Into<TcObject>,
+    {
+        self.conn.batch(changes.into_iter().map(|(verb, object)| object.into().request(verb)))
+    }
+
+    fn on_route(&self) -> Result<()> {
+        match self.conn.protocol() {
+            Protocol::Route => Ok(()),
+            other => Err(Error::usage(format!("traffic control is on NETLINK_ROUTE, not {other}"))),
+        }
+    }
+
+    async fn index(&self, dev: &Dev) -> Result<u32> {
+        self.on_route()?;
+        self.conn.link_index(dev).await
+    }
+}
+
+/// A class, a qdisc or a filter, for a batch of them.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum TcObject {
+    /// A class.
+    Class(Class),
+    /// A filter.
+    Filter(Filter),
+    /// A qdisc.
+    Qdisc(Qdisc),
+}
+
+impl TcObject {
+    /// The request that does this with it.
+    #[must_use]
+    pub fn request(&self, verb: TcVerb) -> Request {
+        match self {
+            Self::Class(class) => class.request(verb),
+            Self::Filter(filter) => filter.request(verb),
+            Self::Qdisc(qdisc) => qdisc.request(verb),
+        }
+    }
+}
+
+impl From<Class> for TcObject {
+    fn from(class: Class) -> Self {
+        Self::Class(class)
+    }
+}
+
+impl From<Filter> for TcObject {
+    fn from(filter: Filter) -> Self {
+        Self::Filter(filter)
+    }
+}
+
+impl From<Qdisc> for TcObject {
+    fn from(qdisc: Qdisc) -> Self {
+        Self::Qdisc(qdisc)
+    }
+}

@@ -1,0 +1,218 @@
+use std::fmt::Write as _;
+
+use nl_core::dump::Dump;
+use nl_core::error::Ack;
+use nl_core::message::Request;
+use nl_core::{Dev, Error, Result};
+
+use super::Tc;
+use crate::message::{PLAIN, RTM_GETQDISC};
+use crate::qdisc::{Qdisc, QdiscConfig, QdiscFilter};
+use crate::stats::Estimator;
+use crate::{TcHandle, TcMsg, TcVerb};
+
+/// One qdisc to be added, changed, deleted or read. The verb comes last and is the only `await`.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb is awaited"]
+pub struct QdiscEntry<'a> {
+    tc: &'a Tc,
+    dev: Dev,
+    qdisc: Qdisc,
+}
+
+impl<'a> QdiscEntry<'a> {
+    pub(super) fn new(tc: &'a Tc, dev: Dev, parent: TcHandle) -> Self {
+        Self { tc, dev, qdisc: Qdisc::at(0, parent) }
+    }
+
+    /// Of this name, `1:` to `fffe:`; without it the kernel picks one (`handle`).
+    pub fn handle(mut self, handle: TcHandle) -> Self {
+        self.qdisc.handle = handle;
+        self
+    }
+
+    /// With a rate estimator (`estimator`).
+    pub fn estimator(mut self, estimator: Estimator) -> Self {
+        self.qdisc.estimator = Some(estimator);
+        self
+    }
+
+    /// With filters shared with other devices for what comes in (`ingress_block`).
+    pub fn ingress_block(mut self, block: u32) -> Self {
+        self.qdisc.ingress_block = Some(block);
+        self
+    }
+
+    /// With filters shared with other devices for what goes out (`egress_block`).
+    pub fn egress_block(mut self, block: u32) -> Self {
+        self.qdisc.egress_block = Some(block);
+        self
+    }
+
+    /// Makes the qdisc, in place of the one the kernel puts there by itself; fails if there is another.
+    ///
+    /// Equivalent: `tc qdisc add`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// `EEXIST` ([`is_exists`](nl_core::Error::is_exists)); `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) without
+    /// the parent, or where the kernel does not have the kind; bad input, before the kernel is asked.
+    pub async fn add(self, config: impl Into<QdiscConfig>) -> Result<Ack> {
+        self.write(TcVerb::Add, config.into()).await
+    }
+
+    /// Changes the qdisc that is there. HTB, DRR, QFQ cannot be changed.
+    ///
+    /// Equivalent: `tc qdisc change`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) if it is not there; `EINVAL` if it is of another kind, or
+    /// cannot be changed; bad input, before the kernel is asked.
+    pub async fn change(self, config: impl Into<QdiscConfig>) -> Result<Ack> {
+        self.write(TcVerb::Change, config.into()).await
+    }
+
+    /// Makes the qdisc, in place of the one that is there: what hung on that is gone. But one of the same name and kind is
+    /// [changed](Self::change).
+    ///
+    /// Equivalent: `tc qdisc replace`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add) but for `EEXIST`.
+    pub async fn replace(self, config: impl Into<QdiscConfig>) -> Result<Ack> {
+        self.write(TcVerb::Replace, config.into()).await
+    }
+
+    /// Removes the qdisc, with its classes, their qdiscs and its filters.
+    ///
+    /// Equivalent: `tc qdisc delete`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) if there is none but the kernel's own; `EINVAL` if it has another
+    /// [name](Self::handle).
+    pub async fn delete(self) -> Result<Ack> {
+        let outcome = async {
+            let index = self.tc.index(&self.dev).await?;
+            let qdisc = Qdisc { index, ..self.qdisc.clone() };
+            self.tc.conn.ack(qdisc.request(TcVerb::Delete)).await
+        };
+        outcome.await.map_err(|error| error.during(|| self.describe("delete", None)))
+    }
+
+    /// Reads the qdisc, with its statistics.
+    ///
+    /// Out of the list of all, for the kernel tells an answer about one qdisc to everybody who listens for events, as if it
+    /// were new.
+    ///
+    /// Equivalent: `tc -s qdisc show dev DEV root`. Needs no privilege.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) if there is none in this place; `EINVAL` if it has another
+    /// [name](Self::handle); no such device.
+    pub async fn get(self) -> Result<Qdisc> {
+        let outcome = async {
+            let index = self.tc.index(&self.dev).await?;
+            let Qdisc { parent, handle, .. } = self.qdisc;
+            let filter = QdiscFilter {
+                index: Some(index),
+                parent: Some(parent),
+                handle: (!handle.is_none()).then_some(handle),
+                invisible: true,
+            };
+            if let Some(qdisc) = self.tc.qdiscs_matching(filter.clone()).collect_all().await?.pop() {
+                return Ok(qdisc);
+            }
+            // A refusal is for us alone.
+            let header = TcMsg { index, handle, parent, ..TcMsg::default() };
+            self.tc.conn.ack(Request::new(RTM_GETQDISC, &PLAIN).with_header(&header)).await?;
+            let found = self.tc.qdiscs_matching(filter).collect_all().await?.pop();
+            found.ok_or_else(|| Error::usage("there is none but the kernel's own"))
+        };
+        outcome.await.map_err(|error| error.during(|| self.describe("get", None)))
+    }
+
+    async fn write(self, verb: TcVerb, config: QdiscConfig) -> Result<Ack> {
+        let outcome = async {
+            let index = self.tc.index(&self.dev).await?;
+            let qdisc = Qdisc { index, config: config.clone(), ..self.qdisc.clone() };
+            self.tc.conn.ack(qdisc.request(verb)).await
+        };
+        outcome.await.map_err(|error| error.during(|| self.describe(&verb.to_string(), Some(&config))))
+    }
+
+    fn describe(&self, verb: &str, config: Option<&QdiscConfig>) -> String {
+        let mut text = format!("{verb} qdisc dev {}", self.dev);
+        // Writing to a String cannot fail.
+        let _ = crate::qdisc::write_place(&mut text, self.qdisc.parent, self.qdisc.handle);
+        if let Some(config) = config {
+            let _ = write!(text, " {config}");
+        }
+        text
+    }
+}
+
+impl Tc {
+    pub(super) fn qdiscs_matching(&self, filter: QdiscFilter) -> Dump<Qdisc> {
+        self.conn.dump(filter.list_request(), move |message| {
+            let qdisc = Qdisc::decode(message)?;
+            Ok(filter.matches(&qdisc).then_some(qdisc))
+        })
+    }
+}
+
+/// All qdiscs, or those that match. The verb comes last and is the only `await`.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb is awaited"]
+pub struct Qdiscs<'a> {
+    tc: &'a Tc,
+    dev: Option<Dev>,
+    filter: QdiscFilter,
+}
+
+impl<'a> Qdiscs<'a> {
+    pub(super) fn new(tc: &'a Tc) -> Self {
+        Self { tc, dev: None, filter: QdiscFilter::default() }
+    }
+
+    /// On this device. Filtered by the kernel from 7.2 on, and before while reading.
+    pub fn dev(mut self, dev: impl Into<Dev>) -> Self {
+        self.dev = Some(dev.into());
+        self
+    }
+
+    /// In this place. Filtered while reading.
+    pub fn parent(mut self, parent: TcHandle) -> Self {
+        self.filter.parent = Some(parent);
+        self
+    }
+
+    /// Of this name. Filtered as by [`dev`](Self::dev).
+    pub fn handle(mut self, handle: TcHandle) -> Self {
+        self.filter.handle = Some(handle);
+        self
+    }
+
+    /// Also those that the kernel put on classes by itself (`invisible`).
+    pub fn invisible(mut self) -> Self {
+        self.filter.invisible = true;
+        self
+    }
+
+    /// Lists them with their statistics: a stream in constant memory.
+    ///
+    /// Equivalent: `tc -s qdisc show`. Needs no privilege.
+    ///
+    /// The kernel does not notice when qdiscs are added or deleted while they are listed: some may then be missed or shown
+    /// twice.
+    ///
+    /// # Errors
+    /// No such device.
+    pub async fn list(self) -> Result<Dump<Qdisc>> {
+        let Self { tc, dev, mut filter } = self;
+        tc.on_route().map_err(|error| error.during(|| "list qdiscs".into()))?;
+        if let Some(dev) = dev {
+            let index = tc.index(&dev).await;
+            filter.index = Some(index.map_err(|error| error.during(|| format!("list qdiscs dev {dev}")))?);
+        }
+        Ok(tc.qdiscs_matching(filter))
+    }
+}

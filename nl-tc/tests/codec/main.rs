@@ -1,0 +1,41 @@
+//! The codec without a kernel: golden bytes, arbitrary values, arbitrary bytes, every refusal.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
+mod admission;
+mod arbitrary;
+mod curves;
+#[cfg(target_endian = "little")]
+mod golden;
+mod refusals;
+mod sampler;
+#[cfg(feature = "serde")]
+mod serialize;
+mod units;
+
+use nl_core::message::{NLM_F_ACK, Request};
+
+/// Bytes from the notation of a hex dump.
+fn unhex(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+/// As captured: acknowledged, with sequence number 1.
+fn sent(request: Request) -> Vec<u8> {
+    let mut bytes = request.with_flags(NLM_F_ACK).encoded().unwrap().to_vec();
+    bytes[8] = 1;
+    bytes
+}
+
+/// What the request is refused with.
+fn refused(mut request: Request) -> String {
+    match request.encoded() {
+        Ok(_) => panic!("not refused"),
+        Err(error) => error.to_string(),
+    }
+}
