@@ -96,8 +96,8 @@ fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
     let built = workspace.build_static(&which(&choice.packages))?;
     let lane = |series| {
         let works = built.iter().cloned().map(|executable| Work::new(executable, choice.filter.as_ref()));
-        let everything = choice.packages.is_empty() && choice.filter.is_none();
-        Vm { probe: everything, ..Vm::new(series, works.collect()) }
+        let probe = choice.filter.is_none();
+        Vm { probe, ..Vm::new(series, works.collect()) }
     };
     Ok(series.into_iter().map(lane).collect())
 }

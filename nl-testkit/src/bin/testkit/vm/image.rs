@@ -51,7 +51,7 @@ impl Image {
         match (Self::resolve(&cache, series), known) {
             (Ok(image), _) => Ok(image),
             (Err(error), Some((image, _))) => {
-                println!("{}: Debian cannot be asked, using {}: {error}", series.lane, image.about);
+                eprintln!("{}: Debian cannot be asked, using {}: {error}", series.lane, image.about);
                 Ok(image)
             }
             (Err(error), None) => Err(error),
@@ -79,13 +79,13 @@ impl Image {
     }
 
     fn resolve(cache: &Path, series: Series) -> Result<Self> {
-        println!("{}: looking for the newest kernel in {}", series.lane, series.suite);
+        eprintln!("{}: looking for the newest kernel in {}", series.lane, series.suite);
         let apt = Apt::update(cache, series.suite)?;
         let plan = Plan::of(&apt, series)?;
         let images = cache.join("images");
         let folder = images.join(&plan.name);
         if !folder.is_dir() {
-            println!("{}: fetching {}", series.lane, plan.about);
+            eprintln!("{}: fetching {}", series.lane, plan.about);
             let new = images.join(format!("new-{}-{}", series.lane, process::id()));
             let built = plan.build(&apt, &new).and_then(|()| Ok(fs::rename(&new, &folder)?));
             if let Err(error) = built {

@@ -30,7 +30,7 @@ pub(crate) fn ensure() -> Result {
         )
         .into());
     }
-    println!("installing {names}");
+    eprintln!("installing {names}");
     let mut update = command("apt-get");
     update.args(["update", "-qq"]);
     run(&mut update)?;
