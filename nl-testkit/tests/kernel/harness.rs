@@ -88,7 +88,7 @@ fn an_unmet_need_is_a_skip_with_its_reason(_lab: Lab) -> Result {
 
 #[nl_testkit::test]
 fn an_unmet_need_is_listed_as_ignored_and_fails_when_forced(_lab: Lab) -> Result {
-    let list = planted(&["--list", "--format", "terse", "--ignored", "planted::"]).output()?;
+    let list = planted(&["--list", "--format", "terse", "--ignored", "planted::needs_"]).output()?;
     let list = String::from_utf8(list.stdout)?;
     assert_eq!(list, "planted::needs_what_no_kernel_has: test\nplanted::needs_two_things: test\n");
     let run = Run::of(&["--ignored", "--exact", "planted::needs_two_things"])?;

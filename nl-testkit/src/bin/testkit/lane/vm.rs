@@ -194,7 +194,9 @@ pub(crate) fn settings(accel: Accel) -> BTreeMap<String, String> {
     }
     for (name, value) in std::env::vars() {
         let is_ours = name.starts_with("NL_TESTKIT_")
-            && !["CACHE", "LANE", "LEDGER", "PROMISES", "REFRESH"].iter().any(|end| name.ends_with(end));
+            && !["CACHE", "KEEP", "LANE", "LEDGER", "PROMISES", "REFRESH"]
+                .iter()
+                .any(|end| name.ends_with(end));
         if is_ours || name.starts_with("RUST_") {
             settings.insert(name, value);
         }

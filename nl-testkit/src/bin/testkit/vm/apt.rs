@@ -143,7 +143,10 @@ impl Apt {
             // As root apt downloads as a user of its own, who may not write here.
             ("APT::Sandbox::User", "root".to_owned()),
             ("Acquire::Languages", "none".to_owned()),
-            ("Acquire::Retries", "3".to_owned()),
+            // Without a network there is a kernel from the last time.
+            ("Acquire::http::Timeout", "20".to_owned()),
+            ("Acquire::https::Timeout", "20".to_owned()),
+            ("Acquire::Retries", "2".to_owned()),
         ] {
             command.arg("-o").arg(format!("{key}={value}"));
         }
