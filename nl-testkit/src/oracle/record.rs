@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fs,
     io::{self, Read},
-    os::fd::OwnedFd,
     process::{Command, ExitStatus, Stdio},
     thread,
     time::Duration,
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 
 use super::{
     shape::{messages, u16_at},
-    sys::{self, Stop, Traced},
+    sys::{self, Stop, Tap, Traced},
 };
 use crate::{Error, Node, Output, Result};
 
@@ -49,40 +48,33 @@ impl Sent {
 #[derive(Debug)]
 pub struct Recording {
     place: String,
-    socket: OwnedFd,
-    buffer: Vec<u8>,
+    tap: Tap,
 }
 
 impl Recording {
     /// The requests sent since the recording began, or since the last call, in order.
     ///
-    /// A request is in it as soon as it was sent. The kernel does not tell requests from what it sends itself, so
-    /// they are known by `NLM_F_REQUEST`; a kernel asking a neighbour daemon (`app_solicit`) sets it too.
+    /// A request is in it as soon as it was sent, as it was sent. The kernel does not tell requests from what it sends
+    /// itself, so they are known by `NLM_F_REQUEST`; a kernel asking a neighbour daemon (`app_solicit`) sets it too.
     ///
     /// # Errors
     ///
-    /// When the kernel dropped packets because too many were not taken, or what passed is no netlink.
+    /// When more than 128 datagrams were sent since the last call, one of more than about 64 KiB was, or what passed is
+    /// no netlink.
     pub fn take(&mut self) -> Result<Vec<Sent>> {
         let failed = |what: String| Error::from(format!("recording of {}: {what}", self.place));
         let mut sent = Vec::new();
-        while let Some(packet) =
-            sys::packet(&self.socket, &mut self.buffer).map_err(|error| failed(error.to_string()))?
-        {
-            let Some(datagram) = self.buffer.get(..packet.size) else {
-                return Err(failed(format!("a datagram of {} bytes", packet.size)));
-            };
+        while let Some(packet) = self.tap.packet() {
             if packet.direction == PACKET_USER {
                 continue;
             }
-            let found = messages(datagram).map_err(|error| failed(error.to_string()))?;
-            for message in found {
-                let one = Sent { protocol: packet.protocol, message: message.to_vec() };
-                if one.flags() & NLM_F_REQUEST != 0 {
-                    sent.push(one);
-                }
+            if packet.size != packet.bytes.len() {
+                return Err(failed(format!("a datagram of {} bytes is too long", packet.size)));
             }
+            let found = messages(&packet.bytes).map_err(|error| failed(error.to_string()))?;
+            sent.extend(found.into_iter().map(|m| Sent { protocol: packet.protocol, message: m.to_vec() }));
         }
-        match sys::drops(&self.socket) {
+        match self.tap.drops() {
             Ok(0) => Ok(sent),
             Ok(drops) => Err(failed(format!("{drops} datagrams were lost; take() more often"))),
             Err(error) => Err(failed(error.to_string())),
@@ -105,10 +97,10 @@ impl Node {
         self.add_link(&name, "nlmon").await?;
         self.up(&name).await?;
         let index = self.index_of(&name).await?;
-        let opened = self.open(move || sys::tap(index)).await;
-        let socket = opened.map_err(|error| self.error("record netlink", error))?;
+        let opened = self.open(move || Tap::open(index)).await;
+        let tap = opened.map_err(|error| self.error("record netlink", error))?;
         let place = format!("node \"{}\"", self.name());
-        Ok(Recording { place, socket, buffer: vec![0; BUFFER] })
+        Ok(Recording { place, tap })
     }
 
     /// Runs a command line split at white space, and returns the netlink requests it sent and how it ended.
@@ -248,8 +240,6 @@ const SENDMSG: c_long = libc::SYS_sendmsg;
 const SENDTO: c_long = libc::SYS_sendto;
 const SENDMMSG: c_long = libc::SYS_sendmmsg;
 const WORD: usize = size_of::<usize>();
-const NLM_F_REQUEST: u16 = 1;
 /// On its way to a program; see include/uapi/linux/if_packet.h.
 const PACKET_USER: u8 = 6;
-const BUFFER: usize = 1 << 20;
 const DEADLINE: Duration = Duration::from_secs(30);

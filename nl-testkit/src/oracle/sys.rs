@@ -3,95 +3,139 @@
 use std::{
     io, mem,
     os::{
-        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Command, ExitStatus},
     ptr,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use libc::{c_int, c_long, pid_t};
 
 /// A packet on an nlmon device.
 pub(super) struct Packet {
-    /// Its full size, which may exceed the buffer's.
+    /// Its full size, which may exceed that of `bytes`.
     pub(super) size: usize,
     /// The netlink protocol it is of.
     pub(super) protocol: u16,
     /// `PACKET_KERNEL`, `PACKET_USER` or `PACKET_OUTGOING`.
     pub(super) direction: u8,
+    pub(super) bytes: Vec<u8>,
 }
 
-/// Opens a packet socket that sees what passes the interface, the kernel's own "outgoing" packets included.
-pub(super) fn tap(index: u32) -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    let all = u16::try_from(libc::ETH_P_ALL).unwrap_or(3).to_be();
-    // SAFETY: socket takes integers; the descriptor it returns is new and owned by nobody else.
-    let fd = unsafe { OwnedFd::from_raw_fd(check(libc::socket(libc::AF_PACKET, kind, 0))?) };
-    let bytes: c_int = 8 << 20;
-    // SAFETY: the option reads one int from a live local. Forcing needs privilege; the plain one is bounded.
-    unsafe {
-        for option in [libc::SO_RCVBUF, libc::SO_RCVBUFFORCE] {
-            let value = ptr::from_ref(&bytes).cast();
-            libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, value, length_of::<c_int>());
+/// A packet socket that sees the requests that pass an interface, the kernel's own "outgoing" packets included.
+///
+/// The packets are taken from a ring, into which the kernel copies them when they pass. A socket that is read would show
+/// them as they are then: the kernel works on requests in place, for one it clears flags of FDB requests it has granted.
+#[derive(Debug)]
+pub(super) struct Tap {
+    fd: OwnedFd,
+    ring: ptr::NonNull<u8>,
+    next: usize,
+}
+
+// SAFETY: the mapping belongs to the tap alone, and is touched through `&mut self` or when it is dropped.
+unsafe impl Send for Tap {}
+
+impl Tap {
+    pub(super) fn open(index: u32) -> io::Result<Self> {
+        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        // SAFETY: socket takes integers; the descriptor it returns is new and owned by nobody else.
+        let fd = unsafe { OwnedFd::from_raw_fd(check(libc::socket(libc::AF_PACKET, kind, 0))?) };
+        set_option(&fd, libc::SOL_PACKET, libc::PACKET_VERSION, &TPACKET_V2)?;
+        // struct tpacket_req: block size, blocks, frame size, frames.
+        let size = |size: usize| u32::try_from(size).map_err(io::Error::other);
+        let ring = [size(FRAME)?, size(FRAMES)?, size(FRAME)?, size(FRAMES)?];
+        set_option(&fd, libc::SOL_PACKET, libc::PACKET_RX_RING, &ring)?;
+        let instruction = |code: u32, jt, jf, k| {
+            let code = u16::try_from(code).map_err(io::Error::other)?;
+            io::Result::Ok(libc::sock_filter { code, jt, jf, k })
+        };
+        let low_byte_of_flags = if cfg!(target_endian = "little") { 6 } else { 7 };
+        let mut filter = [
+            instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, low_byte_of_flags)?,
+            instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, NLM_F_REQUEST)?,
+            instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX)?,
+            instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0)?,
+        ];
+        let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+        set_option(&fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping of the whole ring, at an address the kernel chooses.
+        let ring = unsafe {
+            libc::mmap(ptr::null_mut(), FRAME * FRAMES, access, libc::MAP_SHARED, fd.as_raw_fd(), 0)
+        };
+        if ring == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
         }
+        let ring = ptr::NonNull::new(ring.cast()).ok_or_else(|| io::Error::other("mapped at 0"))?;
+        let tap = Self { fd, ring, next: 0 };
+        // SAFETY: sockaddr_ll is plain integers, for which all zeroes is a valid value.
+        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+        address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
+        address.sll_protocol = u16::try_from(libc::ETH_P_ALL).unwrap_or(3).to_be();
+        address.sll_ifindex = c_int::try_from(index).map_err(io::Error::other)?;
+        let length = length_of::<libc::sockaddr_ll>();
+        // SAFETY: the address is a live sockaddr_ll and the length is its size.
+        check(unsafe { libc::bind(tap.fd.as_raw_fd(), ptr::from_ref(&address).cast(), length) })?;
+        Ok(tap)
     }
-    // SAFETY: sockaddr_ll is plain integers, for which all zeroes is a valid value.
-    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
-    address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
-    address.sll_protocol = all;
-    address.sll_ifindex = c_int::try_from(index).map_err(io::Error::other)?;
-    let length = length_of::<libc::sockaddr_ll>();
-    // SAFETY: the address is a live sockaddr_ll and the length is its size.
-    check(unsafe { libc::bind(fd.as_raw_fd(), ptr::from_ref(&address).cast(), length) })?;
-    Ok(fd)
+
+    /// Takes the next packet; `None` when there is none.
+    pub(super) fn packet(&mut self) -> Option<Packet> {
+        // SAFETY: `next` is below FRAMES, so the frame is inside the mapping. Its first word is the status, aligned as
+        // the frame is; the kernel and we hand the frame to each other through it.
+        let (frame, status) = unsafe {
+            let frame = self.ring.add(self.next * FRAME);
+            (frame, AtomicU32::from_ptr(frame.cast().as_ptr()))
+        };
+        if status.load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
+            return None;
+        }
+        // SAFETY: the frame is ours until the status says otherwise. It holds a tpacket2_hdr, a sockaddr_ll behind it
+        // (32 bytes in, see TPACKET_ALIGN), and the packet, whose place in the frame is bounded here.
+        let packet = unsafe {
+            let header: libc::tpacket2_hdr = frame.cast().read();
+            let address: libc::sockaddr_ll = frame.add(BEHIND_HEADER).cast().read();
+            let start = usize::from(header.tp_mac).min(FRAME);
+            let length = usize::try_from(header.tp_snaplen).unwrap_or(0).min(FRAME - start);
+            let bytes = std::slice::from_raw_parts(frame.add(start).as_ptr(), length).to_vec();
+            Packet {
+                size: usize::try_from(header.tp_len).unwrap_or(usize::MAX),
+                protocol: u16::from_be(address.sll_protocol),
+                direction: address.sll_pkttype,
+                bytes,
+            }
+        };
+        status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        self.next = (self.next + 1) % FRAMES;
+        Some(packet)
+    }
+
+    /// How many packets found no place since the last call.
+    pub(super) fn drops(&self) -> io::Result<u32> {
+        let mut statistics = [0_u32; 2];
+        let mut length = length_of::<[u32; 2]>();
+        // SAFETY: the option writes a tpacket_stats, two u32, into a live local of that size.
+        check(unsafe {
+            libc::getsockopt(
+                self.fd.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_STATISTICS,
+                ptr::from_mut(&mut statistics).cast(),
+                &raw mut length,
+            )
+        })?;
+        Ok(statistics[1])
+    }
 }
 
-/// Receives a packet without waiting; `None` when there is none.
-pub(super) fn packet(fd: &impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Packet>> {
-    // SAFETY: sockaddr_ll is plain integers, for which all zeroes is a valid value.
-    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
-    let mut length = length_of::<libc::sockaddr_ll>();
-    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-    // SAFETY: the kernel writes at most buffer.len() bytes to the slice and `length` bytes to the address.
-    let size = unsafe {
-        libc::recvfrom(
-            fd.as_fd().as_raw_fd(),
-            buffer.as_mut_ptr().cast(),
-            buffer.len(),
-            flags,
-            ptr::from_mut(&mut address).cast(),
-            &raw mut length,
-        )
-    };
-    match usize::try_from(size) {
-        Ok(size) => Ok(Some(Packet {
-            size,
-            protocol: u16::from_be(address.sll_protocol),
-            direction: address.sll_pkttype,
-        })),
-        Err(_) => match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            error => Err(error),
-        },
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made with this size and nothing refers to it any more.
+        unsafe { libc::munmap(self.ring.as_ptr().cast(), FRAME * FRAMES) };
     }
-}
-
-/// How many packets the socket has dropped since the last call.
-pub(super) fn drops(fd: &impl AsFd) -> io::Result<u32> {
-    let mut statistics = [0_u32; 2];
-    let mut length = length_of::<[u32; 2]>();
-    // SAFETY: the option writes a tpacket_stats, two u32, into a live local of that size.
-    check(unsafe {
-        libc::getsockopt(
-            fd.as_fd().as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_STATISTICS,
-            ptr::from_mut(&mut statistics).cast(),
-            &raw mut length,
-        )
-    })?;
-    Ok(statistics[1])
 }
 
 /// Makes a program stop at its start for the thread that spawns it, and die with that thread.
@@ -207,6 +251,14 @@ fn check_long(result: c_long) -> io::Result<c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
+fn set_option<T>(fd: &OwnedFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+    // SAFETY: the option reads at most the size of a live value.
+    check(unsafe {
+        libc::setsockopt(fd.as_raw_fd(), level, name, ptr::from_ref(value).cast(), length_of::<T>())
+    })
+    .map(drop)
+}
+
 fn length_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
 }
@@ -220,3 +272,12 @@ type Question = libc::c_uint;
 const SYSCALL_STOP: c_int = libc::SIGTRAP | 0x80;
 // include/uapi/linux/ptrace.h
 const GET_SYSCALL_INFO: Question = 0x420e;
+
+// include/uapi/linux/if_packet.h
+const TPACKET_V2: c_int = 1;
+/// Where the address is in a frame: behind a tpacket2_hdr.
+const BEHIND_HEADER: usize = 32;
+/// The size of a frame, and with it of the largest datagram that can be shown whole.
+const FRAME: usize = 1 << 16;
+const FRAMES: usize = 128;
+const NLM_F_REQUEST: u32 = 1;

@@ -89,24 +89,46 @@ async fn nlmon_and_tracing_see_the_same_requests(lab: Lab) -> Result {
     Ok(())
 }
 
+#[nl_testkit::test(needs(tool = "bridge", link = "bridge", link = "veth", link = "nlmon"))]
+async fn a_recording_shows_requests_as_sent_not_as_the_kernel_left_them(lab: Lab) -> Result {
+    lab.quiet();
+    let bridge = lab.bridge("br0", 1).await?;
+    let node = bridge.node();
+    let mut recording = node.record().await?;
+    // The kernel clears NTF_MASTER in the request when it has granted it.
+    node.bridge("fdb add 02:00:00:00:00:07 dev port1 master static").await;
+    let sent = recording.take()?;
+    let add = sent.iter().find(|sent| sent.kind() == RTM_NEWNEIGH).ok_or("no request")?;
+    assert_eq!(add.message.get(26), Some(&4));
+    Ok(())
+}
+
 #[nl_testkit::test(needs(link = "nlmon"))]
-async fn a_recording_that_lost_packets_is_an_error(lab: Lab) -> Result {
+async fn a_recording_that_lost_requests_is_an_error_until_the_next_call(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mut recording = node.record().await?;
-    node.run(|| async {
-        let mut socket = netlink_sys::Socket::new(netlink_sys::protocols::NETLINK_ROUTE)?;
-        socket.bind_auto()?;
-        // A request without effect: no answer is asked for.
-        let mut request = vec![0; 128 * 1024];
-        request[..8].copy_from_slice(&[&131_072_u32.to_ne_bytes()[..], &[18, 0, 1, 0]].concat());
-        for _ in 0..400 {
-            let _ = socket.send(&request, 0);
-        }
-        std::io::Result::Ok(())
-    })
-    .await?;
+    node.open(|| send_requests(200, 20)).await?;
     let error = recording.take().unwrap_err().to_string();
-    assert!(error.contains("were lost"), "{error}");
+    assert!(error.contains("72 datagrams were lost"), "{error}");
+    node.open(|| send_requests(100, 20)).await?;
+    assert_eq!(recording.take()?.len(), 100);
+    node.open(|| send_requests(1, 100_000)).await?;
+    let error = recording.take().unwrap_err().to_string();
+    assert!(error.contains("100000 bytes is too long"), "{error}");
+    Ok(())
+}
+
+/// Sends requests that ask for no answer.
+#[cfg(test)]
+fn send_requests(count: usize, length: u32) -> std::io::Result<()> {
+    let mut socket = netlink_sys::Socket::new(netlink_sys::protocols::NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    let mut request = vec![0; usize::try_from(length).unwrap_or(0)];
+    let header = [&length.to_ne_bytes()[..], &0_u16.to_ne_bytes(), &1_u16.to_ne_bytes()].concat();
+    request[..8].copy_from_slice(&header);
+    for _ in 0..count {
+        socket.send(&request, 0)?;
+    }
     Ok(())
 }
 
