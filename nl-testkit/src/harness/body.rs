@@ -41,7 +41,8 @@ pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<(), String> {
     let limit = patient(Duration::from_secs(case.timeout_seconds));
     // An async body is stopped by its own runtime; the grace is for one that blocks its thread.
     let verdict = match told.recv_timeout(limit + patient(GRACE)) {
-        Ok(Step::BodyEnded) => match told.recv_timeout(if report::keep() { KEPT } else { patient(TEARDOWN) }) {
+        Ok(Step::BodyEnded) => match told.recv_timeout(if report::keep() { KEPT } else { patient(TEARDOWN) })
+        {
             Ok(Step::Done(verdict)) => verdict,
             _ => {
                 return Err(format!(
