@@ -51,6 +51,7 @@
 #![deny(missing_docs)]
 
 mod cmd;
+pub mod fault;
 mod frame;
 mod harness;
 mod lab;
