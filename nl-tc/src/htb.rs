@@ -27,7 +27,7 @@ use nl_core::error::Schema;
 
 use crate::config::{Config, setters, within};
 use crate::message::{TCA_OPTIONS, fields, nest, schema};
-use crate::units::{Burst, LinkLayer, Overhead, Rate, Refusal, Size, joined};
+use crate::units::{Burst, Exact, LinkLayer, Overhead, Rate, Refusal, Size, joined};
 use crate::{TcHandle, TcVerb};
 
 // `include/uapi/linux/pkt_sched.h`
@@ -364,9 +364,9 @@ impl Config for HtbClassConfig {
     }
 
     fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " rate {}", self.rate)?;
+        write!(f, " rate {}", Exact(self.rate))?;
         if let Some(ceil) = self.ceil {
-            write!(f, " ceil {ceil}")?;
+            write!(f, " ceil {}", Exact(ceil))?;
         }
         for (name, burst, rate) in [("burst", self.burst, self.rate), ("cburst", self.cburst, self.ceiling())]
         {

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::units::{Rate, Size, Time, micros, of_micros};
+use crate::units::{Exact, Rate, Size, Time, micros, of_micros};
 
 /// How much is to be sent by when: at one rate for a time, then at another.
 ///
@@ -143,9 +143,13 @@ impl Eq for ServiceCurve {}
 impl fmt::Display for ServiceCurve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Form::Pieces { m1, d, m2 } if m1.is_zero() && d.is_zero() => write!(f, "m2 {m2}"),
-            Form::Pieces { m1, d, m2 } => write!(f, "m1 {m1} d {} m2 {m2}", Time(d)),
-            Form::Delay { umax, dmax, rate } => write!(f, "umax {}b dmax {} rate {rate}", umax.0, Time(dmax)),
+            Form::Pieces { m1, d, m2 } if m1.is_zero() && d.is_zero() => write!(f, "m2 {}", Exact(m2)),
+            Form::Pieces { m1, d, m2 } => {
+                write!(f, "m1 {} d {} m2 {}", Exact(m1), Time(d), Exact(m2))
+            }
+            Form::Delay { umax, dmax, rate } => {
+                write!(f, "umax {}b dmax {} rate {}", umax.0, Time(dmax), Exact(rate))
+            }
         }
     }
 }

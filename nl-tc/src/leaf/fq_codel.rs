@@ -7,7 +7,7 @@ use nl_core::error::Schema;
 use crate::TcVerb;
 use crate::config::{Config, setters, within};
 use crate::message::{TCA_OPTIONS, nest, schema};
-use crate::units::{Refusal, Size, Time, micros, of_micros};
+use crate::units::{Refusal, Size, Time, micros};
 
 // `include/uapi/linux/pkt_sched.h`
 const TCA_FQ_CODEL_TARGET: u16 = 1;
@@ -44,8 +44,10 @@ static FQ_CODEL: Schema = schema![
 
 /// Fair queueing with controlled delay (`tc qdisc … fq_codel`).
 ///
-/// What is not given is as the kernel has it, or stays as it is when changed. The kernel counts times in units of 1.024 µs:
-/// 5 ms are read as 4.999 ms.
+/// What is not given is as the kernel has it, or stays as it is when changed.
+///
+/// The kernel counts times in units of 1.024 µs and cuts them to microseconds when it tells them: of 5 ms it says 4.999 ms, and
+/// of those written back 4.998 ms. So a time is read as the shortest that makes what the kernel says: here 5 ms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -121,10 +123,18 @@ impl FqCodelConfig {
     }
 }
 
-/// `codel_time_t` is nanoseconds shifted by 10.
+/// The shortest time that becomes so many of the kernel's units, which are 1024 ns (`codel_time_t`).
+const fn of_units(units: u64) -> Duration {
+    Duration::from_micros((units * 1024).div_ceil(1000))
+}
+
+/// As the kernel tells it: so many units, cut to microseconds.
+fn told(micros: u32) -> Duration {
+    of_units((u64::from(micros) * 1000).div_ceil(1024))
+}
+
 fn kept_time(time: Duration) -> Duration {
-    let kept = (time.as_nanos() >> 10) * 1024 / 1000;
-    Duration::from_micros(u64::try_from(kept).unwrap_or(u64::MAX))
+    of_units(u64::try_from(time.as_nanos() >> 10).unwrap_or(u64::MAX >> 10))
 }
 
 impl Config for FqCodelConfig {
@@ -136,13 +146,13 @@ impl Config for FqCodelConfig {
         for attr in nest(options) {
             let attr = attr?;
             match attr.kind() {
-                TCA_FQ_CODEL_TARGET => c.target = Some(of_micros(attr.u32()?)),
+                TCA_FQ_CODEL_TARGET => c.target = Some(told(attr.u32()?)),
                 TCA_FQ_CODEL_LIMIT => c.limit = Some(attr.u32()?),
-                TCA_FQ_CODEL_INTERVAL => c.interval = Some(of_micros(attr.u32()?)),
+                TCA_FQ_CODEL_INTERVAL => c.interval = Some(told(attr.u32()?)),
                 TCA_FQ_CODEL_ECN => c.ecn = Some(attr.u32()? != 0),
                 TCA_FQ_CODEL_FLOWS => c.flows = Some(attr.u32()?),
                 TCA_FQ_CODEL_QUANTUM => c.quantum = Some(attr.u32()?),
-                TCA_FQ_CODEL_CE_THRESHOLD => c.ce_threshold = Some(of_micros(attr.u32()?)),
+                TCA_FQ_CODEL_CE_THRESHOLD => c.ce_threshold = Some(told(attr.u32()?)),
                 TCA_FQ_CODEL_DROP_BATCH_SIZE => c.drop_batch = Some(attr.u32()?),
                 TCA_FQ_CODEL_MEMORY_LIMIT => c.memory_limit = Some(attr.u32()?),
                 TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR => selector = Some(attr.u8()?),

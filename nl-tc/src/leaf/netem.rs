@@ -7,7 +7,7 @@ use nl_core::error::Schema;
 use crate::TcVerb;
 use crate::config::{Config, setters};
 use crate::message::{Fields, TCA_OPTIONS, at_least, fields, schema};
-use crate::units::{NANOS_PER_TICK, Probability, Rate, Refusal, Time, joined};
+use crate::units::{Exact, NANOS_PER_TICK, Probability, Rate, Refusal, Time, joined};
 
 // `include/uapi/linux/pkt_sched.h`
 const TCA_NETEM_CORR: u16 = 1;
@@ -520,7 +520,7 @@ impl Config for NetemConfig {
             write!(f, " gap {}", self.gap)?;
         }
         if let Some(NetemRate { rate, packet_overhead, cell_size, cell_overhead }) = self.rate {
-            write!(f, " rate {rate}")?;
+            write!(f, " rate {}", Exact(rate))?;
             if (packet_overhead, cell_size, cell_overhead) != (0, 0, 0) {
                 write!(f, " {packet_overhead} {cell_size} {cell_overhead}")?;
             }

@@ -33,7 +33,7 @@ pub struct SfqConfig {
     pub limit: Option<u32>,
     /// Size of the hash table, a power of two up to 65536 (`divisor`).
     pub divisor: Option<u32>,
-    /// Flows told apart, 1 to 65408 (`flows`).
+    /// Flows told apart, 1 to 65408, but no more than there are packets and places in the hash table (`flows`).
     pub flows: Option<u32>,
     /// Packets held of a flow, 1 to 127 (`depth`).
     pub depth: Option<u32>,
@@ -169,12 +169,14 @@ impl Config for SfqConfig {
     }
 
     fn kept(&self, current: &Self) -> Self {
+        let (limit, divisor) = (self.limit.or(current.limit), self.divisor.or(current.divisor));
+        let room = limit.unwrap_or(u32::MAX).min(divisor.unwrap_or(u32::MAX));
         Self {
             quantum: self.quantum.or(current.quantum),
             perturb: self.perturb,
-            limit: self.limit.or(current.limit),
-            divisor: self.divisor.or(current.divisor),
-            flows: self.flows.or(current.flows),
+            limit,
+            divisor,
+            flows: self.flows.map(|flows| flows.min(room)).or(current.flows),
             depth: self.depth.or(current.depth),
             headdrop: self.headdrop,
             red: self.red.or(current.red),

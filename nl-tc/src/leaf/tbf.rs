@@ -7,7 +7,7 @@ use nl_core::error::Schema;
 use crate::TcVerb;
 use crate::config::{Config, setters};
 use crate::message::{TCA_OPTIONS, fields, nest, schema};
-use crate::units::{Burst, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Refusal, Size, joined};
+use crate::units::{Burst, Exact, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Refusal, Size, joined};
 
 // `include/uapi/linux/pkt_sched.h`
 const TCA_TBF_PARMS: u16 = 1;
@@ -196,9 +196,14 @@ impl Config for TbfConfig {
     }
 
     fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " rate {} burst {}b", self.rate, self.burst.bytes(self.rate))?;
+        write!(f, " rate {} burst {}b", Exact(self.rate), self.burst.bytes(self.rate))?;
         if !self.peak_rate.is_zero() {
-            write!(f, " peakrate {} minburst {}b", self.peak_rate, self.peak_burst.bytes(self.peak_rate))?;
+            write!(
+                f,
+                " peakrate {} minburst {}b",
+                Exact(self.peak_rate),
+                self.peak_burst.bytes(self.peak_rate)
+            )?;
         }
         write!(f, " limit {}b", self.limit)?;
         self.overhead.write_words(f)

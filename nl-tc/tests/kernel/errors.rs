@@ -1,0 +1,79 @@
+//! What is said when something is not there, or not possible.
+
+use nl_core::error::Errno;
+use nl_tc::htb::HtbConfig;
+use nl_tc::leaf::PfifoConfig;
+use nl_tc::{Rate, TcHandle};
+use nl_testkit::{Lab, Result};
+
+use crate::support::{CLASS, DEV, QDISC, htb, mbit, wired};
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn an_error_says_what_was_asked_in_the_words_of_tc(lab: Lab) -> Result {
+    let ([_node, _peer], tc) = htb(&lab).await?;
+    tc.class(DEV, CLASS).add(mbit(1)).await?;
+    let error = tc.class(DEV, CLASS).parent(QDISC).add(mbit(1).ceil(Rate::mbit(2))).await.unwrap_err();
+    let text = error.to_string();
+    let expected =
+        "add class dev eth0 parent 1: classid 1:10 htb rate 1Mbit ceil 2Mbit: File exists (EEXIST)";
+    assert!(text.starts_with(expected), "{text}");
+    let error = tc.class(DEV, QDISC.class(0x20)).delete().await.unwrap_err();
+    assert!(error.to_string().starts_with("delete class dev eth0 classid 1:20: No such file or directory"));
+    let error = tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HtbConfig::new()).await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("add qdisc dev eth0 root handle 1: htb: File exists (EEXIST)"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn what_is_not_there_is_not_found(lab: Lab) -> Result {
+    let ([_node, _peer], tc) = htb(&lab).await?;
+    let error = tc.class(DEV, CLASS).get().await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert!(error.to_string().starts_with("get class dev eth0 classid 1:10: "), "{error}");
+    assert!(tc.class(DEV, TcHandle::new(7, 1)).get().await.unwrap_err().is_not_found());
+    assert!(tc.class(DEV, TcHandle::new(7, 1)).add(mbit(1)).await.unwrap_err().is_not_found());
+    assert!(tc.qdisc(DEV, CLASS).get().await.unwrap_err().is_not_found());
+    assert!(tc.class("nowhere", CLASS).get().await.unwrap_err().is_not_found());
+    assert!(tc.classes("nowhere").list().await.unwrap_err().is_not_found());
+    let error = tc.qdiscs().dev("nowhere").list().await.unwrap_err();
+    assert_eq!(error.to_string(), "list qdiscs dev nowhere: No such device (ENODEV)");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn the_kernels_own_words_come_through(lab: Lab) -> Result {
+    let ([_node, _peer], tc) = htb(&lab).await?;
+    let error =
+        tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).change(HtbConfig::new().r2q(5)).await.unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::EINVAL));
+    assert!(error.to_string().contains("Change operation not supported by specified qdisc"), "{error}");
+    // A rate whose quantum is out of bounds is taken with a remark, on kernels that remark.
+    let ack = tc.class(DEV, CLASS).add(mbit(100)).await?;
+    if let Some(text) = ack.warning() {
+        assert!(text.contains("quantum of class"), "{text}");
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "pfifo", tool = "tc"))]
+async fn a_qdisc_without_classes_has_none(lab: Lab) -> Result {
+    let ([_node, _peer], tc) = wired(&lab).await?;
+    tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(PfifoConfig::new()).await?;
+    let error = tc.class(DEV, CLASS).add(mbit(1)).await.unwrap_err();
+    assert!(error.to_string().ends_with("qdisc 1: is pfifo, not htb"), "{error}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn bad_input_is_refused_before_the_kernel_is_asked(lab: Lab) -> Result {
+    let ([_node, _peer], tc) = htb(&lab).await?;
+    let error = tc.class(DEV, CLASS).add(mbit(1).prio(9)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "add class dev eth0 classid 1:10 htb rate 1Mbit prio 9: prio 9; 0 to 7 are possible"
+    );
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Counters, with traffic, against what `tc -s` shows.
+
+use std::time::{Duration, Instant};
+
+use nl_tc::drr::{DrrClassConfig, DrrConfig};
+use nl_tc::filter::U32;
+use nl_tc::hfsc::{HfscClassConfig, HfscConfig};
+use nl_tc::htb::HtbConfig;
+use nl_tc::leaf::{FqCodelConfig, PfifoConfig, SfqConfig};
+use nl_tc::qfq::{QfqClassConfig, QfqConfig};
+use nl_tc::stats::{AppStats, Estimator, Sampler};
+use nl_tc::{Rate, Tc, TcHandle};
+use nl_testkit::{EthFrame, Lab, Node, Result, eventually};
+
+use crate::support::{CLASS, DEV, QDISC, htb, mbit, wired};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Frames of 1000 bytes.
+async fn send(node: &Node, frames: usize) -> Result {
+    let frame = EthFrame::new([2, 0, 0, 0, 0, 9], [2, 0, 0, 0, 0, 1], EthFrame::TEST, &[0; 986]).to_bytes();
+    for _ in 0..frames {
+        // A class that holds no more says so to the sender.
+        match node.send_frame(DEV, &frame).await {
+            Err(error) if error.to_string().contains("os error 105") => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// All packets into the class.
+async fn direct(tc: &Tc) -> Result {
+    tc.filter(DEV, QDISC).priority(1).add(U32::all(CLASS)).await?;
+    Ok(())
+}
+
+async fn sent(tc: &Tc, packets: u64) -> nl_tc::class::Class {
+    let ask = async || {
+        let class = tc.class(DEV, CLASS).get().await.unwrap();
+        (class.stats.packets >= packets).then_some(class)
+    };
+    eventually(SOON, ask, "the packets to go through the class").await
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn an_htb_class_counts_what_goes_through_it(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    tc.class(DEV, CLASS).add(mbit(100)).await?;
+    send(&node, 3).await?;
+    let qdisc = tc.qdisc(DEV, TcHandle::ROOT).get().await?;
+    let Some(AppStats::HtbQdisc(stats)) = qdisc.stats.app else { panic!("{qdisc:?}") };
+    assert!(stats.direct_packets >= 3, "{stats:?}");
+
+    direct(&tc).await?;
+    send(&node, 20).await?;
+    let class = sent(&tc, 20).await;
+    let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
+    assert_eq!(u64::from(stats.lends + stats.borrows), class.stats.packets);
+    let text = node.tc("-s class show dev eth0").await;
+    let words = format!("Sent {} bytes {} pkt", class.stats.bytes, class.stats.packets);
+    assert!(text.contains(&words), "{text}\nexpected {words}");
+    let words = format!("lended: {} borrowed: {} giants: {}", stats.lends, stats.borrows, stats.giants);
+    assert!(text.contains(&words), "{text}\nexpected {words}");
+    assert!(class.stats.bytes >= 20_000);
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn a_slow_class_holds_and_drops(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    let slow = nl_tc::htb::HtbClassConfig::new(Rate::kbit(8));
+    tc.class(DEV, CLASS).add(slow).await?;
+    tc.qdisc(DEV, CLASS).add(PfifoConfig::new().limit(2)).await?;
+    direct(&tc).await?;
+    send(&node, 20).await?;
+    let class = tc.class(DEV, CLASS).get().await?;
+    assert_eq!((class.stats.queue_len, class.stats.backlog), (2, 2000));
+    assert!(class.stats.drops >= 10, "{class:?}");
+    let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
+    assert!(stats.tokens < 0, "in debt: {stats:?}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 30)]
+async fn an_estimator_measures(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    let estimator = Estimator::new(Duration::from_millis(250), Duration::from_millis(500));
+    tc.class(DEV, CLASS).estimator(estimator).add(mbit(100)).await?;
+    direct(&tc).await?;
+    let ask = async || {
+        send(&node, 20).await.unwrap();
+        let measured = tc.class(DEV, CLASS).get().await.unwrap().stats.measured.unwrap();
+        (measured.rate > Rate::ZERO && measured.packets > 0).then_some(measured)
+    };
+    eventually(SOON, ask, "the estimator to have measured").await;
+    // A qdisc can have one too.
+    tc.qdisc(DEV, CLASS).estimator(estimator).add(PfifoConfig::new()).await?;
+    assert!(tc.qdisc(DEV, CLASS).get().await?.stats.measured.is_some());
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn rates_survive_a_class_that_is_made_anew(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    let mut sampler = Sampler::new();
+    tc.class(DEV, CLASS).add(mbit(100)).await?;
+    direct(&tc).await?;
+    send(&node, 30).await?;
+    let before = sent(&tc, 30).await;
+    assert_eq!(sampler.sample(CLASS, Instant::now(), &before.stats), None);
+
+    tc.filter(DEV, QDISC).priority(1).delete().await?;
+    tc.class(DEV, CLASS).delete().await?;
+    tc.class(DEV, CLASS).add(mbit(100)).await?;
+    direct(&tc).await?;
+    send(&node, 10).await?;
+    let after = sent(&tc, 10).await;
+    let rates = sampler.sample(CLASS, Instant::now(), &after.stats).unwrap();
+    assert!(rates.restarted);
+    assert_eq!((rates.bytes, rates.packets), (after.stats.bytes, after.stats.packets));
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"))]
+async fn an_hfsc_class_counts_its_work(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HfscConfig::new()).await?;
+    tc.class(DEV, CLASS).add(HfscClassConfig::new().service(Rate::mbit(100))).await?;
+    direct(&tc).await?;
+    send(&node, 20).await?;
+    let class = sent(&tc, 20).await;
+    let Some(AppStats::Hfsc(stats)) = class.stats.app else { panic!("{class:?}") };
+    let text = node.tc("-s class show dev eth0").await;
+    let words = format!("period {} ", stats.period);
+    assert!(text.contains(&words) && text.contains("work "), "{text}\nexpected {words}");
+    assert!(stats.work > 0 && stats.level == 0, "{stats:?}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "drr", tool = "tc"))]
+async fn a_drr_class_counts(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(DrrConfig::new()).await?;
+    tc.class(DEV, CLASS).add(DrrClassConfig::new().quantum(3000)).await?;
+    direct(&tc).await?;
+    send(&node, 20).await?;
+    let class = sent(&tc, 20).await;
+    assert!(matches!(class.stats.app, Some(AppStats::Drr(stats)) if stats.deficit == 0), "{class:?}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "qfq", tool = "tc"))]
+async fn a_qfq_class_counts_and_says_its_weight(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(QfqConfig::new()).await?;
+    tc.class(DEV, CLASS).add(QfqClassConfig::new(7).lmax(2048)).await?;
+    direct(&tc).await?;
+    send(&node, 20).await?;
+    let class = sent(&tc, 20).await;
+    let Some(AppStats::Qfq(stats)) = class.stats.app else { panic!("{class:?}") };
+    assert_eq!((stats.weight, stats.lmax), (7, 2048));
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "fq_codel", tool = "tc"))]
+async fn fq_codel_counts_its_flows(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(FqCodelConfig::new()).await?;
+    send(&node, 20).await?;
+    let qdisc = tc.qdisc(DEV, TcHandle::ROOT).get().await?;
+    let Some(AppStats::FqCodel(stats)) = qdisc.stats.app else { panic!("{qdisc:?}") };
+    let text = node.tc("-s qdisc show dev eth0").await;
+    for words in [
+        format!("maxpacket {}", stats.maxpacket),
+        format!("drop_overlimit {}", stats.drop_overlimit),
+        format!("new_flow_count {}", stats.new_flow_count),
+        format!("ecn_mark {}", stats.ecn_mark),
+        format!("new_flows_len {}", stats.new_flows_len),
+        format!("old_flows_len {}", stats.old_flows_len),
+    ] {
+        assert!(text.contains(&words), "{text}\nexpected {words}");
+    }
+    Ok(())
+}
+
+/// Flows that hold packets are listed like classes, with counters of their own kind.
+#[nl_testkit::test(needs(qdisc = "sfq", tool = "tc"))]
+async fn flows_of_sfq_and_fq_codel_are_listed(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    // A class that lets nothing through, so that what is on it holds its packets.
+    tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HtbConfig::new()).await?;
+    tc.class(DEV, CLASS).add(nl_tc::htb::HtbClassConfig::new(Rate::kbit(8))).await?;
+    direct(&tc).await?;
+    let leaf = TcHandle::new(2, 0);
+    for kind in ["sfq", "fq_codel"] {
+        match kind {
+            "sfq" => tc.qdisc(DEV, CLASS).handle(leaf).add(SfqConfig::new()).await?,
+            _ => tc.qdisc(DEV, CLASS).handle(leaf).add(FqCodelConfig::new()).await?,
+        };
+        send(&node, 20).await?;
+        let flows = tc.classes(DEV).qdisc(leaf).list().await?.collect_all().await?;
+        assert!(!flows.is_empty(), "{kind} holds packets");
+        let known = flows.iter().all(|flow| {
+            matches!(
+                (kind, &flow.stats.app),
+                ("sfq", Some(AppStats::SfqFlow(_))) | ("fq_codel", Some(AppStats::FqCodelFlow(_)))
+            )
+        });
+        assert!(known, "{flows:?}");
+        tc.qdisc(DEV, CLASS).handle(leaf).delete().await?;
+    }
+    Ok(())
+}
