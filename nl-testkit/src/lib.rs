@@ -65,6 +65,7 @@ pub mod sandbox;
 mod socket;
 #[expect(unsafe_code, reason = "namespaces, mounts and packet sockets have no safe interface in std")]
 mod sys;
+pub mod tdc;
 mod topology;
 mod wait;
 

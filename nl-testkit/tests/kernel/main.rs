@@ -10,6 +10,8 @@ mod harness;
 mod oracle;
 #[cfg(test)]
 mod planted;
+#[cfg(test)]
+mod tdc;
 
 nl_testkit::main!();
 

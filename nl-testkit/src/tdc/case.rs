@@ -1,0 +1,235 @@
+//! Cases as the kernel's JSON has them.
+
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// One case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Case {
+    /// Four hexadecimal digits.
+    pub id: String,
+    /// What it is about.
+    pub name: String,
+    /// For example `qdisc` and `htb`.
+    pub category: Vec<String>,
+    /// The plugins of the kernel's own runner that it asks for.
+    pub plugins: Vec<String>,
+    /// Commands before the one under test.
+    pub setup: Vec<Step>,
+    /// The command under test, with variables such as `$TC`.
+    pub command: String,
+    /// The exit code it must have.
+    pub exit_code: i32,
+    /// The command that shows the outcome.
+    pub verify: String,
+    /// A regular expression in the notation of Python; `None` if the outcome is checked otherwise.
+    pub pattern: Option<String>,
+    /// How often the pattern must be found.
+    pub count: usize,
+    /// Commands afterwards.
+    pub teardown: Vec<Step>,
+    /// The kernel's runner skips it.
+    pub skip: bool,
+}
+
+/// A command before or after the one under test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The command line, for a shell.
+    pub line: String,
+    /// The exit codes that are good.
+    pub good: Vec<i32>,
+}
+
+/// A command under test, its variables replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Command {
+    /// The command line, for a shell.
+    pub line: String,
+}
+
+impl Case {
+    /// Reads a file of cases.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON, or an entry lacks what every case has.
+    pub fn parse(text: &str) -> Result<Vec<Self>> {
+        let value: Value = serde_json::from_str(text)?;
+        let entries = value.as_array().ok_or("a file of cases is a list")?;
+        entries.iter().map(Self::from_json).collect()
+    }
+
+    fn from_json(value: &Value) -> Result<Self> {
+        let id = value.get("id").and_then(Value::as_str).ok_or("a case without an id")?;
+        let wrong = |key: &str| Error::from(format!("case {id} has no sensible \"{key}\""));
+        let text = |key: &str| value.get(key).and_then(Value::as_str).ok_or_else(|| wrong(key));
+        let steps = |key: &str| match value.get(key) {
+            None => Ok(Vec::new()),
+            Some(list) => list
+                .as_array()
+                .and_then(|list| list.iter().map(Step::from_json).collect::<Option<Vec<_>>>())
+                .map(|list| list.into_iter().filter(|step| !step.line.is_empty()).collect())
+                .ok_or_else(|| wrong(key)),
+        };
+        let pattern = value.get("matchPattern").map(|_| text("matchPattern")).transpose()?;
+        let count = match pattern {
+            Some(_) => value.get("matchCount").and_then(number).ok_or_else(|| wrong("matchCount"))?,
+            None => 0,
+        };
+        let exit_code = value.get("expExitCode").and_then(number).ok_or_else(|| wrong("expExitCode"))?;
+        Ok(Self {
+            id: id.to_owned(),
+            name: text("name")?.to_owned(),
+            category: texts(value.get("category")),
+            plugins: texts(value.get("plugins").and_then(|plugins| plugins.get("requires"))),
+            setup: steps("setup")?,
+            command: text("cmdUnderTest")?.to_owned(),
+            exit_code: i32::try_from(exit_code).map_err(|_| wrong("expExitCode"))?,
+            verify: text("verifyCmd")?.to_owned(),
+            pattern: pattern.map(str::to_owned),
+            count: usize::try_from(count).map_err(|_| wrong("matchCount"))?,
+            teardown: steps("teardown")?,
+            skip: value.get("skip").and_then(Value::as_str) == Some("yes"),
+        })
+    }
+}
+
+impl Step {
+    fn from_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(line) => Some(Self { line: line.clone(), good: vec![0] }),
+            Value::Array(list) => {
+                let (line, good) = list.split_first()?;
+                let good = good.iter().map(|code| number(code).and_then(|code| i32::try_from(code).ok()));
+                Some(Self { line: line.as_str()?.to_owned(), good: good.collect::<Option<_>>()? })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Command {
+    /// The words behind `tc`, when the line is one call of `tc` without anything only a shell understands.
+    #[must_use]
+    pub fn tc(&self) -> Option<Vec<&str>> {
+        if self.line.contains(SHELL) {
+            return None;
+        }
+        let mut words = self.line.split_whitespace();
+        (words.next() == Some("tc")).then(|| words.collect())
+    }
+}
+
+/// Replaces `$NAME` and `${NAME}` as Python's templates do: what is not known stays.
+pub(super) fn replace(line: &str, value_of: impl Fn(&str) -> Option<String>) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('$') {
+        out += before;
+        let is_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
+        let (name, whole) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((name, _)) => (name, name.len() + 2),
+            None => {
+                let end = after.find(|c| !is_name(c)).unwrap_or(after.len());
+                let name = after.get(..end).unwrap_or_default();
+                (name, end)
+            }
+        };
+        match value_of(name) {
+            Some(value) => {
+                out += &value;
+                rest = after.get(whole..).unwrap_or_default();
+            }
+            None => {
+                out.push('$');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}
+
+/// Numbers are written as numbers or as text.
+fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// One text or a list of them, possibly in lists again.
+fn texts(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(list)) => list.iter().flat_map(|value| texts(Some(value))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+const SHELL: &[char] =
+    &['|', '&', ';', '<', '>', '(', ')', '$', '`', '\\', '"', '\'', '*', '?', '[', '#', '~', '{'];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"[{
+        "id": "a001", "name": "An example", "category": ["qdisc", ["htb"]],
+        "plugins": {"requires": ["nsPlugin", "other"]},
+        "setup": ["$IP link show", ["$TC qdisc del dev $DEV1 root", 0, "2"], ""],
+        "cmdUnderTest": "$TC qdisc add dev $DEV1 root htb", "expExitCode": "0",
+        "verifyCmd": "$TC qdisc show dev $DEV1", "matchPattern": "htb", "matchCount": 1,
+        "teardown": []
+    }]"#;
+
+    #[test]
+    fn a_case_is_read_with_numbers_and_lists_of_either_form() {
+        let cases = Case::parse(TEXT).unwrap();
+        let [case] = cases.as_slice() else { panic!("{cases:?}") };
+        assert_eq!(
+            (case.category.join(" "), case.plugins.join(" ")),
+            ("qdisc htb".into(), "nsPlugin other".into())
+        );
+        assert_eq!(case.setup.len(), 2);
+        assert_eq!((case.setup[0].good.as_slice(), case.setup[1].good.as_slice()), (&[0][..], &[0, 2][..]));
+        assert_eq!((case.exit_code, case.count, case.skip), (0, 1, false));
+        assert_eq!(case.pattern.as_deref(), Some("htb"));
+    }
+
+    #[test]
+    fn a_case_that_lacks_something_is_refused_by_name() {
+        for (from, to, why) in [
+            ("\"expExitCode\": \"0\",", "", "case a001 has no sensible \"expExitCode\""),
+            ("\"0\",", "\"zero\",", "case a001 has no sensible \"expExitCode\""),
+            ("\"cmdUnderTest\"", "\"command\"", "case a001 has no sensible \"cmdUnderTest\""),
+            ("\"matchCount\": 1", "\"matchCount\": -1", "case a001 has no sensible \"matchCount\""),
+            ("[\"$TC qdisc del", "[1, \"$TC qdisc del", "case a001 has no sensible \"setup\""),
+            ("\"id\": \"a001\",", "", "a case without an id"),
+        ] {
+            let text = TEXT.replace(from, to);
+            assert_ne!(text, TEXT);
+            assert_eq!(Case::parse(&text).unwrap_err().to_string(), why);
+        }
+    }
+
+    #[test]
+    fn variables_are_replaced_and_what_is_unknown_stays() {
+        let value = |name: &str| (name == "DEV1").then(|| "v0p1".to_owned());
+        assert_eq!(replace("dev $DEV1 ${DEV1}x $DEV12 $ $1", value), "dev v0p1 v0p1x $DEV12 $ $1");
+    }
+
+    #[test]
+    fn only_a_plain_call_of_tc_has_words() {
+        let words = |line: &str| Command { line: line.to_owned() }.tc().map(|words| words.join(","));
+        assert_eq!(words("tc  qdisc show").as_deref(), Some("qdisc,show"));
+        assert_eq!(words("ip link show"), None);
+        assert_eq!(words("tc qdisc show | wc -l"), None);
+        assert_eq!(words("tc qdisc add dev $DEV1"), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! The kernel's own tests of traffic control (`tools/testing/selftests/tc-testing`), run against a library.
+//!
+//! A [`Case`] is one entry of the kernel's JSON: commands that prepare, one command under test with the exit code it must
+//! have, and what `tc` must show afterwards. [`run`] prepares with iproute2 in a node and hands the command under test
+//! to a function, which maps the words of `tc` onto the library and says how it ended; [`with_tc`] runs the real program
+//! instead. The cases are the kernel's and are not kept here: [`fetch`] takes them from a Debian source package into
+//! a [cache](cache_dir), once.
+//!
+//! ```no_run
+//! # async fn example(node: nl_testkit::Node) -> nl_testkit::Result {
+//! use nl_testkit::tdc::{self, Command, Ran};
+//!
+//! async fn ours(_node: nl_testkit::Node, command: Command) -> Ran {
+//!     match command.tc().as_deref() {
+//!         // ["qdisc", "add", "dev", dev, "handle", handle, "root", "htb", ..] => the library does it
+//!         _ => Ran::NotApplicable("the library has no such command".to_owned()),
+//!     }
+//! }
+//!
+//! let cases = tdc::cached("qdiscs/htb.json")?.unwrap_or_default();
+//! let table = tdc::run(&node, &cases, ours).await?;
+//! assert_eq!(table.failed(), 0, "{table}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod case;
+mod run;
+mod source;
+
+pub use self::{
+    case::{Case, Command, Step},
+    run::{Ran, Row, Table, Verdict, run, with_tc},
+    source::{cache_dir, cached, fetch},
+};

@@ -1,0 +1,320 @@
+//! Running cases in a node.
+
+use std::fmt;
+
+use regex_lite::RegexBuilder;
+
+use super::case::{Case, Command, Step, replace};
+use crate::{Need, Node, Output, Result};
+
+/// How a command under test ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ran {
+    /// With this exit code, as `tc` has it, and this output.
+    Exit(i32, String),
+    /// It cannot be said in terms of the library, for this reason.
+    NotApplicable(String),
+    /// The library or the kernel refused it; any exit code but 0 is right then.
+    Refused(String),
+}
+
+/// What became of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It did not come out as the case says.
+    Failed(String),
+    /// It could not be tried.
+    NotApplicable(String),
+    /// It came out as the case says.
+    Passed,
+}
+
+/// A case and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Row {
+    /// The number of the case.
+    pub id: String,
+    /// What it is about.
+    pub name: String,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What became of all cases; prints as a table with the reasons.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Table {
+    /// In the order of the cases.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// How many came out as they say.
+    #[must_use]
+    pub fn passed(&self) -> usize {
+        self.rows.iter().filter(|row| row.verdict == Verdict::Passed).count()
+    }
+
+    /// How many did not.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.rows.iter().filter(|row| matches!(row.verdict, Verdict::Failed(_))).count()
+    }
+
+    /// How many could not be tried.
+    #[must_use]
+    pub fn not_applicable(&self) -> usize {
+        self.rows.len() - self.passed() - self.failed()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Row { id, name, verdict } in &self.rows {
+            let (word, reason) = match verdict {
+                Verdict::Failed(reason) => ("FAILED", reason.as_str()),
+                Verdict::NotApplicable(reason) => ("n/a", reason.as_str()),
+                Verdict::Passed => ("passed", ""),
+            };
+            writeln!(f, "{id}  {word:<6}  {name}")?;
+            for line in reason.lines() {
+                writeln!(f, "              {line}")?;
+            }
+        }
+        let (passed, failed) = (self.passed(), self.failed());
+        writeln!(f, "{passed} passed, {failed} failed, {} not applicable", self.not_applicable())
+    }
+}
+
+/// Runs cases one after the other in a node that has nothing else in it; `command` runs each command under test.
+///
+/// Each case begins with a veth pair (`$DEV0`, `$DEV1`) and a dummy device (`$DUMMY`), all up, and nothing else. Where the
+/// kernel has no dummy devices a veth plays its part. A case is not applicable when it asks for a plugin or a qdisc that
+/// is not there, or when what comes before the command under test fails.
+///
+/// # Errors
+///
+/// When the node cannot be prepared.
+pub async fn run<F, Fut>(node: &Node, cases: &[Case], mut command: F) -> Result<Table>
+where
+    F: FnMut(Node, Command) -> Fut,
+    Fut: Future<Output = Ran>,
+{
+    let mut table = Table::default();
+    for case in cases {
+        let verdict = match unmet(case) {
+            Some(reason) => Verdict::NotApplicable(reason),
+            None => {
+                let verdict = one(node, case, &mut command).await;
+                clean(node).await?;
+                verdict?
+            }
+        };
+        table.rows.push(Row { id: case.id.clone(), name: case.name.clone(), verdict });
+    }
+    Ok(table)
+}
+
+/// Runs the command under test with the real `tc`.
+pub async fn with_tc(node: Node, command: Command) -> Ran {
+    let output = shell(&node, &command.line).await;
+    match output.status.code() {
+        Some(code) => Ran::Exit(code, format!("{}{}", output.stdout, output.stderr)),
+        None => Ran::Exit(-1, output.to_string()),
+    }
+}
+
+async fn one<F, Fut>(node: &Node, case: &Case, command: &mut F) -> Result<Verdict>
+where
+    F: FnMut(Node, Command) -> Fut,
+    Fut: Future<Output = Ran>,
+{
+    prepare(node, case).await?;
+    let named = |line: &str| replace(line, |name| variable(case, name));
+    if let Err(reason) = steps(node, case, &case.setup).await {
+        return Ok(Verdict::NotApplicable(format!("what comes before fails: {reason}")));
+    }
+    let (code, output) = match command(node.clone(), Command { line: named(&case.command) }).await {
+        Ran::Exit(code, output) => (Some(code), output),
+        Ran::Refused(reason) => ((case.exit_code == 0).then_some(-1), reason),
+        Ran::NotApplicable(reason) => return Ok(Verdict::NotApplicable(reason)),
+    };
+    if let Some(code) = code.filter(|code| *code != case.exit_code) {
+        let reason =
+            format!("`{}` ended with {code}, not {}\n{output}", named(&case.command), case.exit_code);
+        return Ok(Verdict::Failed(reason));
+    }
+    if let Some(pattern) = &case.pattern {
+        let pattern = RegexBuilder::new(pattern).multi_line(true).dot_matches_new_line(true).build();
+        let pattern = match pattern {
+            Ok(pattern) => pattern,
+            Err(error) => return Ok(Verdict::NotApplicable(format!("the pattern: {error}"))),
+        };
+        let line = named(&case.verify);
+        let shown = shell(node, &line).await;
+        let text = match shown.status.success() || shown.stderr.is_empty() {
+            true => shown.stdout,
+            false => shown.stderr,
+        };
+        let found = pattern.find_iter(&text).count();
+        if found != case.count {
+            let reason = format!("`{line}` shows {found} times, not {}: {pattern}\n{text}", case.count);
+            return Ok(Verdict::Failed(reason));
+        }
+    }
+    match steps(node, case, &case.teardown).await {
+        Ok(()) => Ok(Verdict::Passed),
+        Err(reason) => Ok(Verdict::Failed(format!("what comes after fails: {reason}"))),
+    }
+}
+
+async fn steps(node: &Node, case: &Case, steps: &[Step]) -> std::result::Result<(), String> {
+    for step in steps {
+        let output = shell(node, &replace(&step.line, |name| variable(case, name))).await;
+        if !output.status.code().is_some_and(|code| step.good.contains(&code)) {
+            return Err(output.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// The devices that every case may count on.
+async fn prepare(node: &Node, case: &Case) -> Result {
+    let veth = |name: &str, peer: &str| {
+        format!(
+            "ip link add {name} numtxqueues 1 numrxqueues 1 type veth peer name {peer} numtxqueues 1 numrxqueues 1"
+        )
+    };
+    let mut lines = vec![veth(DEV0, DEV1)];
+    let makes_its_own = |step: &Step| {
+        step.line.contains("link add") && step.line.contains("$DUMMY") && !step.line.contains("||")
+    };
+    if !case.setup.iter().any(makes_its_own) {
+        lines.push(match Need::Link("dummy".into()).probe() {
+            Ok(()) => format!("ip link add {DUMMY} type dummy"),
+            Err(_) => veth(DUMMY, "dummy1-end"),
+        });
+        lines.push(format!("ip link set {DUMMY} up"));
+    }
+    lines.extend([DEV0, DEV1].map(|name| format!("ip link set {name} up")));
+    for line in lines {
+        let output = shell(node, &line).await;
+        if !output.status.success() {
+            return Err(output.to_string().into());
+        }
+    }
+    Ok(())
+}
+
+/// Takes every device away, and with them their qdiscs, classes and filters.
+async fn clean(node: &Node) -> Result {
+    for name in node.links().await? {
+        // The other end of a pair goes with the first.
+        if name != "lo" && node.links().await?.contains(&name) {
+            node.delete_link(&name).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn shell(node: &Node, line: &str) -> Output {
+    node.command(["sh", "-c", line]).await
+}
+
+/// Why a case cannot be tried here.
+fn unmet(case: &Case) -> Option<String> {
+    if case.skip {
+        return Some("the kernel's runner skips it".to_owned());
+    }
+    if case.pattern.is_none() {
+        return Some("its outcome is not checked with a pattern".to_owned());
+    }
+    if let Some(plugin) = case.plugins.iter().find(|plugin| *plugin != "nsPlugin") {
+        return Some(format!("it needs the plugin {plugin}"));
+    }
+    let lines: Vec<&str> = case
+        .setup
+        .iter()
+        .map(|step| step.line.as_str())
+        .chain([case.command.as_str(), case.verify.as_str()])
+        .collect();
+    for name in ["$DEV2", "$EBPFDIR", "$BATCH_FILE", "$BATCH_DIR", "netdevsim"] {
+        if lines.iter().any(|line| line.contains(name)) {
+            return Some(format!("it needs {name}"));
+        }
+    }
+    // Of words that are a qdisc's name the first in a line is one; `prio` is a parameter of other kinds too.
+    let mut kinds =
+        lines.into_iter().filter_map(|line| line.split_whitespace().find(|word| QDISCS.contains(word)));
+    kinds.find_map(|kind| Need::Qdisc(kind.to_owned().into()).probe().err())
+}
+
+/// The variables of the kernel's runner, with its values.
+fn variable(case: &Case, name: &str) -> Option<String> {
+    let value = match name {
+        "DEV0" => DEV0,
+        "DEV1" => DEV1,
+        "DUMMY" => DUMMY,
+        "ETH" => "eth0",
+        "IP" => "ip",
+        "NS" => "tcut",
+        "TC" => "tc",
+        "TESTID" => &case.id,
+        "TIMEOUT" => "24",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+const DEV0: &str = "v0p0";
+const DEV1: &str = "v0p1";
+const DUMMY: &str = "dummy1";
+/// Those that make the kernel's answer depend on how it was built.
+const QDISCS: &[&str] = &[
+    "cake", "cbs", "choke", "codel", "drr", "ets", "etf", "fq", "fq_codel", "fq_pie", "gred", "hfsc", "hhf",
+    "htb", "mq", "mqprio", "multiq", "netem", "pie", "plug", "prio", "qfq", "red", "sfb", "sfq", "skbprio",
+    "taprio", "tbf", "teql0",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_that_cannot_be_tried_says_why() {
+        let case = |change: &str, to: &str| {
+            let text = r#"[{"id": "a", "name": "n", "category": [], "plugins": {"requires": "nsPlugin"}, "setup": [],
+                "cmdUnderTest": "$TC qdisc show dev $DEV1", "expExitCode": "0", "verifyCmd": "true",
+                "matchPattern": "x", "matchCount": "0", "teardown": []}]"#;
+            Case::parse(&text.replace(change, to)).unwrap().remove(0)
+        };
+        for (from, to, why) in [
+            ("\"nsPlugin\"", "\"scapyPlugin\"", "it needs the plugin scapyPlugin"),
+            ("\"id\"", "\"skip\": \"yes\", \"id\"", "the kernel's runner skips it"),
+            ("\"matchPattern\"", "\"matchJSON\"", "its outcome is not checked with a pattern"),
+            ("$DEV1", "$DEV2", "it needs $DEV2"),
+        ] {
+            assert_eq!(unmet(&case(from, to)).as_deref(), Some(why));
+        }
+    }
+
+    #[test]
+    fn a_table_counts_and_tells_reasons() {
+        let row = |id: &str, verdict| Row { id: id.to_owned(), name: "name".to_owned(), verdict };
+        let rows = vec![
+            row("1", Verdict::Passed),
+            row("2", Verdict::Failed("one\ntwo".to_owned())),
+            row("3", Verdict::NotApplicable("why".to_owned())),
+        ];
+        let table = Table { rows };
+        assert_eq!((table.passed(), table.failed(), table.not_applicable()), (1, 1, 1));
+        assert_eq!(
+            table.to_string(),
+            "1  passed  name\n2  FAILED  name\n              one\n              two\n3  n/a     name\n              why\n\
+             1 passed, 1 failed, 1 not applicable\n"
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! Where the kernel's cases come from: a Debian source package, cached.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::case::Case;
+use crate::{Error, Result};
+
+/// Where the cases are kept: `$NL_TESTKIT_CACHE/tdc`, else `nl-testkit/tdc` in the user's cache folder.
+///
+/// # Errors
+///
+/// When the environment names no such folder.
+pub fn cache_dir() -> Result<PathBuf> {
+    let from = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let kit = from("NL_TESTKIT_CACHE")
+        .or_else(|| from("XDG_CACHE_HOME").map(|path| path.join("nl-testkit")))
+        .or_else(|| from("HOME").map(|path| path.join(".cache/nl-testkit")))
+        .ok_or("neither NL_TESTKIT_CACHE nor XDG_CACHE_HOME nor HOME is set")?;
+    Ok(kit.join("tdc"))
+}
+
+/// The cases of one file, such as `qdiscs/htb.json`, of the newest kernel in the cache; `None` if it is not there.
+///
+/// # Errors
+///
+/// When the file cannot be read or understood.
+pub fn cached(file: &str) -> Result<Option<Vec<Case>>> {
+    let folder = cache_dir()?;
+    let Some(newest) = versions(&folder).pop() else { return Ok(None) };
+    let path = folder.join(newest).join(file);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path)?;
+    Case::parse(&text).map(Some).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// Downloads the newest `linux-source` package that apt knows, takes the cases out of it, and returns their folder.
+///
+/// Needs a network and the programs `apt-get`, `apt-cache`, `dpkg-deb`, `tar` and `xz`; about 150 MB come and go. Nothing is
+/// installed. apt checks signatures as always; for other packages than the system's, set `APT_CONFIG` to a configuration
+/// with lists of its own.
+///
+/// # Errors
+///
+/// When there is no such package, or one of the programs fails.
+pub fn fetch() -> Result<PathBuf> {
+    let found = output(Command::new("apt-cache").args(["search", "--names-only", "^linux-source-[0-9.]+$"]))?;
+    let mut packages: Vec<&str> = found.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    packages.sort_by_key(|name| numbers(name));
+    let package = packages.pop().ok_or("apt knows no linux-source package")?;
+    let folder = cache_dir()?;
+    let work = folder.join(format!(".{}", std::process::id()));
+    fs::create_dir_all(&work)?;
+    let unpacked = unpack(package, &work);
+    let result = unpacked.and_then(|version| {
+        let target = folder.join(format!("{package}_{version}"));
+        if !target.exists() {
+            fs::rename(work.join("cases"), &target)?;
+        }
+        Ok(target)
+    });
+    fs::remove_dir_all(&work)?;
+    result
+}
+
+fn unpack(package: &str, work: &Path) -> Result<String> {
+    output(Command::new("apt-get").args(["download", package]).current_dir(work))?;
+    let entries = fs::read_dir(work)?.flatten().map(|entry| entry.path());
+    let archive = entries
+        .filter(|path| path.extension().is_some_and(|end| end == "deb"))
+        .last()
+        .ok_or("apt-get download left no package")?;
+    let version = output(Command::new("dpkg-deb").arg("--field").arg(&archive).arg("Version"))?;
+    let cases = work.join("cases");
+    fs::create_dir(&cases)?;
+    // Package, the tar in it, the compressed tar in that, and of its folders what is below tc-tests.
+    let mut package_data =
+        Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&archive).stdout(Stdio::piped()).spawn()?;
+    let source = format!("./usr/src/{package}.tar.xz");
+    let mut source_data = Command::new("tar")
+        .args(["-xO", "--occurrence", &source])
+        .stdin(stdout(package_data.stdout.take())?)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let strip = format!("{TC_TESTS}/*");
+    let taken = Command::new("tar")
+        .args(["-xJ", "--wildcards", "--strip-components=6"])
+        .arg(format!("--directory={}", cases.display()))
+        .arg(format!("*/{strip}"))
+        .stdin(stdout(source_data.stdout.take())?)
+        .status()?;
+    // The first two may be told that nobody reads any more; what counts is that the last found what it wants.
+    let (_, _) = (source_data.wait()?, package_data.wait()?);
+    if !taken.success() || !cases.join("qdiscs").is_dir() {
+        return Err(format!("{package} has no cases in {TC_TESTS}").into());
+    }
+    Ok(version.trim().to_owned())
+}
+
+/// The folders in the cache, oldest kernel first.
+fn versions(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut versions: Vec<String> = names.filter(|name| name.starts_with("linux-source-")).collect();
+    versions.sort_by_key(|name| numbers(name));
+    versions
+}
+
+/// The numbers in a text, to sort by.
+fn numbers(text: &str) -> Vec<u64> {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+}
+
+fn stdout(pipe: Option<std::process::ChildStdout>) -> Result<Stdio> {
+    pipe.map(Stdio::from).ok_or_else(|| Error::from("no pipe"))
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("run {name}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{name}: {}{}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+const TC_TESTS: &str = "tools/testing/selftests/tc-testing/tc-tests";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_kernel_is_the_last() {
+        let mut names =
+            ["linux-source-6.12_6.12.9-1", "linux-source-6.1_6.1.192-2", "linux-source-6.12_6.12.117-1"];
+        names.sort_by_key(|name| numbers(name));
+        assert_eq!(
+            names,
+            ["linux-source-6.1_6.1.192-2", "linux-source-6.12_6.12.9-1", "linux-source-6.12_6.12.117-1"]
+        );
+    }
+
+    #[test]
+    fn a_folder_without_cases_has_no_versions() {
+        assert_eq!(versions(Path::new("/nowhere")), Vec::<String>::new());
+    }
+}
