@@ -39,6 +39,7 @@ use futures_core::Stream;
 use tokio::time::{Instant, Sleep, sleep};
 use zeroize::Zeroize;
 
+use crate::attr::DecodeError;
 use crate::error::{Ack, Error, ErrorKind, Result, Schema, decode_error};
 use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR, Request};
 use crate::socket::{Endpoint, RECEIVE_LEN, ReceiveBuffer, Socket, answers_that_fit};
@@ -66,6 +67,8 @@ pub struct Batch<I> {
     slots: Vec<Slot>,
     /// The fence of the datagram on its way has not answered yet.
     waiting: bool,
+    /// An answer could not be read, so silence is no longer a success.
+    unreadable: Option<DecodeError>,
     results: VecDeque<Result<Ack>>,
     next_seq: u32,
     buffer: Vec<u8>,
@@ -95,6 +98,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             datagram: Vec::new(),
             slots: Vec::new(),
             waiting: false,
+            unreadable: None,
             results: VecDeque::new(),
             next_seq: 1,
             buffer: Vec::new(),
@@ -194,9 +198,14 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         let first_seq = self.next_seq.wrapping_sub(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
         let fence =
             self.slots.iter().rposition(|slot| !matches!(slot.result, Some(Err(ref e)) if e.is_usage()));
-        for message in
-            Messages::new(self.buffer.get(..len).unwrap_or_default()).map_while(std::result::Result::ok)
-        {
+        for message in Messages::new(self.buffer.get(..len).unwrap_or_default()) {
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    self.unreadable = Some(error);
+                    break;
+                }
+            };
             if message.kind() != NLMSG_ERROR {
                 continue;
             }
@@ -217,12 +226,16 @@ impl<I: Iterator<Item = Request>> Batch<I> {
     /// lost, its outcome is not known.
     fn settle(&mut self, loss: Option<ErrorKind>) {
         self.waiting = false;
+        let unreadable = self.unreadable.take();
         for slot in self.slots.drain(..) {
             let request = self.datagram.get(slot.bytes).unwrap_or_default();
             self.results.push_back(slot.result.unwrap_or_else(|| {
                 // An ErrorKind cannot be cloned, for the sake of its io::Error; these have none.
                 let kind = match &loss {
-                    None => return Ok(Ack::default()),
+                    None => match unreadable {
+                        None => return Ok(Ack::default()),
+                        Some(error) => ErrorKind::Decode(error),
+                    },
                     Some(ErrorKind::Timeout(limit)) => ErrorKind::Timeout(*limit),
                     Some(ErrorKind::Overrun) => ErrorKind::Overrun,
                     Some(_) => ErrorKind::Closed,
