@@ -1,0 +1,145 @@
+//! The words that the commands of all kinds begin with.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use futures_util::TryStreamExt;
+use nl_core::error::Ack;
+use nl_core::{Connection, Protocol};
+use nl_tc::class::ClassConfig;
+use nl_tc::qdisc::QdiscConfig;
+use nl_tc::{Tc, TcHandle};
+
+pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// The words of a command that are left.
+pub(crate) struct Words(std::iter::Peekable<std::iter::Skip<std::env::Args>>);
+
+impl Words {
+    /// The next word, if there is one.
+    pub(crate) fn word(&mut self) -> Option<String> {
+        self.0.next()
+    }
+
+    /// The next word, if it is as wanted.
+    pub(crate) fn word_if(&mut self, wanted: impl FnOnce(&String) -> bool) -> Option<String> {
+        self.0.next_if(wanted)
+    }
+
+    /// Whether the next word is this one, which is then taken.
+    pub(crate) fn skip(&mut self, word: &str) -> bool {
+        self.word_if(|next| next == word).is_some()
+    }
+
+    /// The value that must follow.
+    pub(crate) fn value<T: FromStr<Err: Error + 'static>>(&mut self) -> Result<T> {
+        let word = self.word().ok_or("a value is missing")?;
+        word.parse().map_err(|error| format!("{word}: {error}").into())
+    }
+}
+
+/// Carries a command out: the options of a qdisc and of a class are read by these.
+pub(crate) fn run(
+    kind: &str,
+    qdisc: fn(&mut Words) -> Result<QdiscConfig>,
+    class: fn(&mut Words) -> Result<ClassConfig>,
+) -> ExitCode {
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(command(kind, qdisc, class)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn command(
+    kind: &str,
+    qdisc: fn(&mut Words) -> Result<QdiscConfig>,
+    class: fn(&mut Words) -> Result<ClassConfig>,
+) -> Result {
+    let mut words = Words(std::env::args().skip(1).peekable());
+    let tc = Tc::new(Connection::open(Protocol::Route)?);
+    let what = words.word().unwrap_or_default();
+    let verb = if what == "show" { what.clone() } else { words.word().unwrap_or_default() };
+    if words.word().as_deref() != Some("dev") {
+        return Err("{ qdisc | class } { add | change | replace | delete } dev DEV …, or show dev DEV".into());
+    }
+    let dev: String = words.value()?;
+    let (mut handle, mut parent) = (TcHandle::NONE, TcHandle::NONE);
+    loop {
+        if words.skip("root") {
+            parent = TcHandle::ROOT;
+        } else if words.skip("parent") {
+            parent = words.value()?;
+        } else if words.skip("handle") || words.skip("classid") {
+            handle = words.value()?;
+        } else {
+            break;
+        }
+    }
+    // As in a command of tc.
+    words.skip(kind);
+    let ack = match (what.as_str(), verb.as_str()) {
+        ("qdisc", "delete") => tc.qdisc(dev, parent).handle(handle).delete().await?,
+        ("class", "delete") => tc.class(dev, handle).delete().await?,
+        ("qdisc", verb) => {
+            let (entry, config) = (tc.qdisc(dev, parent).handle(handle), qdisc(&mut words)?);
+            match verb {
+                "add" => entry.add(config).await?,
+                "change" => entry.change(config).await?,
+                "replace" => entry.replace(config).await?,
+                _ => return Err(format!("what is {verb}?").into()),
+            }
+        }
+        ("class", verb) => {
+            let (entry, config) = (tc.class(dev, handle).parent(parent), class(&mut words)?);
+            match verb {
+                "add" => entry.add(config).await?,
+                "change" => entry.change(config).await?,
+                "replace" => entry.replace(config).await?,
+                _ => return Err(format!("what is {verb}?").into()),
+            }
+        }
+        ("show", _) => return show(&tc, &dev, kind).await,
+        _ => return Err(format!("what is {what}?").into()),
+    };
+    warn(&ack);
+    Ok(())
+}
+
+async fn show(tc: &Tc, dev: &str, kind: &str) -> Result {
+    let mut qdiscs = tc.qdiscs().dev(dev).list().await?;
+    while let Some(qdisc) = qdiscs.try_next().await? {
+        if qdisc.config.kind() == kind {
+            println!("{qdisc}");
+        }
+    }
+    let mut classes = tc.classes(dev).list().await?;
+    while let Some(class) = classes.try_next().await? {
+        if class.config.kind() == kind {
+            println!("{class}");
+            println!(
+                "    {} bytes, {} packets, {} dropped",
+                class.stats.bytes, class.stats.packets, class.stats.drops
+            );
+            if let Some(app) = class.stats.app {
+                println!("    {app:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the kernel remarked although it did as asked.
+fn warn(ack: &Ack) {
+    if let Some(text) = ack.warning() {
+        eprintln!("the kernel remarks: {text}");
+    }
+}
