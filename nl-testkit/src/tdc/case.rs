@@ -24,7 +24,9 @@ pub struct Case {
     pub exit_code: i32,
     /// The command that shows the outcome.
     pub verify: String,
-    /// A regular expression in the notation of Python; `None` if the outcome is checked otherwise.
+    /// What the command must show as JSON: at least these members of objects and these first entries of lists.
+    pub json: Option<Value>,
+    /// A regular expression in the notation of Python, where there is no JSON to compare.
     pub pattern: Option<String>,
     /// How often the pattern must be found.
     pub count: usize,
@@ -91,6 +93,7 @@ impl Case {
             command: text("cmdUnderTest")?.to_owned(),
             exit_code: i32::try_from(exit_code).map_err(|_| wrong("expExitCode"))?,
             verify: text("verifyCmd")?.to_owned(),
+            json: value.get("matchJSON").cloned(),
             pattern: pattern.map(str::to_owned),
             count: usize::try_from(count).map_err(|_| wrong("matchCount"))?,
             teardown: steps("teardown")?,
@@ -122,6 +125,28 @@ impl Command {
         }
         let mut words = self.line.split_whitespace();
         (words.next() == Some("tc")).then(|| words.collect())
+    }
+}
+
+/// What of the expected JSON is not shown; `None` when all is.
+pub(super) fn missing(shown: &Value, expected: &Value) -> Option<String> {
+    let differs = || Some(format!("{shown} is shown where {expected} is expected"));
+    match (shown, expected) {
+        (Value::Array(shown), Value::Array(expected)) if expected.len() <= shown.len() => {
+            shown.iter().zip(expected).find_map(|(shown, expected)| missing(shown, expected))
+        }
+        (Value::Object(members), Value::Object(expected)) => {
+            expected.iter().find_map(|(key, expected)| match (members.get(key), expected) {
+                (None, _) => Some(format!("{shown} has no {key}")),
+                // Inside an object an empty list is not the beginning of any list.
+                (Some(shown), Value::Array(list)) if list.is_empty() && shown != expected => {
+                    Some(format!("{key} is {shown}, not empty"))
+                }
+                (Some(shown), expected) => missing(shown, expected),
+            })
+        }
+        _ if shown == expected => None,
+        _ => differs(),
     }
 }
 
@@ -216,6 +241,26 @@ mod tests {
             assert_ne!(text, TEXT);
             assert_eq!(Case::parse(&text).unwrap_err().to_string(), why);
         }
+    }
+
+    #[test]
+    fn expected_json_is_the_beginning_of_lists_and_a_part_of_objects() {
+        let missing = |shown: &str, expected: &str| {
+            missing(&serde_json::from_str(shown).unwrap(), &serde_json::from_str(expected).unwrap())
+        };
+        let shown = r#"[{"kind": "drr", "bytes": 9, "options": {"a": [1, 2]}}, {"kind": "qfq"}]"#;
+        for expected in ["[]", r#"[{"kind": "drr"}]"#, r#"[{"options": {"a": [1]}}, {"kind": "qfq"}]"#] {
+            assert_eq!(missing(shown, expected), None, "{expected}");
+        }
+        for (expected, why) in [
+            (r#"[{"kind": "htb"}]"#, r#""drr" is shown where "htb" is expected"#),
+            (r#"[{}, {"bytes": 9}]"#, r#"{"kind":"qfq"} has no bytes"#),
+            (r#"[{"options": {"a": []}}]"#, "a is [1,2], not empty"),
+            (r#"[{"options": {"a": [2]}}]"#, "1 is shown where 2 is expected"),
+        ] {
+            assert_eq!(missing(shown, expected).as_deref(), Some(why));
+        }
+        assert!(missing(shown, "[{}, {}, {}]").is_some() && missing(shown, "{}").is_some());
     }
 
     #[test]

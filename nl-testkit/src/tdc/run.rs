@@ -4,7 +4,7 @@ use std::fmt;
 
 use regex_lite::RegexBuilder;
 
-use super::case::{Case, Command, Step, replace};
+use super::case::{Case, Command, Step, missing, replace};
 use crate::{Need, Node, Output, Result};
 
 /// How a command under test ended.
@@ -147,27 +147,44 @@ where
             format!("`{}` ended with {code}, not {}\n{output}", named(&case.command), case.exit_code);
         return Ok(Verdict::Failed(reason));
     }
-    if let Some(pattern) = &case.pattern {
-        let pattern = RegexBuilder::new(pattern).multi_line(true).dot_matches_new_line(true).build();
-        let pattern = match pattern {
-            Ok(pattern) => pattern,
-            Err(error) => return Ok(Verdict::NotApplicable(format!("the pattern: {error}"))),
-        };
-        let line = named(&case.verify);
-        let shown = shell(node, &line).await;
-        let text = match shown.status.success() || shown.stderr.is_empty() {
-            true => shown.stdout,
-            false => shown.stderr,
-        };
-        let found = pattern.find_iter(&text).count();
-        if found != case.count {
-            let reason = format!("`{line}` shows {found} times, not {}: {pattern}\n{text}", case.count);
-            return Ok(Verdict::Failed(reason));
-        }
+    let line = named(&case.verify);
+    let shown = shell(node, &line).await;
+    match check(case, &shown) {
+        Verdict::Passed => {}
+        other => return Ok(other),
     }
     match steps(node, case, &case.teardown).await {
         Ok(()) => Ok(Verdict::Passed),
         Err(reason) => Ok(Verdict::Failed(format!("what comes after fails: {reason}"))),
+    }
+}
+
+/// Whether a case shows what it must.
+fn check(case: &Case, shown: &Output) -> Verdict {
+    let text = match shown.status.success() || shown.stderr.is_empty() {
+        true => &shown.stdout,
+        false => &shown.stderr,
+    };
+    let line = &shown.command;
+    if let Some(expected) = &case.json {
+        return match serde_json::from_str(text) {
+            Ok(value) => match missing(&value, expected) {
+                None => Verdict::Passed,
+                Some(what) => Verdict::Failed(format!("`{line}`: {what}\n{text}")),
+            },
+            Err(error) => Verdict::Failed(format!("`{line}` shows no JSON: {error}\n{text}")),
+        };
+    }
+    let pattern = case.pattern.as_deref().unwrap_or_default();
+    match RegexBuilder::new(pattern).multi_line(true).dot_matches_new_line(true).build() {
+        Ok(pattern) => match pattern.find_iter(text).count() {
+            found if found == case.count => Verdict::Passed,
+            found => Verdict::Failed(format!(
+                "`{line}` shows {found} times, not {}: {pattern}\n{text}",
+                case.count
+            )),
+        },
+        Err(error) => Verdict::NotApplicable(format!("the pattern: {error}")),
     }
 }
 
@@ -229,8 +246,8 @@ fn unmet(case: &Case) -> Option<String> {
     if case.skip {
         return Some("the kernel's runner skips it".to_owned());
     }
-    if case.pattern.is_none() {
-        return Some("its outcome is not checked with a pattern".to_owned());
+    if case.pattern.is_none() && case.json.is_none() {
+        return Some("it does not say what must be shown".to_owned());
     }
     if let Some(plugin) = case.plugins.iter().find(|plugin| *plugin != "nsPlugin") {
         return Some(format!("it needs the plugin {plugin}"));
@@ -294,7 +311,7 @@ mod tests {
         for (from, to, why) in [
             ("\"nsPlugin\"", "\"scapyPlugin\"", "it needs the plugin scapyPlugin"),
             ("\"id\"", "\"skip\": \"yes\", \"id\"", "the kernel's runner skips it"),
-            ("\"matchPattern\"", "\"matchJSON\"", "its outcome is not checked with a pattern"),
+            ("\"matchPattern\"", "\"matchNothing\"", "it does not say what must be shown"),
             ("$DEV1", "$DEV2", "it needs $DEV2"),
         ] {
             assert_eq!(unmet(&case(from, to)).as_deref(), Some(why));
