@@ -111,6 +111,15 @@ pub(crate) fn most_queued(receive_buffer: usize) -> usize {
     receive_buffer / LEAST_COST + 2
 }
 
+/// What one request is taken to cost that is answered with an object and a verdict: more than a link of two kilobytes, for
+/// which the kernel reserves twice that, was measured to take.
+const QUEUED_OBJECT_COST: usize = 8 * 1024;
+
+/// How many requests may be in flight so that whatever answers them surely fits the receive buffer.
+pub(crate) fn objects_that_fit(receive_buffer: usize) -> usize {
+    (receive_buffer / QUEUED_OBJECT_COST).max(1)
+}
+
 /// How many answers surely fit the receive buffer.
 pub(crate) fn answers_that_fit(receive_buffer: usize) -> usize {
     (receive_buffer / QUEUED_MESSAGE_COST).max(1)

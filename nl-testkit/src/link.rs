@@ -83,11 +83,14 @@ pub struct Counters {
 impl Node {
     /// Adds a bridge; it stays down until [`up`](Self::up).
     ///
+    /// Its ports are in no VLAN: by default kernels with VLAN filtering put them in VLAN 1, and whatever is entered
+    /// without a VLAN is there twice.
+    ///
     /// # Errors
     ///
     /// When the kernel refuses.
     pub async fn add_bridge(&self, name: &str) -> Result {
-        self.add("bridge", name, LinkBridge::new(name).build()).await
+        self.add("bridge", name, LinkBridge::new(name).vlan_default_pvid(0).build()).await
     }
 
     /// Adds a bridge with VLAN filtering; the test needs `bridge_vlan_filtering`.

@@ -45,7 +45,7 @@ use crate::error::{Ack, ErrorKind, Result, decode_done, decode_error};
 use crate::genl::Family;
 use crate::message::{HEADER_LEN, MessageRef, NLM_F_ACK, RawMessage, Request};
 use crate::netns::Netns;
-use crate::socket::{Endpoint, ReceiveBuffer, Source, answers_that_fit};
+use crate::socket::{Endpoint, ReceiveBuffer, Source, objects_that_fit};
 
 /// A netlink protocol: the part of the kernel that is talked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +84,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 const DEFAULT_RECEIVE_BUFFER: usize = 1024 * 1024;
 /// More requests than this in flight gain nothing.
-const MAX_WINDOW: usize = 1024;
+const MAX_WINDOW: usize = 256;
 
 /// A connection to a netlink protocol. Cheap to clone; all clones share one socket and one background task, which
 /// ends when the last clone is dropped.
@@ -356,7 +356,7 @@ impl ConnectionBuilder {
             losses: started.losses,
             handle: started.handle,
             endpoint,
-            window: Semaphore::new(answers_that_fit(started.receive_buffer).min(MAX_WINDOW)),
+            window: Semaphore::new(objects_that_fit(started.receive_buffer).min(MAX_WINDOW)),
             send_limit: started.send_limit,
             families: Mutex::default(),
         };

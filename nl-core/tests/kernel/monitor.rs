@@ -46,8 +46,9 @@ async fn an_event_arrives(lab: Lab) -> Result {
 async fn events_come_in_the_order_they_happened(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mut monitor = open(&node, links()).await?;
-    many_links(&route(&node).await, "d", 200).await;
-    for i in 0..200 {
+    // So few that they fit the receive buffer an unprivileged socket gets on the oldest kernel.
+    many_links(&route(&node).await, "d", 50).await;
+    for i in 0..50 {
         assert_eq!(next(&mut monitor).await, format!("d{i}"));
     }
     Ok(())
