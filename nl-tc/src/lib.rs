@@ -79,12 +79,14 @@ mod id;
 #[cfg(feature = "leaf")]
 pub mod leaf;
 mod message;
+mod object;
 pub mod qdisc;
 #[cfg(feature = "qfq")]
 pub mod qfq;
 pub mod stats;
 #[cfg(feature = "tokio")]
 mod tc;
+pub mod tree;
 mod units;
 
 pub use id::TcHandle;
@@ -92,6 +94,7 @@ pub use message::{
     RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_NEWQDISC,
     RTM_NEWTCLASS, RTM_NEWTFILTER, RTNLGRP_TC, TcMsg, TcVerb,
 };
+pub use object::TcObject;
 #[cfg(feature = "tokio")]
-pub use tc::{ClassEntry, Classes, FilterEntry, Filters, QdiscEntry, Qdiscs, Tc, TcObject};
+pub use tc::{ClassEntry, Classes, FilterEntry, Filters, QdiscEntry, Qdiscs, Tc};
 pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size};

@@ -3,15 +3,13 @@
 mod class;
 mod filter;
 mod qdisc;
+mod tree;
 
 use nl_core::batch::Batch;
 use nl_core::message::Request;
 use nl_core::{Connection, Dev, Error, Protocol, Result};
 
-use crate::class::Class;
-use crate::filter::Filter;
-use crate::qdisc::Qdisc;
-use crate::{TcHandle, TcVerb};
+use crate::{TcHandle, TcObject, TcVerb};
 
 pub use class::{ClassEntry, Classes};
 pub use filter::{FilterEntry, Filters};
@@ -118,47 +116,5 @@ impl Tc {
     async fn index(&self, dev: &Dev) -> Result<u32> {
         self.on_route()?;
         self.conn.link_index(dev).await
-    }
-}
-
-/// A class, a qdisc or a filter, for a batch of them.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum TcObject {
-    /// A class.
-    Class(Class),
-    /// A filter.
-    Filter(Filter),
-    /// A qdisc.
-    Qdisc(Qdisc),
-}
-
-impl TcObject {
-    /// The request that does this with it.
-    #[must_use]
-    pub fn request(&self, verb: TcVerb) -> Request {
-        match self {
-            Self::Class(class) => class.request(verb),
-            Self::Filter(filter) => filter.request(verb),
-            Self::Qdisc(qdisc) => qdisc.request(verb),
-        }
-    }
-}
-
-impl From<Class> for TcObject {
-    fn from(class: Class) -> Self {
-        Self::Class(class)
-    }
-}
-
-impl From<Filter> for TcObject {
-    fn from(filter: Filter) -> Self {
-        Self::Filter(filter)
-    }
-}
-
-impl From<Qdisc> for TcObject {
-    fn from(qdisc: Qdisc) -> Self {
-        Self::Qdisc(qdisc)
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use nl_core::dump::Dump;
-use nl_core::error::Ack;
+use nl_core::error::{Ack, Errno, KernelError};
 use nl_core::message::Request;
 use nl_core::{Dev, Error, Result};
 
@@ -55,7 +55,7 @@ impl<'a> QdiscEntry<'a> {
     ///
     /// # Errors
     /// `EEXIST` ([`is_exists`](nl_core::Error::is_exists)); `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) without
-    /// the parent, or where the kernel does not have the kind; bad input, before the kernel is asked.
+    /// the parent; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) where the kernel does not have the kind; bad input, before the kernel is asked.
     pub async fn add(self, config: impl Into<QdiscConfig>) -> Result<Ack> {
         self.write(TcVerb::Add, config.into()).await
     }
@@ -134,7 +134,10 @@ impl<'a> QdiscEntry<'a> {
         let outcome = async {
             let index = self.tc.index(&self.dev).await?;
             let qdisc = Qdisc { index, config: config.clone(), ..self.qdisc.clone() };
-            self.tc.conn.ack(qdisc.request(verb)).await
+            let outcome = self.tc.conn.ack(qdisc.request(verb)).await;
+            outcome.map_err(|error| {
+                error.or_unsupported(has_no_such_kind, "this kind of qdisc", "its module, sch_KIND")
+            })
         };
         outcome.await.map_err(|error| error.during(|| self.describe(&verb.to_string(), Some(&config))))
     }
@@ -148,6 +151,12 @@ impl<'a> QdiscEntry<'a> {
         }
         text
     }
+}
+
+/// The number alone says that something is not there, not what.
+fn has_no_such_kind(error: &KernelError) -> bool {
+    let text = error.ext_ack.message.as_deref().unwrap_or_default();
+    error.errno == Errno::ENOENT && text.contains("kind is unknown")
 }
 
 impl Tc {

@@ -15,6 +15,7 @@ mod refusals;
 mod sampler;
 #[cfg(feature = "serde")]
 mod serialize;
+mod tree;
 mod units;
 
 use nl_core::message::{NLM_F_ACK, Request};

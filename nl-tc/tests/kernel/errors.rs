@@ -77,3 +77,16 @@ async fn bad_input_is_refused_before_the_kernel_is_asked(lab: Lab) -> Result {
     );
     Ok(())
 }
+
+#[nl_testkit::test]
+async fn a_kind_that_the_kernel_does_not_have_is_unsupported(lab: Lab) -> Result {
+    let ([_node, _peer], tc) = wired(&lab).await?;
+    let none = nl_tc::qdisc::QdiscConfig::Other { kind: "nosuchkind".into(), options: None };
+    let error = tc.qdisc(DEV, TcHandle::ROOT).add(none).await.unwrap_err();
+    assert!(error.is_unsupported(), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "add qdisc dev eth0 root nosuchkind: this kind of qdisc is not supported by this kernel (needs its module, sch_KIND)"
+    );
+    Ok(())
+}

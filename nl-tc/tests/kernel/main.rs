@@ -1,10 +1,5 @@
 //! Classes and qdiscs on a real kernel, checked with iproute2.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops where it fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod errors;
 mod listing;
@@ -15,6 +10,7 @@ mod table_classes;
 mod table_hfsc;
 mod table_htb;
 mod table_qdiscs;
+mod tree;
 mod verbs;
 
 nl_testkit::main!();

@@ -75,7 +75,9 @@ async fn a_slow_class_holds_and_drops(lab: Lab) -> Result {
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = tc.class(DEV, CLASS).get().await?;
-    assert_eq!((class.stats.queue_len, class.stats.backlog), (2, 2000));
+    let held = class.stats.queue_len;
+    assert!((1..=2).contains(&held), "{class:?}");
+    assert_eq!(class.stats.backlog, held * 1000);
     assert!(class.stats.drops >= 10, "{class:?}");
     let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
     assert!(stats.tokens < 0, "in debt: {stats:?}");

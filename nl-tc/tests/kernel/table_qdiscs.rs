@@ -201,7 +201,7 @@ async fn netem_qdiscs_are_those_of_tc(lab: Lab) -> Result {
             "netem delay 100ms 10ms 25%",
             netem().delay(ms(100)).jitter(ms(10)).delay_correlation(percent(25.0)).into(),
         ),
-        ("netem delay 1us", netem().delay(Duration::from_micros(1)).into()),
+        ("netem delay 8us", netem().delay(Duration::from_micros(8)).into()),
         ("netem loss 1%", netem().loss(NetemLoss::random(percent(1.0))).into()),
         (
             "netem loss random 0.3% 25%",
@@ -232,9 +232,16 @@ async fn netem_qdiscs_are_those_of_tc(lab: Lab) -> Result {
         ),
         ("netem loss 1% ecn", netem().loss(NetemLoss::random(percent(1.0))).ecn(true).into()),
         ("netem duplicate 1%", netem().duplicate(percent(1.0)).into()),
+        // Alone, tc does not send the correlation.
         (
-            "netem duplicate 1% 50%",
-            netem().duplicate(percent(1.0)).duplicate_correlation(percent(50.0)).into(),
+            "netem delay 100ms 10ms 25% duplicate 1% 50%",
+            netem()
+                .delay(ms(100))
+                .jitter(ms(10))
+                .delay_correlation(percent(25.0))
+                .duplicate(percent(1.0))
+                .duplicate_correlation(percent(50.0))
+                .into(),
         ),
         ("netem corrupt 0.1%", netem().corrupt(percent(0.1)).into()),
         ("netem delay 10ms reorder 25% 50%", {

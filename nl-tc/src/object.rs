@@ -1,0 +1,61 @@
+use std::fmt;
+
+use nl_core::message::Request;
+
+use crate::TcVerb;
+use crate::class::Class;
+use crate::filter::Filter;
+use crate::qdisc::Qdisc;
+
+/// A class, a qdisc or a filter, for a batch or a plan of them.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum TcObject {
+    /// A class.
+    Class(Class),
+    /// A filter.
+    Filter(Filter),
+    /// A qdisc.
+    Qdisc(Qdisc),
+}
+
+impl TcObject {
+    /// The request that does this with it.
+    #[must_use]
+    pub fn request(&self, verb: TcVerb) -> Request {
+        match self {
+            Self::Class(class) => class.request(verb),
+            Self::Filter(filter) => filter.request(verb),
+            Self::Qdisc(qdisc) => qdisc.request(verb),
+        }
+    }
+}
+
+/// A command of `tc`, with `#5` in place of the name of interface 5.
+impl fmt::Display for TcObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Class(class) => class.fmt(f),
+            Self::Filter(filter) => filter.fmt(f),
+            Self::Qdisc(qdisc) => qdisc.fmt(f),
+        }
+    }
+}
+
+impl From<Class> for TcObject {
+    fn from(class: Class) -> Self {
+        Self::Class(class)
+    }
+}
+
+impl From<Filter> for TcObject {
+    fn from(filter: Filter) -> Self {
+        Self::Filter(filter)
+    }
+}
+
+impl From<Qdisc> for TcObject {
+    fn from(qdisc: Qdisc) -> Self {
+        Self::Qdisc(qdisc)
+    }
+}

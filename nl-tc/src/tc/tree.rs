@@ -1,0 +1,43 @@
+use nl_core::{Dev, Error, Result};
+
+use super::Tc;
+use crate::tree::{Plan, Snapshot, Tree};
+
+impl Tc {
+    /// Reads what is on a device, to be compared with a [`Tree`].
+    ///
+    /// Equivalent: `tc qdisc show` and `tc class show`. Needs no privilege.
+    ///
+    /// # Errors
+    /// No such device.
+    pub async fn snapshot(&self, dev: impl Into<Dev>) -> Result<Snapshot> {
+        let index = self.index(&dev.into()).await?;
+        let qdiscs = self.qdiscs().dev(index).list().await?.collect_all().await?;
+        let classes = self.classes(index).list().await?.collect_all().await?;
+        Ok(Snapshot::new(index, qdiscs, classes))
+    }
+
+    /// Makes what is under the root of a device be as the tree says, and returns what was done: nothing where it was so
+    /// already.
+    ///
+    /// See [`tree`](crate::tree) for what is changed and what is made anew. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// The tree cannot be; no such device; what the kernel refuses first, after which nothing more is done. What was done before
+    /// that stays; applying the tree again goes on from there.
+    pub async fn apply(&self, dev: impl Into<Dev>, tree: &Tree) -> Result<Plan> {
+        let dev = dev.into();
+        let index = self.index(&dev).await?;
+        // Plans and batches know devices by number.
+        let named = |error: Error| match error.operation().map(str::to_owned) {
+            Some(operation) => {
+                error.during(|| operation.replace(&format!(" dev #{index} "), &format!(" dev {dev} ")))
+            }
+            None => error.during(|| format!("apply a tree dev {dev}")),
+        };
+        let plan = tree.plan(&self.snapshot(index).await?).map_err(named)?;
+        let steps = self.batch(plan.clone()).stop_at_first_failure();
+        steps.summarize(1).await.into_result().map_err(named)?;
+        Ok(plan)
+    }
+}

@@ -1,0 +1,235 @@
+use std::collections::{HashMap, HashSet};
+
+use super::{Entry, Plan, Snapshot, Tree, change_of, changes_into, verb_of_new};
+use crate::class::{Class, ClassConfig};
+use crate::qdisc::{Qdisc, QdiscConfig};
+use crate::{TcHandle, TcObject, TcVerb};
+
+/// One request of a plan.
+pub type Step = (TcVerb, TcObject);
+
+pub(super) fn plan(tree: &Tree, now: &Snapshot) -> Plan {
+    let mut planner = Planner {
+        tree,
+        now,
+        wanted: tree.qdiscs.iter().map(|qdisc| qdisc.handle).collect(),
+        deletes: Vec::new(),
+        writes: Vec::new(),
+    };
+    match (tree.on(TcHandle::ROOT), now.on(TcHandle::ROOT)) {
+        (Some(wanted), there) => planner.qdisc(wanted, there),
+        (None, Some(there)) => planner.delete_qdisc(there),
+        (None, None) => {}
+    }
+    let Planner { mut deletes, writes, .. } = planner;
+    deletes.extend(writes);
+    Plan { steps: deletes }
+}
+
+struct Planner<'a> {
+    tree: &'a Tree,
+    now: &'a Snapshot,
+    /// The names of all qdiscs of the tree.
+    wanted: HashSet<TcHandle>,
+    deletes: Vec<Step>,
+    writes: Vec<Step>,
+}
+
+impl<'a> Planner<'a> {
+    /// A qdisc in its place, and all below it.
+    fn qdisc(&mut self, wanted: &'a Entry<QdiscConfig>, there: Option<&'a Qdisc>) {
+        let Some(there) = there else {
+            self.write_qdisc(TcVerb::Add, wanted, wanted.handle, wanted.config.clone());
+            return self.classes(wanted, None);
+        };
+        let named = wanted.handle.is_none() || wanted.handle == there.handle;
+        if named && wanted.config.kind() == there.config.kind() {
+            if wanted.config.is_met_by(&there.config) {
+                return self.classes(wanted, Some(there));
+            }
+            if let Some(change) = change_of(&wanted.config, &there.config) {
+                self.write_qdisc(TcVerb::Change, wanted, there.handle, change);
+                return self.classes(wanted, Some(there));
+            }
+        }
+        // In one request, unless a name has to be free before that is not.
+        let unnamed = wanted.handle.is_none();
+        let in_the_way = self.now.qdiscs().iter().any(|qdisc| qdisc.handle == wanted.handle);
+        let needed = self.now.below(there).iter().any(|name| self.wanted.contains(name));
+        if unnamed || in_the_way || needed {
+            self.delete_qdisc(there);
+            self.write_qdisc(TcVerb::Add, wanted, wanted.handle, wanted.config.clone());
+        } else {
+            self.write_qdisc(TcVerb::Replace, wanted, wanted.handle, wanted.config.clone());
+        }
+        self.classes(wanted, None);
+    }
+
+    /// The classes of a qdisc and the qdiscs on them.
+    fn classes(&mut self, qdisc: &'a Entry<QdiscConfig>, there: Option<&'a Qdisc>) {
+        if qdisc.handle.is_none() {
+            return;
+        }
+        let kind = qdisc.config.kind();
+        let wanted = ordered(&self.tree.classes, qdisc.handle);
+        let now: HashMap<_, _> = match there {
+            Some(there) if matches!(kind, "htb" | "hfsc" | "drr" | "qfq" | "ets") => {
+                let own = self.now.classes().iter().filter(|class| class.handle.qdisc() == there.handle);
+                own.map(|class| (class.handle, class)).collect()
+            }
+            _ => HashMap::new(),
+        };
+        let doomed = self.doomed(qdisc, &wanted, &now);
+        for class in bottom_up(&now).into_iter().filter(|class| doomed.contains(&class.handle)) {
+            self.deletes.push((TcVerb::Delete, Class::at(self.now.index, class.handle).into()));
+        }
+        let alive = |handle| now.get(&handle).filter(|_| !doomed.contains(&handle)).copied();
+        for entry in &wanted {
+            match alive(entry.handle) {
+                Some(class) if self.is_met(qdisc, entry, class) => {}
+                Some(_) => self.write_class(TcVerb::Change, entry),
+                None => self.write_class(verb_of_new(entry.handle, kind), entry),
+            }
+            self.leaf(entry.handle, alive(entry.handle).is_some(), kind);
+        }
+        // Bands of ETS need not be said.
+        let said: HashSet<_> = wanted.iter().map(|entry| entry.handle).collect();
+        let bands =
+            self.tree.qdiscs.iter().filter(|on| on.parent.qdisc() == qdisc.handle && !on.parent.is_root());
+        let mut bands: Vec<_> = bands.map(|on| on.parent).collect();
+        bands.extend(now.keys().filter(|handle| !doomed.contains(*handle)).copied());
+        bands.retain(|handle| !said.contains(handle));
+        bands.sort_unstable();
+        bands.dedup();
+        for band in bands {
+            self.leaf(band, now.contains_key(&band), kind);
+        }
+    }
+
+    /// The qdisc on a class, which was there before or not.
+    fn leaf(&mut self, class: TcHandle, alive: bool, kind: &str) {
+        let there = self.now.on(class).filter(|_| alive);
+        match (self.tree.on(class), there) {
+            (Some(wanted), there) => self.qdisc(wanted, there),
+            (None, Some(there)) => {
+                // Goes by itself when an HTB class gets its first child.
+                let by_itself = kind == "htb"
+                    && self.tree.is_inner(class)
+                    && !self.now.below(there).iter().any(|name| self.wanted.contains(name));
+                if !by_itself {
+                    self.delete_qdisc(there);
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The classes that have to go, or be made anew.
+    fn doomed(
+        &self,
+        qdisc: &Entry<QdiscConfig>,
+        wanted: &[&Entry<ClassConfig>],
+        now: &HashMap<TcHandle, &Class>,
+    ) -> HashSet<TcHandle> {
+        let kind = qdisc.config.kind();
+        let mut doomed = HashSet::new();
+        if kind == "ets" {
+            return doomed;
+        }
+        let wanted: HashMap<_, _> = wanted.iter().map(|entry| (entry.handle, *entry)).collect();
+        for class in bottom_up(now).into_iter().rev().filter(|class| class.handle.minor() != 0) {
+            let parent = if class.is_top() { qdisc.handle } else { class.parent };
+            let stays = wanted.get(&class.handle).is_some_and(|entry| {
+                entry.parent == parent
+                    && (self.is_met(qdisc, entry, class) || changes_into(&entry.config, &class.config))
+            });
+            if !stays || doomed.contains(&parent) {
+                doomed.insert(class.handle);
+            }
+        }
+        doomed
+    }
+
+    /// Whether a class that is there is as wanted, in its place in the tree.
+    fn is_met(&self, qdisc: &Entry<QdiscConfig>, wanted: &Entry<ClassConfig>, there: &Class) -> bool {
+        let inner = self.tree.is_inner(wanted.handle);
+        match (&wanted.config, &there.config, &qdisc.config) {
+            #[cfg(feature = "htb")]
+            (ClassConfig::Htb(config), ClassConfig::Htb(there), QdiscConfig::Htb(htb)) => {
+                let mut config = config.clone();
+                if inner {
+                    (config.prio, config.quantum) = (there.prio, there.quantum);
+                } else {
+                    config.quantum = config.quantum.or_else(|| Some(htb.quantum(config.rate)));
+                }
+                ClassConfig::from(config).is_met_by(&there.clone().into())
+            }
+            #[cfg(feature = "hfsc")]
+            (ClassConfig::Hfsc(config), there, _) if inner && config.link_share.is_none() => {
+                // The kernel gives a real-time class a share when it gets a child.
+                let mut config = config.clone();
+                let shared = config.clone();
+                config.link_share = config.real_time;
+                ClassConfig::from(config).is_met_by(there) || ClassConfig::from(shared).is_met_by(there)
+            }
+            (wanted, there, _) => {
+                let _ = inner;
+                wanted.is_met_by(there)
+            }
+        }
+    }
+
+    fn delete_qdisc(&mut self, there: &Qdisc) {
+        let qdisc = Qdisc::at(self.now.index, there.parent).handle(there.handle);
+        self.deletes.push((TcVerb::Delete, qdisc.into()));
+    }
+
+    fn write_qdisc(
+        &mut self,
+        verb: TcVerb,
+        wanted: &Entry<QdiscConfig>,
+        handle: TcHandle,
+        config: QdiscConfig,
+    ) {
+        let qdisc = Qdisc::new(self.now.index, wanted.parent, config).handle(handle);
+        self.writes.push((verb, qdisc.into()));
+    }
+
+    fn write_class(&mut self, verb: TcVerb, entry: &Entry<ClassConfig>) {
+        let class = Class::new(self.now.index, entry.handle, entry.config.clone());
+        // A change is for the class wherever it is, which is where it should be.
+        let class = if verb == TcVerb::Change { class } else { class.parent(entry.parent) };
+        self.writes.push((verb, class.into()));
+    }
+}
+
+/// The classes of a qdisc, parents before children, otherwise as they were said.
+fn ordered(classes: &[Entry<ClassConfig>], qdisc: TcHandle) -> Vec<&Entry<ClassConfig>> {
+    let mut out: Vec<&Entry<ClassConfig>> = Vec::new();
+    // HFSC's own class, and then level by level.
+    let own = classes.iter().filter(|class| class.handle == qdisc);
+    out.extend(own);
+    let mut level = vec![qdisc];
+    while !level.is_empty() {
+        let next = classes.iter().filter(|class| class.handle != qdisc && level.contains(&class.parent));
+        let next: Vec<_> = next.collect();
+        level = next.iter().map(|class| class.handle).collect();
+        out.extend(next);
+    }
+    out
+}
+
+/// The classes that are there, children before parents.
+fn bottom_up<'a>(now: &HashMap<TcHandle, &'a Class>) -> Vec<&'a Class> {
+    let depth = |class: &Class| {
+        let (mut at, mut depth) = (class.parent, 0);
+        while let Some(above) = now.get(&at).filter(|above| above.handle.minor() != 0 && depth <= now.len()) {
+            at = above.parent;
+            depth += 1;
+        }
+        depth
+    };
+    let mut all: Vec<_> = now.values().map(|class| (depth(class), *class)).collect();
+    all.sort_by_key(|(depth, class)| (std::cmp::Reverse(*depth), class.handle));
+    all.into_iter().map(|(_, class)| class).collect()
+}
