@@ -4,7 +4,7 @@
 //! Lists, adds, changes, replaces and deletes the [classes](class) of [HTB](htb), [HFSC](hfsc), [DRR](drr), [QFQ](qfq) and
 //! [ETS](ets), the [qdiscs](qdisc) they live in and those on their [leaves](leaf), with every option the kernel has for them. What is
 //! read has the type it was written with, and [statistics](stats) down to each kind's own counters. A
-//! [tree](tree) of them is described once and brought about with the fewest requests.
+//! [tree] of them is described once and brought about with the fewest requests.
 //!
 //! Rates, sizes and times are types: bits and bytes cannot be mixed up. Nothing is clamped: what the kernel would refuse, move
 //! within its limits or quietly take for something else is an error that says the limit.

@@ -452,7 +452,7 @@ impl LinkLayer {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Overhead {
-    /// Added to every packet (`overhead`). The kernel takes it as a signed number.
+    /// Added to every packet (`overhead`).
     pub bytes: u16,
     /// The least a packet counts as (`mpu`).
     pub mpu: u16,

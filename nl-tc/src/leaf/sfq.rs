@@ -15,6 +15,7 @@ const QOPT_V1_LEN: usize = 72;
 // `net/sched/sch_sfq.c`: the kernel moves larger numbers to these.
 const DEPTH_MAX: u32 = 127;
 const FLOWS_MAX: u32 = 65_408;
+const DEFAULT_FLOWS: u32 = 128;
 const DIVISOR_MAX: u32 = 65_536;
 
 /// Stochastic fairness queueing (`tc qdisc … sfq`).
@@ -139,7 +140,7 @@ impl Config for SfqConfig {
         w.bytes(TCA_OPTIONS, &bytes);
     }
 
-    fn refusal(&self, _verb: TcVerb) -> Refusal {
+    fn refusal(&self, verb: TcVerb) -> Refusal {
         let bounds = [
             ("quantum", self.quantum, 1, i32::MAX.unsigned_abs()),
             ("limit", self.limit, 2, u32::MAX),
@@ -155,7 +156,10 @@ impl Config for SfqConfig {
                 Some(format!("divisor {divisor}; powers of two up to {DIVISOR_MAX} are possible").into())
             })
             .or_else(|| {
-                let (limit, room) = (self.limit?, self.depth? * self.flows?);
+                // The kernel moves a larger limit to this; what is there already is not known when changing.
+                let given = |n: Option<u32>, default| n.or(verb.creates().then_some(default));
+                let (flows, depth) = (given(self.flows, DEFAULT_FLOWS)?, given(self.depth, DEPTH_MAX)?);
+                let (limit, room) = (self.limit?, depth * flows);
                 (limit > room).then(|| format!("limit {limit}; flows times depth is {room}").into())
             })
             .or_else(|| match (self.perturb.subsec_nanos(), i32::try_from(self.perturb.as_secs())) {

@@ -157,7 +157,7 @@ fn any_qdisc() -> impl Strategy<Value = QdiscConfig> {
         });
     let sfq =
         (
-            (option::of(1..(1_u32 << 31)), 0..=i32::MAX.unsigned_abs(), option::of(2..u32::MAX)),
+            (option::of(1..(1_u32 << 31)), 0..=i32::MAX.unsigned_abs(), option::of(2..=127_u32)),
             (option::of(0..=16_u32), option::of(1..=65_408_u32), any::<bool>()),
             option::of((1..u32::MAX, any::<[u8; 4]>(), any::<[u32; 3]>())),
         )

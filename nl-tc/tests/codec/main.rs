@@ -13,6 +13,8 @@ mod curves;
 mod golden;
 mod refusals;
 mod sampler;
+#[cfg(feature = "tokio")]
+mod send;
 #[cfg(feature = "serde")]
 mod serialize;
 mod tree;

@@ -219,6 +219,7 @@ fn leaves_beyond_the_fields() {
     qdisc_refused(SfqConfig::new().divisor(3), "divisor 3; powers of two up to 65536 are possible");
     qdisc_refused(SfqConfig::new().depth(128), "depth 128; 1 to 127 are possible");
     qdisc_refused(SfqConfig::new().limit(11).depth(2).flows(5), "limit 11; flows times depth is 10");
+    qdisc_refused(SfqConfig::new().limit(16_257), "limit 16257; flows times depth is 16256");
     qdisc_refused(
         SfqConfig::new().perturb(Duration::from_millis(1500)),
         "perturb 1.5s; whole seconds up to 2147483647 are possible",
