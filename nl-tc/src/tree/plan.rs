@@ -40,16 +40,17 @@ impl<'a> Planner<'a> {
     fn qdisc(&mut self, wanted: &'a Entry<QdiscConfig>, there: Option<&'a Qdisc>) {
         let Some(there) = there else {
             self.write_qdisc(TcVerb::Add, wanted, wanted.handle, wanted.config.clone());
-            return self.classes(wanted, None);
+            return self.classes(wanted, None, false);
         };
         let named = wanted.handle.is_none() || wanted.handle == there.handle;
         if named && wanted.config.kind() == there.config.kind() {
             if wanted.config.is_met_by(&there.config) {
-                return self.classes(wanted, Some(there));
+                return self.classes(wanted, Some(there), false);
             }
             if let Some(change) = change_of(&wanted.config, &there.config) {
                 self.write_qdisc(TcVerb::Change, wanted, there.handle, change);
-                return self.classes(wanted, Some(there));
+                // With ETS the quanta of all bands begin anew.
+                return self.classes(wanted, Some(there), wanted.config.kind() == "ets");
             }
         }
         // In one request, unless a name has to be free before that is not.
@@ -62,11 +63,11 @@ impl<'a> Planner<'a> {
         } else {
             self.write_qdisc(TcVerb::Replace, wanted, wanted.handle, wanted.config.clone());
         }
-        self.classes(wanted, None);
+        self.classes(wanted, None, false);
     }
 
-    /// The classes of a qdisc and the qdiscs on them.
-    fn classes(&mut self, qdisc: &'a Entry<QdiscConfig>, there: Option<&'a Qdisc>) {
+    /// The classes of a qdisc and the qdiscs on them. What is `stale` has to be said again.
+    fn classes(&mut self, qdisc: &'a Entry<QdiscConfig>, there: Option<&'a Qdisc>, stale: bool) {
         if qdisc.handle.is_none() {
             return;
         }
@@ -86,7 +87,7 @@ impl<'a> Planner<'a> {
         let alive = |handle| now.get(&handle).filter(|_| !doomed.contains(&handle)).copied();
         for entry in &wanted {
             match alive(entry.handle) {
-                Some(class) if self.is_met(qdisc, entry, class) => {}
+                Some(class) if !stale && self.is_met(qdisc, entry, class) => {}
                 Some(_) => self.write_class(TcVerb::Change, entry),
                 None => self.write_class(verb_of_new(entry.handle, kind), entry),
             }

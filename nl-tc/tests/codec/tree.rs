@@ -317,7 +317,14 @@ fn bands_of_ets_are_changed_and_never_made() {
     let plan = bring_about(&mut kernel, &tree);
     assert_eq!(plan.steps()[1].0, TcVerb::Change);
     assert_eq!(plan.steps().len(), 3);
-    let fewer = Tree::new().qdisc(ROOT, ONE, EtsConfig::new(4).strict(1).quanta([2000]));
+    // With the qdisc changed, the kernel forgets the quantum of the class.
+    let other = Tree::new()
+        .qdisc(ROOT, ONE, EtsConfig::new(3).strict(1).quanta([2000]))
+        .class(ONE, ONE.class(3), EtsClassConfig::new(5000))
+        .qdisc(ONE.class(1), TcHandle::new(0x10, 0), PfifoConfig::new().limit(3));
+    let plan = bring_about(&mut kernel, &other);
+    assert_eq!(plan.steps().iter().map(|(verb, _)| *verb).collect::<Vec<_>>(), [TcVerb::Change; 2]);
+    let fewer = Tree::new().qdisc(ROOT, ONE, EtsConfig::new(3).strict(1).quanta([2000]));
     assert_eq!(commands(&bring_about(&mut kernel, &fewer)), ["delete qdisc parent 1:1 handle 10:"]);
 }
 
