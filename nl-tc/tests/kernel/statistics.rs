@@ -214,3 +214,29 @@ async fn flows_of_sfq_and_fq_codel_are_listed(lab: Lab) -> Result {
     }
     Ok(())
 }
+
+/// 30 kB at 1 Mbit/s, of which 5 kB go at once, take 0.2 s.
+#[nl_testkit::test(needs(qdisc = "htb", qdisc = "tbf", tool = "tc"), timeout = 30)]
+async fn packets_are_as_slow_as_they_were_told(lab: Lab) -> Result {
+    let ([node, peer], tc) = wired(&lab).await?;
+    for kind in ["htb", "tbf"] {
+        if kind == "htb" {
+            tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HtbConfig::new()).await?;
+            tc.class(DEV, CLASS).add(mbit(1).burst(5000).cburst(5000)).await?;
+            direct(&tc).await?;
+        } else {
+            let tbf = nl_tc::leaf::TbfConfig::new(Rate::mbit(1), 5000).limit(100_000);
+            tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(tbf).await?;
+        }
+        let mut capture = peer.capture(DEV).await?;
+        let begin = Instant::now();
+        send(&node, 30).await?;
+        for _ in 0..30 {
+            capture.expect(|frame| frame.ethertype == EthFrame::TEST, SOON).await;
+        }
+        let took = begin.elapsed();
+        assert!(took >= Duration::from_millis(180), "{kind}: {took:?}");
+        tc.qdisc(DEV, TcHandle::ROOT).delete().await?;
+    }
+    Ok(())
+}
