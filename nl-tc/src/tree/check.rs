@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use nl_core::{Error, Result};
 
@@ -10,6 +10,9 @@ impl Tree {
     /// Whether it is a tree at all.
     pub(super) fn check(&self) -> Result<()> {
         let (mut places, mut names) = (HashSet::new(), HashSet::new());
+        let inner: HashSet<_> = self.classes.iter().map(|class| class.parent).collect();
+        let classes: HashSet<_> = self.classes.iter().map(|class| class.handle).collect();
+        let qdiscs: Qdiscs<'_> = self.qdiscs.iter().map(|qdisc| (qdisc.handle, &qdisc.config)).collect();
         for qdisc in &self.qdiscs {
             let (place, name) = (qdisc.parent, qdisc.handle);
             if !places.insert(place) {
@@ -19,13 +22,19 @@ impl Tree {
                 return Err(Error::usage(format!("two qdiscs called {name}")));
             }
             if !place.is_root() {
-                self.check_place(place)?;
+                if inner.contains(&place) {
+                    return Err(Error::usage(format!(
+                        "a qdisc on class {place}, which has classes under it"
+                    )));
+                }
+                if !classes.contains(&place) && !is_band(&qdiscs, place) {
+                    return Err(Error::usage(format!("a qdisc on class {place}, which is not in the tree")));
+                }
             }
         }
         for class in &self.classes {
             let (name, parent) = (class.handle, class.parent);
-            let qdisc = self.named(name.qdisc());
-            let Some(qdisc) = qdisc else {
+            let Some(qdisc) = qdiscs.get(&name.qdisc()) else {
                 return Err(Error::usage(format!(
                     "class {name} in qdisc {}, which is not in the tree",
                     name.qdisc()
@@ -42,8 +51,11 @@ impl Tree {
                 return Err(Error::usage(format!("two classes called {name}")));
             }
             let under_class = parent != name.qdisc();
-            if under_class && !self.classes.iter().any(|class| class.handle == parent) {
+            if under_class && !classes.contains(&parent) {
                 return Err(Error::usage(format!("class {name} under {parent}, which is not in the tree")));
+            }
+            if parent.qdisc() != name.qdisc() {
+                return Err(Error::usage(format!("class {name} under {parent}, which is in another qdisc")));
             }
             check_quantum(qdisc, name)?;
         }
@@ -54,52 +66,42 @@ impl Tree {
         }
     }
 
-    fn named(&self, handle: TcHandle) -> Option<&QdiscConfig> {
-        self.qdiscs.iter().find(|qdisc| qdisc.handle == handle).map(|qdisc| &qdisc.config)
-    }
-
-    fn check_place(&self, place: TcHandle) -> Result<()> {
-        if self.is_inner(place) {
-            return Err(Error::usage(format!("a qdisc on class {place}, which has classes under it")));
-        }
-        let there = self.classes.iter().any(|class| class.handle == place) || self.is_band(place);
-        match there {
-            true => Ok(()),
-            false => Err(Error::usage(format!("a qdisc on class {place}, which is not in the tree"))),
-        }
-    }
-
-    /// Whether it is a class that is there without being said.
-    fn is_band(&self, place: TcHandle) -> bool {
-        match self.named(place.qdisc()) {
-            #[cfg(feature = "ets")]
-            Some(QdiscConfig::Ets(ets)) => (1..=u16::from(ets.bands)).contains(&place.minor()),
-            _ => false,
-        }
-    }
-
     /// Every class and qdisc hangs on the root at last.
     fn check_loops(&self) -> Result<()> {
         let links = self.classes.iter().map(|class| (class.handle, class.parent));
-        let on = self
-            .qdiscs
-            .iter()
-            .filter(|qdisc| !qdisc.handle.is_none())
-            .map(|qdisc| (qdisc.handle, qdisc.parent));
-        let all: Vec<_> = links.chain(on).collect();
-        for (name, _) in &all {
-            let (mut at, mut steps) = (*name, 0);
-            while !at.is_root() {
-                let above = all.iter().find(|(handle, _)| *handle == at).map(|(_, parent)| *parent);
-                // A band of ETS hangs on its qdisc.
-                at = above.unwrap_or(at.qdisc());
-                steps += 1;
-                if steps > all.len() * 2 + 2 {
+        let on = self.qdiscs.iter().filter(|qdisc| !qdisc.handle.is_none());
+        // HFSC's own class has the name of its qdisc, and is under that.
+        let above: HashMap<_, _> = links
+            .filter(|(class, _)| class.minor() != 0)
+            .chain(on.map(|qdisc| (qdisc.handle, qdisc.parent)))
+            .collect();
+        let mut hanging = HashSet::from([TcHandle::ROOT]);
+        let names = self.classes.iter().map(|class| class.handle);
+        let named = self.qdiscs.iter().map(|qdisc| qdisc.handle).filter(|name| !name.is_none());
+        for name in names.chain(named) {
+            let (mut at, mut way) = (name, Vec::new());
+            while !hanging.contains(&at) {
+                if way.len() > above.len() {
                     return Err(Error::usage(format!("{name} hangs on itself")));
                 }
+                way.push(at);
+                // A band of ETS hangs on its qdisc.
+                at = above.get(&at).copied().unwrap_or(at.qdisc());
             }
+            hanging.extend(way);
         }
         Ok(())
+    }
+}
+
+type Qdiscs<'a> = HashMap<TcHandle, &'a QdiscConfig>;
+
+/// Whether it is a class that is there without being said.
+fn is_band(qdiscs: &Qdiscs<'_>, place: TcHandle) -> bool {
+    match qdiscs.get(&place.qdisc()) {
+        #[cfg(feature = "ets")]
+        Some(QdiscConfig::Ets(ets)) => (1..=u16::from(ets.bands)).contains(&place.minor()),
+        _ => false,
     }
 }
 

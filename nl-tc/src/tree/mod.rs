@@ -98,14 +98,6 @@ impl Tree {
         }
         Ok(plan)
     }
-
-    fn on(&self, place: TcHandle) -> Option<&Entry<QdiscConfig>> {
-        self.qdiscs.iter().find(|qdisc| qdisc.parent == place)
-    }
-
-    fn is_inner(&self, class: TcHandle) -> bool {
-        self.classes.iter().any(|child| child.parent == class)
-    }
 }
 
 /// What is on a device.
@@ -140,10 +132,6 @@ impl Snapshot {
     #[must_use]
     pub fn classes(&self) -> &[Class] {
         &self.classes
-    }
-
-    fn on(&self, place: TcHandle) -> Option<&Qdisc> {
-        self.qdiscs.iter().find(|qdisc| qdisc.parent == place)
     }
 
     /// The names of the qdiscs below this one, and its own.

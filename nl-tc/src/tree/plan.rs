@@ -10,13 +10,21 @@ pub type Step = (TcVerb, TcObject);
 
 pub(super) fn plan(tree: &Tree, now: &Snapshot) -> Plan {
     let mut planner = Planner {
-        tree,
         now,
         wanted: tree.qdiscs.iter().map(|qdisc| qdisc.handle).collect(),
+        wanted_on: tree.qdiscs.iter().map(|qdisc| (qdisc.parent, qdisc)).collect(),
+        there_on: now.qdiscs().iter().map(|qdisc| (qdisc.parent, qdisc)).collect(),
+        wanted_in: grouped(tree.classes.iter().map(|class| (class.handle.qdisc(), class))),
+        there_in: grouped(now.classes().iter().map(|class| (class.handle.qdisc(), class))),
+        places_in: grouped(
+            tree.qdiscs.iter().filter(|on| !on.parent.is_root()).map(|on| (on.parent.qdisc(), on.parent)),
+        ),
+        inner: tree.classes.iter().map(|class| class.parent).collect(),
         deletes: Vec::new(),
         writes: Vec::new(),
     };
-    match (tree.on(TcHandle::ROOT), now.on(TcHandle::ROOT)) {
+    let root = TcHandle::ROOT;
+    match (planner.wanted_on.get(&root).copied(), planner.there_on.get(&root).copied()) {
         (Some(wanted), there) => planner.qdisc(wanted, there),
         (None, Some(there)) => planner.delete_qdisc(there),
         (None, None) => {}
@@ -27,10 +35,18 @@ pub(super) fn plan(tree: &Tree, now: &Snapshot) -> Plan {
 }
 
 struct Planner<'a> {
-    tree: &'a Tree,
     now: &'a Snapshot,
     /// The names of all qdiscs of the tree.
     wanted: HashSet<TcHandle>,
+    /// By place.
+    wanted_on: HashMap<TcHandle, &'a Entry<QdiscConfig>>,
+    there_on: HashMap<TcHandle, &'a Qdisc>,
+    /// By qdisc: the classes of the tree, those that are there, and those that the tree has qdiscs on.
+    wanted_in: HashMap<TcHandle, Vec<&'a Entry<ClassConfig>>>,
+    there_in: HashMap<TcHandle, Vec<&'a Class>>,
+    places_in: HashMap<TcHandle, Vec<TcHandle>>,
+    /// The classes of the tree that have children.
+    inner: HashSet<TcHandle>,
     deletes: Vec<Step>,
     writes: Vec<Step>,
 }
@@ -72,11 +88,12 @@ impl<'a> Planner<'a> {
             return;
         }
         let kind = qdisc.config.kind();
-        let wanted = ordered(&self.tree.classes, qdisc.handle);
+        let wanted =
+            ordered(self.wanted_in.get(&qdisc.handle).map(Vec::as_slice).unwrap_or_default(), qdisc.handle);
         let now: HashMap<_, _> = match there {
             Some(there) if matches!(kind, "htb" | "hfsc" | "drr" | "qfq" | "ets") => {
-                let own = self.now.classes().iter().filter(|class| class.handle.qdisc() == there.handle);
-                own.map(|class| (class.handle, class)).collect()
+                let own = self.there_in.get(&there.handle).into_iter().flatten();
+                own.map(|class| (class.handle, *class)).collect()
             }
             _ => HashMap::new(),
         };
@@ -95,9 +112,7 @@ impl<'a> Planner<'a> {
         }
         // Bands of ETS need not be said.
         let said: HashSet<_> = wanted.iter().map(|entry| entry.handle).collect();
-        let bands =
-            self.tree.qdiscs.iter().filter(|on| on.parent.qdisc() == qdisc.handle && !on.parent.is_root());
-        let mut bands: Vec<_> = bands.map(|on| on.parent).collect();
+        let mut bands = self.places_in.get(&qdisc.handle).cloned().unwrap_or_default();
         bands.extend(now.keys().filter(|handle| !doomed.contains(*handle)).copied());
         bands.retain(|handle| !said.contains(handle));
         bands.sort_unstable();
@@ -109,13 +124,13 @@ impl<'a> Planner<'a> {
 
     /// The qdisc on a class, which was there before or not.
     fn leaf(&mut self, class: TcHandle, alive: bool, kind: &str) {
-        let there = self.now.on(class).filter(|_| alive);
-        match (self.tree.on(class), there) {
+        let there = self.there_on.get(&class).filter(|_| alive).copied();
+        match (self.wanted_on.get(&class).copied(), there) {
             (Some(wanted), there) => self.qdisc(wanted, there),
             (None, Some(there)) => {
                 // Goes by itself when an HTB class gets its first child.
                 let by_itself = kind == "htb"
-                    && self.tree.is_inner(class)
+                    && self.inner.contains(&class)
                     && !self.now.below(there).iter().any(|name| self.wanted.contains(name));
                 if !by_itself {
                     self.delete_qdisc(there);
@@ -153,7 +168,7 @@ impl<'a> Planner<'a> {
 
     /// Whether a class that is there is as wanted, in its place in the tree.
     fn is_met(&self, qdisc: &Entry<QdiscConfig>, wanted: &Entry<ClassConfig>, there: &Class) -> bool {
-        let inner = self.tree.is_inner(wanted.handle);
+        let inner = self.inner.contains(&wanted.handle);
         match (&wanted.config, &there.config, &qdisc.config) {
             #[cfg(feature = "htb")]
             (ClassConfig::Htb(config), ClassConfig::Htb(there), QdiscConfig::Htb(htb)) => {
@@ -204,15 +219,22 @@ impl<'a> Planner<'a> {
     }
 }
 
+fn grouped<T>(all: impl Iterator<Item = (TcHandle, T)>) -> HashMap<TcHandle, Vec<T>> {
+    let mut groups: HashMap<_, Vec<T>> = HashMap::new();
+    for (group, member) in all {
+        groups.entry(group).or_default().push(member);
+    }
+    groups
+}
+
 /// The classes of a qdisc, parents before children, otherwise as they were said.
-fn ordered(classes: &[Entry<ClassConfig>], qdisc: TcHandle) -> Vec<&Entry<ClassConfig>> {
-    let mut out: Vec<&Entry<ClassConfig>> = Vec::new();
+fn ordered<'a>(classes: &[&'a Entry<ClassConfig>], qdisc: TcHandle) -> Vec<&'a Entry<ClassConfig>> {
     // HFSC's own class, and then level by level.
-    let own = classes.iter().filter(|class| class.handle == qdisc);
-    out.extend(own);
-    let mut level = vec![qdisc];
+    let mut out: Vec<_> = classes.iter().copied().filter(|class| class.handle == qdisc).collect();
+    let mut level = HashSet::from([qdisc]);
     while !level.is_empty() {
-        let next = classes.iter().filter(|class| class.handle != qdisc && level.contains(&class.parent));
+        let next =
+            classes.iter().copied().filter(|class| class.handle != qdisc && level.contains(&class.parent));
         let next: Vec<_> = next.collect();
         level = next.iter().map(|class| class.handle).collect();
         out.extend(next);

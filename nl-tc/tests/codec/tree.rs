@@ -340,6 +340,14 @@ fn a_tree_that_cannot_be_is_refused() {
         (root().qdisc(ROOT, TcHandle::new(2, 0), pfifo()), "two qdiscs on root"),
         (root().class(one(9), one(1), mbit(1)), "class 1:1 under 1:9, which is not in the tree"),
         (root().class(ONE, one(1), mbit(1)).class(ONE, one(1), mbit(1)), "two classes called 1:1"),
+        (
+            root().class(ONE, one(1), mbit(1)).qdisc(one(1), TcHandle::new(2, 0), HtbConfig::new()).class(
+                one(1),
+                TcHandle::new(2, 1),
+                mbit(1),
+            ),
+            "class 2:1 under 1:1, which is in another qdisc",
+        ),
         (root().class(ONE, one(1), DrrClassConfig::new()), "class 1:1 is drr, but qdisc 1: is htb"),
         (
             root().class(ONE, one(1), mbit(1)).class(one(1), one(2), mbit(1)).qdisc(
@@ -364,6 +372,42 @@ fn a_tree_that_cannot_be_is_refused() {
         let error = tree.plan(&none).unwrap_err();
         assert!(error.to_string().ends_with(why), "{error}\nexpected: {why}");
     }
+}
+
+/// In a time that grows with the tree, and not with its square.
+#[test]
+fn a_large_tree_is_planned_in_no_time() {
+    let begin = std::time::Instant::now();
+    let qdisc = |minor| TcHandle::new(minor + 1, 0);
+    let tree = |rate| {
+        let mut tree = Tree::new().qdisc(ROOT, ONE, HtbConfig::new()).class(ONE, ONE.class(1), mbit(1000));
+        for minor in 2..10_000 {
+            tree = tree.class(ONE.class(1), ONE.class(minor), mbit(rate));
+            tree = tree.qdisc(ONE.class(minor), qdisc(minor), PfifoConfig::new().limit(10));
+        }
+        tree
+    };
+    let mut snapshot = Vec::new();
+    let plan = tree(1).plan(&Snapshot::new(2, [], [])).unwrap();
+    assert_eq!(plan.steps().len(), 2 + 2 * 9998);
+    let mut qdiscs = Vec::new();
+    for (_, object) in plan {
+        match object {
+            TcObject::Class(mut class) => {
+                if class.parent == ONE {
+                    class.parent = ROOT;
+                }
+                let mut request = class.request(TcVerb::Replace);
+                let read = Class::decode(MessageRef::parse(request.encoded().unwrap()).unwrap()).unwrap();
+                snapshot.push(read);
+            }
+            TcObject::Qdisc(qdisc) => qdiscs.push(Kernel::read_qdisc(&qdisc)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let plan = tree(2).plan(&Snapshot::new(2, qdiscs, snapshot)).unwrap();
+    assert!(plan.steps().iter().all(|(verb, _)| *verb == TcVerb::Change));
+    assert!(begin.elapsed() < std::time::Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
 /// The kernel's own qdiscs have no names, and are no business of a tree's.
