@@ -342,10 +342,11 @@ fn a_tree_that_cannot_be_is_refused() {
         (root().class(ONE, one(1), mbit(1)).class(ONE, one(1), mbit(1)), "two classes called 1:1"),
         (
             root().class(ONE, one(1), mbit(1)).qdisc(one(1), TcHandle::new(2, 0), HtbConfig::new()).class(
-                one(1),
-                TcHandle::new(2, 1),
-                mbit(1),
-            ),
+            root()
+                .class(ONE, one(1), mbit(1))
+                .class(ONE, one(2), mbit(1))
+                .qdisc(one(2), TcHandle::new(2, 0), HtbConfig::new())
+                .class(one(1), TcHandle::new(2, 1), mbit(1)),
             "class 2:1 under 1:1, which is in another qdisc",
         ),
         (root().class(ONE, one(1), DrrClassConfig::new()), "class 1:1 is drr, but qdisc 1: is htb"),
