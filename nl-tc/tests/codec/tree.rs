@@ -341,7 +341,6 @@ fn a_tree_that_cannot_be_is_refused() {
         (root().class(one(9), one(1), mbit(1)), "class 1:1 under 1:9, which is not in the tree"),
         (root().class(ONE, one(1), mbit(1)).class(ONE, one(1), mbit(1)), "two classes called 1:1"),
         (
-            root().class(ONE, one(1), mbit(1)).qdisc(one(1), TcHandle::new(2, 0), HtbConfig::new()).class(
             root()
                 .class(ONE, one(1), mbit(1))
                 .class(ONE, one(2), mbit(1))
