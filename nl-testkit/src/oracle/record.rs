@@ -202,11 +202,20 @@ fn protocol_of(
         return Ok(*protocol);
     }
     let inode = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
-    let table = fs::read_to_string(format!("/proc/{pid}/net/netlink"))?;
-    let protocol = inode.and_then(|inode| {
-        let line = table.lines().find(|line| line.split_whitespace().last() == Some(inode))?;
-        line.split_whitespace().nth(1)?.parse().ok()
-    });
+    let mut protocol = None;
+    if let Some(inode) = inode {
+        // The kernel walks a hash table for this file, and skips sockets while others come and go.
+        for _ in 0..READINGS {
+            let table = fs::read_to_string(format!("/proc/{pid}/net/netlink"))?;
+            protocol = table
+                .lines()
+                .find(|line| line.split_whitespace().last() == Some(inode))
+                .and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+            if protocol.is_some() {
+                break;
+            }
+        }
+    }
     known.insert(target, protocol);
     Ok(protocol)
 }
@@ -243,3 +252,5 @@ const WORD: usize = size_of::<usize>();
 /// On its way to a program; see include/uapi/linux/if_packet.h.
 const PACKET_USER: u8 = 6;
 const DEADLINE: Duration = Duration::from_secs(30);
+/// How often a socket is looked for before it is taken to be none of netlink.
+const READINGS: usize = 100;
