@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     fs::File,
     io::BufWriter,
     path::{Path, PathBuf},
@@ -87,7 +86,8 @@ impl Job {
 /// Puts this program into the archive, and returns the words that start it. A dynamic one takes its own libraries along:
 /// the machine's may be newer than those of the suite.
 fn pack_self(archive: &mut Archive<BufWriter<File>>) -> Result<Vec<String>> {
-    let own = env::current_exe()?;
+    // By process, not by name: a build for the tests may have put another file in its place meanwhile.
+    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
     archive.copy(&format!("{FOLDER}/testkit"), &own)?;
     let words: &[&str] = match elf::interpreter(&own)? {
         None => &["/testkit/testkit"],
