@@ -58,7 +58,9 @@ impl<'a> Planner<'a> {
             self.write_qdisc(TcVerb::Add, wanted, wanted.handle, wanted.config.clone());
             return self.classes(wanted, None, false);
         };
-        let named = wanted.handle.is_none() || wanted.handle == there.handle;
+        // One without a wish for a name keeps the one it has, unless that is to be another's.
+        let free = there.handle.is_none() || !self.wanted.contains(&there.handle);
+        let named = wanted.handle == there.handle || (wanted.handle.is_none() && free);
         if named && wanted.config.kind() == there.config.kind() {
             if wanted.config.is_met_by(&there.config) {
                 return self.classes(wanted, Some(there), false);
