@@ -51,7 +51,7 @@ impl<'a> BytesOracle<'a> {
     /// Differences that are there on purpose, as `(path, reason)`; each of them must really be there.
     ///
     /// A path is what a failure prints: `nlmsg_flags`, `ndmsg.state`, `NDA_VLAN`, `OUTER/INNER`, `NAME[1]` for the
-    /// second of several. Behind an attribute's path, `.bits` is about `NLA_F_NESTED` and the like, `.padding` about
+    /// second of several, `NAME.field` for a field of a structure. Behind an attribute's path, `.bits` is about `NLA_F_NESTED` and the like, `.padding` about
     /// the padding and `/order` about the order inside it; `order` alone is about the top level.
     pub fn except(mut self, on_purpose: &[(&'a str, &'a str)]) -> Self {
         self.on_purpose.extend_from_slice(on_purpose);

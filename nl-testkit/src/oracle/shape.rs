@@ -32,11 +32,12 @@ pub struct Field {
     length: usize,
 }
 
-/// The name of one attribute, and of what is in it when it is a nest.
+/// The name of one attribute, and of what is in it when it is a nest or a structure.
 #[derive(Clone, Copy, Debug)]
 pub struct Attr {
     kind: u16,
     name: &'static str,
+    fields: &'static [Field],
     inner: Option<&'static [Attr]>,
 }
 
@@ -78,13 +79,21 @@ impl Attr {
     /// An attribute that holds a value.
     #[must_use]
     pub const fn new(kind: u16, name: &'static str) -> Self {
-        Self { kind, name, inner: None }
+        Self { kind, name, fields: &[], inner: None }
     }
 
     /// An attribute that holds attributes.
     #[must_use]
     pub const fn nest(kind: u16, name: &'static str, inner: &'static [Attr]) -> Self {
-        Self { kind, name, inner: Some(inner) }
+        Self { kind, name, fields: &[], inner: Some(inner) }
+    }
+
+    /// The value begins with a structure of these fields, without gaps; they are compared one by one, as
+    /// `ATTRIBUTE.field`. What comes behind them is the attributes of a nest, or else `ATTRIBUTE.rest`.
+    #[must_use]
+    pub const fn fields(mut self, fields: &'static [Field]) -> Self {
+        self.fields = fields;
+        self
     }
 }
 
@@ -159,6 +168,10 @@ pub(super) enum Content {
 }
 
 impl Piece {
+    fn field(path: String, label: &str, depth: usize, range: Range<usize>) -> Self {
+        Self { path, label: label.to_owned(), depth, range, content: Content::Field }
+    }
+
     /// Where the value is: behind the attribute header.
     pub(super) fn value(&self) -> Range<usize> {
         match self.content {
@@ -214,7 +227,8 @@ impl Parsed {
                 let what = format!("{path} of {length} bytes is cut off");
                 return Err(Malformed { offset: range.start, what });
             }
-            header.push(Piece { label: path.clone(), path, depth: 0, range, content: Content::Field });
+            let label = path.clone();
+            header.push(Piece::field(path, &label, 0, range));
         }
         let attrs = parse_attrs(bytes, align(at)..bytes.len(), shape.attrs, "", 0)?;
         Ok(Self { header, attrs })
@@ -245,12 +259,17 @@ fn parse_attrs(
         let path = if parent.is_empty() { name.clone() } else { format!("{parent}/{name}") };
         let next = align(end).min(within.end);
         let (bits, padding) = (kind & !TYPE_MASK, end..next);
-        let content = match known.and_then(|attr| attr.inner) {
-            Some(names) => {
-                let inner = parse_attrs(bytes, at + ATTR_HEADER..end, names, &path, depth + 1)?;
-                Content::Nest { bits, padding, inner }
-            }
-            None => Content::Value { bits, padding },
+        let (fields, inner) = known.map_or((&[][..], None), |attr| (attr.fields, attr.inner));
+        let mut inside = parse_fields(at + ATTR_HEADER..end, fields, &path, depth + 1);
+        let begin = inside.last().map_or(at + ATTR_HEADER, |field| field.range.end);
+        if let Some(names) = inner {
+            inside.extend(parse_attrs(bytes, begin..end, names, &path, depth + 1)?);
+        } else if !fields.is_empty() && begin < end {
+            inside.push(Piece::field(format!("{path}.rest"), "rest", depth + 1, begin..end));
+        }
+        let content = match inner.is_some() || !fields.is_empty() {
+            true => Content::Nest { bits, padding, inner: inside },
+            false => Content::Value { bits, padding },
         };
         let label = if known.is_some() { format!("{name} ({number})") } else { name };
         found.push(Piece { path, label, depth, range: at..end, content });
@@ -258,6 +277,21 @@ fn parse_attrs(
     }
     number_the_repeated(&mut found);
     Ok(found)
+}
+
+/// The fields of a structure, as far as there are bytes for them.
+fn parse_fields(within: Range<usize>, fields: &[Field], parent: &str, depth: usize) -> Vec<Piece> {
+    let mut at = within.start;
+    let mut found = Vec::new();
+    for field in fields {
+        if at >= within.end {
+            break;
+        }
+        let range = at..(at + field.length).min(within.end);
+        at = range.end;
+        found.push(Piece::field(format!("{parent}.{}", field.name), field.name, depth, range));
+    }
+    found
 }
 
 /// Attributes that occur several times are told apart by their place: `NAME[0]`, `NAME[1]`.

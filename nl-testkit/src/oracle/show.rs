@@ -45,6 +45,10 @@ struct Out<'a> {
 
 impl Out<'_> {
     fn attr(&mut self, piece: &Piece) {
+        if matches!(piece.content, Content::Field) {
+            self.lines(&piece.range, &piece.label, piece.depth, true);
+            return;
+        }
         let nested = matches!(piece.content, Content::Nest { .. });
         let bits = match piece.bits() {
             0 => String::new(),

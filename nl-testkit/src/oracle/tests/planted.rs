@@ -6,6 +6,12 @@ const SHAPE: Shape =
         .attrs(&[
             Attr::new(2, "NDA_LLADDR"),
             Attr::new(5, "NDA_VLAN"),
+            Attr::new(6, "PARMS").fields(&[
+                Field::new("log", 1),
+                Field::new("layer", 1),
+                Field::new("rate", 4),
+            ]),
+            Attr::nest(7, "OPTIONS", &[Attr::new(1, "MORE")]).fields(&[Field::new("limit", 4)]),
             Attr::nest(14, "NDA_EXT", &[Attr::new(1, "NOTIFY"), Attr::new(2, "REFRESH")]),
         ]);
 
@@ -61,6 +67,36 @@ fn sequence_port_and_order_do_not_count() {
             "NDA_EXT/order: ours NDA_EXT/NOTIFY NDA_EXT/REFRESH, theirs NDA_EXT/REFRESH NDA_EXT/NOTIFY",
             "order: ours NDA_LLADDR NDA_VLAN NDA_EXT, theirs NDA_EXT NDA_VLAN NDA_LLADDR"
         ]
+    );
+}
+
+#[test]
+fn the_fields_of_a_structure_are_compared_one_by_one() {
+    let with = |parms: &[u8], options: &[u8]| message(0x40, &[attr(6, parms), attr(7, options)]);
+    let options = [&[9, 0, 0, 0][..], &attr(1, &[1])].concat();
+    let ours = with(&[3, 1, 1, 0, 0, 0], &options);
+    assert_eq!(lines(oracle().compare(&ours, &ours)), Vec::<String>::new());
+    let mut other = options.clone();
+    (other[0], other[8]) = (8, 2);
+    let theirs = with(&[0, 1, 2, 0, 0, 0, 7, 7], &other);
+    assert_eq!(
+        lines(oracle().compare(&ours, &theirs)),
+        [
+            "PARMS.log: ours 03, theirs 00",
+            "PARMS.rate: ours 01 00 00 00, theirs 02 00 00 00",
+            "PARMS.rest: only in theirs: 07 07",
+            "OPTIONS.limit: ours 09 00 00 00, theirs 08 00 00 00",
+            "OPTIONS/MORE: ours 01, theirs 02",
+        ]
+    );
+    let listed = [("PARMS.log", ""), ("PARMS.rate", ""), ("PARMS.rest", ""), ("OPTIONS.limit", "")];
+    let mismatch = oracle().except(&listed).compare(&ours, &theirs).unwrap_err();
+    assert_eq!(mismatch.lines(), ["OPTIONS/MORE: ours 01, theirs 02"]);
+    assert!(mismatch.to_string().contains("      log = 3"), "{mismatch}");
+    // Cut off.
+    assert_eq!(
+        lines(oracle().compare(&ours, &with(&[3, 1, 1, 0], &options))),
+        ["PARMS.rate: ours 01 00 00 00, theirs 01 00"]
     );
 }
 
