@@ -1,0 +1,120 @@
+//! What the messages of the family have in common.
+
+use std::net::IpAddr;
+
+use nl_core::attr::AttrWriter;
+use nl_core::error::{AttrName, Schema};
+use nl_core::message::{GenlHeader, MessageRef, Request};
+
+use crate::{AddressId, Token};
+
+/// The generic netlink family of the path managers (`MPTCP_PM_NAME`).
+pub const FAMILY: &str = "mptcp_pm";
+/// Its multicast group of events (`MPTCP_PM_EV_GRP_NAME`).
+pub const EVENT_GROUP: &str = "mptcp_pm_events";
+
+// `include/uapi/linux/mptcp_pm.h`
+const VERSION: u8 = 1;
+pub(crate) const CMD_ADD_ADDR: u8 = 1;
+pub(crate) const CMD_DEL_ADDR: u8 = 2;
+pub(crate) const CMD_GET_ADDR: u8 = 3;
+pub(crate) const CMD_SET_FLAGS: u8 = 7;
+
+pub(crate) const ATTR_ADDR: u16 = 1;
+pub(crate) const ATTR_RCV_ADD_ADDRS: u16 = 2;
+pub(crate) const ATTR_SUBFLOWS: u16 = 3;
+pub(crate) const ATTR_TOKEN: u16 = 4;
+pub(crate) const ATTR_LOC_ID: u16 = 5;
+pub(crate) const ATTR_ADDR_REMOTE: u16 = 6;
+
+pub(crate) const ADDR_FAMILY: u16 = 1;
+pub(crate) const ADDR_ID: u16 = 2;
+pub(crate) const ADDR_ADDR4: u16 = 3;
+pub(crate) const ADDR_ADDR6: u16 = 4;
+pub(crate) const ADDR_PORT: u16 = 5;
+pub(crate) const ADDR_FLAGS: u16 = 6;
+pub(crate) const ADDR_IF_IDX: u16 = 7;
+
+pub(crate) const AF_INET: u16 = 2;
+pub(crate) const AF_INET6: u16 = 10;
+
+const ADDRESS: &[AttrName] = &[
+    AttrName::new(ADDR_FAMILY, "MPTCP_PM_ADDR_ATTR_FAMILY"),
+    AttrName::new(ADDR_ID, "MPTCP_PM_ADDR_ATTR_ID"),
+    AttrName::new(ADDR_ADDR4, "MPTCP_PM_ADDR_ATTR_ADDR4"),
+    AttrName::new(ADDR_ADDR6, "MPTCP_PM_ADDR_ATTR_ADDR6"),
+    AttrName::new(ADDR_PORT, "MPTCP_PM_ADDR_ATTR_PORT"),
+    AttrName::new(ADDR_FLAGS, "MPTCP_PM_ADDR_ATTR_FLAGS"),
+    AttrName::new(ADDR_IF_IDX, "MPTCP_PM_ADDR_ATTR_IF_IDX"),
+];
+
+static PATH_MANAGER: Schema = Schema {
+    header_len: 4,
+    attrs: &[
+        AttrName::nest(ATTR_ADDR, "MPTCP_PM_ATTR_ADDR", ADDRESS),
+        AttrName::new(ATTR_RCV_ADD_ADDRS, "MPTCP_PM_ATTR_RCV_ADD_ADDRS"),
+        AttrName::new(ATTR_SUBFLOWS, "MPTCP_PM_ATTR_SUBFLOWS"),
+        AttrName::new(ATTR_TOKEN, "MPTCP_PM_ATTR_TOKEN"),
+        AttrName::new(ATTR_LOC_ID, "MPTCP_PM_ATTR_LOC_ID"),
+        AttrName::nest(ATTR_ADDR_REMOTE, "MPTCP_PM_ATTR_ADDR_REMOTE", ADDRESS),
+    ],
+    describe,
+};
+
+/// A request of the family, which has this number in the running kernel.
+pub(crate) fn request(family: u16, command: u8) -> Request {
+    Request::new(family, &PATH_MANAGER).with_header(&GenlHeader { command, version: VERSION })
+}
+
+/// What stands in an address nest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AddressNest {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) id: Option<AddressId>,
+    pub(crate) port: Option<u16>,
+    pub(crate) flags: Option<u32>,
+    pub(crate) index: Option<u32>,
+}
+
+impl AddressNest {
+    /// The kernel takes the attributes in any order.
+    pub(crate) fn write(self, w: &mut AttrWriter<'_>, kind: u16) {
+        let mut nest = w.nested(kind);
+        if let Some(address) = self.address {
+            let (family, kind) =
+                if address.is_ipv4() { (AF_INET, ADDR_ADDR4) } else { (AF_INET6, ADDR_ADDR6) };
+            nest.u16(ADDR_FAMILY, family);
+            nest.ip(kind, address);
+        }
+        if let Some(id) = self.id {
+            nest.u8(ADDR_ID, id.get());
+        }
+        if let Some(port) = self.port {
+            nest.u16(ADDR_PORT, port);
+        }
+        if let Some(flags) = self.flags {
+            nest.u32(ADDR_FLAGS, flags);
+        }
+        if let Some(index) = self.index {
+            nest.u32(ADDR_IF_IDX, index);
+        }
+    }
+}
+
+fn describe(message: MessageRef<'_>) -> String {
+    let Ok((header, attrs)) = message.header::<GenlHeader>() else {
+        return "mptcp request".into();
+    };
+    let attr = |kind| attrs.find(kind).ok().flatten();
+    let mut text = match header.command {
+        CMD_ADD_ADDR => "add mptcp endpoint".into(),
+        CMD_DEL_ADDR => "delete mptcp endpoint".into(),
+        CMD_GET_ADDR => "get mptcp endpoint".into(),
+        CMD_SET_FLAGS => "change mptcp endpoint".into(),
+        command => format!("mptcp command {command}"),
+    };
+    if let Some(token) = attr(ATTR_TOKEN).and_then(|attr| attr.u32().ok()) {
+        text.push_str(&format!(" token {}", Token::new(token)));
+    }
+    text
+}

@@ -1,0 +1,11 @@
+//! The codec without a kernel: golden bytes, arbitrary values, arbitrary bytes, every refusal.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+
+#[cfg(target_endian = "little")]
+mod golden;
+
+/// Bytes from the notation of a hex dump.
+fn unhex(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
