@@ -12,6 +12,8 @@ mod check;
 mod corpus;
 #[cfg(target_endian = "little")]
 mod golden;
+#[cfg(feature = "tokio")]
+mod iproute2;
 mod refusals;
 mod second_opinion;
 #[cfg(feature = "serde")]

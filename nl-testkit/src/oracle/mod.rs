@@ -20,7 +20,7 @@ pub mod traffic;
 
 pub use self::{
     compare::{BytesOracle, Mismatch},
-    golden::{Blessing, Golden},
+    golden::{Blessing, Golden, GoldenRequest},
     json::{JsonRules, Shows},
     record::{Recording, Sent},
     shape::{Attr, Field, Malformed, Shape, messages},
