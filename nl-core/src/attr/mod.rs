@@ -27,9 +27,11 @@
 //!
 //! [`include/uapi/linux/netlink.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/netlink.h?h=v6.12
 
+mod fields;
 mod reader;
 mod writer;
 
+pub use fields::Fields;
 pub use reader::{Attr, Attrs, DecodeError};
 pub use writer::{AttrBuf, AttrWriter, EncodeError, Nested};
 

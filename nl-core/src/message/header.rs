@@ -1,4 +1,4 @@
-use crate::attr::DecodeError;
+use crate::attr::{DecodeError, Fields};
 
 /// A fixed header that follows the netlink header in a family's messages.
 pub trait FixedHeader: Sized {
@@ -100,6 +100,41 @@ impl FixedHeader for NdMsg {
             kind: h[11],
         };
         Ok((header, rest))
+    }
+}
+
+/// `struct tcmsg` of traffic control messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcMsg {
+    /// Address family; 0.
+    pub family: u8,
+    /// The interface.
+    pub index: u32,
+    /// The object's own name: major number in the upper half, minor in the lower.
+    pub handle: u32,
+    /// What it hangs on.
+    pub parent: u32,
+    /// Of a class read: the qdisc on it. Of a qdisc read: references held. Of a filter: priority and protocol.
+    pub info: u32,
+}
+
+impl FixedHeader for TcMsg {
+    const LEN: usize = 20;
+    const NAME: &'static str = "tcmsg";
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.family, 0, 0, 0]);
+        for word in [self.index, self.handle, self.parent, self.info] {
+            out.extend_from_slice(&word.to_ne_bytes());
+        }
+    }
+
+    #[inline]
+    fn read(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let mut f = Fields::named(Self::NAME, payload);
+        let [family, ..] = f.array::<4>()?;
+        let header = Self { family, index: f.u32()?, handle: f.u32()?, parent: f.u32()?, info: f.u32()? };
+        Ok((header, f.rest()))
     }
 }
 

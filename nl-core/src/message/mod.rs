@@ -14,7 +14,7 @@ mod header;
 mod raw;
 mod request;
 
-pub use header::{FixedHeader, GenlHeader, IfInfoMsg, NdMsg};
+pub use header::{FixedHeader, GenlHeader, IfInfoMsg, NdMsg, TcMsg};
 pub use raw::{MessageRef, Messages, RawMessage};
 pub use request::Request;
 #[cfg(feature = "tokio")]

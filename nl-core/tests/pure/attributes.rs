@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use nl_core::attr::{AttrBuf, AttrWriter, Attrs, DecodeError, EncodeError, MAX_VALUE_LEN, align};
+use nl_core::attr::{AttrBuf, AttrWriter, Attrs, DecodeError, EncodeError, Fields, MAX_VALUE_LEN, align};
 use proptest::prelude::*;
 
 /// What a list of attributes holds.
@@ -215,4 +215,28 @@ fn a_number_of_another_width_is_an_error() {
     let bytes = buf.finish().unwrap();
     let attr = Attrs::new(&bytes).next().unwrap().unwrap();
     assert_eq!(attr.u16(), Err(DecodeError::Length { kind: 5, expected: 2, got: 4 }));
+}
+
+/// A structure of three kernels: each appended a field.
+fn structure(bytes: &[u8]) -> Result<(u8, u16, Option<u32>, Option<u64>), DecodeError> {
+    let mut f = Fields::of_attr(9, bytes);
+    let first = f.u8()?;
+    f.skip(1)?;
+    Ok((first, f.be16()?, f.later(Fields::u32), f.later(Fields::u64)))
+}
+
+#[test]
+fn fields_that_were_appended_are_none_on_earlier_kernels() {
+    let bytes = [&[7, 0xa5, 1, 2][..], &3_u32.to_ne_bytes(), &4_u64.to_ne_bytes(), &[0xa5; 8]].concat();
+    assert_eq!(structure(&bytes), Ok((7, 0x102, Some(3), Some(4))));
+    assert_eq!(structure(&bytes[..16]), Ok((7, 0x102, Some(3), Some(4))));
+    assert_eq!(structure(&bytes[..15]), Ok((7, 0x102, Some(3), None)));
+    // Bytes that are left of a field cut in two are not taken for the next one.
+    assert_eq!(structure(&bytes[..7]), Ok((7, 0x102, None, None)));
+    assert_eq!(structure(&bytes[..3]), Err(DecodeError::Length { kind: 9, expected: 4, got: 3 }));
+    let mut f = Fields::named("struct example", &bytes[..5]);
+    assert_eq!(f.skip(6), Err(DecodeError::Short { what: "struct example", needed: 6, got: 5 }));
+    assert_eq!((f.u32(), f.rest()), (Ok(u32::from_ne_bytes([7, 0xa5, 1, 2])), &[3][..]));
+    assert_eq!(f.u32(), Err(DecodeError::Short { what: "struct example", needed: 8, got: 5 }));
+    assert_eq!(format!("{f:?}"), "Fields { len: 1 }");
 }

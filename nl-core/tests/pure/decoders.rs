@@ -1,6 +1,6 @@
 use nl_core::attr::Attrs;
 use nl_core::error::{ExtAck, decode_done, decode_error};
-use nl_core::message::{GenlHeader, IfInfoMsg, MessageRef, Messages, NdMsg, RawMessage};
+use nl_core::message::{GenlHeader, IfInfoMsg, MessageRef, Messages, NdMsg, RawMessage, TcMsg};
 use proptest::prelude::*;
 
 fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -55,7 +55,7 @@ proptest! {
             read += 1;
             match message {
                 Ok(message) => {
-                    let _ = (message.header::<IfInfoMsg>(), message.header::<NdMsg>(), message.header::<GenlHeader>());
+                    let _ = (message.header::<IfInfoMsg>(), message.header::<NdMsg>(), message.header::<GenlHeader>(), message.header::<TcMsg>());
                     prop_assert!(message.payload().len() <= bytes.len());
                 }
                 Err(_) => errors += 1,
