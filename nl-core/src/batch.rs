@@ -166,7 +166,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                     crate::message::append(&mut self.datagram, message, self.next_seq, 0);
                     None
                 }
-                Err(error) => Some(Err(error)),
+                Err(error) => Some(Err(socket.name_devices(error))),
             };
             let failed = result.is_some();
             self.sensitive |= request.is_sensitive();
@@ -212,10 +212,9 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             let place = usize::try_from(message.seq().wrapping_sub(first_seq)).unwrap_or(usize::MAX);
             let Some(slot) = self.slots.get_mut(place) else { continue };
             let request = self.datagram.get(slot.bytes.clone()).unwrap_or_default();
-            slot.result = Some(
-                decode_error(message.flags(), message.payload())
-                    .map_err(|error| error.about(slot.schema, request)),
-            );
+            let result = decode_error(message.flags(), message.payload());
+            slot.result =
+                Some(result.map_err(|error| named(self.socket.as_ref(), error.about(slot.schema, request))));
             if Some(place) == fence {
                 self.waiting = false;
             }
@@ -240,7 +239,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                     Some(ErrorKind::Overrun) => ErrorKind::Overrun,
                     Some(_) => ErrorKind::Closed,
                 };
-                Err(Error::new(kind).about(slot.schema, request))
+                Err(named(self.socket.as_ref(), Error::new(kind).about(slot.schema, request)))
             }));
         }
     }
@@ -322,7 +321,8 @@ impl<I: Iterator<Item = Request>> Stream for Batch<I> {
                     this.slots.clear();
                     let error = match about {
                         Some((schema, bytes)) => {
-                            error.about(schema, this.datagram.get(bytes).unwrap_or_default())
+                            let request = this.datagram.get(bytes).unwrap_or_default();
+                            named(this.socket.as_ref(), error.about(schema, request))
                         }
                         None => error,
                     };
@@ -347,6 +347,14 @@ impl<I> Drop for Batch<I> {
 impl<I> fmt::Debug for Batch<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch").field("sent", &self.next_seq.wrapping_sub(1)).finish_non_exhaustive()
+    }
+}
+
+/// Says which devices an error is about.
+fn named(socket: Option<&Socket>, error: Error) -> Error {
+    match socket {
+        Some(socket) => socket.name_devices(error),
+        None => error,
     }
 }
 

@@ -202,14 +202,24 @@ impl<T> Dump<T> {
     }
 
     fn end(&mut self, outcome: Result<()>) -> Poll<Option<Result<T>>> {
-        self.state = State::Ended;
-        match outcome {
-            Err(error) => Poll::Ready(Some(Err(self.request.explain(error)))),
+        let outcome = match outcome {
+            Err(error) => Some(Err(self.explain(error))),
             Ok(()) if self.interrupted => {
                 self.interrupted = false;
-                Poll::Ready(Some(Err(self.request.explain(ErrorKind::Interrupted.into()))))
+                Some(Err(self.explain(ErrorKind::Interrupted.into())))
             }
-            Ok(()) => Poll::Ready(None),
+            Ok(()) => None,
+        };
+        self.state = State::Ended;
+        Poll::Ready(outcome)
+    }
+
+    /// Says what was being listed.
+    fn explain(&mut self, error: Error) -> Error {
+        let error = self.request.explain(error);
+        match &self.state {
+            State::Reading(socket) => socket.name_devices(error),
+            _ => error,
         }
     }
 }
@@ -243,7 +253,7 @@ impl<T> Stream for Dump<T> {
             match this.read() {
                 Some(Step::Entry(entry)) => {
                     this.yielded = true;
-                    return Poll::Ready(Some(entry.map_err(|error| this.request.explain(error))));
+                    return Poll::Ready(Some(entry.map_err(|error| this.explain(error))));
                 }
                 Some(Step::Restart) => {
                     this.restart();

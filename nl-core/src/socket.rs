@@ -157,6 +157,13 @@ impl Socket {
         sys::set_option(self.fd.as_fd(), libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group)
     }
 
+    /// Puts names of devices in place of their numbers, where an error has some.
+    ///
+    /// Asked only when something failed, and of the kernel directly: so an error is put into words without waiting.
+    pub(crate) fn name_devices(&self, error: Error) -> Error {
+        error.name_devices(|index| sys::device_name(self.fd.as_fd(), index))
+    }
+
     /// Sends to the kernel, which works through the datagram before this returns.
     pub(crate) fn send(&self, datagram: &[u8]) -> io::Result<()> {
         sys::send(self.fd.as_fd(), datagram).map(drop)

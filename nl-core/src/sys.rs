@@ -107,6 +107,17 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Recei
     Ok(Received { size, port: address.nl_pid })
 }
 
+/// The name of an interface in the namespace the socket is in, whichever the calling thread is in.
+pub(crate) fn device_name(fd: BorrowedFd<'_>, index: u32) -> Option<String> {
+    // SAFETY: ifreq consists of integers and unions of them, for which all-zero is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_ifru.ifru_ifindex = i32::try_from(index).ok()?;
+    // SAFETY: the pointer is to a live ifreq, and the kernel writes a name into it.
+    cvt(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFNAME, &raw mut request) }).ok()?;
+    let name = request.ifr_name.iter().map(|c| c.to_ne_bytes()).take_while(|c| *c != [0]).flatten().collect();
+    String::from_utf8(name).ok()
+}
+
 /// Moves the calling thread into a network namespace.
 pub(crate) fn enter_netns(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: setns() takes integers only.

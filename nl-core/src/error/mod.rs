@@ -239,6 +239,21 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Usage(_))
     }
 
+    /// Puts names of devices in place of their numbers in the words for the operation.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn name_devices(mut self, mut name: impl FnMut(u32) -> Option<String>) -> Self {
+        let Some(operation) = self.0.operation.as_ref().filter(|text| text.contains(" #")) else {
+            return self;
+        };
+        let words = operation.split(' ').map(|word| {
+            let index = word.strip_prefix('#').and_then(|digits| digits.parse().ok());
+            index.and_then(&mut name).map_or(Cow::Borrowed(word), Cow::Owned)
+        });
+        let named = words.collect::<Vec<_>>().join(" ");
+        self.0.operation = Some(named);
+        self
+    }
+
     /// Ties the error to the request it answers: the operation in words, the attribute by name.
     #[must_use]
     pub(crate) fn about(mut self, schema: &Schema, request: &[u8]) -> Self {

@@ -27,7 +27,8 @@ pub struct Schema {
     /// The attributes, with those nested in them.
     pub attrs: &'static [AttrName],
     /// The operation and its object in the words of the field, from the request's own bytes:
-    /// `add fdb 02:00:00:00:00:01 dev #5 vlan 10`. Must not print secrets.
+    /// `add fdb 02:00:00:00:00:01 dev #5 vlan 10`. Must not print secrets. `#` and a number stand for a device: where its
+    /// name can be learned, that is put in place of them.
     pub describe: fn(MessageRef<'_>) -> String,
 }
 

@@ -11,7 +11,9 @@ impl Tc {
     /// # Errors
     /// No such device.
     pub async fn snapshot(&self, dev: impl Into<Dev>) -> Result<Snapshot> {
-        let index = self.index(&dev.into()).await?;
+        let dev = dev.into();
+        let index = self.index(&dev).await;
+        let index = index.map_err(|error| error.during(|| format!("read the tree dev {dev}")))?;
         let qdiscs = self.qdiscs().dev(index).list().await?.collect_all().await?;
         let classes = self.classes(index).list().await?.collect_all().await?;
         Ok(Snapshot::new(index, qdiscs, classes))
@@ -27,8 +29,9 @@ impl Tc {
     /// that stays; applying the tree again goes on from there.
     pub async fn apply(&self, dev: impl Into<Dev>, tree: &Tree) -> Result<Plan> {
         let dev = dev.into();
-        let index = self.index(&dev).await?;
-        // Plans and batches know devices by number.
+        let index = self.index(&dev).await;
+        let index = index.map_err(|error| error.during(|| format!("apply a tree dev {dev}")))?;
+        // A plan knows devices by number.
         let named = |error: Error| match error.operation().map(str::to_owned) {
             Some(operation) => {
                 error.during(|| operation.replace(&format!(" dev #{index} "), &format!(" dev {dev} ")))

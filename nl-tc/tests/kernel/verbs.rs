@@ -166,9 +166,10 @@ async fn a_batch_makes_a_whole_tree(lab: Lab) -> Result {
     assert!(results[..501].iter().all(|result| result.is_ok()));
     let error = results[501].as_ref().unwrap_err();
     assert!(error.is_exists(), "{error}");
-    let text = format!("add class dev #{index} parent 1: classid 1:1f4 htb rate 500Kbit");
-    assert!(error.to_string().starts_with(&text), "{error}");
-    assert!(results[502].as_ref().unwrap_err().is_usage());
+    let text = "add class dev eth0 parent 1: classid 1:1f4 htb rate 500Kbit";
+    assert!(error.to_string().starts_with(text), "{error}");
+    let error = results[502].as_ref().unwrap_err();
+    assert!(error.is_usage() && error.to_string().starts_with("add class dev eth0 "), "{error}");
     assert_eq!(lines(&node, "class show dev eth0").await.len(), 500);
     let deleted = tc.batch((1..=500).map(|minor| (TcVerb::Delete, Class::at(index, QDISC.class(minor)))));
     assert_eq!(deleted.summarize(1).await.into_result()?, 500);
