@@ -3,11 +3,11 @@
 use std::fmt::{self, Write};
 
 use nl_core::attr::DecodeError;
-use nl_core::message::{MessageRef, Request};
+use nl_core::message::{MessageRef, Request, TcMsg};
 
-use crate::config::kinds;
+use crate::kinds::kinds;
 use crate::message::{
-    PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_RATE, TcMsg, check_index, judged, start,
+    PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_RATE, check_index, judged, start,
 };
 use crate::stats::{AppStats, Estimator, Stats};
 use crate::units::Refusal;
@@ -108,12 +108,12 @@ impl Class {
         let mut stats = parts.stats.clone();
         stats.app = AppStats::of_class(parts.kind, parts.app)?;
         Ok(Self {
-            index: parts.header.index,
-            handle: parts.header.handle,
-            parent: parts.header.parent,
+            index: parts.index,
+            handle: parts.handle,
+            parent: parts.parent,
             config: ClassConfig::decode(parts.kind, parts.options)?,
             estimator: parts.estimator,
-            leaf: (parts.header.info != 0).then(|| TcHandle::from_bits(parts.header.info)),
+            leaf: (parts.info != 0).then(|| TcHandle::from_bits(parts.info)),
             stats,
         })
     }
@@ -125,8 +125,8 @@ impl Class {
         let message = if verb == TcVerb::Delete { RTM_DELTCLASS } else { RTM_NEWTCLASS };
         let header = TcMsg {
             index: self.index,
-            handle: self.handle,
-            parent: self.wire_parent(verb),
+            handle: self.handle.bits(),
+            parent: self.wire_parent(verb).bits(),
             ..TcMsg::default()
         };
         let mut request = start(message, verb, header, self.config.kind(), self.config.schema());
@@ -212,10 +212,7 @@ impl Class {
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "class dev #{}", self.index)?;
-        if !self.parent.is_none() {
-            write!(f, " parent {}", self.parent)?;
-        }
-        write!(f, " classid {}", self.handle)?;
+        write_place(f, self.parent, self.handle)?;
         if !self.config.is_nothing() {
             write!(f, " {}", self.config)?;
         }
@@ -223,20 +220,11 @@ impl fmt::Display for Class {
     }
 }
 
-/// What a request is about, behind the device.
-pub(crate) fn words(parts: &Parts<'_>) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    if !parts.header.parent.is_none() {
-        let _ = write!(text, " parent {}", parts.header.parent);
+pub(crate) fn write_place(f: &mut impl Write, parent: TcHandle, handle: TcHandle) -> fmt::Result {
+    if !parent.is_none() {
+        write!(f, " parent {parent}")?;
     }
-    if !parts.header.handle.is_none() {
-        let _ = write!(text, " classid {}", parts.header.handle);
-    }
-    if let (false, Ok(config)) = (parts.kind.is_empty(), ClassConfig::decode(parts.kind, parts.options)) {
-        let _ = write!(text, " {config}");
-    }
-    text
+    if handle.is_none() { Ok(()) } else { write!(f, " classid {handle}") }
 }
 
 /// Which classes of a device to list. The kernel picks those of one qdisc; the rest is filtered while reading.
@@ -262,7 +250,7 @@ impl ClassFilter {
     #[must_use]
     pub fn list_request(&self) -> Request {
         let of = self.qdisc.or(self.parent.filter(|parent| !parent.is_root())).unwrap_or_default();
-        let header = TcMsg { index: self.index, parent: of.qdisc(), ..TcMsg::default() };
+        let header = TcMsg { index: self.index, parent: of.qdisc().bits(), ..TcMsg::default() };
         let apart = self.qdisc.zip(self.parent).is_some_and(|(q, p)| !p.is_root() && q.qdisc() != p.qdisc());
         let refusal = check_index(self.index).or_else(|| apart.then(|| "a parent in another qdisc".into()));
         judged(Request::new(RTM_GETTCLASS, &PLAIN).with_header(&header), refusal)

@@ -11,12 +11,12 @@
 
 use std::fmt;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::error::Schema;
 
 use crate::TcVerb;
-use crate::config::{Config, within};
-use crate::message::{TCA_OPTIONS, nest, schema};
+use crate::config::{Config, no_options, schema, within};
+use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size};
 
 // `include/uapi/linux/pkt_sched.h`
@@ -41,27 +41,7 @@ impl DrrConfig {
     }
 }
 
-impl Config for DrrConfig {
-    const SCHEMA: &'static Schema = &DRR;
-
-    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self {})
-    }
-
-    fn encode(&self, _w: &mut AttrWriter<'_>, _verb: TcVerb) {}
-
-    fn refusal(&self, _verb: TcVerb) -> Refusal {
-        None
-    }
-
-    fn kept(&self, _current: &Self) -> Self {
-        Self {}
-    }
-
-    fn write_words(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
-}
+no_options!(DrrConfig DRR);
 
 /// A DRR class (`tc class … drr`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,7 +72,7 @@ impl Config for DrrClassConfig {
     const SCHEMA: &'static Schema = &DRR;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let quantum = nest(options).find(TCA_DRR_QUANTUM)?.map(|attr| attr.u32()).transpose()?;
+        let quantum = Attrs::new(options).find(TCA_DRR_QUANTUM)?.map(|attr| attr.u32()).transpose()?;
         Ok(Self { quantum })
     }
 

@@ -12,12 +12,12 @@
 
 use std::fmt;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::error::Schema;
 
 use crate::TcVerb;
-use crate::config::{Config, within};
-use crate::message::{TCA_OPTIONS, nest, schema};
+use crate::config::{Config, schema, within};
+use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size};
 
 // `include/uapi/linux/pkt_sched.h`
@@ -92,7 +92,7 @@ impl Config for EtsConfig {
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let (mut config, mut bands) = (Self::new(0), None);
-        for attr in nest(options) {
+        for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_ETS_NBANDS => bands = Some(attr.u8()?),
@@ -204,7 +204,7 @@ impl Config for EtsClassConfig {
     const SCHEMA: &'static Schema = &ETS;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let quantum = nest(options).find(TCA_ETS_QUANTA_BAND)?.map(|attr| attr.u32()).transpose()?;
+        let quantum = Attrs::new(options).find(TCA_ETS_QUANTA_BAND)?.map(|attr| attr.u32()).transpose()?;
         Ok(Self { quantum })
     }
 

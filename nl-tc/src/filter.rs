@@ -5,13 +5,13 @@
 use std::fmt::{self, Write};
 use std::net::Ipv4Addr;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, Attrs, DecodeError, Fields};
 use nl_core::error::{AttrName, Schema};
-use nl_core::message::{FixedHeader, MessageRef, Request};
+use nl_core::message::{FixedHeader, MessageRef, Request, TcMsg};
 
 use crate::message::{
-    Fields, PLAIN, Parts, RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER, TCA_OPTIONS, TcMsg, check_index,
-    describe, fields, judged, nest, start, tca,
+    PLAIN, Parts, RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER, TCA_OPTIONS, check_index, describe, judged,
+    start, tca,
 };
 use crate::units::Refusal;
 use crate::{TcHandle, TcVerb};
@@ -118,15 +118,18 @@ impl U32 {
 
     fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let (mut class, mut keys) = (None, None);
-        for attr in nest(options) {
+        for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_U32_CLASSID => class = Some(TcHandle::from_bits(attr.u32()?)),
                 TCA_U32_SEL => {
-                    let mut sel = fields(attr, SEL_LEN)?;
-                    let [_flags, _shift, count, ..] = sel.array::<SEL_LEN>();
-                    let list = sel.0.chunks_exact(KEY_LEN).take(count.into());
-                    keys = Some(list.map(|key| U32Key::read(Fields(key))).collect());
+                    let mut sel = attr.fields();
+                    let [_flags, _shift, count, ..] = sel.array::<SEL_LEN>()?;
+                    let list = sel.rest().chunks_exact(KEY_LEN).take(count.into());
+                    keys = Some(
+                        list.map(|key| U32Key::read(Fields::of_attr(TCA_U32_SEL, key)))
+                            .collect::<Result<_, _>>()?,
+                    );
                 }
                 _ => {}
             }
@@ -151,9 +154,9 @@ impl U32 {
 
 impl U32Key {
     /// `struct tc_u32_key`.
-    fn read(mut f: Fields<'_>) -> Self {
-        let mask = u32::from_be_bytes(f.array());
-        Self { mask, value: u32::from_be_bytes(f.array()), offset: f.i32() }
+    fn read(mut f: Fields<'_>) -> Result<Self, DecodeError> {
+        let mask = f.be32()?;
+        Ok(Self { mask, value: f.be32()?, offset: f.i32()? })
     }
 }
 
@@ -168,10 +171,10 @@ impl FilterConfig {
         }
     }
 
-    fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, DecodeError> {
         let bytes = options.unwrap_or_default();
         let known = match kind {
-            "matchall" => nest(bytes)
+            "matchall" => Attrs::new(bytes)
                 .find(TCA_MATCHALL_CLASSID)?
                 .map(|attr| attr.u32())
                 .transpose()?
@@ -299,13 +302,13 @@ impl Filter {
             return Err(DecodeError::Kind(message.kind()));
         }
         let parts = Parts::read(message)?;
-        let [priority, protocol] = halves(parts.header.info);
+        let (priority, protocol) = priority_and_protocol(parts.info);
         Ok(Self {
-            index: parts.header.index,
-            parent: parts.header.parent,
+            index: parts.index,
+            parent: parts.parent,
             priority,
-            protocol: u16::from_be(protocol),
-            handle: parts.header.handle.bits(),
+            protocol,
+            handle: parts.handle.bits(),
             chain: parts.chain,
             config: FilterConfig::decode(parts.kind, parts.options)?,
         })
@@ -319,8 +322,8 @@ impl Filter {
         let header = TcMsg {
             family: 0,
             index: self.index,
-            handle: TcHandle::from_bits(self.handle),
-            parent: self.parent,
+            handle: self.handle,
+            parent: self.parent.bits(),
             info: u32::from(self.priority) << 16 | u32::from(self.protocol.to_be()),
         };
         let mut request = start(message, verb, header, self.config.kind(), &FILTER);
@@ -354,14 +357,17 @@ const fn halves(info: u32) -> [u16; 2] {
 /// A command of `tc`, with `#5` in place of the name of interface 5.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "filter dev #{} parent {}", self.index, self.parent)?;
-        write_place(f, self.priority, self.protocol)?;
+        write!(f, "filter dev #{}", self.index)?;
+        write_place(f, self.parent, self.priority, self.protocol)?;
         write!(f, " {}", self.config)
     }
 }
 
-pub(crate) fn write_place(f: &mut impl Write, priority: u16, protocol: u16) -> fmt::Result {
+pub(crate) fn write_place(f: &mut impl Write, parent: TcHandle, priority: u16, protocol: u16) -> fmt::Result {
+    write!(f, " parent {parent}")?;
     match protocol {
+        // A list is for all.
+        0 => return Ok(()),
         ALL => f.write_str(" protocol all")?,
         IPV4 => f.write_str(" protocol ip")?,
         IPV6 => f.write_str(" protocol ipv6")?,
@@ -370,23 +376,15 @@ pub(crate) fn write_place(f: &mut impl Write, priority: u16, protocol: u16) -> f
     if priority == 0 { Ok(()) } else { write!(f, " prio {priority}") }
 }
 
-/// What a request is about, behind the device.
-pub(crate) fn words(parts: &Parts<'_>) -> String {
-    let [priority, protocol] = halves(parts.header.info);
-    let mut text = format!(" parent {}", parts.header.parent);
-    // Writing to a String cannot fail.
-    if protocol != 0 {
-        let _ = write_place(&mut text, priority, u16::from_be(protocol));
-    }
-    if let (false, Ok(config)) = (parts.kind.is_empty(), FilterConfig::decode(parts.kind, parts.options)) {
-        let _ = write!(text, " {config}");
-    }
-    text
+/// The priority and the protocol of a message.
+pub(crate) fn priority_and_protocol(info: u32) -> (u16, u16) {
+    let [priority, protocol] = halves(info);
+    (priority, u16::from_be(protocol))
 }
 
 /// The request that lists the filters on a qdisc or class.
 #[must_use]
 pub fn list_request(index: u32, parent: TcHandle) -> Request {
-    let header = TcMsg { index, parent, ..TcMsg::default() };
+    let header = TcMsg { index, parent: parent.bits(), ..TcMsg::default() };
     judged(Request::new(RTM_GETTFILTER, &PLAIN).with_header(&header), check_index(index))
 }

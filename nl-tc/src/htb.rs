@@ -22,11 +22,11 @@
 
 use std::fmt;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::error::Schema;
 
-use crate::config::{Config, setters, within};
-use crate::message::{TCA_OPTIONS, fields, nest, schema};
+use crate::config::{Config, schema, setters, within};
+use crate::message::TCA_OPTIONS;
 use crate::units::{Burst, Exact, LinkLayer, Overhead, Rate, Refusal, Size, joined};
 use crate::{TcHandle, TcVerb};
 
@@ -113,12 +113,12 @@ impl Config for HtbConfig {
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let (mut config, mut init) = (Self::new(), false);
-        for attr in nest(options) {
+        for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_HTB_INIT => {
-                    let mut f = fields(attr, INIT_LEN)?;
-                    (_, config.r2q, config.default_class) = (f.u32(), f.u32(), f.u32());
+                    let mut f = attr.fields();
+                    (_, config.r2q, config.default_class) = (f.u32()?, f.u32()?, f.u32()?);
                     init = true;
                 }
                 TCA_HTB_DIRECT_QLEN => config.direct_qlen = Some(attr.u32()?),
@@ -165,12 +165,6 @@ impl Config for HtbConfig {
         }
         f.write_str(if self.offload { " offload" } else { "" })
     }
-}
-
-/// `direct_pkts` of a qdisc's options.
-pub(crate) fn direct_packets(options: &[u8]) -> Result<&[u8], DecodeError> {
-    let init = nest(options).find(TCA_HTB_INIT)?.ok_or(DecodeError::Missing(TCA_HTB_INIT))?;
-    Ok(init.value().get(16..).unwrap_or_default())
 }
 
 /// An HTB class (`tc class … htb`).
@@ -288,17 +282,17 @@ impl Config for HtbClassConfig {
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let (mut config, mut ceil, mut parms) = (Self::new(Rate::ZERO), Rate::ZERO, false);
         let (mut rate64, mut ceil64) = (None, None);
-        for attr in nest(options) {
+        for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_HTB_PARMS => {
-                    let mut f = fields(attr, PARMS_LEN)?;
-                    (config.overhead, config.rate) = Overhead::from_ratespec(f.array());
-                    (_, ceil) = Overhead::from_ratespec(f.array());
-                    (config.burst, config.cburst) = (Burst::of_ticks(f.u32()), Burst::of_ticks(f.u32()));
-                    config.quantum = Some(f.u32()).filter(|quantum| *quantum != 0);
-                    let _level = f.u32();
-                    config.prio = f.u32();
+                    let mut f = attr.fields();
+                    (config.overhead, config.rate) = Overhead::from_ratespec(f.array()?);
+                    (_, ceil) = Overhead::from_ratespec(f.array()?);
+                    (config.burst, config.cburst) = (Burst::of_ticks(f.u32()?), Burst::of_ticks(f.u32()?));
+                    config.quantum = Some(f.u32()?).filter(|quantum| *quantum != 0);
+                    let _level = f.u32()?;
+                    config.prio = f.u32()?;
                     parms = true;
                 }
                 TCA_HTB_RATE64 => rate64 = Some(attr.u64()?),

@@ -51,20 +51,16 @@
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-// What several kinds share is not cut up by kind.
-#![cfg_attr(
-    not(all(
-        feature = "drr",
-        feature = "ets",
-        feature = "hfsc",
-        feature = "htb",
-        feature = "leaf",
-        feature = "qfq"
-    )),
-    allow(dead_code, unused_imports, unused_macros, reason = "helpers of the kinds whose feature is off")
-)]
 
 pub mod class;
+#[cfg(any(
+    feature = "drr",
+    feature = "ets",
+    feature = "hfsc",
+    feature = "htb",
+    feature = "leaf",
+    feature = "qfq"
+))]
 mod config;
 #[cfg(feature = "drr")]
 pub mod drr;
@@ -76,6 +72,7 @@ pub mod hfsc;
 #[cfg(feature = "htb")]
 pub mod htb;
 mod id;
+mod kinds;
 #[cfg(feature = "leaf")]
 pub mod leaf;
 mod message;
@@ -92,8 +89,9 @@ mod units;
 pub use id::TcHandle;
 pub use message::{
     RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_NEWQDISC,
-    RTM_NEWTCLASS, RTM_NEWTFILTER, RTNLGRP_TC, TcMsg, TcVerb,
+    RTM_NEWTCLASS, RTM_NEWTFILTER, RTNLGRP_TC, TcVerb,
 };
+pub use nl_core::message::TcMsg;
 pub use object::TcObject;
 #[cfg(feature = "tokio")]
 pub use tc::{ClassEntry, Classes, FilterEntry, Filters, QdiscEntry, Qdiscs, Tc};

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use nl_core::attr::{Attr, Attrs, DecodeError};
+use nl_core::attr::DecodeError;
 use nl_core::error::Schema;
-use nl_core::message::{FixedHeader, MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request};
+use nl_core::message::{FixedHeader, MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, TcMsg};
 
 use crate::TcHandle;
+use crate::class::{self, ClassConfig};
+use crate::filter::{self, FilterConfig};
+use crate::qdisc::{self, QdiscConfig};
 use crate::stats::{Estimator, Stats};
 use crate::units::Refusal;
 
@@ -59,71 +62,8 @@ macro_rules! tca {
 }
 pub(crate) use tca;
 
-/// A schema from the names of a kind's options.
-macro_rules! schema {
-    ($($number:ident $name:literal $([$($inner:ident $word:literal),*])?),* $(,)?) => {
-        nl_core::error::Schema {
-            header_len: <$crate::TcMsg as nl_core::message::FixedHeader>::LEN,
-            attrs: $crate::message::tca![$($crate::message::name!($number $name $([$($inner $word),*])?)),*],
-            describe: $crate::message::describe,
-        }
-    };
-}
-pub(crate) use schema;
-
-macro_rules! name {
-    ($number:ident $name:literal) => { nl_core::error::AttrName::new($number, $name) };
-    ($number:ident $name:literal [$($inner:ident $word:literal),*]) => {
-        nl_core::error::AttrName::nest($number, $name, &[$(nl_core::error::AttrName::new($inner, $word)),*])
-    };
-}
-pub(crate) use name;
-
 /// For kinds whose options have no names, and requests without options.
 pub(crate) static PLAIN: Schema = Schema { header_len: TcMsg::LEN, attrs: tca![], describe };
-
-/// `struct tcmsg` of traffic control messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TcMsg {
-    /// Address family; 0.
-    pub family: u8,
-    /// The interface.
-    pub index: u32,
-    /// The object's own name.
-    pub handle: TcHandle,
-    /// What it hangs on.
-    pub parent: TcHandle,
-    /// Of a class read: the qdisc on it. Of a qdisc read: references held. Of a filter: priority and protocol.
-    pub info: u32,
-}
-
-impl FixedHeader for TcMsg {
-    const LEN: usize = 20;
-    const NAME: &'static str = "tcmsg";
-
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[self.family, 0, 0, 0]);
-        for word in [self.index, self.handle.bits(), self.parent.bits(), self.info] {
-            out.extend_from_slice(&word.to_ne_bytes());
-        }
-    }
-
-    #[inline]
-    fn read(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
-        let Some((h, rest)) = payload.split_first_chunk::<20>() else {
-            return Err(DecodeError::Short { what: Self::NAME, needed: Self::LEN, got: payload.len() });
-        };
-        let mut words = Fields(&h[4..]);
-        let header = Self {
-            family: h[0],
-            index: words.u32(),
-            handle: TcHandle::from_bits(words.u32()),
-            parent: TcHandle::from_bits(words.u32()),
-            info: words.u32(),
-        };
-        Ok((header, rest))
-    }
-}
 
 /// What to do with a class, a qdisc or a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -172,7 +112,10 @@ impl fmt::Display for TcVerb {
 /// Any message of traffic control, taken apart.
 #[derive(Default)]
 pub(crate) struct Parts<'a> {
-    pub header: TcMsg,
+    pub index: u32,
+    pub handle: TcHandle,
+    pub parent: TcHandle,
+    pub info: u32,
     pub kind: &'a str,
     pub options: Option<&'a [u8]>,
     pub estimator: Option<Estimator>,
@@ -189,7 +132,13 @@ impl<'a> Parts<'a> {
     #[inline]
     pub(crate) fn read(message: MessageRef<'a>) -> Result<Self, DecodeError> {
         let (header, attrs) = message.header::<TcMsg>()?;
-        let mut parts = Self { header, ..Self::default() };
+        let mut parts = Self {
+            index: header.index,
+            handle: TcHandle::from_bits(header.handle),
+            parent: TcHandle::from_bits(header.parent),
+            info: header.info,
+            ..Self::default()
+        };
         let (mut legacy, mut modern) = (None, None);
         for attr in attrs {
             let attr = attr?;
@@ -218,11 +167,6 @@ impl<'a> Parts<'a> {
         }
         Ok(parts)
     }
-
-    /// The options' bytes; none is the same as empty.
-    pub(crate) fn options(&self) -> &'a [u8] {
-        self.options.unwrap_or_default()
-    }
 }
 
 /// The operation and the object, from the request's own bytes.
@@ -241,12 +185,31 @@ pub(crate) fn describe(message: MessageRef<'_>) -> String {
         _ => "traffic control",
     };
     let Ok(parts) = Parts::read(message) else { return format!("{verb} {what}") };
-    let words = match what {
-        "qdisc" => crate::qdisc::words(&parts),
-        "class" => crate::class::words(&parts),
-        _ => crate::filter::words(&parts),
+    let mut text = format!("{verb} {what} dev #{}", parts.index);
+    let (kind, options) = (parts.kind, parts.options);
+    // Writing to a String cannot fail.
+    let (_, config) = match what {
+        "qdisc" => (
+            qdisc::write_place(&mut text, parts.parent, parts.handle),
+            QdiscConfig::decode(kind, options).map(|config| config.to_string()),
+        ),
+        "class" => (
+            class::write_place(&mut text, parts.parent, parts.handle),
+            ClassConfig::decode(kind, options).map(|config| config.to_string()),
+        ),
+        _ => {
+            let (priority, protocol) = filter::priority_and_protocol(parts.info);
+            (
+                filter::write_place(&mut text, parts.parent, priority, protocol),
+                FilterConfig::decode(kind, options).map(|config| config.to_string()),
+            )
+        }
     };
-    format!("{verb} {what} dev #{}{words}", parts.header.index)
+    if let (false, Ok(config)) = (kind.is_empty(), config) {
+        text.push(' ');
+        text.push_str(&config);
+    }
+    text
 }
 
 /// A request with its header and kind.
@@ -277,59 +240,4 @@ pub(crate) fn check_index(index: u32) -> Refusal {
         0 => Some("interface index 0; the first one is 1".into()),
         _ => None,
     }
-}
-
-/// The fields of a C structure in order. What is missing at the end is 0: the length is checked before.
-pub(crate) struct Fields<'a>(pub &'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        match self.0.split_first_chunk() {
-            Some((field, rest)) => {
-                self.0 = rest;
-                *field
-            }
-            None => [0; N],
-        }
-    }
-
-    pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
-        self.take()
-    }
-
-    pub(crate) fn u8(&mut self) -> u8 {
-        u8::from_ne_bytes(self.take())
-    }
-
-    pub(crate) fn u32(&mut self) -> u32 {
-        u32::from_ne_bytes(self.take())
-    }
-
-    pub(crate) fn i32(&mut self) -> i32 {
-        i32::from_ne_bytes(self.take())
-    }
-
-    pub(crate) fn u64(&mut self) -> u64 {
-        u64::from_ne_bytes(self.take())
-    }
-
-    pub(crate) fn i64(&mut self) -> i64 {
-        i64::from_ne_bytes(self.take())
-    }
-}
-
-/// A C structure of at least `N` bytes: later kernels may append to it.
-pub(crate) fn at_least(kind: u16, bytes: &[u8], n: usize) -> Result<Fields<'_>, DecodeError> {
-    match bytes.len() {
-        len if len < n => Err(DecodeError::Length { kind, expected: n, got: len }),
-        _ => Ok(Fields(bytes)),
-    }
-}
-
-pub(crate) fn fields(attr: Attr<'_>, n: usize) -> Result<Fields<'_>, DecodeError> {
-    at_least(attr.kind(), attr.value(), n)
-}
-
-pub(crate) fn nest(options: &[u8]) -> Attrs<'_> {
-    Attrs::new(options)
 }

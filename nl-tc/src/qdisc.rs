@@ -3,12 +3,12 @@
 use std::fmt::{self, Write};
 
 use nl_core::attr::DecodeError;
-use nl_core::message::{MessageRef, Request};
+use nl_core::message::{MessageRef, Request, TcMsg};
 
-use crate::config::kinds;
+use crate::kinds::kinds;
 use crate::message::{
     PLAIN, Parts, RTM_DELQDISC, RTM_GETQDISC, RTM_NEWQDISC, TCA_DUMP_INVISIBLE, TCA_EGRESS_BLOCK,
-    TCA_INGRESS_BLOCK, TCA_RATE, TcMsg, check_index, judged, start,
+    TCA_INGRESS_BLOCK, TCA_RATE, check_index, judged, start,
 };
 use crate::stats::{AppStats, Estimator, Stats};
 use crate::units::Refusal;
@@ -131,21 +131,17 @@ impl Qdisc {
         }
         let parts = Parts::read(message)?;
         let mut stats = parts.stats.clone();
-        stats.app = AppStats::of_qdisc(parts.kind, parts.app)?;
-        #[cfg(feature = "htb")]
-        if parts.kind == "htb" {
-            stats.app = AppStats::of_htb_qdisc(crate::htb::direct_packets(parts.options())?)?;
-        }
+        stats.app = AppStats::of_qdisc(parts.kind, parts.app, parts.options.unwrap_or_default())?;
         Ok(Self {
-            index: parts.header.index,
-            handle: parts.header.handle,
-            parent: parts.header.parent,
+            index: parts.index,
+            handle: parts.handle,
+            parent: parts.parent,
             config: QdiscConfig::decode(parts.kind, parts.options)?,
             estimator: parts.estimator,
             ingress_block: parts.ingress_block,
             egress_block: parts.egress_block,
             offloaded: parts.offloaded,
-            references: parts.header.info,
+            references: parts.info,
             stats,
         })
     }
@@ -159,7 +155,12 @@ impl Qdisc {
             TcHandle::NONE if self.config.is_ingress() => TcHandle::INGRESS.qdisc(),
             handle => handle,
         };
-        let header = TcMsg { index: self.index, handle, parent: self.parent, ..TcMsg::default() };
+        let header = TcMsg {
+            index: self.index,
+            handle: handle.bits(),
+            parent: self.parent.bits(),
+            ..TcMsg::default()
+        };
         let mut request = start(message, verb, header, self.config.kind(), self.config.schema());
         if verb.writes() {
             let mut w = request.attrs();
@@ -233,17 +234,6 @@ pub(crate) fn write_place(f: &mut impl Write, parent: TcHandle, handle: TcHandle
     if handle.is_none() { Ok(()) } else { write!(f, " handle {handle}") }
 }
 
-/// What a request is about, behind the device.
-pub(crate) fn words(parts: &Parts<'_>) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = write_place(&mut text, parts.header.parent, parts.header.handle);
-    if let (false, Ok(config)) = (parts.kind.is_empty(), QdiscConfig::decode(parts.kind, parts.options)) {
-        let _ = write!(text, " {config}");
-    }
-    text
-}
-
 /// Which qdiscs to list. The kernel filters from 7.2 on, and before while reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -264,7 +254,7 @@ impl QdiscFilter {
     pub fn list_request(&self) -> Request {
         let header = TcMsg {
             index: self.index.unwrap_or(0),
-            handle: self.handle.unwrap_or_default(),
+            handle: self.handle.unwrap_or_default().bits(),
             ..TcMsg::default()
         };
         let mut request = Request::new(RTM_GETQDISC, &PLAIN).with_header(&header);

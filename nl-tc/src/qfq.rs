@@ -12,12 +12,12 @@
 
 use std::fmt;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::error::Schema;
 
 use crate::TcVerb;
-use crate::config::{Config, within};
-use crate::message::{TCA_OPTIONS, nest, schema};
+use crate::config::{Config, no_options, schema, within};
+use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size};
 
 // `include/uapi/linux/pkt_sched.h`
@@ -43,27 +43,7 @@ impl QfqConfig {
     }
 }
 
-impl Config for QfqConfig {
-    const SCHEMA: &'static Schema = &QFQ;
-
-    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self {})
-    }
-
-    fn encode(&self, _w: &mut AttrWriter<'_>, _verb: TcVerb) {}
-
-    fn refusal(&self, _verb: TcVerb) -> Refusal {
-        None
-    }
-
-    fn kept(&self, _current: &Self) -> Self {
-        Self {}
-    }
-
-    fn write_words(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
-}
+no_options!(QfqConfig QFQ);
 
 /// A QFQ class (`tc class … qfq`).
 ///
@@ -99,7 +79,7 @@ impl Config for QfqClassConfig {
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut config = Self::new(1);
-        for attr in nest(options) {
+        for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_QFQ_WEIGHT => config.weight = attr.u32()?,

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::units::{Exact, Rate, Size, Time, micros, of_micros};
+use crate::units::{Exact, Rate, Size, Time, micros};
 
 /// How much is to be sent by when: at one rate for a time, then at another.
 ///
@@ -65,13 +65,13 @@ impl ServiceCurve {
     pub(super) fn wire(self, name: &str) -> Result<[u32; 3], Cow<'static, str>> {
         let wire = match self.0 {
             Form::Pieces { m1, d, m2 } => [
-                m1.narrow(&format!("{name} m1"))?,
+                narrow(m1, &format!("{name} m1"))?,
                 micros(&format!("{name} d"), d)?,
-                m2.narrow(&format!("{name} m2"))?,
+                narrow(m2, &format!("{name} m2"))?,
             ],
             Form::Delay { umax, dmax, rate } => {
                 let d = micros(&format!("{name} dmax"), dmax)?;
-                let m2 = rate.narrow(&format!("{name} rate"))?;
+                let m2 = narrow(rate, &format!("{name} rate"))?;
                 delay(name, umax.0, d, m2)?
             }
         };
@@ -166,4 +166,20 @@ impl serde::Serialize for ServiceCurve {
         out.serialize_field("m2", &m2)?;
         out.end()
     }
+}
+
+/// A rate for a field of 32 bits.
+fn narrow(rate: Rate, name: &str) -> Result<u32, Cow<'static, str>> {
+    u32::try_from(rate.bytes_per_second()).map_err(|_| {
+        format!(
+            "{name} {} bytes per second; {} (34.3Gbit) are possible, the kernel has 32 bits for it",
+            rate.bytes_per_second(),
+            u32::MAX
+        )
+        .into()
+    })
+}
+
+pub(super) const fn of_micros(micros: u32) -> Duration {
+    Duration::from_micros(micros as u64)
 }

@@ -26,12 +26,12 @@ mod curve;
 
 use std::fmt;
 
-use nl_core::attr::{Attr, AttrWriter, DecodeError};
+use nl_core::attr::{Attr, AttrWriter, Attrs, DecodeError, Fields};
 use nl_core::error::Schema;
 
-use crate::config::{Config, within};
-use crate::message::{TCA_OPTIONS, at_least, fields, nest, schema};
-use crate::units::{Rate, Refusal, of_micros};
+use crate::config::{Config, schema};
+use crate::message::TCA_OPTIONS;
+use crate::units::{Rate, Refusal};
 use crate::{TcHandle, TcVerb};
 
 pub use admission::{Overload, admit};
@@ -77,8 +77,7 @@ impl Config for HfscConfig {
     const SCHEMA: &'static Schema = &HFSC;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let [a, b] = at_least(TCA_OPTIONS, options, 2)?.array();
-        Ok(Self { default_class: u16::from_ne_bytes([a, b]) })
+        Ok(Self { default_class: Fields::of_attr(TCA_OPTIONS, options).u16()? })
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -161,7 +160,7 @@ impl Config for HfscClassConfig {
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut config = Self::new();
-        for attr in nest(options) {
+        for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_HFSC_RSC => config.real_time = Some(curve(attr)?),
@@ -220,9 +219,9 @@ impl Config for HfscClassConfig {
 
 /// `struct tc_service_curve`.
 fn curve(attr: Attr<'_>) -> Result<ServiceCurve, DecodeError> {
-    let mut f = fields(attr, 12)?;
-    let (m1, d, m2) = (f.u32(), f.u32(), f.u32());
-    Ok(ServiceCurve::two_piece(Rate::bps(m1.into()), of_micros(d), Rate::bps(m2.into())))
+    let mut f = attr.fields();
+    let (m1, d, m2) = (f.u32()?, f.u32()?, f.u32()?);
+    Ok(ServiceCurve::two_piece(Rate::bps(m1.into()), curve::of_micros(d), Rate::bps(m2.into())))
 }
 
 /// Only `X:0` is beside the names that all kinds have, and it is there already.
@@ -231,6 +230,6 @@ pub(crate) fn check_root(handle: TcHandle, verb: TcVerb) -> Refusal {
         TcVerb::Add | TcVerb::Delete => {
             Some(format!("class {handle} is the qdisc's own: it can be changed, not added or deleted").into())
         }
-        TcVerb::Change | TcVerb::Replace => within("minor", handle.minor().into(), 0, u16::MAX.into()),
+        TcVerb::Change | TcVerb::Replace => None,
     }
 }

@@ -1,11 +1,11 @@
 use std::fmt;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, DecodeError, Fields};
 use nl_core::error::Schema;
 
 use crate::TcVerb;
 use crate::config::{Config, setters};
-use crate::message::{PLAIN, TCA_OPTIONS, at_least};
+use crate::message::{PLAIN, TCA_OPTIONS};
 use crate::units::{Refusal, Size};
 
 /// First in, first out, so many packets (`tc qdisc … pfifo`).
@@ -64,7 +64,7 @@ macro_rules! fifo {
             fn decode(options: &[u8]) -> Result<Self, DecodeError> {
                 let limit = match options {
                     [] => None,
-                    options => Some(at_least(TCA_OPTIONS, options, 4)?.u32()),
+                    options => Some(Fields::of_attr(TCA_OPTIONS, options).u32()?),
                 };
                 Ok(Self { limit })
             }

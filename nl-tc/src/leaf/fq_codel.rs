@@ -1,12 +1,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::error::Schema;
 
 use crate::TcVerb;
-use crate::config::{Config, setters, within};
-use crate::message::{TCA_OPTIONS, nest, schema};
+use crate::config::{Config, schema, setters, within};
+use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size, Time, micros};
 
 // `include/uapi/linux/pkt_sched.h`
@@ -143,7 +143,7 @@ impl Config for FqCodelConfig {
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut c = Self::default();
         let (mut selector, mut mask) = (None, None);
-        for attr in nest(options) {
+        for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_FQ_CODEL_TARGET => c.target = Some(told(attr.u32()?)),

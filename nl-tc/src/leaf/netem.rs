@@ -1,12 +1,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use nl_core::attr::{AttrBuf, AttrWriter, Attrs, DecodeError, Nested};
+use nl_core::attr::{AttrBuf, AttrWriter, Attrs, DecodeError, Fields, Nested};
 use nl_core::error::Schema;
 
 use crate::TcVerb;
-use crate::config::{Config, setters};
-use crate::message::{Fields, TCA_OPTIONS, at_least, fields, schema};
+use crate::config::{Config, schema, setters};
+use crate::message::TCA_OPTIONS;
 use crate::units::{Exact, NANOS_PER_TICK, Probability, Rate, Refusal, Time, joined};
 
 // `include/uapi/linux/pkt_sched.h`
@@ -260,30 +260,30 @@ impl NetemConfig {
     ) -> Result<(), DecodeError> {
         match attr.kind() {
             TCA_NETEM_CORR => {
-                let mut f = fields(attr, 12)?;
-                self.delay_correlation = probability(&mut f);
-                let correlation = probability(&mut f);
+                let mut f = attr.fields();
+                self.delay_correlation = probability(&mut f)?;
+                let correlation = probability(&mut f)?;
                 if let NetemLoss::Random { probability, .. } = self.loss {
                     self.loss = NetemLoss::Random { probability, correlation };
                 }
-                self.duplicate_correlation = probability(&mut f);
+                self.duplicate_correlation = probability(&mut f)?;
             }
             TCA_NETEM_REORDER => {
-                let mut f = fields(attr, 8)?;
-                (self.reorder, self.reorder_correlation) = (probability(&mut f), probability(&mut f));
+                let mut f = attr.fields();
+                (self.reorder, self.reorder_correlation) = (probability(&mut f)?, probability(&mut f)?);
             }
             TCA_NETEM_CORRUPT => {
-                let mut f = fields(attr, 8)?;
-                (self.corrupt, self.corrupt_correlation) = (probability(&mut f), probability(&mut f));
+                let mut f = attr.fields();
+                (self.corrupt, self.corrupt_correlation) = (probability(&mut f)?, probability(&mut f)?);
             }
             TCA_NETEM_LOSS => self.decode_loss(attr.attrs())?,
             TCA_NETEM_RATE => {
-                let mut f = fields(attr, 16)?;
+                let mut f = attr.fields();
                 self.rate = Some(NetemRate {
-                    rate: Rate::bps(f.u32().into()),
-                    packet_overhead: f.i32(),
-                    cell_size: f.u32(),
-                    cell_overhead: f.i32(),
+                    rate: Rate::bps(f.u32()?.into()),
+                    packet_overhead: f.i32()?,
+                    cell_size: f.u32()?,
+                    cell_overhead: f.i32()?,
                 });
             }
             TCA_NETEM_RATE64 => *rate64 = Some(attr.u64()?),
@@ -291,12 +291,12 @@ impl NetemConfig {
             TCA_NETEM_LATENCY64 => self.delay = of_nanos(attr.i64()?),
             TCA_NETEM_JITTER64 => self.jitter = of_nanos(attr.i64()?),
             TCA_NETEM_SLOT => {
-                let mut f = fields(attr, 24)?;
+                let mut f = attr.fields();
                 let slot = NetemSlot {
-                    min_delay: of_nanos(f.i64()),
-                    max_delay: of_nanos(f.i64()),
-                    max_packets: f.u32(),
-                    max_bytes: f.u32(),
+                    min_delay: of_nanos(f.i64()?),
+                    max_delay: of_nanos(f.i64()?),
+                    max_packets: f.u32()?,
+                    max_bytes: f.u32()?,
                 };
                 self.slot = Some(slot);
             }
@@ -311,15 +311,20 @@ impl NetemConfig {
             let model = model?;
             match model.kind() {
                 NETEM_LOSS_GI => {
-                    let mut f = fields(model, 20)?;
+                    let mut f = model.fields();
                     let mut next = || probability(&mut f);
-                    self.loss =
-                        NetemLoss::State { p13: next(), p31: next(), p32: next(), p14: next(), p23: next() };
+                    self.loss = NetemLoss::State {
+                        p13: next()?,
+                        p31: next()?,
+                        p32: next()?,
+                        p14: next()?,
+                        p23: next()?,
+                    };
                 }
                 NETEM_LOSS_GE => {
-                    let mut f = fields(model, 16)?;
+                    let mut f = model.fields();
                     let mut next = || probability(&mut f);
-                    let (p, r, h, k1) = (next(), next(), next(), next());
+                    let (p, r, h, k1) = (next()?, next()?, next()?, next()?);
                     let bad = Probability(u32::MAX - h.0);
                     self.loss = NetemLoss::GilbertElliott { p, r, bad, good: k1 };
                 }
@@ -340,16 +345,16 @@ impl Config for NetemConfig {
     const SCHEMA: &'static Schema = &NETEM;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let mut f = at_least(TCA_OPTIONS, options, QOPT_LEN)?;
+        let mut f = Fields::of_attr(TCA_OPTIONS, options);
         let mut c = Self::new();
-        c.delay = of_ticks(f.u32());
-        c.limit = f.u32();
-        c.loss = NetemLoss::random(probability(&mut f));
-        c.gap = f.u32();
-        c.duplicate = probability(&mut f);
-        c.jitter = of_ticks(f.u32());
+        c.delay = of_ticks(f.u32()?);
+        c.limit = f.u32()?;
+        c.loss = NetemLoss::random(probability(&mut f)?);
+        c.gap = f.u32()?;
+        c.duplicate = probability(&mut f)?;
+        c.jitter = of_ticks(f.u32()?);
         let mut rate64 = None;
-        for attr in Attrs::new(f.0) {
+        for attr in Attrs::new(f.rest()) {
             c.decode_attr(attr?, &mut rate64)?;
         }
         if let (Some(rate), Some(_)) = (&mut c.rate, rate64) {
@@ -541,8 +546,8 @@ fn correlated(f: &mut fmt::Formatter<'_>, correlation: Probability) -> fmt::Resu
     if correlation == Probability::NEVER { Ok(()) } else { write!(f, " {correlation}") }
 }
 
-fn probability(f: &mut Fields<'_>) -> Probability {
-    Probability(f.u32())
+fn probability(f: &mut Fields<'_>) -> Result<Probability, DecodeError> {
+    f.u32().map(Probability)
 }
 
 /// An attribute of 32-bit numbers, all of which are 0 unless something is wanted.

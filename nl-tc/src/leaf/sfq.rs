@@ -1,16 +1,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, DecodeError, Fields};
 use nl_core::error::Schema;
 
 use crate::TcVerb;
 use crate::config::{Config, setters, within};
-use crate::message::{PLAIN, TCA_OPTIONS, at_least};
+use crate::message::{PLAIN, TCA_OPTIONS};
 use crate::units::{Refusal, Size};
 
 /// `struct tc_sfq_qopt`, of which `struct tc_sfq_qopt_v1` is a longer form: `include/uapi/linux/pkt_sched.h`.
-const QOPT_LEN: usize = 20;
 const QOPT_V1_LEN: usize = 72;
 // `net/sched/sch_sfq.c`: the kernel moves larger numbers to these.
 const DEPTH_MAX: u32 = 127;
@@ -102,24 +101,24 @@ impl Config for SfqConfig {
     const SCHEMA: &'static Schema = &PLAIN;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let mut f = at_least(TCA_OPTIONS, options, QOPT_LEN)?;
+        let mut f = Fields::of_attr(TCA_OPTIONS, options);
         let set = |n: u32| (n != 0).then_some(n);
-        let quantum = set(f.u32());
-        let perturb = Duration::from_secs(u64::try_from(f.i32()).unwrap_or(0));
-        let (limit, divisor, flows) = (set(f.u32()), set(f.u32()), set(f.u32()));
+        let quantum = set(f.u32()?);
+        let perturb = Duration::from_secs(u64::try_from(f.i32()?).unwrap_or(0));
+        let (limit, divisor, flows) = (set(f.u32()?), set(f.u32()?), set(f.u32()?));
         let mut config = Self { quantum, perturb, limit, divisor, flows, ..Self::default() };
         if options.len() >= QOPT_V1_LEN {
-            config.depth = set(f.u32());
-            config.headdrop = f.u32() != 0;
+            config.depth = set(f.u32()?);
+            config.headdrop = f.u32()? != 0;
             let red = SfqRed {
-                limit: f.u32(),
-                min: f.u32(),
-                max: f.u32(),
-                wlog: f.u8(),
-                plog: f.u8(),
-                scell_log: f.u8(),
-                flags: f.u8(),
-                max_probability: f.u32(),
+                limit: f.u32()?,
+                min: f.u32()?,
+                max: f.u32()?,
+                wlog: f.u8()?,
+                plog: f.u8()?,
+                scell_log: f.u8()?,
+                flags: f.u8()?,
+                max_probability: f.u32()?,
             };
             config.red = (red.min != 0).then_some(red);
         }

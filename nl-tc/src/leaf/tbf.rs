@@ -1,12 +1,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::error::Schema;
 
 use crate::TcVerb;
-use crate::config::{Config, setters};
-use crate::message::{TCA_OPTIONS, fields, nest, schema};
+use crate::config::{Config, schema, setters};
+use crate::message::TCA_OPTIONS;
 use crate::units::{Burst, Exact, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Refusal, Size, joined};
 
 // `include/uapi/linux/pkt_sched.h`
@@ -108,15 +108,16 @@ impl Config for TbfConfig {
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let (mut config, mut parms) = (Self::new(Rate::ZERO, 0), false);
         let (mut rate64, mut peak64) = (None, None);
-        for attr in nest(options) {
+        for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_TBF_PARMS => {
-                    let mut f = fields(attr, PARMS_LEN)?;
-                    (config.overhead, config.rate) = Overhead::from_ratespec(f.array());
-                    (_, config.peak_rate) = Overhead::from_ratespec(f.array());
-                    config.limit = f.u32();
-                    (config.burst, config.peak_burst) = (Burst::of_ticks(f.u32()), Burst::of_ticks(f.u32()));
+                    let mut f = attr.fields();
+                    (config.overhead, config.rate) = Overhead::from_ratespec(f.array()?);
+                    (_, config.peak_rate) = Overhead::from_ratespec(f.array()?);
+                    config.limit = f.u32()?;
+                    (config.burst, config.peak_burst) =
+                        (Burst::of_ticks(f.u32()?), Burst::of_ticks(f.u32()?));
                     parms = true;
                 }
                 TCA_TBF_RATE64 => rate64 = Some(attr.u64()?),

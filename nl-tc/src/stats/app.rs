@@ -1,8 +1,8 @@
-use nl_core::attr::DecodeError;
-
-use crate::message::at_least;
+use nl_core::attr::{Attrs, DecodeError, Fields};
 
 const TCA_STATS_APP: u16 = 4;
+// `include/uapi/linux/pkt_sched.h`
+const TCA_HTB_INIT: u16 = 2;
 
 /// The counters that one kind has beside those that all have.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,9 +44,8 @@ macro_rules! stats {
         impl $name {
             /// The fields in the order of the C structure.
             fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
-                let size = 0 $(+ size_of::<$type>())+;
-                let mut f = at_least(TCA_STATS_APP, bytes, size)?;
-                Ok(Self { $($field: f.$type()),+ })
+                let mut f = Fields::of_attr(TCA_STATS_APP, bytes);
+                Ok(Self { $($field: f.$type()?),+ })
             }
         }
     )+};
@@ -119,11 +118,6 @@ stats! {
         /// What may be sent at `ceil`, in ticks of 64 ns; negative while in debt.
         ctokens: i32,
     }
-    /// `direct_pkts` of `struct tc_htb_glob`.
-    HtbQdiscStats {
-        /// Packets that belonged to no class and went out unshaped; wraps at 2³².
-        direct_packets: u32,
-    }
     /// `struct tc_qfq_stats`.
     QfqStats {
         /// The weight.
@@ -153,6 +147,15 @@ stats! {
     }
 }
 
+/// `direct_pkts` of `struct tc_htb_glob`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct HtbQdiscStats {
+    /// Packets that belonged to no class and went out unshaped; wraps at 2³².
+    pub direct_packets: u32,
+}
+
 impl AppStats {
     pub(crate) fn of_class(kind: &str, bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         Ok(Some(match kind {
@@ -167,8 +170,17 @@ impl AppStats {
         }))
     }
 
-    pub(crate) fn of_qdisc(kind: &str, bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
+    /// Of a qdisc; those of HTB come with its options.
+    pub(crate) fn of_qdisc(kind: &str, bytes: &[u8], options: &[u8]) -> Result<Option<Self>, DecodeError> {
         Ok(Some(match kind {
+            "htb" => {
+                let init =
+                    Attrs::new(options).find(TCA_HTB_INIT)?.ok_or(DecodeError::Missing(TCA_HTB_INIT))?;
+                let mut f = init.fields();
+                // Version, r2q, default class, debug.
+                f.skip(16)?;
+                Self::HtbQdisc(HtbQdiscStats { direct_packets: f.u32()? })
+            }
             _ if bytes.is_empty() => return Ok(None),
             "fq_codel" => return Self::fq_codel(bytes),
             "sfq" => Self::Sfq(SfqStats::read(bytes)?),
@@ -176,18 +188,13 @@ impl AppStats {
         }))
     }
 
-    /// They come with the options of the qdisc.
-    pub(crate) fn of_htb_qdisc(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
-        HtbQdiscStats::read(bytes).map(|stats| Some(Self::HtbQdisc(stats)))
-    }
-
     /// `struct tc_fq_codel_xstats`: a number that says which of the two it is.
     fn fq_codel(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let mut f = at_least(TCA_STATS_APP, bytes, 4)?;
-        let which = f.u32();
+        let mut f = Fields::of_attr(TCA_STATS_APP, bytes);
+        let which = f.u32()?;
         Ok(Some(match which {
-            0 => Self::FqCodel(FqCodelStats::read(f.0)?),
-            1 => Self::FqCodelFlow(FqCodelFlowStats::read(f.0)?),
+            0 => Self::FqCodel(FqCodelStats::read(f.rest())?),
+            1 => Self::FqCodelFlow(FqCodelFlowStats::read(f.rest())?),
             _ => Self::Other(bytes.to_vec()),
         }))
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use nl_core::attr::{Attr, Attrs, DecodeError};
 
 use crate::Rate;
-use crate::message::fields;
 use crate::units::Refusal;
 
 pub use app::*;
@@ -70,22 +69,22 @@ impl Stats {
             let attr = attr?;
             match attr.kind() {
                 TCA_STATS_BASIC => {
-                    let mut f = fields(attr, 12)?;
-                    (stats.bytes, stats.packets) = (f.u64(), f.u32().into());
+                    let mut f = attr.fields();
+                    (stats.bytes, stats.packets) = (f.u64()?, f.u32()?.into());
                 }
                 TCA_STATS_PKT64 => packets = Some(attr.u64()?),
                 TCA_STATS_QUEUE => {
-                    let mut f = fields(attr, 20)?;
-                    (stats.queue_len, stats.backlog) = (f.u32(), f.u32());
-                    (stats.drops, stats.requeues, stats.overlimits) = (f.u32(), f.u32(), f.u32());
+                    let mut f = attr.fields();
+                    (stats.queue_len, stats.backlog) = (f.u32()?, f.u32()?);
+                    (stats.drops, stats.requeues, stats.overlimits) = (f.u32()?, f.u32()?, f.u32()?);
                 }
                 TCA_STATS_RATE_EST => {
-                    let mut f = fields(attr, 8)?;
-                    narrow = Some(Measured { rate: Rate::bps(f.u32().into()), packets: f.u32().into() });
+                    let mut f = attr.fields();
+                    narrow = Some(Measured { rate: Rate::bps(f.u32()?.into()), packets: f.u32()?.into() });
                 }
                 TCA_STATS_RATE_EST64 => {
-                    let mut f = fields(attr, 16)?;
-                    wide = Some(Measured { rate: Rate::bps(f.u64()), packets: f.u64() });
+                    let mut f = attr.fields();
+                    wide = Some(Measured { rate: Rate::bps(f.u64()?), packets: f.u64()? });
                 }
                 TCA_STATS_APP => app = Some(attr.value()),
                 _ => {}
@@ -98,17 +97,17 @@ impl Stats {
 
     /// `struct tc_stats`, which says the same but for requeues and for what 32 bits cannot hold.
     pub(crate) fn decode_legacy(attr: Attr<'_>) -> Result<Self, DecodeError> {
-        let mut f = fields(attr, 36)?;
-        let (bytes, packets, drops, overlimits) = (f.u64(), f.u32().into(), f.u32(), f.u32());
-        let measured = Measured { rate: Rate::bps(f.u32().into()), packets: f.u32().into() };
+        let mut f = attr.fields();
+        let (bytes, packets, drops, overlimits) = (f.u64()?, f.u32()?.into(), f.u32()?, f.u32()?);
+        let measured = Measured { rate: Rate::bps(f.u32()?.into()), packets: f.u32()?.into() };
         Ok(Self {
             bytes,
             packets,
             drops,
             overlimits,
             measured: (measured != Measured::default()).then_some(measured),
-            queue_len: f.u32(),
-            backlog: f.u32(),
+            queue_len: f.u32()?,
+            backlog: f.u32()?,
             ..Self::default()
         })
     }

@@ -107,7 +107,7 @@ impl<'a> ClassEntry<'a> {
                 return Ok(class);
             }
             // A refusal is for us alone.
-            let header = TcMsg { index, handle, ..TcMsg::default() };
+            let header = TcMsg { index, handle: handle.bits(), ..TcMsg::default() };
             self.tc.conn.ack(Request::new(RTM_GETTCLASS, &PLAIN).with_header(&header)).await?;
             self.tc.find_class(index, handle).await?.ok_or_else(|| Error::usage("it comes and goes"))
         };
@@ -131,10 +131,7 @@ impl<'a> ClassEntry<'a> {
     fn describe(&self, verb: &str, config: Option<&ClassConfig>) -> String {
         let mut text = format!("{verb} class dev {}", self.dev);
         // Writing to a String cannot fail.
-        if !self.class.parent.is_none() {
-            let _ = write!(text, " parent {}", self.class.parent);
-        }
-        let _ = write!(text, " classid {}", self.class.handle);
+        let _ = crate::class::write_place(&mut text, self.class.parent, self.class.handle);
         if let Some(config) = config {
             let _ = write!(text, " {config}");
         }

@@ -67,9 +67,10 @@ impl<'a> FilterEntry<'a> {
         };
         outcome.await.map_err(|error| {
             error.during(|| {
-                let mut text = format!("{verb} filter dev {} parent {}", self.dev, self.filter.parent);
+                let Filter { parent, priority, protocol, .. } = self.filter;
+                let mut text = format!("{verb} filter dev {}", self.dev);
                 // Writing to a String cannot fail.
-                let _ = crate::filter::write_place(&mut text, self.filter.priority, self.filter.protocol);
+                let _ = crate::filter::write_place(&mut text, parent, priority, protocol);
                 if verb != TcVerb::Delete {
                     text.push_str(&format!(" {}", self.filter.config));
                 }

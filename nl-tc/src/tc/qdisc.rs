@@ -122,7 +122,7 @@ impl<'a> QdiscEntry<'a> {
                 return Ok(qdisc);
             }
             // A refusal is for us alone.
-            let header = TcMsg { index, handle, parent, ..TcMsg::default() };
+            let header = TcMsg { index, handle: handle.bits(), parent: parent.bits(), ..TcMsg::default() };
             self.tc.conn.ack(Request::new(RTM_GETQDISC, &PLAIN).with_header(&header)).await?;
             let found = self.tc.qdiscs_matching(filter).collect_all().await?.pop();
             found.ok_or_else(|| Error::usage("there is none but the kernel's own"))
