@@ -40,7 +40,7 @@ impl Image {
     pub(crate) fn get(series: Series) -> Result<Self> {
         tools::ensure()?;
         let cache = cache()?;
-        let note = cache.join(format!("{}.json", series.lane));
+        let note = note(&cache, series);
         let known = Self::read(&cache, &note);
         if let Some((image, checked)) = &known
             && env::var_os("NL_TESTKIT_REFRESH").is_none()
@@ -96,9 +96,8 @@ impl Image {
                 }
             }
         }
-        let note = cache.join(format!("{}.json", series.lane));
         let value = json!({ "image": plan.name, "about": plan.about });
-        fs::write(note, format!("{value}\n"))?;
+        fs::write(note(cache, series), format!("{value}\n"))?;
         forget_others(&images, series.lane, &plan.name);
         Ok(Self::at(&folder, plan.about))
     }
@@ -122,7 +121,7 @@ impl Plan {
         let iproute2 = apt.version("iproute2")?;
         let about = format!("Linux {release} ({version}), iproute2 {iproute2}");
         let name =
-            format!("{}_{release}_{version}_{iproute2}_{FORMAT}", series.lane).replace(['/', ':'], "-");
+            format!("{FORMAT}_{}_{release}_{version}_{iproute2}", series.lane).replace(['/', ':'], "-");
         Ok(Self { release, kernel, about, name })
     }
 
@@ -158,6 +157,11 @@ pub(crate) fn cache() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Which image a lane boots. Each format has a note of its own, for clones of different age may share a cache.
+fn note(cache: &Path, series: Series) -> PathBuf {
+    cache.join(format!("{}-{FORMAT}.json", series.lane))
+}
+
 /// Deletes images of the lane that are not used any more.
 fn forget_others(images: &Path, lane: &str, current: &str) {
     let names: BTreeSet<_> = fs::read_dir(images)
@@ -165,7 +169,7 @@ fn forget_others(images: &Path, lane: &str, current: &str) {
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with(&format!("{lane}_")) && name != current)
+        .filter(|name| name.starts_with(&format!("{FORMAT}_{lane}_")) && name != current)
         .collect();
     for name in names {
         let _ = fs::remove_dir_all(images.join(name));
@@ -179,7 +183,7 @@ fn numbers(version: &str) -> Vec<u64> {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Changes whenever images are made differently.
-const FORMAT: &str = "f2";
+const FORMAT: &str = "f3";
 const LIBRARIES: &str = "libraries.txt";
 
 #[cfg(test)]

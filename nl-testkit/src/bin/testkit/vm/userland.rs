@@ -114,10 +114,10 @@ fn locate(unpacked: &Path, path: &str) -> Result<PathBuf> {
         .ok_or_else(|| format!("the packages hold no {path}").into())
 }
 
-const PACKAGES: &[&str] = &["busybox-static", "dash", "iproute2"];
+const PACKAGES: &[&str] = &["busybox-static", "dash", "iproute2", "iputils-ping"];
 /// Dependencies that only installing needs.
 const UNUSED: &[&str] = &["debconf", "debianutils", "dpkg", "libc-gconv-modules-extra", "perl-base", "tar"];
-const PROGRAMS: &[&str] = &["bridge", "busybox", "dash", "devlink", "genl", "ip", "ss", "tc"];
+const PROGRAMS: &[&str] = &["bridge", "busybox", "dash", "devlink", "genl", "ip", "ping", "ss", "tc"];
 const FOLDERS: &[&str] = &["usr/bin", "usr/sbin", "bin", "sbin"];
 const LIBRARIES: &str = "lib/x86_64-linux-gnu";
 const LOADER: &str = "ld-linux-x86-64.so.2";
@@ -125,7 +125,7 @@ const LOADER: &str = "ld-linux-x86-64.so.2";
 const APPLETS: &[&str] = &[
     "awk", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "dmesg", "echo", "env", "expr", "false",
     "find", "grep", "head", "hexdump", "id", "kill", "ln", "ls", "lsmod", "mkdir", "mktemp", "modprobe",
-    "mount", "mv", "nc", "nproc", "ping", "poweroff", "printf", "ps", "pwd", "readlink", "realpath", "rm",
-    "rmdir", "sed", "seq", "setpriv", "sleep", "sort", "stat", "sync", "sysctl", "tail", "tee", "test",
-    "timeout", "touch", "tr", "true", "umount", "uname", "uniq", "unshare", "wc", "xargs",
+    "mount", "mv", "nc", "nproc", "poweroff", "printf", "ps", "pwd", "readlink", "realpath", "rm", "rmdir",
+    "sed", "seq", "setpriv", "sleep", "sort", "stat", "sync", "sysctl", "tail", "tee", "test", "timeout",
+    "touch", "tr", "true", "umount", "uname", "uniq", "unshare", "wc", "xargs",
 ];
