@@ -6,6 +6,7 @@ mod plan;
 mod report;
 
 use std::{
+    collections::BTreeSet,
     env, io,
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
@@ -105,6 +106,9 @@ impl TestCase {
 
 /// Runs the tests of one binary; what `nl_testkit::main!` expands to.
 pub fn main(binary: &Binary) -> ExitCode {
+    if env::var_os(plan::NEEDS).is_some() {
+        return tell_needs();
+    }
     match sandbox::settle() {
         Ok(None) => outside(),
         Ok(Some(isolation)) => match inside(binary, isolation) {
@@ -113,6 +117,16 @@ pub fn main(binary: &Binary) -> ExitCode {
         },
         Err(error) => give_up(&error.to_string()),
     }
+}
+
+/// Prints what the chosen tests need, for whoever has to provide it first.
+fn tell_needs() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let chosen = plan::cases().filter(|case| plan::is_selected(&arguments, &case.name()));
+    let needs: BTreeSet<&Need> = chosen.flat_map(|case| case.needs).collect();
+    let lines: String = needs.into_iter().map(|need| format!("{need}\n")).collect();
+    print!("{lines}");
+    ExitCode::SUCCESS
 }
 
 /// The outer process: starts a copy of itself in namespaces, or two when there is work for both kinds of root.

@@ -182,5 +182,7 @@ fn read_promises(path: &Path) -> Result<BTreeSet<Need>, String> {
         .collect()
 }
 
+/// Asks for what the tests need instead of running them.
+pub(super) const NEEDS: &str = "NL_TESTKIT_NEEDS";
 /// Tells the inner process which tests are its own.
 pub(super) const PART: &str = "NL_TESTKIT_PART";

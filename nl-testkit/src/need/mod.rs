@@ -23,6 +23,8 @@ pub enum Need {
     Qdisc(Cow<'static, str>),
     /// A sysctl that a namespace's owner may write.
     Sysctl(Cow<'static, str>),
+    /// The kernel's own tests of traffic control, in the [cache](crate::tdc).
+    Tdc,
     /// A program on the search path.
     Tool(Cow<'static, str>),
     /// A throw-away virtual machine.
@@ -52,6 +54,7 @@ impl Need {
             return match text.trim() {
                 "bridge_vlan_filtering" => Ok(Self::BridgeVlanFiltering),
                 "host_root" => Ok(Self::HostRoot),
+                "tdc" => Ok(Self::Tdc),
                 "vm" => Ok(Self::Vm),
                 _ => Err(wrong()),
             };
@@ -81,6 +84,7 @@ impl fmt::Display for Need {
             Self::Link(kind) => write!(f, "link = \"{kind}\""),
             Self::Qdisc(kind) => write!(f, "qdisc = \"{kind}\""),
             Self::Sysctl(key) => write!(f, "sysctl = \"{key}\""),
+            Self::Tdc => f.write_str("tdc"),
             Self::Tool(name) => write!(f, "tool = \"{name}\""),
             Self::Vm => f.write_str("vm"),
         }
@@ -125,7 +129,7 @@ pub fn probe() -> ProbeTable {
         .chain(named(Need::Genl, FAMILIES))
         .chain(named(Need::Sysctl, SYSCTLS))
         .chain(named(Need::Tool, TOOLS))
-        .chain([Need::BridgeVlanFiltering, Need::Vm]);
+        .chain([Need::BridgeVlanFiltering, Need::Tdc, Need::Vm]);
     ProbeTable(needs.map(|need| Probe { result: need.probe(), need }).collect())
 }
 
@@ -189,7 +193,9 @@ mod tests {
 
     #[test]
     fn a_need_is_read_back_as_written() {
-        for text in ["link = \"vxlan\"", "host_root", "kernel = \"6.8\"", "bridge_vlan_filtering", "vm"] {
+        for text in
+            ["link = \"vxlan\"", "host_root", "kernel = \"6.8\"", "bridge_vlan_filtering", "tdc", "vm"]
+        {
             assert_eq!(Need::parse(text).map(|need| need.to_string()).as_deref(), Ok(text));
         }
     }

@@ -5,7 +5,7 @@ use std::{env, fs, io, os::unix::fs::PermissionsExt, thread};
 use netlink_sys::{Socket, SocketAddr, protocols};
 
 use super::Need;
-use crate::{sandbox, sys};
+use crate::{sandbox, sys, tdc};
 
 /// Tries what the need is about.
 pub(super) fn try_it(need: &Need) -> Result<(), String> {
@@ -29,6 +29,7 @@ pub(super) fn try_it(need: &Need) -> Result<(), String> {
             let key = key.clone();
             move || sysctl(&key)
         }),
+        Need::Tdc => cases(),
         Need::Tool(name) => tool(name),
         Need::Vm if env::var_os("NL_TESTKIT_VM").is_some() => Ok(()),
         Need::Vm => Err("not in a virtual machine made by the kit".to_owned()),
@@ -159,6 +160,18 @@ fn tool(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("no program {name} on the search path"))
+}
+
+/// Old packages lack some files.
+fn cases() -> Result<(), String> {
+    match tdc::cached("infra/qdiscs.json") {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => {
+            Err("the kernel's tests of traffic control are not cached: `cargo testkit vm` fetches them"
+                .to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn kernel(version: &str) -> Result<(), String> {

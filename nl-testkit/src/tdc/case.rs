@@ -22,6 +22,8 @@ pub struct Case {
     pub command: String,
     /// The exit code it must have.
     pub exit_code: i32,
+    /// What is sent after the command under test.
+    pub packets: Vec<Packets>,
     /// The command that shows the outcome.
     pub verify: String,
     /// What the command must show as JSON: at least these members of objects and these first entries of lists.
@@ -36,6 +38,18 @@ pub struct Case {
     pub skip: bool,
 }
 
+/// Packets that a case sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Packets {
+    /// The device, a variable.
+    pub device: String,
+    /// How many.
+    pub count: usize,
+    /// What they are, in the words of scapy.
+    pub packet: String,
+}
+
 /// A command before or after the one under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,7 +60,7 @@ pub struct Step {
     pub good: Vec<i32>,
 }
 
-/// A command under test, its variables replaced.
+/// A command of a case, its variables replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Command {
@@ -92,6 +106,14 @@ impl Case {
             setup: steps("setup")?,
             command: text("cmdUnderTest")?.to_owned(),
             exit_code: i32::try_from(exit_code).map_err(|_| wrong("expExitCode"))?,
+            packets: match value.get("scapy") {
+                None => Vec::new(),
+                Some(one @ Value::Object(_)) => vec![Packets::from_json(one).ok_or_else(|| wrong("scapy"))?],
+                Some(list) => list
+                    .as_array()
+                    .and_then(|list| list.iter().map(Packets::from_json).collect())
+                    .ok_or_else(|| wrong("scapy"))?,
+            },
             verify: text("verifyCmd")?.to_owned(),
             json: value.get("matchJSON").cloned(),
             pattern: pattern.map(str::to_owned),
@@ -113,6 +135,14 @@ impl Step {
             }
             _ => None,
         }
+    }
+}
+
+impl Packets {
+    fn from_json(value: &Value) -> Option<Self> {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let count = value.get("count").and_then(number).and_then(|count| usize::try_from(count).ok());
+        Some(Self { device: text("iface")?, count: count?, packet: text("packet")? })
     }
 }
 
@@ -207,6 +237,7 @@ mod tests {
     const TEXT: &str = r#"[{
         "id": "a001", "name": "An example", "category": ["qdisc", ["htb"]],
         "plugins": {"requires": ["nsPlugin", "other"]},
+        "scapy": {"iface": "$DEV0", "count": 2, "packet": "Ether()/IP()"},
         "setup": ["$IP link show", ["$TC qdisc del dev $DEV1 root", 0, "2"], ""],
         "cmdUnderTest": "$TC qdisc add dev $DEV1 root htb", "expExitCode": "0",
         "verifyCmd": "$TC qdisc show dev $DEV1", "matchPattern": "htb", "matchCount": 1,
@@ -223,6 +254,8 @@ mod tests {
         );
         assert_eq!(case.setup.len(), 2);
         assert_eq!((case.setup[0].good.as_slice(), case.setup[1].good.as_slice()), (&[0][..], &[0, 2][..]));
+        let [packets] = case.packets.as_slice() else { panic!("{case:?}") };
+        assert_eq!((packets.device.as_str(), packets.count), ("$DEV0", 2));
         assert_eq!((case.exit_code, case.count, case.skip), (0, 1, false));
         assert_eq!(case.pattern.as_deref(), Some("htb"));
     }
@@ -235,6 +268,7 @@ mod tests {
             ("\"cmdUnderTest\"", "\"command\"", "case a001 has no sensible \"cmdUnderTest\""),
             ("\"matchCount\": 1", "\"matchCount\": -1", "case a001 has no sensible \"matchCount\""),
             ("[\"$TC qdisc del", "[1, \"$TC qdisc del", "case a001 has no sensible \"setup\""),
+            ("\"count\": 2,", "", "case a001 has no sensible \"scapy\""),
             ("\"id\": \"a001\",", "", "a case without an id"),
         ] {
             let text = TEXT.replace(from, to);

@@ -25,11 +25,12 @@
 //! ```
 
 mod case;
+mod packet;
 mod run;
 mod source;
 
 pub use self::{
-    case::{Case, Command, Step},
-    run::{Ran, Row, Table, Verdict, run, with_tc},
-    source::{cache_dir, cached, fetch},
+    case::{Case, Command, Packets, Step},
+    run::{Ran, Row, Table, Verdict, control, run, run_whole, with_tc},
+    source::{cache_dir, cached, fetch, keep, newest},
 };

@@ -4,10 +4,13 @@ use std::fmt;
 
 use regex_lite::RegexBuilder;
 
-use super::case::{Case, Command, Step, missing, replace};
+use super::{
+    case::{Case, Command, Step, missing, replace},
+    packet::frame,
+};
 use crate::{Need, Node, Output, Result};
 
-/// How a command under test ended.
+/// How a command of a case ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ran {
@@ -25,6 +28,8 @@ pub enum Ran {
 pub enum Verdict {
     /// It did not come out as the case says.
     Failed(String),
+    /// It does not come out as the case says with the real `tc` either: so ended both.
+    LaneFails(String),
     /// It could not be tried.
     NotApplicable(String),
     /// It came out as the case says.
@@ -41,6 +46,10 @@ pub struct Row {
     pub name: String,
     /// What became of it.
     pub verdict: Verdict,
+    /// How many of its commands the function ran.
+    pub handed: usize,
+    /// Why the function refused the command under test.
+    pub refusal: Option<String>,
 }
 
 /// What became of all cases; prints as a table with the reasons.
@@ -64,20 +73,27 @@ impl Table {
         self.rows.iter().filter(|row| matches!(row.verdict, Verdict::Failed(_))).count()
     }
 
+    /// How many do not with the real `tc` either.
+    #[must_use]
+    pub fn lane_fails(&self) -> usize {
+        self.rows.iter().filter(|row| matches!(row.verdict, Verdict::LaneFails(_))).count()
+    }
+
     /// How many could not be tried.
     #[must_use]
     pub fn not_applicable(&self) -> usize {
-        self.rows.len() - self.passed() - self.failed()
+        self.rows.len() - self.passed() - self.failed() - self.lane_fails()
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Row { id, name, verdict } in &self.rows {
+        for Row { id, name, verdict, refusal, .. } in &self.rows {
             let (word, reason) = match verdict {
                 Verdict::Failed(reason) => ("FAILED", reason.as_str()),
+                Verdict::LaneFails(reason) => ("lane", reason.as_str()),
                 Verdict::NotApplicable(reason) => ("n/a", reason.as_str()),
-                Verdict::Passed => ("passed", ""),
+                Verdict::Passed => ("passed", refusal.as_deref().unwrap_or_default()),
             };
             writeln!(f, "{id}  {word:<6}  {name}")?;
             for line in reason.lines() {
@@ -85,77 +101,182 @@ impl fmt::Display for Table {
             }
         }
         let (passed, failed) = (self.passed(), self.failed());
-        writeln!(f, "{passed} passed, {failed} failed, {} not applicable", self.not_applicable())
+        write!(f, "{passed} passed, {failed} failed, ")?;
+        if self.lane_fails() > 0 {
+            write!(f, "{} failed with tc too, ", self.lane_fails())?;
+        }
+        writeln!(f, "{} not applicable", self.not_applicable())
     }
 }
 
 /// Runs cases one after the other in a node that has nothing else in it; `command` runs each command under test.
 ///
 /// Each case begins with a veth pair (`$DEV0`, `$DEV1`) and a dummy device (`$DUMMY`), all up, and nothing else. Where the
-/// kernel has no dummy devices a veth plays its part. A case is not applicable when it asks for a plugin or a qdisc that
-/// is not there, or when what comes before the command under test fails.
+/// kernel has no dummy devices a veth plays its part. A case is not applicable when it asks for a plugin, a program or a qdisc
+/// that is not there, or when what comes before the command under test fails.
 ///
 /// # Errors
 ///
 /// When the node cannot be prepared.
-pub async fn run<F, Fut>(node: &Node, cases: &[Case], mut command: F) -> Result<Table>
+pub async fn run<F, Fut>(node: &Node, cases: &[Case], command: F) -> Result<Table>
 where
     F: FnMut(Node, Command) -> Fut,
     Fut: Future<Output = Ran>,
 {
-    let mut table = Table::default();
-    for case in cases {
-        let verdict = match unmet(case) {
-            Some(reason) => Verdict::NotApplicable(reason),
-            None => {
-                let verdict = one(node, case, &mut command).await;
-                clean(node).await?;
-                verdict?
+    Runner { command, whole: false }.run(node, cases).await
+}
+
+/// The same, but `command` is given the commands that prepare a case too. Those that are not applicable to it run in a shell;
+/// a case is not applicable when all are. For cases whose command under test is about something else, such as `ping`.
+///
+/// # Errors
+///
+/// When the node cannot be prepared.
+pub async fn run_whole<F, Fut>(node: &Node, cases: &[Case], command: F) -> Result<Table>
+where
+    F: FnMut(Node, Command) -> Fut,
+    Fut: Future<Output = Ran>,
+{
+    Runner { command, whole: true }.run(node, cases).await
+}
+
+/// Runs the cases that failed with the real `tc`, and marks those that fail then too.
+///
+/// # Errors
+///
+/// When the node cannot be prepared.
+pub async fn control(node: &Node, cases: &[Case], table: &mut Table) -> Result {
+    for row in &mut table.rows {
+        let (Verdict::Failed(ours), Some(case)) = (&row.verdict, cases.iter().find(|case| case.id == row.id))
+        else {
+            continue;
+        };
+        let theirs = run(node, std::slice::from_ref(case), with_tc).await?;
+        let verdict = theirs.rows.into_iter().next().map(|row| row.verdict);
+        if let Some(Verdict::Failed(theirs)) = verdict {
+            row.verdict = Verdict::LaneFails(format!("with tc: {theirs}\nwithout: {ours}"));
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command with the real `tc`.
+pub async fn with_tc(node: Node, command: Command) -> Ran {
+    exit(shell(&node, &command.line).await)
+}
+
+struct Runner<F> {
+    command: F,
+    whole: bool,
+}
+
+impl<F, Fut> Runner<F>
+where
+    F: FnMut(Node, Command) -> Fut,
+    Fut: Future<Output = Ran>,
+{
+    async fn run(&mut self, node: &Node, cases: &[Case]) -> Result<Table> {
+        let mut table = Table::default();
+        for case in cases {
+            let mut row = Row {
+                id: case.id.clone(),
+                name: case.name.clone(),
+                verdict: Verdict::Passed,
+                handed: 0,
+                refusal: None,
+            };
+            let unmet = match unmet(case) {
+                None => unmet_program(node, case).await,
+                reason => reason,
+            };
+            row.verdict = match unmet {
+                Some(reason) => Verdict::NotApplicable(reason),
+                None => {
+                    let verdict = self.one(node, case, &mut row).await;
+                    clean(node).await?;
+                    verdict?
+                }
+            };
+            table.rows.push(row);
+        }
+        Ok(table)
+    }
+
+    async fn one(&mut self, node: &Node, case: &Case, row: &mut Row) -> Result<Verdict> {
+        prepare(node, case).await?;
+        let named = |line: &str| replace(line, |name| variable(case, name));
+        if let Some(verdict) = self.before(node, case, row).await {
+            return Ok(verdict);
+        }
+        let line = named(&case.command);
+        let ran = match (self.command)(node.clone(), Command { line: line.clone() }).await {
+            Ran::NotApplicable(_) if row.handed > 0 => exit(shell(node, &line).await),
+            Ran::NotApplicable(reason) => return Ok(Verdict::NotApplicable(reason)),
+            ran => {
+                row.handed += 1;
+                ran
             }
         };
-        table.rows.push(Row { id: case.id.clone(), name: case.name.clone(), verdict });
+        let (code, output) = match ran {
+            Ran::Refused(reason) => {
+                row.refusal = Some(reason.clone());
+                ((case.exit_code == 0).then_some(-1), reason)
+            }
+            Ran::Exit(code, output) => (Some(code), output),
+            Ran::NotApplicable(reason) => return Ok(Verdict::NotApplicable(reason)),
+        };
+        if let Some(code) = code.filter(|code| *code != case.exit_code) {
+            let reason = format!("`{line}` ended with {code}, not {}\n{output}", case.exit_code);
+            return Ok(Verdict::Failed(reason));
+        }
+        for packets in &case.packets {
+            let device = named(&packets.device);
+            match frame(&packets.packet, node.mac_of(&device).await?) {
+                Ok(bytes) => {
+                    for _ in 0..packets.count {
+                        node.send_frame(&device, &bytes).await?;
+                    }
+                }
+                Err(reason) => return Ok(Verdict::NotApplicable(reason)),
+            }
+        }
+        match check(case, &shell(node, &named(&case.verify)).await) {
+            Verdict::Passed => {}
+            other => return Ok(other),
+        }
+        match steps(node, case, &case.teardown).await {
+            Ok(()) => Ok(Verdict::Passed),
+            Err(reason) => Ok(Verdict::Failed(format!("what comes after fails: {reason}"))),
+        }
     }
-    Ok(table)
-}
 
-/// Runs the command under test with the real `tc`.
-pub async fn with_tc(node: Node, command: Command) -> Ran {
-    let output = shell(&node, &command.line).await;
-    match output.status.code() {
-        Some(code) => Ran::Exit(code, format!("{}{}", output.stdout, output.stderr)),
-        None => Ran::Exit(-1, output.to_string()),
-    }
-}
-
-async fn one<F, Fut>(node: &Node, case: &Case, command: &mut F) -> Result<Verdict>
-where
-    F: FnMut(Node, Command) -> Fut,
-    Fut: Future<Output = Ran>,
-{
-    prepare(node, case).await?;
-    let named = |line: &str| replace(line, |name| variable(case, name));
-    if let Err(reason) = steps(node, case, &case.setup).await {
-        return Ok(Verdict::NotApplicable(format!("what comes before fails: {reason}")));
-    }
-    let (code, output) = match command(node.clone(), Command { line: named(&case.command) }).await {
-        Ran::Exit(code, output) => (Some(code), output),
-        Ran::Refused(reason) => ((case.exit_code == 0).then_some(-1), reason),
-        Ran::NotApplicable(reason) => return Ok(Verdict::NotApplicable(reason)),
-    };
-    if let Some(code) = code.filter(|code| *code != case.exit_code) {
-        let reason =
-            format!("`{}` ended with {code}, not {}\n{output}", named(&case.command), case.exit_code);
-        return Ok(Verdict::Failed(reason));
-    }
-    let line = named(&case.verify);
-    let shown = shell(node, &line).await;
-    match check(case, &shown) {
-        Verdict::Passed => {}
-        other => return Ok(other),
-    }
-    match steps(node, case, &case.teardown).await {
-        Ok(()) => Ok(Verdict::Passed),
-        Err(reason) => Ok(Verdict::Failed(format!("what comes after fails: {reason}"))),
+    /// The commands that prepare the case; a verdict if it ends with them.
+    async fn before(&mut self, node: &Node, case: &Case, row: &mut Row) -> Option<Verdict> {
+        for step in &case.setup {
+            let line = replace(&step.line, |name| variable(case, name));
+            let ran = match self.whole {
+                true => (self.command)(node.clone(), Command { line: line.clone() }).await,
+                false => Ran::NotApplicable(String::new()),
+            };
+            let failed = match ran {
+                Ran::NotApplicable(_) => match steps(node, case, std::slice::from_ref(step)).await {
+                    Ok(()) => continue,
+                    Err(reason) => {
+                        return Some(Verdict::NotApplicable(format!("what comes before fails: {reason}")));
+                    }
+                },
+                Ran::Exit(code, output) if !step.good.contains(&code) => {
+                    format!("ended with {code}\n{output}")
+                }
+                Ran::Refused(reason) if step.good == [0] => format!("was refused: {reason}"),
+                Ran::Exit(..) | Ran::Refused(_) => {
+                    row.handed += 1;
+                    continue;
+                }
+            };
+            return Some(Verdict::Failed(format!("what comes before fails: `{line}` {failed}")));
+        }
+        None
     }
 }
 
@@ -209,6 +330,10 @@ async fn prepare(node: &Node, case: &Case) -> Result {
     let makes_its_own = |step: &Step| {
         step.line.contains("link add") && step.line.contains("$DUMMY") && !step.line.contains("||")
     };
+    if case.setup.iter().any(|step| step.line.contains("$IFB")) {
+        lines.push(format!("ip link add {IFB} type ifb"));
+        lines.push(format!("ip link set {IFB} up"));
+    }
     if !case.setup.iter().any(makes_its_own) {
         lines.push(match Need::Link("dummy".into()).probe() {
             Ok(()) => format!("ip link add {DUMMY} type dummy"),
@@ -237,6 +362,13 @@ async fn clean(node: &Node) -> Result {
     Ok(())
 }
 
+fn exit(output: Output) -> Ran {
+    match output.status.code() {
+        Some(code) => Ran::Exit(code, format!("{}{}", output.stdout, output.stderr)),
+        None => Ran::Exit(-1, output.to_string()),
+    }
+}
+
 async fn shell(node: &Node, line: &str) -> Output {
     node.command(["sh", "-c", line]).await
 }
@@ -249,8 +381,12 @@ fn unmet(case: &Case) -> Option<String> {
     if case.pattern.is_none() && case.json.is_none() {
         return Some("it does not say what must be shown".to_owned());
     }
-    if let Some(plugin) = case.plugins.iter().find(|plugin| *plugin != "nsPlugin") {
+    let is_played = |plugin: &str| ["nsPlugin", "scapyPlugin"].contains(&plugin);
+    if let Some(plugin) = case.plugins.iter().find(|plugin| !is_played(plugin)) {
         return Some(format!("it needs the plugin {plugin}"));
+    }
+    if let Some(reason) = case.packets.iter().find_map(|sent| frame(&sent.packet, [0; 6]).err()) {
+        return Some(reason);
     }
     let lines: Vec<&str> = case
         .setup
@@ -263,10 +399,26 @@ fn unmet(case: &Case) -> Option<String> {
             return Some(format!("it needs {name}"));
         }
     }
+    if lines.iter().any(|line| line.contains("$IFB"))
+        && let Err(reason) = Need::Link("ifb".into()).probe()
+    {
+        return Some(reason);
+    }
     // Of words that are a qdisc's name the first in a line is one; `prio` is a parameter of other kinds too.
     let mut kinds =
         lines.into_iter().filter_map(|line| line.split_whitespace().find(|word| QDISCS.contains(word)));
     kinds.find_map(|kind| Need::Qdisc(kind.to_owned().into()).probe().err())
+}
+
+/// Which program is not there. Other programs called ping do not know the words of iputils'.
+async fn unmet_program(node: &Node, case: &Case) -> Option<String> {
+    let steps = case.setup.iter().map(|step| step.line.as_str());
+    let mut lines = steps.chain([case.command.as_str()]);
+    if !lines.any(|line| line.starts_with("ping ")) {
+        return None;
+    }
+    let version = shell(node, "ping -V").await;
+    (!version.stdout.contains("iputils")).then(|| "it needs the ping of iputils".to_owned())
 }
 
 /// The variables of the kernel's runner, with its values.
@@ -276,6 +428,7 @@ fn variable(case: &Case, name: &str) -> Option<String> {
         "DEV1" => DEV1,
         "DUMMY" => DUMMY,
         "ETH" => "eth0",
+        "IFB" => IFB,
         "IP" => "ip",
         "NS" => "tcut",
         "TC" => "tc",
@@ -289,11 +442,12 @@ fn variable(case: &Case, name: &str) -> Option<String> {
 const DEV0: &str = "v0p0";
 const DEV1: &str = "v0p1";
 const DUMMY: &str = "dummy1";
+const IFB: &str = "ifb0";
 /// Those that make the kernel's answer depend on how it was built.
 const QDISCS: &[&str] = &[
-    "cake", "cbs", "choke", "codel", "drr", "ets", "etf", "fq", "fq_codel", "fq_pie", "gred", "hfsc", "hhf",
-    "htb", "mq", "mqprio", "multiq", "netem", "pie", "plug", "prio", "qfq", "red", "sfb", "sfq", "skbprio",
-    "taprio", "tbf", "teql0",
+    "cake", "cbs", "choke", "codel", "drr", "dualpi2", "ets", "etf", "fq", "fq_codel", "fq_pie", "gred",
+    "hfsc", "hhf", "htb", "mq", "mqprio", "multiq", "netem", "pie", "plug", "prio", "qfq", "red", "sfb",
+    "sfq", "skbprio", "taprio", "tbf", "teql0",
 ];
 
 #[cfg(test)]
@@ -309,7 +463,12 @@ mod tests {
             Case::parse(&text.replace(change, to)).unwrap().remove(0)
         };
         for (from, to, why) in [
-            ("\"nsPlugin\"", "\"scapyPlugin\"", "it needs the plugin scapyPlugin"),
+            ("\"nsPlugin\"", "\"buildebpfPlugin\"", "it needs the plugin buildebpfPlugin"),
+            (
+                "\"id\"",
+                "\"scapy\": {\"iface\": \"$DEV0\", \"count\": 1, \"packet\": \"IPv6()\"}, \"id\"",
+                "the packet IPv6(): not three layers",
+            ),
             ("\"id\"", "\"skip\": \"yes\", \"id\"", "the kernel's runner skips it"),
             ("\"matchPattern\"", "\"matchNothing\"", "it does not say what must be shown"),
             ("$DEV1", "$DEV2", "it needs $DEV2"),
@@ -320,18 +479,27 @@ mod tests {
 
     #[test]
     fn a_table_counts_and_tells_reasons() {
-        let row = |id: &str, verdict| Row { id: id.to_owned(), name: "name".to_owned(), verdict };
+        let row = |id: &str, verdict| Row {
+            id: id.to_owned(),
+            name: "name".to_owned(),
+            verdict,
+            handed: 1,
+            refusal: None,
+        };
         let rows = vec![
             row("1", Verdict::Passed),
             row("2", Verdict::Failed("one\ntwo".to_owned())),
             row("3", Verdict::NotApplicable("why".to_owned())),
+            row("4", Verdict::LaneFails("how".to_owned())),
+            Row { refusal: Some("no".to_owned()), ..row("5", Verdict::Passed) },
         ];
         let table = Table { rows };
-        assert_eq!((table.passed(), table.failed(), table.not_applicable()), (1, 1, 1));
+        assert_eq!((table.passed(), table.failed(), table.not_applicable()), (2, 1, 1));
         assert_eq!(
             table.to_string(),
             "1  passed  name\n2  FAILED  name\n              one\n              two\n3  n/a     name\n              why\n\
-             1 passed, 1 failed, 1 not applicable\n"
+             4  lane    name\n              how\n5  passed  name\n              no\n\
+             2 passed, 1 failed, 1 failed with tc too, 1 not applicable\n"
         );
     }
 }

@@ -23,15 +23,24 @@ pub fn cache_dir() -> Result<PathBuf> {
     Ok(kit.join("tdc"))
 }
 
-/// The cases of one file, such as `qdiscs/htb.json`, of the newest kernel in the cache; `None` if it is not there.
+/// The folder of the newest kernel's cases in the cache, named after the package and its version; `None` if there is none.
+///
+/// # Errors
+///
+/// When the environment names no folder for the cache.
+pub fn newest() -> Result<Option<PathBuf>> {
+    let folder = cache_dir()?;
+    Ok(versions(&folder).pop().map(|newest| folder.join(newest)))
+}
+
+/// The cases of one file, such as `qdiscs/htb.json`, of the [newest] kernel in the cache; `None` if it is not there.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or understood.
 pub fn cached(file: &str) -> Result<Option<Vec<Case>>> {
-    let folder = cache_dir()?;
-    let Some(newest) = versions(&folder).pop() else { return Ok(None) };
-    let path = folder.join(newest).join(file);
+    let Some(folder) = newest()? else { return Ok(None) };
+    let path = folder.join(file);
     if !path.is_file() {
         return Ok(None);
     }
@@ -39,9 +48,9 @@ pub fn cached(file: &str) -> Result<Option<Vec<Case>>> {
     Case::parse(&text).map(Some).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// Downloads the newest `linux-source` package that apt knows, takes the cases out of it, and returns their folder.
+/// Downloads the newest `linux-source` package that apt knows, and [keeps](keep) its cases.
 ///
-/// Needs a network and the programs `apt-get`, `apt-cache`, `dpkg-deb`, `tar` and `xz`; about 150 MB come and go. Nothing is
+/// Needs a network and the programs `apt-get` and `apt-cache` beside those of [`keep`]; about 150 MB come and go. Nothing is
 /// installed. apt checks signatures as always; for other packages than the system's, set `APT_CONFIG` to a configuration
 /// with lists of its own.
 ///
@@ -53,34 +62,52 @@ pub fn fetch() -> Result<PathBuf> {
     let mut packages: Vec<&str> = found.lines().filter_map(|line| line.split_whitespace().next()).collect();
     packages.sort_by_key(|name| numbers(name));
     let package = packages.pop().ok_or("apt knows no linux-source package")?;
-    let folder = cache_dir()?;
-    let work = folder.join(format!(".{}", std::process::id()));
+    let work = cache_dir()?.join(format!(".fetch-{}", std::process::id()));
     fs::create_dir_all(&work)?;
-    let unpacked = unpack(package, &work);
-    let result = unpacked.and_then(|version| {
-        let target = folder.join(format!("{package}_{version}"));
-        if !target.exists() {
-            fs::rename(work.join("cases"), &target)?;
-        }
-        Ok(target)
-    });
+    let kept = output(Command::new("apt-get").args(["download", package]).current_dir(&work))
+        .and_then(|_| {
+            let entries = fs::read_dir(&work)?.flatten().map(|entry| entry.path());
+            let mut archives = entries.filter(|path| path.extension().is_some_and(|end| end == "deb"));
+            archives.next().ok_or_else(|| "apt-get download left no package".into())
+        })
+        .and_then(|archive| keep(&archive));
     fs::remove_dir_all(&work)?;
-    result
+    kept
 }
 
-fn unpack(package: &str, work: &Path) -> Result<String> {
-    output(Command::new("apt-get").args(["download", package]).current_dir(work))?;
-    let entries = fs::read_dir(work)?.flatten().map(|entry| entry.path());
-    let archive = entries
-        .filter(|path| path.extension().is_some_and(|end| end == "deb"))
-        .last()
-        .ok_or("apt-get download left no package")?;
-    let version = output(Command::new("dpkg-deb").arg("--field").arg(&archive).arg("Version"))?;
-    let cases = work.join("cases");
-    fs::create_dir(&cases)?;
+/// Takes the cases out of a `linux-source` package into the cache, and returns their folder. The package is not touched.
+///
+/// Needs the programs `dpkg-deb`, `tar` and `xz`.
+///
+/// # Errors
+///
+/// When it is no such package, or one of the programs fails.
+pub fn keep(archive: &Path) -> Result<PathBuf> {
+    let field = |name: &str| {
+        let text = output(Command::new("dpkg-deb").arg("--field").arg(archive).arg(name))?;
+        Ok::<_, Error>(text.trim().to_owned())
+    };
+    let (package, version) = (field("Package")?, field("Version")?);
+    let folder = cache_dir()?;
+    let target = folder.join(format!("{package}_{}", version.replace(':', "-")));
+    if target.exists() {
+        return Ok(target);
+    }
+    let work = folder.join(format!(".{}", std::process::id()));
+    fs::create_dir_all(&work)?;
+    let kept = unpack(archive, &package, &work).and_then(|()| Ok(fs::rename(&work, &target)?));
+    if kept.is_err() {
+        fs::remove_dir_all(&work)?;
+    }
+    // Another process may have been faster.
+    if target.exists() { Ok(target) } else { kept.map(|()| target) }
+}
+
+/// Takes the cases out of a package into a folder.
+fn unpack(archive: &Path, package: &str, cases: &Path) -> Result {
     // Package, the tar in it, the compressed tar in that, and of its folders what is below tc-tests.
     let mut package_data =
-        Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&archive).stdout(Stdio::piped()).spawn()?;
+        Command::new("dpkg-deb").arg("--fsys-tarfile").arg(archive).stdout(Stdio::piped()).spawn()?;
     let source = format!("./usr/src/{package}.tar.xz");
     let mut source_data = Command::new("tar")
         .args(["-xO", "--occurrence", &source])
@@ -99,7 +126,7 @@ fn unpack(package: &str, work: &Path) -> Result<String> {
     if !taken.success() || !cases.join("qdiscs").is_dir() {
         return Err(format!("{package} has no cases in {TC_TESTS}").into());
     }
-    Ok(version.trim().to_owned())
+    Ok(())
 }
 
 /// The folders in the cache, oldest kernel first.

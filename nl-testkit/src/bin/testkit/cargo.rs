@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nl_testkit::Result;
+use nl_testkit::{Need, Result};
 use serde_json::Value;
 
 /// The packages of the workspace.
@@ -117,6 +117,15 @@ impl Workspace {
         }
         built.sort_by(|a, b| (&a.package, &a.kind, &a.target).cmp(&(&b.package, &b.kind, &b.target)));
         Ok(built)
+    }
+
+    /// What the tests of a binary need, those that a filter picks.
+    pub(crate) fn needs(&self, executable: &Executable, filter: Option<&String>) -> Result<Vec<Need>> {
+        let output = self.command(executable).env("NL_TESTKIT_NEEDS", "1").args(filter).output()?;
+        if !output.status.success() {
+            return Err(format!("{} does not tell its needs ({})", executable.name(), output.status).into());
+        }
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| Ok(Need::parse(line)?)).collect()
     }
 
     /// A command that runs a built binary as `cargo test` would.

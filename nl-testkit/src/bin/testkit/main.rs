@@ -58,6 +58,7 @@ fn all() -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     let built = workspace.build(&["--workspace", "--lib", "--bins", "--tests"])?;
     let (kernel, unit): (Vec<_>, Vec<_>) = built.into_iter().partition(cargo::Executable::is_kernel);
+    provide(&workspace, &kernel, None)?;
     let mut lanes: Vec<Box<dyn Lane>> = vec![Box::new(Unit::new(unit)), Box::new(Doc)];
     lanes.extend(host_lanes(kernel, None));
     let mut tally = Tally::default();
@@ -94,12 +95,25 @@ fn virtual_machines(arguments: &[&str]) -> Result<ExitCode> {
 fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
     let series = Series::list(choice.kernels)?;
     let built = workspace.build_static(&which(&choice.packages))?;
+    provide(workspace, &built, choice.filter.as_ref())?;
     let lane = |series| {
         let works = built.iter().cloned().map(|executable| Work::new(executable, choice.filter.as_ref()));
         let probe = choice.filter.is_none();
         Vm { probe, ..Vm::new(series, works.collect()) }
     };
     Ok(series.into_iter().map(lane).collect())
+}
+
+/// Fetches what the chosen tests, or without a choice the lanes, take from elsewhere.
+fn provide(workspace: &Workspace, built: &[cargo::Executable], filter: Option<&String>) -> Result {
+    let mut wanted = filter.is_none();
+    for executable in built {
+        wanted = wanted || workspace.needs(executable, filter)?.contains(&Need::Tdc);
+    }
+    if wanted {
+        vm::cases::ensure();
+    }
+    Ok(())
 }
 
 /// What a command line chooses.

@@ -88,16 +88,22 @@ impl Apt {
         Ok(files.filter_map(|file| Some(file.split_once('_')?.0.to_owned())).collect())
     }
 
-    /// Downloads packages and unpacks them over each other in a folder.
-    pub(crate) fn unpack(&self, packages: &[impl AsRef<str>], into: &Path) -> Result {
-        let debs = into.join("debs");
-        fs::create_dir_all(&debs)?;
+    /// Downloads packages into a new folder, and returns their files.
+    pub(crate) fn download(&self, packages: &[impl AsRef<str>], into: &Path) -> Result<Vec<PathBuf>> {
+        fs::create_dir_all(into)?;
         let mut words = vec!["download", "-qq"];
         words.extend(packages.iter().map(AsRef::as_ref));
         let mut get = self.command("apt-get", &words);
-        run(get.current_dir(&debs))?;
-        for entry in fs::read_dir(&debs)? {
-            run(command("dpkg-deb").arg("-x").arg(entry?.path()).arg(into))?;
+        run(get.current_dir(into))?;
+        let entries: std::io::Result<Vec<_>> = fs::read_dir(into)?.collect();
+        Ok(entries?.into_iter().map(|entry| entry.path()).collect())
+    }
+
+    /// Downloads packages and unpacks them over each other in a folder.
+    pub(crate) fn unpack(&self, packages: &[impl AsRef<str>], into: &Path) -> Result {
+        let debs = into.join("debs");
+        for archive in self.download(packages, &debs)? {
+            run(command("dpkg-deb").arg("-x").arg(archive).arg(into))?;
         }
         Ok(fs::remove_dir_all(&debs)?)
     }

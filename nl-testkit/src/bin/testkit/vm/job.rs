@@ -11,6 +11,7 @@ use nl_testkit::Result;
 use serde_json::json;
 
 use super::{
+    cases,
     cpio::Archive,
     elf,
     image::Image,
@@ -77,6 +78,7 @@ impl Job {
         let job = json!({ "environment": self.environment, "promises": promises, "tasks": tasks });
         archive.file(&format!("{FOLDER}/job.json"), 0o644, job.to_string().as_bytes())?;
         archive.file(&format!("{FOLDER}/promises.txt"), 0o644, self.promises.as_bytes())?;
+        cases::pack(&mut archive)?;
         archive.finish()?;
         let (first, rest) = own.split_first().ok_or("no way to start the init")?;
         Ok([&[format!("rdinit={first} --")], rest, &[INIT.to_owned()]].concat().join(" "))

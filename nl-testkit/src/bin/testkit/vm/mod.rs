@@ -2,6 +2,7 @@
 
 pub(crate) mod accel;
 mod apt;
+pub(crate) mod cases;
 mod console;
 mod cpio;
 mod elf;
