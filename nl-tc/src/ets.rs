@@ -187,8 +187,8 @@ impl Config for EtsConfig {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct EtsClassConfig {
-    /// Bytes in a turn, 256 to 1048576; `None` is read of a strict band, which has none and cannot be given one
-    /// (`quantum`).
+    /// Bytes in a turn, 256 to 1048576; without one nothing is changed. `None` is read of a strict band, which has none
+    /// and cannot be given one (`quantum`).
     pub quantum: Option<u32>,
 }
 
@@ -218,13 +218,14 @@ impl Config for EtsClassConfig {
     fn refusal(&self, verb: TcVerb) -> Refusal {
         match (verb, self.quantum) {
             (TcVerb::Add, _) => Some("the classes of an ets qdisc are its bands: change() them".into()),
-            (_, None) => Some("a strict band has nothing to change".into()),
+            // The kernel takes it, also of a strict band, and changes nothing.
+            (_, None) => None,
             (_, Some(quantum)) => within("quantum", quantum, QUANTUM_MIN, QUANTUM_MAX),
         }
     }
 
-    fn kept(&self, _current: &Self) -> Self {
-        self.clone()
+    fn kept(&self, current: &Self) -> Self {
+        Self { quantum: self.quantum.or(current.quantum) }
     }
 
     fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -115,8 +115,11 @@ fn drr_qfq_and_ets_beyond_the_bounds() {
     class_refused(QfqClassConfig::new(5000), "weight 5000; 1 to 1024 are possible");
     class_refused(QfqClassConfig::new(1).lmax(511), "lmax 511; 512 to 65536 are possible");
     class_refused(QfqClassConfig::new(1).lmax(65_537), "lmax 65537; 512 to 65536 are possible");
+    // Nothing to change is no fault, and no difference.
+    let nothing = ClassConfig::from(EtsClassConfig::default());
+    assert!(Class::new(2, CLASS, nothing.clone()).request(TcVerb::Change).encoded().is_ok());
+    assert!(nothing.is_met_by(&EtsClassConfig::new(1500).into()));
     class_refused(EtsClassConfig::new(255), "quantum 255; 256 to 1048576 are possible");
-    class_refused(EtsClassConfig::default(), "a strict band has nothing to change");
     let add = refused(Class::new(2, CLASS, EtsClassConfig::new(1500)).request(TcVerb::Add));
     assert!(add.ends_with("the classes of an ets qdisc are its bands: change() them"), "{add}");
     qdisc_refused(EtsConfig::new(0), "bands 0; 1 to 16 are possible");

@@ -262,6 +262,10 @@ async fn ets_classes_are_bands(lab: Lab) -> Result {
     assert_eq!(quanta, [EtsClassConfig::default().into(), band(2000), band(1514)]);
     tc.class(DEV, QDISC.class(2)).change(EtsClassConfig::new(4000)).await?;
     assert_eq!(tc.class(DEV, QDISC.class(2)).get().await?.config, band(4000));
+    for band in [1, 2] {
+        tc.class(DEV, QDISC.class(band)).change(EtsClassConfig::default()).await?;
+    }
+    assert_eq!(tc.class(DEV, QDISC.class(2)).get().await?.config, band(4000));
     let error = tc.class(DEV, QDISC.class(1)).change(EtsClassConfig::new(4000)).await.unwrap_err();
     assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
     let error = tc.class(DEV, QDISC.class(2)).delete().await.unwrap_err();
