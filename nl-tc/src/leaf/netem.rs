@@ -408,12 +408,10 @@ impl Config for NetemConfig {
         if self.ecn {
             a.u32(TCA_NETEM_ECN, 1);
         }
-        // Exact, where ticks are not.
-        if !self.delay.is_zero() {
-            a.u64(TCA_NETEM_LATENCY64, nanos(self.delay));
-        }
-        if !self.jitter.is_zero() {
-            a.u64(TCA_NETEM_JITTER64, nanos(self.jitter));
+        for (kind, time) in [(TCA_NETEM_LATENCY64, self.delay), (TCA_NETEM_JITTER64, self.jitter)] {
+            if of_ticks(ticks(time)) != time {
+                a.u64(kind, nanos(time));
+            }
         }
         if let Some(slot) = self.slot {
             let mut fields = [0; 40];
@@ -558,7 +556,7 @@ fn words(w: &mut AttrWriter<'_>, kind: u16, words: &[u32]) {
     }
 }
 
-/// For kernels that do not know nanoseconds; others take those.
+/// Whole ticks, and as many as the field holds.
 fn ticks(time: Duration) -> u32 {
     u32::try_from(time.as_nanos() / u128::from(NANOS_PER_TICK)).unwrap_or(u32::MAX)
 }
