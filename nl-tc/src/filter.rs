@@ -315,16 +315,20 @@ impl Filter {
     }
 
     /// The request that does this with the filter. Deleting one without a [handle](Self::handle) deletes all of that
-    /// priority.
+    /// priority; with [`ALL`] of whatever protocol they are, for all of one priority are of the same.
     #[must_use]
     pub fn request(&self, verb: TcVerb) -> Request {
         let message = if verb == TcVerb::Delete { RTM_DELTFILTER } else { RTM_NEWTFILTER };
+        let protocol = match self.protocol {
+            ALL if verb == TcVerb::Delete => 0,
+            protocol => protocol.to_be(),
+        };
         let header = TcMsg {
             family: 0,
             index: self.index,
             handle: self.handle,
             parent: self.parent.bits(),
-            info: u32::from(self.priority) << 16 | u32::from(self.protocol.to_be()),
+            info: u32::from(self.priority) << 16 | u32::from(protocol),
         };
         let mut request = start(message, verb, header, self.config.kind(), &FILTER);
         if verb.writes() {

@@ -26,7 +26,8 @@ impl<'a> FilterEntry<'a> {
         self
     }
 
-    /// For this protocol, such as [`IPV4`](crate::filter::IPV4); without it for [all](crate::filter::ALL) (`protocol`).
+    /// For this protocol, such as [`IPV4`](crate::filter::IPV4); without it for [all](crate::filter::ALL), and when deleting
+    /// for whichever it is (`protocol`).
     pub fn protocol(mut self, protocol: u16) -> Self {
         self.filter.protocol = protocol;
         self
