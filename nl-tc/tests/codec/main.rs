@@ -11,12 +11,18 @@ mod arbitrary;
 mod curves;
 #[cfg(target_endian = "little")]
 mod golden;
+#[cfg(feature = "tokio")]
+mod iproute2;
 mod refusals;
 mod sampler;
 #[cfg(feature = "tokio")]
 mod send;
 #[cfg(feature = "serde")]
 mod serialize;
+#[cfg(feature = "tokio")]
+#[path = "../tables/mod.rs"]
+#[expect(dead_code, reason = "the kernel tests have the handle send the verbs too")]
+mod tables;
 mod tree;
 mod units;
 

@@ -1,6 +1,7 @@
 //! Classes and qdiscs on a real kernel, checked with iproute2.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+mod bytes;
 mod errors;
 mod listing;
 mod oracle;
@@ -10,6 +11,9 @@ mod table_classes;
 mod table_hfsc;
 mod table_htb;
 mod table_qdiscs;
+#[cfg(test)]
+#[path = "../tables/mod.rs"]
+mod tables;
 mod tree;
 mod verbs;
 

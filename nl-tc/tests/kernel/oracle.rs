@@ -6,12 +6,7 @@ use nl_tc::{Tc, TcHandle};
 use nl_testkit::Node;
 
 use crate::support::{CLASS, DEV, QDISC, lines, qdiscs};
-
-/// A class, told twice: in the words of `tc class add … KIND`, and as a configuration.
-pub(crate) type ClassLine = (&'static str, ClassConfig);
-
-/// A qdisc, told twice: in the words of `tc qdisc add …`, and as a configuration.
-pub(crate) type QdiscLine = (&'static str, QdiscConfig);
+use crate::tables::{ClassLine, QdiscLine};
 
 /// Each of the classes, alone under its qdisc.
 pub(crate) async fn check_classes(

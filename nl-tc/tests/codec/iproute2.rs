@@ -1,0 +1,74 @@
+//! What `tc` said on a real machine, as kept in `tests/golden`: ours still says the same, and reads it.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use nl_core::message::MessageRef;
+use nl_tc::class::Class;
+use nl_tc::qdisc::Qdisc;
+use nl_testkit::oracle::Golden;
+
+use crate::tables::{self, DEV, Line, TICKS, verbs};
+
+fn golden(name: &str) -> Golden {
+    Golden::read(&fs::read_to_string(tables::golden(name)).unwrap()).unwrap()
+}
+
+fn check(name: &str, lines: Vec<Line>) {
+    let golden = golden(name);
+    let exact = tables::is_exact(self::golden("classes").request(TICKS).unwrap());
+    let mut wrong = Vec::new();
+    let kept: Vec<_> = lines.iter().filter(|line| line.kept).collect();
+    for line in &kept {
+        let ours = (line.ours)(golden.numbers[DEV]).encoded().unwrap().to_vec();
+        match golden.request(&line.command) {
+            Some(theirs) => {
+                let compared = line.compare(&ours, theirs, exact);
+                wrong.extend(compared.err().map(|error| format!("`{}`: {error}", line.command)));
+            }
+            None => wrong.push(format!(
+                "`{}` is not in {name}.hex; write it anew with NL_TESTKIT_BLESS=1",
+                line.command
+            )),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let known: BTreeSet<_> = kept.iter().map(|line| &line.command).collect();
+    let there: BTreeSet<_> = golden.requests.iter().map(|request| &request.command).collect();
+    assert_eq!(there, known, "a command in {name}.hex that is tested nowhere");
+}
+
+#[test]
+#[cfg_attr(target_endian = "big", ignore = "the files are of a little-endian machine")]
+fn ours_are_the_requests_that_tc_sent() {
+    check("classes", tables::class_lines());
+    check("qdiscs", tables::qdisc_lines());
+    check("verbs", verbs::lines().into_iter().map(|verb| verb.line).collect());
+}
+
+#[test]
+#[cfg_attr(target_endian = "big", ignore = "the files are of a little-endian machine")]
+fn what_tc_sent_is_read_as_ours_is() {
+    let mut read = 0;
+    let mut compare = |golden: &Golden, line: &Line, decode: &dyn Fn(MessageRef<'_>) -> String| {
+        // Where values differ on purpose, and where `tc` says nothing at all.
+        let apart = ["netem delay 1us", "tbf rate 40gbit burst 1mb limit 10mb", "1: sfq"];
+        if !line.kept || !line.cut.is_empty() || apart.iter().any(|words| line.command.ends_with(words)) {
+            return;
+        }
+        let ours = (line.ours)(golden.numbers[DEV]).encoded().unwrap().to_vec();
+        let theirs = golden.request(&line.command).unwrap();
+        let [ours, theirs] = [&ours[..], theirs].map(|bytes| decode(MessageRef::parse(bytes).unwrap()));
+        assert_eq!(theirs, ours, "{}", line.command);
+        read += 1;
+    };
+    let classes = golden("classes");
+    for line in tables::class_lines() {
+        compare(&classes, &line, &|message| format!("{:?}", Class::decode(message).unwrap()));
+    }
+    let qdiscs = golden("qdiscs");
+    for line in tables::qdisc_lines() {
+        compare(&qdiscs, &line, &|message| format!("{:?}", Qdisc::decode(message).unwrap()));
+    }
+    assert!(read > 100, "only {read} lines");
+}

@@ -1,0 +1,119 @@
+//! What we send against what `tc` sends for the same words, byte for byte.
+//!
+//! Nothing is needed for this but the right to trace a child: the requests of `tc` are read from it whether or not the kernel
+//! takes them, and ours come from the codec.
+
+use std::collections::BTreeMap;
+
+use nl_tc::{RTM_GETTFILTER, RTM_NEWQDISC};
+use nl_testkit::oracle::{Blessing, Sent};
+use nl_testkit::{Lab, Node, Result};
+
+use crate::support::DEV;
+use crate::tables::{self, Line, TICKS, differences, verbs};
+
+#[nl_testkit::test(needs(tool = "tc"), timeout = 180)]
+async fn classes_have_the_bytes_of_tc(lab: Lab) -> Result {
+    check(&lab, "classes", tables::class_lines()).await
+}
+
+#[nl_testkit::test(needs(tool = "tc"), timeout = 180)]
+async fn qdiscs_have_the_bytes_of_tc(lab: Lab) -> Result {
+    check(&lab, "qdiscs", tables::qdisc_lines()).await
+}
+
+#[nl_testkit::test(needs(tool = "tc"), timeout = 120)]
+async fn verbs_have_the_bytes_of_tc(lab: Lab) -> Result {
+    check(&lab, "verbs", verbs::lines().into_iter().map(|verb| verb.line).collect()).await
+}
+
+/// Both go through the kernel, ours from the handle, and nlmon sees ours.
+#[nl_testkit::test(needs(link = "nlmon", tool = "tc"), timeout = 120)]
+async fn the_handle_sends_the_requests_of_tc(lab: Lab) -> Result {
+    let (node, exact) = device(&lab).await?;
+    let tc = crate::support::open(&node).await?;
+    let mut recording = node.record().await?;
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for verbs::VerbLine { line, handle } in verbs::lines() {
+        let Some(send) = handle else { continue };
+        recording.take()?;
+        // Whether the kernel takes it is the business of other tests; that it was asked is seen below.
+        send(&tc).await;
+        let mut ours = recording.take()?;
+        // What a verb looks up first are other messages than its own.
+        ours.retain(|sent| of_tc(sent) && sent.kind() == (line.ours)(1).kind());
+        let [ours] = &ours[..] else {
+            wrong.push(format!("`{}`: ours is not one request: {ours:?}", line.command));
+            continue;
+        };
+        wrong.extend(differs(&line, &ours.message, &requests(&node, &line.command).await?, exact));
+        compared += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(compared > 20, "only {compared} lines");
+    Ok(())
+}
+
+/// What is listed as a difference of one line is listed of a line there is.
+#[nl_testkit::test]
+fn the_listed_differences_are_of_lines_there_are(_lab: Lab) {
+    let (classes, qdiscs) = (tables::classes(), tables::qdiscs());
+    for (line, _) in differences::LINES.iter().chain(differences::LINES_OF_CUT_BURSTS) {
+        let is_class = classes.iter().any(|(words, config)| *line == format!("{} {words}", config.kind()));
+        assert!(is_class || qdiscs.iter().any(|(words, _)| words == line), "{line}");
+    }
+}
+
+#[cfg(test)]
+async fn check(lab: &Lab, golden: &str, lines: Vec<Line>) -> Result {
+    let (node, exact) = device(lab).await?;
+    let index = node.index_of(DEV).await?;
+    let numbers = BTreeMap::from([(DEV.to_owned(), index)]);
+    let mut blessing =
+        Blessing::new(tables::golden(golden), &lab.iproute2_version().await?).numbers(&numbers);
+    let mut wrong = Vec::new();
+    for line in lines {
+        let theirs = requests(&node, &line.command).await?;
+        wrong.extend(differs(&line, (line.ours)(index).encoded()?, &theirs, exact));
+        for request in theirs.iter().filter(|_| line.kept) {
+            blessing.add(&line.command, &request.message);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    blessing.save()?;
+    Ok(())
+}
+
+#[cfg(test)]
+fn differs(line: &Line, ours: &[u8], theirs: &[Sent], exact: bool) -> Option<String> {
+    let [theirs] = theirs else {
+        return Some(format!("`{}`: tc sent not one request: {theirs:?}", line.command));
+    };
+    let mismatch = line.compare(ours, &theirs.message, exact).err()?.to_string();
+    // Rate tables are long, and nobody reads them.
+    let told = mismatch.lines().map(|line| line.chars().take(200).collect::<String>() + "\n");
+    Some(format!("`{}`: {}", line.command, told.take(70).collect::<String>()))
+}
+
+/// What `tc` asked of traffic control.
+#[cfg(test)]
+async fn requests(node: &Node, command: &str) -> Result<Vec<Sent>> {
+    let (_, mut sent) = node.requests_of(command).await?;
+    sent.retain(of_tc);
+    Ok(sent)
+}
+
+#[cfg(test)]
+fn of_tc(sent: &Sent) -> bool {
+    sent.protocol == 0 && (RTM_NEWQDISC..=RTM_GETTFILTER).contains(&sent.kind())
+}
+
+/// A node with a device, and whether its `tc` reckons bursts to the tick.
+#[cfg(test)]
+async fn device(lab: &Lab) -> Result<(Node, bool)> {
+    lab.quiet();
+    let [node, _peer] = lab.wire("a", "b").await?;
+    let [sent] = &requests(&node, TICKS).await?[..] else { return Err("not one request".into()) };
+    let exact = tables::is_exact(&sent.message);
+    Ok((node, exact))
+}

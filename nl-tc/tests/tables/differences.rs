@@ -1,0 +1,110 @@
+//! Where we do not send what `tc` sends, and why. Each of these must really be there.
+
+/// The path of a difference, and the reason.
+pub(crate) type Difference = (&'static str, &'static str);
+
+/// Of a class, told by the words behind its kind.
+pub(crate) fn of_class(kind: &str, words: &str) -> Vec<Difference> {
+    let always = match kind {
+        "htb" => HTB_CLASS,
+        "drr" | "hfsc" | "qfq" => NOT_MARKED,
+        _ => &[],
+    };
+    with(always, &format!("{kind} {words}"))
+}
+
+/// Of a qdisc, told by its words.
+pub(crate) fn of_qdisc(kind: &str, words: &str) -> Vec<Difference> {
+    let always = match kind {
+        "htb" | "fq_codel" => NOT_MARKED,
+        "tbf" => TBF,
+        _ => &[],
+    };
+    with(always, words)
+}
+
+fn with(always: &[Difference], line: &str) -> Vec<Difference> {
+    let mut all = always.to_vec();
+    all.extend(listed(LINES, line));
+    all
+}
+
+/// Of a line, where `tc` cuts.
+pub(crate) fn of_cut_bursts(line: &str) -> Vec<Difference> {
+    listed(LINES_OF_CUT_BURSTS, line)
+}
+
+fn listed(lists: &[(&str, &[Difference])], line: &str) -> Vec<Difference> {
+    lists.iter().filter(|(of, _)| *of == line).flat_map(|(_, list)| list.iter().copied()).collect()
+}
+
+const NESTED: &str =
+    "options are marked as a nest, as the kernel's strict parsers ask; tc marks those of new kinds";
+const TABLE: &str =
+    "where the link layer is given, as it always is, the kernel has no use for the rate table";
+
+pub(crate) const NOT_MARKED: &[Difference] = &[("TCA_OPTIONS.bits", NESTED)];
+const HTB_CLASS: &[Difference] = &[
+    ("TCA_OPTIONS.bits", NESTED),
+    ("TCA_OPTIONS/TCA_HTB_RTAB", TABLE),
+    ("TCA_OPTIONS/TCA_HTB_CTAB", TABLE),
+    ("TCA_OPTIONS/TCA_HTB_PARMS.rate.cell_log", TABLE),
+    ("TCA_OPTIONS/TCA_HTB_PARMS.rate.cell_align", TABLE),
+    ("TCA_OPTIONS/TCA_HTB_PARMS.ceil.cell_log", TABLE),
+    ("TCA_OPTIONS/TCA_HTB_PARMS.ceil.cell_align", TABLE),
+];
+const TBF: &[Difference] = &[
+    ("TCA_OPTIONS.bits", NESTED),
+    ("TCA_OPTIONS/TCA_TBF_RTAB", TABLE),
+    ("TCA_OPTIONS/TCA_TBF_PARMS.rate.cell_log", TABLE),
+    ("TCA_OPTIONS/TCA_TBF_PARMS.rate.cell_align", TABLE),
+];
+
+const PEAK: Difference = ("TCA_OPTIONS/TCA_TBF_PTAB", TABLE);
+const PEAK_LOG: Difference = ("TCA_OPTIONS/TCA_TBF_PARMS.peakrate.cell_log", TABLE);
+const PEAK_ALIGN: Difference = ("TCA_OPTIONS/TCA_TBF_PARMS.peakrate.cell_align", TABLE);
+const RECKONED_AT_32_BITS: &str =
+    "tc reckons it at 4294967295 bytes per second, the most of the field, and not at the rate";
+const WEIGHT: &[Difference] =
+    &[("TCA_OPTIONS/TCA_QFQ_WEIGHT", "a change without one would make it 1, so it is always said")];
+
+/// Of single lines: `KIND WORDS` of a class, the words of a qdisc.
+pub(crate) const LINES: &[(&str, &[Difference])] = &[
+    ("qfq ", WEIGHT),
+    ("qfq maxpkt 512", WEIGHT),
+    ("qfq maxpkt 2048", WEIGHT),
+    ("tbf rate 1mbit burst 5kb limit 10k peakrate 2mbit mtu 2000", &[PEAK, PEAK_LOG, PEAK_ALIGN]),
+    (
+        "tbf rate 1mbit burst 5kb limit 10k peakrate 100gbit mtu 20000",
+        &[PEAK, PEAK_LOG, PEAK_ALIGN, ("TCA_OPTIONS/TCA_TBF_PARMS.mtu", RECKONED_AT_32_BITS)],
+    ),
+    ("tbf rate 40gbit burst 1mb limit 10mb", &[("TCA_OPTIONS/TCA_TBF_PARMS.buffer", RECKONED_AT_32_BITS)]),
+    ("sfq", &[("TCA_OPTIONS", "all is said, so that a replacement begins anew as well")]),
+    ("netem delay 1us", &[("TCA_OPTIONS/TCA_NETEM_LATENCY64", "1 µs are 15.625 ticks; tc makes it 960 ns")]),
+    (
+        "netem delay 10ms reorder 25% 50%",
+        &[(
+            "TCA_OPTIONS/TCA_NETEM_CORR",
+            "tc sends correlations of delay, loss and duplication, all of them 0",
+        )],
+    ),
+];
+
+const CUT: &str = "rounded up, so that the burst is no smaller than asked; tc cuts to microseconds";
+const BUFFER: Difference = ("TCA_OPTIONS/TCA_HTB_PARMS.buffer", CUT);
+const CBUFFER: Difference = ("TCA_OPTIONS/TCA_HTB_PARMS.cbuffer", CUT);
+const BOTH: &[Difference] = &[BUFFER, CBUFFER];
+
+/// Of single lines, where `tc` cuts a burst's time to microseconds, as old releases do.
+pub(crate) const LINES_OF_CUT_BURSTS: &[(&str, &[Difference])] = &[
+    ("htb rate 1gbit", BOTH),
+    ("htb rate 10gbit", BOTH),
+    ("htb rate 40gbit quantum 60000", BOTH),
+    ("htb rate 100gbit quantum 60000", BOTH),
+    ("htb rate 3mbit", BOTH),
+    ("htb rate 7mbit ceil 11mbit", BOTH),
+    ("htb rate 1kibps", BOTH),
+    ("htb rate 1mibit", BOTH),
+    ("htb rate 1.5mbit burst 1599b", &[CBUFFER]),
+    ("tbf rate 7mbit burst 1599b latency 50ms", &[("TCA_OPTIONS/TCA_TBF_PARMS.buffer", CUT)]),
+];

@@ -1,0 +1,183 @@
+//! The qdiscs without classes of their own: every option.
+
+use std::time::Duration;
+
+use nl_tc::leaf::{
+    BfifoConfig, Clsact, FqCodelConfig, Ingress, NetemConfig, NetemLoss, NetemRate, NetemSlot, PfifoConfig,
+    SfqConfig, SfqRed, TbfConfig,
+};
+use nl_tc::{LinkLayer, Overhead, Probability, Rate};
+
+use super::{QdiscLine, ms};
+
+fn percent(percent: f64) -> Probability {
+    Probability::percent(percent).unwrap()
+}
+
+pub(crate) fn ingress() -> Vec<QdiscLine> {
+    vec![("clsact", Clsact.into()), ("ingress", Ingress.into())]
+}
+
+pub(crate) fn fifos() -> Vec<QdiscLine> {
+    vec![
+        ("pfifo", PfifoConfig::new().into()),
+        ("pfifo limit 10", PfifoConfig::new().limit(10).into()),
+        ("bfifo", BfifoConfig::new().into()),
+        ("bfifo limit 10k", BfifoConfig::new().limit(10 * 1024).into()),
+    ]
+}
+
+pub(crate) fn tbf() -> Vec<QdiscLine> {
+    let tbf = |rate, burst: u32| TbfConfig::new(rate, burst);
+    let mut overhead = Overhead::default();
+    (overhead.bytes, overhead.mpu) = (24, 64);
+    let mut atm = Overhead::default();
+    atm.link_layer = LinkLayer::Atm;
+    vec![
+        ("tbf rate 1mbit burst 5kb limit 10k", tbf(Rate::mbit(1), 5120).limit(10_240).into()),
+        ("tbf rate 1mbit burst 5kb latency 70ms", tbf(Rate::mbit(1), 5120).latency(ms(70)).into()),
+        ("tbf rate 7mbit burst 1599b latency 50ms", tbf(Rate::mbit(7), 1599).latency(ms(50)).into()),
+        ("tbf rate 1gbit burst 125kb latency 1ms", tbf(Rate::gbit(1), 128_000).latency(ms(1)).into()),
+        ("tbf rate 40gbit burst 1mb limit 10mb", tbf(Rate::gbit(40), 1 << 20).limit(10 << 20).into()),
+        (
+            "tbf rate 1mbit burst 5kb limit 10k peakrate 2mbit mtu 2000",
+            tbf(Rate::mbit(1), 5120).limit(10_240).peak_rate(Rate::mbit(2), 2000).into(),
+        ),
+        (
+            "tbf rate 1mbit burst 5kb limit 10k peakrate 100gbit mtu 20000",
+            tbf(Rate::mbit(1), 5120).limit(10_240).peak_rate(Rate::gbit(100), 20_000).into(),
+        ),
+        (
+            "tbf rate 1mbit burst 5kb limit 10k overhead 24 mpu 64",
+            tbf(Rate::mbit(1), 5120).limit(10_240).overhead(overhead).into(),
+        ),
+        (
+            "tbf rate 1mbit burst 5kb limit 10k linklayer atm",
+            tbf(Rate::mbit(1), 5120).limit(10_240).overhead(atm).into(),
+        ),
+    ]
+}
+
+pub(crate) fn fq_codel() -> Vec<QdiscLine> {
+    let fq = FqCodelConfig::new;
+    vec![
+        ("fq_codel", fq().into()),
+        ("fq_codel limit 100 flows 16", fq().limit(100).flows(16).into()),
+        ("fq_codel target 5ms interval 100ms", fq().target(ms(5)).interval(ms(100)).into()),
+        ("fq_codel target 1us", fq().target(Duration::from_micros(1)).into()),
+        ("fq_codel quantum 256 noecn", fq().quantum(256).ecn(false).into()),
+        ("fq_codel ecn memory_limit 1mb", fq().ecn(true).memory_limit(1 << 20).into()),
+        ("fq_codel ce_threshold 1ms", fq().ce_threshold(ms(1)).into()),
+        ("fq_codel drop_batch 32", fq().drop_batch(32).into()),
+        (
+            "fq_codel ce_threshold 1ms ce_threshold_selector 0x1/0x3",
+            fq().ce_threshold(ms(1)).ce_threshold_selector((1, 3)).into(),
+        ),
+    ]
+}
+
+pub(crate) fn sfq() -> Vec<QdiscLine> {
+    let sfq = SfqConfig::new;
+    vec![
+        ("sfq", sfq().into()),
+        ("sfq perturb 10", sfq().perturb(Duration::from_secs(10)).into()),
+        ("sfq limit 100 quantum 3000", sfq().limit(100).quantum(3000).into()),
+        ("sfq divisor 512 flows 64 depth 32", sfq().divisor(512).flows(64).depth(32).into()),
+        ("sfq headdrop", sfq().headdrop(true).into()),
+    ]
+}
+
+/// `tc` reckons these numbers, and does not show them in its own words.
+pub(crate) fn sfq_red() -> Vec<QdiscLine> {
+    let red = SfqRed {
+        limit: 100_000,
+        min: 8000,
+        max: 60_000,
+        wlog: 5,
+        plog: 19,
+        scell_log: 0,
+        flags: 1,
+        max_probability: 0x1999_9999,
+    };
+    vec![(
+        "sfq redflowlimit 100000 min 8000 max 60000 avpkt 1000 burst 20 probability 0.1 ecn headdrop",
+        SfqConfig::new().red(red).headdrop(true).into(),
+    )]
+}
+
+pub(crate) fn netem() -> Vec<QdiscLine> {
+    let netem = NetemConfig::new;
+    let slot = NetemSlot { min_delay: ms(1), max_delay: ms(2), max_packets: 10, max_bytes: 20_000 };
+    let rate = NetemRate { rate: Rate::mbit(1), packet_overhead: 20, cell_size: 100, cell_overhead: -5 };
+    vec![
+        ("netem", netem().into()),
+        ("netem limit 5", netem().limit(5).into()),
+        ("netem delay 100ms", netem().delay(ms(100)).into()),
+        ("netem delay 100ms 10ms", netem().delay(ms(100)).jitter(ms(10)).into()),
+        (
+            "netem delay 100ms 10ms 25%",
+            netem().delay(ms(100)).jitter(ms(10)).delay_correlation(percent(25.0)).into(),
+        ),
+        ("netem delay 8us", netem().delay(Duration::from_micros(8)).into()),
+        ("netem delay 1us", netem().delay(Duration::from_micros(1)).into()),
+        ("netem delay 274s 270s", netem().delay(ms(274_000)).jitter(ms(270_000)).into()),
+        ("netem loss 1%", netem().loss(NetemLoss::random(percent(1.0))).into()),
+        (
+            "netem loss random 0.3% 25%",
+            netem().loss(NetemLoss::correlated(percent(0.3), percent(25.0))).into(),
+        ),
+        (
+            "netem loss state 1% 2% 3% 4% 5%",
+            netem()
+                .loss(NetemLoss::State {
+                    p13: percent(1.0),
+                    p31: percent(2.0),
+                    p32: percent(3.0),
+                    p23: percent(4.0),
+                    p14: percent(5.0),
+                })
+                .into(),
+        ),
+        (
+            "netem loss gemodel 1% 10% 70% 0.1%",
+            netem()
+                .loss(NetemLoss::GilbertElliott {
+                    p: percent(1.0),
+                    r: percent(10.0),
+                    bad: percent(70.0),
+                    good: percent(0.1),
+                })
+                .into(),
+        ),
+        ("netem loss 1% ecn", netem().loss(NetemLoss::random(percent(1.0))).ecn(true).into()),
+        ("netem duplicate 1%", netem().duplicate(percent(1.0)).into()),
+        // Alone, tc does not send the correlation.
+        (
+            "netem delay 100ms 10ms 25% duplicate 1% 50%",
+            netem()
+                .delay(ms(100))
+                .jitter(ms(10))
+                .delay_correlation(percent(25.0))
+                .duplicate(percent(1.0))
+                .duplicate_correlation(percent(50.0))
+                .into(),
+        ),
+        ("netem corrupt 0.1%", netem().corrupt(percent(0.1)).into()),
+        ("netem delay 10ms reorder 25% 50%", {
+            netem().delay(ms(10)).reorder(percent(25.0)).reorder_correlation(percent(50.0)).into()
+        }),
+        ("netem delay 10ms reorder 100% gap 5", netem().delay(ms(10)).reorder(percent(100.0)).gap(5).into()),
+        ("netem rate 1mbit", netem().rate(Rate::mbit(1)).into()),
+        ("netem rate 40gbit", netem().rate(Rate::gbit(40)).into()),
+        ("netem rate 1mbit 20 100 -5", netem().rate(rate).into()),
+        ("netem slot 1ms 2ms packets 10 bytes 20000", netem().slot(slot).into()),
+    ]
+}
+
+/// Of the TBF lines, the golden file has the rate tables of `tc` of these.
+pub(crate) const KEPT: &[&str] = &[
+    "tbf rate 1mbit burst 5kb latency 70ms",
+    "tbf rate 40gbit burst 1mb limit 10mb",
+    "tbf rate 1mbit burst 5kb limit 10k peakrate 2mbit mtu 2000",
+    "tbf rate 1mbit burst 5kb limit 10k overhead 24 mpu 64",
+];
