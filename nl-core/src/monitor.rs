@@ -11,7 +11,10 @@
 //! the monitor yields. A dump before the buffer was read empty would be followed by a gap nobody notices.
 
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -19,7 +22,7 @@ use futures_core::Stream;
 use crate::attr::DecodeError;
 use crate::connection::Protocol;
 use crate::dump::Decode;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::{MessageRef, Messages};
 use crate::netns::Netns;
 use crate::socket::{Endpoint, RECEIVE_LEN, ReceiveBuffer, Socket};
@@ -46,9 +49,14 @@ const MAX_BURST: u32 = 64;
 impl Monitor<()> {
     /// Options for a monitor of this protocol.
     pub fn builder(protocol: Protocol) -> MonitorBuilder {
+        Endpoint { protocol, netns: None, source: None }.monitor()
+    }
+}
+
+impl Endpoint {
+    pub(crate) fn monitor(self) -> MonitorBuilder {
         MonitorBuilder {
-            protocol,
-            netns: None,
+            endpoint: self,
             groups: Vec::new(),
             receive_buffer: ReceiveBuffer::Raise(DEFAULT_RECEIVE_BUFFER),
         }
@@ -119,7 +127,7 @@ impl<T> Stream for Monitor<T> {
                     this.burst += 1;
                 }
                 Poll::Ready(Err(error)) => {
-                    this.ended = error.errno().is_some();
+                    this.ended = error.errno().is_some() || matches!(error.kind(), ErrorKind::Closed);
                     return Poll::Ready(Some(Err(error.during(|| "wait for events".into()))));
                 }
                 Poll::Pending => {
@@ -141,8 +149,7 @@ impl<T> fmt::Debug for Monitor<T> {
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is opened"]
 pub struct MonitorBuilder {
-    protocol: Protocol,
-    netns: Option<Netns>,
+    endpoint: Endpoint,
     groups: Vec<u32>,
     receive_buffer: ReceiveBuffer,
 }
@@ -157,7 +164,7 @@ impl MonitorBuilder {
 
     /// Listens inside another namespace; by default it is the calling thread's.
     pub fn netns(mut self, netns: &Netns) -> Self {
-        self.netns = Some(netns.clone());
+        self.endpoint.netns = Some(netns.clone());
         self
     }
 
@@ -165,6 +172,16 @@ impl MonitorBuilder {
     /// an unprivileged socket go. The kernel bounds what is set here on both sides, so 0 asks for the smallest.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = ReceiveBuffer::Exact(bytes);
+        self
+    }
+
+    /// Takes the socket from this function instead of making it, as
+    /// [`ConnectionBuilder::sockets_from`](crate::connection::ConnectionBuilder::sockets_from) does.
+    ///
+    /// A socket to the kernel is joined to the groups; on one at whose other end something else plays the kernel, what
+    /// arrives is what was asked for.
+    pub fn sockets_from(mut self, source: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static) -> Self {
+        self.endpoint.source = Some(Arc::new(source));
         self
     }
 
@@ -177,11 +194,10 @@ impl MonitorBuilder {
         self,
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Result<Monitor<T>> {
-        let socket = Endpoint { protocol: self.protocol, netns: self.netns, source: None }
-            .open_socket(self.receive_buffer)?;
+        let socket = self.endpoint.open_socket(self.receive_buffer)?;
         for group in self.groups {
             socket.join(group).map_err(|error| {
-                Error::from(error).during(|| format!("join {} group {group}", self.protocol))
+                Error::from(error).during(|| format!("join {} group {group}", self.endpoint.protocol))
             })?;
         }
         Ok(Monitor {

@@ -125,9 +125,37 @@ pub(crate) fn answers_that_fit(receive_buffer: usize) -> usize {
     (receive_buffer / QUEUED_MESSAGE_COST).max(1)
 }
 
+/// How datagrams are received from a socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wire {
+    /// From the kernel.
+    Netlink,
+    /// From something that plays the kernel at the other end of a local socket. That cannot make a receive call fail, so
+    /// a datagram of these eight bytes stands for it: `ff ff ff ff`, which no message can begin with, and the errno.
+    Played,
+}
+
+impl Wire {
+    /// Asked of the kernel: nothing that arrives on a netlink socket is ever taken for a receive error.
+    pub(crate) fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(if sys::is_netlink(fd)? { Self::Netlink } else { Self::Played })
+    }
+
+    pub(crate) fn receive(self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+        let received = sys::receive(fd, buffer)?;
+        if let Self::Played = self
+            && let Some([0xff, 0xff, 0xff, 0xff, a, b, c, d]) = buffer.get(..received.size)
+        {
+            return Err(io::Error::from_raw_os_error(i32::from_ne_bytes([*a, *b, *c, *d])));
+        }
+        Ok(received)
+    }
+}
+
 /// A socket on the reactor.
 pub(crate) struct Socket {
     fd: AsyncFd<OwnedFd>,
+    wire: Wire,
     receive_buffer: usize,
     send_limit: usize,
 }
@@ -139,7 +167,8 @@ impl Socket {
         }
         let receive_buffer = sys::option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF)?;
         let send_limit = send_limit(fd.as_fd())?;
-        Ok(Self { fd: sys::watch(fd)?, receive_buffer, send_limit })
+        let wire = Wire::of(fd.as_fd())?;
+        Ok(Self { fd: sys::watch(fd)?, wire, receive_buffer, send_limit })
     }
 
     /// The size of the receive buffer as the kernel accounts it.
@@ -152,7 +181,11 @@ impl Socket {
         self.send_limit
     }
 
+    /// Joins a multicast group. Who plays the kernel sends what it likes.
     pub(crate) fn join(&self, group: u32) -> io::Result<()> {
+        if let Wire::Played = self.wire {
+            return Ok(());
+        }
         let group = i32::try_from(group).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         sys::set_option(self.fd.as_fd(), libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group)
     }
@@ -174,10 +207,10 @@ impl Socket {
     pub(crate) fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
         for _ in 0..MAX_SKIPPED {
             // What answers a request was queued before send() returned, so the first try mostly succeeds.
-            let received = match sys::receive(self.fd.as_fd(), buffer) {
+            let received = match self.wire.receive(self.fd.as_fd(), buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let mut guard = ready!(self.fd.poll_read_ready(cx))?;
-                    match guard.try_io(|fd| sys::receive(fd.as_fd(), buffer)) {
+                    match guard.try_io(|fd| self.wire.receive(fd.as_fd(), buffer)) {
                         Ok(received) => received,
                         Err(_would_block) => continue,
                     }
@@ -197,7 +230,7 @@ impl Socket {
         let mut any = false;
         // Not until it is empty: someone may be sending all the time.
         for _ in 0..most_queued(self.receive_buffer) {
-            match sys::receive(self.fd.as_fd(), buffer) {
+            match self.wire.receive(self.fd.as_fd(), buffer) {
                 Ok(_) => any = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_loss(&error) => any = true,

@@ -72,6 +72,11 @@ pub(crate) fn option(fd: BorrowedFd<'_>, level: c_int, option: c_int) -> io::Res
     Ok(usize::try_from(value).unwrap_or(0))
 }
 
+/// Whether it is a netlink socket at all.
+pub(crate) fn is_netlink(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? == usize::from(FAMILY))
+}
+
 /// Sends one datagram to the kernel.
 pub(crate) fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> {
     let address = kernel_address();
@@ -88,7 +93,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> {
     })
 }
 
-/// Receives one datagram without waiting.
+/// Receives one datagram from a netlink socket without waiting.
 pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
     let mut address = kernel_address();
     let mut len = ADDRESS_LEN;

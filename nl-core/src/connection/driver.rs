@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::{fmt, io};
@@ -18,13 +19,15 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::message::{Messages, RawMessage};
-use crate::socket::{RECEIVE_LEN, is_loss, most_queued, send_limit};
+use crate::socket::{RECEIVE_LEN, Wire, is_loss, most_queued, send_limit};
 use crate::sys;
 
 pub(super) struct Started {
     pub(super) handle: ConnectionHandle<RawMessage>,
     /// Counts the occasions on which answers may have been lost.
     pub(super) losses: watch::Receiver<u64>,
+    /// Counts them too, and before anything that arrived behind the loss is handed out.
+    pub(super) lost: Arc<AtomicU64>,
     pub(super) receive_buffer: usize,
     pub(super) send_limit: usize,
 }
@@ -36,6 +39,7 @@ pub(super) fn start(fd: OwnedFd) -> Result<Started> {
     let receive_buffer = sys::option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF)?;
     let send_limit = send_limit(fd.as_fd())?;
     let socket = ProtoSocket::from_fd(fd)?;
+    let lost = Arc::clone(&socket.lost);
     let (mut proto, handle, unsolicited) =
         netlink_proto::from_socket_with_codec::<RawMessage, _, Codec>(socket);
     // Every request then ends with an explicit verdict, so a stream that merely ends means a lost connection.
@@ -43,7 +47,7 @@ pub(super) fn start(fd: OwnedFd) -> Result<Started> {
     proto.set_forward_done(true);
     let (losses_tx, losses) = watch::channel(0);
     runtime.spawn(Driver { proto, unsolicited: Box::pin(unsolicited), losses: losses_tx });
-    Ok(Started { handle, losses, receive_buffer, send_limit })
+    Ok(Started { handle, losses, lost, receive_buffer, send_limit })
 }
 
 type Proto = netlink_proto::Connection<RawMessage, ProtoSocket, Codec>;
@@ -92,9 +96,11 @@ impl Future for Driver {
 /// fail what is pending.
 struct ProtoSocket {
     fd: AsyncFd<sys::ProtoFd>,
+    wire: Wire,
     buffer: std::sync::Mutex<Vec<u8>>,
     sent: AtomicU64,
     loss: AtomicBool,
+    lost: Arc<AtomicU64>,
     /// How many datagrams may have to be read yet until the kernel queues answers again. While it does not, an answer
     /// would be lost without a notice, so nothing is sent.
     clogged: AtomicUsize,
@@ -105,10 +111,12 @@ impl ProtoSocket {
     fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         let receive_buffer = sys::option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF)?;
         Ok(Self {
+            wire: Wire::of(fd.as_fd())?,
             fd: sys::watch_for_proto(fd)?,
             buffer: std::sync::Mutex::new(vec![0; RECEIVE_LEN]),
             sent: AtomicU64::new(0),
             loss: AtomicBool::new(false),
+            lost: Arc::default(),
             clogged: AtomicUsize::new(0),
             most_queued: most_queued(receive_buffer),
         })
@@ -123,13 +131,14 @@ impl ProtoSocket {
     }
 
     fn note_loss(&self) {
+        self.lost.fetch_add(1, Ordering::Release);
         self.loss.store(true, Ordering::Relaxed);
     }
 
     /// Receives a datagram; `false` if it is of another sender than the kernel and was skipped.
     fn receive_into<B: BufMut>(&self, out: &mut B) -> io::Result<bool> {
         let mut buffer = self.buffer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let received = sys::receive(self.fd.get_ref().as_fd(), &mut buffer);
+        let received = self.wire.receive(self.fd.get_ref().as_fd(), &mut buffer);
         self.clogged.store(
             match &received {
                 Ok(_) => self.clogged.load(Ordering::Relaxed).saturating_sub(1),
@@ -149,7 +158,10 @@ impl ProtoSocket {
                 }
                 Ok(true)
             }
-            Err(error) if is_loss(&error) => Err(io::Error::from_raw_os_error(libc::ENOBUFS)),
+            Err(error) if is_loss(&error) => {
+                self.note_loss();
+                Err(io::Error::from_raw_os_error(libc::ENOBUFS))
+            }
             Err(error) => Err(error),
         }
     }

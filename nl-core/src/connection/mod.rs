@@ -28,6 +28,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ use crate::dump::Dump;
 use crate::error::{Ack, ErrorKind, Result, decode_done, decode_error};
 use crate::genl::Family;
 use crate::message::{HEADER_LEN, MessageRef, NLM_F_ACK, RawMessage, Request};
+use crate::monitor::MonitorBuilder;
 use crate::netns::Netns;
 use crate::socket::{Endpoint, ReceiveBuffer, Source, objects_that_fit};
 
@@ -97,6 +99,7 @@ pub struct Connection {
 struct Shared {
     // Declared before `handle`, so that it is gone when the driver is woken by the handle's end.
     losses: watch::Receiver<u64>,
+    lost: Arc<AtomicU64>,
     handle: ConnectionHandle<RawMessage>,
     endpoint: Endpoint,
     /// Bounds the requests in flight to what the receive buffer holds in answers.
@@ -151,8 +154,8 @@ impl Connection {
     /// # Errors
     /// The kernel's refusal in its own words with the attribute named, or see
     /// [what an outcome means](self#what-an-outcome-means).
-    pub async fn ack(&self, request: Request) -> Result<Ack> {
-        Ok(self.exchange(request).await?.ack)
+    pub async fn ack(&self, mut request: Request) -> Result<Ack> {
+        Ok(self.carry_out(&mut request).await?.reply.ack)
     }
 
     /// Sends a request and decodes the one message that answers it.
@@ -161,17 +164,19 @@ impl Connection {
     /// As [`ack`](Self::ack), and if the answer is not exactly one readable message.
     pub async fn get<T>(
         &self,
-        request: Request,
+        mut request: Request,
         decode: impl FnOnce(MessageRef<'_>) -> Result<T, DecodeError>,
     ) -> Result<T> {
-        let mut named = request.clone();
-        let reply = self.exchange(request).await?;
+        let Answer { reply, perhaps_cut } = self.carry_out(&mut request).await?;
         let [message] = reply.messages.as_slice() else {
             let got = reply.messages.len();
+            if got == 0 && perhaps_cut {
+                return Err(request.explain(ErrorKind::Overrun.into()));
+            }
             let error = DecodeError::Short { what: "answer (messages)", needed: 1, got };
-            return Err(named.explain(error.into()));
+            return Err(request.explain(error.into()));
         };
-        decode(message.as_ref()).map_err(|error| named.explain(error.into()))
+        decode(message.as_ref()).map_err(|error| request.explain(error.into()))
     }
 
     /// Sends a request and returns every message that answers it, with the verdict.
@@ -180,13 +185,22 @@ impl Connection {
     /// [`dump`](Self::dump).
     ///
     /// # Errors
-    /// As [`ack`](Self::ack).
+    /// As [`ack`](Self::ack); [`Overrun`](crate::error::ErrorKind::Overrun) also when the verdict came but a message may have
+    /// been lost.
     pub async fn exchange(&self, mut request: Request) -> Result<Reply> {
+        let answer = self.carry_out(&mut request).await?;
+        match answer.perhaps_cut {
+            true => Err(request.explain(ErrorKind::Overrun.into())),
+            false => Ok(answer.reply),
+        }
+    }
+
+    async fn carry_out(&self, request: &mut Request) -> Result<Answer> {
         if request.is_sensitive() {
-            return self.exchange_apart(request).await;
+            return self.exchange_apart(request.clone()).await;
         }
         request.add_flags(NLM_F_ACK);
-        let message = self.message(&mut request)?;
+        let message = self.message(request)?;
         let outcome = match self.timeout {
             Some(limit) => tokio::time::timeout(limit, self.answer(message))
                 .await
@@ -216,6 +230,11 @@ impl Connection {
         Batch::new(self.shared.endpoint.clone(), self.timeout, requests.into_iter())
     }
 
+    /// Options for a monitor in the connection's namespace, with a socket from where the connection's are from.
+    pub fn monitor(&self) -> MonitorBuilder {
+        self.shared.endpoint.clone().monitor()
+    }
+
     pub(crate) fn families(&self) -> &Mutex<HashMap<String, Arc<Family>>> {
         &self.shared.families
     }
@@ -229,10 +248,15 @@ impl Connection {
         Ok(NetlinkMessage::new(header, NetlinkPayload::InnerMessage(RawMessage::new(kind, flags, payload))))
     }
 
-    async fn answer(&self, message: NetlinkMessage<RawMessage>) -> Result<Reply> {
+    async fn answer(&self, message: NetlinkMessage<RawMessage>) -> Result<Answer> {
         let _place = self.shared.window.acquire().await.map_err(|_| ErrorKind::Closed)?;
         let mut losses = self.shared.losses.clone();
         losses.mark_unchanged();
+        let lost_before = self.shared.lost.load(Ordering::Acquire);
+        let answered = |messages, ack| Answer {
+            reply: Reply { messages, ack },
+            perhaps_cut: self.shared.lost.load(Ordering::Acquire) != lost_before,
+        };
         let kernel = SocketAddr::new(0, 0);
         let mut answers = pin!(self.shared.handle.request(message, kernel).map_err(|_| ErrorKind::Closed)?);
         let mut lost = pin!(losses.changed());
@@ -250,12 +274,12 @@ impl Connection {
                 NetlinkPayload::Error(error) => {
                     let code = error.raw_code().to_ne_bytes();
                     let ack = decode_error(header.flags, &[&code[..], &error.header].concat())?;
-                    return Ok(Reply { messages, ack });
+                    return Ok(answered(messages, ack));
                 }
                 NetlinkPayload::Done(done) => {
                     let code = done.code.to_ne_bytes();
                     let ack = decode_done(header.flags, &[&code[..], &done.extended_ack].concat())?;
-                    return Ok(Reply { messages, ack });
+                    return Ok(answered(messages, ack));
                 }
                 NetlinkPayload::Overrun(_) => return Err(ErrorKind::Overrun.into()),
                 _ => {}
@@ -264,9 +288,9 @@ impl Connection {
     }
 
     /// On a socket of its own, where every copy of the bytes is ours to zero.
-    async fn exchange_apart(&self, request: Request) -> Result<Reply> {
+    async fn exchange_apart(&self, request: Request) -> Result<Answer> {
         let ack = self.batch([request]).next().await.ok_or(ErrorKind::Closed)??;
-        Ok(Reply { messages: Vec::new(), ack })
+        Ok(Answer { reply: Reply { messages: Vec::new(), ack }, perhaps_cut: false })
     }
 }
 
@@ -278,6 +302,12 @@ impl fmt::Debug for Connection {
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
+}
+
+struct Answer {
+    reply: Reply,
+    /// Something was lost while it was waited for, so that messages may be missing; the verdict stands.
+    perhaps_cut: bool,
 }
 
 /// Everything that answered a request.
@@ -332,12 +362,48 @@ impl ConnectionBuilder {
         self
     }
 
-    /// Takes every socket, the connection's own and one for each dump and batch, from this function instead of making it.
+    /// Takes every socket, the connection's own and one for each dump, batch and monitor, from this function instead of
+    /// making it.
     ///
     /// For programs that get their sockets from a privileged helper, and for tests in which something else plays the
     /// kernel: any socket that keeps datagrams apart will do, such as one end of a `SOCK_SEQPACKET` pair. The socket
     /// is used as it comes: bound, and with `NETLINK_EXT_ACK`, `NETLINK_CAP_ACK` and `NETLINK_GET_STRICT_CHK` set if it is to
     /// the kernel; [`netns`](Self::netns) and [`receive_buffer`](Self::receive_buffer) do not apply to it.
+    ///
+    /// Who plays the kernel can do all that a kernel can, with `nl_testkit::fault` or by itself. On a socket that is not
+    /// netlink, a datagram of the eight bytes `ff ff ff ff` and an error number in native order makes the receive call fail
+    /// with that error, such as `ENOBUFS` for lost messages; an empty one is the end.
+    ///
+    /// ```
+    /// use nl_core::error::Schema;
+    /// use nl_core::message::{IfInfoMsg, Request};
+    /// use nl_core::{Connection, Protocol};
+    /// use nl_testkit::fault::{Answer, Delivery, Peer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> nl_testkit::Result {
+    /// let (socket, kernel) = Peer::pair()?;
+    /// let conn = Connection::builder(Protocol::Route).sockets_from(move || Ok(socket.try_clone()?)).open()?;
+    ///
+    /// let played = async {
+    ///     kernel.asked().await?.ok_or("nothing was asked")?;
+    ///     // The first answer is lost in an overflowing receive buffer, the second arrives.
+    ///     kernel.deliver(&Delivery::OVERRUN).await?;
+    ///     let again = kernel.asked().await?.ok_or("nothing was asked")?;
+    ///     kernel.answer(&Answer::ack(again.only()?)).await
+    /// };
+    /// let program = async {
+    ///     let request = Request::new(16, &Schema::UNKNOWN).with_header(&IfInfoMsg::default());
+    ///     let error = conn.ack(request.clone()).await.unwrap_err();
+    ///     assert!(error.is_overrun(), "{error}");
+    ///     conn.ack(request).await
+    /// };
+    /// let (played, program) = tokio::join!(played, program);
+    /// played?;
+    /// program?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sockets_from(mut self, source: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
@@ -354,6 +420,7 @@ impl ConnectionBuilder {
             .map_err(|error| error.during(|| format!("open a {} connection", self.protocol)))?;
         let shared = Shared {
             losses: started.losses,
+            lost: started.lost,
             handle: started.handle,
             endpoint,
             window: Semaphore::new(objects_that_fit(started.receive_buffer).min(MAX_WINDOW)),

@@ -27,6 +27,11 @@ fn forged_link(seq: u32) -> Vec<u8> {
     message(RTM_NEWLINK, 0, seq, &request.encoded().unwrap()[16..])
 }
 
+/// What stands for `ENOBUFS` where something else plays the kernel; on a netlink socket it is what it looks like, nothing.
+fn forged_loss() -> Vec<u8> {
+    [u32::MAX.to_ne_bytes(), libc::ENOBUFS.to_ne_bytes()].concat()
+}
+
 /// The port of the only socket in the node beside `known`.
 async fn port_beside(node: &Node, known: &[u32]) -> u32 {
     let mut ports = ports(node, known.len() + 1).await;
@@ -54,7 +59,7 @@ async fn a_monitor_believes_only_the_kernel(lab: Lab) -> Result {
         })
         .await?;
     let port = port_beside(&node, &[]).await;
-    forge(&node, port, vec![forged_link(0), forged_link(1)]).await;
+    forge(&node, port, vec![forged_link(0), forged_loss(), forged_link(1)]).await;
     node.ip("link add real type bridge").await;
     assert_eq!(within(SOON, monitor.try_next(), "an event").await?.unwrap(), "real");
     Ok(())
@@ -71,7 +76,8 @@ async fn a_dump_believes_only_the_kernel(lab: Lab) -> Result {
     let port = port_beside(&node, &[own]).await;
     let done = |seq| message(NLMSG_DONE, 2, seq, &0_i32.to_ne_bytes());
     let refusal = |seq| message(NLMSG_ERROR, 0, seq, &[&(-1_i32).to_ne_bytes()[..], &[0; 16]].concat());
-    forge(&node, port, vec![forged_link(0), forged_link(1), done(0), done(1), refusal(0), refusal(1)]).await;
+    let ends = vec![done(0), done(1), refusal(0), refusal(1), forged_loss()];
+    forge(&node, port, [vec![forged_link(0), forged_link(1)], ends].concat()).await;
     while let Some(link) = links.try_next().await? {
         names.push(link.name);
     }
@@ -132,7 +138,9 @@ async fn a_forged_notice_of_loss_fails_no_request(lab: Lab) -> Result {
             for request in &mut requests {
                 assert!(futures_util::poll!(request.as_mut()).is_pending());
             }
-            Raw::open().forge(port, &message(NLMSG_OVERRUN, 0, 0, &[0; 4]));
+            let raw = Raw::open();
+            raw.forge(port, &forged_loss());
+            raw.forge(port, &message(NLMSG_OVERRUN, 0, 0, &[0; 4]));
             within(SOON, join_all(requests), "the outcomes").await
         })
         .await;

@@ -14,6 +14,21 @@ pub enum Delivery {
     Error(i32),
 }
 
+impl Delivery {
+    /// The receive buffer has overflowed, and the receive call says so once (`ENOBUFS`).
+    pub const OVERRUN: Self = Self::Error(libc::ENOBUFS);
+
+    /// What a datagram stands for that came from a [`Peer`](super::Peer).
+    #[must_use]
+    pub fn received(datagram: &[u8]) -> Self {
+        match datagram {
+            [] => Self::End,
+            [0xff, 0xff, 0xff, 0xff, a, b, c, d] => Self::Error(i32::from_ne_bytes([*a, *b, *c, *d])),
+            bytes => Self::Datagram(bytes.to_vec()),
+        }
+    }
+}
+
 /// What arrives at a program, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
@@ -145,7 +160,7 @@ impl Conversation {
                 overwrite(&mut list, delivery, 0, &length.to_ne_bytes())?;
             }
             Fault::Overrun { delivery } => {
-                *list.get_mut(delivery)? = Delivery::Error(libc::ENOBUFS);
+                *list.get_mut(delivery)? = Delivery::OVERRUN;
             }
             Fault::Swapped { delivery } => {
                 list.get(delivery + 1)?;

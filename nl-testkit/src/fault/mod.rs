@@ -25,8 +25,34 @@
 //! A [`Peer`] is one end of a pair of local sockets that keep datagrams apart; the other end goes to the code under test
 //! in place of a netlink socket. Sending to a netlink address works on it, and so does `MSG_TRUNC`; its sender has port 0,
 //! as the kernel has. A pair of local sockets cannot make `recv` fail, so [`Delivery::Error`] travels as a datagram of eight
-//! bytes, a message length of `u32::MAX` and the error number, which no [`Fault`] makes of a message: the code under test
-//! must read it as the error, or use the conversation in memory. The end is an empty datagram, which the kernel never sends.
+//! bytes, a message length of `u32::MAX` and the error number, which no [`Fault`] makes of a message; the end is an empty
+//! datagram, which the kernel never sends. [`Delivery::received`] tells them apart:
+//!
+//! ```
+//! use std::os::unix::net::UnixDatagram;
+//!
+//! use nl_testkit::fault::{Answer, Conversation, Delivery, Fault, Peer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> nl_testkit::Result {
+//! let (socket, kernel) = Peer::pair()?;
+//! let events = Conversation::of([Answer::new(28, b"one"), Answer::new(28, b"two")]);
+//! // The first event is lost; then the connection ends.
+//! let kernel = kernel.play(&events.with(Fault::Overrun { delivery: 0 }).ok_or("no event")?).await?;
+//! drop(kernel);
+//!
+//! let (socket, mut buffer) = (UnixDatagram::from(socket), [0; 4096]);
+//! let mut receive = || socket.recv(&mut buffer).map(|size| Delivery::received(&buffer[..size]));
+//! assert_eq!(receive()?, Delivery::OVERRUN);
+//! assert_eq!(receive()?, Delivery::Datagram(Answer::new(28, b"two").to_bytes()));
+//! assert_eq!(receive()?, Delivery::End);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! nl-core does so on every socket that is not netlink. Whatever is built on it is played through
+//! `ConnectionBuilder::sockets_from` and `MonitorBuilder::sockets_from`: requests, dumps, batches, monitors and watches. A
+//! netlink socket is never read this way.
 
 mod answer;
 mod conversation;

@@ -97,10 +97,10 @@ impl Golden {
                     });
                     let (name, number) = number.ok_or_else(|| wrong("not `name = number`"))?;
                     golden.numbers.insert(name, number);
-                } else if let Some(text) = comment.strip_prefix(COMMAND) {
-                    if command.replace(text.to_owned()).is_some() {
-                        return Err(wrong("no message of the command before"));
-                    }
+                } else if let Some(text) = comment.strip_prefix(COMMAND)
+                    && command.replace(text.to_owned()).is_some()
+                {
+                    return Err(wrong("no message of the command before"));
                 }
             } else if line.is_empty() {
                 continued = false;

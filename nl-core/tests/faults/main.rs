@@ -3,8 +3,13 @@
 #![cfg(feature = "tokio")]
 #![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
+mod monitor;
+mod overrun;
+
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -25,18 +30,31 @@ const NAMES: [&str; 4] = ["a", "bb", "ccc", "dddd"];
 /// A connection whose sockets are played: the first is the connection's own, the others are those of dumps and batches,
 /// and each answers its requests as the script for its number says.
 fn played(script: impl Fn(usize, &[u8]) -> Conversation + Clone + Send + Sync + 'static) -> Connection {
+    played_with(move |number, peer| {
+        let script = script.clone();
+        // It ends with an error when the code under test closes its end first, which it may.
+        async move { drop(peer.serve(move |request| script(number, request)).await) }
+    })
+}
+
+/// The same with anything at the other end of each socket.
+fn played_with<F: Future<Output = ()> + Send + 'static>(
+    kernel: impl Fn(usize, Peer) -> F + Send + Sync + 'static,
+) -> Connection {
     let made = AtomicUsize::new(0);
     let source = move || -> io::Result<OwnedFd> {
         let number = made.fetch_add(1, Ordering::Relaxed);
         let (socket, peer) = Peer::pair()?;
-        let script = script.clone();
-        tokio::spawn(async move {
-            // It ends with an error when the code under test closes its end first, which it may.
-            let _ = peer.serve(move |request| script(number, request)).await;
-        });
+        tokio::spawn(kernel(number, peer));
         Ok(socket)
     };
     Connection::builder(Protocol::Route).sockets_from(source).timeout(PATIENCE).open().unwrap()
+}
+
+/// This socket and no other.
+fn only(socket: OwnedFd) -> impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static {
+    let socket = Mutex::new(Some(socket));
+    move || socket.lock().unwrap().take().ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE))
 }
 
 fn link(name: &str, request: &[u8]) -> Answer {
@@ -156,25 +174,15 @@ fn verdicts(requests: &[Vec<u8>]) -> Option<Conversation> {
 async fn a_batch_with_any_fault_in_its_answers_gives_every_request_its_outcome() {
     let requests = vec![vec![0; 16]; 3];
     for fault in faults(&verdicts(&requests).unwrap()) {
-        let conn = {
-            let (own, own_peer) = Peer::pair().unwrap();
-            let (socket, peer) = Peer::pair().unwrap();
-            tokio::spawn(async move {
-                let asked = peer.asked().await.unwrap().unwrap();
-                let good = verdicts(&asked.requests).unwrap();
-                let kept = peer.play(&good.with(fault).unwrap_or(good)).await;
-                // Both ends stay open until the code under test closes its own.
-                if let Ok(Some(peer)) = kept {
-                    let _ = peer.asked().await;
-                }
-                drop(own_peer);
-            });
-            let sockets = std::sync::Mutex::new(vec![socket, own]);
-            let source = move || {
-                sockets.lock().unwrap().pop().ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE))
-            };
-            Connection::builder(Protocol::Route).sockets_from(source).timeout(PATIENCE).open().unwrap()
-        };
+        let conn = played_with(move |_, peer| async move {
+            let Ok(Some(asked)) = peer.asked().await else { return };
+            let good = verdicts(&asked.requests).unwrap();
+            let kept = peer.play(&good.with(fault).unwrap_or(good)).await;
+            // Both ends stay open until the code under test closes its own.
+            if let Ok(Some(peer)) = kept {
+                let _ = peer.asked().await;
+            }
+        });
         let batch = conn.batch([change("x"), change("y"), change("z")]);
         let outcomes: Vec<_> =
             within(DEADLINE, batch.collect::<Vec<_>>(), &format!("a batch with {fault:?}")).await;
