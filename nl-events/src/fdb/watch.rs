@@ -470,10 +470,7 @@ impl FdbWatchBuilder {
                 Scope::Bridge(link.index)
             }
         };
-        let mut monitor = Monitor::builder(Protocol::Route).group(RTNLGRP_NEIGH);
-        if let Some(netns) = self.conn.netns() {
-            monitor = monitor.netns(netns);
-        }
+        let mut monitor = self.conn.monitor().group(RTNLGRP_NEIGH);
         if let Some(bytes) = self.receive_buffer {
             monitor = monitor.receive_buffer(bytes);
         }
