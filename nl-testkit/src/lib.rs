@@ -44,7 +44,8 @@
 //! # Features
 //!
 //! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises,
-//! `NL_TESTKIT_LEDGER` a file that gets one JSON line per test, `NL_TESTKIT_MODE` is `auto`, `user`,
+//! `NL_TESTKIT_LEDGER` a file that gets one JSON line per test,
+//! `NL_TESTKIT_ONLY=netdevsim` leaves out tests that do not declare that need, `NL_TESTKIT_MODE` is `auto`, `user`,
 //! `user-only`, `root` or `root-only`, `NL_TESTKIT_PATIENCE` multiplies every deadline (for emulated machines), and
 //! `NL_TESTKIT_KEEP=1` holds a failed test's namespaces open.
 #![deny(unsafe_code)]
@@ -58,6 +59,7 @@ mod lab;
 mod leak;
 mod link;
 mod need;
+mod netdevsim;
 mod node;
 pub mod oracle;
 mod record;
@@ -77,6 +79,7 @@ pub use crate::{
     lab::Lab,
     link::{Counters, Vxlan},
     need::{Need, Probe, ProbeTable, probe},
+    netdevsim::Netdevsim,
     node::Node,
     socket::{NetlinkSocket, squeeze},
     topology::Bridge,

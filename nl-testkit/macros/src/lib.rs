@@ -135,6 +135,7 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
     let bare = match word.as_str() {
         "bridge_vlan_filtering" => Some(quote!(BridgeVlanFiltering)),
         "host_root" => Some(quote!(HostRoot)),
+        "netdevsim" => Some(quote!(Netdevsim)),
         "tdc" => Some(quote!(Tdc)),
         "vm" => Some(quote!(Vm)),
         _ => None,
@@ -153,7 +154,7 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
             return Err(syn::Error::new(
                 key.span(),
                 "unknown need: expected link, qdisc, genl, sysctl, tool or kernel = \"…\", or bridge_vlan_filtering, \
-                 host_root, tdc, vm",
+                 host_root, netdevsim, tdc, vm",
             ));
         }
     };

@@ -11,14 +11,15 @@ use std::{
 use serde_json::json;
 
 use super::{Binary, Lane};
-use crate::record::lock;
+use crate::{Need, record::lock};
 
 /// How a test went.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Outcome {
+pub(super) enum Outcome<'a> {
     Failed,
     Passed,
-    Skipped,
+    /// For want of something.
+    Skipped(&'a Need),
 }
 
 /// The file named by `NL_TESTKIT_LEDGER`.
@@ -45,11 +46,17 @@ impl Ledger {
     }
 
     /// Appends a line in one write, as other processes may append too.
-    pub(super) fn write(&self, test: &str, outcome: Outcome, reason: &str, time: Duration) -> io::Result<()> {
-        let outcome = match outcome {
-            Outcome::Failed => "failed",
-            Outcome::Passed => "passed",
-            Outcome::Skipped => "skipped",
+    pub(super) fn write(
+        &self,
+        test: &str,
+        outcome: Outcome<'_>,
+        reason: &str,
+        time: Duration,
+    ) -> io::Result<()> {
+        let (outcome, need) = match outcome {
+            Outcome::Failed => ("failed", None),
+            Outcome::Passed => ("passed", None),
+            Outcome::Skipped(need) => ("skipped", Some(need.to_string())),
         };
         let line = json!({
             "crate": self.package,
@@ -57,6 +64,7 @@ impl Ledger {
             "test": test,
             "lane": self.lane,
             "outcome": outcome,
+            "need": need,
             "reason": reason,
             "seconds": time.as_secs_f64(),
         });

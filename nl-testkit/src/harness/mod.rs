@@ -100,7 +100,7 @@ impl TestCase {
     }
 
     fn is_for_root(&self) -> bool {
-        self.needs.contains(&Need::HostRoot)
+        [Need::HostRoot, Need::Netdevsim].iter().any(|need| self.needs.contains(need))
     }
 }
 
@@ -122,7 +122,11 @@ pub fn main(binary: &Binary) -> ExitCode {
 /// Prints what the chosen tests need, for whoever has to provide it first.
 fn tell_needs() -> ExitCode {
     let arguments = Arguments::from_args();
-    let chosen = plan::cases().filter(|case| plan::is_selected(&arguments, &case.name()));
+    let cases = match plan::cases() {
+        Ok(cases) => cases,
+        Err(error) => return give_up(&error),
+    };
+    let chosen = cases.into_iter().filter(|case| plan::is_selected(&arguments, &case.name()));
     let needs: BTreeSet<&Need> = chosen.flat_map(|case| case.needs).collect();
     let lines: String = needs.into_iter().map(|need| format!("{need}\n")).collect();
     print!("{lines}");
@@ -133,8 +137,8 @@ fn tell_needs() -> ExitCode {
 fn outside() -> ExitCode {
     // Help and wrong arguments end here, once.
     let arguments = Arguments::from_args();
-    let passes = match Mode::from_env() {
-        Ok(mode) => Passes::plan(mode, &arguments),
+    let passes = match Mode::from_env().and_then(|mode| Passes::plan(mode, &arguments)) {
+        Ok(passes) => passes,
         Err(error) => return give_up(&error),
     };
     let mut worst = 0;
@@ -156,8 +160,8 @@ fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
     let lane = Lane::from_env(isolation)?;
     let ledger = Ledger::from_env(binary, &lane)?.map(Arc::new);
     let part = plan::Part::from_env();
-    let mut cases: Vec<&'static TestCase> =
-        plan::cases().filter(|case| part.includes(case.is_for_root())).collect();
+    let mut cases = plan::cases()?;
+    cases.retain(|case| part.includes(case.is_for_root()));
     cases.sort_by_key(|case| (case.file, case.line));
     if arguments.test_threads.is_none() {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -184,13 +188,13 @@ fn trial(
     // Only what was asked for is probed.
     let fate = if selected { lane.fate(case.needs) } else { Fate::Run };
     let listed_as_ignored =
-        matches!(fate, Fate::Skip(_)) && (arguments.list || arguments.ignored || arguments.include_ignored);
+        matches!(fate, Fate::Skip(..)) && (arguments.list || arguments.ignored || arguments.include_ignored);
     let ledger = ledger.cloned();
     let turn = Arc::clone(turn);
     let shown = name.clone();
     let run = move || {
         let started = Instant::now();
-        let record = |outcome, reason: &str| {
+        let record = |outcome: Outcome<'_>, reason: &str| {
             let written =
                 ledger.as_ref().map(|ledger| ledger.write(&shown, outcome, reason, started.elapsed()));
             written
@@ -200,13 +204,13 @@ fn trial(
         };
         match fate {
             Fate::Run => {}
-            Fate::Skip(reason) if listed_as_ignored || under_nextest() => {
+            Fate::Skip(_, reason) if listed_as_ignored || under_nextest() => {
                 let reason = format!("cannot run: {reason}");
                 record(Outcome::Failed, &reason)?;
                 return Err(reason.into());
             }
-            Fate::Skip(reason) => {
-                record(Outcome::Skipped, &reason)?;
+            Fate::Skip(need, reason) => {
+                record(Outcome::Skipped(&need), &reason)?;
                 return Ok(Completion::ignored_with(reason));
             }
             Fate::Broken(reason) => {

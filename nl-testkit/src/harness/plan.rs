@@ -80,14 +80,16 @@ impl Part {
 pub(super) struct Passes(Vec<(Isolation, Part)>);
 
 impl Passes {
-    pub(super) fn plan(mode: Mode, arguments: &Arguments) -> Self {
-        match mode {
+    pub(super) fn plan(mode: Mode, arguments: &Arguments) -> Result<Self, String> {
+        let cases = cases()?;
+        Ok(match mode {
             Mode::Root => Self(vec![(Isolation::Plain, Part::All)]),
             Mode::RootOnly => Self(vec![(Isolation::Plain, Part::ForRoot)]),
             Mode::UserOnly => Self(vec![(Isolation::User, Part::ForUser)]),
             Mode::Auto if sandbox::is_real_root() => {
                 let any = |part: Part| {
-                    cases()
+                    cases
+                        .iter()
                         .any(|case| part.includes(case.is_for_root()) && is_selected(arguments, &case.name()))
                 };
                 let mut passes = Vec::new();
@@ -100,7 +102,7 @@ impl Passes {
                 Self(passes)
             }
             Mode::Auto | Mode::User => Self(vec![(Isolation::User, Part::All)]),
-        }
+        })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Isolation, Part)> {
@@ -114,7 +116,8 @@ pub(super) enum Fate {
     /// A need the lane promised is not met.
     Broken(String),
     Run,
-    Skip(String),
+    /// The need that is not met, and why.
+    Skip(Need, String),
 }
 
 /// The place tests run in and the needs it promises to meet.
@@ -151,7 +154,7 @@ impl Lane {
                     return Fate::Broken(format!("lane {} promises {need}, but: {reason}", self.name));
                 }
                 if fate == Fate::Run {
-                    fate = Fate::Skip(format!("{need}: {reason}"));
+                    fate = Fate::Skip(need.clone(), format!("{need}: {reason}"));
                 }
             }
         }
@@ -159,10 +162,17 @@ impl Lane {
     }
 }
 
-/// The tests of this binary; planted ones only for the kit's tests of itself.
-pub(super) fn cases() -> impl Iterator<Item = &'static TestCase> {
+/// The tests of this binary: planted ones only for the kit's tests of itself, and of the others those that declare the
+/// need in `NL_TESTKIT_ONLY`, if there is one.
+pub(super) fn cases() -> Result<Vec<&'static TestCase>, String> {
     let planted = env::var_os("NL_TESTKIT_PLANTED").is_some();
-    inventory::iter::<TestCase>.into_iter().filter(move |case| planted || !case.planted)
+    let only = env::var("NL_TESTKIT_ONLY").ok().filter(|text| !text.is_empty());
+    let only = only.map(|text| Need::parse(&text)).transpose();
+    let only = only.map_err(|error| format!("NL_TESTKIT_ONLY: {error}"))?;
+    let is_wanted = |case: &&TestCase| {
+        (planted || !case.planted) && only.as_ref().is_none_or(|need| case.needs.contains(need))
+    };
+    Ok(inventory::iter::<TestCase>.into_iter().filter(is_wanted).collect())
 }
 
 /// Whether the filters pick the test, by the rules of libtest.

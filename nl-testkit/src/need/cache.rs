@@ -21,7 +21,7 @@ pub(super) fn probe(need: &Need) -> Result<(), String> {
         Need::BridgeVlanFiltering | Need::Genl(_) | Need::Link(_) | Need::Qdisc(_) | Need::Sysctl(_) => {
             Disk::path()
         }
-        Need::HostRoot | Need::Kernel(_) | Need::Tdc | Need::Tool(_) | Need::Vm => None,
+        Need::HostRoot | Need::Kernel(_) | Need::Netdevsim | Need::Tdc | Need::Tool(_) | Need::Vm => None,
     };
     let result = match on_disk {
         Some(path) => Disk(path).probe(need),

@@ -19,6 +19,9 @@ pub enum Need {
     Kernel(Cow<'static, str>),
     /// A kind of link.
     Link(Cow<'static, str>),
+    /// Simulated network cards, which only [real root](Need::HostRoot) may make: see
+    /// [`Node::add_netdevsim`](crate::Node::add_netdevsim).
+    Netdevsim,
     /// A kind of queueing discipline.
     Qdisc(Cow<'static, str>),
     /// A sysctl that a namespace's owner may write.
@@ -54,6 +57,7 @@ impl Need {
             return match text.trim() {
                 "bridge_vlan_filtering" => Ok(Self::BridgeVlanFiltering),
                 "host_root" => Ok(Self::HostRoot),
+                "netdevsim" => Ok(Self::Netdevsim),
                 "tdc" => Ok(Self::Tdc),
                 "vm" => Ok(Self::Vm),
                 _ => Err(wrong()),
@@ -82,6 +86,7 @@ impl fmt::Display for Need {
             Self::HostRoot => f.write_str("host_root"),
             Self::Kernel(version) => write!(f, "kernel = \"{version}\""),
             Self::Link(kind) => write!(f, "link = \"{kind}\""),
+            Self::Netdevsim => f.write_str("netdevsim"),
             Self::Qdisc(kind) => write!(f, "qdisc = \"{kind}\""),
             Self::Sysctl(key) => write!(f, "sysctl = \"{key}\""),
             Self::Tdc => f.write_str("tdc"),
@@ -129,7 +134,7 @@ pub fn probe() -> ProbeTable {
         .chain(named(Need::Genl, FAMILIES))
         .chain(named(Need::Sysctl, SYSCTLS))
         .chain(named(Need::Tool, TOOLS))
-        .chain([Need::BridgeVlanFiltering, Need::Tdc, Need::Vm]);
+        .chain([Need::BridgeVlanFiltering, Need::Netdevsim, Need::Tdc, Need::Vm]);
     ProbeTable(needs.map(|need| Probe { result: need.probe(), need }).collect())
 }
 
@@ -193,9 +198,15 @@ mod tests {
 
     #[test]
     fn a_need_is_read_back_as_written() {
-        for text in
-            ["link = \"vxlan\"", "host_root", "kernel = \"6.8\"", "bridge_vlan_filtering", "tdc", "vm"]
-        {
+        for text in [
+            "link = \"vxlan\"",
+            "host_root",
+            "kernel = \"6.8\"",
+            "bridge_vlan_filtering",
+            "netdevsim",
+            "tdc",
+            "vm",
+        ] {
             assert_eq!(Need::parse(text).map(|need| need.to_string()).as_deref(), Ok(text));
         }
     }

@@ -5,7 +5,7 @@ use std::{env, fs, io, os::unix::fs::PermissionsExt, thread};
 use netlink_sys::{Socket, SocketAddr, protocols};
 
 use super::Need;
-use crate::{sandbox, sys, tdc};
+use crate::{netdevsim::Device, sandbox, sys, tdc};
 
 /// Tries what the need is about.
 pub(super) fn try_it(need: &Need) -> Result<(), String> {
@@ -21,6 +21,8 @@ pub(super) fn try_it(need: &Need) -> Result<(), String> {
             let kind = kind.clone();
             move || link(&kind)
         }),
+        Need::Netdevsim if sandbox::is_real_root() => in_scratch(netdevsim),
+        Need::Netdevsim => Err("only real root makes simulated network cards".to_owned()),
         Need::Qdisc(kind) => in_scratch({
             let kind = kind.clone();
             move || qdisc(&kind)
@@ -141,6 +143,16 @@ fn bridge_vlan_filtering() -> Result<(), String> {
     let mut attributes = Vec::new();
     push(&mut attributes, IFLA_AF_SPEC, &specific);
     routes.ask(&message(RTM_SETLINK, 0, &header, &attributes)).map_err(none)
+}
+
+/// Makes a card and takes it away. Asking for a link of the kind, which is refused, loads the module.
+fn netdevsim() -> Result<(), String> {
+    let asked = link("netdevsim");
+    if !Device::is_supported() {
+        return Err(format!("the kernel has no netdevsim: {}", asked.err().unwrap_or_default()));
+    }
+    let device = Device::new().map_err(|error| error.to_string())?;
+    device.delete().map_err(|error| error.to_string())
 }
 
 /// Reads the value and writes it back.

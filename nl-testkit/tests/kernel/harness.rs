@@ -72,12 +72,17 @@ fn a_body_that_takes_too_long_fails_by_name(_lab: Lab) -> Result {
 fn an_unmet_need_is_a_skip_with_its_reason(_lab: Lab) -> Result {
     let run = Run::of(&["planted::needs_"])?;
     assert!(run.succeeded(), "{run:?}");
-    for (test, reason) in [
-        ("planted::needs_what_no_kernel_has", "link = \"nosuchlink\": the kernel makes no nosuchlink link"),
-        ("planted::needs_two_things", "no program nosuchtool"),
+    for (test, need, reason) in [
+        (
+            "planted::needs_what_no_kernel_has",
+            "link = \"nosuchlink\"",
+            "link = \"nosuchlink\": the kernel makes no nosuchlink link",
+        ),
+        ("planted::needs_two_things", "tool = \"nosuchtool\"", "no program nosuchtool"),
     ] {
         let line = run.line(test);
         assert_eq!(line["outcome"], "skipped");
+        assert_eq!(line["need"], need);
         assert!(line["reason"].as_str().is_some_and(|text| text.contains(reason)), "{line}");
         assert!(run.stdout().contains(reason), "{run:?}");
     }
@@ -110,6 +115,19 @@ fn an_unmet_need_that_was_promised_is_a_failure(_lab: Lab) -> Result {
     run.failed("planted::needs_two_things", "lane strict promises qdisc = \"nosuchqdisc\", but: ");
     assert_eq!(run.line("planted::needs_what_no_kernel_has")["outcome"], "skipped");
     assert_eq!(run.line("planted::needs_an_old_kernel")["lane"], "strict");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn a_lane_for_one_need_runs_the_tests_that_declare_it(_lab: Lab) -> Result {
+    let only = |need| [("NL_TESTKIT_ONLY", need)];
+    let run = Run::with(&["planted::needs_"], &only("kernel = \"3.10\""))?;
+    assert!(run.succeeded(), "{run:?}");
+    assert_eq!(run.line("planted::needs_an_old_kernel")["outcome"], "passed");
+    assert_eq!(run.lines.len(), 1);
+    let run = Run::with(&["planted::needs_"], &only("nosuchneed"))?;
+    assert_eq!(run.output.status.code(), Some(102));
+    assert!(run.lines.is_empty(), "{run:?}");
     Ok(())
 }
 
@@ -211,7 +229,7 @@ impl Run {
 fn planted(arguments: &[&str]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.args(arguments).env("NL_TESTKIT_PLANTED", "1");
-    for setting in ["LANE", "PROMISES", "LEDGER", "MODE", "KEEP", "PATIENCE"] {
+    for setting in ["LANE", "PROMISES", "LEDGER", "MODE", "ONLY", "KEEP", "PATIENCE"] {
         command.env_remove(format!("NL_TESTKIT_{setting}"));
     }
     command.env_remove("NEXTEST");

@@ -7,6 +7,8 @@ use nl_testkit::{EthFrame, Lab, Result, Vxlan, eventually, panic_of, squeeze, wi
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod netdevsim;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod planted;

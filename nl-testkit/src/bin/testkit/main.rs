@@ -96,8 +96,19 @@ fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
     let series = Series::list(choice.kernels)?;
     let built = workspace.build_static(&which(&choice.packages))?;
     provide(workspace, &built, choice.filter.as_ref())?;
-    let lane = |series| {
-        let works = built.iter().cloned().map(|executable| Work::new(executable, choice.filter.as_ref()));
+    let lane = |series: Series| {
+        let works = built.iter().filter_map(|executable| {
+            let work = Work::new(executable.clone(), choice.filter.as_ref());
+            // What cannot be asked here is started there.
+            match work.list(workspace, series) {
+                Ok(0) => None,
+                Ok(listed) => Some(Work { listed: Some(listed), ..work }),
+                Err(error) => {
+                    eprintln!("{}: {error}", executable.name());
+                    Some(work)
+                }
+            }
+        });
         let probe = choice.filter.is_none();
         Vm { probe, ..Vm::new(series, works.collect()) }
     };
@@ -195,7 +206,7 @@ usage: cargo testkit COMMAND
 
   all                       every test of the workspace in every lane this machine provides
   host [-p CRATE] [FILTER]  the kernel tests on this machine
-  vm [--kernel 6.1,6.12,7] [-p CRATE] [FILTER]
+  vm [--kernel 6.1,6.12,7,offload] [-p CRATE] [FILTER]
                             the kernel tests on Debian's kernels, in virtual machines
   run [--kernel 6.12] [--] PROGRAM [ARGUMENT…]
                             one program in a virtual machine; for `runner` in cargo's configuration

@@ -45,14 +45,7 @@ impl Host {
 
     /// How many tests of the binary belong here.
     fn list(&self, workspace: &Workspace, executable: &Executable) -> Result<usize> {
-        let mut command = self.command(workspace, executable);
-        let output =
-            command.args(["--list", "--format", "terse"]).env_remove("NL_TESTKIT_LEDGER").output()?;
-        if !output.status.success() {
-            let stderr = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("it does not list its tests ({})\n{stderr}", output.status).into());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.ends_with(": test")).count())
+        list(self.command(workspace, executable))
     }
 
     fn run_one(&self, workspace: &Workspace, executable: &Executable, report: &mut Report) -> Result {
@@ -74,6 +67,16 @@ impl Host {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         ledger::count(&executable.name(), &lines, &run, Some(listed), report)
     }
+}
+
+/// How many tests a command for a test binary would run or skip.
+pub(crate) fn list(mut command: Command) -> Result<usize> {
+    let output = command.args(["--list", "--format", "terse"]).env_remove("NL_TESTKIT_LEDGER").output()?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("it does not list its tests ({})\n{stderr}", output.status).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.ends_with(": test")).count())
 }
 
 impl Lane for Host {

@@ -9,9 +9,9 @@ use std::{
     thread,
 };
 
-use nl_testkit::Result;
+use nl_testkit::{Need, Result};
 
-use super::Lane;
+use super::{Lane, host::list};
 use crate::{
     cargo::{Executable, Run, Workspace},
     ledger,
@@ -46,11 +46,28 @@ pub(crate) struct Work {
     pub(crate) executable: Executable,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: BTreeMap<String, String>,
+    /// How many tests it has for the lane, if that is known.
+    pub(crate) listed: Option<usize>,
 }
 
 impl Work {
     pub(crate) fn new(executable: Executable, filter: Option<&String>) -> Self {
-        Self { executable, arguments: filter.into_iter().cloned().collect(), environment: BTreeMap::new() }
+        Self {
+            executable,
+            arguments: filter.into_iter().cloned().collect(),
+            environment: BTreeMap::new(),
+            listed: None,
+        }
+    }
+
+    /// Asks the program, on this machine, how many tests it has for a lane.
+    pub(crate) fn list(&self, workspace: &Workspace, series: Series) -> Result<usize> {
+        let mode = if Need::HostRoot.probe().is_ok() { "root" } else { "user" };
+        let mut command = workspace.command(&self.executable);
+        command.args(&self.arguments).env("NL_TESTKIT_MODE", mode);
+        command.env("NL_TESTKIT_ONLY", series.only().unwrap_or_default());
+        command.env_remove("NL_TESTKIT_LANE").env_remove("NL_TESTKIT_PROMISES");
+        list(command)
     }
 }
 
@@ -93,6 +110,10 @@ impl Vm {
         });
         let mut environment = settings(accel);
         environment.insert("NL_TESTKIT_LANE".to_owned(), self.series.lane.to_owned());
+        if let Some(only) = self.series.only() {
+            self.say(&format!("of the tests only those that need {only}"));
+            environment.insert("NL_TESTKIT_ONLY".to_owned(), only.to_owned());
+        }
         let job = Job { environment, tasks: tasks.collect(), promises, probe: self.probe };
         let folder: PathBuf = workspace.target.join("nl-testkit").join(self.series.lane);
         let machine = Machine {
@@ -116,7 +137,8 @@ impl Vm {
                 None => (false, "it did not end".to_owned()),
             };
             let run = Run { lines: heard.lines.clone(), success, ending };
-            if let Err(error) = ledger::count(&work.executable.name(), &heard.ledger, &run, None, report) {
+            let counted = ledger::count(&work.executable.name(), &heard.ledger, &run, work.listed, report);
+            if let Err(error) = counted {
                 report.problems.push(format!("{}: {error}", work.executable.name()));
             }
         }
@@ -155,6 +177,10 @@ impl Lane for Vm {
     }
 
     fn run(&self, workspace: &Workspace) -> Option<Report> {
+        if self.works.is_empty() {
+            self.say("no test belongs to this lane");
+            return None;
+        }
         let mut report = Report::new(self.series.lane);
         if let Err(error) = self.boot(workspace, &mut report) {
             report.problems.push(error.to_string());
@@ -194,7 +220,7 @@ pub(crate) fn settings(accel: Accel) -> BTreeMap<String, String> {
     }
     for (name, value) in std::env::vars() {
         let is_ours = name.starts_with("NL_TESTKIT_")
-            && !["CACHE", "KEEP", "LANE", "LEDGER", "PROMISES", "REFRESH"]
+            && !["CACHE", "KEEP", "LANE", "LEDGER", "ONLY", "PROMISES", "REFRESH"]
                 .iter()
                 .any(|end| name.ends_with(end));
         if is_ours || name.starts_with("RUST_") {

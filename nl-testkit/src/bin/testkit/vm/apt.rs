@@ -58,6 +58,13 @@ impl Apt {
             }
         }
         fs::write(folder.join("suite.sources"), text)?;
+        // Backports as good as what they are for: the newest of both.
+        let preferences = if suite == release {
+            String::new()
+        } else {
+            format!("Package: *\nPin: release n={suite}\nPin-Priority: 500\n")
+        };
+        fs::write(folder.join("preferences"), preferences)?;
         // Nothing is installed where these packages go.
         fs::write(folder.join("status"), "")?;
         let apt = Self { folder, keyring: keyring.to_owned() };
@@ -76,6 +83,14 @@ impl Apt {
         let text = self.run("apt-cache", &["show", "--no-all-versions", package])?;
         let version = text.lines().find_map(|line| line.strip_prefix("Version: "));
         version.map(str::to_owned).ok_or_else(|| format!("the package {package} has no version").into())
+    }
+
+    /// The versions there are of a package.
+    pub(crate) fn versions(&self, package: &str) -> Result<Vec<String>> {
+        let text = self.run("apt-cache", &["madison", package])?;
+        // NAME | VERSION | WHERE
+        let versions = text.lines().filter_map(|line| line.split('|').nth(1));
+        Ok(versions.map(|version| version.trim().to_owned()).collect())
     }
 
     /// The packages with everything they depend on, by name.
@@ -136,7 +151,7 @@ impl Apt {
         for (key, value) in [
             ("Dir::Etc::sourcelist", at("suite.sources")),
             ("Dir::Etc::sourceparts", "/dev/null".to_owned()),
-            ("Dir::Etc::preferences", "/dev/null".to_owned()),
+            ("Dir::Etc::preferences", at("preferences")),
             ("Dir::Etc::preferencesparts", "/dev/null".to_owned()),
             ("Dir::Etc::trusted", self.keyring.display().to_string()),
             ("Dir::Etc::trustedparts", "/dev/null".to_owned()),

@@ -12,7 +12,7 @@ use std::{
 use nl_testkit::Result;
 use serde_json::{Value, json};
 
-use super::{apt::Apt, modules, series::Series, tools, userland};
+use super::{apt::Apt, modules, netdevsim::Source, series::Series, tools, userland};
 use crate::cargo::text;
 
 /// A kernel and the file system it starts with.
@@ -31,6 +31,7 @@ pub(crate) struct Image {
 struct Plan {
     release: String,
     kernel: Vec<String>,
+    netdevsim: Option<Source>,
     about: String,
     name: String,
 }
@@ -108,11 +109,16 @@ impl Plan {
         let dotted = series.number.replace('.', r"\.");
         let names = apt.names(&format!(r"^linux-(image|binary)-{dotted}\..*-cloud-amd64$"))?;
         let releases = names.iter().filter_map(|name| name.strip_prefix("linux-image-"));
-        let release = releases
-            .filter(|release| !release.starts_with("unsigned"))
-            .max_by_key(|release| numbers(release))
-            .ok_or_else(|| format!("{} has no kernel {}", series.suite, series.number))?
-            .to_owned();
+        let mut releases: Vec<String> =
+            releases.filter(|release| !release.starts_with("unsigned")).map(str::to_owned).collect();
+        releases.sort_by_key(|release| numbers(release));
+        let (release, netdevsim) = if series.netdevsim {
+            let (release, source) = Source::newest(apt, series.number, releases)?;
+            (release, Some(source))
+        } else {
+            let newest = releases.pop();
+            (newest.ok_or_else(|| format!("{} has no kernel {}", series.suite, series.number))?, None)
+        };
         // Newer releases are split.
         let split = names.contains(&format!("linux-binary-{release}"));
         let parts: &[&str] = if split { &["binary", "modules", "base"] } else { &["image"] };
@@ -122,7 +128,7 @@ impl Plan {
         let about = format!("Linux {release} ({version}), iproute2 {iproute2}");
         let name =
             format!("{FORMAT}_{}_{release}_{version}_{iproute2}", series.lane).replace(['/', ':'], "-");
-        Ok(Self { release, kernel, about, name })
+        Ok(Self { release, kernel, netdevsim, about, name })
     }
 
     fn build(&self, apt: &Apt, into: &Path) -> Result {
@@ -130,6 +136,11 @@ impl Plan {
         apt.unpack(&self.kernel, &unpacked)?;
         let tree = into.join("root");
         let release = &self.release;
+        if let Some(source) = &self.netdevsim {
+            let root = into.join("build");
+            source.build(apt, &root, &modules::folder(&unpacked, release))?;
+            fs::remove_dir_all(root)?;
+        }
         let modules = modules::take(&unpacked, release, &tree)?;
         let places = [unpacked.join(format!("boot/vmlinuz-{release}")), modules.join("vmlinuz")];
         let kernel = places.iter().find(|path| path.is_file()).ok_or("the packages hold no kernel")?;

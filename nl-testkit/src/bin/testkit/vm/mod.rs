@@ -11,6 +11,7 @@ pub(crate) mod image;
 pub(crate) mod job;
 mod libraries;
 mod modules;
+mod netdevsim;
 pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod series;

@@ -14,8 +14,7 @@ use super::tools::{command, run};
 
 /// Copies modules out of unpacked packages into the tree of a file system, and returns where the packages had them.
 pub(crate) fn take(unpacked: &Path, release: &str, tree: &Path) -> Result<PathBuf> {
-    let merged = unpacked.join("usr/lib/modules").join(release);
-    let from = if merged.is_dir() { merged } else { unpacked.join("lib/modules").join(release) };
+    let from = folder(unpacked, release);
     let root = from.ancestors().nth(3).ok_or("the packages hold no modules")?;
     depmod(root, release)?;
     let to = tree.join("usr/lib/modules").join(release);
@@ -34,6 +33,12 @@ pub(crate) fn take(unpacked: &Path, release: &str, tree: &Path) -> Result<PathBu
         }
     }
     Ok(from)
+}
+
+/// Where unpacked packages have a kernel's modules.
+pub(crate) fn folder(unpacked: &Path, release: &str) -> PathBuf {
+    let merged = unpacked.join("usr/lib/modules").join(release);
+    if merged.is_dir() { merged } else { unpacked.join("lib/modules").join(release) }
 }
 
 fn depmod(root: &Path, release: &str) -> Result {

@@ -77,6 +77,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("flock", "util-linux"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("setpriv", "util-linux"),
+    ("tar", "tar"),
+    ("unshare", "util-linux"),
     ("xz", "xz-utils"),
     ("zstd", "zstd"),
 ];
