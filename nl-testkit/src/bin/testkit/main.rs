@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["all"] => all(),
         ["host", rest @ ..] => host(rest),
+        ["merge", paths @ ..] if !paths.is_empty() => ledger::merge(paths).map(|tally| close(&tally)),
         ["probe"] => probe(),
         ["run", rest @ ..] => match vm::program::run(rest) {
             Ok(code) => return code,
@@ -208,6 +209,7 @@ usage: cargo testkit COMMAND
   host [-p CRATE] [FILTER]  the kernel tests on this machine
   vm [--kernel 6.1,6.12,7,offload] [-p CRATE] [FILTER]
                             the kernel tests on Debian's kernels, in virtual machines
+  merge LEDGER…             what the lanes of several machines wrote down, put together; a folder is all the ledgers in it
   run [--kernel 6.12] [--] PROGRAM [ARGUMENT…]
                             one program in a virtual machine; for `runner` in cargo's configuration
   self-test                 whether virtual machines in which something goes wrong fail the run
