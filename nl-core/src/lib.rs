@@ -36,8 +36,8 @@
 //! namespace. A socket belongs to the namespace it is opened in; see [`netns`].
 //!
 //! # Features
-//! - `tokio` (on by default): everything that talks to the kernel. Without it, [`attr`], [`message`], [`error`] and
-//!   [`addr`] remain: a codec without input and output.
+//! - `tokio` (on by default): everything that speaks netlink to the kernel. Without it, [`attr`], [`message`], [`error`] and
+//!   [`addr`] remain, a codec without input and output, and [`sockopt`].
 //! - `interop`: messages of the netlink-packet-* crates over our connection.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![deny(missing_docs, unsafe_code)]
@@ -64,7 +64,7 @@ pub mod monitor;
 pub mod netns;
 #[cfg(feature = "tokio")]
 mod socket;
-#[cfg(feature = "tokio")]
+pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
 

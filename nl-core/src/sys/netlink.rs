@@ -1,10 +1,12 @@
-//! The system calls the rest of the crate is built on, and its only unsafe code.
+//! Netlink sockets, namespaces, and the reactor.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use libc::{c_int, sockaddr_nl};
 use tokio::io::unix::AsyncFd;
+
+use super::cvt;
 
 /// A datagram that was received.
 #[derive(Clone, Copy, Debug)]
@@ -13,10 +15,6 @@ pub(crate) struct Received {
     pub(crate) size: usize,
     /// The sender's port; the kernel's is 0.
     pub(crate) port: u32,
-}
-
-fn cvt(result: c_int) -> io::Result<c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 fn cvt_size(result: isize) -> io::Result<usize> {
@@ -64,17 +62,9 @@ pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value:
     Ok(())
 }
 
-pub(crate) fn option(fd: BorrowedFd<'_>, level: c_int, option: c_int) -> io::Result<usize> {
-    let mut value: c_int = 0;
-    let mut len = INT_LEN;
-    // SAFETY: the kernel writes at most `len` bytes to a live integer.
-    cvt(unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, (&raw mut value).cast(), &raw mut len) })?;
-    Ok(usize::try_from(value).unwrap_or(0))
-}
-
 /// Whether it is a netlink socket at all.
 pub(crate) fn is_netlink(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? == usize::from(FAMILY))
+    Ok(super::option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? == usize::from(FAMILY))
 }
 
 /// Sends one datagram to the kernel.
