@@ -1,6 +1,12 @@
 //! The codec without a kernel: golden bytes, arbitrary values, arbitrary bytes, every refusal.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
+mod diag;
 #[cfg(target_endian = "little")]
 mod golden;
 

@@ -1,5 +1,14 @@
 //! Multipath TCP on a real kernel, checked with iproute2.
-#![expect(clippy::indexing_slicing, reason = "a test stops where it fails")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where it fails"
+)]
+
+mod diag;
+mod mib;
+mod socket;
 
 use nl_core::{Connection, Protocol};
 use nl_mptcp::FAMILY;

@@ -1,0 +1,399 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use nl_core::Protocol;
+use nl_core::attr::DecodeError;
+use nl_core::dump::Dump;
+use nl_core::error::{Errno, Error, ErrorKind, Result};
+use nl_core::message::{MessageRef, Request};
+
+use super::{Connection, MptcpSocket, SocketFilter, States, Subflow};
+use crate::Token;
+
+/// The MPTCP sockets of the connection's namespace. Cheap to clone.
+///
+/// ```no_run
+/// use nl_core::{Connection, Protocol};
+/// use nl_mptcp::diag::SockDiag;
+///
+/// # async fn example() -> nl_core::Result<()> {
+/// let diag = SockDiag::new(Connection::open(Protocol::SockDiag)?);
+/// for connection in diag.connections().local_port(443).list().await? {
+///     println!("{connection}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SockDiag {
+    conn: nl_core::Connection,
+}
+
+impl SockDiag {
+    /// Over this connection, which must be one to [`Protocol::SockDiag`].
+    #[must_use]
+    pub fn new(conn: nl_core::Connection) -> Self {
+        Self { conn }
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &nl_core::Connection {
+        &self.conn
+    }
+
+    /// MPTCP sockets, listeners among them: all, or those that match.
+    pub fn sockets(&self) -> Select<'_, MptcpSocket> {
+        Select::new(self, States::EVERY)
+    }
+
+    /// Subflows, those that listen among them: all, or those that match.
+    pub fn subflows(&self) -> Select<'_, Subflow> {
+        Select::new(self, States::EVERY)
+    }
+
+    /// Connections with their subflows: all, or those that match.
+    pub fn connections(&self) -> Select<'_, Connection> {
+        Select::new(self, States::CONNECTIONS)
+    }
+
+    /// The MPTCP socket of the connection that has this token.
+    ///
+    /// Needs no privilege.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is none in the namespace;
+    /// [`Unsupported`](ErrorKind::Unsupported) if the kernel tells nothing about MPTCP sockets.
+    pub async fn socket(&self, token: Token) -> Result<MptcpSocket> {
+        self.on_sock_diag()?;
+        match self.conn.get(SocketFilter::look_up(token), MptcpSocket::decode).await {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => {
+                // The same is said of a connection that is not there and by a kernel that knows of none.
+                let mut few =
+                    SocketFilter { ipv6: false, states: States::CLOSING, ..SocketFilter::default() };
+                few.local.ports = Some(0..=0);
+                self.listing::<MptcpSocket>(&few).collect_all().await?;
+                Err(error)
+            }
+            other => other,
+        }
+    }
+
+    fn on_sock_diag(&self) -> Result<()> {
+        match self.conn.protocol() {
+            Protocol::SockDiag => Ok(()),
+            other => Err(Error::usage(format!("sockets are on NETLINK_SOCK_DIAG, not {other}"))),
+        }
+    }
+
+    fn listing<T: Entry>(&self, filter: &SocketFilter) -> Listing<T> {
+        let dumps: Vec<_> = T::requests(filter)
+            .into_iter()
+            .map(|request| {
+                let dump = self.conn.dump(request, T::decode);
+                match self.on_sock_diag() {
+                    Ok(()) => dump,
+                    Err(error) => dump.failed(error),
+                }
+            })
+            .collect();
+        Listing { dumps: dumps.into_iter(), current: None, what: T::WHAT, since: T::SINCE }
+    }
+}
+
+/// A kind of socket that can be listed. Not for others to implement.
+trait Entry: Sized + Send + 'static {
+    const WHAT: &'static str;
+    const SINCE: &'static str;
+
+    fn requests(filter: &SocketFilter) -> Vec<Request>;
+    fn decode(message: MessageRef<'_>) -> std::result::Result<Option<Self>, DecodeError>;
+}
+
+impl Entry for MptcpSocket {
+    const WHAT: &'static str = "listing MPTCP sockets";
+    const SINCE: &'static str = "Linux 5.9 with CONFIG_INET_MPTCP_DIAG";
+
+    fn requests(filter: &SocketFilter) -> Vec<Request> {
+        filter.mptcp_requests()
+    }
+
+    fn decode(message: MessageRef<'_>) -> std::result::Result<Option<Self>, DecodeError> {
+        Self::decode(message).map(Some)
+    }
+}
+
+impl Entry for Subflow {
+    const WHAT: &'static str = "listing TCP sockets";
+    const SINCE: &'static str = "CONFIG_INET_TCP_DIAG";
+
+    fn requests(filter: &SocketFilter) -> Vec<Request> {
+        filter.tcp_requests()
+    }
+
+    fn decode(message: MessageRef<'_>) -> std::result::Result<Option<Self>, DecodeError> {
+        Self::decode(message)
+    }
+}
+
+/// All sockets of a kind, or those that match all that is said. The verb comes last.
+///
+/// The kernel does the filtering.
+#[must_use = "nothing is asked before a verb"]
+pub struct Select<'a, T> {
+    diag: &'a SockDiag,
+    filter: SocketFilter,
+    what: PhantomData<fn() -> T>,
+}
+
+impl<'a, T> Select<'a, T> {
+    fn new(diag: &'a SockDiag, states: States) -> Self {
+        let filter = SocketFilter { states, ..SocketFilter::default() };
+        Self { diag, filter, what: PhantomData }
+    }
+
+    /// With exactly this filter, in place of what was said before.
+    pub fn filter(mut self, filter: SocketFilter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// What was said so far.
+    #[must_use]
+    pub fn get(&self) -> &SocketFilter {
+        &self.filter
+    }
+
+    /// In one of these states.
+    pub fn states(mut self, states: States) -> Self {
+        self.filter.states = states;
+        self
+    }
+
+    /// IPv4 sockets only (`-4`).
+    pub fn ipv4(mut self) -> Self {
+        (self.filter.ipv4, self.filter.ipv6) = (true, false);
+        self
+    }
+
+    /// IPv6 sockets only (`-6`); they may be connected over IPv4.
+    pub fn ipv6(mut self) -> Self {
+        (self.filter.ipv4, self.filter.ipv6) = (false, true);
+        self
+    }
+
+    /// With this local address (`src ADDRESS`). An IPv4 address also is that of an IPv6 socket connected over IPv4.
+    pub fn local(self, address: IpAddr) -> Self {
+        let whole = whole(address);
+        self.local_net(address, whole)
+    }
+
+    /// With a local address in this network (`src ADDRESS/PREFIX`).
+    pub fn local_net(mut self, address: IpAddr, prefix: u8) -> Self {
+        self.filter.local.net = Some((address, prefix));
+        self
+    }
+
+    /// With this local port (`sport = :PORT`).
+    pub fn local_port(self, port: u16) -> Self {
+        self.local_ports(port..=port)
+    }
+
+    /// With a local port from the first to the last of these (`sport >= :FIRST and sport <= :LAST`).
+    pub fn local_ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.filter.local.ports = Some(ports);
+        self
+    }
+
+    /// With this remote address (`dst ADDRESS`). An IPv4 address also is that of an IPv6 socket connected over IPv4.
+    pub fn remote(self, address: IpAddr) -> Self {
+        let whole = whole(address);
+        self.remote_net(address, whole)
+    }
+
+    /// With a remote address in this network (`dst ADDRESS/PREFIX`).
+    pub fn remote_net(mut self, address: IpAddr, prefix: u8) -> Self {
+        self.filter.remote.net = Some((address, prefix));
+        self
+    }
+
+    /// With this remote port (`dport = :PORT`).
+    pub fn remote_port(self, port: u16) -> Self {
+        self.remote_ports(port..=port)
+    }
+
+    /// With a remote port from the first to the last of these (`dport >= :FIRST and dport <= :LAST`).
+    pub fn remote_ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.filter.remote.ports = Some(ports);
+        self
+    }
+}
+
+impl Select<'_, MptcpSocket> {
+    /// Lists them: a stream in constant memory.
+    ///
+    /// The kernel does not notice when sockets come and go while it lists them: one may be missed or shown twice.
+    ///
+    /// Equivalent: `ss -M -a -i`. Needs no privilege, but for marks `CAP_NET_ADMIN`. The module `mptcp_diag` is loaded by the
+    /// kernel when it is there.
+    ///
+    /// # Errors
+    /// In the stream: [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_MPTCP_DIAG`; a filter that nothing
+    /// can match.
+    pub fn list(self) -> Listing<MptcpSocket> {
+        self.diag.listing(&self.filter)
+    }
+}
+
+impl Select<'_, Subflow> {
+    /// Lists them: a stream in constant memory.
+    ///
+    /// The kernel lists TCP sockets, and those that MPTCP has nothing to do with are passed over here. A subflow in TIME-WAIT is one
+    /// of those, for nothing tells any more what it was.
+    ///
+    /// Equivalent: `ss -t -a -i`. Needs no privilege, but for sequence numbers and marks `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// In the stream: [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_TCP_DIAG`; a filter that nothing can
+    /// match.
+    pub fn list(self) -> Listing<Subflow> {
+        self.diag.listing(&self.filter)
+    }
+}
+
+impl Select<'_, Connection> {
+    /// Lists them, each with all its subflows; a filter is about the connections and not about subflows.
+    ///
+    /// Connections and subflows are two lists in the kernel, read one after the other. A connection that was not in the first
+    /// list, though subflows of it are in the second, is looked up by its token; if it is gone by then it is shown with its
+    /// subflows alone. Listeners are no connections: see [`SockDiag::sockets`].
+    ///
+    /// Equivalent: `ss -M -i` and `ss -t -i`, joined. Needs no privilege, but for sequence numbers and marks `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_MPTCP_DIAG`; a filter that nothing can match; an entry
+    /// that cannot be read.
+    pub async fn list(self) -> Result<Vec<Connection>> {
+        let Self { diag, mut filter, .. } = self;
+        filter.states -= States::LISTEN;
+        let mut sockets = diag.listing::<MptcpSocket>(&filter).collect_all().await?;
+        let of_any =
+            SocketFilter { states: States::CONNECTIONS - States::TIME_WAIT, ..SocketFilter::default() };
+        let mut subflows = diag.listing::<Subflow>(&of_any).collect_all().await?;
+
+        let mut seen: HashSet<_> = sockets.iter().filter_map(MptcpSocket::token).collect();
+        let mut others = HashSet::new();
+        for subflow in &subflows {
+            let Some(token) = subflow.token().filter(|token| seen.insert(*token)) else { continue };
+            match diag.socket(token).await {
+                Ok(socket) if filter.matches(&socket.socket) => sockets.push(socket),
+                Ok(_) => drop(others.insert(token)),
+                // Gone: what is left of it can only be judged by its subflows.
+                Err(error) if error.is_not_found() => {
+                    let mut own = subflows.iter().filter(|other| other.token() == Some(token));
+                    if !own.any(|subflow| filter.matches(&subflow.socket)) {
+                        others.insert(token);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        subflows.retain(|subflow| match subflow.token() {
+            Some(token) => !others.contains(&token),
+            None => filter.matches(&subflow.socket),
+        });
+        Ok(Connection::join(sockets, subflows))
+    }
+}
+
+impl<T> Clone for Select<'_, T> {
+    fn clone(&self) -> Self {
+        Self { diag: self.diag, filter: self.filter.clone(), what: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Select<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Select").field("filter", &self.filter).finish_non_exhaustive()
+    }
+}
+
+/// Sockets being listed, IPv4 before IPv6: a `Stream` of `Result<T>`.
+///
+/// An entry that cannot be decoded is an `Err` in its place, and the stream goes on behind it. Errors of the kernel, of the socket
+/// and of time end the stream.
+#[must_use = "nothing is asked before it is polled"]
+pub struct Listing<T> {
+    current: Option<Dump<T>>,
+    dumps: std::vec::IntoIter<Dump<T>>,
+    /// Said of a kernel that does not know such sockets.
+    what: &'static str,
+    since: &'static str,
+}
+
+impl<T> Listing<T> {
+    /// Reads to the end.
+    ///
+    /// # Errors
+    /// The first entry that cannot be decoded, or what ended the stream early.
+    pub async fn collect_all(mut self) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        while let Some(dump) = self.current.take().or_else(|| self.dumps.next()) {
+            all.append(&mut dump.collect_all().await.map_err(|error| self.explain(error))?);
+        }
+        Ok(all)
+    }
+
+    /// The kernel says `ENOENT` when it has nothing that lists such sockets.
+    fn explain(&self, error: Error) -> Error {
+        error.or_unsupported(|kernel| kernel.errno == Errno::ENOENT, self.what, self.since)
+    }
+
+    fn end(&mut self) {
+        self.current = None;
+        self.dumps = Vec::new().into_iter();
+    }
+}
+
+impl<T> Stream for Listing<T> {
+    type Item = Result<T>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            let Some(dump) = &mut this.current else {
+                match this.dumps.next() {
+                    None => return Poll::Ready(None),
+                    next => this.current = next,
+                }
+                continue;
+            };
+            match ready!(Pin::new(dump).poll_next(cx)) {
+                None => this.current = None,
+                Some(Ok(entry)) => return Poll::Ready(Some(Ok(entry))),
+                Some(Err(error)) => {
+                    if !matches!(error.kind(), ErrorKind::Decode(_)) {
+                        this.end();
+                    }
+                    return Poll::Ready(Some(Err(this.explain(error))));
+                }
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Listing<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing").field("current", &self.current).finish_non_exhaustive()
+    }
+}
+
+const fn whole(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}

@@ -1,0 +1,8 @@
+//! Socket statistics against what `ss` says.
+
+mod bytes;
+mod filters;
+mod join;
+mod oracle;
+pub(crate) mod ss;
+pub(crate) mod world;
