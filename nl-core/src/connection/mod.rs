@@ -137,6 +137,29 @@ impl Connection {
         Self { shared: Arc::clone(&self.shared), timeout: timeout.into() }
     }
 
+    /// A connection to another protocol that is otherwise the same: in the same namespace, with the same time limit, and with
+    /// sockets [from the same function](ConnectionBuilder::sockets_from).
+    ///
+    /// ```no_run
+    /// use nl_core::{Connection, Protocol};
+    ///
+    /// # async fn example(conn: Connection) -> nl_core::Result<()> {
+    /// // A generic netlink family numbers devices; names are found on NETLINK_ROUTE.
+    /// let index = conn.sibling(Protocol::Route)?.link_index("eth0").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`](ConnectionBuilder::open).
+    pub fn sibling(&self, protocol: Protocol) -> Result<Self> {
+        let endpoint = &self.shared.endpoint;
+        let mut builder = Self::builder(protocol).timeout(self.timeout);
+        builder.netns = endpoint.netns.clone();
+        builder.source = endpoint.source.clone();
+        builder.open()
+    }
+
     /// The protocol.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
