@@ -10,13 +10,13 @@ use std::fmt;
 use std::net::IpAddr;
 
 use bitflags::bitflags;
-use nl_core::attr::{Attrs, DecodeError};
+use nl_core::attr::DecodeError;
 use nl_core::message::{GenlHeader, MessageRef, Request};
 
 use crate::AddressId;
 use crate::message::{
-    ADDR_ADDR4, ADDR_ADDR6, ADDR_FLAGS, ADDR_ID, ADDR_IF_IDX, ADDR_PORT, ATTR_ADDR, AddressNest,
-    CMD_ADD_ADDR, CMD_DEL_ADDR, CMD_GET_ADDR, CMD_SET_FLAGS, request,
+    ADDR_ADDR4, ATTR_ADDR, AddressNest, CMD_ADD_ADDR, CMD_DEL_ADDR, CMD_FLUSH_ADDRS, CMD_GET_ADDR,
+    CMD_SET_FLAGS, request,
 };
 
 bitflags! {
@@ -48,7 +48,8 @@ pub(crate) const CHANGEABLE: EndpointFlags = EndpointFlags::BACKUP.union(Endpoin
 pub enum EndpointVerb {
     /// Make it; fails if the address or the id is taken (`MPTCP_PM_CMD_ADD_ADDR`).
     Add,
-    /// Give it these backup and fullmesh flags, both, found by its address or else by its id (`MPTCP_PM_CMD_SET_FLAGS`).
+    /// Give it these backup and fullmesh flags, both, found by its id, or without one by its address and port
+    /// (`MPTCP_PM_CMD_SET_FLAGS`).
     Change,
     /// Remove the one with this id (`MPTCP_PM_CMD_DEL_ADDR`).
     Delete,
@@ -172,26 +173,14 @@ impl Endpoint {
             return Err(DecodeError::Kind(message.kind()));
         }
         let nest = attrs.find(ATTR_ADDR)?.ok_or(DecodeError::Missing(ATTR_ADDR))?;
-        Self::decode_nest(nest.attrs())
-    }
-
-    fn decode_nest(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let mut address = None;
-        let mut endpoint = Self::new(IpAddr::from([0; 4]));
-        for attr in attrs {
-            let attr = attr?;
-            match attr.kind() {
-                ADDR_ID => endpoint.id = AddressId::new(attr.u8()?),
-                ADDR_ADDR4 => address = Some(IpAddr::from(attr.array::<4>()?)),
-                ADDR_ADDR6 => address = Some(IpAddr::from(attr.array::<16>()?)),
-                ADDR_PORT => endpoint.port = Some(attr.u16()?).filter(|port| *port != 0),
-                ADDR_FLAGS => endpoint.flags = EndpointFlags::from_bits_retain(attr.u32()?),
-                ADDR_IF_IDX => endpoint.index = Some(attr.u32()?).filter(|index| *index != 0),
-                _ => {}
-            }
-        }
-        endpoint.address = address.ok_or(DecodeError::Missing(ADDR_ADDR4))?;
-        Ok(endpoint)
+        let nest = AddressNest::read(nest.attrs())?;
+        Ok(Self {
+            address: nest.address.ok_or(DecodeError::Missing(ADDR_ADDR4))?,
+            id: nest.id.unwrap_or_default(),
+            port: nest.port,
+            flags: EndpointFlags::from_bits_retain(nest.flags.unwrap_or_default()),
+            index: nest.index,
+        })
     }
 
     /// The request that does this with the endpoint, where the [family](crate::FAMILY) has the number `family`. One that the
@@ -201,7 +190,7 @@ impl Endpoint {
         let id = Some(self.id).filter(|id| !id.is_initial());
         let (command, nest) = match verb {
             EndpointVerb::Add => {
-                let flags = Some(self.flags.bits());
+                let flags = Some(self.flags.bits()).filter(|flags| *flags != 0);
                 let nest = AddressNest {
                     address: Some(self.address),
                     id,
@@ -212,9 +201,14 @@ impl Endpoint {
                 (CMD_ADD_ADDR, nest)
             }
             EndpointVerb::Change => {
-                let flags = Some((self.flags & CHANGEABLE).bits());
-                let nest =
-                    AddressNest { address: Some(self.address), id, port: self.port, flags, index: None };
+                let flags = Some((self.flags & CHANGEABLE).bits()).filter(|flags| *flags != 0);
+                let nest = match id {
+                    Some(_) => AddressNest { id, flags, ..AddressNest::default() },
+                    None => {
+                        let address = Some(self.address);
+                        AddressNest { address, port: self.port, flags, ..AddressNest::default() }
+                    }
+                };
                 (CMD_SET_FLAGS, nest)
             }
             EndpointVerb::Delete => (CMD_DEL_ADDR, AddressNest { id, ..AddressNest::default() }),
@@ -226,6 +220,33 @@ impl Endpoint {
             None => request,
             Some(why) => request.refused(why),
         }
+    }
+
+    /// The request that closes the subflows which the connections of the kernel's path manager began with, where those are
+    /// from this address: a deletion of id 0.
+    #[must_use]
+    pub fn drop_initial_request(&self, family: u16) -> Request {
+        let mut request = request(family, CMD_DEL_ADDR);
+        let nest = AddressNest {
+            address: Some(self.address),
+            id: Some(AddressId::INITIAL),
+            port: self.port,
+            ..AddressNest::default()
+        };
+        nest.write(&mut request.attrs(), ATTR_ADDR);
+        request
+    }
+
+    /// The request that lists the endpoints, in a dump.
+    #[must_use]
+    pub fn list_request(family: u16) -> Request {
+        request(family, CMD_GET_ADDR)
+    }
+
+    /// The request that removes all endpoints.
+    #[must_use]
+    pub fn flush_request(family: u16) -> Request {
+        request(family, CMD_FLUSH_ADDRS)
     }
 
     /// Why the kernel would refuse this, or do something else than it says.

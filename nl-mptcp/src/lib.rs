@@ -1,9 +1,44 @@
 //! Multipath TCP of Linux through netlink, for path managers, edge gateways and test labs.
 //!
 //! # What it does
-//! [`endpoint`] is what the kernel's own path manager works with: the addresses it uses and announces. [`diag`] lists
-//! connections with their subflows and statistics, [`socket`] asks about sockets the program has itself, and [`mib`] reads
-//! the namespace's counters.
+//! | | |
+//! |---|---|
+//! | [`endpoint`], [`limits`] | what the kernel's own path manager works with: addresses it uses and announces, and how much it does |
+//! | [`connection`] | for a program that is the path manager: addresses announced and withdrawn, subflows created and destroyed |
+//! | [`event`] | what happens to connections, addresses and subflows, as it happens |
+//! | `diag` | connections with their subflows and statistics |
+//! | `socket` | the same of a socket the program has itself |
+//! | `mib`, `sysctl` | the namespace's counters and switches |
+//!
+//! # Example
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! use futures_util::TryStreamExt;
+//! use nl_core::{Connection, Protocol};
+//! use nl_mptcp::Mptcp;
+//! use nl_mptcp::event::MptcpEvent;
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);
+//!
+//!     // The kernel's path manager. ip mptcp limits set subflows 4 add_addr_accepted 4
+//!     mptcp.limits().subflows(4).add_addr_accepted(4).set().await?;
+//!     // ip mptcp endpoint add 192.0.2.1 dev eth1 subflow backup
+//!     mptcp.endpoint(std::net::Ipv4Addr::new(192, 0, 2, 1)).dev("eth1").subflow().backup().add().await?;
+//!
+//!     // The program's own: whenever a peer announces an address, a subflow goes there. ip mptcp monitor
+//!     let mut events = mptcp.events().await?;
+//!     while let Some(event) = events.try_next().await? {
+//!         println!("{event}");
+//!         if let MptcpEvent::Announced(address) = event {
+//!             let local = "192.0.2.1:0".parse()?;
+//!             mptcp.connection(address.token).subflow(local, address.remote).id(7).create().await?;
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
 //!
 //! # Permissions and namespaces
 //! Reading endpoints and limits takes no privilege. Changing takes `CAP_NET_ADMIN` in the user namespace that owns the
@@ -11,23 +46,34 @@
 //! this to every connection of the namespace. Everything happens in the namespace the netlink connection was opened in.
 //!
 //! # Features
-//! - `tokio` (on by default): the handle. Without it the crate encodes and decodes only.
-//! - `diag`, `mib`, `socket` (on by default): the modules of those names.
+//! - `tokio` (on by default): the handle `Mptcp`. Without it the crate encodes and decodes only.
+//! - `diag`, `mib`, `socket`, `sysctl` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod connection;
 #[cfg(feature = "diag")]
 pub mod diag;
 pub mod endpoint;
+pub mod event;
 mod id;
 #[cfg(any(feature = "diag", feature = "socket"))]
 mod info;
+pub mod limits;
 mod message;
 #[cfg(feature = "mib")]
 pub mod mib;
+#[cfg(feature = "tokio")]
+mod mptcp;
 #[cfg(feature = "socket")]
 pub mod socket;
+#[cfg(feature = "sysctl")]
+pub mod sysctl;
 
 pub use id::{AddressId, Token};
 pub use message::{EVENT_GROUP, FAMILY};
+#[cfg(feature = "tokio")]
+pub use mptcp::{
+    AddressEntry, ConnectionEntry, EndpointEntry, EndpointKey, Endpoints, LimitsEntry, Mptcp, SubflowEntry,
+};

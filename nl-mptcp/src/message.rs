@@ -1,11 +1,13 @@
 //! What the messages of the family have in common.
 
+use std::fmt::{self, Write};
 use std::net::IpAddr;
 
-use nl_core::attr::AttrWriter;
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::error::{AttrName, Schema};
 use nl_core::message::{GenlHeader, MessageRef, Request};
 
+use crate::endpoint::{EndpointFlags, write_flags};
 use crate::{AddressId, Token};
 
 /// The generic netlink family of the path managers (`MPTCP_PM_NAME`).
@@ -18,7 +20,14 @@ const VERSION: u8 = 1;
 pub(crate) const CMD_ADD_ADDR: u8 = 1;
 pub(crate) const CMD_DEL_ADDR: u8 = 2;
 pub(crate) const CMD_GET_ADDR: u8 = 3;
+pub(crate) const CMD_FLUSH_ADDRS: u8 = 4;
+pub(crate) const CMD_SET_LIMITS: u8 = 5;
+pub(crate) const CMD_GET_LIMITS: u8 = 6;
 pub(crate) const CMD_SET_FLAGS: u8 = 7;
+pub(crate) const CMD_ANNOUNCE: u8 = 8;
+pub(crate) const CMD_REMOVE: u8 = 9;
+pub(crate) const CMD_SUBFLOW_CREATE: u8 = 10;
+pub(crate) const CMD_SUBFLOW_DESTROY: u8 = 11;
 
 pub(crate) const ATTR_ADDR: u16 = 1;
 pub(crate) const ATTR_RCV_ADD_ADDRS: u16 = 2;
@@ -27,16 +36,16 @@ pub(crate) const ATTR_TOKEN: u16 = 4;
 pub(crate) const ATTR_LOC_ID: u16 = 5;
 pub(crate) const ATTR_ADDR_REMOTE: u16 = 6;
 
-pub(crate) const ADDR_FAMILY: u16 = 1;
-pub(crate) const ADDR_ID: u16 = 2;
+const ADDR_FAMILY: u16 = 1;
+const ADDR_ID: u16 = 2;
 pub(crate) const ADDR_ADDR4: u16 = 3;
-pub(crate) const ADDR_ADDR6: u16 = 4;
-pub(crate) const ADDR_PORT: u16 = 5;
-pub(crate) const ADDR_FLAGS: u16 = 6;
-pub(crate) const ADDR_IF_IDX: u16 = 7;
+const ADDR_ADDR6: u16 = 4;
+const ADDR_PORT: u16 = 5;
+const ADDR_FLAGS: u16 = 6;
+const ADDR_IF_IDX: u16 = 7;
 
-pub(crate) const AF_INET: u16 = 2;
-pub(crate) const AF_INET6: u16 = 10;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 
 const ADDRESS: &[AttrName] = &[
     AttrName::new(ADDR_FAMILY, "MPTCP_PM_ADDR_ATTR_FAMILY"),
@@ -77,6 +86,24 @@ pub(crate) struct AddressNest {
 }
 
 impl AddressNest {
+    pub(crate) fn read(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
+        let mut nest = Self::default();
+        for attr in attrs {
+            let attr = attr?;
+            match attr.kind() {
+                ADDR_ID => nest.id = Some(AddressId::new(attr.u8()?)),
+                ADDR_ADDR4 => nest.address = Some(attr.array::<4>()?.into()),
+                ADDR_ADDR6 => nest.address = Some(attr.array::<16>()?.into()),
+                ADDR_PORT => nest.port = Some(attr.u16()?).filter(|port| *port != 0),
+                ADDR_FLAGS => nest.flags = Some(attr.u32()?),
+                ADDR_IF_IDX => nest.index = Some(attr.u32()?).filter(|index| *index != 0),
+                // `MPTCP_PM_ADDR_ATTR_FAMILY` too: the address says it.
+                _ => {}
+            }
+        }
+        Ok(nest)
+    }
+
     /// The kernel takes the attributes in any order.
     pub(crate) fn write(self, w: &mut AttrWriter<'_>, kind: u16) {
         let mut nest = w.nested(kind);
@@ -106,15 +133,74 @@ fn describe(message: MessageRef<'_>) -> String {
         return "mptcp request".into();
     };
     let attr = |kind| attrs.find(kind).ok().flatten();
-    let mut text = match header.command {
-        CMD_ADD_ADDR => "add mptcp endpoint".into(),
-        CMD_DEL_ADDR => "delete mptcp endpoint".into(),
-        CMD_GET_ADDR => "get mptcp endpoint".into(),
-        CMD_SET_FLAGS => "change mptcp endpoint".into(),
-        command => format!("mptcp command {command}"),
-    };
-    if let Some(token) = attr(ATTR_TOKEN).and_then(|attr| attr.u32().ok()) {
-        text.push_str(&format!(" token {}", Token::new(token)));
+    let token = attr(ATTR_TOKEN).and_then(|attr| attr.u32().ok()).map(Token::new);
+    let nest = |kind| attr(kind).and_then(|attr| AddressNest::read(attr.attrs()).ok());
+    let (local, remote) = (nest(ATTR_ADDR), nest(ATTR_ADDR_REMOTE));
+    let mut text = String::from(match (header.command, token) {
+        (CMD_ADD_ADDR, _) => "add mptcp endpoint",
+        (CMD_DEL_ADDR, _) => "delete mptcp endpoint",
+        (CMD_GET_ADDR, None) => {
+            if local.is_some() {
+                "get mptcp endpoint"
+            } else {
+                "list mptcp endpoints"
+            }
+        }
+        (CMD_GET_ADDR, Some(_)) => {
+            if local.is_some() {
+                "get mptcp address"
+            } else {
+                "list mptcp addresses"
+            }
+        }
+        (CMD_FLUSH_ADDRS, _) => "flush mptcp endpoints",
+        (CMD_SET_LIMITS, _) => "set mptcp limits",
+        (CMD_GET_LIMITS, _) => "get mptcp limits",
+        (CMD_SET_FLAGS, None) => "change mptcp endpoint",
+        (CMD_SET_FLAGS, Some(_)) => "change mptcp subflow",
+        (CMD_ANNOUNCE, _) => "announce mptcp address",
+        (CMD_REMOVE, _) => "withdraw mptcp address",
+        (CMD_SUBFLOW_CREATE, _) => "create mptcp subflow",
+        (CMD_SUBFLOW_DESTROY, _) => "destroy mptcp subflow",
+        _ => "mptcp request",
+    });
+    // Writing to a String cannot fail.
+    if let Some(nest) = local {
+        let _ = write!(text, "{nest}");
+    }
+    if let Some(nest) = remote {
+        let _ = write!(text, " to{nest}");
+    }
+    for (kind, word) in [(ATTR_RCV_ADD_ADDRS, "add_addr_accepted"), (ATTR_SUBFLOWS, "subflows")] {
+        if let Some(limit) = attr(kind).and_then(|attr| attr.u32().ok()) {
+            let _ = write!(text, " {word} {limit}");
+        }
+    }
+    if let Some(id) = attr(ATTR_LOC_ID).and_then(|attr| attr.u8().ok()) {
+        let _ = write!(text, " id {id}");
+    }
+    if let Some(token) = token {
+        let _ = write!(text, " token {token}");
     }
     text
+}
+
+/// Each part that is there, with a space before it.
+impl fmt::Display for AddressNest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(address) = self.address {
+            write!(f, " {address}")?;
+        }
+        if let Some(port) = self.port {
+            write!(f, " port {port}")?;
+        }
+        if let Some(id) = self.id {
+            write!(f, " id {id}")?;
+        }
+        write_flags(f, EndpointFlags::from_bits_retain(self.flags.unwrap_or_default()))?;
+        match self.index {
+            Some(index) => write!(f, " dev #{index}"),
+            None => Ok(()),
+        }
+    }
 }

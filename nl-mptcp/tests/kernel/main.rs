@@ -6,28 +6,16 @@
     reason = "a test stops where it fails"
 )]
 
+mod bytes;
 mod diag;
+mod endpoints;
+mod events;
+mod limits;
 mod mib;
+mod refused;
 mod socket;
-
-use nl_core::{Connection, Protocol};
-use nl_mptcp::FAMILY;
-use nl_mptcp::endpoint::{Endpoint, EndpointVerb};
-use nl_testkit::{Lab, Result};
+mod support;
+mod sysctl;
+mod userspace;
 
 nl_testkit::main!();
-
-#[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn iproute2_shows_an_endpoint_of_ours(lab: Lab) -> Result {
-    let node = lab.node("a").await?;
-    let conn = node.open(|| Connection::open(Protocol::Generic)).await?;
-    let endpoint = Endpoint::new("192.0.2.1".parse()?).id(5).signal();
-    node.run(move || async move {
-        let family = conn.family(FAMILY).await?.id;
-        conn.ack(endpoint.request(family, EndpointVerb::Add)).await
-    })
-    .await?;
-    let shown = node.json("ip -j mptcp endpoint show").await;
-    assert_eq!((&shown[0]["address"], &shown[0]["id"]), (&"192.0.2.1".into(), &5.into()), "{shown:#}");
-    Ok(())
-}

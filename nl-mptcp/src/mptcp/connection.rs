@@ -1,0 +1,329 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use nl_core::dump::Dump;
+use nl_core::error::{Ack, Errno, ErrorKind};
+use nl_core::monitor::Monitor;
+use nl_core::{Dev, Error, Result};
+
+use super::{Mptcp, or_not_found};
+use crate::connection::{Subflow, SubflowVerb, get_request, list_request, same, withdraw_request};
+use crate::endpoint::{Endpoint, EndpointFlags};
+use crate::event::{MptcpEvent, SubflowEvent};
+use crate::{AddressId, Token};
+
+/// One connection whose path manager this program is; see [`nl_mptcp::connection`](crate::connection) for which connections
+/// these are. The verbs come last.
+///
+/// ```no_run
+/// # async fn example(mptcp: nl_mptcp::Mptcp, token: nl_mptcp::Token) -> Result<(), Box<dyn std::error::Error>> {
+/// let connection = mptcp.connection(token);
+/// connection.address("192.0.2.7".parse()?, 5).port(8443).announce().await?;
+/// connection.subflow("198.51.100.1:0".parse()?, "192.0.2.1:443".parse()?).id(6).dev("eth1").create().await?;
+/// connection.withdraw(5).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionEntry<'a> {
+    mptcp: &'a Mptcp,
+    token: Token,
+}
+
+impl<'a> ConnectionEntry<'a> {
+    pub(super) fn new(mptcp: &'a Mptcp, token: Token) -> Self {
+        Self { mptcp, token }
+    }
+
+    /// Its token.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// A local address to be announced to the peer under this number, 1 to 255.
+    pub fn address(&self, address: IpAddr, id: impl Into<AddressId>) -> AddressEntry<'a> {
+        AddressEntry { of: *self, dev: None, endpoint: Endpoint::new(address).id(id) }
+    }
+
+    /// A subflow between these addresses, to be created, changed or destroyed.
+    pub fn subflow(&self, local: SocketAddr, remote: SocketAddr) -> SubflowEntry<'a> {
+        SubflowEntry { of: *self, dev: None, subflow: Subflow::new(local, remote) }
+    }
+
+    /// Withdraws the local address of this number, and closes its subflows. Number 0 is the address of the first subflow.
+    ///
+    /// Needs `CAP_NET_ADMIN`. Linux 5.19.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) if the connection has no such address; `EINVAL` for a token of no
+    /// connection, or one of a connection that the kernel's path manager runs.
+    pub async fn withdraw(&self, id: impl Into<AddressId>) -> Result<Ack> {
+        let id = id.into();
+        let named =
+            |error: Error| error.during(|| format!("withdraw mptcp address id {id} token {}", self.token));
+        let family = self.family().await.map_err(named)?;
+        self.mptcp.conn.ack(withdraw_request(family, self.token, id)).await.map_err(or_not_found)
+    }
+
+    /// Reads the local address of this number: one announced, or one of a subflow that was created.
+    ///
+    /// Needs no privilege. Linux 6.10.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) if the connection has no such address, on newer kernels also for a token of
+    /// no connection; [`Unsupported`](ErrorKind::Unsupported) on a kernel that does not tell.
+    pub async fn get(&self, id: impl Into<AddressId>) -> Result<Endpoint> {
+        let id = id.into();
+        let named = |error: Error| error.during(|| format!("get mptcp address id {id} token {}", self.token));
+        self.check_told().await.map_err(named)?;
+        let family = self.family().await.map_err(named)?;
+        let found = self.mptcp.conn.get(get_request(family, self.token, id), Endpoint::decode).await;
+        found.map_err(or_not_found)
+    }
+
+    /// Lists the local addresses: those announced, and those of subflows that were created.
+    ///
+    /// Needs no privilege. Linux 6.10.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) on a kernel that does not tell. In the stream: `EINVAL` for a token of no
+    /// connection, or one of a connection that the kernel's path manager runs.
+    pub async fn list(&self) -> Result<Dump<Endpoint>> {
+        let named = |error: Error| error.during(|| format!("list mptcp addresses token {}", self.token));
+        self.check_told().await.map_err(named)?;
+        let family = self.family().await.map_err(named)?;
+        let request = list_request(family, self.token);
+        Ok(self.mptcp.conn.dump(request, |message| Endpoint::decode(message).map(Some)))
+    }
+
+    /// A kernel that does not tell the addresses of a connection ignores the token, and answers with the endpoints of the
+    /// namespace. One that does refuses a token of no connection.
+    async fn check_told(&self) -> Result<()> {
+        let known = &self.mptcp.tells_addresses;
+        let told = match known.get() {
+            Some(told) => *told,
+            None => {
+                let request = list_request(self.family().await?, Token::new(0));
+                let probe: Dump<Endpoint> = self.mptcp.conn.dump(request, |_| Ok(None));
+                let told = match probe.collect_all().await {
+                    Ok(_) => false,
+                    Err(error) if error.errno() == Some(Errno::EINVAL) => true,
+                    Err(error) => return Err(error),
+                };
+                *known.get_or_init(|| told)
+            }
+        };
+        if told {
+            Ok(())
+        } else {
+            Err(Error::unsupported("reading the addresses of a connection", "Linux 6.10"))
+        }
+    }
+
+    async fn family(&self) -> Result<u16> {
+        Ok(self.mptcp.family().await?.id)
+    }
+}
+
+/// A local address to be announced. The verb comes last and is the only `await`.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb is awaited"]
+pub struct AddressEntry<'a> {
+    of: ConnectionEntry<'a>,
+    dev: Option<Dev>,
+    endpoint: Endpoint,
+}
+
+impl AddressEntry<'_> {
+    /// With a port of its own. Unlike for an endpoint the kernel does not listen there: the program must, with a socket of
+    /// Multipath TCP. To a port that is neither announced nor the first subflow's the kernel lets no subflow in.
+    pub fn port(mut self, port: u16) -> Self {
+        self.endpoint = self.endpoint.port(port);
+        self
+    }
+
+    /// With these flags in addition; `signal` need not be said.
+    pub fn flags(mut self, flags: EndpointFlags) -> Self {
+        self.endpoint = self.endpoint.flags(flags);
+        self
+    }
+
+    /// On this interface.
+    pub fn dev(mut self, dev: impl Into<Dev>) -> Self {
+        self.dev = Some(dev.into());
+        self
+    }
+
+    /// Announces the address to the peer. Once more, it is sent once more.
+    ///
+    /// An IPv6 address with a port leaves no room for TCP time stamps. Where these are on, as they are if nobody switched them
+    /// off, the kernel says success and sends nothing, unless it has and heeds `net.mptcp.add_addr_v6_port_drop_ts`.
+    ///
+    /// Needs `CAP_NET_ADMIN`. Linux 5.19.
+    ///
+    /// # Errors
+    /// `EINVAL` if the connection has the address under another id or another address under the id, for a token of no
+    /// connection, or one of a connection that the kernel's path manager runs; no such device; id 0 or port 0, before the
+    /// kernel is asked.
+    pub async fn announce(self) -> Result<Ack> {
+        let named = |error: Error| {
+            let dev = self.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
+            error.during(|| format!("announce mptcp address {}{dev} token {}", self.endpoint, self.of.token))
+        };
+        let announced = async {
+            let mut endpoint = self.endpoint.clone();
+            if let Some(dev) = &self.dev {
+                endpoint.index = Some(self.of.mptcp.index(dev).await?);
+            }
+            let family = self.of.family().await?;
+            self.of.mptcp.conn.ack(endpoint.announce_request(family, self.of.token)).await
+        };
+        announced.await.map_err(named)
+    }
+}
+
+/// A subflow to be created, changed or destroyed. The verb comes last and is the only `await`.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb is awaited"]
+pub struct SubflowEntry<'a> {
+    of: ConnectionEntry<'a>,
+    dev: Option<Dev>,
+    subflow: Subflow,
+}
+
+impl SubflowEntry<'_> {
+    /// See [`Subflow::id()`].
+    pub fn id(mut self, id: impl Into<AddressId>) -> Self {
+        self.subflow = self.subflow.id(id);
+        self
+    }
+
+    /// See [`Subflow::backup()`].
+    pub fn backup(mut self) -> Self {
+        self.subflow = self.subflow.backup();
+        self
+    }
+
+    /// A new subflow leaves through this interface.
+    pub fn dev(mut self, dev: impl Into<Dev>) -> Self {
+        self.dev = Some(dev.into());
+        self
+    }
+
+    /// Opens the subflow. Success says that the first packet was sent, not that the peer agreed: the events say that, or
+    /// [`create_established`](Self::create_established).
+    ///
+    /// Needs `CAP_NET_ADMIN`. Linux 5.19.
+    ///
+    /// # Errors
+    /// `ENOTCONN` before the connection is established at both ends, which takes an exchange of data; `EADDRNOTAVAIL` if
+    /// the local address is not this machine's; `ENETUNREACH`; `EINVAL` if the connection has the address under another
+    /// id or another address under the id, for a token of no connection, or one of a connection that the kernel's path
+    /// manager runs. No such device; no id, remote port 0, or one end IPv4 and the other IPv6, before the kernel is asked.
+    /// [`Unsupported`](ErrorKind::Unsupported) for [`backup`](Self::backup) and [`dev`](Self::dev) on Linux 6.1, which
+    /// would ignore them.
+    pub async fn create(self) -> Result<Ack> {
+        self.act(SubflowVerb::Create).await
+    }
+
+    /// Opens the subflow and waits until the peer agreed, and no longer than this; returns what the kernel says of it.
+    ///
+    /// It listens to the [events](Mptcp::events) meanwhile.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create). Then `ECONNREFUSED` or whatever else the subflow broke with, `ECONNABORTED` if the kernel
+    /// tells no reason, `ENOTCONN` if the whole connection is gone;
+    /// [`is_timeout`](Error::is_timeout) when the peer kept silent, and the kernel goes on trying;
+    /// [`is_overrun`](Error::is_overrun) if events were lost, and with them perhaps the one that was waited for.
+    pub async fn create_established(self, deadline: Duration) -> Result<SubflowEvent> {
+        let named = |error: Error| error.during(|| self.describe(SubflowVerb::Create));
+        let established = async {
+            let events = self.of.mptcp.events().await?;
+            self.try_act(SubflowVerb::Create).await?;
+            let wait = self.wait(events);
+            tokio::time::timeout(deadline, wait).await.unwrap_or(Err(ErrorKind::Timeout(deadline).into()))
+        };
+        established.await.map_err(named)
+    }
+
+    /// Makes the subflow a backup, or with [`backup`](Self::backup) not said, makes it none; the peer is told.
+    ///
+    /// A port 0 stands for any.
+    ///
+    /// Needs `CAP_NET_ADMIN`. Linux 5.19.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) if there is no such subflow; `EINVAL` for a token of no connection, or one of a
+    /// connection that the kernel's path manager runs.
+    pub async fn change(self) -> Result<Ack> {
+        self.act(SubflowVerb::Change).await
+    }
+
+    /// Closes the subflow. Its data is sent again over the others. The kernel forgets the local address too, as
+    /// [`list`](ConnectionEntry::list) shows.
+    ///
+    /// Needs `CAP_NET_ADMIN`. Linux 5.19.
+    ///
+    /// # Errors
+    /// `ESRCH` ([`is_not_found`](Error::is_not_found)) if there is no such subflow; `EINVAL` for a token of no connection, or
+    /// one of a connection that the kernel's path manager runs; a port 0, before the kernel is asked.
+    pub async fn destroy(self) -> Result<Ack> {
+        self.act(SubflowVerb::Destroy).await
+    }
+
+    async fn act(self, verb: SubflowVerb) -> Result<Ack> {
+        self.try_act(verb).await.map_err(|error| error.during(|| self.describe(verb)))
+    }
+
+    async fn try_act(&self, verb: SubflowVerb) -> Result<Ack> {
+        let mptcp = self.of.mptcp;
+        let mut subflow = self.subflow.clone();
+        if let Some(dev) = &self.dev {
+            if verb != SubflowVerb::Create {
+                return Err(Error::usage("the interface is for create(): a subflow stays where it is"));
+            }
+            subflow.index = Some(mptcp.index(dev).await?);
+        }
+        let family = mptcp.family().await?;
+        // The kernels that ignore both still tell how many attributes they know.
+        if verb == SubflowVerb::Create && (subflow.backup || subflow.index.is_some()) && family.max_attr != 0
+        {
+            return Err(Error::unsupported("backup and interface of a new subflow", "Linux 6.7 or newer"));
+        }
+        let request = subflow.request(family.id, self.of.token, verb);
+        mptcp.conn.ack(request).await.map_err(or_not_found)
+    }
+
+    async fn wait(&self, mut events: Monitor<MptcpEvent>) -> Result<SubflowEvent> {
+        let errno = |errno: Errno| Error::from(std::io::Error::from_raw_os_error(errno.get()));
+        while let Some(event) = events.try_next().await? {
+            match event {
+                MptcpEvent::SubflowEstablished(event) if self.is(&event) => return Ok(event),
+                MptcpEvent::SubflowClosed(event) if self.is(&event) => {
+                    return Err(errno(event.error.unwrap_or(Errno::ECONNABORTED)));
+                }
+                MptcpEvent::Closed { token } if token == self.of.token => return Err(errno(Errno::ENOTCONN)),
+                _ => {}
+            }
+        }
+        Err(ErrorKind::Closed.into())
+    }
+
+    /// Whether an event is about this subflow, which is being opened.
+    fn is(&self, event: &SubflowEvent) -> bool {
+        let Subflow { local, remote, id, .. } = &self.subflow;
+        event.token == self.of.token
+            && event.local_id == *id
+            && same(event.local.ip(), local.ip())
+            && (local.port() == 0 || local.port() == event.local.port())
+            && same(event.remote.ip(), remote.ip())
+            && remote.port() == event.remote.port()
+    }
+
+    fn describe(&self, verb: SubflowVerb) -> String {
+        let dev = self.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
+        format!("{verb} mptcp subflow {}{dev} token {}", self.subflow, self.of.token)
+    }
+}

@@ -1,0 +1,303 @@
+//! The switches of Multipath TCP, per namespace: `net.mptcp.*`.
+//!
+//! ```no_run
+//! use nl_mptcp::sysctl::{PathManager, Sysctl};
+//!
+//! # fn example() -> nl_core::Result<()> {
+//! let sysctl = Sysctl::current();
+//! // sysctl net.mptcp.path_manager=userspace, or net.mptcp.pm_type=1 before Linux 6.15
+//! sysctl.set_path_manager(&PathManager::Userspace)?;
+//! println!("close_timeout {:?}", sysctl.read()?.close_timeout);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! These are files of `/proc/sys`, which show the namespace of the thread that opens them; they are opened
+//! [inside](nl_core::netns::Netns::run) the one that is meant. Reading takes no privilege; writing takes `CAP_NET_ADMIN` in the
+//! user namespace that owns the network namespace. Which of them there are depends on the kernel.
+//!
+//! Kernel: `Documentation/networking/mptcp-sysctl.rst`, `net/mptcp/ctrl.c`. Equivalent: `sysctl net.mptcp`.
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use nl_core::error::{Error, Result};
+use nl_core::netns::Netns;
+
+/// Which path manager sockets made from now on get.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum PathManager {
+    /// The kernel's own, driven by [endpoints](crate::endpoint).
+    Kernel,
+    /// Another one, by name, or as the number that a kernel before Linux 6.15 has for it.
+    Other(String),
+    /// A program, through requests about each [connection](crate::connection).
+    Userspace,
+}
+
+impl PathManager {
+    fn from_name(name: &str) -> Self {
+        match name {
+            "kernel" => Self::Kernel,
+            "userspace" => Self::Userspace,
+            other => Self::Other(other.into()),
+        }
+    }
+
+    /// As `net.mptcp.pm_type` has it.
+    fn from_number(number: &str) -> Self {
+        match number {
+            "0" => Self::Kernel,
+            "1" => Self::Userspace,
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+/// As `net.mptcp.path_manager` has it.
+impl fmt::Display for PathManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kernel => "kernel",
+            Self::Other(name) => name,
+            Self::Userspace => "userspace",
+        })
+    }
+}
+
+/// All switches, `None` for those the kernel does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Values {
+    /// Whether sockets speak Multipath TCP at all.
+    pub enabled: Option<bool>,
+    /// After how long without an echo an announcement is repeated; 0: never. In whole seconds.
+    pub add_addr_timeout: Option<Duration>,
+    /// Whether the port of an announcement is left out of account when options are short of room (Linux 7).
+    pub add_addr_v6_port_drop_ts: Option<bool>,
+    /// Whether the peer may open further subflows to the address and port of the first one.
+    pub allow_join_initial_addr_port: Option<bool>,
+    /// The path managers there are (Linux 6.15).
+    pub available_path_managers: Option<Vec<PathManager>>,
+    /// The schedulers there are (Linux 6.10).
+    pub available_schedulers: Option<Vec<String>>,
+    /// For how long no connection is attempted with Multipath TCP after it was swallowed on the way; 0: never so. In whole
+    /// seconds (Linux 6.12).
+    pub blackhole_timeout: Option<Duration>,
+    /// Whether data carries checksums, if the peer agrees.
+    pub checksum_enabled: Option<bool>,
+    /// For how long a connection without a subflow is kept. In whole seconds (Linux 6.7).
+    pub close_timeout: Option<Duration>,
+    /// Which path manager new sockets get.
+    pub path_manager: Option<PathManager>,
+    /// The scheduler, which picks the subflow for each piece of data (Linux 6.6).
+    pub scheduler: Option<String>,
+    /// After how many losses in a row a subflow is passed over; 0: never.
+    pub stale_loss_cnt: Option<u32>,
+    /// After how many lost first packets Multipath TCP is given up for a connection (Linux 6.14).
+    pub syn_retrans_before_tcp_fallback: Option<u32>,
+}
+
+/// The switches of one namespace.
+#[derive(Clone, Debug)]
+pub struct Sysctl {
+    netns: Option<Netns>,
+}
+
+impl Sysctl {
+    /// Those of the calling thread's namespace, whichever that is at each call.
+    #[must_use]
+    pub fn current() -> Self {
+        Self { netns: None }
+    }
+
+    /// Those of this namespace.
+    #[must_use]
+    pub fn of(netns: &Netns) -> Self {
+        Self { netns: Some(netns.clone()) }
+    }
+
+    /// Reads all that are there.
+    ///
+    /// # Errors
+    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if there is none: the kernel has no Multipath TCP, or `/proc` is not
+    /// mounted; the namespace cannot be entered; a file does not hold what it is known to.
+    pub fn read(&self) -> Result<Values> {
+        let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let values = Values {
+            enabled: self.flag("enabled")?,
+            add_addr_timeout: self.seconds("add_addr_timeout")?,
+            add_addr_v6_port_drop_ts: self.flag("add_addr_v6_port_drop_ts")?,
+            allow_join_initial_addr_port: self.flag("allow_join_initial_addr_port")?,
+            available_path_managers: self
+                .text("available_path_managers")?
+                .map(|text| text.split_whitespace().map(PathManager::from_name).collect()),
+            available_schedulers: self.text("available_schedulers")?.map(words),
+            blackhole_timeout: self.seconds("blackhole_timeout")?,
+            checksum_enabled: self.flag("checksum_enabled")?,
+            close_timeout: self.seconds("close_timeout")?,
+            path_manager: self.path_manager()?,
+            scheduler: self.text("scheduler")?,
+            stale_loss_cnt: self.number("stale_loss_cnt")?,
+            syn_retrans_before_tcp_fallback: self.number("syn_retrans_before_tcp_fallback")?,
+        };
+        if values == Values::default() {
+            let none = Error::unsupported("net.mptcp", "a kernel built with CONFIG_MPTCP, and /proc");
+            return Err(none.during(|| "read net.mptcp".into()));
+        }
+        Ok(values)
+    }
+
+    /// Chooses the path manager of sockets made from now on, whatever this kernel calls the switch.
+    ///
+    /// # Errors
+    /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` for one there is not.
+    pub fn set_path_manager(&self, manager: &PathManager) -> Result<()> {
+        match self.try_write("path_manager", &manager.to_string()) {
+            Err(error) if is_absent(&error) => {
+                let number = match manager {
+                    PathManager::Kernel => "0",
+                    PathManager::Other(number) => number,
+                    PathManager::Userspace => "1",
+                };
+                self.write("pm_type", number, "Linux 5.19")
+            }
+            outcome => {
+                outcome.map_err(|error| error.during(|| write_of("path_manager", &manager.to_string())))
+            }
+        }
+    }
+
+    /// Chooses the scheduler of sockets made from now on.
+    ///
+    /// # Errors
+    /// `EACCES` ([`is_permission`](Error::is_permission)); `ENOENT` for one there is not;
+    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) before Linux 6.6.
+    pub fn set_scheduler(&self, name: &str) -> Result<()> {
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(Error::usage(format!("{name:?} is no scheduler's name")));
+        }
+        // A scheduler that is missing is `ENOENT` too, so the switch is looked for first.
+        self.text("scheduler")?.ok_or_else(|| absent("scheduler", "Linux 6.6"))?;
+        self.try_write("scheduler", name).map_err(|error| error.during(|| write_of("scheduler", name)))
+    }
+
+    fn path_manager(&self) -> Result<Option<PathManager>> {
+        if let Some(name) = self.text("path_manager")? {
+            return Ok(Some(PathManager::from_name(&name)));
+        }
+        Ok(self.text("pm_type")?.map(|number| PathManager::from_number(&number)))
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>> {
+        Ok(self.number(name)?.map(|number: u32| number != 0))
+    }
+
+    fn seconds(&self, name: &str) -> Result<Option<Duration>> {
+        Ok(self.number(name)?.map(|seconds: u32| Duration::from_secs(seconds.into())))
+    }
+
+    fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            let odd =
+                io::Error::new(io::ErrorKind::InvalidData, format!("{text:?} is not the number expected"));
+            Error::from(odd).during(|| format!("read net.mptcp.{name}"))
+        })
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        match self.inside(|| std::fs::read_to_string(path(name))) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error.during(|| format!("read net.mptcp.{name}"))),
+        }
+    }
+
+    fn write(&self, name: &str, value: &str, since: &'static str) -> Result<()> {
+        match self.try_write(name, value) {
+            Err(error) if is_absent(&error) => Err(absent(name, since)),
+            outcome => outcome.map_err(|error| error.during(|| write_of(name, value))),
+        }
+    }
+
+    fn try_write(&self, name: &str, value: &str) -> Result<()> {
+        // Never a new file: these there are, or there are not.
+        self.inside(|| {
+            use io::Write;
+            std::fs::OpenOptions::new().write(true).open(path(name))?.write_all(value.as_bytes())
+        })
+    }
+
+    fn inside<T: Send>(&self, f: impl FnOnce() -> io::Result<T> + Send) -> Result<T> {
+        let outcome = match &self.netns {
+            Some(netns) => netns.run(f)?,
+            None => f(),
+        };
+        Ok(outcome?)
+    }
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $set:ident($value:ident: $type:ty = $name:literal, $since:literal) $text:expr;)+) => {
+        impl Sysctl {$(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` for a value out of bounds;
+            #[doc = concat!("[`Unsupported`](nl_core::error::ErrorKind::Unsupported) before ", $since, ".")]
+            pub fn $set(&self, $value: $type) -> Result<()> {
+                let text: Result<String> = $text;
+                self.write($name, &text.map_err(|error| error.during(|| concat!("write net.mptcp.", $name).into()))?, $since)
+            }
+        )+}
+    };
+}
+
+setters! {
+    /// Whether sockets speak Multipath TCP at all. Those that are there are not changed.
+    set_enabled(yes: bool = "enabled", "Linux 5.6") Ok(u8::from(yes).to_string());
+    /// After how long without an echo an announcement is repeated, in whole seconds; 0: never.
+    set_add_addr_timeout(time: Duration = "add_addr_timeout", "Linux 5.9") whole_seconds(time);
+    /// Whether the peer may open further subflows to the address and port of the first one.
+    set_allow_join_initial_addr_port(yes: bool = "allow_join_initial_addr_port", "Linux 5.14") Ok(u8::from(yes).to_string());
+    /// For how long no connection is attempted with Multipath TCP after it was swallowed on the way, in whole seconds; 0: never
+    /// so.
+    set_blackhole_timeout(time: Duration = "blackhole_timeout", "Linux 6.12") whole_seconds(time);
+    /// Whether data carries checksums, if the peer agrees.
+    set_checksum_enabled(yes: bool = "checksum_enabled", "Linux 5.14") Ok(u8::from(yes).to_string());
+    /// For how long a connection without a subflow is kept, in whole seconds.
+    set_close_timeout(time: Duration = "close_timeout", "Linux 6.7") whole_seconds(time);
+    /// After how many losses in a row a subflow is passed over; 0: never.
+    set_stale_loss_cnt(count: u32 = "stale_loss_cnt", "Linux 5.15") Ok(count.to_string());
+    /// After how many lost first packets Multipath TCP is given up for a connection.
+    set_syn_retrans_before_tcp_fallback(count: u32 = "syn_retrans_before_tcp_fallback", "Linux 6.14") Ok(count.to_string());
+}
+
+fn whole_seconds(time: Duration) -> Result<String> {
+    match time.subsec_nanos() {
+        0 => Ok(time.as_secs().to_string()),
+        _ => Err(Error::usage(format!("{time:?}; the kernel counts whole seconds here"))),
+    }
+}
+
+fn path(name: &str) -> String {
+    format!("/proc/sys/net/mptcp/{name}")
+}
+
+fn write_of(name: &str, value: &str) -> String {
+    format!("write {value} to net.mptcp.{name}")
+}
+
+fn absent(name: &str, since: &'static str) -> Error {
+    Error::unsupported(format!("net.mptcp.{name}"), since).during(|| format!("write net.mptcp.{name}"))
+}
+
+fn is_absent(error: &Error) -> bool {
+    matches!(error.kind(), nl_core::error::ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
+}

@@ -1,0 +1,337 @@
+//! The userspace path manager, both sides, IPv4, IPv6 and IPv4 in IPv6; after the kernel's `userspace_pm.sh`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use nl_core::error::Errno;
+use nl_mptcp::endpoint::EndpointFlags;
+use nl_testkit::{Lab, Result, eventually};
+
+use crate::support::{Net, Pair, SOON, counted, kernel, listen, subflows_by_ss};
+
+const V4: [&str; 2] = ["10.0.1.1", "10.0.1.2:5001"];
+const V6: [&str; 2] = ["dead:beef:1::1", "[dead:beef:1::2]:5001"];
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn at(text: &str, port: u16) -> SocketAddr {
+    SocketAddr::new(ip(text), port)
+}
+
+async fn announcing(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Result {
+    let net = Net::userspace(lab).await?;
+    let mut pair = Pair::connect(&net, from, to).await?;
+    let first_port = pair.server.established.remote.port();
+
+    // Without a port of its own the peer is told that of the first subflow.
+    pair.client.connection().address(ip(near), 11).announce().await?;
+    assert_eq!(pair.server.announced().await, (at(near, first_port), 11));
+    pair.client.connection().address(ip(near), 11).announce().await?;
+    assert_eq!(pair.server.announced().await, (at(near, first_port), 11));
+    pair.server.connection().address(ip(far), 21).announce().await?;
+    assert_eq!(pair.client.announced().await, (at(far, 5001), 21));
+    counted(&net.client, "AddAddr", 1).await;
+    counted(&net.client, "EchoAdd", 1).await;
+    counted(&net.server, "AddAddr", 2).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_address_is_announced_either_way(lab: Lab) -> Result {
+    announcing(&lab, V4, "10.0.2.1", "10.0.2.2").await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_ipv6_address_is_announced_either_way(lab: Lab) -> Result {
+    announcing(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
+}
+
+/// Both in one connection.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_address_of_the_other_family_is_announced(lab: Lab) -> Result {
+    announcing(&lab, V4, "dead:beef:2::1", "dead:beef:2::2").await
+}
+
+/// An IPv6 address that is announced with a port needs their room.
+async fn without_time_stamps(net: &Net) -> Result {
+    for node in [&net.client, &net.server] {
+        node.sysctl("net.ipv4.tcp_timestamps", "0").await?;
+    }
+    Ok(())
+}
+
+async fn announcing_with_a_port(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Result {
+    let net = Net::userspace(lab).await?;
+    without_time_stamps(&net).await?;
+    let mut pair = Pair::connect(&net, from, to).await?;
+    pair.client.connection().address(ip(near), 11).port(6001).announce().await?;
+    assert_eq!(pair.server.announced().await, (at(near, 6001), 11));
+    pair.server.connection().address(ip(far), 21).port(6002).announce().await?;
+    assert_eq!(pair.client.announced().await, (at(far, 6002), 21));
+    counted(&net.client, "PortAdd", 1).await;
+    counted(&net.server, "PortAdd", 1).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_address_is_announced_with_a_port(lab: Lab) -> Result {
+    announcing_with_a_port(&lab, V4, "10.0.2.1", "10.0.2.2").await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_ipv6_address_is_announced_with_a_port(lab: Lab) -> Result {
+    announcing_with_a_port(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
+}
+
+async fn withdrawing(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Result {
+    let net = Net::userspace(lab).await?;
+    let mut pair = Pair::connect(&net, from, to).await?;
+    pair.client.connection().address(ip(near), 11).announce().await?;
+    pair.server.announced().await;
+    pair.server.connection().address(ip(far), 21).announce().await?;
+    pair.client.announced().await;
+
+    let error = pair.client.connection().withdraw(12).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    pair.client.connection().withdraw(11).await?;
+    assert_eq!(pair.server.removed().await, 11);
+    let error = pair.client.connection().withdraw(11).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert!(error.to_string().starts_with("withdraw mptcp address id 11 token "), "{error}");
+    pair.server.connection().withdraw(21).await?;
+    assert_eq!(pair.client.removed().await, 21);
+    counted(&net.client, "RmAddr", 1).await;
+    counted(&net.server, "RmAddr", 1).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_address_is_withdrawn_either_way(lab: Lab) -> Result {
+    withdrawing(&lab, V4, "10.0.2.1", "10.0.2.2").await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_ipv6_address_is_withdrawn_either_way(lab: Lab) -> Result {
+    withdrawing(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
+}
+
+/// The first subflow goes, the connection stays on the second.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
+async fn withdrawing_id_0_closes_the_first_subflow(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
+    let second = at("10.0.2.2", 5001);
+    pair.client.connection().subflow(at("10.0.2.1", 0), second).id(7).create_established(SOON).await?;
+    pair.server.subflow().await;
+    pair.client.connection().withdraw(0).await?;
+    assert_eq!(pair.server.removed().await, 0);
+    let closed = pair.client.closed().await;
+    assert_eq!((closed.local, closed.local_id.get()), (pair.client.established.local, 0));
+    pair.exchange()?;
+    let left = eventually(
+        SOON,
+        async || Some(subflows_by_ss(&net.client).await).filter(|ends| ends.len() == 1),
+        "one subflow to be left",
+    )
+    .await;
+    assert!(left[0].0.starts_with("10.0.2.1:"), "{left:?}");
+    Ok(())
+}
+
+/// From `near` of the client to `far` of the server, where the server listens on every address; then from the server to
+/// a port where the client listens.
+async fn subflows(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Result {
+    let net = Net::userspace(lab).await?;
+    without_time_stamps(&net).await?;
+    let mut pair = Pair::connect(&net, from, to).await?;
+
+    // The number of the server's address is the server's to say, so it announces it.
+    pair.server.connection().address(ip(far), 21).announce().await?;
+    pair.client.announced().await;
+    let connection = pair.client.connection();
+    let made = connection.subflow(at(near, 0), at(far, 5001)).id(7).create_established(SOON).await?;
+    assert_eq!((made.token, made.local_id.get(), made.remote_id.get()), (pair.client.token(), 7, 21));
+    assert_eq!((made.local.ip(), made.remote), (ip(near), at(far, 5001)));
+    let seen = pair.server.subflow().await;
+    assert_eq!((seen.local, seen.remote), (made.remote, made.local));
+    assert_eq!((seen.local_id.get(), seen.remote_id.get()), (21, 7));
+    let shown = subflows_by_ss(&net.client).await;
+    assert!(shown.contains(&(made.local.to_string(), made.remote.to_string())), "{shown:?}");
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    counted(&net.server, "MPJoinAckRx", 1).await;
+    pair.exchange()?;
+
+    pair.client.subflow().await;
+    pair.client.connection().subflow(made.local, made.remote).destroy().await?;
+    let closed = pair.client.closed().await;
+    assert_eq!((closed.local, closed.remote), (made.local, made.remote));
+    assert_eq!(pair.server.closed().await.remote, made.local);
+    let error = pair.client.connection().subflow(made.local, made.remote).destroy().await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    pair.exchange()?;
+
+    // The other way. To a port that is not that of the first subflow the kernel lets nobody in unless it was announced.
+    let _listener = listen(&net.client, at(near, 6001)).await?;
+    pair.client.connection().address(ip(near), 11).port(6001).announce().await?;
+    assert_eq!(pair.server.announced().await, (at(near, 6001), 11));
+    let connection = pair.server.connection();
+    let made = connection.subflow(at(far, 0), at(near, 6001)).id(21).create_established(SOON).await?;
+    assert_eq!((made.token, made.local_id.get()), (pair.server.token(), 21));
+    let seen = pair.client.subflow().await;
+    assert_eq!((seen.local, seen.remote), (at(near, 6001), made.local));
+    pair.server.connection().subflow(made.local, made.remote).destroy().await?;
+    pair.client.closed().await;
+    pair.exchange()
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
+async fn a_subflow_is_created_and_destroyed_from_either_side(lab: Lab) -> Result {
+    subflows(&lab, V4, "10.0.2.1", "10.0.2.2").await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
+async fn an_ipv6_subflow_is_created_and_destroyed_from_either_side(lab: Lab) -> Result {
+    subflows(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
+}
+
+/// The sockets are IPv6, the first subflow is, the second is IPv4, and the kernel writes it as IPv6.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_ipv4_subflow_joins_an_ipv6_connection(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    for mapped in [false, true] {
+        let mut pair = Pair::connect(&net, V6[0], V6[1]).await?;
+        let (near, far) =
+            if mapped { ("::ffff:10.0.2.1", "::ffff:10.0.2.2") } else { ("10.0.2.1", "10.0.2.2") };
+        let connection = pair.client.connection();
+        let made = connection.subflow(at(near, 0), at(far, 5001)).id(7).create_established(SOON).await?;
+        assert_eq!(made.local.ip().to_canonical(), ip("10.0.2.1"));
+        assert_eq!(made.remote.ip().to_canonical(), ip("10.0.2.2"));
+        pair.server.subflow().await;
+        // Whichever way the event writes the addresses, the destruction takes it.
+        pair.client.connection().subflow(made.local, made.remote).destroy().await?;
+        let closed = pair.client.closed().await;
+        assert_eq!(closed.local.port(), made.local.port());
+        pair.exchange()?;
+    }
+    Ok(())
+}
+
+/// What the peer receives (`MP_PRIO`) it tells, and counts.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_subflow_is_made_a_backup_and_none_again(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
+    let (near, far) = (pair.client.established.local, pair.client.established.remote);
+    let priority = |event: &nl_mptcp::event::MptcpEvent| match event {
+        nl_mptcp::event::MptcpEvent::SubflowPriority(event) => Some(event.clone()),
+        _ => None,
+    };
+    pair.client.connection().subflow(near, far).backup().change().await?;
+    let told = pair.server.next("a priority", priority).await;
+    assert_eq!((told.local, told.remote), (far, near));
+    counted(&net.client, "MPPrioTx", 1).await;
+    counted(&net.server, "MPPrioRx", 1).await;
+    pair.client.connection().subflow(near, far).change().await?;
+    let told = pair.server.next("a priority", priority).await;
+    assert!(!told.backup);
+    counted(&net.client, "MPPrioTx", 2).await;
+    counted(&net.server, "MPPrioRx", 2).await;
+
+    let error = pair.client.connection().subflow(near, at("10.0.2.2", 1)).change().await.unwrap_err();
+    assert!(error.is_not_found() || error.errno() == Some(Errno::EINVAL), "{error}");
+    Ok(())
+}
+
+/// Linux 6.1 ignores both, so they are not asked of it.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_subflow_is_born_a_backup_on_its_interface(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
+    let connection = pair.client.connection();
+    let subflow = connection.subflow(at("10.0.2.1", 0), at("10.0.2.2", 5001)).id(7).backup().dev("eth2");
+    let made = match subflow.create_established(SOON).await {
+        Ok(made) => made,
+        Err(error) => {
+            assert!(error.is_unsupported() && kernel() < (6, 7), "{error}");
+            return Ok(());
+        }
+    };
+    assert_eq!(made.index, Some(net.client.index_of("eth2").await?));
+    assert!(pair.server.subflow().await.backup);
+    Ok(())
+}
+
+/// The port is the one that was asked for.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_subflow_leaves_from_a_port_of_ones_choice(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let pair = Pair::connect(&net, V4[0], V4[1]).await?;
+    let connection = pair.client.connection();
+    let subflow = connection.subflow(at("10.0.2.1", 7001), at("10.0.2.2", 5001)).id(7);
+    assert_eq!(subflow.create_established(SOON).await?.local, at("10.0.2.1", 7001));
+    Ok(())
+}
+
+/// What was announced and what subflows were created from is listed; before Linux 6.10 that is an error, never the
+/// namespace's endpoints.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
+async fn the_addresses_of_a_connection_are_listed(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    net.client.ip("mptcp endpoint add 10.0.2.1 id 99 signal").await;
+    let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
+    pair.client.connection().address(ip("10.0.2.1"), 11).announce().await?;
+    pair.server.announced().await;
+    let far = at("10.0.1.2", 5001);
+    pair.client.connection().subflow(at("10.0.2.1", 0), far).id(11).create_established(SOON).await?;
+    pair.client.connection().address(ip("dead:beef:2::1"), 12).port(6001).announce().await?;
+
+    let connection = pair.client.connection();
+    let list = match connection.list().await {
+        Ok(list) => list.collect_all().await?,
+        Err(error) => {
+            assert!(error.is_unsupported() && kernel() < (6, 10), "{error}");
+            assert!(connection.get(99).await.unwrap_err().is_unsupported());
+            return Ok(());
+        }
+    };
+    let mut told: Vec<_> = list.iter().map(|e| (e.id.get(), e.address, e.port)).collect();
+    told.sort();
+    assert_eq!(told, [(11, ip("10.0.2.1"), None), (12, ip("dead:beef:2::1"), Some(6001))]);
+    let one = connection.get(12).await?;
+    assert_eq!((one.address, one.port), (ip("dead:beef:2::1"), Some(6001)));
+    assert!(one.flags.contains(EndpointFlags::SIGNAL));
+    assert!(connection.get(99).await.unwrap_err().is_not_found());
+
+    connection.withdraw(11).await?;
+    connection.withdraw(12).await?;
+    assert_eq!(connection.list().await?.collect_all().await?, []);
+    Ok(())
+}
+
+/// A peer that refuses is an error, though the kernel says success to the request.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_subflow_that_is_refused_is_an_error_when_waited_for(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let pair = Pair::connect(&net, V4[0], V4[1]).await?;
+    let connection = pair.client.connection();
+    let subflow = connection.subflow(at("10.0.2.1", 0), at("10.0.2.2", 9)).id(7);
+    subflow.clone().create().await?;
+    let error = subflow.id(8).create_established(SOON).await.unwrap_err();
+    // The address has id 7 already.
+    assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
+    let subflow = connection.subflow(at("10.0.2.1", 0), at("10.0.2.2", 9)).id(7);
+    let error = subflow.create_established(SOON).await.unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::ECONNREFUSED), "{error}");
+    assert!(
+        error.to_string().starts_with("create mptcp subflow 10.0.2.1 id 7 to 10.0.2.2:9 token "),
+        "{error}"
+    );
+
+    // One that keeps silent, behind a wire without an end: nobody answers for the address.
+    let subflow = connection.subflow(at("10.0.2.1", 0), at("10.0.2.77", 9)).id(7);
+    let error = subflow.create_established(Duration::from_millis(300)).await.unwrap_err();
+    assert!(error.is_timeout() || error.errno() == Some(Errno::EHOSTUNREACH), "{error}");
+    Ok(())
+}
