@@ -3,6 +3,8 @@ use nl_core::message::MessageRef;
 
 #[cfg(feature = "fdb")]
 use crate::fdb::FdbEvent;
+#[cfg(feature = "mptcp")]
+use crate::mptcp::MptcpEvent;
 
 /// Something happened in the network.
 ///
@@ -14,6 +16,9 @@ pub enum NetworkEvent {
     /// In the forwarding database of a bridge or of a VXLAN device.
     #[cfg(feature = "fdb")]
     Fdb(FdbEvent),
+    /// To a Multipath TCP connection.
+    #[cfg(feature = "mptcp")]
+    Mptcp(MptcpEvent),
 }
 
 impl NetworkEvent {
@@ -28,6 +33,16 @@ impl NetworkEvent {
         }
         let _ = message;
         Ok(None)
+    }
+
+    /// Reads a message of the event group of generic netlink family [`mptcp_pm`](nl_mptcp::FAMILY), which has the number
+    /// `family`; `None` for one that is no event.
+    ///
+    /// # Errors
+    /// The message is malformed.
+    #[cfg(feature = "mptcp")]
+    pub fn decode_mptcp(family: u16, message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
+        Ok(MptcpEvent::decode(family, message)?.map(Self::Mptcp))
     }
 }
 

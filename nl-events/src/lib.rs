@@ -31,11 +31,12 @@
 //! ```
 //!
 //! # Permissions and namespaces
-//! Listening takes no privilege. A stream hears the namespace it was opened in or for. Forgeries are not believed: any
-//! process with `CAP_NET_ADMIN` over a namespace can send messages to the sockets in it, but not as the kernel.
+//! Listening takes no privilege, but for the events of Multipath TCP, which take `CAP_NET_ADMIN`. A stream hears the
+//! namespace it was opened in or for. Forgeries are not believed: any process with `CAP_NET_ADMIN` over a namespace can send
+//! messages to the sockets in it, but not as the kernel.
 //!
 //! # Features
-//! - `fdb` (on by default): the module of that name and the events in it. Further sources will be further features.
+//! - `fdb` (on by default), `mptcp`: the module of that name and the events in it. Further sources will be further features.
 //! - `tokio` (on by default): the streams. Without it the crate decodes messages that come from elsewhere.
 //! - `serde`: `Serialize` on events.
 #![forbid(unsafe_code)]
@@ -49,6 +50,8 @@ mod readme {}
 mod event;
 #[cfg(feature = "fdb")]
 pub mod fdb;
+#[cfg(feature = "mptcp")]
+pub mod mptcp;
 #[cfg(feature = "tokio")]
 pub mod stream;
 
