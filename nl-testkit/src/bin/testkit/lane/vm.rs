@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fs,
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     thread,
 };
@@ -29,6 +29,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Vm {
     pub(crate) series: Series,
+    /// Instead of the usual place for the console and the ledger, in the target folder.
+    pub(crate) folder: Option<&'static str>,
     pub(crate) works: Vec<Work>,
     /// Instead of what the lane promises.
     pub(crate) promises: Option<String>,
@@ -81,7 +83,7 @@ struct Heard {
 
 impl Vm {
     pub(crate) fn new(series: Series, works: Vec<Work>) -> Self {
-        Self { series, works, promises: None, probe: false, limits: None, prefix: false }
+        Self { series, folder: None, works, promises: None, probe: false, limits: None, prefix: false }
     }
 
     fn say(&self, line: &str) {
@@ -115,7 +117,8 @@ impl Vm {
             environment.insert("NL_TESTKIT_ONLY".to_owned(), only.to_owned());
         }
         let job = Job { environment, tasks: tasks.collect(), promises, probe: self.probe };
-        let folder: PathBuf = workspace.target.join("nl-testkit").join(self.series.lane);
+        let usual = || Path::new("nl-testkit").join(self.series.lane);
+        let folder = workspace.target.join(self.folder.map_or_else(usual, PathBuf::from));
         let machine = Machine {
             image,
             accel,
