@@ -5,12 +5,15 @@ use std::time::Duration;
 use nl_core::message::MessageRef;
 use nl_tc::class::{Class, ClassConfig};
 use nl_tc::drr::{DrrClassConfig, DrrConfig};
+use nl_tc::ets::EtsConfig;
+use nl_tc::filter::{Filter, Matchall, U32};
 use nl_tc::hfsc::{HfscClassConfig, HfscConfig, ServiceCurve};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
+use nl_tc::leaf::{BfifoConfig, FqCodelConfig, NetemConfig, NetemLoss, PfifoConfig, SfqConfig, TbfConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
 use nl_tc::stats::{AppStats, Estimator};
-use nl_tc::{Burst, Rate, Size, TcHandle, TcVerb};
+use nl_tc::{Burst, Probability, Rate, Size, TcHandle, TcVerb};
 
 use crate::{sent, unhex};
 
@@ -25,7 +28,7 @@ const ADD_HTB_WIDE: &str = "8000000028000506010000000000000000000000020000000200
     fe0100004c000280300001000001000000000000ffffffff0001000000000000ffffffff060000000600000060ea0000\
     00000000030000000c00060000f2052a010000000c00070000f2052a01000000";
 /// `htb class dump`
-const DUMP_HTB: &str = "ec000000280002000100000000000000000000000200000001000100ffffffff00000000080001006874620034000200\
+pub(crate) const DUMP_HTB: &str = "ec000000280002000100000000000000000000000200000001000100ffffffff00000000080001006874620034000200\
     30000100000100000000000048e80100000100000000000090d00300004c1d0000ee0200d43000000000000000000000\
     480007001400010000000000000000000000000000000000180003000000000000000000000000000000000000000000\
     18000400000000000000000000000000004c1d0000ee02002c0003000000000000000000000000000000000000000000\
@@ -80,7 +83,51 @@ const DUMP_QFQ: &str = "b4000000280002000100000000000000000000000200000001000100
     000000000000000000000000000000000c0004000a000000000800002c00030000000000000000000000000000000000\
     0000000000000000000000000000000000000000000000000c0004000a00000000080000";
 
+/// All of these, for the fuzz target to begin with.
+pub(crate) const ALL: &[(&str, &str)] = &[
+    ("add_htb", ADD_HTB),
+    ("add_htb_class", ADD_HTB_CLASS),
+    ("add_htb_wide", ADD_HTB_WIDE),
+    ("dump_htb", DUMP_HTB),
+    ("dump_htb_wide", DUMP_HTB_WIDE),
+    ("add_hfsc", ADD_HFSC),
+    ("add_hfsc_class", ADD_HFSC_CLASS),
+    ("dump_hfsc_root", DUMP_HFSC_ROOT),
+    ("dump_hfsc", DUMP_HFSC),
+    ("add_drr", ADD_DRR),
+    ("add_drr_class", ADD_DRR_CLASS),
+    ("dump_drr", DUMP_DRR),
+    ("add_qfq", ADD_QFQ),
+    ("add_qfq_class", ADD_QFQ_CLASS),
+    ("dump_qfq", DUMP_QFQ),
+];
+
 const QDISC: TcHandle = TcHandle::new(1, 0);
+
+/// Qdiscs and filters of other kinds, as we write them; none has bytes from elsewhere.
+pub(crate) fn leaves() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let probability = Probability::ALWAYS;
+    let ms = Duration::from_millis;
+    let netem = NetemConfig::new().delay(ms(10)).jitter(ms(1)).limit(50).loss(NetemLoss::random(probability));
+    let qdiscs: [QdiscConfig; 8] = [
+        BfifoConfig::new().limit(5000).into(),
+        EtsConfig::new(4).strict(1).quanta([2000, 3000]).priomap([0, 1, 2]).into(),
+        FqCodelConfig::new().limit(100).flows(32).target(ms(5)).ecn(true).into(),
+        netem.reorder(probability).duplicate(probability).corrupt(probability).into(),
+        PfifoConfig::new().limit(100).into(),
+        SfqConfig::new().limit(50).flows(16).into(),
+        TbfConfig::new(Rate::gbit(40), 16_000).limit(20_000).peak_rate(Rate::gbit(50), 2000).into(),
+        QdiscConfig::Other { kind: "cake".into(), options: Some(vec![8, 0, 1, 0, 1, 2, 3, 4]) },
+    ];
+    let filters = [
+        Filter::new(2, QDISC, Matchall::new(QDISC.class(1))).priority(1),
+        Filter::new(2, QDISC, U32::to([192, 0, 2, 1].into(), QDISC.class(1))).priority(2),
+    ];
+    let qdiscs = qdiscs.into_iter().map(|config| (config.kind().to_owned(), add_qdisc(config)));
+    let filters = filters.into_iter().map(|f| (f.config.kind().to_owned(), sent(f.request(TcVerb::Add))));
+    let bytes: Vec<_> = qdiscs.chain(filters).map(|(kind, bytes)| (format!("made_{kind}"), bytes)).collect();
+    bytes.into_iter()
+}
 
 fn add_qdisc(config: impl Into<QdiscConfig>) -> Vec<u8> {
     sent(Qdisc::new(2, TcHandle::ROOT, config).handle(QDISC).request(TcVerb::Add))

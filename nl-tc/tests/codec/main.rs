@@ -8,6 +8,9 @@
 
 mod admission;
 mod arbitrary;
+#[path = "../../fuzz/check.rs"]
+mod check;
+mod corpus;
 mod curves;
 #[cfg(target_endian = "little")]
 mod golden;
