@@ -6,9 +6,12 @@
 //! tc_drr qdisc delete dev DEV { root | parent ID } | class delete dev DEV classid ID | show dev DEV
 //! ```
 //!
-//! Try it without privilege, in a namespace of your own:
-//! `unshare -Urn sh -c 'T=target/debug/examples/tc_drr; $T qdisc add dev lo root handle 1: drr &&
-//! $T class add dev lo classid 1:10 drr quantum 3000 && $T show dev lo'`
+//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! ```text
+//! unshare -Urn target/debug/examples/tc_drr qdisc add dev lo root handle 1: drr , \
+//!     class add dev lo classid 1:10 drr quantum 3000 , \
+//!     show dev lo
+//! ```
 
 mod common;
 

@@ -7,9 +7,12 @@
 //! tc_ets qdisc delete dev DEV { root | parent ID } | show dev DEV
 //! ```
 //!
-//! Try it without privilege, in a namespace of your own:
-//! `unshare -Urn sh -c 'T=target/debug/examples/tc_ets; $T qdisc add dev lo root handle 1: ets bands 3 strict 1 &&
-//! $T class change dev lo classid 1:2 ets quantum 3000 && $T show dev lo'`
+//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! ```text
+//! unshare -Urn target/debug/examples/tc_ets qdisc add dev lo root handle 1: ets bands 3 strict 1 , \
+//!     class change dev lo classid 1:2 ets quantum 3000 , \
+//!     show dev lo
+//! ```
 
 mod common;
 

@@ -9,9 +9,12 @@
 //!
 //! A class is refused whose real-time curve alone would not fit a link of `LINK_RATE`, if that variable is set.
 //!
-//! Try it without privilege, in a namespace of your own:
-//! `unshare -Urn sh -c 'T=target/debug/examples/tc_hfsc; $T qdisc add dev lo root handle 1: hfsc &&
-//! $T class add dev lo classid 1:10 hfsc sc umax 1500 dmax 10ms rate 1mbit && $T show dev lo'`
+//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! ```text
+//! unshare -Urn target/debug/examples/tc_hfsc qdisc add dev lo root handle 1: hfsc , \
+//!     class add dev lo classid 1:10 hfsc sc umax 1500 dmax 10ms rate 1mbit , \
+//!     show dev lo
+//! ```
 
 mod common;
 

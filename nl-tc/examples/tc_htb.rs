@@ -7,9 +7,12 @@
 //! tc_htb qdisc delete dev DEV { root | parent ID } | class delete dev DEV classid ID | show dev DEV
 //! ```
 //!
-//! Try it without privilege, in a namespace of your own:
-//! `unshare -Urn sh -c 'T=target/debug/examples/tc_htb; $T qdisc add dev lo root handle 1: htb &&
-//! $T class add dev lo classid 1:10 htb rate 10mbit ceil 100mbit && $T show dev lo'`
+//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! ```text
+//! unshare -Urn target/debug/examples/tc_htb qdisc add dev lo root handle 1: htb , \
+//!     class add dev lo classid 1:10 htb rate 10mbit ceil 100mbit , \
+//!     show dev lo
+//! ```
 
 mod common;
 

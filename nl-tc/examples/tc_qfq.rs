@@ -6,9 +6,12 @@
 //! tc_qfq qdisc delete dev DEV { root | parent ID } | class delete dev DEV classid ID | show dev DEV
 //! ```
 //!
-//! Try it without privilege, in a namespace of your own:
-//! `unshare -Urn sh -c 'T=target/debug/examples/tc_qfq; $T qdisc add dev lo root handle 1: qfq &&
-//! $T class add dev lo classid 1:10 qfq weight 10 maxpkt 2048 && $T show dev lo'`
+//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! ```text
+//! unshare -Urn target/debug/examples/tc_qfq qdisc add dev lo root handle 1: qfq , \
+//!     class add dev lo classid 1:10 qfq weight 10 maxpkt 2048 , \
+//!     show dev lo
+//! ```
 
 mod common;
 

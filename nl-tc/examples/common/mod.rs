@@ -1,6 +1,7 @@
-//! The words that the commands of all kinds begin with.
+//! The words that the commands of all kinds begin with. Several commands are separated by a comma, a word of its own.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -14,7 +15,7 @@ use nl_tc::{Tc, TcHandle};
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// The words of a command that are left.
-pub(crate) struct Words(std::iter::Peekable<std::iter::Skip<std::env::Args>>);
+pub(crate) struct Words(std::iter::Peekable<std::vec::IntoIter<String>>);
 
 impl Words {
     /// The next word, if there is one.
@@ -49,7 +50,7 @@ pub(crate) fn run(
         .enable_all()
         .build()
         .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(command(kind, qdisc, class)));
+        .and_then(|runtime| runtime.block_on(commands(kind, qdisc, class)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -59,13 +60,26 @@ pub(crate) fn run(
     }
 }
 
-async fn command(
+async fn commands(
     kind: &str,
     qdisc: fn(&mut Words) -> Result<QdiscConfig>,
     class: fn(&mut Words) -> Result<ClassConfig>,
 ) -> Result {
-    let mut words = Words(std::env::args().skip(1).peekable());
     let tc = Tc::new(Connection::open(Protocol::Route)?);
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    for words in words.split(|word| word == ",") {
+        command(&tc, Words(Vec::from(words).into_iter().peekable()), kind, qdisc, class).await?;
+    }
+    Ok(())
+}
+
+async fn command(
+    tc: &Tc,
+    mut words: Words,
+    kind: &str,
+    qdisc: fn(&mut Words) -> Result<QdiscConfig>,
+    class: fn(&mut Words) -> Result<ClassConfig>,
+) -> Result {
     let what = words.word().unwrap_or_default();
     let verb = if what == "show" { what.clone() } else { words.word().unwrap_or_default() };
     if words.word().as_deref() != Some("dev") {
@@ -107,7 +121,7 @@ async fn command(
                 _ => return Err(format!("what is {verb}?").into()),
             }
         }
-        ("show", _) => return show(&tc, &dev, kind).await,
+        ("show", _) => return show(tc, &dev, kind).await,
         _ => return Err(format!("what is {what}?").into()),
     };
     warn(&ack);
@@ -118,13 +132,13 @@ async fn show(tc: &Tc, dev: &str, kind: &str) -> Result {
     let mut qdiscs = tc.qdiscs().dev(dev).list().await?;
     while let Some(qdisc) = qdiscs.try_next().await? {
         if qdisc.config.kind() == kind {
-            println!("{qdisc}");
+            println!("{}", named(&qdisc, qdisc.index, dev));
         }
     }
     let mut classes = tc.classes(dev).list().await?;
     while let Some(class) = classes.try_next().await? {
         if class.config.kind() == kind {
-            println!("{class}");
+            println!("{}", named(&class, class.index, dev));
             println!(
                 "    {} bytes, {} packets, {} dropped",
                 class.stats.bytes, class.stats.packets, class.stats.drops
@@ -135,6 +149,11 @@ async fn show(tc: &Tc, dev: &str, kind: &str) -> Result {
         }
     }
     Ok(())
+}
+
+/// With the name of the device; an object knows its number.
+fn named(object: &impl Display, index: u32, dev: &str) -> String {
+    object.to_string().replacen(&format!(" dev #{index}"), &format!(" dev {dev}"), 1)
 }
 
 /// What the kernel remarked although it did as asked.
