@@ -31,7 +31,7 @@
 //!
 //! An object is changed where a change does it. It is deleted and made anew, with all below it, only where none does: an HTB
 //! qdisc with other options, a class under another parent, an HFSC class that loses a curve, a qdisc of another kind under the
-//! same name. First everything is deleted that has to go, children before parents; then the rest is made and changed, parents
+//! same name. The class that an HFSC qdisc itself is cannot be deleted: where that loses a curve, the qdisc is made anew. First everything is deleted that has to go, children before parents; then the rest is made and changed, parents
 //! before children.
 //!
 //! What a configuration leaves to the kernel is left as it is, with one exception: an HTB leaf without a quantum gets the one the

@@ -61,7 +61,7 @@ impl<'a> Planner<'a> {
         // One without a wish for a name keeps the one it has, unless that is to be another's.
         let free = there.handle.is_none() || !self.wanted.contains(&there.handle);
         let named = wanted.handle == there.handle || (wanted.handle.is_none() && free);
-        if named && wanted.config.kind() == there.config.kind() {
+        if named && wanted.config.kind() == there.config.kind() && self.own_class_stays(wanted, there) {
             if wanted.config.is_met_by(&there.config) {
                 return self.classes(wanted, Some(there), false);
             }
@@ -82,6 +82,23 @@ impl<'a> Planner<'a> {
             self.write_qdisc(TcVerb::Replace, wanted, wanted.handle, wanted.config.clone());
         }
         self.classes(wanted, None, false);
+    }
+
+    /// Whether the class that a qdisc itself is, which only HFSC has, can be made what is wanted of it. It cannot be
+    /// deleted, so a curve it has for nothing takes a new qdisc.
+    fn own_class_stays(&self, wanted: &Entry<QdiscConfig>, there: &Qdisc) -> bool {
+        #[cfg(feature = "hfsc")]
+        if let QdiscConfig::Hfsc(_) = there.config {
+            let own = |class: &&&Class| class.handle == there.handle;
+            let said = |class: &&&Entry<ClassConfig>| class.handle == wanted.handle;
+            let own = self.there_in.get(&there.handle).and_then(|classes| classes.iter().find(own));
+            let said = self.wanted_in.get(&wanted.handle).and_then(|classes| classes.iter().find(said));
+            let nothing = crate::hfsc::HfscClassConfig::new().into();
+            let said = said.map_or(&nothing, |entry| &entry.config);
+            return own.is_none_or(|own| changes_into(said, &own.config));
+        }
+        let _ = (wanted, there);
+        true
     }
 
     /// The classes of a qdisc and the qdiscs on them. What is `stale` has to be said again.

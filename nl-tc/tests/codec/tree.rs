@@ -307,6 +307,24 @@ fn what_no_change_can_do_is_made_anew() {
     assert_eq!(commands(&plan), ["delete qdisc root handle 2:", "add qdisc root handle 2: htb r2q 5"]);
 }
 
+/// The class that an HFSC qdisc is can be changed, but neither deleted nor robbed of a curve.
+#[test]
+fn a_curve_that_the_qdisc_itself_loses_takes_a_new_qdisc() {
+    let mut kernel = Kernel::default();
+    let hfsc = || Tree::new().qdisc(ROOT, ONE, HfscConfig::new().default_class(1));
+    let curves = HfscClassConfig::new;
+    let plain = hfsc().class(ONE, ONE.class(1), curves().link_share(Rate::mbit(1)));
+    let own = plain.clone().class(ONE, ONE, curves().service(Rate::mbit(9)));
+    bring_about(&mut kernel, &plain);
+    assert_eq!(commands(&bring_about(&mut kernel, &own)), ["change class classid 1: hfsc sc m2 9Mbit"]);
+    let fewer = plain.clone().class(ONE, ONE, curves().link_share(Rate::mbit(9)));
+    for tree in [fewer, plain] {
+        let plan = bring_about(&mut kernel, &tree);
+        let begin = ["delete qdisc root handle 1:", "add qdisc root handle 1: hfsc default 1"];
+        assert_eq!(commands(&plan)[..2], begin);
+    }
+}
+
 #[test]
 fn bands_of_ets_are_changed_and_never_made() {
     let mut kernel = Kernel::default();
