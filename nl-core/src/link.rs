@@ -1,11 +1,6 @@
 //! Network devices: from name to index and back, asked of the kernel over the connection, so always right for its
 //! namespace. `/sys` and `/proc` show other namespaces than one expects and are never read.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-
-use futures_core::Stream;
-
 use crate::addr::{Dev, MacAddr};
 use crate::attr::DecodeError;
 use crate::connection::{Connection, Protocol};
@@ -113,7 +108,7 @@ impl Link {
 impl Connection {
     /// A device by name or index.
     ///
-    /// Equivalent: `ip link show dev DEV`.
+    /// Equivalent: `ip link show dev DEV`. Needs no privilege.
     ///
     /// # Errors
     /// No such device (`ENODEV`), a name or index that cannot exist, a connection of another protocol.
@@ -131,7 +126,7 @@ impl Connection {
 
     /// Every device of the namespace.
     ///
-    /// Equivalent: `ip link show`.
+    /// Equivalent: `ip link show`. Needs no privilege.
     pub fn links(&self) -> Dump<Link> {
         let dump = self.dump(link_request(0), |message| Link::decode(message).map(Some));
         match self.on_route() {
@@ -159,18 +154,14 @@ impl Connection {
         Ok(self.link(index).await?.name)
     }
 
-    /// The names of every device of the namespace by index, for printing many entries.
+    /// The names of every device of the namespace by index, for printing many entries. The list is read again if it changed
+    /// meanwhile.
     ///
     /// # Errors
-    /// As [`links`](Self::links).
+    /// As [`Dump::collect_all`], and a connection of another protocol.
     pub async fn link_names(&self) -> Result<std::collections::HashMap<u32, String>> {
-        let mut names = std::collections::HashMap::new();
-        let mut links = self.links();
-        while let Some(link) = poll_fn(|cx| Pin::new(&mut links).poll_next(cx)).await {
-            let link = link?;
-            names.insert(link.index, link.name);
-        }
-        Ok(names)
+        let links = self.links().collect_all().await?;
+        Ok(links.into_iter().map(|link| (link.index, link.name)).collect())
     }
 
     fn on_route(&self) -> Result<()> {

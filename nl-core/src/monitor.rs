@@ -1,5 +1,29 @@
 //! Events: the multicast messages of one or more groups, as a stream.
 //!
+//! ```no_run
+//! use futures_util::StreamExt;
+//! use nl_core::connection::Protocol;
+//! use nl_core::link::Link;
+//! use nl_core::monitor::Monitor;
+//!
+//! # async fn example() -> nl_core::Result<()> {
+//! // RTNLGRP_LINK: devices that are new, changed or gone. Only those that are there are decoded.
+//! let mut links = Monitor::builder(Protocol::Route)
+//!     .group(1)
+//!     .open(|message| if message.kind() == 16 { Link::decode(message).map(Some) } else { Ok(None) })?;
+//! while let Some(event) = links.next().await {
+//!     match event {
+//!         Ok(link) => println!("{}: {}", link.index, link.name),
+//!         Err(error) if error.is_overrun() => eprintln!("events were lost"),
+//!         Err(error) => return Err(error),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Equivalent: `ip monitor link`. Listening takes no privilege, but for some groups of generic families.
+//!
 //! Only messages from the kernel are believed: a process with `CAP_NET_ADMIN` over the namespace can send forgeries
 //! to any socket in it, but not with the kernel's address as the sender.
 //!

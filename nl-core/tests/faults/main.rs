@@ -121,6 +121,13 @@ async fn an_interrupted_dump_is_read_again() {
         });
         let links = within(DEADLINE, conn.links().collect_all(), "the dump").await.unwrap();
         assert_eq!(links.len(), NAMES.len(), "interrupted at {delivery}");
+        let conn = played(move |number, request| match number {
+            1 => table(request).with(Fault::Interrupted { delivery }).unwrap(),
+            _ => table(request),
+        });
+        // All are number 1, and the last is the one that stays.
+        let names = within(DEADLINE, conn.link_names(), "the names").await.unwrap();
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), [(1, NAMES[3].to_owned())]);
     }
 }
 
