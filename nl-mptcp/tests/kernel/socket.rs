@@ -13,7 +13,7 @@ use crate::diag::world::{Kind, World, listen};
 
 const SOON: Duration = Duration::from_secs(20);
 
-#[nl_testkit::test(needs(tool = "ss", sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn a_socket_says_what_ss_and_netlink_say_about_it(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let at_rest = |mut info: MptcpInfo| {
@@ -34,7 +34,7 @@ async fn a_socket_says_what_ss_and_netlink_say_about_it(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(tool = "ss", sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn the_addresses_of_subflows_are_those_of_ss(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     for stream in [&world.joined.client, &world.joined.server, &world.mapped.server, &world.ipv6.client] {
@@ -55,7 +55,7 @@ async fn the_addresses_of_subflows_are_those_of_ss(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn what_tcp_knows_about_each_subflow_is_what_netlink_says(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let same = async || {
@@ -80,7 +80,7 @@ async fn what_tcp_knows_about_each_subflow_is_what_netlink_says(lab: Lab) -> Res
     Ok(())
 }
 
-#[nl_testkit::test(needs(kernel = "6.5", sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(kernel = "6.5", sock_diag = "mptcp"))]
 async fn everything_at_once_is_the_parts_together(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let same = async || {
@@ -102,7 +102,7 @@ async fn everything_at_once_is_the_parts_together(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn a_refusal_says_which_of_the_reasons_it_is(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let fallback = &world.fallback.client;
@@ -133,7 +133,7 @@ async fn a_refusal_says_which_of_the_reasons_it_is(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn a_listener_has_no_token_and_one_subflow_that_listens(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let listener = &world.joined.listener;

@@ -148,12 +148,13 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
         "kernel" => quote!(Kernel),
         "link" => quote!(Link),
         "qdisc" => quote!(Qdisc),
+        "sock_diag" => quote!(SockDiag),
         "sysctl" => quote!(Sysctl),
         "tool" => quote!(Tool),
         _ => {
             return Err(syn::Error::new(
                 key.span(),
-                "unknown need: expected link, qdisc, genl, sysctl, tool or kernel = \"…\", or bridge_vlan_filtering, \
+                "unknown need: expected link, qdisc, genl, sock_diag, sysctl, tool or kernel = \"…\", or bridge_vlan_filtering, \
                  host_root, netdevsim, tdc, vm",
             ));
         }

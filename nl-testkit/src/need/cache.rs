@@ -18,9 +18,12 @@ pub(super) fn probe(need: &Need) -> Result<(), String> {
         return result.clone();
     }
     let on_disk = match need {
-        Need::BridgeVlanFiltering | Need::Genl(_) | Need::Link(_) | Need::Qdisc(_) | Need::Sysctl(_) => {
-            Disk::path()
-        }
+        Need::BridgeVlanFiltering
+        | Need::Genl(_)
+        | Need::Link(_)
+        | Need::Qdisc(_)
+        | Need::SockDiag(_)
+        | Need::Sysctl(_) => Disk::path(),
         Need::HostRoot | Need::Kernel(_) | Need::Netdevsim | Need::Tdc | Need::Tool(_) | Need::Vm => None,
     };
     let result = match on_disk {

@@ -24,6 +24,8 @@ pub enum Need {
     Netdevsim,
     /// A kind of queueing discipline.
     Qdisc(Cow<'static, str>),
+    /// Sockets of a protocol in the lists of sock_diag: `tcp`, `udp` or `mptcp`.
+    SockDiag(Cow<'static, str>),
     /// A sysctl that a namespace's owner may write.
     Sysctl(Cow<'static, str>),
     /// The kernel's own tests of traffic control, in the [cache](crate::tdc).
@@ -71,6 +73,7 @@ impl Need {
             "kernel" => Ok(Self::Kernel(value)),
             "link" => Ok(Self::Link(value)),
             "qdisc" => Ok(Self::Qdisc(value)),
+            "sock_diag" => Ok(Self::SockDiag(value)),
             "sysctl" => Ok(Self::Sysctl(value)),
             "tool" => Ok(Self::Tool(value)),
             _ => Err(wrong()),
@@ -88,6 +91,7 @@ impl fmt::Display for Need {
             Self::Link(kind) => write!(f, "link = \"{kind}\""),
             Self::Netdevsim => f.write_str("netdevsim"),
             Self::Qdisc(kind) => write!(f, "qdisc = \"{kind}\""),
+            Self::SockDiag(name) => write!(f, "sock_diag = \"{name}\""),
             Self::Sysctl(key) => write!(f, "sysctl = \"{key}\""),
             Self::Tdc => f.write_str("tdc"),
             Self::Tool(name) => write!(f, "tool = \"{name}\""),
@@ -132,6 +136,7 @@ pub fn probe() -> ProbeTable {
     let needs = named(Need::Link, LINKS)
         .chain(named(Need::Qdisc, QDISCS))
         .chain(named(Need::Genl, FAMILIES))
+        .chain(named(Need::SockDiag, SOCKETS))
         .chain(named(Need::Sysctl, SYSCTLS))
         .chain(named(Need::Tool, TOOLS))
         .chain([Need::BridgeVlanFiltering, Need::Netdevsim, Need::Tdc, Need::Vm]);
@@ -189,8 +194,9 @@ const FAMILIES: &[&str] = &[
     "team",
     "wireguard",
 ];
+const SOCKETS: &[&str] = &["mptcp", "tcp", "udp"];
 const SYSCTLS: &[&str] = &["net.ipv4.ip_forward", "net.ipv6.conf.all.disable_ipv6", "net.mptcp.enabled"];
-const TOOLS: &[&str] = &["bridge", "ethtool", "ip", "ping", "ss", "tc", "tcpdump"];
+const TOOLS: &[&str] = &["bridge", "ethtool", "ip", "nstat", "ping", "ss", "tc", "tcpdump"];
 
 #[cfg(test)]
 mod tests {
@@ -204,6 +210,7 @@ mod tests {
             "kernel = \"6.8\"",
             "bridge_vlan_filtering",
             "netdevsim",
+            "sock_diag = \"mptcp\"",
             "tdc",
             "vm",
         ] {

@@ -27,6 +27,10 @@ pub(super) fn try_it(need: &Need) -> Result<(), String> {
             let kind = kind.clone();
             move || qdisc(&kind)
         }),
+        Need::SockDiag(name) => in_scratch({
+            let name = name.clone();
+            move || sock_diag(&name)
+        }),
         Need::Sysctl(key) => in_scratch({
             let key = key.clone();
             move || sysctl(&key)
@@ -122,6 +126,26 @@ fn genl(family: &str) -> Result<(), String> {
     generic
         .ask(&request)
         .map_err(|error| format!("the kernel has no generic netlink family {family}: {error}"))
+}
+
+/// Asks for a list of such sockets, which also loads the module. ENOENT means that nothing lists them.
+fn sock_diag(name: &str) -> Result<(), String> {
+    let protocol: u32 = match name {
+        "mptcp" => 262,
+        "tcp" => 6,
+        "udp" => 17,
+        _ => return Err(format!("no way is known to ask for {name} sockets")),
+    };
+    let mut sockets = Request::open(protocols::NETLINK_SOCK_DIAG)?;
+    // struct inet_diag_req_v2: family, protocol (one over 255 is in an attribute), nothing more, every state, any socket.
+    let mut header = vec![AF_INET, u8::try_from(protocol).unwrap_or(u8::MAX), 0, 0];
+    header.extend(u32::MAX.to_ne_bytes());
+    header.extend([0; 48]);
+    let mut attributes = Vec::new();
+    push(&mut attributes, INET_DIAG_REQ_PROTOCOL, &protocol.to_ne_bytes());
+    sockets
+        .ask(&message(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &header, &attributes))
+        .map_err(|error| format!("the kernel does not list {name} sockets: {error}"))
 }
 
 /// Makes a filtering bridge and adds a VLAN to it; kernels without VLAN filtering refuse one or the other.
@@ -230,7 +254,7 @@ impl Request {
         Ok(Self { socket })
     }
 
-    /// Sends a request with `NLM_F_ACK` and waits for its verdict.
+    /// Sends a request with `NLM_F_ACK` and waits for its verdict, or for the end of the list it asks for.
     fn ask(&mut self, request: &[u8]) -> io::Result<()> {
         self.socket.send(request, 0)?;
         loop {
@@ -238,8 +262,10 @@ impl Request {
             let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
             let code = answer.get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
             match (kind, code) {
-                (Some(NLMSG_ERROR), Some(0)) => return Ok(()),
-                (Some(NLMSG_ERROR), Some(code)) => return Err(io::Error::from_raw_os_error(-code)),
+                (Some(NLMSG_ERROR | NLMSG_DONE), Some(0)) => return Ok(()),
+                (Some(NLMSG_ERROR | NLMSG_DONE), Some(code)) => {
+                    return Err(io::Error::from_raw_os_error(-code));
+                }
                 (Some(_), _) => {}
                 (None, _) => return Err(io::Error::other("a cut answer")),
             }
@@ -289,13 +315,15 @@ fn terminated(text: &str) -> Vec<u8> {
 /// The index we give to a parent device.
 const PARENT: u32 = 70;
 
-// include/uapi/linux/{netlink,rtnetlink,if_link,if_bridge,pkt_sched,genetlink}.h
+// include/uapi/linux/{netlink,rtnetlink,if_link,if_bridge,pkt_sched,inet_diag,genetlink}.h
 const AF_BRIDGE: u8 = 7;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_DUMP: u16 = 0x300;
 const RTM_NEWLINK: u16 = 16;
 const RTM_SETLINK: u16 = 19;
 const RTM_NEWQDISC: u16 = 36;
@@ -316,6 +344,9 @@ const BRIDGE_VLAN_INFO_BRENTRY: u16 = 0x20;
 const TCA_KIND: u16 = 1;
 const TC_H_ROOT: u32 = 0xffff_ffff;
 const TC_H_INGRESS: u32 = 0xffff_fff1;
+const AF_INET: u8 = 2;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const INET_DIAG_REQ_PROTOCOL: u16 = 3;
 const GENL_ID_CTRL: u16 = 16;
 const CTRL_CMD_GETFAMILY: u8 = 3;
 const CTRL_ATTR_FAMILY_NAME: u16 = 2;

@@ -62,7 +62,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-#[nl_testkit::test(needs(tool = "ss", sysctl = "net.mptcp.enabled"), timeout = 90)]
+#[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"), timeout = 90)]
 async fn the_kernel_picks_what_ss_picks(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let everything = world.diag.sockets().list().collect_all().await?;
@@ -90,7 +90,7 @@ async fn the_kernel_picks_what_ss_picks(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn a_filter_that_nothing_matches_is_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let diag = super::world::open(&node).await?;

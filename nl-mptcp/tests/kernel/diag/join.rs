@@ -9,7 +9,7 @@ use nl_testkit::{Lab, Result};
 use super::ss;
 use super::world::{World, open};
 
-#[nl_testkit::test(needs(tool = "ss", sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn subflows_are_with_the_connection_that_ss_says_by_its_token(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     // Theirs, joined by text: the token behind the slash.
@@ -45,7 +45,7 @@ async fn subflows_are_with_the_connection_that_ss_says_by_its_token(lab: Lab) ->
     Ok(())
 }
 
-#[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn a_filter_is_about_connections_and_brings_all_their_subflows(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let [client] = &world.diag.connections().remote_port(world.joined.port()).list().await?[..] else {
@@ -74,7 +74,7 @@ async fn a_filter_is_about_connections_and_brings_all_their_subflows(lab: Lab) -
     Ok(())
 }
 
-#[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn a_connection_is_found_by_its_token_and_only_in_its_namespace(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let connections = world.diag.connections().list().await?;
@@ -91,7 +91,7 @@ async fn a_connection_is_found_by_its_token_and_only_in_its_namespace(lab: Lab) 
     Ok(())
 }
 
-#[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn a_fallback_is_shown_as_one(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let fallbacks = world.diag.connections().remote_port(world.fallback.port()).list().await?;
@@ -109,7 +109,7 @@ async fn a_fallback_is_shown_as_one(lab: Lab) -> Result {
 }
 
 /// What the two lists do not have in common stays visible.
-#[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn what_only_one_list_has_is_kept(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let sockets = world.diag.sockets().states(States::CONNECTIONS).list().collect_all().await?;

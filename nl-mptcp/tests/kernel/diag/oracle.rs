@@ -9,7 +9,7 @@ use nl_testkit::{Lab, Result, eventually};
 use super::ss::{self, Line};
 use super::world::{SENT, SOON, World};
 
-#[nl_testkit::test(needs(tool = "ss", sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn every_mptcp_socket_is_told_as_ss_tells_it(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let since = ss::version(&world.node).await;
@@ -33,7 +33,7 @@ async fn every_mptcp_socket_is_told_as_ss_tells_it(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(tool = "ss", sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn every_subflow_is_told_as_ss_tells_it(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let same = async || {
@@ -59,7 +59,7 @@ async fn every_subflow_is_told_as_ss_tells_it(lab: Lab) -> Result {
 }
 
 /// `ss` reads four bytes where the kernel sends two.
-#[nl_testkit::test(needs(tool = "ss", sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn the_length_of_a_mapping_is_two_bytes(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let same = async || {
@@ -83,7 +83,7 @@ async fn the_length_of_a_mapping_is_two_bytes(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(kernel = "6.5", sysctl = "net.mptcp.enabled"))]
+#[nl_testkit::test(needs(kernel = "6.5", sock_diag = "mptcp"))]
 async fn what_was_sent_is_counted(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let port = world.joined.port();

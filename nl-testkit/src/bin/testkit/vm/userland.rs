@@ -117,7 +117,8 @@ fn locate(unpacked: &Path, path: &str) -> Result<PathBuf> {
 const PACKAGES: &[&str] = &["busybox-static", "dash", "iproute2", "iputils-ping"];
 /// Dependencies that only installing needs.
 const UNUSED: &[&str] = &["debconf", "debianutils", "dpkg", "libc-gconv-modules-extra", "perl-base", "tar"];
-const PROGRAMS: &[&str] = &["bridge", "busybox", "dash", "devlink", "genl", "ip", "ping", "ss", "tc"];
+const PROGRAMS: &[&str] =
+    &["bridge", "busybox", "dash", "devlink", "genl", "ip", "nstat", "ping", "ss", "tc"];
 const FOLDERS: &[&str] = &["usr/bin", "usr/sbin", "bin", "sbin"];
 const LIBRARIES: &str = "lib/x86_64-linux-gnu";
 const LOADER: &str = "ld-linux-x86-64.so.2";
