@@ -4,5 +4,7 @@ mod bytes;
 mod filters;
 mod join;
 mod oracle;
+mod scale;
+mod selftest;
 pub(crate) mod ss;
 pub(crate) mod world;
