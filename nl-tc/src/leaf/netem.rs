@@ -369,7 +369,7 @@ impl Config for NetemConfig {
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let (loss, loss_correlation) = self.random_loss();
         let mut bytes = Vec::with_capacity(QOPT_LEN);
-        for word in [ticks(self.delay), self.limit, loss.0, self.gap, self.duplicate.0, ticks(self.jitter)] {
+        for word in [0, self.limit, loss.0, self.gap, self.duplicate.0, 0] {
             bytes.extend_from_slice(&word.to_ne_bytes());
         }
         let mut attrs = AttrBuf::new();
@@ -409,7 +409,8 @@ impl Config for NetemConfig {
             a.u32(TCA_NETEM_ECN, 1);
         }
         for (kind, time) in [(TCA_NETEM_LATENCY64, self.delay), (TCA_NETEM_JITTER64, self.jitter)] {
-            if of_ticks(ticks(time)) != time {
+            // The fields for ticks of 64 ns stay 0.
+            if !time.is_zero() {
                 a.u64(kind, nanos(time));
             }
         }
@@ -554,11 +555,6 @@ fn words(w: &mut AttrWriter<'_>, kind: u16, words: &[u32]) {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         w.bytes(kind, &bytes);
     }
-}
-
-/// Whole ticks, and as many as the field holds.
-fn ticks(time: Duration) -> u32 {
-    u32::try_from(time.as_nanos() / u128::from(NANOS_PER_TICK)).unwrap_or(u32::MAX)
 }
 
 fn of_ticks(ticks: u32) -> Duration {
