@@ -80,6 +80,7 @@ mod object;
 pub mod qdisc;
 #[cfg(feature = "qfq")]
 pub mod qfq;
+mod stab;
 pub mod stats;
 #[cfg(feature = "tokio")]
 mod tc;
@@ -93,6 +94,7 @@ pub use message::{
 };
 pub use nl_core::message::TcMsg;
 pub use object::TcObject;
+pub use stab::SizeTable;
 #[cfg(feature = "tokio")]
 pub use tc::{ClassEntry, Classes, FilterEntry, Filters, QdiscEntry, Qdiscs, Tc};
 pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size};

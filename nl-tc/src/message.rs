@@ -10,6 +10,7 @@ use crate::TcHandle;
 use crate::class::{self, ClassConfig};
 use crate::filter::{self, FilterConfig};
 use crate::qdisc::{self, QdiscConfig};
+use crate::stab::{SizeTable, TCA_STAB};
 use crate::stats::{Estimator, Stats};
 use crate::units::Refusal;
 
@@ -55,6 +56,7 @@ macro_rules! tca {
             nl_core::error::AttrName::new($crate::message::TCA_KIND, "TCA_KIND"),
             nl_core::error::AttrName::nest($crate::message::TCA_OPTIONS, "TCA_OPTIONS", &[$($option),*]),
             nl_core::error::AttrName::new($crate::message::TCA_RATE, "TCA_RATE"),
+            nl_core::error::AttrName::nest($crate::stab::TCA_STAB, "TCA_STAB", $crate::stab::NAMES),
             nl_core::error::AttrName::new($crate::message::TCA_INGRESS_BLOCK, "TCA_INGRESS_BLOCK"),
             nl_core::error::AttrName::new($crate::message::TCA_EGRESS_BLOCK, "TCA_EGRESS_BLOCK"),
         ]
@@ -119,6 +121,7 @@ pub(crate) struct Parts<'a> {
     pub kind: &'a str,
     pub options: Option<&'a [u8]>,
     pub estimator: Option<Estimator>,
+    pub stab: Option<SizeTable>,
     pub stats: Stats,
     /// The kind's own statistics, as bytes.
     pub app: &'a [u8],
@@ -149,6 +152,7 @@ impl<'a> Parts<'a> {
                 TCA_XSTATS => parts.app = attr.value(),
                 TCA_RATE => parts.estimator = Some(Estimator::from_wire(attr.array()?)),
                 TCA_STATS2 => modern = Some(attr),
+                TCA_STAB => parts.stab = Some(SizeTable::decode(attr.attrs())?),
                 TCA_CHAIN => parts.chain = Some(attr.u32()?),
                 TCA_HW_OFFLOAD => parts.offloaded = attr.u8()? != 0,
                 TCA_INGRESS_BLOCK => parts.ingress_block = Some(attr.u32()?),

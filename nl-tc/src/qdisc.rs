@@ -12,7 +12,7 @@ use crate::message::{
 };
 use crate::stats::{AppStats, Estimator, Stats};
 use crate::units::Refusal;
-use crate::{TcHandle, TcVerb};
+use crate::{SizeTable, TcHandle, TcVerb};
 
 kinds! {
     /// The configuration of a qdisc, by kind.
@@ -55,8 +55,6 @@ impl QdiscConfig {
 /// One qdisc, as it is read and as it is written.
 ///
 /// A qdisc is found by the place it is in: the device itself, or a class. Its name is what classes and filters use.
-///
-/// Not kept when it is read and written back: a size table (`stab`).
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -71,6 +69,8 @@ pub struct Qdisc {
     pub config: QdiscConfig,
     /// The rate estimator; only written, the kernel does not tell it.
     pub estimator: Option<Estimator>,
+    /// What packets count for (`stab`).
+    pub stab: Option<SizeTable>,
     /// The block whose filters see what comes in (`ingress_block`).
     pub ingress_block: Option<u32>,
     /// The block whose filters see what goes out (`egress_block`).
@@ -93,6 +93,7 @@ impl Qdisc {
             parent,
             config: config.into(),
             estimator: None,
+            stab: None,
             ingress_block: None,
             egress_block: None,
             offloaded: false,
@@ -121,6 +122,13 @@ impl Qdisc {
         self
     }
 
+    /// With this size table (`stab`). Only on the root.
+    #[must_use]
+    pub fn stab(mut self, table: SizeTable) -> Self {
+        self.stab = Some(table);
+        self
+    }
+
     /// Reads an `RTM_NEWQDISC` or `RTM_DELQDISC` message.
     ///
     /// # Errors
@@ -138,6 +146,7 @@ impl Qdisc {
             parent: parts.parent,
             config: QdiscConfig::decode(parts.kind, parts.options)?,
             estimator: parts.estimator,
+            stab: parts.stab,
             ingress_block: parts.ingress_block,
             egress_block: parts.egress_block,
             offloaded: parts.offloaded,
@@ -166,6 +175,9 @@ impl Qdisc {
             let mut w = request.attrs();
             if let Some(estimator) = self.estimator {
                 w.bytes(TCA_RATE, &estimator.wire());
+            }
+            if let Some(table) = &self.stab {
+                table.encode(&mut w);
             }
             self.config.encode(&mut w, verb);
             for (kind, block) in
@@ -210,6 +222,12 @@ impl Qdisc {
             })
             .or_else(|| self.config.refusal(verb))
             .or_else(|| self.estimator.filter(|_| verb.writes())?.refusal())
+            .or_else(|| match self.stab.as_ref().filter(|_| verb.writes())? {
+                _ if !parent.is_root() => {
+                    Some(format!("a size table on {parent}; the root is where one is possible").into())
+                }
+                table => table.refusal(),
+            })
     }
 }
 
@@ -218,6 +236,9 @@ impl fmt::Display for Qdisc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "qdisc dev #{}", self.index)?;
         write_place(f, self.parent, self.handle)?;
+        if let Some(table) = &self.stab {
+            write!(f, " {table}")?;
+        }
         if !self.config.is_nothing() {
             write!(f, " {}", self.config)?;
         }
@@ -255,6 +276,7 @@ impl QdiscFilter {
         let header = TcMsg {
             index: self.index.unwrap_or(0),
             handle: self.handle.unwrap_or_default().bits(),
+            parent: self.parent.unwrap_or_default().bits(),
             ..TcMsg::default()
         };
         let mut request = Request::new(RTM_GETQDISC, &PLAIN).with_header(&header);

@@ -9,7 +9,7 @@ use super::Tc;
 use crate::message::{PLAIN, RTM_GETQDISC};
 use crate::qdisc::{Qdisc, QdiscConfig, QdiscFilter};
 use crate::stats::Estimator;
-use crate::{TcHandle, TcMsg, TcVerb};
+use crate::{SizeTable, TcHandle, TcMsg, TcVerb};
 
 /// One qdisc to be added, changed, deleted or read. The verb comes last and is the only `await`.
 #[derive(Clone, Debug)]
@@ -34,6 +34,12 @@ impl<'a> QdiscEntry<'a> {
     /// With a rate estimator (`estimator`).
     pub fn estimator(mut self, estimator: Estimator) -> Self {
         self.qdisc.estimator = Some(estimator);
+        self
+    }
+
+    /// With this size table: what packets count for, on this qdisc and all below it (`stab`). Only on the root.
+    pub fn stab(mut self, table: SizeTable) -> Self {
+        self.qdisc.stab = Some(table);
         self
     }
 
@@ -188,7 +194,7 @@ impl<'a> Qdiscs<'a> {
         self
     }
 
-    /// In this place. Filtered while reading.
+    /// In this place. Filtered as by [`dev`](Self::dev).
     pub fn parent(mut self, parent: TcHandle) -> Self {
         self.filter.parent = Some(parent);
         self

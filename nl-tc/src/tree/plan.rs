@@ -226,7 +226,11 @@ impl<'a> Planner<'a> {
         handle: TcHandle,
         config: QdiscConfig,
     ) {
-        let qdisc = Qdisc::new(self.now.index, wanted.parent, config).handle(handle);
+        let mut qdisc = Qdisc::new(self.now.index, wanted.parent, config).handle(handle);
+        if verb == TcVerb::Change {
+            // A change that does not say it removes it.
+            qdisc.stab = self.there_on.get(&wanted.parent).and_then(|there| there.stab);
+        }
         self.writes.push((verb, qdisc.into()));
     }
 

@@ -46,26 +46,6 @@ impl Burst {
     }
 }
 
-impl LinkLayer {
-    pub(crate) const fn from_wire(byte: u8) -> Self {
-        match byte & 0xf {
-            0 => Self::Unaware,
-            1 => Self::Ethernet,
-            2 => Self::Atm,
-            other => Self::Other(other),
-        }
-    }
-
-    const fn wire(self) -> u8 {
-        match self {
-            Self::Unaware => 0,
-            Self::Ethernet => 1,
-            Self::Atm => 2,
-            Self::Other(byte) => byte,
-        }
-    }
-}
-
 impl Overhead {
     /// `struct tc_ratespec`, `include/uapi/linux/pkt_sched.h`.
     pub(crate) fn ratespec(self, rate: Rate) -> [u8; 12] {

@@ -8,7 +8,7 @@ use nl_tc::class::Class;
 use nl_tc::qdisc::Qdisc;
 use nl_testkit::oracle::Golden;
 
-use crate::tables::{self, DEV, Line, TICKS, verbs};
+use crate::tables::{self, DEV, Habit, Line, verbs};
 
 fn golden(name: &str) -> Golden {
     Golden::read(&fs::read_to_string(tables::golden(name)).unwrap()).unwrap()
@@ -16,14 +16,17 @@ fn golden(name: &str) -> Golden {
 
 fn check(name: &str, lines: Vec<Line>) {
     let golden = golden(name);
-    let exact = tables::is_exact(self::golden("classes").request(TICKS).unwrap());
+    let files = ["classes", "qdiscs", "verbs"].map(self::golden);
+    let sent = |command| files.iter().find_map(|file| file.request(command)).unwrap();
+    let habits = Habit::ALL.map(|(habit, command)| habit.is_in(sent(command)).then_some(habit));
+    let habits: Vec<_> = habits.into_iter().flatten().collect();
     let mut wrong = Vec::new();
     let kept: Vec<_> = lines.iter().filter(|line| line.kept).collect();
     for line in &kept {
         let ours = (line.ours)(golden.numbers[DEV]).encoded().unwrap().to_vec();
         match golden.request(&line.command) {
             Some(theirs) => {
-                let compared = line.compare(&ours, theirs, exact);
+                let compared = line.compare(&ours, theirs, &habits);
                 wrong.extend(compared.err().map(|error| format!("`{}`: {error}", line.command)));
             }
             None => wrong.push(format!(
@@ -43,6 +46,7 @@ fn check(name: &str, lines: Vec<Line>) {
 fn ours_are_the_requests_that_tc_sent() {
     check("classes", tables::class_lines());
     check("qdiscs", tables::qdisc_lines());
+    check("size_tables", tables::size_table_lines());
     check("verbs", verbs::lines().into_iter().map(|verb| verb.line).collect());
 }
 
@@ -53,7 +57,8 @@ fn what_tc_sent_is_read_as_ours_is() {
     let mut compare = |golden: &Golden, line: &Line, decode: &dyn Fn(MessageRef<'_>) -> String| {
         // Where values differ on purpose, and where `tc` says nothing at all.
         let apart = ["netem delay 1us", "tbf rate 40gbit burst 1mb limit 10mb", "1: sfq"];
-        if !line.kept || !line.cut.is_empty() || apart.iter().any(|words| line.command.ends_with(words)) {
+        let cut = line.of_habits.iter().any(|(habit, _)| *habit == Habit::CutsBursts);
+        if !line.kept || cut || apart.iter().any(|words| line.command.ends_with(words)) {
             return;
         }
         let ours = (line.ours)(golden.numbers[DEV]).encoded().unwrap().to_vec();
@@ -69,6 +74,10 @@ fn what_tc_sent_is_read_as_ours_is() {
     let qdiscs = golden("qdiscs");
     for line in tables::qdisc_lines() {
         compare(&qdiscs, &line, &|message| format!("{:?}", Qdisc::decode(message).unwrap()));
+    }
+    let size_tables = golden("size_tables");
+    for line in tables::size_table_lines() {
+        compare(&size_tables, &line, &|message| format!("{:?}", Qdisc::decode(message).unwrap()));
     }
     assert!(read > 100, "only {read} lines");
 }

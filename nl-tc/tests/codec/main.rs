@@ -22,6 +22,7 @@ mod sampler;
 mod send;
 #[cfg(feature = "serde")]
 mod serialize;
+mod stab;
 #[cfg(feature = "tokio")]
 #[path = "../tables/mod.rs"]
 #[expect(dead_code, reason = "the kernel tests have the handle send the verbs too")]

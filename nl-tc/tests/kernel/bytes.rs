@@ -10,7 +10,7 @@ use nl_testkit::oracle::{Blessing, Sent};
 use nl_testkit::{Lab, Node, Result};
 
 use crate::support::DEV;
-use crate::tables::{self, Line, TICKS, differences, verbs};
+use crate::tables::{self, Habit, Line, differences, verbs};
 
 #[nl_testkit::test(needs(tool = "tc"), timeout = 180)]
 async fn classes_have_the_bytes_of_tc(lab: Lab) -> Result {
@@ -22,6 +22,11 @@ async fn qdiscs_have_the_bytes_of_tc(lab: Lab) -> Result {
     check(&lab, "qdiscs", tables::qdisc_lines()).await
 }
 
+#[nl_testkit::test(needs(tool = "tc"), timeout = 60)]
+async fn size_tables_have_the_bytes_of_tc(lab: Lab) -> Result {
+    check(&lab, "size_tables", tables::size_table_lines()).await
+}
+
 #[nl_testkit::test(needs(tool = "tc"), timeout = 120)]
 async fn verbs_have_the_bytes_of_tc(lab: Lab) -> Result {
     check(&lab, "verbs", verbs::lines().into_iter().map(|verb| verb.line).collect()).await
@@ -30,7 +35,7 @@ async fn verbs_have_the_bytes_of_tc(lab: Lab) -> Result {
 /// Both go through the kernel, ours from the handle, and nlmon sees ours.
 #[nl_testkit::test(needs(link = "nlmon", tool = "tc"), timeout = 120)]
 async fn the_handle_sends_the_requests_of_tc(lab: Lab) -> Result {
-    let (node, exact) = device(&lab).await?;
+    let (node, habits) = device(&lab).await?;
     let tc = crate::support::open(&node).await?;
     let mut recording = node.record().await?;
     let (mut compared, mut wrong) = (0, Vec::new());
@@ -46,7 +51,7 @@ async fn the_handle_sends_the_requests_of_tc(lab: Lab) -> Result {
             wrong.push(format!("`{}`: ours is not one request: {ours:?}", line.command));
             continue;
         };
-        wrong.extend(differs(&line, &ours.message, &requests(&node, &line.command).await?, exact));
+        wrong.extend(differs(&line, &ours.message, &requests(&node, &line.command).await?, &habits));
         compared += 1;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -66,7 +71,7 @@ fn the_listed_differences_are_of_lines_there_are(_lab: Lab) {
 
 #[cfg(test)]
 async fn check(lab: &Lab, golden: &str, lines: Vec<Line>) -> Result {
-    let (node, exact) = device(lab).await?;
+    let (node, habits) = device(lab).await?;
     let index = node.index_of(DEV).await?;
     let numbers = BTreeMap::from([(DEV.to_owned(), index)]);
     let mut blessing =
@@ -74,7 +79,7 @@ async fn check(lab: &Lab, golden: &str, lines: Vec<Line>) -> Result {
     let mut wrong = Vec::new();
     for line in lines {
         let theirs = requests(&node, &line.command).await?;
-        wrong.extend(differs(&line, (line.ours)(index).encoded()?, &theirs, exact));
+        wrong.extend(differs(&line, (line.ours)(index).encoded()?, &theirs, &habits));
         for request in theirs.iter().filter(|_| line.kept) {
             blessing.add(&line.command, &request.message);
         }
@@ -85,11 +90,11 @@ async fn check(lab: &Lab, golden: &str, lines: Vec<Line>) -> Result {
 }
 
 #[cfg(test)]
-fn differs(line: &Line, ours: &[u8], theirs: &[Sent], exact: bool) -> Option<String> {
+fn differs(line: &Line, ours: &[u8], theirs: &[Sent], habits: &[Habit]) -> Option<String> {
     let [theirs] = theirs else {
         return Some(format!("`{}`: tc sent not one request: {theirs:?}", line.command));
     };
-    let mismatch = line.compare(ours, &theirs.message, exact).err()?.to_string();
+    let mismatch = line.compare(ours, &theirs.message, habits).err()?.to_string();
     // Rate tables are long, and nobody reads them.
     let told = mismatch.lines().map(|line| line.chars().take(200).collect::<String>() + "\n");
     Some(format!("`{}`: {}", line.command, told.take(70).collect::<String>()))
@@ -108,12 +113,16 @@ fn of_tc(sent: &Sent) -> bool {
     sent.protocol == 0 && (RTM_NEWQDISC..=RTM_GETTFILTER).contains(&sent.kind())
 }
 
-/// A node with a device, and whether its `tc` reckons bursts to the tick.
+/// A node with a device, and what its `tc` does as older ones do.
 #[cfg(test)]
-async fn device(lab: &Lab) -> Result<(Node, bool)> {
+async fn device(lab: &Lab) -> Result<(Node, Vec<Habit>)> {
     lab.quiet();
     let [node, _peer] = lab.wire("a", "b").await?;
-    let [sent] = &requests(&node, TICKS).await?[..] else { return Err("not one request".into()) };
-    let exact = tables::is_exact(&sent.message);
-    Ok((node, exact))
+    let mut habits = Vec::new();
+    for (habit, command) in Habit::ALL {
+        let [sent] = &requests(&node, command).await?[..] else { return Err("not one request".into()) };
+        habits.extend(habit.is_in(&sent.message).then_some(habit));
+    }
+    eprintln!("{}: {habits:?}", lab.iproute2_version().await?);
+    Ok((node, habits))
 }

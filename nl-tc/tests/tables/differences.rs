@@ -1,5 +1,9 @@
 //! Where we do not send what `tc` sends, and why. Each of these must really be there.
 
+use nl_tc::leaf::NetemConfig;
+
+use super::Habit;
+
 /// The path of a difference, and the reason.
 pub(crate) type Difference = (&'static str, &'static str);
 
@@ -29,9 +33,22 @@ fn with(always: &[Difference], line: &str) -> Vec<Difference> {
     all
 }
 
-/// Of a line, where `tc` cuts.
-pub(crate) fn of_cut_bursts(line: &str) -> Vec<Difference> {
-    listed(LINES_OF_CUT_BURSTS, line)
+/// Of a line, from a `tc` with a habit.
+pub(crate) fn of_habits(line: &str) -> Vec<(Habit, Difference)> {
+    listed(LINES_OF_CUT_BURSTS, line).into_iter().map(|difference| (Habit::CutsBursts, difference)).collect()
+}
+
+/// Of netem, from a `tc` that says ticks.
+pub(crate) fn of_netem(netem: &NetemConfig) -> Vec<(Habit, Difference)> {
+    let ticks = "nanoseconds are exact, ticks of 64 ns are not";
+    let mut all = Vec::new();
+    if !netem.delay.is_zero() {
+        all.extend([("TCA_OPTIONS.latency", ticks), ("TCA_OPTIONS/TCA_NETEM_LATENCY64", ticks)]);
+    }
+    if !netem.jitter.is_zero() {
+        all.extend([("TCA_OPTIONS.jitter", ticks), ("TCA_OPTIONS/TCA_NETEM_JITTER64", ticks)]);
+    }
+    all.into_iter().map(|difference| (Habit::SaysTicks, difference)).collect()
 }
 
 fn listed(lists: &[(&str, &[Difference])], line: &str) -> Vec<Difference> {
@@ -44,6 +61,8 @@ const TABLE: &str =
     "where the link layer is given, as it always is, the kernel has no use for the rate table";
 
 pub(crate) const NOT_MARKED: &[Difference] = &[("TCA_OPTIONS.bits", NESTED)];
+/// Of a size table.
+pub(crate) const STAB: Difference = ("TCA_STAB.bits", NESTED);
 const HTB_CLASS: &[Difference] = &[
     ("TCA_OPTIONS.bits", NESTED),
     ("TCA_OPTIONS/TCA_HTB_RTAB", TABLE),
@@ -80,7 +99,6 @@ pub(crate) const LINES: &[(&str, &[Difference])] = &[
     ),
     ("tbf rate 40gbit burst 1mb limit 10mb", &[("TCA_OPTIONS/TCA_TBF_PARMS.buffer", RECKONED_AT_32_BITS)]),
     ("sfq", &[("TCA_OPTIONS", "all is said, so that a replacement begins anew as well")]),
-    ("netem delay 1us", &[("TCA_OPTIONS/TCA_NETEM_LATENCY64", "1 µs are 15.625 ticks; tc makes it 960 ns")]),
     (
         "netem delay 10ms reorder 25% 50%",
         &[(

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use nl_core::message::{NLM_F_ACK, Request};
 use nl_tc::class::{Class, ClassConfig};
+use nl_tc::leaf::PfifoConfig;
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
-use nl_tc::{TcHandle, TcVerb};
+use nl_tc::{LinkLayer, SizeTable, TcHandle, TcVerb};
 use nl_testkit::oracle::{BytesOracle, Mismatch, Shape};
 
 use differences::Difference;
@@ -68,30 +69,59 @@ pub(crate) struct Line {
     /// Ours for an interface of this number, with the flags it is sent with.
     pub(crate) ours: Box<dyn Fn(u32) -> Request>,
     on_purpose: Vec<Difference>,
-    /// Further ones, where `tc` cuts bursts to microseconds.
-    pub(crate) cut: Vec<Difference>,
+    /// Further ones, from a `tc` that has this habit.
+    pub(crate) of_habits: Vec<(Habit, Difference)>,
     /// Whether it is kept in a golden file: rate tables are long.
     pub(crate) kept: bool,
 }
 
 impl Line {
-    /// Compares ours with what a `tc` sent that reckons bursts to the tick, or cuts them.
-    pub(crate) fn compare(&self, ours: &[u8], theirs: &[u8], exact: bool) -> Result<(), Mismatch> {
-        let oracle = BytesOracle::new(self.shape).except(&self.on_purpose);
-        let oracle = if exact { oracle } else { oracle.except(&self.cut) };
-        oracle.compare(ours, theirs)
+    /// Compares ours with what a `tc` of these habits sent.
+    pub(crate) fn compare(&self, ours: &[u8], theirs: &[u8], habits: &[Habit]) -> Result<(), Mismatch> {
+        let mut on_purpose = self.on_purpose.clone();
+        let of_habits = self.of_habits.iter().filter(|(habit, _)| habits.contains(habit));
+        on_purpose.extend(of_habits.map(|(_, difference)| *difference));
+        BytesOracle::new(self.shape).except(&on_purpose).compare(ours, theirs)
     }
 }
 
-/// Whether the `tc` that sent this for [`TICKS`] reckons bursts to the tick and does not cut them to microseconds.
-pub(crate) fn is_exact(sent: &[u8]) -> bool {
-    // 1600 bytes at 125000000 bytes per second are 200 ticks of 64 ns, and 12 µs are 187.
-    let has = |ticks: u32| {
-        let buckets = [ticks.to_ne_bytes(), ticks.to_ne_bytes()].concat();
-        sent.windows(8).any(|bytes| bytes == buckets)
-    };
-    assert!(has(200) != has(187), "`{TICKS}` has neither burst: {sent:?}");
-    has(200)
+/// What older releases of `tc` do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// Bursts are cut to microseconds.
+    CutsBursts,
+    /// Everything is asked for, and then left out while reading.
+    ListsAll,
+    /// Netem's times are said in ticks of 64 ns, and before that cut to microseconds.
+    SaysTicks,
+}
+
+impl Habit {
+    /// Each with a command it is seen in.
+    pub(crate) const ALL: [(Self, &str); 3] = [
+        (Self::CutsBursts, "tc class add dev eth0 parent 1: classid 1:10 htb rate 1gbit"),
+        (Self::ListsAll, "tc qdisc show dev eth0 handle 1:"),
+        (Self::SaysTicks, "tc qdisc add dev eth0 root handle 1: netem delay 100ms"),
+    ];
+
+    /// Whether it is seen in what that command sent, which is one of two things.
+    pub(crate) fn is_in(self, sent: &[u8]) -> bool {
+        let (with, without) = match self {
+            // 1600 bytes at 125000000 bytes per second are 200 ticks, and 12 µs are 187.
+            Self::CutsBursts => ([187_u32, 187].map(u32::to_ne_bytes), [200_u32, 200].map(u32::to_ne_bytes)),
+            // The name and the place asked for.
+            Self::ListsAll => ([[0; 4]; 2], [QDISC.bits().to_ne_bytes(), [0; 4]]),
+            // And the limit behind it.
+            Self::SaysTicks => {
+                ([1_562_500_u32, 1000].map(u32::to_ne_bytes), [0_u32, 1000].map(u32::to_ne_bytes))
+            }
+        };
+        let place = if self == Self::ListsAll { sent.get(24..32).unwrap_or_default() } else { sent };
+        let [with, without] =
+            [with, without].map(|bytes| place.windows(8).any(|window| window == bytes.as_flattened()));
+        assert!(with != without, "{self:?} is neither seen nor not: {sent:?}");
+        with
+    }
 }
 
 /// All classes, each as a command.
@@ -105,7 +135,7 @@ pub(crate) fn class_lines() -> Vec<Line> {
             command: command.trim().to_owned(),
             shape: shape::of(&kind),
             on_purpose: differences::of_class(&kind, words),
-            cut: differences::of_cut_bursts(&format!("{kind} {words}")),
+            of_habits: differences::of_habits(&format!("{kind} {words}")),
             kept: kind != "htb" || htb::KEPT.contains(&words),
             ours: Box::new(move |index| {
                 let class = Class::new(index, CLASS, config.clone()).parent(QDISC);
@@ -124,11 +154,15 @@ pub(crate) fn qdisc_lines() -> Vec<Line> {
         let kind = if kind == "hfsc" { "" } else { kind };
         let ingress = matches!(kind, "clsact" | "ingress");
         let place = if ingress { "" } else { "root handle 1: " };
+        let mut of_habits = differences::of_habits(words);
+        if let QdiscConfig::Netem(netem) = &config {
+            of_habits.extend(differences::of_netem(netem));
+        }
         Line {
             command: format!("tc qdisc add dev eth0 {place}{words}"),
             shape: shape::of(kind),
             on_purpose: differences::of_qdisc(kind, words),
-            cut: differences::of_cut_bursts(words),
+            of_habits,
             kept: kind != "tbf" || leaf::KEPT.contains(&words),
             ours: Box::new(move |index| {
                 let qdisc = match ingress {
@@ -142,6 +176,49 @@ pub(crate) fn qdisc_lines() -> Vec<Line> {
     qdiscs().into_iter().map(line).collect()
 }
 
+/// All size tables, each on a qdisc.
+pub(crate) fn size_table_lines() -> Vec<Line> {
+    let line = |(words, table): (&str, SizeTable)| Line {
+        command: format!("tc qdisc add dev eth0 root handle 1: stab {words} pfifo"),
+        shape: shape::of("pfifo"),
+        on_purpose: vec![differences::STAB],
+        of_habits: Vec::new(),
+        kept: true,
+        ours: Box::new(move |index| {
+            let qdisc = Qdisc::new(index, TcHandle::ROOT, PfifoConfig::new()).handle(QDISC).stab(table);
+            qdisc.request(TcVerb::Add).with_flags(NLM_F_ACK)
+        }),
+    };
+    size_tables().into_iter().map(line).collect()
+}
+
+/// Size tables: the words behind `stab`, and the table.
+pub(crate) fn size_tables() -> Vec<(&'static str, SizeTable)> {
+    let table = SizeTable::new();
+    let (ethernet, atm) = (table.link_layer(LinkLayer::Ethernet), table.link_layer(LinkLayer::Atm));
+    vec![
+        ("overhead 10", table.overhead(10)),
+        ("overhead -4", table.overhead(-4)),
+        ("mpu 64", table.mpu(64)),
+        ("mpu 64 overhead 24", table.mpu(64).overhead(24)),
+        ("linklayer ethernet", ethernet),
+        ("linklayer ethernet mpu 64 overhead -4 mtu 1500 tsize 128", {
+            ethernet.mpu(64).overhead(-4).mtu(1500).slots(128)
+        }),
+        ("linklayer atm", atm),
+        ("linklayer adsl overhead 10", atm.overhead(10)),
+        ("linklayer atm overhead 32 mtu 1500 tsize 128", atm.overhead(32).mtu(1500).slots(128)),
+        // Sizes in units of four bytes.
+        ("linklayer atm mtu 100000 tsize 16", atm.mtu(100_000).slots(16)),
+        ("linklayer atm mpu 96 tsize 1", atm.mpu(96).slots(1)),
+        ("mpu 1 mtu 1 tsize 1", table.mpu(1).mtu(1).slots(1)),
+        ("mpu 70000 tsize 32", table.mpu(70_000).slots(32)),
+        ("mpu 64 mtu 65536 tsize 1024", table.mpu(64).mtu(65_536).slots(1024)),
+        // A table is not made, whatever its measures.
+        ("mtu 9000 tsize 64 overhead 4", table.mtu(9000).slots(64).overhead(4)),
+    ]
+}
+
 /// The golden file of this name.
 pub(crate) fn golden(name: &str) -> String {
     format!("{}/tests/golden/{name}.hex", env!("CARGO_MANIFEST_DIR"))
@@ -150,5 +227,3 @@ pub(crate) fn golden(name: &str) -> String {
 pub(crate) const DEV: &str = "eth0";
 pub(crate) const QDISC: TcHandle = TcHandle::new(1, 0);
 pub(crate) const CLASS: TcHandle = TcHandle::new(1, 0x10);
-/// The line that tells how a `tc` reckons bursts.
-pub(crate) const TICKS: &str = "tc class add dev eth0 parent 1: classid 1:10 htb rate 1gbit";

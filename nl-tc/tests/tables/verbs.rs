@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::differences::{self, Difference, NOT_MARKED};
-use super::{CLASS, DEV, Line, QDISC, shape};
+use super::{CLASS, DEV, Habit, Line, QDISC, shape};
 use futures_util::TryStreamExt;
 use nl_core::message::{NLM_F_ACK, NLM_F_DUMP, Request};
 use nl_tc::class::{Class, ClassFilter};
@@ -18,7 +18,7 @@ use nl_tc::leaf::{Clsact, FqCodelConfig, PfifoConfig};
 use nl_tc::qdisc::{Qdisc, QdiscFilter};
 use nl_tc::qfq::QfqClassConfig;
 use nl_tc::stats::Estimator;
-use nl_tc::{Rate, Tc, TcHandle, TcVerb};
+use nl_tc::{Rate, SizeTable, Tc, TcHandle, TcVerb};
 
 pub(crate) type Sending<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -29,6 +29,12 @@ pub(crate) struct VerbLine {
 }
 
 impl VerbLine {
+    /// As it is with a `tc` that has this habit.
+    fn but(mut self, habit: Habit, difference: Difference) -> Self {
+        self.line.of_habits.push((habit, difference));
+        self
+    }
+
     fn new(
         flags: u16,
         command: &str,
@@ -47,7 +53,7 @@ impl VerbLine {
             shape: shape::of(kind),
             ours: Box::new(move |index| ours(index).with_flags(flags)),
             on_purpose,
-            cut: Vec::new(),
+            of_habits: Vec::new(),
             kept: !tables,
         };
         Self { line, handle }
@@ -91,6 +97,15 @@ fn qdiscs() -> Vec<VerbLine> {
             |index| qdisc(index, HtbConfig::new()).estimator(estimator(250, 2000)).request(TcVerb::Add),
             |tc| tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).estimator(estimator(250, 2000)).add(HtbConfig::new());
             NOT_MARKED),
+        line!("qdisc add dev eth0 root handle 1: stab overhead 10 mpu 64 htb default 20" "htb",
+            |index| {
+                qdisc(index, HtbConfig::new().default_class(0x20)).stab(stab()).request(TcVerb::Add)
+            },
+            |tc| {
+                let entry = tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).stab(stab());
+                entry.add(HtbConfig::new().default_class(0x20))
+            };
+            &[NOT_MARKED[0], differences::STAB]),
         line!("qdisc add dev eth0 ingress_block 7 egress_block 8 clsact" "clsact",
             |index| {
                 let mut qdisc = Qdisc::new(index, TcHandle::CLSACT, Clsact);
@@ -124,7 +139,8 @@ fn qdiscs() -> Vec<VerbLine> {
                 filter.parent = Some(CLASS);
                 filter.list_request()
             },
-            |tc| async { tc.qdiscs().dev(DEV).parent(CLASS).list().await?.try_collect::<Vec<_>>().await }; &[]),
+            |tc| async { tc.qdiscs().dev(DEV).parent(CLASS).list().await?.try_collect::<Vec<_>>().await }; &[])
+        .but(Habit::ListsAll, ("tcmsg.parent", FILTERED)),
         line!(list "qdisc show dev eth0 handle 1:" "",
             |index| {
                 let mut filter = on(index);
@@ -132,7 +148,8 @@ fn qdiscs() -> Vec<VerbLine> {
                 filter.list_request()
             },
             |tc| async { tc.qdiscs().dev(DEV).handle(QDISC).list().await?.try_collect::<Vec<_>>().await };
-            &[("tcmsg.handle", "a kernel from 7.2 on filters by it; tc filters what it reads")]),
+            &[])
+        .but(Habit::ListsAll, ("tcmsg.handle", FILTERED)),
     ]
 }
 
@@ -241,6 +258,10 @@ fn qdisc(index: u32, config: HtbConfig) -> Qdisc {
     Qdisc::new(index, TcHandle::ROOT, config).handle(QDISC)
 }
 
+fn stab() -> SizeTable {
+    SizeTable::new().overhead(10).mpu(64)
+}
+
 fn on(index: u32) -> QdiscFilter {
     let mut filter = QdiscFilter::default();
     filter.index = Some(index);
@@ -256,6 +277,7 @@ fn estimator(interval: u64, average: u64) -> Estimator {
 }
 
 const LEAF: TcHandle = TcHandle::new(2, 0);
+const FILTERED: &str = "a kernel from 7.2 on filters by it";
 const WHATEVER_IS_THERE: &[Difference] = &[
     ("TCA_KIND", "what is in the place goes, clsact or ingress"),
     ("tcmsg.handle", "what is in the place goes; it has no other name"),

@@ -1,0 +1,98 @@
+//! Size tables.
+
+use nl_core::message::MessageRef;
+use nl_tc::leaf::PfifoConfig;
+use nl_tc::qdisc::Qdisc;
+use nl_tc::{LinkLayer, SizeTable, TcHandle, TcVerb};
+
+use crate::{refused, sent};
+
+fn qdisc(table: SizeTable) -> Qdisc {
+    Qdisc::new(2, TcHandle::ROOT, PfifoConfig::new()).stab(table)
+}
+
+#[test]
+fn cells_are_53_bytes_for_48() {
+    let atm = SizeTable::new().link_layer(LinkLayer::Atm);
+    for (packet, cells) in [(1, 1), (48, 1), (49, 2), (96, 2), (97, 3), (100, 3), (1500, 32)] {
+        assert_eq!(atm.size(packet), Some(cells * 53), "{packet} bytes");
+        assert_eq!(atm.overhead(48).size(packet), Some((cells + 1) * 53), "{packet} bytes and 48");
+    }
+}
+
+#[test]
+fn a_table_of_slots_counts_as_the_manual_says() {
+    // tc-stab(8): 128 slots of 16 bytes, of which the last is for 2033 to 2048.
+    let table = SizeTable::new().mpu(1).mtu(1500).slots(128);
+    for (packet, size) in [(1, 16), (16, 16), (17, 32), (2033, 2048), (2048, 2048)] {
+        assert_eq!(table.size(packet), Some(size), "{packet} bytes");
+    }
+    // Two tables' worth and the rest.
+    assert_eq!(table.size(2048 + 17), Some(2048 + 32));
+}
+
+#[test]
+fn without_a_table_only_the_overhead_counts() {
+    assert_eq!(SizeTable::new().size(100), Some(100));
+    assert_eq!(SizeTable::new().overhead(24).size(100), Some(124));
+    assert_eq!(SizeTable::new().overhead(-200).size(100), Some(1));
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_the_limit() {
+    let table = SizeTable::new().mpu(64);
+    for (table, why) in [
+        (table.slots(0), "0 slots; 1 to 32748 are possible"),
+        (table.slots(32_749), "32749 slots; 1 to 32748 are possible"),
+        (table.mtu(0), "mtu 0; 1 is the least"),
+        (
+            table.mtu(1 << 30).slots(1),
+            "mtu 1073741824 in 1 slots with mpu 64: a slot of more than 2^30 bytes",
+        ),
+        (table.link_layer(LinkLayer::Other(7)), "Other(7); ethernet and ATM are possible"),
+    ] {
+        let error = refused(qdisc(table).request(TcVerb::Add));
+        assert!(error.ends_with(why), "{error}");
+        assert_eq!(table.size(100), None);
+    }
+    let on_class = Qdisc::new(2, TcHandle::new(1, 1), PfifoConfig::new()).stab(table);
+    let error = refused(on_class.request(TcVerb::Change));
+    assert!(error.ends_with("a size table on 1:1; the root is where one is possible"), "{error}");
+}
+
+#[test]
+fn what_is_read_is_what_was_written() {
+    let base = SizeTable::new();
+    for table in [
+        base.overhead(i32::MIN),
+        base.mpu(u32::MAX).mtu(1).slots(512),
+        base.mpu(9).mtu(u32::MAX).slots(32_748).overhead(-3),
+        base.link_layer(LinkLayer::Atm).mtu(9000).slots(256),
+        base.link_layer(LinkLayer::Ethernet).mpu(64).mtu(2047).slots(512),
+    ] {
+        let bytes = sent(qdisc(table).request(TcVerb::Add));
+        let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap().stab;
+        assert_eq!(read, Some(table));
+    }
+    // What is said by default is read as said.
+    let bytes = sent(qdisc(base.mpu(64)).request(TcVerb::Add));
+    let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap().stab;
+    assert_eq!(read, Some(base.mpu(64).mtu(2047).slots(512)));
+}
+
+/// The kernel tells the measures of a table and not what is in it.
+#[test]
+fn a_table_of_another_making_is_not_written_back() {
+    let mut bytes = sent(qdisc(SizeTable::new().mpu(64)).request(TcVerb::Add));
+    // cell_log 2, size_log 0, cell_align -1
+    let [one, other] = (-1_i16).to_ne_bytes();
+    let at = bytes.windows(4).position(|window| window == [2, 0, one, other]).unwrap();
+    bytes[at + 1] = 3;
+    let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap();
+    assert_eq!(read.stab.unwrap().size(100), None);
+    let error = refused(read.request(TcVerb::Replace));
+    assert!(
+        error.ends_with("a size table that was not reckoned here, whose sizes the kernel does not tell"),
+        "{error}"
+    );
+}
