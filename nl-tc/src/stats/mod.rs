@@ -29,9 +29,9 @@ const TCA_STATS_PKT64: u16 = 8;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
-    /// Bytes sent.
+    /// Bytes sent; of a QFQ class bytes taken in, those it still [holds](Self::backlog) included.
     pub bytes: u64,
-    /// Packets sent.
+    /// Packets sent; of a QFQ class packets taken in, those it still [holds](Self::queue_len) included.
     pub packets: u64,
     /// Packets held now.
     pub queue_len: u32,
