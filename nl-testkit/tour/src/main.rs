@@ -4,7 +4,9 @@
 //! machine. Each crate has a chapter; one that the running kernel cannot do says so by name.
 #![forbid(unsafe_code)]
 
+mod bars;
 mod fdb;
+mod shaping;
 mod story;
 
 use std::process::ExitCode;
@@ -19,6 +21,9 @@ const FDB: (&str, &[&str]) = (
     "The forwarding database, live (nl-bridge, nl-events)",
     &["link = \"bridge\"", "link = \"veth\"", "link = \"vxlan\"", "tool = \"bridge\""],
 );
+
+const SHAPING: (&str, &[&str]) =
+    ("Shaping, live (nl-tc)", &["link = \"veth\"", "qdisc = \"htb\"", "tool = \"tc\""]);
 
 fn main() -> ExitCode {
     match tour() {
@@ -47,6 +52,14 @@ fn tour() -> Result {
         runtime.block_on(async {
             let lab = Lab::new("tour")?;
             fdb::chapter(&lab, &mut story).await
+        })?;
+    }
+
+    let (title, needs) = SHAPING;
+    if story.chapter(title, unmet(needs)?) {
+        runtime.block_on(async {
+            let lab = Lab::new("shaping")?;
+            shaping::chapter(&lab, &mut story).await
         })?;
     }
 

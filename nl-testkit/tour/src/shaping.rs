@@ -1,0 +1,189 @@
+//! A link that two share, its shares swapped while they send, and less of it.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use nl_core::{Connection, Protocol};
+use nl_tc::filter::{IPV4, U32, U32Key};
+use nl_tc::htb::{HtbClassConfig, HtbConfig};
+use nl_tc::tree::{Plan, Tree};
+use nl_tc::{Rate, Tc, TcHandle};
+use nl_testkit::{Lab, Node, Result};
+use tokio::task::AbortHandle;
+
+use crate::bars::Bars;
+use crate::story::Story;
+
+const DEV: &str = "eth0";
+const QDISC: TcHandle = TcHandle::new(1, 0);
+const LINK: TcHandle = QDISC.class(1);
+/// Who sends: a name, a class, and the UDP port that tells its packets.
+const WHO: [(&str, TcHandle, u16); 2] = [("web", QDISC.class(0x10), 1), ("backup", QDISC.class(0x20), 2)];
+/// Each sends through so many sockets that it never runs dry on a busy machine.
+const SOCKETS: usize = 8;
+const PAYLOAD: usize = 1400;
+/// How long what takes half a second may take.
+const DEADLINE: Duration = Duration::from_secs(3);
+const FRAME: Duration = Duration::from_millis(30);
+/// What a class may send at once.
+const BURST: Duration = Duration::from_millis(30);
+
+pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
+    lab.quiet();
+    let [host, peer] = lab.wire("host", "peer").await?;
+    let address = peer.ipv4();
+    let bind = move || WHO.map(|(_, _, port)| UdpSocket::bind((address, port)));
+    // So that nothing comes back.
+    let _receivers = peer.open(bind).await.into_iter().collect::<std::io::Result<Vec<_>>>()?;
+    let tc = Tc::new(host.open(|| Connection::open(Protocol::Route)).await?);
+
+    story.step("A link of 16 Mbit/s, three quarters of it for web (tc qdisc add, tc class add):");
+    print(&tc.apply(DEV, &tree(Rate::mbit(16), Rate::mbit(12), Rate::mbit(4))).await?);
+    for (_, class, port) in WHO {
+        let to_port = U32Key { value: port.into(), mask: 0xffff, offset: 20 };
+        tc.filter(DEV, QDISC).priority(1).protocol(IPV4).add(U32::new(class, [to_port])).await?;
+    }
+    let _flood = Flood::begin(&host, address).await;
+    let shares = watch(&host, &tc, 16, 700_000).await?;
+    story.prove("web has three quarters of the packets, as iproute2 counts them", about(&shares, 0.75));
+
+    story.step("Shares swapped, while both send (tc class change):");
+    let plan = tc.apply(DEV, &tree(Rate::mbit(16), Rate::mbit(4), Rate::mbit(12))).await?;
+    print(&plan);
+    let shares = watch(&host, &tc, 16, 700_000).await?;
+    story.prove("two changes, and web has one quarter", about(&shares, 0.25) && plan.steps().len() == 2);
+
+    story.step("The link has 4 Mbit/s now:");
+    let smaller = tree(Rate::mbit(4), Rate::mbit(1), Rate::mbit(3));
+    print(&tc.apply(DEV, &smaller).await?);
+    let shares = watch(&host, &tc, 16, 200_000).await?;
+    // A fifth: bursts, which are short beside what is measured.
+    story.prove("what the link has not, nobody gets", shares.rate() <= 1.2 * 4e6);
+
+    let again = tc.apply(DEV, &smaller).await?;
+    let gone = tc.apply(DEV, &Tree::new()).await?;
+    let left = host.tc("class show dev eth0").await;
+    let removed = gone.steps().len() == 1 && left.trim().is_empty();
+    story.prove(
+        "applying the same again sends nothing; an empty tree removes all",
+        again.is_empty() && removed,
+    );
+    Ok(())
+}
+
+fn tree(link: Rate, web: Rate, backup: Rate) -> Tree {
+    // A machine that is late costs both the same part of their rates.
+    let class = |rate| HtbClassConfig::new(rate).ceil(link).burst(BURST).cburst(BURST);
+    let [(_, first, _), (_, second, _)] = WHO;
+    Tree::new()
+        .qdisc(TcHandle::ROOT, QDISC, HtbConfig::new())
+        .class(QDISC, LINK, class(link))
+        .class(LINK, first, class(web))
+        .class(LINK, second, class(backup))
+}
+
+/// In words that `tc` knows.
+fn print(plan: &Plan) {
+    for line in plan.to_string().lines() {
+        let words: Vec<&str> =
+            line.split(' ').map(|word| if word.starts_with('#') { DEV } else { word }).collect();
+        println!("     {}", words.join(" "));
+    }
+}
+
+/// Senders that have always something to send; they end with it.
+struct Flood(Vec<AbortHandle>);
+
+impl Flood {
+    async fn begin(host: &Node, to: Ipv4Addr) -> Self {
+        let begin = move || async move {
+            let ports = WHO.iter().flat_map(|(_, _, port)| [*port; SOCKETS]);
+            ports.map(|port| tokio::spawn(send(to, port)).abort_handle()).collect()
+        };
+        Self(host.run(begin).await)
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        for sender in &self.0 {
+            sender.abort();
+        }
+    }
+}
+
+/// As fast as packets leave the queue: those in it fill the socket.
+async fn send(to: Ipv4Addr, port: u16) -> std::io::Result<()> {
+    let socket = tokio::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    loop {
+        socket.send_to(&[0; PAYLOAD], (to, port)).await?;
+    }
+}
+
+/// What went through the two classes, and in which time at most.
+struct Shares {
+    bytes: [f64; 2],
+    time: Duration,
+}
+
+impl Shares {
+    fn share(&self) -> f64 {
+        let [first, second] = self.bytes;
+        first / (first + second)
+    }
+
+    /// In bits per second, at least.
+    fn rate(&self) -> f64 {
+        self.bytes.iter().sum::<f64>() * 8.0 / self.time.as_secs_f64()
+    }
+}
+
+/// Shows what goes through the classes until it is so many bytes. The bars are what we read, the answer is what iproute2
+/// reads.
+async fn watch(host: &Node, tc: &Tc, scale: u32, bytes: u64) -> Result<Shares> {
+    let shown = Instant::now();
+    let before = by_iproute2(host).await?;
+    let (first, began) = (by_us(tc).await?, Instant::now());
+    let mut bars = Bars::new(WHO.map(|(name, _, _)| name), scale);
+    loop {
+        tokio::time::sleep(FRAME).await;
+        let now = by_us(tc).await?;
+        let time = began.elapsed();
+        let mut all = 0;
+        let mut rates = [0.0; 2];
+        for ((rate, now), first) in rates.iter_mut().zip(now).zip(first) {
+            all += now - first;
+            *rate = (now - first) as f64 * 8e-6 / time.as_secs_f64();
+        }
+        let enough = all >= bytes || time > DEADLINE;
+        bars.draw(rates, enough);
+        if enough {
+            break;
+        }
+    }
+    let after = by_iproute2(host).await?;
+    let [first, second] =
+        [0, 1].map(|n| after.get(n).zip(before.get(n)).map_or(0, |(a, b)| a.saturating_sub(*b)));
+    Ok(Shares { bytes: [first as f64, second as f64], time: shown.elapsed() })
+}
+
+fn about(shares: &Shares, share: f64) -> bool {
+    (shares.share() / share - 1.0).abs() <= 0.1
+}
+
+async fn by_us(tc: &Tc) -> Result<[u64; 2]> {
+    let [(_, first, _), (_, second, _)] = WHO;
+    let class = async |handle| tc.class(DEV, handle).get().await;
+    Ok([class(first).await?.stats.bytes, class(second).await?.stats.bytes])
+}
+
+/// `class htb 1:10 …`, and in the next line `Sent 1442 bytes …`.
+async fn by_iproute2(host: &Node) -> Result<[u64; 2]> {
+    let text = host.tc("-s class show dev eth0").await;
+    let bytes = |handle: TcHandle| {
+        let mut lines = text.lines().skip_while(|line| !line.starts_with(&format!("class htb {handle} ")));
+        lines.nth(1)?.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    let [(_, first, _), (_, second, _)] = WHO;
+    bytes(first).zip(bytes(second)).map(|(a, b)| [a, b]).ok_or_else(|| format!("tc shows: {text}").into())
+}
