@@ -204,6 +204,9 @@ impl Endpoint {
         if self.id.is_initial() {
             return request.refused("an address is announced with an id, 1 to 255; 0 is the first subflow's");
         }
+        if let Some(index) = self.index.filter(|index| *index == 0 || i32::try_from(*index).is_err()) {
+            return request.refused(format!("interface index {index}; 1 to {} are possible", i32::MAX));
+        }
         match self.port {
             Some(0) => request.refused("port 0; leave the port out, or give 1 to 65535"),
             _ => request,

@@ -54,6 +54,9 @@ impl<'a> ConnectionEntry<'a> {
 
     /// Withdraws the local address of this number, and closes its subflows. Number 0 is the address of the first subflow.
     ///
+    /// The kernel has one place for what is to be said of addresses. While an announcement, or the echo of one of the peer's,
+    /// is still to be sent, it says success and the peer is not told; the counter `RmAddrTxDrop` tells (Linux 6.12).
+    ///
     /// Needs `CAP_NET_ADMIN`. Linux 5.19.
     ///
     /// # Errors

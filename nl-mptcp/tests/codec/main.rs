@@ -6,9 +6,20 @@
     reason = "a test stops where it fails"
 )]
 
+mod arbitrary;
+#[path = "../../fuzz/check.rs"]
+mod check;
+mod corpus;
 mod diag;
 #[cfg(target_endian = "little")]
 mod golden;
+mod iproute2;
+mod refusals;
+#[cfg(feature = "serde")]
+mod serialize;
+
+/// A number the family may have.
+const FAMILY: u16 = 0x20;
 
 /// Bytes from the notation of a hex dump.
 fn unhex(hex: &str) -> Vec<u8> {

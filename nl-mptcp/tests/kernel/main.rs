@@ -10,12 +10,14 @@ mod bytes;
 mod diag;
 mod endpoints;
 mod events;
+mod kernel_pm;
 mod limits;
 mod mib;
 mod refused;
 mod socket;
 mod support;
 mod sysctl;
+mod traffic;
 mod userspace;
 
 nl_testkit::main!();

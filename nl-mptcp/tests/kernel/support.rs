@@ -181,6 +181,11 @@ pub(crate) async fn next<T>(
 }
 
 impl Side {
+    /// The connection itself, for somebody else to use.
+    pub(crate) fn take(&mut self) -> TcpStream {
+        self.stream.take().unwrap()
+    }
+
     pub(crate) fn token(&self) -> Token {
         self.established.token
     }
@@ -232,18 +237,18 @@ impl Side {
     }
 }
 
-/// A counter of the namespace as the kernel prints it (`MPTcpExt` of `/proc/net/netstat`).
-async fn counter(node: &Node, name: &str) -> u64 {
+/// A counter of the namespace as the kernel prints it (`MPTcpExt` of `/proc/net/netstat`), if it has it.
+pub(crate) async fn counter(node: &Node, name: &str) -> Option<u64> {
     let text = node.command(["cat", "/proc/thread-self/net/netstat"]).await.ok();
     let mut rows = text.lines().filter(|line| line.starts_with("MPTcpExt:")).map(str::split_whitespace);
     let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
     let counters: HashMap<_, _> = names.zip(values).collect();
-    counters[name].parse().unwrap()
+    counters.get(name).map(|value| value.parse().unwrap())
 }
 
 /// Waits until a counter is at least this.
 pub(crate) async fn counted(node: &Node, name: &str, least: u64) {
-    let reached = async || (counter(node, name).await >= least).then_some(());
+    let reached = async || (counter(node, name).await? >= least).then_some(());
     eventually(SOON, reached, &format!("{name} of {} to be {least}", node.name())).await;
 }
 

@@ -1,0 +1,165 @@
+//! Every refusal, and what it says.
+
+use nl_core::message::Request;
+use nl_mptcp::Token;
+use nl_mptcp::connection::{Subflow, SubflowVerb, get_request, list_request, withdraw_request};
+use nl_mptcp::endpoint::{Endpoint, EndpointFlags, EndpointVerb};
+use nl_mptcp::limits::Limits;
+
+use crate::FAMILY;
+
+const TOKEN: Token = Token::new(0x0a1b_2c3d);
+
+fn refusal(mut request: Request) -> String {
+    let error = request.encoded().unwrap_err();
+    assert!(error.is_usage(), "{error}");
+    error.to_string()
+}
+
+fn v4() -> Endpoint {
+    Endpoint::new("192.0.2.1".parse().unwrap())
+}
+
+#[test]
+fn endpoints_the_kernel_would_refuse_or_mistake() {
+    use EndpointVerb::{Add, Change, Delete, Get};
+    for (endpoint, verb, text) in [
+        (
+            v4(),
+            Delete,
+            "delete mptcp endpoint: an endpoint is found by its id, 1 to 255: with id 0 the kernel does something else",
+        ),
+        (
+            v4(),
+            Get,
+            "get mptcp endpoint: an endpoint is found by its id, 1 to 255: with id 0 the kernel does something else",
+        ),
+        (v4().port(0), Add, "add mptcp endpoint 192.0.2.1: port 0; leave the port out, or give 1 to 65535"),
+        (
+            v4().port(0),
+            Change,
+            "change mptcp endpoint 192.0.2.1: port 0; leave the port out, or give 1 to 65535",
+        ),
+        (v4().index(0), Add, "add mptcp endpoint 192.0.2.1: interface index 0; 1 to 2147483647 are possible"),
+        (
+            v4().index(1 << 31),
+            Add,
+            "add mptcp endpoint 192.0.2.1 dev #2147483648: interface index 2147483648; 1 to 2147483647 are possible",
+        ),
+        (
+            v4().flags(EndpointFlags::IMPLICIT),
+            Add,
+            "add mptcp endpoint 192.0.2.1 implicit: the implicit flag is the kernel's to set",
+        ),
+        (
+            v4().signal().fullmesh(),
+            Add,
+            "add mptcp endpoint 192.0.2.1 signal fullmesh: signal and fullmesh exclude each other",
+        ),
+        (
+            v4().port(80),
+            Add,
+            "add mptcp endpoint 192.0.2.1 port 80: a port is announced: it takes signal, and no subflow",
+        ),
+        (
+            v4().port(80).signal().subflow(),
+            Add,
+            "add mptcp endpoint 192.0.2.1 port 80 signal subflow: a port is announced: it takes signal, and no subflow",
+        ),
+    ] {
+        assert_eq!(refusal(endpoint.request(FAMILY, verb)), text);
+    }
+}
+
+#[test]
+fn announcements_the_kernel_would_refuse() {
+    let text = refusal(v4().announce_request(FAMILY, TOKEN));
+    let expected = "announce mptcp address 192.0.2.1 id 0 signal token 0a1b2c3d: an address is announced with an id, \
+                    1 to 255; 0 is the first subflow's";
+    assert_eq!(text, expected);
+    assert!(refusal(v4().id(5).port(0).announce_request(FAMILY, TOKEN)).contains("port 0"));
+}
+
+#[test]
+fn subflows_the_kernel_would_refuse_or_mistake() {
+    use SubflowVerb::{Change, Create, Destroy};
+    let subflow = |local: &str, remote: &str| Subflow::new(local.parse().unwrap(), remote.parse().unwrap());
+    for (subflow, verb, word) in [
+        (subflow("10.0.0.1:0", "10.0.0.2:80"), Create, "id of its local address, 1 to 255"),
+        (subflow("10.0.0.1:0", "10.0.0.2:0").id(5), Create, "remote port 0"),
+        (
+            subflow("10.0.0.1:0", "[2001:db8::1]:80").id(5),
+            Create,
+            "IPv4 or IPv6 at both ends, not 10.0.0.1 to 2001:db8::1",
+        ),
+        (subflow("[::ffff:10.0.0.1]:0", "[2001:db8::1]:80").id(5), Create, "IPv4 or IPv6 at both ends"),
+        (subflow("10.0.0.1:0", "10.0.0.2:80").id(5).index(0), Create, "interface index 0"),
+        (subflow("10.0.0.1:0", "10.0.0.2:80"), Destroy, "both ports"),
+        (subflow("10.0.0.1:1", "10.0.0.2:0"), Destroy, "both ports"),
+        (subflow("10.0.0.1:1", "[2001:db8::1]:80"), Change, "IPv4 or IPv6 at both ends"),
+    ] {
+        let text = refusal(subflow.request(FAMILY, TOKEN, verb));
+        assert!(text.contains(word), "{word}: {text}");
+        assert!(
+            text.starts_with(&format!("{verb} mptcp subflow")) && text.contains("token 0a1b2c3d"),
+            "{text}"
+        );
+    }
+    // One address written in two ways is of one family.
+    let mapped = subflow("[::ffff:10.0.0.1]:0", "10.0.0.2:80").id(5);
+    assert!(mapped.request(FAMILY, TOKEN, Create).encoded().is_ok());
+}
+
+#[test]
+fn limits_that_are_none() {
+    assert!(
+        refusal(Limits::set_request(FAMILY, None, None)).starts_with("set mptcp limits: no limit is given")
+    );
+}
+
+/// What an error about each of them begins with.
+#[test]
+fn every_request_is_put_into_words() {
+    let subflow = Subflow::new("10.0.0.1:7".parse().unwrap(), "10.0.0.2:80".parse().unwrap()).id(5).backup();
+    for (request, text) in [
+        (
+            v4().id(7).index(3).subflow().request(FAMILY, EndpointVerb::Add),
+            "add mptcp endpoint 192.0.2.1 id 7 subflow dev #3",
+        ),
+        (v4().id(7).backup().request(FAMILY, EndpointVerb::Change), "change mptcp endpoint id 7 backup"),
+        (v4().id(7).request(FAMILY, EndpointVerb::Delete), "delete mptcp endpoint id 7"),
+        (v4().id(7).request(FAMILY, EndpointVerb::Get), "get mptcp endpoint id 7"),
+        (Endpoint::list_request(FAMILY), "list mptcp endpoints"),
+        (Endpoint::flush_request(FAMILY), "flush mptcp endpoints"),
+        (v4().drop_initial_request(FAMILY), "delete mptcp endpoint 192.0.2.1 id 0"),
+        (Limits::get_request(FAMILY), "get mptcp limits"),
+        (Limits::set_request(FAMILY, Some(1), Some(2)), "set mptcp limits add_addr_accepted 1 subflows 2"),
+        (
+            v4().id(5).port(80).announce_request(FAMILY, TOKEN),
+            "announce mptcp address 192.0.2.1 port 80 id 5 signal token 0a1b2c3d",
+        ),
+        (withdraw_request(FAMILY, TOKEN, 5.into()), "withdraw mptcp address id 5 token 0a1b2c3d"),
+        (get_request(FAMILY, TOKEN, 5.into()), "get mptcp address id 5 token 0a1b2c3d"),
+        (list_request(FAMILY, TOKEN), "list mptcp addresses token 0a1b2c3d"),
+        (
+            subflow.request(FAMILY, TOKEN, SubflowVerb::Create),
+            "create mptcp subflow 10.0.0.1 port 7 id 5 backup to 10.0.0.2 port 80 token 0a1b2c3d",
+        ),
+        (
+            subflow.request(FAMILY, TOKEN, SubflowVerb::Destroy),
+            "destroy mptcp subflow 10.0.0.1 port 7 to 10.0.0.2 port 80 token 0a1b2c3d",
+        ),
+        (
+            subflow.request(FAMILY, TOKEN, SubflowVerb::Change),
+            "change mptcp subflow 10.0.0.1 port 7 backup to 10.0.0.2 port 80 token 0a1b2c3d",
+        ),
+    ] {
+        let mut request = request;
+        assert!(request.encoded().is_ok(), "{text}");
+        let mut request = request.refused("no");
+        assert_eq!(
+            refusal(std::mem::replace(&mut request, Endpoint::list_request(FAMILY))),
+            format!("{text}: no")
+        );
+    }
+}

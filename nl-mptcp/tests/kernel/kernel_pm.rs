@@ -1,0 +1,111 @@
+//! What the kernel's path manager does with the endpoints and limits it was given: seen in events and in `ss`.
+
+use std::net::Ipv4Addr;
+
+use nl_mptcp::AddressId;
+use nl_mptcp::event::MptcpEvent;
+use nl_testkit::{Lab, Node, Result, eventually};
+
+use crate::support::{Net, Pair, SOON, counted, open, subflows_by_ss};
+
+/// Waits until `ss` lists this many subflows.
+async fn subflows(node: &Node, count: usize) -> Vec<(String, String)> {
+    let listed = async || Some(subflows_by_ss(node).await).filter(|ends| ends.len() == count);
+    eventually(SOON, listed, &format!("{count} subflows")).await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
+async fn a_signal_endpoint_is_announced_and_the_peer_connects_to_it(lab: Lab) -> Result {
+    let net = Net::new(&lab).await?;
+    let (client, server) = (open(&net.client).await?, open(&net.server).await?);
+    let address = Ipv4Addr::new(10, 0, 2, 2);
+    server.endpoint(address).id(9).signal().add().await?;
+    server.limits().subflows(2).set().await?;
+    client.limits().add_addr_accepted(1).subflows(2).set().await?;
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    let (announced, id) = pair.client.announced().await;
+    assert_eq!((announced.ip(), id), (address.into(), 9));
+    let made = pair.client.subflow().await;
+    assert_eq!((made.remote.ip(), made.remote_id.get()), (address.into(), 9));
+    assert!(subflows(&net.client, 2).await.iter().any(|ends| ends.1 == "10.0.2.2:5001"));
+
+    // Deleting it withdraws it, and the subflow goes.
+    server.endpoint(address).delete().await?;
+    assert_eq!(pair.client.removed().await, 9);
+    assert_eq!(pair.client.closed().await.remote, made.remote);
+    subflows(&net.client, 1).await;
+    pair.exchange()
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
+async fn subflows_are_opened_from_a_subflow_endpoint_at_once(lab: Lab) -> Result {
+    let net = Net::new(&lab).await?;
+    let (client, server) = (open(&net.client).await?, open(&net.server).await?);
+    server.limits().subflows(4).set().await?;
+    client.limits().subflows(4).set().await?;
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    // On the first wire too, for the answers to come back where it is bound to.
+    let address = Ipv4Addr::new(10, 0, 1, 11);
+    net.client.ip("address add 10.0.1.11/24 dev eth1").await;
+    // The connection is there already.
+    client.endpoint(address).id(6).dev("eth1").subflow().backup().add().await?;
+    let made = pair.client.subflow().await;
+    assert_eq!((made.local.ip(), made.local_id.get()), (address.into(), 6));
+    assert_eq!(made.index, Some(net.client.index_of("eth1").await?));
+    assert!(pair.server.subflow().await.backup);
+
+    let priority = |event: &MptcpEvent| match event {
+        MptcpEvent::SubflowPriority(event) => Some(event.backup),
+        _ => None,
+    };
+    client.endpoint(AddressId::new(6)).nobackup().change().await?;
+    assert!(!pair.server.next("a priority", priority).await);
+    client.endpoint(address).backup().change().await?;
+    assert!(pair.server.next("a priority", priority).await);
+    counted(&net.client, "MPPrioTx", 2).await;
+
+    client.endpoints().flush().await?;
+    assert_eq!(pair.client.closed().await.local, made.local);
+    subflows(&net.client, 1).await;
+    pair.exchange()
+}
+
+/// The limit holds: the connection has no further subflow, and an endpoint that wants one gets none.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
+async fn a_limit_of_no_subflows_holds(lab: Lab) -> Result {
+    let net = Net::new(&lab).await?;
+    let client = open(&net.client).await?;
+    client.limits().subflows(0).set().await?;
+    client.endpoint(Ipv4Addr::new(10, 0, 2, 1)).subflow().add().await?;
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    pair.exchange()?;
+    // With room for one it comes: so it was the limit that kept it away.
+    assert_eq!(subflows_by_ss(&net.client).await.len(), 1);
+    client.limits().subflows(1).set().await?;
+    client.endpoint(Ipv4Addr::new(10, 0, 2, 1)).delete().await?;
+    client.endpoint(Ipv4Addr::new(10, 0, 2, 1)).subflow().add().await?;
+    pair.client.subflow().await;
+    subflows(&net.client, 2).await;
+    Ok(())
+}
+
+/// Deleting id 0 is no deletion of an endpoint but the end of the first subflows from the address.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
+async fn the_first_subflow_of_an_address_is_dropped(lab: Lab) -> Result {
+    let net = Net::new(&lab).await?;
+    let (client, server) = (open(&net.client).await?, open(&net.server).await?);
+    server.limits().subflows(2).set().await?;
+    client.endpoint(Ipv4Addr::new(10, 0, 2, 1)).subflow().add().await?;
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    pair.client.subflow().await;
+    subflows(&net.client, 2).await;
+    // Nothing begins from there.
+    client.endpoint(Ipv4Addr::new(10, 0, 2, 1)).drop_initial().await?;
+    assert_eq!(subflows_by_ss(&net.client).await.len(), 2);
+    client.endpoint(Ipv4Addr::new(10, 0, 1, 1)).drop_initial().await?;
+    let closed = pair.client.closed().await;
+    assert_eq!(closed.local, pair.client.established.local);
+    assert!(subflows(&net.client, 1).await[0].0.starts_with("10.0.2.1:"));
+    assert_eq!(client.endpoints().list().await?.collect_all().await?.len(), 1);
+    pair.exchange()
+}

@@ -1,0 +1,138 @@
+//! Data goes where it was told to: 64 MiB and more through two wires, with the first cut, or kept for need.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use nl_testkit::{Lab, Node, Result, eventually};
+
+use crate::support::{Net, Pair, SOON};
+
+const MIB: usize = 1024 * 1024;
+
+/// A transfer that goes on as far as it is let.
+struct Transfer {
+    permits: mpsc::Sender<usize>,
+    done: mpsc::Receiver<()>,
+    writer: JoinHandle<std::io::Result<()>>,
+    reader: JoinHandle<std::io::Result<usize>>,
+}
+
+/// What stands at this place of the data; no two MiB are alike.
+fn pattern(mib: usize) -> Vec<u8> {
+    let mut word = u64::try_from(mib).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(MIB);
+    while bytes.len() < MIB {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        bytes.extend_from_slice(&word.to_ne_bytes());
+    }
+    bytes
+}
+
+impl Transfer {
+    fn start(mut near: TcpStream, mut far: TcpStream, mibs: usize) -> Self {
+        let (permits, permitted) = mpsc::channel();
+        let (told, done) = mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            (0..mibs).try_for_each(|mib| near.write_all(&pattern(mib)))?;
+            near.shutdown(std::net::Shutdown::Write)
+        });
+        let reader = std::thread::spawn(move || {
+            let (mut read, mut buffer) = (0, vec![0; MIB]);
+            for count in permitted {
+                for _ in 0..count {
+                    far.read_exact(&mut buffer)?;
+                    assert!(buffer == pattern(read), "MiB {read} is not what was sent");
+                    read += 1;
+                }
+                // Nobody need wait for it.
+                let _ = told.send(());
+            }
+            assert_eq!(far.read(&mut buffer)?, 0, "more than was sent");
+            Ok(read)
+        });
+        Self { permits, done, writer, reader }
+    }
+
+    /// Lets so many MiB through, and waits until they are.
+    async fn advance(&self, mibs: usize) {
+        self.permits.send(mibs).unwrap();
+        let arrived = async || self.done.try_recv().ok();
+        eventually(SOON * 6, arrived, &format!("{mibs} MiB to arrive")).await;
+    }
+
+    /// Ends it, and says how much arrived.
+    fn finish(self) -> Result<usize> {
+        drop(self.permits);
+        self.writer.join().unwrap()?;
+        Ok(self.reader.join().unwrap()?)
+    }
+}
+
+/// What the client has sent on each wire, in MiB.
+async fn sent(node: &Node) -> Result<[u64; 2]> {
+    let mib = u64::try_from(MIB)?;
+    Ok([node.counters("eth1").await?.tx_bytes / mib, node.counters("eth2").await?.tx_bytes / mib])
+}
+
+fn second() -> [SocketAddr; 2] {
+    ["10.0.2.1:0".parse().unwrap(), "10.0.2.2:5001".parse().unwrap()]
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"), timeout = 120)]
+async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    let (first, far) = (pair.client.established.local, pair.client.established.remote);
+    let transfer = Transfer::start(pair.client.take(), pair.server.take(), 128);
+    transfer.advance(8).await;
+    assert_eq!(sent(&net.client).await?[1], 0, "before there is a second subflow");
+
+    let connection = pair.client.connection();
+    connection.subflow(second()[0], second()[1]).id(7).create_established(SOON).await?;
+    transfer.advance(16).await;
+    // The sender is in the middle of it: what was not let through fills its buffers.
+    connection.subflow(first, far).destroy().await?;
+    transfer.advance(16).await;
+    let before = sent(&net.client).await?;
+    transfer.advance(88).await;
+    let after = sent(&net.client).await?;
+    assert_eq!(transfer.finish()?, 128);
+    assert!(after[1] >= before[1] + 32, "the second carried the rest: {before:?} {after:?}");
+    assert!(after[0] <= before[0] + 1, "the first carried no more: {before:?} {after:?}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"), timeout = 120)]
+async fn a_backup_carries_nothing_while_another_can(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    let (first, far) = (pair.client.established.local, pair.client.established.remote);
+    let connection = pair.client.mptcp.connection(pair.client.token());
+    let made = connection.subflow(second()[0], second()[1]).id(7).create_established(SOON).await?;
+    // Both sides say so: each sender looks at what its peer asked for, and some at what they asked for themselves.
+    connection.subflow(first, far).backup().change().await?;
+    let other = pair.server.mptcp.connection(pair.server.token());
+    other.subflow(far, first).backup().change().await?;
+    let priority = |event: &nl_mptcp::event::MptcpEvent| {
+        matches!(event, nl_mptcp::event::MptcpEvent::SubflowPriority(_)).then_some(())
+    };
+    pair.client.next("a priority", priority).await;
+    pair.server.next("a priority", priority).await;
+
+    let start = sent(&net.client).await?;
+    let transfer = Transfer::start(pair.client.take(), pair.server.take(), 64);
+    transfer.advance(32).await;
+    let middle = sent(&net.client).await?;
+    assert!(middle[0] <= start[0] + 1 && middle[1] >= start[1] + 32, "{start:?} {middle:?}");
+    // When the other is gone, it does.
+    pair.client.mptcp.connection(pair.client.token()).subflow(made.local, made.remote).destroy().await?;
+    transfer.advance(32).await;
+    let end = sent(&net.client).await?;
+    assert_eq!(transfer.finish()?, 64);
+    assert!(end[0] >= middle[0] + 24, "{start:?} {middle:?} {end:?}");
+    Ok(())
+}
