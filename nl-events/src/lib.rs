@@ -43,7 +43,7 @@
 #![deny(missing_docs)]
 
 // The examples of the read-me compile, or the documentation tests fail.
-#[cfg(all(doctest, feature = "tokio", feature = "fdb"))]
+#[cfg(all(doctest, feature = "tokio", feature = "fdb", feature = "mptcp"))]
 #[doc = include_str!("../../README.md")]
 mod readme {}
 

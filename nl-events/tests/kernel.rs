@@ -7,6 +7,8 @@
     reason = "tests panic with context"
 )]
 
+#[path = "kernel/mptcp.rs"]
+mod mptcp;
 #[path = "kernel/storm.rs"]
 mod storm;
 #[path = "kernel/watch.rs"]

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nl_mptcp::event::MptcpEvent;
 use nl_testkit::{Lab, Node, Result, eventually, within};
 
-use crate::support::{Net, Pair, SOON};
+use crate::support::{Net, Pair, SOON, listen, next};
 
 /// `ip mptcp monitor` in a node.
 struct Monitored {
@@ -186,4 +186,26 @@ async fn iproute2_is_told_the_same_of_ipv6(lab: Lab) -> Result {
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
 async fn iproute2_is_told_the_same_of_mapped_addresses(lab: Lab) -> Result {
     told_alike(&lab, "::ffff:10.0.1.1", "[::ffff:10.0.1.2]:5001", "10.0.2.1", "10.0.2.2").await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", kernel = "6.3"))]
+async fn listeners_come_and_go(lab: Lab) -> Result {
+    let net = Net::new(&lab).await?;
+    let mut events = crate::support::open(&net.server).await?.events().await?;
+    for address in ["10.0.2.2:5001", "[dead:beef:2::2]:5002"] {
+        let address: SocketAddr = address.parse()?;
+        let listener = listen(&net.server, address).await?;
+        let created = next(&mut events, "a listener", |event| match event {
+            MptcpEvent::ListenerCreated { local } => Some(*local),
+            _ => None,
+        });
+        assert_eq!(created.await, address);
+        drop(listener);
+        let closed = next(&mut events, "the end of a listener", |event| match event {
+            MptcpEvent::ListenerClosed { local } => Some(*local),
+            _ => None,
+        });
+        assert_eq!(closed.await, address);
+    }
+    Ok(())
 }

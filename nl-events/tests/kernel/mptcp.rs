@@ -1,5 +1,4 @@
 //! Events of Multipath TCP on a real kernel, in one stream with those of a bridge.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 
 use std::time::Duration;
 
@@ -10,8 +9,6 @@ use nl_events::mptcp::MptcpEvent;
 use nl_events::stream::Events;
 use nl_events::{NetworkEvent, RtnetlinkGroup};
 use nl_testkit::{Lab, Result, within};
-
-nl_testkit::main!();
 
 const SOON: Duration = Duration::from_secs(10);
 
