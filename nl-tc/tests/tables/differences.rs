@@ -87,6 +87,9 @@ const RECKONED_AT_32_BITS: &str =
 const WEIGHT: &[Difference] =
     &[("TCA_OPTIONS/TCA_QFQ_WEIGHT", "a change without one would make it 1, so it is always said")];
 
+const CORRELATIONS: &[Difference] =
+    &[("TCA_OPTIONS/TCA_NETEM_CORR", "tc sends correlations of delay, loss and duplication, all of them 0")];
+
 /// Of single lines: `KIND WORDS` of a class, the words of a qdisc.
 pub(crate) const LINES: &[(&str, &[Difference])] = &[
     ("qfq ", WEIGHT),
@@ -99,13 +102,8 @@ pub(crate) const LINES: &[(&str, &[Difference])] = &[
     ),
     ("tbf rate 40gbit burst 1mb limit 10mb", &[("TCA_OPTIONS/TCA_TBF_PARMS.buffer", RECKONED_AT_32_BITS)]),
     ("sfq", &[("TCA_OPTIONS", "all is said, so that a replacement begins anew as well")]),
-    (
-        "netem delay 10ms reorder 25% 50%",
-        &[(
-            "TCA_OPTIONS/TCA_NETEM_CORR",
-            "tc sends correlations of delay, loss and duplication, all of them 0",
-        )],
-    ),
+    ("netem corrupt 0.1% 25%", CORRELATIONS),
+    ("netem delay 10ms reorder 25% 50%", CORRELATIONS),
 ];
 
 const CUT: &str = "rounded up, so that the burst is no smaller than asked; tc cuts to microseconds";

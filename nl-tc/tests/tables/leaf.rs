@@ -99,10 +99,16 @@ pub(crate) fn sfq_red() -> Vec<QdiscLine> {
         flags: 1,
         max_probability: 0x1999_9999,
     };
-    vec![(
-        "sfq redflowlimit 100000 min 8000 max 60000 avpkt 1000 burst 20 probability 0.1 ecn headdrop",
-        SfqConfig::new().red(red).headdrop(true).into(),
-    )]
+    vec![
+        (
+            "sfq redflowlimit 100000 min 8000 max 60000 avpkt 1000 burst 20 probability 0.1 ecn headdrop",
+            SfqConfig::new().red(red).headdrop(true).into(),
+        ),
+        (
+            "sfq redflowlimit 100000 min 8000 max 60000 avpkt 1000 burst 20 probability 0.1 harddrop",
+            SfqConfig::new().red(SfqRed { flags: 2, ..red }).into(),
+        ),
+    ]
 }
 
 pub(crate) fn netem() -> Vec<QdiscLine> {
@@ -149,6 +155,30 @@ pub(crate) fn netem() -> Vec<QdiscLine> {
                 })
                 .into(),
         ),
+        // What is left out is as tc-netem(8) says.
+        (
+            "netem loss state 1%",
+            netem()
+                .loss(NetemLoss::State {
+                    p13: percent(1.0),
+                    p31: percent(99.0),
+                    p32: Probability::NEVER,
+                    p23: Probability::ALWAYS,
+                    p14: Probability::NEVER,
+                })
+                .into(),
+        ),
+        (
+            "netem loss gemodel 1% 10%",
+            netem()
+                .loss(NetemLoss::GilbertElliott {
+                    p: percent(1.0),
+                    r: percent(10.0),
+                    bad: Probability::ALWAYS,
+                    good: Probability::NEVER,
+                })
+                .into(),
+        ),
         ("netem loss 1% ecn", netem().loss(NetemLoss::random(percent(1.0))).ecn(true).into()),
         ("netem duplicate 1%", netem().duplicate(percent(1.0)).into()),
         // Alone, tc does not send the correlation.
@@ -163,6 +193,7 @@ pub(crate) fn netem() -> Vec<QdiscLine> {
                 .into(),
         ),
         ("netem corrupt 0.1%", netem().corrupt(percent(0.1)).into()),
+        ("netem corrupt 0.1% 25%", netem().corrupt(percent(0.1)).corrupt_correlation(percent(25.0)).into()),
         ("netem delay 10ms reorder 25% 50%", {
             netem().delay(ms(10)).reorder(percent(25.0)).reorder_correlation(percent(50.0)).into()
         }),

@@ -11,7 +11,7 @@ use nl_core::message::{NLM_F_ACK, NLM_F_DUMP, Request};
 use nl_tc::class::{Class, ClassFilter};
 use nl_tc::drr::DrrClassConfig;
 use nl_tc::ets::EtsClassConfig;
-use nl_tc::filter::{Filter, IPV4, Matchall, U32, list_request};
+use nl_tc::filter::{Filter, IPV4, Matchall, U32, U32Key, list_request};
 use nl_tc::hfsc::HfscClassConfig;
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::leaf::{Clsact, FqCodelConfig, PfifoConfig};
@@ -187,6 +187,12 @@ fn classes() -> Vec<VerbLine> {
                 class.parent(QDISC.class(1)).estimator(estimator(500, 2000)).request(TcVerb::Replace)
             },
             none; REPLACED),
+        line!("class change dev eth0 classid 1: hfsc ls rate 1mbit" "hfsc",
+            |index| {
+                let root = Class::new(index, QDISC, HfscClassConfig::new().link_share(Rate::mbit(1)));
+                root.request(TcVerb::Change)
+            },
+            none; NOT_MARKED),
         line!("class change dev eth0 classid 1:2 ets quantum 1500" "ets",
             |index| Class::new(index, QDISC.class(2), EtsClassConfig::new(1500)).request(TcVerb::Change),
             none; &[]),
@@ -218,6 +224,14 @@ fn filters() -> Vec<VerbLine> {
             },
             |tc| tc.filter(DEV, QDISC).priority(5).protocol(IPV4).add(U32::to([192, 0, 2, 7].into(), CLASS));
             NOT_MARKED),
+        line!("filter add dev eth0 parent 1: prio 5 protocol ip u32 match ip src 10.0.0.0/8 match ip protocol 6 0xff classid 1:10" "u32",
+            |index| {
+                let source = U32Key { value: 0x0a00_0000, mask: 0xff00_0000, offset: 12 };
+                let tcp = U32Key { value: 0x0006_0000, mask: 0x00ff_0000, offset: 8 };
+                let filter = Filter::new(index, QDISC, U32::new(CLASS, [source, tcp]));
+                filter.priority(5).protocol(IPV4).request(TcVerb::Add)
+            },
+            none; NOT_MARKED),
         line!("filter add dev eth0 parent 1: protocol ipv6 u32 match u32 0 0 flowid 1:10" "u32",
             |index| {
                 Filter::new(index, QDISC, U32::all(CLASS)).protocol(nl_tc::filter::IPV6).request(TcVerb::Add)
