@@ -13,7 +13,7 @@ use nl_tc::leaf::{BfifoConfig, FqCodelConfig, NetemConfig, NetemLoss, PfifoConfi
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
 use nl_tc::stats::{AppStats, Estimator};
-use nl_tc::{Burst, Probability, Rate, Size, TcHandle, TcVerb};
+use nl_tc::{Burst, LinkLayer, Probability, Rate, Size, SizeTable, TcHandle, TcVerb};
 
 use crate::{sent, unhex};
 
@@ -125,7 +125,10 @@ pub(crate) fn leaves() -> impl Iterator<Item = (String, Vec<u8>)> {
     ];
     let qdiscs = qdiscs.into_iter().map(|config| (config.kind().to_owned(), add_qdisc(config)));
     let filters = filters.into_iter().map(|f| (f.config.kind().to_owned(), sent(f.request(TcVerb::Add))));
-    let bytes: Vec<_> = qdiscs.chain(filters).map(|(kind, bytes)| (format!("made_{kind}"), bytes)).collect();
+    let stab = SizeTable::new().link_layer(LinkLayer::Atm).overhead(10).slots(64);
+    let stab = Qdisc::new(2, TcHandle::ROOT, PfifoConfig::new()).stab(stab).request(TcVerb::Add);
+    let made = qdiscs.chain(filters).chain([("stab".to_owned(), sent(stab))]);
+    let bytes: Vec<_> = made.map(|(kind, bytes)| (format!("made_{kind}"), bytes)).collect();
     bytes.into_iter()
 }
 

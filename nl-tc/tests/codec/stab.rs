@@ -4,6 +4,8 @@ use nl_core::message::MessageRef;
 use nl_tc::leaf::PfifoConfig;
 use nl_tc::qdisc::Qdisc;
 use nl_tc::{LinkLayer, SizeTable, TcHandle, TcVerb};
+use proptest::option;
+use proptest::prelude::*;
 
 use crate::{refused, sent};
 
@@ -78,6 +80,29 @@ fn what_is_read_is_what_was_written() {
     let bytes = sent(qdisc(base.mpu(64)).request(TcVerb::Add));
     let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap().stab;
     assert_eq!(read, Some(base.mpu(64).mtu(2047).slots(512)));
+}
+
+proptest! {
+    /// Whatever the measures: taken and read back, counting the same, or refused.
+    #[test]
+    fn any_table_is_read_back_or_refused(
+        overhead: i32,
+        mpu in prop_oneof![Just(0), 1_u32..3000, any::<u32>()],
+        mtu in option::of(prop_oneof![0_u32..3000, any::<u32>()]),
+        slots in option::of(prop_oneof![0_u32..40, 30_000_u32..40_000]),
+        atm: bool,
+        packet in 0_u32..70_000,
+    ) {
+        let layer = if atm { LinkLayer::Atm } else { LinkLayer::Unaware };
+        let mut table = SizeTable::new().overhead(overhead).mpu(mpu).link_layer(layer);
+        (table.mtu, table.slots) = (mtu, slots);
+        let mut request = qdisc(table).request(TcVerb::Add);
+        let Ok(bytes) = request.encoded() else { return Ok(()) };
+        let read = Qdisc::decode(MessageRef::parse(bytes).unwrap()).unwrap().stab.unwrap();
+        prop_assert_eq!(read.size(packet), table.size(packet));
+        let mut again = qdisc(read).request(TcVerb::Add);
+        prop_assert_eq!(again.encoded().unwrap(), bytes);
+    }
 }
 
 /// The kernel tells the measures of a table and not what is in it.
