@@ -22,14 +22,6 @@ pub fn protocol(socket: impl AsFd) -> io::Result<usize> {
     sys::option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_PROTOCOL)
 }
 
-/// Reads an option that is a C `int` and not negative.
-///
-/// # Errors
-/// What `getsockopt(2)` says: `ENOPROTOOPT` or `EOPNOTSUPP` for an option that the socket does not have.
-pub fn int(socket: impl AsFd, level: i32, option: i32) -> io::Result<usize> {
-    sys::option(socket.as_fd(), level, option)
-}
-
 /// Reads an option of `SOL_MPTCP` whose value is plain bytes into `value`, and returns how many of them the kernel filled.
 ///
 /// `value` is also read by the kernel: `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS` begin with a header that the caller fills.

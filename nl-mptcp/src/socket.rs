@@ -77,14 +77,11 @@ pub struct FullInfo {
 
 /// Whether the socket is an MPTCP socket that has not fallen back to TCP. A listener counts.
 ///
-/// Linux 5.16 (`TCP_IS_MPTCP`).
-///
 /// # Errors
-/// It is no socket, or none of MPTCP or TCP.
+/// It is no socket.
 pub fn is_mptcp(socket: impl AsFd) -> Result<bool> {
     let socket = socket.as_fd();
-    let is = sockopt::int(socket, IPPROTO_TCP, TCP_IS_MPTCP);
-    is.map(|is| is != 0).map_err(|error| Error::from(error).during(|| describe("TCP_IS_MPTCP", socket)))
+    is_still_mptcp(socket).map_err(|error| Error::from(error).during(|| describe("MPTCP_INFO", socket)))
 }
 
 /// The statistics of the connection: `MPTCP_INFO`.
@@ -243,14 +240,28 @@ fn explain(error: io::Error, socket: BorrowedFd<'_>, what: &str, since: &'static
     );
     let explained = match sockopt::protocol(socket) {
         _ if !refused => Error::from(error),
-        Ok(IPPROTO_MPTCP) => match sockopt::int(socket, IPPROTO_TCP, TCP_IS_MPTCP) {
-            Ok(0) => Error::usage("the connection fell back to TCP"),
+        Ok(IPPROTO_MPTCP) => match is_still_mptcp(socket) {
+            Ok(false) => Error::usage("the connection fell back to TCP"),
             _ => Error::unsupported(what.to_owned(), since),
         },
         Ok(protocol) => Error::usage(format!("a socket of protocol {protocol}, not of MPTCP (262)")),
         Err(_) => Error::from(error),
     };
     explained.during(|| describe(what, socket))
+}
+
+/// After a fallback the options are TCP's, which has none of these. `TCP_IS_MPTCP` says the same, but only on newer kernels.
+fn is_still_mptcp(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    if sockopt::protocol(socket)? != IPPROTO_MPTCP {
+        return Ok(false);
+    }
+    match sockopt::mptcp(socket, MPTCP_INFO, &mut [0; ROOM_FOR_INFO]) {
+        Ok(_) => Ok(true),
+        Err(error) => match error.raw_os_error().map(Errno::new) {
+            Some(Errno::EOPNOTSUPP | Errno::ENOPROTOOPT) => Ok(false),
+            _ => Err(error),
+        },
+    }
 }
 
 fn read<T>(socket: BorrowedFd<'_>, what: &str, outcome: std::result::Result<T, DecodeError>) -> Result<T> {
@@ -268,9 +279,6 @@ fn size(bytes: usize) -> u32 {
 const SHORT: DecodeError = DecodeError::Unreadable("the addresses of a subflow are cut short");
 
 const IPPROTO_MPTCP: usize = 262;
-const IPPROTO_TCP: i32 = 6;
-/// `include/uapi/linux/tcp.h`
-const TCP_IS_MPTCP: i32 = 43;
 // `include/uapi/linux/mptcp.h`
 const MPTCP_INFO: i32 = 1;
 const MPTCP_TCPINFO: i32 = 2;

@@ -3,6 +3,7 @@
 mod arbitrary;
 #[path = "../../../fuzz/diag.rs"]
 mod check;
+mod corpus;
 mod filter;
 #[cfg(target_endian = "little")]
 mod golden;
