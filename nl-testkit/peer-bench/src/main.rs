@@ -5,6 +5,7 @@ mod entry;
 mod floor;
 mod iproute2;
 mod measure;
+mod mptcp;
 mod nlink;
 #[cfg(feature = "ours")]
 mod ours;
@@ -25,7 +26,7 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..5]   rows 1 to 5, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row N]      rows 1 to 5 and 7, or one of them; 7 runs each unless told
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
 
 fn main() -> ExitCode {
@@ -86,16 +87,16 @@ impl Task {
             return Ok(Self::Build { runs: runs.unwrap_or(1) });
         }
         let plan = if quick {
-            Plan { runs: 3, entries: 2_000, streamed: 20_000 }
+            Plan { runs: 3, entries: 2_000, streamed: 20_000, sockets: 1_000 }
         } else {
-            Plan { runs: 7, entries: 20_000, streamed: 200_000 }
+            Plan { runs: 7, entries: 20_000, streamed: 200_000, sockets: 10_000 }
         };
         Ok(Self::Compare { plan: Plan { runs: runs.unwrap_or(plan.runs), ..plan }, row })
     }
 }
 
 fn compare(plan: Plan, only: Option<u8>) -> Result<()> {
-    for row in 1..=5 {
+    for row in [1, 2, 3, 4, 5, 7] {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -104,7 +105,8 @@ fn compare(plan: Plan, only: Option<u8>) -> Result<()> {
             2 => vec![rows::insert(plan)?],
             3 => vec![rows::delete(plan)?],
             4 => rows::decode_all(plan)?,
-            _ => vec![rows::stream(plan)?],
+            5 => vec![rows::stream(plan)?],
+            _ => vec![rows::list_mptcp(plan)?],
         };
         for table in tables {
             println!("{table}");

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::entry::{CAPTURED, Captured, Mac, Seen, Tally, macs};
 use crate::measure::{Cost, Kib, median, seconds};
+use crate::mptcp::{self, Connections, Tokens};
 use crate::sandbox::Bridge;
 use crate::sys::Allocations;
 use crate::table::{Table, ratio};
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) entries: u32,
     /// In the row about memory.
     pub(crate) streamed: u32,
+    /// In the row about sockets.
+    pub(crate) sockets: usize,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.
@@ -27,6 +30,7 @@ type Contestant<F> = (&'static str, F);
 type List = fn() -> Result<(Cost, Tally)>;
 type Change = fn(&[Mac]) -> Result<Cost>;
 type Decode = fn(&[u8]) -> Result<Seen>;
+type ListMptcp = fn() -> Result<(Cost, Tokens)>;
 type Stream = fn() -> Result<(Kib, Tally)>;
 
 const LIST: &[Contestant<List>] = &[
@@ -76,6 +80,13 @@ const STREAM: &[Contestant<Stream>] = &[
     ("nlink get_fdb_by_index", nlink::stream_collected),
     ("rtnetlink", rtnetlink::stream),
     ("bridge fdb show (whole process)", iproute2::stream),
+];
+
+const LIST_MPTCP: &[Contestant<ListMptcp>] = &[
+    ("raw socket (floor)", mptcp::floor),
+    #[cfg(feature = "ours")]
+    ("ours", mptcp::ours),
+    ("ss -M -i", mptcp::ss),
 ];
 
 /// 1: the table is made once, everybody reads it.
@@ -189,6 +200,23 @@ pub(crate) fn stream(plan: Plan) -> Result<Table> {
         table.row([(*name).to_owned(), ratio(peak, base), format!("{peak:.0}")]);
     }
     Ok(table)
+}
+
+/// 7: the sockets are made once, everybody lists them.
+pub(crate) fn list_mptcp(plan: Plan) -> Result<Table> {
+    let connections = Connections::open(plan.sockets)?;
+    let wanted = mptcp::floor()?.1;
+    if wanted.sockets != connections.sockets() {
+        return Err(format!("{} sockets open, {} listed", connections.sockets(), wanted.sockets).into());
+    }
+    let costs = interleave(plan.runs, LIST_MPTCP, |name, list| {
+        let (cost, seen) = list()?;
+        if seen != wanted {
+            return Err(format!("{name}: saw {seen:?}, not {wanted:?}").into());
+        }
+        Ok(cost)
+    })?;
+    Ok(cost_table(&format!("7. List {} MPTCP sockets", wanted.sockets), LIST_MPTCP, &costs))
 }
 
 /// What the fresh process of row 5 does: its peak in KiB, after the check.

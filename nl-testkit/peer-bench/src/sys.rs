@@ -25,11 +25,19 @@ pub(crate) fn cpu_of_children() -> io::Result<Duration> {
 /// A blocking rtnetlink socket with strict checking, so the kernel honours dump filters. One `read` is one
 /// datagram, one `write` is one send to the kernel.
 pub(crate) fn route_socket() -> io::Result<File> {
+    netlink_socket(libc::NETLINK_ROUTE)
+}
+
+/// The same to ask about sockets.
+pub(crate) fn diag_socket() -> io::Result<File> {
+    netlink_socket(libc::NETLINK_SOCK_DIAG)
+}
+
+fn netlink_socket(protocol: libc::c_int) -> io::Result<File> {
     const ON_LENGTH: libc::socklen_t = 4;
 
     // SAFETY: no pointers are passed.
-    let fd =
-        unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
