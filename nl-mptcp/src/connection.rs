@@ -16,7 +16,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use nl_core::message::Request;
 
@@ -245,10 +245,4 @@ fn with_token(family: u16, token: Token, command: u8) -> Request {
     let mut request = request(family, command);
     request.attrs().u32(ATTR_TOKEN, token.get());
     request
-}
-
-/// Whether two addresses are the same, however one of them is written.
-#[cfg(feature = "tokio")]
-pub(crate) fn same(a: IpAddr, b: IpAddr) -> bool {
-    a.to_canonical() == b.to_canonical()
 }

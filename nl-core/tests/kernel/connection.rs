@@ -25,6 +25,19 @@ async fn a_change_that_is_acknowledged_was_made(lab: Lab) -> Result {
     Ok(())
 }
 
+/// In the same namespace, whichever thread asks for it, and with the same time limit.
+#[nl_testkit::test(needs(link = "bridge"))]
+async fn a_sibling_is_where_the_connection_is(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    node.add_bridge("d0").await?;
+    let generic = node.open(|| Connection::builder(Protocol::Generic).timeout(SOON).open()).await?;
+    let sibling = generic.sibling(Protocol::Route)?;
+    assert_eq!((sibling.protocol(), sibling.netns()), (Protocol::Route, generic.netns()));
+    assert_eq!(sibling.link_index("d0").await?, node.index_of("d0").await?);
+    assert!(format!("{sibling:?}").contains(&format!("{SOON:?}")), "{sibling:?}");
+    Ok(())
+}
+
 #[nl_testkit::test]
 async fn an_exchange_returns_the_answer_and_the_verdict(lab: Lab) -> Result {
     let reply = route(&lab.node("a").await?).await.exchange(get_lo()).await?;

@@ -8,7 +8,7 @@ use nl_core::monitor::Monitor;
 use nl_core::{Dev, Error, Result};
 
 use super::{Mptcp, or_not_found};
-use crate::connection::{Subflow, SubflowVerb, get_request, list_request, same, withdraw_request};
+use crate::connection::{Subflow, SubflowVerb, get_request, list_request, withdraw_request};
 use crate::endpoint::{Endpoint, EndpointFlags};
 use crate::event::{MptcpEvent, SubflowEvent};
 use crate::{AddressId, Token};
@@ -329,4 +329,9 @@ impl SubflowEntry<'_> {
         let dev = self.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
         format!("{verb} mptcp subflow {}{dev} token {}", self.subflow, self.of.token)
     }
+}
+
+/// Whether two addresses are the same, however one of them is written.
+fn same(a: IpAddr, b: IpAddr) -> bool {
+    a.to_canonical() == b.to_canonical()
 }

@@ -15,6 +15,8 @@ mod diag;
 mod golden;
 mod iproute2;
 mod refusals;
+#[cfg(all(feature = "tokio", feature = "sysctl"))]
+mod send;
 #[cfg(feature = "serde")]
 mod serialize;
 

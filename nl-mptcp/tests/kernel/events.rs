@@ -147,7 +147,7 @@ async fn told_alike(lab: &Lab, from: &str, to: &str, near: &str, far: &str) -> R
         // The end has come, so all that came before is there too.
         let mut told = Vec::new();
         loop {
-            let event = crate::support::next(log, "the end", |event| Some(event.clone())).await;
+            let event = next(log, "the end", |event| Some(event.clone())).await;
             let is_end = matches!(event, MptcpEvent::Closed { .. });
             told.push(event);
             if is_end {
