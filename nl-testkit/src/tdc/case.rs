@@ -34,8 +34,8 @@ pub struct Case {
     pub count: usize,
     /// Commands afterwards.
     pub teardown: Vec<Step>,
-    /// The kernel's runner skips it.
-    pub skip: bool,
+    /// Why it is not to be run.
+    pub skip: Option<String>,
 }
 
 /// Packets that a case sends.
@@ -119,7 +119,8 @@ impl Case {
             pattern: pattern.map(str::to_owned),
             count: usize::try_from(count).map_err(|_| wrong("matchCount"))?,
             teardown: steps("teardown")?,
-            skip: value.get("skip").and_then(Value::as_str) == Some("yes"),
+            skip: (value.get("skip").and_then(Value::as_str) == Some("yes"))
+                .then(|| "the kernel's runner skips it".to_owned()),
         })
     }
 }
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!((case.setup[0].good.as_slice(), case.setup[1].good.as_slice()), (&[0][..], &[0, 2][..]));
         let [packets] = case.packets.as_slice() else { panic!("{case:?}") };
         assert_eq!((packets.device.as_str(), packets.count), ("$DEV0", 2));
-        assert_eq!((case.exit_code, case.count, case.skip), (0, 1, false));
+        assert_eq!((case.exit_code, case.count, case.skip.as_ref()), (0, 1, None));
         assert_eq!(case.pattern.as_deref(), Some("htb"));
     }
 

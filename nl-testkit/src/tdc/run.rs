@@ -79,6 +79,21 @@ impl Table {
         self.rows.iter().filter(|row| matches!(row.verdict, Verdict::LaneFails(_))).count()
     }
 
+    /// How many of each.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let too = match self.lane_fails() {
+            0 => String::new(),
+            fails => format!("{fails} failed with tc too, "),
+        };
+        format!(
+            "{} passed, {} failed, {too}{} not applicable",
+            self.passed(),
+            self.failed(),
+            self.not_applicable()
+        )
+    }
+
     /// How many could not be tried.
     #[must_use]
     pub fn not_applicable(&self) -> usize {
@@ -86,26 +101,28 @@ impl Table {
     }
 }
 
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, reason) = match &self.verdict {
+            Verdict::Failed(reason) => ("FAILED", reason.as_str()),
+            Verdict::LaneFails(reason) => ("lane", reason.as_str()),
+            Verdict::NotApplicable(reason) => ("n/a", reason.as_str()),
+            Verdict::Passed => ("passed", self.refusal.as_deref().unwrap_or_default()),
+        };
+        writeln!(f, "{}  {word:<6}  {}", self.id, self.name)?;
+        for line in reason.lines() {
+            writeln!(f, "              {line}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Row { id, name, verdict, refusal, .. } in &self.rows {
-            let (word, reason) = match verdict {
-                Verdict::Failed(reason) => ("FAILED", reason.as_str()),
-                Verdict::LaneFails(reason) => ("lane", reason.as_str()),
-                Verdict::NotApplicable(reason) => ("n/a", reason.as_str()),
-                Verdict::Passed => ("passed", refusal.as_deref().unwrap_or_default()),
-            };
-            writeln!(f, "{id}  {word:<6}  {name}")?;
-            for line in reason.lines() {
-                writeln!(f, "              {line}")?;
-            }
+        for row in &self.rows {
+            row.fmt(f)?;
         }
-        let (passed, failed) = (self.passed(), self.failed());
-        write!(f, "{passed} passed, {failed} failed, ")?;
-        if self.lane_fails() > 0 {
-            write!(f, "{} failed with tc too, ", self.lane_fails())?;
-        }
-        writeln!(f, "{} not applicable", self.not_applicable())
+        writeln!(f, "{}", self.summary())
     }
 }
 
@@ -140,7 +157,7 @@ where
     Runner { command, whole: true }.run(node, cases).await
 }
 
-/// Runs the cases that failed with the real `tc`, and marks those that fail then too.
+/// Runs the cases that failed with the real `tc`, and marks those that fail then too, or come not as far.
 ///
 /// # Errors
 ///
@@ -153,7 +170,7 @@ pub async fn control(node: &Node, cases: &[Case], table: &mut Table) -> Result {
         };
         let theirs = run(node, std::slice::from_ref(case), with_tc).await?;
         let verdict = theirs.rows.into_iter().next().map(|row| row.verdict);
-        if let Some(Verdict::Failed(theirs)) = verdict {
+        if let Some(Verdict::Failed(theirs) | Verdict::NotApplicable(theirs)) = verdict {
             row.verdict = Verdict::LaneFails(format!("with tc: {theirs}\nwithout: {ours}"));
         }
     }
@@ -342,13 +359,8 @@ async fn prepare(node: &Node, case: &Case) -> Result {
         lines.push(format!("ip link set {DUMMY} up"));
     }
     lines.extend([DEV0, DEV1].map(|name| format!("ip link set {name} up")));
-    for line in lines {
-        let output = shell(node, &line).await;
-        if !output.status.success() {
-            return Err(output.to_string().into());
-        }
-    }
-    Ok(())
+    let output = shell(node, &lines.join(" && ")).await;
+    if output.status.success() { Ok(()) } else { Err(output.to_string().into()) }
 }
 
 /// Takes every device away, and with them their qdiscs, classes and filters.
@@ -375,8 +387,8 @@ async fn shell(node: &Node, line: &str) -> Output {
 
 /// Why a case cannot be tried here.
 fn unmet(case: &Case) -> Option<String> {
-    if case.skip {
-        return Some("the kernel's runner skips it".to_owned());
+    if case.skip.is_some() {
+        return case.skip.clone();
     }
     if case.pattern.is_none() && case.json.is_none() {
         return Some("it does not say what must be shown".to_owned());
