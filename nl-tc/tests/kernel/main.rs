@@ -15,6 +15,7 @@ mod table_qdiscs;
 #[cfg(test)]
 #[path = "../tables/mod.rs"]
 mod tables;
+mod tdc;
 mod traffic;
 mod tree;
 mod verbs;

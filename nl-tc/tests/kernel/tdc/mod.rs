@@ -1,0 +1,134 @@
+//! The kernel's own test cases of traffic control (`tools/testing/selftests/tc-testing`), with this crate in place of `tc`.
+//!
+//! What comes before and after the command under test, and what shows the outcome, is the real `tc`. Where the command under
+//! test is none of those the crate has, such as `ping`, it carries out those before it. What is expected of which case
+//! is in [`expected`]; what came of it, in `README.md`.
+
+mod command;
+mod expected;
+mod kinds;
+mod words;
+
+use std::fmt::Write as _;
+use std::fs;
+
+use nl_tc::Tc;
+use nl_testkit::tdc::{self, Case, Table, Verdict};
+use nl_testkit::{Lab, Need, Node, Result};
+
+use self::command::carry_out;
+use self::expected::{Expected, Outcome};
+use super::support::open;
+
+macro_rules! files {
+    ($($name:ident $file:literal $seconds:literal $($need:literal)+;)+) => {$(
+        #[nl_testkit::test(needs(tdc, tool = "tc", link = "veth", $(qdisc = $need),+), timeout = $seconds)]
+        async fn $name(lab: Lab) -> Result {
+            try_file(&lab, $file).await
+        }
+    )+};
+}
+
+files! {
+    cases_of_drr "qdiscs/drr.json" 60 "drr";
+    cases_of_ets "qdiscs/ets.json" 120 "ets";
+    cases_of_hfsc "qdiscs/hfsc.json" 60 "hfsc";
+    cases_of_htb "qdiscs/htb.json" 60 "htb";
+    cases_of_qfq "qdiscs/qfq.json" 60 "qfq";
+}
+
+#[cfg(test)]
+async fn try_file(lab: &Lab, file: &str) -> Result {
+    let cases = tdc::cached(file)?.ok_or_else(|| format!("{file} is not in the cache"))?;
+    let node = lab.node("tcut").await?;
+    let tc = open(&node).await?;
+    let lane = Lane::this(&node).await?;
+    eprintln!("{file}, {}:", lane.about);
+    let mut all = Table::default();
+    for case in cases {
+        let table = try_case(&node, &tc, &case).await?;
+        eprint!("{}", table.rows.iter().map(ToString::to_string).collect::<String>());
+        all.rows.extend(table.rows);
+    }
+    eprintln!("{file}, {}: {}", lane.about, all.summary());
+    let wrong = compare(&all, &lane);
+    assert!(wrong.is_empty(), "{file}, {}:\n{wrong}", lane.about);
+    Ok(())
+}
+
+#[cfg(test)]
+async fn try_case(node: &Node, tc: &Tc, case: &Case) -> Result<Table> {
+    let one = std::slice::from_ref(case);
+    let mut table = match is_change(case) {
+        true => tdc::run(node, one, |_, command| carry_out(tc, command)).await?,
+        false => Table::default(),
+    };
+    // Of a command under test that the crate has no words for, what comes before it is left.
+    if table.rows.len() == table.not_applicable() {
+        table = tdc::run_whole(node, one, |_, command| carry_out(tc, command)).await?;
+    }
+    for row in &mut table.rows {
+        if let Verdict::Failed(reason) = &row.verdict
+            && expected::is_declined(&row.id, reason)
+        {
+            row.verdict = Verdict::NotApplicable(format!("nl-tc does not do this: {reason}"));
+        }
+    }
+    tdc::control(node, one, &mut table).await?;
+    Ok(table)
+}
+
+/// Whether the command under test is `tc` changing something.
+#[cfg(test)]
+fn is_change(case: &Case) -> bool {
+    let mut words = case.command.split_whitespace();
+    let verbs = ["add", "change", "replace", "del"];
+    words.next() == Some("$TC") && words.nth(1).is_some_and(|verb| verbs.contains(&verb))
+}
+
+/// Where the cases run.
+#[derive(Debug)]
+struct Lane {
+    about: String,
+    /// Which of the kernels all is known about; `None` for another one, where what is there is not known before.
+    number: Option<&'static str>,
+}
+
+impl Lane {
+    #[cfg(test)]
+    async fn this(node: &Node) -> Result<Self> {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+        let version = node.command(["tc", "-V"]).await.ok();
+        let number = KERNELS.iter().copied().find(|number| release.starts_with(&format!("{number}.")));
+        Ok(Self {
+            about: format!("Linux {}, {}", release.trim(), version.trim()),
+            number: number.filter(|_| Need::Vm.probe().is_ok()),
+        })
+    }
+}
+
+const KERNELS: &[&str] = &["6.1", "6.12", "7"];
+
+/// What is not as expected, for people.
+fn compare(table: &Table, lane: &Lane) -> String {
+    let mut wrong = String::new();
+    for row in &table.rows {
+        let (outcome, reason) = match &row.verdict {
+            Verdict::Passed => (Outcome::Passes, ""),
+            Verdict::NotApplicable(reason) => (Outcome::NotApplicable, reason.as_str()),
+            Verdict::LaneFails(reason) => (Outcome::FailsWithTc, reason.as_str()),
+            Verdict::Failed(reason) => {
+                let _ = writeln!(wrong, "{} failed: {reason}", row.id);
+                continue;
+            }
+            _ => continue,
+        };
+        let Some(kernel) = lane.number else { continue };
+        let Expected { outcome: wanted, reason: why } = expected::of(&row.id, kernel);
+        if outcome != wanted || !reason.contains(why) {
+            let _ =
+                writeln!(wrong, "{}: {outcome:?} ({reason}), where {wanted:?} ({why}) is expected", row.id);
+        }
+    }
+    wrong
+}

@@ -1,0 +1,102 @@
+//! Taking a command line of `tc` apart, with the types of the crate where it has them.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use nl_core::{Error, error::ErrorKind};
+use nl_testkit::tdc::Ran;
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The crate has no such thing.
+    NotOurs(String),
+    /// A type of the crate does not hold it.
+    NoValue(String),
+    /// The crate or the kernel refused it, or it went wrong otherwise.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Stop {
+    /// A connection that is lost is no refusal.
+    pub(super) fn ran(self) -> Ran {
+        match self {
+            Self::NotOurs(why) => Ran::NotApplicable(why),
+            Self::NoValue(why) => Ran::Refused(format!("before the kernel: {why}")),
+            Self::Failed(error) => match error.kind() {
+                ErrorKind::Usage(_) => Ran::Refused(format!("before the kernel: {error}")),
+                ErrorKind::Kernel(_) | ErrorKind::Unsupported { .. } => {
+                    Ran::Refused(format!("by the kernel: {error}"))
+                }
+                _ => Ran::Exit(-1, error.to_string()),
+            },
+        }
+    }
+}
+
+/// The words that are left.
+#[derive(Clone, Debug)]
+pub(super) struct Words<'a>(std::vec::IntoIter<&'a str>);
+
+impl<'a> Words<'a> {
+    pub(super) fn new(words: Vec<&'a str>) -> Self {
+        Self(words.into_iter())
+    }
+
+    pub(super) fn next(&mut self) -> Option<&'a str> {
+        self.0.next()
+    }
+
+    pub(super) fn peek(&self) -> Option<&'a str> {
+        self.0.as_slice().first().copied()
+    }
+
+    fn value(&mut self, of: &str) -> Result<&'a str, Stop> {
+        self.next().ok_or_else(|| Stop::NoValue(format!("{of} without a value")))
+    }
+
+    /// The word behind `of`, as a type that reads `tc`'s words or numbers.
+    pub(super) fn parse<T: FromStr<Err: Display>>(&mut self, of: &str) -> Result<T, Stop> {
+        let text = self.value(of)?;
+        text.parse().map_err(|error| Stop::NoValue(format!("{of} {text}: {error}")))
+    }
+
+    /// A minor number, hexadecimal.
+    pub(super) fn minor(&mut self, of: &str) -> Result<u16, Stop> {
+        let text = self.value(of)?;
+        u16::from_str_radix(text, 16).map_err(|error| Stop::NoValue(format!("{of} {text}: {error}")))
+    }
+
+    /// A time; a number without a unit is in microseconds.
+    pub(super) fn time(&mut self, of: &str) -> Result<Duration, Stop> {
+        let text = self.value(of)?;
+        let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(end);
+        let seconds = match unit {
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "" | "us" => 1e-6,
+            "ns" => 1e-9,
+            _ => return Err(Stop::NoValue(format!("{of} {text}"))),
+        };
+        let number: f64 = number.parse().map_err(|error| Stop::NoValue(format!("{of} {text}: {error}")))?;
+        Duration::try_from_secs_f64(number * seconds)
+            .map_err(|error| Stop::NoValue(format!("{of} {text}: {error}")))
+    }
+
+    /// Decimal numbers until another word comes.
+    pub(super) fn numbers<T: FromStr<Err: Display>>(&mut self, of: &str) -> Result<Vec<T>, Stop> {
+        let mut numbers = Vec::new();
+        while self.peek().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit())) {
+            numbers.push(self.parse(of)?);
+        }
+        Ok(numbers)
+    }
+}
