@@ -96,6 +96,9 @@ impl Tc {
     /// # }
     /// ```
     ///
+    /// For each class that is made or deleted the kernel looks at all others of its qdisc. So it gets slower the more there are:
+    /// 10,000 HTB classes took a kernel six seconds of its own, for whatever program, 2,000 a fifth of one. Changes do not.
+    ///
     /// See [`nl_core::batch`]. Devices are given by index here, and what the verbs of a [`ClassEntry`] look up first is not looked
     /// up: that the qdisc is of the class's kind, and that the parent of an HTB class is there.
     pub fn batch<I, O>(&self, changes: I) -> Batch<impl Iterator<Item = Request> + use<I, O>>

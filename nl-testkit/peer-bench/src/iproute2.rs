@@ -4,7 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
 use crate::Result;
@@ -99,17 +99,21 @@ fn batch(verb: &str, how: &str, macs: &[Mac]) -> Result<Cost> {
         writeln!(commands, "fdb {verb} {mac} dev {} {how}", PORT)?;
     }
     let file = Scratch::new("batch", &commands)?;
-    measure::child(Command::new("bridge").args(["-batch", "-"]).stdin(File::open(&file.0)?))
+    measure::child(Command::new("bridge").args(["-batch", "-"]).stdin(File::open(file.path())?))
 }
 
 /// A file that is removed on drop.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(name: &str, content: &str) -> Result<Self> {
+    pub(crate) fn new(name: &str, content: &str) -> Result<Self> {
         let file = Self(env::temp_dir().join(format!("peer-bench-{}-{name}", process::id())));
         fs::write(&file.0, content)?;
         Ok(file)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

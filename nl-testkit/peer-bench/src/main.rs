@@ -1,11 +1,14 @@
-//! How fast this project is beside the other ways to program the bridge over netlink. See README.md.
+//! How fast this project is beside the other ways to program the bridge and traffic control over
+//! netlink. See README.md.
 
+mod classes;
 mod clean_build;
 mod entry;
 mod floor;
 mod iproute2;
 mod measure;
 mod mptcp;
+mod netlink;
 mod nlink;
 #[cfg(feature = "ours")]
 mod ours;
@@ -21,12 +24,14 @@ use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::classes::Kind;
 use crate::rows::Plan;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row N]      rows 1 to 5 and 7, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..11]  all rows but 6, or one of them; 7 runs each unless told
+       peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
 
 fn main() -> ExitCode {
@@ -74,11 +79,14 @@ impl Task {
             let entries = words.next().ok_or(USAGE)?.parse()?;
             return Ok(Self::Stream { contestant, entries });
         }
-        let (mut runs, mut quick, mut row) = (None, false, None);
+        let (mut runs, mut quick, mut row, mut classes) = (None, false, None, None);
         while let Some(word) = words.next() {
             match word {
                 "--runs" => runs = Some(words.next().ok_or(USAGE)?.parse::<usize>()?.max(1)),
                 "--quick" if !build => quick = true,
+                "--classes" if !build => {
+                    classes = Some(words.next().ok_or(USAGE)?.parse::<u16>()?.clamp(2, 10_000))
+                }
                 "--row" if !build => row = Some(words.next().ok_or(USAGE)?.parse()?),
                 _ => return Err(USAGE.into()),
             }
@@ -87,16 +95,17 @@ impl Task {
             return Ok(Self::Build { runs: runs.unwrap_or(1) });
         }
         let plan = if quick {
-            Plan { runs: 3, entries: 2_000, streamed: 20_000, sockets: 1_000 }
+            Plan { runs: 3, entries: 2_000, streamed: 20_000, sockets: 1_000, classes: 200 }
         } else {
-            Plan { runs: 7, entries: 20_000, streamed: 200_000, sockets: 10_000 }
+            Plan { runs: 7, entries: 20_000, streamed: 200_000, sockets: 10_000, classes: 2_000 }
         };
-        Ok(Self::Compare { plan: Plan { runs: runs.unwrap_or(plan.runs), ..plan }, row })
+        let classes = classes.unwrap_or(plan.classes);
+        Ok(Self::Compare { plan: Plan { runs: runs.unwrap_or(plan.runs), classes, ..plan }, row })
     }
 }
 
 fn compare(plan: Plan, only: Option<u8>) -> Result<()> {
-    for row in [1, 2, 3, 4, 5, 7] {
+    for row in (1..=11).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -106,7 +115,14 @@ fn compare(plan: Plan, only: Option<u8>) -> Result<()> {
             3 => vec![rows::delete(plan)?],
             4 => rows::decode_all(plan)?,
             5 => vec![rows::stream(plan)?],
-            _ => vec![rows::list_mptcp(plan)?],
+            7 => vec![rows::list_mptcp(plan)?],
+            _ => {
+                let mut tables = Vec::new();
+                for kind in [Kind::Htb, Kind::Hfsc] {
+                    tables.extend(classes::row(plan, row, kind)?);
+                }
+                tables
+            }
         };
         for table in tables {
             println!("{table}");

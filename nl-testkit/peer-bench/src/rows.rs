@@ -23,10 +23,12 @@ pub(crate) struct Plan {
     pub(crate) streamed: u32,
     /// In the row about sockets.
     pub(crate) sockets: usize,
+    /// Of HTB, and half as many of HFSC, in the rows about classes.
+    pub(crate) classes: u16,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.
-type Contestant<F> = (&'static str, F);
+pub(crate) type Contestant<F> = (&'static str, F);
 type List = fn() -> Result<(Cost, Tally)>;
 type Change = fn(&[Mac]) -> Result<Cost>;
 type Decode = fn(&[u8]) -> Result<Seen>;
@@ -228,7 +230,7 @@ pub(crate) fn stream_once(name: &str, entries: u32) -> Result<Kib> {
 }
 
 /// One round that does not count, then A B C … A B C …; the samples of each contestant together.
-fn interleave<F: Copy, S>(
+pub(crate) fn interleave<F: Copy, S>(
     runs: usize,
     contestants: &[Contestant<F>],
     mut run: impl FnMut(&'static str, F) -> Result<S>,
@@ -245,7 +247,7 @@ fn interleave<F: Copy, S>(
     Ok(samples)
 }
 
-fn cost_table<F>(title: &str, contestants: &[Contestant<F>], costs: &[Vec<Cost>]) -> Table {
+pub(crate) fn cost_table<F>(title: &str, contestants: &[Contestant<F>], costs: &[Vec<Cost>]) -> Table {
     let medians: Vec<(f64, f64)> = costs
         .iter()
         .map(|costs| (median(seconds(|cost| cost.cpu, costs)), median(seconds(|cost| cost.wall, costs))))
