@@ -5,6 +5,7 @@ mod bytes;
 mod errors;
 mod listing;
 mod oracle;
+mod scale;
 mod size_table;
 mod statistics;
 mod support;
