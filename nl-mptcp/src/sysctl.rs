@@ -156,21 +156,21 @@ impl Sysctl {
     /// Chooses the path manager of sockets made from now on, whatever this kernel calls the switch.
     ///
     /// # Errors
-    /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` for one there is not.
+    /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` or `ENOENT` for one there is not.
     pub fn set_path_manager(&self, manager: &PathManager) -> Result<()> {
-        match self.try_write("path_manager", &manager.to_string()) {
-            Err(error) if is_absent(&error) => {
-                let number = match manager {
-                    PathManager::Kernel => "0",
-                    PathManager::Other(number) => number,
-                    PathManager::Userspace => "1",
-                };
-                self.write("pm_type", number, "Linux 5.19")
-            }
-            outcome => {
-                outcome.map_err(|error| error.during(|| write_of("path_manager", &manager.to_string())))
-            }
+        // One that is missing may be `ENOENT`, as a missing switch is, so the switch is looked for first.
+        if self.text("path_manager")?.is_some() {
+            let name = manager.to_string();
+            return self
+                .try_write("path_manager", &name)
+                .map_err(|e| e.during(|| write_of("path_manager", &name)));
         }
+        let number = match manager {
+            PathManager::Kernel => "0",
+            PathManager::Other(number) => number,
+            PathManager::Userspace => "1",
+        };
+        self.write("pm_type", number, "Linux 5.19")
     }
 
     /// Chooses the scheduler of sockets made from now on.

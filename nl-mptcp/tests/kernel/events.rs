@@ -101,6 +101,9 @@ fn ours(event: &MptcpEvent) -> BTreeMap<String, String> {
             ends(None, Some(e.remote));
             put("remid", e.remote_id.to_string());
         }
+        MptcpEvent::ListenerCreated { local } | MptcpEvent::ListenerClosed { local } => {
+            ends(Some(*local), None)
+        }
         MptcpEvent::Removed { remote_id, .. } => put("remid", remote_id.to_string()),
         _ => {}
     }
