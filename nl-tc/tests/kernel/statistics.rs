@@ -124,6 +124,64 @@ async fn rates_survive_a_class_that_is_made_anew(lab: Lab) -> Result {
     Ok(())
 }
 
+/// Bytes and packets that a class sent, in the words of `tc`.
+async fn shown(node: &Node, class: TcHandle) -> Option<(u64, u64)> {
+    let text = node.tc(&format!("-s class show dev eth0 classid {class}")).await;
+    let mut words = text.split_once("Sent ")?.1.split_whitespace();
+    Some((words.next()?.parse().ok()?, words.nth(1)?.parse().ok()?))
+}
+
+/// A new class that counted more than the old one had looks like the old one; a list in which it was missing tells.
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn a_class_that_was_not_listed_in_between_is_another_one(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    let other = QDISC.class(0x20);
+    let mut sampler = Sampler::new();
+    let mut sample = async || {
+        let classes = tc.classes(DEV).list().await.unwrap().collect_all().await.unwrap();
+        let mut rates =
+            sampler.sample_all(Instant::now(), classes.iter().map(|class| (class.handle, &class.stats)));
+        rates.sort_by_key(|(class, _)| *class);
+        rates
+    };
+    for class in [CLASS, other] {
+        tc.class(DEV, class).add(mbit(100)).await?;
+    }
+    direct(&tc).await?;
+    send(&node, 10).await?;
+    sent(&tc, 10).await;
+    assert_eq!(sample().await, []);
+
+    // With a qdisc on it, or changed, it is the same class.
+    tc.qdisc(DEV, CLASS).add(PfifoConfig::new().limit(50)).await?;
+    tc.class(DEV, CLASS).change(mbit(200)).await?;
+    let before = shown(&node, CLASS).await.unwrap();
+    send(&node, 5).await?;
+    sent(&tc, before.1 + 5).await;
+    let after = shown(&node, CLASS).await.unwrap();
+    let rates = sample().await;
+    assert_eq!(rates.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [CLASS, other]);
+    assert_eq!((rates[0].1.bytes, rates[0].1.packets), (after.0 - before.0, after.1 - before.1));
+    assert!(rates.iter().all(|(_, rates)| !rates.restarted), "{rates:?}");
+
+    tc.filter(DEV, QDISC).priority(1).delete().await?;
+    tc.class(DEV, CLASS).delete().await?;
+    assert_eq!(sample().await.len(), 1);
+    tc.class(DEV, CLASS).add(mbit(100)).await?;
+    direct(&tc).await?;
+    send(&node, 40).await?;
+    sent(&tc, 40).await;
+    assert!(shown(&node, CLASS).await.unwrap().1 > after.1);
+    let rates = sample().await;
+    assert_eq!(rates.iter().map(|(class, rates)| (*class, rates.packets)).collect::<Vec<_>>(), [(other, 0)]);
+    send(&node, 3).await?;
+    let now = sent(&tc, 43).await;
+    let rates = sample().await;
+    assert_eq!((rates[0].0, rates[0].1.restarted), (CLASS, false));
+    assert_eq!(Some((now.stats.bytes, now.stats.packets)), shown(&node, CLASS).await);
+    Ok(())
+}
+
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"))]
 async fn an_hfsc_class_counts_its_work(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
