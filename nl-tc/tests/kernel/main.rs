@@ -5,6 +5,8 @@ mod bytes;
 mod errors;
 mod listing;
 mod oracle;
+#[cfg(test)]
+mod random_trees;
 mod scale;
 mod size_table;
 mod statistics;
@@ -19,6 +21,10 @@ mod tables;
 mod tdc;
 mod traffic;
 mod tree;
+#[cfg(test)]
+mod tree_traffic;
 mod verbs;
+#[cfg(test)]
+mod wish;
 
 nl_testkit::main!();
