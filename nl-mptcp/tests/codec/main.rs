@@ -14,6 +14,8 @@ mod diag;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
+#[cfg(feature = "tokio")]
+mod old_kernels;
 mod refusals;
 #[cfg(all(feature = "tokio", feature = "sysctl"))]
 mod send;

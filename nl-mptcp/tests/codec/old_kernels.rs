@@ -1,0 +1,160 @@
+//! Kernels that are older than the machine at hand, or without Multipath TCP, or do not let one: played, as a test that runs on
+//! one kernel cannot see the others.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+
+use nl_core::{Connection, Protocol};
+use nl_mptcp::Mptcp;
+use nl_testkit::fault::{Answer, Conversation, Peer};
+
+use crate::unhex;
+
+const NLCTRL: u16 = 0x10;
+const NUMBER: u16 = 0x1c;
+const EPERM: i32 = 1;
+const ENOENT: i32 = 2;
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 2);
+/// 10.0.1.2 id 7 subflow backup, in the family `NUMBER`.
+const ENDPOINT: &str =
+    "030100002c0001800600010002000000060005000000000005000200070000000800060006000000080003000a000102";
+
+/// Each request is answered by this, given its type, its command and itself.
+fn played(kernel: impl Fn(u16, u8, &[u8]) -> Conversation + Clone + Send + Sync + 'static) -> Mptcp {
+    let source = move || -> io::Result<OwnedFd> {
+        let (socket, peer) = Peer::pair()?;
+        let kernel = kernel.clone();
+        tokio::spawn(async move {
+            // It ends with an error when the code under test closes its end first, which it may.
+            let answer = move |request: &[u8]| kernel(kind(request), request[16], request);
+            drop(peer.serve(answer).await)
+        });
+        Ok(socket)
+    };
+    Mptcp::new(Connection::builder(Protocol::Generic).sockets_from(source).open().unwrap())
+}
+
+fn kind(request: &[u8]) -> u16 {
+    u16::from_ne_bytes([request[4], request[5]])
+}
+
+/// The family, with as many attributes as a kernel says it knows: 6 before Linux 6.7, 0 since.
+fn family(request: &[u8], attributes: u32) -> Conversation {
+    let family = Answer::new(NLCTRL, &[1, 2, 0, 0])
+        .attr(2, b"mptcp_pm\0")
+        .attr(1, &NUMBER.to_ne_bytes())
+        .attr(5, &attributes.to_ne_bytes())
+        .answers(request);
+    Conversation::of([family, Answer::ack(request)])
+}
+
+fn refusal(errno: i32, request: &[u8]) -> Conversation {
+    Conversation::of([Answer::error(errno, request)])
+}
+
+fn listing(request: &[u8]) -> Conversation {
+    let endpoint = Answer::new(NUMBER, &unhex(ENDPOINT)).answers(request).multi();
+    Conversation::of([endpoint, Answer::done(0).answers(request)])
+}
+
+#[tokio::test]
+async fn a_kernel_without_multipath_tcp_says_so() {
+    let mptcp = played(|_, _, request| refusal(ENOENT, request));
+    for error in [
+        mptcp.limits().get().await.unwrap_err(),
+        mptcp.limits().subflows(1).set().await.unwrap_err(),
+        mptcp.endpoint(ADDRESS).subflow().add().await.unwrap_err(),
+        mptcp.endpoints().list().await.unwrap_err(),
+        mptcp.endpoints().flush().await.unwrap_err(),
+        mptcp.events().await.unwrap_err(),
+        mptcp.connection(1).withdraw(1).await.unwrap_err(),
+    ] {
+        assert!(error.is_unsupported() && error.to_string().contains("mptcp_pm"), "{error}");
+    }
+    let error = mptcp.endpoint(ADDRESS).subflow().add().await.unwrap_err().to_string();
+    assert!(error.starts_with("add mptcp endpoint 10.0.1.2 subflow: "), "{error}");
+}
+
+#[tokio::test]
+async fn whoever_may_not_is_told_what_he_may_not() {
+    let mptcp = played(|kind, _, request| match kind {
+        NLCTRL => family(request, 0),
+        _ => refusal(EPERM, request),
+    });
+    for (error, text) in [
+        (
+            mptcp.endpoint(ADDRESS).signal().add().await.unwrap_err(),
+            "add mptcp endpoint 10.0.1.2 signal: Operation not permitted (EPERM)",
+        ),
+        (
+            mptcp.connection(0x0a1b_2c3d).withdraw(5).await.unwrap_err(),
+            "withdraw mptcp address id 5 token 0a1b2c3d: Operation not permitted (EPERM)",
+        ),
+        (
+            mptcp.limits().subflows(1).set().await.unwrap_err(),
+            "set mptcp limits subflows 1: Operation not permitted (EPERM)",
+        ),
+        (
+            mptcp.endpoints().flush().await.unwrap_err(),
+            "flush mptcp endpoints: Operation not permitted (EPERM)",
+        ),
+    ] {
+        assert!(error.is_permission(), "{error}");
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+/// Linux 6.1 ignores the token, and answers with the namespace's endpoints: they must not be taken for the connection's.
+#[tokio::test]
+async fn a_kernel_that_ignores_the_token_is_not_believed() {
+    let mptcp = played(|kind, _, request| match kind {
+        NLCTRL => family(request, 6),
+        _ => listing(request),
+    });
+    let connection = mptcp.connection(0x0a1b_2c3d);
+    for error in [connection.list().await.unwrap_err(), connection.get(7).await.unwrap_err()] {
+        assert!(error.is_unsupported() && error.to_string().contains("6.10"), "{error}");
+    }
+    // Without a token that is what was asked for.
+    assert_eq!(mptcp.endpoints().list().await.unwrap().collect_all().await.unwrap().len(), 1);
+}
+
+/// It also ignores flags and interface of a new subflow.
+#[tokio::test]
+async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
+    let mptcp = played(|kind, _, request| match kind {
+        NLCTRL => family(request, 6),
+        _ => Conversation::of([Answer::ack(request)]),
+    });
+    let (near, far) = ("10.0.1.2:0".parse().unwrap(), "10.0.1.1:80".parse().unwrap());
+    let connection = mptcp.connection(1);
+    for subflow in [connection.subflow(near, far).id(5).backup(), connection.subflow(near, far).id(5).dev(3)]
+    {
+        let error = subflow.create().await.unwrap_err();
+        assert!(error.is_unsupported(), "{error}");
+    }
+    connection.subflow(near, far).id(5).create().await.unwrap();
+    connection.subflow(near, far).backup().change().await.unwrap();
+}
+
+/// An endpoint whose flag was dropped is taken away again, by its id.
+#[tokio::test]
+async fn a_kernel_that_drops_a_flag_is_found_out() {
+    let deleted = std::sync::Arc::new(std::sync::atomic::AtomicU8::new(0));
+    let seen = std::sync::Arc::clone(&deleted);
+    let mptcp = played(move |kind, command, request| match (kind, command) {
+        (NLCTRL, _) => family(request, 0),
+        // `MPTCP_PM_CMD_GET_ADDR`
+        (_, 3) => listing(request),
+        // `MPTCP_PM_CMD_DEL_ADDR`: the one attribute in the nest is the id.
+        (_, 2) => {
+            seen.store(request[28], std::sync::atomic::Ordering::Relaxed);
+            Conversation::of([Answer::ack(request)])
+        }
+        _ => Conversation::of([Answer::ack(request)]),
+    });
+    let error = mptcp.endpoint(ADDRESS).subflow().backup().laminar().add().await.unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("laminar"), "{error}");
+    assert_eq!(deleted.load(std::sync::atomic::Ordering::Relaxed), 7);
+}
