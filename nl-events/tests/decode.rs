@@ -73,3 +73,18 @@ proptest! {
         let _ = NetworkEvent::decode(MessageRef::from_parts(RTM_NEWNEIGH, 0, &payload));
     }
 }
+
+/// A connection that is gone, as the family of number 28 tells it; the same numbers in an answer are something else.
+#[cfg(feature = "mptcp")]
+#[test]
+fn an_event_of_multipath_tcp_is_told_by_its_family() {
+    let mut payload = vec![3, 1, 0, 0];
+    let mut attrs = nl_core::attr::AttrBuf::new();
+    attrs.writer().u32(1, 0x0a1b_2c3d);
+    payload.extend(attrs.finish().unwrap());
+    let decode =
+        |family| NetworkEvent::decode_mptcp(family, MessageRef::from_parts(28, 0, &payload)).unwrap();
+    let Some(NetworkEvent::Mptcp(event)) = decode(28) else { panic!("no event") };
+    assert_eq!(event.to_string(), "CLOSED token=0a1b2c3d");
+    assert_eq!(decode(29), None);
+}

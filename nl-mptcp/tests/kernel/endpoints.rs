@@ -195,6 +195,24 @@ async fn changing_one_flag_leaves_the_other(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
+async fn an_endpoint_with_a_port_is_changed_by_either(lab: Lab) -> Result {
+    let (node, mptcp) = node(&lab).await?;
+    node.ip("mptcp endpoint add 127.0.0.1 id 4 port 4321 signal").await;
+    let lo = std::net::Ipv4Addr::LOCALHOST;
+    let is_backup = async || shown(&node).await[0]["backup"] == true;
+    mptcp.endpoint(lo).backup().change().await?;
+    assert!(is_backup().await);
+    mptcp.endpoint(AddressId::new(4)).nobackup().change().await?;
+    assert!(!is_backup().await);
+    mptcp.endpoint(lo).port(4321).backup().change().await?;
+    assert!(is_backup().await);
+    // It is announced, so it cannot be connected from.
+    let error = mptcp.endpoint(lo).fullmesh().change().await.unwrap_err();
+    assert!(error.to_string().contains("invalid addr flags"), "{error}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn what_is_taken_is_refused(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     mptcp.endpoint(v4(1)).id(4).signal().add().await?;
