@@ -26,8 +26,8 @@
 //!
 //! # What is done, and what not
 //! What is under the root of the device and not in the tree is removed; an empty tree removes everything. What comes in (ingress,
-//! clsact) and filters are not looked at. A class that a filter points to cannot be deleted: the kernel says `EBUSY`, and what
-//! was done before that stays.
+//! clsact) and filters are not looked at, nor is a [size table](crate::SizeTable), which stays where its qdisc is changed. A
+//! class that a filter points to cannot be deleted: the kernel says `EBUSY`, and what was done before that stays.
 //!
 //! An object is changed where a change does it. It is deleted and made anew, with all below it, only where none does: an HTB
 //! qdisc with other options, a class under another parent, an HFSC class that loses a curve, a qdisc of another kind under the
