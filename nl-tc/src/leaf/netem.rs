@@ -204,7 +204,7 @@ impl NetemConfig {
         limit: u32;
         /// Delays packets by this, to the nanosecond (`delay`).
         delay: Duration;
-        /// More or less by up to this (`delay TIME JITTER`).
+        /// More or less by up to this, 2.147483647 s at most (`delay TIME JITTER`).
         jitter: Duration;
         /// Lets a delay depend on the last (`delay TIME JITTER CORRELATION`).
         delay_correlation: Probability;
@@ -447,6 +447,11 @@ impl Config for NetemConfig {
             .find_map(|(name, time)| {
                 let fits = i64::try_from(time.as_nanos()).is_ok();
                 (!fits).then(|| format!("{name} {time:?}; {} ns are possible", i64::MAX).into())
+            })
+            .or_else(|| {
+                let most = Duration::from_nanos(i32::MAX.unsigned_abs().into());
+                (self.jitter > most)
+                    .then(|| format!("jitter {:?}; {most:?} are possible", self.jitter).into())
             })
             .or_else(|| self.rate.and_then(|rate| rate.rate.refusal("rate")))
             .or_else(|| (slot.min_delay > slot.max_delay).then(|| "slot min_delay over max_delay".into()))

@@ -110,7 +110,8 @@ fn netem() -> impl Strategy<Value = QdiscConfig> {
         }),
     ];
     let nanos = || (1..u64::from(u32::MAX) * 1000).prop_map(Duration::from_nanos);
-    let times = (nanos(), nanos(), share(), any::<u32>(), loss);
+    let jitter = (1..=i32::MAX.unsigned_abs()).prop_map(|nanos| Duration::from_nanos(nanos.into()));
+    let times = (nanos(), jitter, share(), any::<u32>(), loss);
     let shares = (share(), share(), share(), share(), share(), share(), 1..100_u32);
     let rate = (wide_rate(), any::<i32>(), any::<u32>(), any::<i32>()).prop_map(
         |(rate, packet_overhead, cell_size, cell_overhead)| NetemRate {

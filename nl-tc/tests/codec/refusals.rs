@@ -254,6 +254,8 @@ fn netem_that_makes_no_sense() {
     let half = Probability(u32::MAX / 2);
     let netem = NetemConfig::new;
     qdisc_refused(netem().reorder(half), "reorder without a delay, which it lets packets pass");
+    // The kernel makes a larger one this.
+    qdisc_refused(netem().jitter(Duration::from_secs(3)), "jitter 3s; 2.147483647s are possible");
     qdisc_refused(netem().gap(5), "gap without reorder, for how many packets?");
     qdisc_refused(netem().ecn(true), "ecn without loss, which it replaces");
     qdisc_refused(netem().rate(Rate::ZERO), "rate 0bit; 8bit, which is one byte per second, is the least");

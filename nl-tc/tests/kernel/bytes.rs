@@ -12,28 +12,28 @@ use nl_testkit::{Lab, Node, Result};
 use crate::support::DEV;
 use crate::tables::{self, Habit, Line, differences, verbs};
 
-#[nl_testkit::test(needs(tool = "tc"), timeout = 180)]
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 180)]
 async fn classes_have_the_bytes_of_tc(lab: Lab) -> Result {
     check(&lab, "classes", tables::class_lines()).await
 }
 
-#[nl_testkit::test(needs(tool = "tc"), timeout = 180)]
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 180)]
 async fn qdiscs_have_the_bytes_of_tc(lab: Lab) -> Result {
     check(&lab, "qdiscs", tables::qdisc_lines()).await
 }
 
-#[nl_testkit::test(needs(tool = "tc"), timeout = 60)]
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 60)]
 async fn size_tables_have_the_bytes_of_tc(lab: Lab) -> Result {
     check(&lab, "size_tables", tables::size_table_lines()).await
 }
 
-#[nl_testkit::test(needs(tool = "tc"), timeout = 120)]
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 120)]
 async fn verbs_have_the_bytes_of_tc(lab: Lab) -> Result {
     check(&lab, "verbs", verbs::lines().into_iter().map(|verb| verb.line).collect()).await
 }
 
 /// Both go through the kernel, ours from the handle, and nlmon sees ours.
-#[nl_testkit::test(needs(link = "nlmon", tool = "tc"), timeout = 120)]
+#[nl_testkit::test(needs(link = "nlmon", link = "veth", tool = "tc"), timeout = 120)]
 async fn the_handle_sends_the_requests_of_tc(lab: Lab) -> Result {
     let (node, habits) = device(&lab).await?;
     let tc = crate::support::open(&node).await?;

@@ -54,6 +54,7 @@ pub(crate) fn qdiscs() -> Vec<QdiscLine> {
         leaf::sfq(),
         leaf::sfq_red(),
         leaf::netem(),
+        leaf::netem_of_no_ticks(),
     ]
     .concat()
 }
