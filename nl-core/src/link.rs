@@ -42,7 +42,7 @@ static LINK: Schema = Schema {
 pub struct Link {
     /// The interface index.
     pub index: u32,
-    /// The name.
+    /// The name. Bytes of it that are not UTF-8 stand as `\xNN`; such a device is found by its index.
     pub name: String,
     /// The kind of virtual device, such as `bridge` or `vxlan`; `None` for hardware and loopback.
     pub kind: Option<String>,
@@ -82,7 +82,7 @@ impl Link {
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
-                IFLA_IFNAME => name = Some(attr.str()?.to_owned()),
+                IFLA_IFNAME => name = Some(attr.text()),
                 IFLA_MASTER => link.master = Some(attr.u32()?),
                 // Devices without Ethernet have addresses of other lengths.
                 IFLA_ADDRESS => link.mac = MacAddr::from_attr(attr).ok(),

@@ -293,6 +293,20 @@ impl<'a> Attr<'a> {
         std::str::from_utf8(text).map_err(|_| self.invalid("not UTF-8"))
     }
 
+    /// Text for people up to the first NUL byte: a byte that is not UTF-8 stands as `\xNN`, as the kernel lets a name have it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let bytes = self.value.split(|b| *b == 0).next().unwrap_or_default();
+        let mut text = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            for byte in chunk.invalid() {
+                text.push_str(&format!("\\x{byte:02x}"));
+            }
+        }
+        text
+    }
+
     /// An error that says what is wrong with this attribute's value.
     #[must_use]
     pub const fn invalid(&self, why: &'static str) -> DecodeError {

@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 use nl_core::addr::Dev;
 use nl_core::connection::{Connection, Protocol};
@@ -98,5 +100,22 @@ async fn links_are_not_looked_for_on_another_protocol(lab: Lab) -> Result {
     for text in texts {
         assert_eq!(text, "links are found on NETLINK_ROUTE, not NETLINK_GENERIC");
     }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "bridge", tool = "ip"))]
+async fn a_name_that_is_no_text_does_not_hide_the_other_links(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let name = OsString::from_vec(b"b\xff0".to_vec());
+    let words = ["ip", "link", "add"].map(OsString::from);
+    node.command(words.into_iter().chain([name.clone(), "type".into(), "bridge".into()])).await.ok();
+    let show = ["ip", "-o", "link", "show", "dev"].map(OsString::from);
+    let shown = node.command(show.into_iter().chain([name])).await.ok();
+    let index: u32 = shown.split(':').next().unwrap().parse()?;
+    let conn = route(&node).await;
+    let names = conn.link_names().await?;
+    assert_eq!(names.get(&index).map(String::as_str), Some("b\\xff0"));
+    assert!(names.values().any(|name| name == "lo"), "{names:?}");
+    assert_eq!(conn.link_name(index).await?, "b\\xff0");
     Ok(())
 }
