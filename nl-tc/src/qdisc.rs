@@ -46,6 +46,11 @@ kinds! {
 }
 
 impl QdiscConfig {
+    /// Whether classes in it can be in a [tree](crate::tree).
+    pub(crate) fn has_classes(&self) -> bool {
+        matches!(self.kind(), "drr" | "ets" | "hfsc" | "htb" | "qfq")
+    }
+
     /// Ingress and clsact have a place and a name of their own.
     pub(crate) fn is_ingress(&self) -> bool {
         matches!(self.kind(), "ingress" | "clsact")

@@ -225,7 +225,8 @@ impl<'a> Classes<'a> {
     /// Equivalent: `tc -s class show`. Needs no privilege.
     ///
     /// The kernel does not notice when classes are added or deleted while they are listed: some may then be missed or shown
-    /// twice.
+    /// twice. And where there is a `netem` qdisc the list of all classes ends early without a word, as that of `tc` does: the
+    /// classes of the root qdisc are always there, but those of qdiscs on them may not be. [`qdisc`](Self::qdisc) lists them.
     ///
     /// # Errors
     /// No such device.

@@ -6,7 +6,7 @@ use crate::tree::{Plan, Snapshot, Tree};
 impl Tc {
     /// Reads what is on a device, to be compared with a [`Tree`].
     ///
-    /// Equivalent: `tc qdisc show` and `tc class show`. Needs no privilege.
+    /// Equivalent: `tc qdisc show`, and `tc class show` for each qdisc of a kind whose classes a tree can have. Needs no privilege.
     ///
     /// # Errors
     /// No such device.
@@ -15,7 +15,11 @@ impl Tc {
         let index = self.index(&dev).await;
         let index = index.map_err(|error| error.during(|| format!("read the tree dev {dev}")))?;
         let qdiscs = self.qdiscs().dev(index).list().await?.collect_all().await?;
-        let classes = self.classes(index).list().await?.collect_all().await?;
+        let mut classes = Vec::new();
+        // One by one: a list of all ends at a netem qdisc, and says nothing.
+        for qdisc in qdiscs.iter().filter(|qdisc| qdisc.config.has_classes()) {
+            classes.extend(self.classes(index).qdisc(qdisc.handle).list().await?.collect_all().await?);
+        }
         Ok(Snapshot::new(index, qdiscs, classes))
     }
 

@@ -110,7 +110,7 @@ impl<'a> Planner<'a> {
         let wanted =
             ordered(self.wanted_in.get(&qdisc.handle).map(Vec::as_slice).unwrap_or_default(), qdisc.handle);
         let now: HashMap<_, _> = match there {
-            Some(there) if matches!(kind, "htb" | "hfsc" | "drr" | "qfq" | "ets") => {
+            Some(there) if qdisc.config.has_classes() => {
                 let own = self.there_in.get(&there.handle).into_iter().flatten();
                 own.map(|class| (class.handle, *class)).collect()
             }

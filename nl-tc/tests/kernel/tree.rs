@@ -164,6 +164,31 @@ async fn an_ets_tree_is_made_and_changed(lab: Lab) -> Result {
     Ok(())
 }
 
+/// The kernel's list of all classes ends at a netem qdisc.
+#[nl_testkit::test(needs(qdisc = "htb", qdisc = "drr", qdisc = "netem", tool = "tc"))]
+async fn classes_are_seen_beside_netem(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let mut tree = Tree::new().qdisc(ROOT, QDISC, HtbConfig::new());
+    for minor in 1..=8 {
+        let leaf = TcHandle::new(0x10 + minor, 0);
+        tree = tree.class(QDISC, QDISC.class(minor), mbit(1));
+        tree = match minor % 2 {
+            0 => tree.qdisc(QDISC.class(minor), leaf, NetemConfig::new().limit(50)),
+            _ => tree.qdisc(QDISC.class(minor), leaf, DrrConfig::new()).class(
+                leaf,
+                leaf.class(1),
+                DrrClassConfig::new().quantum(2000),
+            ),
+        };
+    }
+    settle(&tc, &tree).await;
+    assert_eq!(tc.snapshot(DEV).await?.classes().len(), 8 + 4);
+    let listed = tc.classes(DEV).list().await?.collect_all().await?.len();
+    eprintln!("{listed} of 12 classes are in the list of all");
+    assert_eq!(lines(&node, "class show dev eth0 parent 17:").await.len(), 1);
+    Ok(())
+}
+
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
 async fn what_the_kernel_refuses_ends_it_and_says_what(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
