@@ -1,6 +1,6 @@
 //! Any tree brought about from any other is the one that `tc` makes on a device that has nothing.
 //!
-//! Trees come in rows of a few, each row out of one number: `NL_TC_SEED` begins with another. `NL_TESTKIT_SCALE` divides how
+//! Trees come in rows of a few, each row out of one number: `NL_TESTKIT_SEED` begins with another. `NL_TESTKIT_SCALE` divides how
 //! many rows there are, for emulated machines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,7 +104,7 @@ async fn follow_one_another(lab: &Lab, kinds: &[&str]) -> Result {
     tc.qdisc("lo", TcHandle::ROOT).handle(QDISC).add(PfifoConfig::new()).await?;
     let mut monitor = listen(&node).await;
     let begin = shown_after(&node, &[], &[]).await;
-    let first = number("NL_TC_SEED").unwrap_or(1);
+    let first = number("NL_TESTKIT_SEED").unwrap_or(1);
     let seeds = (SEEDS / number("NL_TESTKIT_SCALE").unwrap_or(1).max(1)).max(4);
     let mut steps = 0;
     for seed in first..first + seeds {
@@ -117,7 +117,7 @@ async fn follow_one_another(lab: &Lab, kinds: &[&str]) -> Result {
             };
             let place = || {
                 let before = before.iter().flat_map(Wish::commands).collect::<Vec<_>>().join("\n");
-                format!("NL_TC_SEED={seed}\nbefore:\n{before}\nwanted:\n{}", wish.commands().join("\n"))
+                format!("NL_TESTKIT_SEED={seed}\nbefore:\n{before}\nwanted:\n{}", wish.commands().join("\n"))
             };
             let tree = wish.tree();
             let plan = tc.apply(DEV, &tree).await.unwrap_or_else(|error| panic!("{error}\n{}", place()));
@@ -137,9 +137,9 @@ async fn follow_one_another(lab: &Lab, kinds: &[&str]) -> Result {
         }
         let plan = tc.apply(DEV, &Tree::new()).await?;
         assert_eq!(plan.steps().len(), 1, "{plan}");
-        assert_eq!(shown_after(&node, &[], &[]).await, begin, "NL_TC_SEED={seed}: removed");
+        assert_eq!(shown_after(&node, &[], &[]).await, begin, "NL_TESTKIT_SEED={seed}: removed");
         assert!(tc.apply(DEV, &Tree::new()).await?.is_empty());
-        assert_eq!(events(&tc, &mut monitor).await, 1, "NL_TC_SEED={seed}: removed in one go");
+        assert_eq!(events(&tc, &mut monitor).await, 1, "NL_TESTKIT_SEED={seed}: removed in one go");
     }
     eprintln!("{seeds} times {TREES} trees, {steps} requests");
     Ok(())
@@ -148,4 +148,24 @@ async fn follow_one_another(lab: &Lab, kinds: &[&str]) -> Result {
 #[nl_testkit::test(needs(qdisc = "htb", qdisc = "tbf", tool = "tc"), timeout = 120)]
 async fn htb_trees_follow_one_another(lab: Lab) -> Result {
     follow_one_another(&lab, &["htb", "pfifo", "bfifo", "tbf"]).await
+}
+
+#[nl_testkit::test(
+    needs(
+        qdisc = "htb",
+        qdisc = "hfsc",
+        qdisc = "drr",
+        qdisc = "qfq",
+        qdisc = "ets",
+        qdisc = "tbf",
+        qdisc = "fq_codel",
+        qdisc = "sfq",
+        qdisc = "netem",
+        tool = "tc"
+    ),
+    timeout = 120
+)]
+async fn trees_of_all_kinds_follow_one_another(lab: Lab) -> Result {
+    let plain = ["pfifo", "bfifo", "tbf", "fq_codel", "sfq", "netem"];
+    follow_one_another(&lab, &[&["htb", "hfsc", "drr", "qfq", "ets"][..], &plain].concat()).await
 }

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use nl_tc::class::ClassConfig;
+use nl_tc::drr::{DrrClassConfig, DrrConfig};
 use nl_tc::filter::U32;
+use nl_tc::hfsc::{HfscClassConfig, HfscConfig};
 use nl_tc::htb::HtbConfig;
 use nl_tc::leaf::PfifoConfig;
 use nl_tc::qdisc::QdiscConfig;
+use nl_tc::qfq::{QfqClassConfig, QfqConfig};
 use nl_tc::tree::Tree;
 use nl_tc::{Rate, Tc, TcHandle, TcVerb};
 use nl_testkit::{EthFrame, Lab, Node, Result, eventually};
@@ -104,4 +107,29 @@ async fn an_htb_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
     let classes = classes.map(|class| class.quantum(3000).burst(100_000).into());
     let other = mbit(10).quantum(3000).into();
     change_under_traffic(&node, &tc, HtbConfig::new().default_class(0x20), classes, other).await
+}
+
+#[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"), timeout = 60)]
+async fn an_hfsc_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let curves = HfscClassConfig::new;
+    let classes = [curves().service(Rate::mbit(500)), curves().service(Rate::mbit(600))].map(Into::into);
+    let other = curves().link_share(Rate::mbit(10)).into();
+    change_under_traffic(&node, &tc, HfscConfig::new().default_class(0x20), classes, other).await
+}
+
+#[nl_testkit::test(needs(qdisc = "drr", tool = "tc"), timeout = 60)]
+async fn a_drr_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let classes = [3000, 4000].map(|quantum: u32| DrrClassConfig::new().quantum(quantum).into());
+    let other = DrrClassConfig::new().quantum(1000).into();
+    change_under_traffic(&node, &tc, DrrConfig::new(), classes, other).await
+}
+
+#[nl_testkit::test(needs(qdisc = "qfq", tool = "tc"), timeout = 60)]
+async fn a_qfq_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let classes = [3, 4].map(|weight| QfqClassConfig::new(weight).lmax(2048).into());
+    let other = QfqClassConfig::new(1).lmax(2048).into();
+    change_under_traffic(&node, &tc, QfqConfig::new(), classes, other).await
 }
