@@ -7,6 +7,7 @@
 //! | [`connection`] | for a program that is the path manager: addresses announced and withdrawn, subflows created and destroyed |
 //! | [`event`] | what happens to connections, addresses and subflows, as it happens |
 //! | `diag` | connections with their subflows and statistics |
+//! | `path_manager` | a path manager to be embedded in a program, with policies such as full mesh |
 //! | `socket` | the same of a socket the program has itself |
 //! | `mib`, `sysctl` | the namespace's counters and switches |
 //!
@@ -47,7 +48,7 @@
 //!
 //! # Features
 //! - `tokio` (on by default): the handle `Mptcp`. Without it the crate encodes and decodes only.
-//! - `diag`, `mib`, `socket`, `sysctl` (on by default): the modules of those names.
+//! - `diag`, `mib`, `path-manager`, `socket`, `sysctl` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -66,6 +67,8 @@ mod message;
 pub mod mib;
 #[cfg(feature = "tokio")]
 mod mptcp;
+#[cfg(feature = "path-manager")]
+pub mod path_manager;
 #[cfg(feature = "socket")]
 pub mod socket;
 #[cfg(feature = "sysctl")]

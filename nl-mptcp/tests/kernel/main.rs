@@ -13,6 +13,7 @@ mod events;
 mod kernel_pm;
 mod limits;
 mod mib;
+mod path_manager;
 mod refused;
 mod socket;
 mod support;

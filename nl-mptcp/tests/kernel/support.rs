@@ -69,7 +69,7 @@ pub(crate) async fn listen(node: &Node, at: SocketAddr) -> Result<Socket> {
     Ok(node.open(move || bound(at).and_then(|socket| socket.listen(8).map(|()| socket))).await?)
 }
 
-fn bound(at: SocketAddr) -> std::io::Result<Socket> {
+pub(crate) fn bound(at: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(socket2::Protocol::MPTCP))?;
     socket.set_reuse_address(true)?;
     socket.set_read_timeout(Some(SOON))?;
@@ -146,7 +146,7 @@ impl Pair {
 }
 
 /// A word each way, after which both ends know that the connection is established.
-fn exchange(near: &mut TcpStream, far: &mut TcpStream) -> Result {
+pub(crate) fn exchange(near: &mut TcpStream, far: &mut TcpStream) -> Result {
     let mut word = [0; 4];
     near.write_all(b"ping")?;
     far.read_exact(&mut word)?;

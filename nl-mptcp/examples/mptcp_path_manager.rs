@@ -1,0 +1,45 @@
+//! A path manager for the namespace it runs in, after the manner of mptcpd:
+//! `cargo run --example mptcp_path_manager -- [fullmesh | ndiffports N] [metered DEV]...`.
+//!
+//! It manages connections whose sockets are made while `sysctl net.mptcp.pm_type=1`, and ends at Ctrl-C.
+
+use futures_util::StreamExt;
+use nl_core::{Connection, Protocol};
+use nl_mptcp::Mptcp;
+use nl_mptcp::path_manager::{
+    BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts, PathManager, Policy, Report,
+};
+use nl_mptcp::sysctl::PathManager as Kind;
+
+const USAGE: &str = "usage: mptcp_path_manager [fullmesh | ndiffports N] [metered DEV]...";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut words = std::env::args().skip(1);
+    let mut paths: Box<dyn Policy> = Box::new(FullMesh::new());
+    let mut metered = Vec::new();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "fullmesh" => {}
+            "ndiffports" => paths = Box::new(NDiffPorts::new(words.next().ok_or(USAGE)?.parse()?)),
+            "metered" => metered.push(words.next().ok_or(USAGE)?),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);
+    if mptcp.sysctl().read()?.path_manager != Some(Kind::Userspace) {
+        eprintln!("new connections are left to the kernel's path manager: sysctl net.mptcp.pm_type=1");
+    }
+    let policy = (FollowInterfaces::new(), (paths, BackupOnMetered::new(metered)));
+    let mut manager = PathManager::open(&mptcp, policy).await?;
+    while let Some(report) = manager.next().await {
+        match report {
+            Ok(Report::Event(event)) => println!("{event:?}"),
+            Ok(Report::Done(decision)) => println!("done: {decision}"),
+            Ok(Report::Failed { error, .. }) => eprintln!("failed: {error}"),
+            Ok(_) => {}
+            Err(error) => eprintln!("{error}"),
+        }
+    }
+    Ok(())
+}

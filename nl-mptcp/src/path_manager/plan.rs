@@ -1,0 +1,252 @@
+use std::fmt;
+use std::net::SocketAddr;
+
+use nl_core::{Error, Result};
+
+use super::table::{SubflowPhase, SubflowState, Table, canonical};
+use crate::connection::Subflow;
+use crate::endpoint::Endpoint;
+use crate::{AddressId, Mptcp, Token};
+
+/// Something to be done with a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decision {
+    /// Announce a local address to the peer.
+    Announce {
+        /// The connection.
+        token: Token,
+        /// The address, its number, and its port if it has one of its own.
+        endpoint: Endpoint,
+    },
+    /// Create a subflow.
+    Create {
+        /// The connection.
+        token: Token,
+        /// The subflow.
+        subflow: Subflow,
+    },
+    /// Destroy a subflow.
+    Destroy {
+        /// The connection.
+        token: Token,
+        /// Its address and port on this side.
+        local: SocketAddr,
+        /// Those of the peer.
+        remote: SocketAddr,
+    },
+    /// Make a subflow a backup, or none.
+    SetBackup {
+        /// The connection.
+        token: Token,
+        /// Its address and port on this side.
+        local: SocketAddr,
+        /// Those of the peer.
+        remote: SocketAddr,
+        /// Whether it shall be one.
+        backup: bool,
+    },
+    /// Withdraw a local address from the peer, which closes its subflows.
+    Withdraw {
+        /// The connection.
+        token: Token,
+        /// The number of the address.
+        id: AddressId,
+    },
+}
+
+impl Decision {
+    /// The connection it is about.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        match self {
+            Self::Announce { token, .. }
+            | Self::Create { token, .. }
+            | Self::Destroy { token, .. }
+            | Self::SetBackup { token, .. }
+            | Self::Withdraw { token, .. } => *token,
+        }
+    }
+
+    /// Has the kernel do it.
+    pub(super) async fn execute(self, mptcp: &Mptcp) -> Result<()> {
+        let connection = mptcp.connection(self.token());
+        match self {
+            Self::Announce { endpoint, .. } => {
+                let mut address = connection.address(endpoint.address, endpoint.id).flags(endpoint.flags);
+                if let Some(port) = endpoint.port {
+                    address = address.port(port);
+                }
+                if let Some(index) = endpoint.index {
+                    address = address.dev(index);
+                }
+                address.announce().await
+            }
+            Self::Create { subflow, .. } => {
+                let mut entry = connection.subflow(subflow.local, subflow.remote).id(subflow.id);
+                if subflow.backup {
+                    entry = entry.backup();
+                }
+                if let Some(index) = subflow.index {
+                    entry = entry.dev(index);
+                }
+                entry.create().await
+            }
+            Self::Destroy { local, remote, .. } => connection.subflow(local, remote).destroy().await,
+            Self::SetBackup { local, remote, backup, .. } => {
+                let entry = connection.subflow(local, remote);
+                if backup { entry.backup().change().await } else { entry.change().await }
+            }
+            Self::Withdraw { id, .. } => connection.withdraw(id).await,
+        }
+        .map(drop)
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Announce { endpoint, .. } => write!(f, "announce {endpoint}")?,
+            Self::Create { subflow, .. } => write!(f, "create subflow {subflow}")?,
+            Self::Destroy { local, remote, .. } => write!(f, "destroy subflow {local} to {remote}")?,
+            Self::SetBackup { local, remote, backup, .. } => {
+                write!(
+                    f,
+                    "make subflow {local} to {remote} {}",
+                    if *backup { "a backup" } else { "no backup" }
+                )?;
+            }
+            Self::Withdraw { id, .. } => write!(f, "withdraw address id {id}")?,
+        }
+        write!(f, " token {}", self.token())
+    }
+}
+
+/// What a [`Policy`](super::Policy) decides with: it shows the [table](Self::table) and takes decisions, which show in the table at
+/// once.
+///
+/// Decisions are carried out one after the other for each connection, in the order they were taken. One that cannot be taken, such
+/// as for a connection that is not there, is reported like one that fails.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub(super) table: &'a mut Table,
+    pub(super) made: &'a mut Vec<(u64, Decision)>,
+    pub(super) refused: &'a mut Vec<(Decision, Error)>,
+    pub(super) next: &'a mut u64,
+}
+
+impl Plan<'_> {
+    /// What is known, as it will be when the decisions taken so far are carried out.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        self.table
+    }
+
+    /// Announces a local address to the peer. Without an id it gets the one it has already, or one that is free.
+    pub fn announce(&mut self, token: Token, mut endpoint: Endpoint) {
+        let connection = match self.table.ours_mut(token) {
+            Ok(connection) => connection,
+            Err(why) => return self.refuse(Decision::Announce { token, endpoint }, why),
+        };
+        if endpoint.id.is_initial() {
+            match connection.id_of(endpoint.address).or_else(|| connection.free_id()) {
+                Some(id) => endpoint.id = id,
+                None => return self.refuse(Decision::Announce { token, endpoint }, NO_ID),
+            }
+        }
+        connection.announced.insert(endpoint.id, (endpoint.address, endpoint.port));
+        self.decide(Decision::Announce { token, endpoint });
+    }
+
+    /// Withdraws a local address from the peer, which closes the subflows from it. Id 0 is the first subflow's.
+    pub fn withdraw(&mut self, token: Token, id: impl Into<AddressId>) {
+        let id = id.into();
+        match self.table.ours_mut(token) {
+            Err(why) => self.refuse(Decision::Withdraw { token, id }, why),
+            Ok(connection) => {
+                connection.announced.remove(&id);
+                self.decide(Decision::Withdraw { token, id });
+            }
+        }
+    }
+
+    /// Creates a subflow. Without an id its local address gets the one it has already, or one that is free.
+    pub fn create(&mut self, token: Token, mut subflow: Subflow) {
+        let connection = match self.table.ours_mut(token) {
+            Ok(connection) => connection,
+            Err(why) => return self.refuse(Decision::Create { token, subflow }, why),
+        };
+        subflow.local = canonical(subflow.local);
+        subflow.remote = canonical(subflow.remote);
+        if subflow.id.is_initial() {
+            match connection.id_of(subflow.local.ip()).or_else(|| connection.free_id()) {
+                Some(id) => subflow.id = id,
+                None => return self.refuse(Decision::Create { token, subflow }, NO_ID),
+            }
+        }
+        let mut state = SubflowState::new(subflow.local, subflow.remote, SubflowPhase::Planned(*self.next));
+        (state.local_id, state.backup, state.index) = (subflow.id, subflow.backup, subflow.index);
+        state.created_here = true;
+        connection.subflows.push(state);
+        self.decide(Decision::Create { token, subflow });
+    }
+
+    /// Destroys a subflow that is established. One that is about to be destroyed already is left to that.
+    pub fn destroy(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
+        let decision = Decision::Destroy { token, local: canonical(local), remote: canonical(remote) };
+        let number = *self.next;
+        match self.subflow(token, local, remote) {
+            Err(why) => self.refuse(decision, why),
+            Ok(subflow) if subflow.is_closing() => {}
+            Ok(subflow) => {
+                subflow.phase = SubflowPhase::Closing(number);
+                self.decide(decision);
+            }
+        }
+    }
+
+    /// Makes a subflow that is established a backup: it carries data only when no other can.
+    pub fn backup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
+        self.set_backup(token, local, remote, true);
+    }
+
+    /// Makes a backup a subflow like any other.
+    pub fn nobackup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
+        self.set_backup(token, local, remote, false);
+    }
+
+    fn set_backup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr, backup: bool) {
+        let decision =
+            Decision::SetBackup { token, local: canonical(local), remote: canonical(remote), backup };
+        match self.subflow(token, local, remote) {
+            Err(why) => self.refuse(decision, why),
+            Ok(subflow) => {
+                subflow.backup = backup;
+                self.decide(decision);
+            }
+        }
+    }
+
+    fn subflow(
+        &mut self,
+        token: Token,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Result<&mut SubflowState, &'static str> {
+        let connection = self.table.ours_mut(token)?;
+        let subflow = connection.subflow_mut(local, remote).ok_or("the connection has no such subflow")?;
+        if subflow.is_established() { Ok(subflow) } else { Err("the subflow is not established yet") }
+    }
+
+    fn decide(&mut self, decision: Decision) {
+        self.made.push((*self.next, decision));
+        *self.next += 1;
+    }
+
+    fn refuse(&mut self, decision: Decision, why: &'static str) {
+        let error = Error::usage(why).during(|| decision.to_string());
+        self.refused.push((decision, error));
+    }
+}
+
+const NO_ID: &str = "the connection has 255 local addresses, which is as many as can be";

@@ -1,0 +1,165 @@
+//! What the kernel lists and tells, in the words of the table.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use nl_core::attr::DecodeError;
+use nl_core::error::Schema;
+use nl_core::message::{FixedHeader, IfInfoMsg, MessageRef, Request};
+use nl_core::{Connection, Result};
+
+use super::machine::{Input, Snapshot};
+use super::table::{AddressKind, ConnectionState, Interface, SubflowPhase, SubflowState};
+use crate::diag::{self, InetSocket, SockDiag, SubflowFlags, TcpState};
+
+/// Lists everything.
+pub(super) async fn list(diag: SockDiag, route: Connection) -> Result<Snapshot> {
+    let mut interfaces = BTreeMap::new();
+    let links = Request::new(RTM_GETLINK, &LINKS).with_header(&IfInfoMsg::default());
+    for link in route.dump(links, decode).collect_all().await? {
+        if let Input::Link { index, name, up } = link {
+            interfaces.insert(index, Interface { index, name, up, addresses: BTreeMap::new() });
+        }
+    }
+    let addresses = Request::new(RTM_GETADDR, &ADDRESSES).with_header(&IfAddrMsg::default());
+    for address in route.dump(addresses, decode).collect_all().await? {
+        if let Input::Address { index, address, kind: Some(kind) } = address
+            && let Some(interface) = interfaces.get_mut(&index)
+        {
+            interface.addresses.insert(address, kind);
+        }
+    }
+    let connections = diag.connections().list().await?;
+    Ok(Snapshot { connections: connections.iter().filter_map(connection).collect(), interfaces })
+}
+
+/// `None` for one that no event tells of any more, or not yet.
+fn connection(found: &diag::Connection) -> Option<ConnectionState> {
+    let socket = found.socket?;
+    let InetSocket { state, local, remote, inode, .. } = socket.socket;
+    let open = match state {
+        TcpState::Established | TcpState::CloseWait | TcpState::SynRecv => true,
+        TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing | TcpState::LastAck => inode != 0,
+        _ => false,
+    };
+    if !open || found.token.get() == 0 || found.is_fallback() == Some(true) {
+        return None;
+    }
+    let mut connection = ConnectionState::new(found.token, local, remote);
+    for subflow in &found.subflows {
+        let Some(info) = subflow.mptcp else { continue };
+        let phase = match subflow.socket.state {
+            TcpState::Established | TcpState::CloseWait => SubflowPhase::Established,
+            TcpState::SynSent | TcpState::SynRecv => SubflowPhase::Trying,
+            // Shut on this side, but not destroyed.
+            TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing | TcpState::LastAck
+                if subflow.socket.inode != 0 =>
+            {
+                SubflowPhase::Established
+            }
+            _ => continue,
+        };
+        let mut state = SubflowState::new(subflow.socket.local, subflow.socket.remote, phase);
+        (state.local_id, state.remote_id) = (info.id_loc, info.id_rem);
+        state.backup = info.flags.contains(SubflowFlags::BKUP_LOC);
+        state.backup_by_peer = info.flags.contains(SubflowFlags::BKUP_REM);
+        state.index = subflow.socket.interface;
+        let by_this_side = if info.is_first() { SubflowFlags::MCAP_LOC } else { SubflowFlags::JOIN_LOC };
+        state.created_here = info.flags.contains(by_this_side);
+        connection.established |= info.flags.contains(SubflowFlags::FULLY_ESTABLISHED);
+        if info.is_first() {
+            connection.server_side = Some(!state.created_here);
+        }
+        connection.subflows.push(state);
+    }
+    Some(connection)
+}
+
+/// Reads a message about a link or an address; `None` for any other.
+pub(super) fn decode(message: MessageRef<'_>) -> Result<Option<Input>, DecodeError> {
+    match message.kind() {
+        RTM_NEWLINK | RTM_DELLINK => link(message),
+        RTM_NEWADDR | RTM_DELADDR => address(message),
+        _ => Ok(None),
+    }
+}
+
+fn link(message: MessageRef<'_>) -> Result<Option<Input>, DecodeError> {
+    let (header, attrs) = message.header::<IfInfoMsg>()?;
+    let index = header.index;
+    // Of another family it is about the interface as that has it, such as a port as its bridge has it.
+    if header.family != 0 {
+        return Ok(None);
+    }
+    if message.kind() == RTM_DELLINK {
+        return Ok(Some(Input::LinkGone { index }));
+    }
+    let name = attrs.find(IFLA_IFNAME)?.ok_or(DecodeError::Missing(IFLA_IFNAME))?.str()?.to_owned();
+    Ok(Some(Input::Link { index, name, up: header.flags & IFF_UP != 0 && header.flags & IFF_RUNNING != 0 }))
+}
+
+fn address(message: MessageRef<'_>) -> Result<Option<Input>, DecodeError> {
+    let (header, attrs) = message.header::<IfAddrMsg>()?;
+    let (mut local, mut address, mut flags) = (None, None, u32::from(header.flags));
+    for attr in attrs {
+        let attr = attr?;
+        match attr.kind() {
+            // The peer's where there is a local one.
+            IFA_ADDRESS => address = Some(attr.ip()?),
+            IFA_LOCAL => local = Some(attr.ip()?),
+            IFA_FLAGS => flags = attr.u32()?,
+            _ => {}
+        }
+    }
+    let address: IpAddr = local.or(address).ok_or(DecodeError::Missing(IFA_ADDRESS))?;
+    let kind = AddressKind { scope: header.scope, flags };
+    let kind = (message.kind() == RTM_NEWADDR).then_some(kind);
+    Ok(Some(Input::Address { index: header.index, address, kind }))
+}
+
+/// `struct ifaddrmsg`
+#[derive(Clone, Copy, Debug, Default)]
+struct IfAddrMsg {
+    family: u8,
+    prefix: u8,
+    flags: u8,
+    scope: u8,
+    index: u32,
+}
+
+impl FixedHeader for IfAddrMsg {
+    const LEN: usize = 8;
+    const NAME: &'static str = "ifaddrmsg";
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.family, self.prefix, self.flags, self.scope]);
+        out.extend_from_slice(&self.index.to_ne_bytes());
+    }
+
+    fn read(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let short = DecodeError::Short { what: Self::NAME, needed: Self::LEN, got: payload.len() };
+        let (head, rest) = payload.split_first_chunk::<8>().ok_or(short)?;
+        let [family, prefix, flags, scope, index @ ..] = *head;
+        Ok((Self { family, prefix, flags, scope, index: u32::from_ne_bytes(index) }, rest))
+    }
+}
+
+static LINKS: Schema = Schema { header_len: 16, attrs: &[], describe: |_| "list links".into() };
+static ADDRESSES: Schema = Schema { header_len: 8, attrs: &[], describe: |_| "list addresses".into() };
+
+// `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_addr.h`, `include/uapi/linux/if.h`
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
+pub(super) const RTNLGRP_LINK: u32 = 1;
+pub(super) const RTNLGRP_IPV4_IFADDR: u32 = 5;
+pub(super) const RTNLGRP_IPV6_IFADDR: u32 = 9;
+const IFLA_IFNAME: u16 = 3;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_FLAGS: u16 = 8;
+const IFF_UP: u32 = 0x1;
+const IFF_RUNNING: u32 = 0x40;
