@@ -260,7 +260,9 @@ impl Endpoint {
             return Some("port 0; leave the port out, or give 1 to 65535".into());
         }
         if verb == EndpointVerb::Change {
-            return None;
+            let announced = has(EndpointFlags::FULLMESH)
+                && self.flags.intersects(EndpointFlags::SIGNAL | EndpointFlags::IMPLICIT);
+            return announced.then_some("signal and implicit exclude fullmesh".into());
         }
         if let Some(index) = self.index.filter(|index| *index == 0 || i32::try_from(*index).is_err()) {
             return Some(format!("interface index {index}; 1 to {} are possible", i32::MAX).into());

@@ -171,8 +171,8 @@ impl<'a> EndpointEntry<'a> {
     /// Equivalent: `ip mptcp endpoint change`, which takes away the flag that is not said. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// [`is_not_found`](Error::is_not_found) if there is no such endpoint; `EINVAL` for fullmesh on one that is announced; bad
-    /// input, before the kernel is asked: nothing to change, or something that cannot be changed.
+    /// [`is_not_found`](Error::is_not_found) if there is no such endpoint; bad input, before the kernel is asked: fullmesh for
+    /// one that is announced, nothing to change, or something that cannot be changed.
     pub async fn change(self) -> Result<Ack> {
         let named = |error: Error| error.during(|| self.describe("change"));
         self.try_change().await.map_err(named)

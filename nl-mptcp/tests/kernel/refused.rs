@@ -7,7 +7,7 @@ use nl_core::{Connection, Protocol};
 use nl_mptcp::{Mptcp, Token};
 use nl_testkit::{Lab, Result, eventually};
 
-use crate::support::{Net, Pair, SOON, open};
+use crate::support::{Net, Pair, SOON, kernel, open};
 
 fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
@@ -28,7 +28,9 @@ async fn a_token_of_no_connection_is_refused_in_the_kernels_words(lab: Lab) -> R
     ];
     for error in errors {
         assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
-        assert!(error.to_string().contains("invalid token"), "{error}");
+        // Linux 6.1 has no words for the last one.
+        let words = kernel() >= (6, 12) || !error.to_string().starts_with("change");
+        assert_eq!(error.to_string().contains("invalid token"), words, "{error}");
         assert!(error.to_string().contains("token 0a1b2c3d"), "{error}");
     }
     Ok(())
