@@ -6,6 +6,7 @@
 
 mod bars;
 mod fdb;
+mod mptcp;
 mod shaping;
 mod story;
 
@@ -24,6 +25,18 @@ const FDB: (&str, &[&str]) = (
 
 const SHAPING: (&str, &[&str]) =
     ("Shaping, live (nl-tc)", &["link = \"veth\"", "qdisc = \"htb\"", "tool = \"tc\""]);
+
+const MPTCP: (&str, &[&str]) = (
+    "One connection over two paths, live (nl-mptcp)",
+    &[
+        "link = \"veth\"",
+        "qdisc = \"htb\"",
+        "genl = \"mptcp_pm\"",
+        "sysctl = \"net.mptcp.enabled\"",
+        "sock_diag = \"mptcp\"",
+        "tool = \"ip\"",
+    ],
+);
 
 fn main() -> ExitCode {
     match tour() {
@@ -60,6 +73,14 @@ fn tour() -> Result {
         runtime.block_on(async {
             let lab = Lab::new("shaping")?;
             shaping::chapter(&lab, &mut story).await
+        })?;
+    }
+
+    let (title, needs) = MPTCP;
+    if story.chapter(title, unmet(needs)?) {
+        runtime.block_on(async {
+            let lab = Lab::new("mptcp")?;
+            mptcp::chapter(&lab, &mut story).await
         })?;
     }
 
