@@ -298,7 +298,7 @@ async fn by_iproute2(client: &Node) -> Result<[u64; 2]> {
     let links = client.json("ip -s -j link show").await;
     let of = |wire: &str| {
         let link = links.as_array()?.iter().find(|link| link["ifname"] == wire)?;
-        link["stats64"]["tx"]["bytes"].as_u64()
+        link.pointer("/stats64/tx/bytes")?.as_u64()
     };
     let [one, two] = WIRES.map(of);
     one.zip(two).map(|(one, two)| [one, two]).ok_or_else(|| "ip shows no counters".into())
