@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -42,7 +43,7 @@ pub struct PathManager<P> {
     resting: Option<Pin<Box<Sleep>>>,
     pause: Duration,
     overruns: u64,
-    told: Option<Result<Report>>,
+    errors: VecDeque<Error>,
     ended: bool,
 }
 
@@ -99,12 +100,12 @@ impl<P: Policy> PathManager<P> {
                     false => self.interfaces.discard_pending(),
                 };
                 if let Err(error) = discarded {
-                    self.told = Some(Err(error));
+                    self.errors.push_back(error);
                     self.ended = true;
                 }
             }
             Poll::Ready(Some(Err(error))) => {
-                self.told = Some(Err(error));
+                self.errors.push_back(error);
                 self.machine.lost();
             }
         }
@@ -120,7 +121,7 @@ impl<P: Policy> PathManager<P> {
                 Ok(snapshot) => self.machine.listed(snapshot),
                 Err(error) => {
                     self.machine.unlisted();
-                    self.told = Some(Err(error));
+                    self.errors.push_back(error);
                 }
             }
             if self.machine.is_lost() {
@@ -178,16 +179,17 @@ impl<P: Policy> Stream for PathManager<P> {
             if let Some(report) = this.machine.report() {
                 return Poll::Ready(Some(Ok(report)));
             }
-            if let Some(told) = this.told.take() {
-                return Poll::Ready(Some(told));
+            if let Some(error) = this.errors.pop_front() {
+                return Poll::Ready(Some(Err(error)));
             }
             if this.ended {
                 return Poll::Ready(None);
             }
-            // Events first: the receive buffers are what overflows.
-            let busy = this.poll_events(cx).is_ready()
-                || this.poll_decisions(cx).is_ready()
-                || this.poll_listing(cx).is_ready();
+            // Events first: the receive buffers are what overflows. The others have their turn all the same.
+            let events = this.poll_events(cx).is_ready();
+            let decisions = this.poll_decisions(cx).is_ready();
+            let listing = this.poll_listing(cx).is_ready();
+            let busy = events || decisions || listing;
             if !busy {
                 return Poll::Pending;
             }
@@ -272,7 +274,7 @@ impl PathManagerBuilder {
             resting: None,
             pause: FIRST_PAUSE,
             overruns: 0,
-            told: None,
+            errors: VecDeque::new(),
             ended: false,
         })
     }

@@ -163,3 +163,62 @@ const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const IFF_UP: u32 = 0x1;
 const IFF_RUNNING: u32 = 0x40;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A message as the kernel sends it.
+    fn read(kind: u16, payload: &[u8]) -> Result<Option<Input>, DecodeError> {
+        let mut bytes = u32::try_from(16 + payload.len()).unwrap().to_ne_bytes().to_vec();
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(&[0; 10]);
+        bytes.extend_from_slice(payload);
+        decode(MessageRef::parse(&bytes).unwrap())
+    }
+
+    fn attr(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut out = u16::try_from(4 + value.len()).unwrap().to_ne_bytes().to_vec();
+        out.extend_from_slice(&kind.to_ne_bytes());
+        out.extend_from_slice(value);
+        out.resize(out.len().next_multiple_of(4), 0);
+        out
+    }
+
+    /// `ip address add 10.0.0.1 peer 10.0.0.9 dev ppp0` (index 7): the address of this side is the local one.
+    #[test]
+    fn the_address_of_this_side_is_taken_and_flags_of_32_bits() {
+        let head = [&[2, 32, 0x80, 0][..], &7_u32.to_ne_bytes()].concat();
+        let flags = attr(IFA_FLAGS, &0x240_u32.to_ne_bytes());
+        let ends = [attr(IFA_ADDRESS, &[10, 0, 0, 9]), attr(IFA_LOCAL, &[10, 0, 0, 1])].concat();
+        let told = read(RTM_NEWADDR, &[head.clone(), ends.clone(), flags].concat()).unwrap().unwrap();
+        let Input::Address { index: 7, address, kind: Some(kind) } = told else { panic!("{told:?}") };
+        assert_eq!((address, kind.flags), (IpAddr::from([10, 0, 0, 1]), 0x240));
+        assert!(!kind.is_usable(), "it is tentative");
+        let told = read(RTM_DELADDR, &[head, ends].concat()).unwrap().unwrap();
+        assert!(matches!(told, Input::Address { kind: None, .. }), "{told:?}");
+    }
+
+    #[test]
+    fn a_port_of_a_bridge_is_not_taken_for_an_interface_that_went() {
+        let link = |family: u8| {
+            [&[family, 0, 1, 0][..], &7_u32.to_ne_bytes(), &0x43_u32.to_ne_bytes(), &[0; 4]].concat()
+        };
+        assert!(read(RTM_DELLINK, &link(7)).unwrap().is_none());
+        assert!(matches!(read(RTM_DELLINK, &link(0)).unwrap(), Some(Input::LinkGone { index: 7 })));
+        let named = [link(0), attr(IFLA_IFNAME, b"eth7\0")].concat();
+        let told = read(RTM_NEWLINK, &named).unwrap().unwrap();
+        assert!(matches!(told, Input::Link { index: 7, up: true, .. }), "{told:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_arrives_panics(kind in 15..30_u16, payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(Some(input)) = read(kind, &payload) {
+                prop_assert!((RTM_NEWLINK..=RTM_DELADDR).contains(&kind), "{input:?} of {kind}");
+            }
+        }
+    }
+}
