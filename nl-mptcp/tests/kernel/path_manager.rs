@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use nl_mptcp::path_manager::{
-    BackupOnMetered, FollowInterfaces, FullMesh, PathEvent, PathManager, Policy, Report, Table,
+    BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts, PathEvent, PathManager, Policy, Report, Table,
 };
 use nl_testkit::{Lab, Node, Result, eventually, within};
 use tokio::sync::{mpsc, oneshot};
@@ -305,6 +305,33 @@ async fn policies_follow_the_interfaces_and_make_backups(lab: Lab) -> Result {
     shows(&[("10.0.1.1", false)], "the subflow to go with its address").await;
     let state = same(&net.client, &client).await;
     assert_eq!(state.failed, [] as [String; 0]);
+    drop(connections);
+    gone(&net, [client, server]).await
+}
+
+/// Those that are there when the path manager begins are found and managed like those that come.
+#[nl_testkit::test(
+    needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
+    timeout = 60
+)]
+async fn subflows_leave_from_so_many_ports_also_of_connections_that_were_there_before(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let server = Manager::start(&net.server, None, ()).await?;
+    let mut connections = Connections::new(&net).await?;
+    connections.connect(&net).await?;
+    let client = Manager::start(&net.client, None, NDiffPorts::new(3)).await?;
+    connections.connect(&net).await?;
+    let three = async || {
+        let listed = by_ss(&net.client).await;
+        (listed.len() == 2 && listed.values().all(|ends| ends.len() == 3)).then_some(listed)
+    };
+    let listed = eventually(SOON, three, "three subflows for each connection").await;
+    for ends in listed.values() {
+        let far: SocketAddr = "10.0.1.2:5001".parse()?;
+        assert!(ends.iter().all(|e| e.0.ip().to_string() == "10.0.1.1" && e.1 == far), "{ends:?}");
+    }
+    assert_eq!(same(&net.client, &client).await.failed, [] as [String; 0]);
+    same(&net.server, &server).await;
     drop(connections);
     gone(&net, [client, server]).await
 }
