@@ -78,6 +78,15 @@ async fn sent(node: &Node) -> Result<[u64; 2]> {
     Ok([node.counters("eth1").await?.tx_bytes / mib, node.counters("eth2").await?.tx_bytes / mib])
 }
 
+/// Buffers of at most 4 MiB, so that what was sent is not far ahead of what was let through, however busy the machine is.
+async fn small_buffers(net: &Net) -> Result {
+    for node in [&net.client, &net.server] {
+        node.sysctl("net.ipv4.tcp_rmem", "4096 131072 4194304").await?;
+        node.sysctl("net.ipv4.tcp_wmem", "4096 16384 4194304").await?;
+    }
+    Ok(())
+}
+
 fn second() -> [SocketAddr; 2] {
     ["10.0.2.1:0".parse().unwrap(), "10.0.2.2:5001".parse().unwrap()]
 }
@@ -85,6 +94,7 @@ fn second() -> [SocketAddr; 2] {
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"), timeout = 240)]
 async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
+    small_buffers(&net).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let (first, far) = (pair.client.established.local, pair.client.established.remote);
     let transfer = Transfer::start(pair.client.take(), pair.server.take(), 64);
@@ -101,7 +111,7 @@ async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) ->
     transfer.advance(36).await;
     let after = sent(&net.client).await?;
     assert_eq!(transfer.finish()?, 64);
-    assert!(after[1] >= before[1] + 4, "the second carried the rest: {before:?} {after:?}");
+    assert!(after[1] >= before[1] + 20, "the second carried the rest: {before:?} {after:?}");
     assert!(after[0] <= before[0] + 1, "the first carried no more: {before:?} {after:?}");
     Ok(())
 }
@@ -109,6 +119,7 @@ async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) ->
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"), timeout = 240)]
 async fn a_backup_carries_nothing_while_another_can(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
+    small_buffers(&net).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let (first, far) = (pair.client.established.local, pair.client.established.remote);
     let connection = pair.client.mptcp.connection(pair.client.token());
@@ -133,6 +144,6 @@ async fn a_backup_carries_nothing_while_another_can(lab: Lab) -> Result {
     transfer.advance(32).await;
     let end = sent(&net.client).await?;
     assert_eq!(transfer.finish()?, 64);
-    assert!(end[0] >= middle[0] + 24, "{start:?} {middle:?} {end:?}");
+    assert!(end[0] >= middle[0] + 20, "{start:?} {middle:?} {end:?}");
     Ok(())
 }
