@@ -16,6 +16,7 @@ const SOON: Duration = Duration::from_secs(20);
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn a_socket_says_what_ss_and_netlink_say_about_it(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
+    let radix = ss::Radix::of_sockets(ss::version(&world.node).await);
     let at_rest = |mut info: MptcpInfo| {
         (info.last_data_sent, info.last_data_recv, info.last_ack_recv) = (None, None, None);
         info
@@ -29,7 +30,7 @@ async fn a_socket_says_what_ss_and_netlink_say_about_it(lab: Lab) -> Result {
         let token = format!("{:x}", own.token.get());
         let line = shown.iter().find(|line| line.word("token") == Some(&token)).unwrap();
         assert_eq!(line.word("subflows").unwrap_or("0"), own.extra_subflows.to_string());
-        assert_eq!(line.word("write_seq"), Some(&*format!("{:x}", own.write_seq)));
+        assert_eq!(line.word("write_seq"), Some(&*radix.write(own.write_seq)));
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ async fn every_mptcp_socket_is_told_as_ss_tells_it(lab: Lab) -> Result {
             &ours,
             |socket| &socket.socket,
             |line, socket| {
-                let ours = ss::of_socket(socket);
+                let ours = ss::of_socket(socket, since);
                 words_differ(line, &ours, |name| name_is_known(name, since))
             },
         );
@@ -36,6 +36,7 @@ async fn every_mptcp_socket_is_told_as_ss_tells_it(lab: Lab) -> Result {
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn every_subflow_is_told_as_ss_tells_it(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
+    let release = ss::version(&world.node).await;
     let same = async || {
         let theirs = ss::subflows(&world.node, "-a").await;
         let ours = world.diag.subflows().list().collect_all().await.unwrap();
@@ -46,7 +47,7 @@ async fn every_subflow_is_told_as_ss_tells_it(lab: Lab) -> Result {
             &ours,
             |subflow| &subflow.socket,
             |line, subflow| {
-                let ours = ss::of_subflow(subflow);
+                let ours = ss::of_subflow(subflow, release);
                 // It shows only what is not zero, and of a listener little.
                 let listens = subflow.mptcp.is_none();
                 words_differ(line, &ours, |name| !listens && ours[name] != "0" && name != "mss")
@@ -62,11 +63,12 @@ async fn every_subflow_is_told_as_ss_tells_it(lab: Lab) -> Result {
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
 async fn the_length_of_a_mapping_is_two_bytes(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
+    let radix = ss::Radix::of_subflows(ss::version(&world.node).await);
     let same = async || {
         let theirs = ss::subflows(&world.node, "state connected").await;
         let ours = world.diag.subflows().list().collect_all().await.unwrap();
         let lengths = |line: &Line| {
-            let shown = u32::from_str_radix(line.word("maplen").unwrap(), 16).unwrap();
+            let shown = radix.read(line.word("maplen").unwrap());
             let cookie = line.word("sk").unwrap().to_owned();
             (cookie, u16::try_from(shown & 0xffff).unwrap())
         };
@@ -193,7 +195,7 @@ fn words_differ(
 fn name_is_known(name: &str, version: u32) -> bool {
     match name {
         "retransmits" | "bytes_retrans" | "bytes_sent" | "bytes_received" | "bytes_acked" => version >= 605,
-        "subflows_total" => version >= 609,
+        "subflows_total" => version >= 608,
         "local_addr_used" | "local_addr_max" | "csum_enabled" => version >= 605,
         _ => true,
     }

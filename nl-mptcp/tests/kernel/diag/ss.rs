@@ -49,9 +49,14 @@ pub(crate) async fn mptcp(node: &Node, words: &str) -> Vec<Line> {
     lines(node, "-M", words).await
 }
 
+/// TCP sockets, whether MPTCP has to do with them or not.
+pub(crate) async fn tcp(node: &Node, words: &str) -> Vec<Line> {
+    lines(node, "-t", words).await
+}
+
 /// TCP sockets that MPTCP has to do with.
 pub(crate) async fn subflows(node: &Node, words: &str) -> Vec<Line> {
-    let mut lines = lines(node, "-t", words).await;
+    let mut lines = tcp(node, words).await;
     lines.retain(|line| line.word("tcp-ulp-mptcp").is_some());
     lines
 }
@@ -73,8 +78,42 @@ pub(crate) async fn version(node: &Node) -> u32 {
     numbers.next().unwrap() * 100 + numbers.next().unwrap_or(0)
 }
 
-/// The words `ss -M -i` has for what we read, where they are not zero.
-pub(crate) fn of_socket(ours: &MptcpSocket) -> BTreeMap<&'static str, String> {
+/// How a release of `ss` writes sequence numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Radix {
+    Decimal,
+    Hexadecimal,
+}
+
+impl Radix {
+    /// Those of `struct mptcp_info`: decimal since 6.5.
+    pub(crate) fn of_sockets(release: u32) -> Self {
+        if release >= 605 { Self::Decimal } else { Self::Hexadecimal }
+    }
+
+    /// Those of subflows: decimal since 6.14.
+    pub(crate) fn of_subflows(release: u32) -> Self {
+        if release >= 614 { Self::Decimal } else { Self::Hexadecimal }
+    }
+
+    pub(crate) fn write(self, number: u64) -> String {
+        match self {
+            Self::Decimal => number.to_string(),
+            Self::Hexadecimal => format!("{number:x}"),
+        }
+    }
+
+    pub(crate) fn read(self, text: &str) -> u64 {
+        let radix = match self {
+            Self::Decimal => 10,
+            Self::Hexadecimal => 16,
+        };
+        u64::from_str_radix(text, radix).unwrap()
+    }
+}
+
+/// The words `ss -M -i` of that release has for what we read, where they are not zero.
+pub(crate) fn of_socket(ours: &MptcpSocket, release: u32) -> BTreeMap<&'static str, String> {
     let mut out = BTreeMap::new();
     let Some(info) = ours.info else { return out };
     let mut put = |name, value: u64| {
@@ -100,7 +139,7 @@ pub(crate) fn of_socket(ours: &MptcpSocket) -> BTreeMap<&'static str, String> {
     for (name, value) in [("write_seq", info.write_seq), ("snd_una", info.snd_una), ("rcv_nxt", info.rcv_nxt)]
     {
         if value != 0 {
-            out.insert(name, format!("{value:x}"));
+            out.insert(name, Radix::of_sockets(release).write(value));
         }
     }
     if info.token.get() != 0 {
@@ -115,8 +154,8 @@ pub(crate) fn of_socket(ours: &MptcpSocket) -> BTreeMap<&'static str, String> {
     out
 }
 
-/// The numbers that `ss -t -i` shows of what we read.
-pub(crate) fn of_subflow(ours: &Subflow) -> BTreeMap<&'static str, String> {
+/// The numbers that `ss -t -i` of that release shows of what we read.
+pub(crate) fn of_subflow(ours: &Subflow, release: u32) -> BTreeMap<&'static str, String> {
     let mut out = BTreeMap::new();
     if let Some(tcp) = ours.tcp {
         let mut put = |name, value: u64| {
@@ -157,9 +196,10 @@ pub(crate) fn of_subflow(ours: &Subflow) -> BTreeMap<&'static str, String> {
             ((mptcp.token_rem, mptcp.id_rem), (mptcp.token_loc, mptcp.id_loc));
         out.insert("flags", mptcp.flags.to_string());
         out.insert("token", format!("{:04x}(id:{rem_id})/{:04x}(id:{loc_id})", rem.get(), loc.get()));
-        out.insert("seq", format!("{:x}", mptcp.map_seq.unwrap()));
-        out.insert("sfseq", format!("{:x}", mptcp.map_sfseq.unwrap()));
-        out.insert("ssnoff", format!("{:x}", mptcp.ssn_offset.unwrap()));
+        let radix = Radix::of_subflows(release);
+        out.insert("seq", radix.write(mptcp.map_seq.unwrap()));
+        out.insert("sfseq", radix.write(mptcp.map_sfseq.unwrap().into()));
+        out.insert("ssnoff", radix.write(mptcp.ssn_offset.unwrap().into()));
     }
     out
 }
