@@ -42,7 +42,10 @@ bitflags! {
 }
 
 impl States {
-    /// Every state, as `ss -a` asks for.
+    /// Every state in which the kernel lists MPTCP sockets and subflows.
+    ///
+    /// `ss -a` of iproute2 6.8 and later also asks for TCP sockets that are only bound. The kernel lists those since Linux
+    /// 6.8, but does not say which of them are MPTCP's.
     pub const EVERY: Self = Self::from_bits_retain(0xfff);
     /// Every state but listening.
     pub const CONNECTIONS: Self = Self::from_bits_retain(Self::EVERY.bits() & !Self::LISTEN.bits());

@@ -7,7 +7,7 @@ use nl_mptcp::diag::{MptcpSocket, Select, States, Subflow};
 use nl_testkit::{Lab, Result};
 
 use super::ss;
-use super::world::World;
+use super::world::{Kind, World, multihomed, open, socket};
 
 /// Ours and theirs, and how many there are among the sockets of [`World`], connections and listeners.
 struct Case {
@@ -90,10 +90,32 @@ async fn the_kernel_picks_what_ss_picks(lab: Lab) -> Result {
     Ok(())
 }
 
+/// Why [`States::EVERY`] leaves out what `ss -a` asks for since 6.8: the kernel lists sockets that are only bound, and does not
+/// say which of them are MPTCP's.
+#[nl_testkit::test(needs(tool = "ss", kernel = "6.8", sock_diag = "mptcp"))]
+async fn a_socket_that_is_only_bound_is_not_told_to_be_of_mptcp(lab: Lab) -> Result {
+    let node = multihomed(&lab, "a").await?;
+    let at = std::net::SocketAddr::new(ip("10.0.0.1"), 8080);
+    let bound = node.open(move || socket(at, Kind::Mptcp)).await;
+    bound.bind(&at.into())?;
+    let diag = open(&node).await?;
+    let all = States::EVERY | States::from_bits_retain(1 << 13);
+    assert_eq!(diag.sockets().states(all).list().collect_all().await?, []);
+    assert_eq!(diag.subflows().states(all).list().collect_all().await?, []);
+    assert_eq!(ss::mptcp(&node, "-a").await, []);
+    assert_eq!(ss::subflows(&node, "-a").await, []);
+    // Older releases have no word for it.
+    let shown = ss::tcp(&node, "-a").await;
+    let addresses: Vec<_> = shown.iter().map(|line| (line.state.as_str(), line.local.as_str())).collect();
+    let expected: &[_] = if ss::version(&node).await >= 608 { &[("UNCONN", "10.0.0.1:8080")] } else { &[] };
+    assert_eq!(addresses, expected);
+    Ok(())
+}
+
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
 async fn a_filter_that_nothing_matches_is_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let diag = super::world::open(&node).await?;
+    let diag = open(&node).await?;
     let refusals = [
         (
             diag.sockets().local_ports(RangeInclusive::new(2, 1)),
