@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use regex_lite::RegexBuilder;
+use regex_lite::{Regex, RegexBuilder};
 
 use super::{
     case::{Case, Command, Step, missing, replace},
@@ -313,8 +313,7 @@ fn check(case: &Case, shown: &Output) -> Verdict {
             Err(error) => Verdict::Failed(format!("`{line}` shows no JSON: {error}\n{text}")),
         };
     }
-    let pattern = case.pattern.as_deref().unwrap_or_default();
-    match RegexBuilder::new(pattern).multi_line(true).dot_matches_new_line(true).build() {
+    match pattern(case.pattern.as_deref().unwrap_or_default()) {
         Ok(pattern) => match pattern.find_iter(text).count() {
             found if found == case.count => Verdict::Passed,
             found => Verdict::Failed(format!(
@@ -324,6 +323,10 @@ fn check(case: &Case, shown: &Output) -> Verdict {
         },
         Err(error) => Verdict::NotApplicable(format!("the pattern: {error}")),
     }
+}
+
+fn pattern(text: &str) -> std::result::Result<Regex, regex_lite::Error> {
+    RegexBuilder::new(text).multi_line(true).dot_matches_new_line(true).build()
 }
 
 async fn steps(node: &Node, case: &Case, steps: &[Step]) -> std::result::Result<(), String> {
@@ -392,6 +395,9 @@ fn unmet(case: &Case) -> Option<String> {
     }
     if case.pattern.is_none() && case.json.is_none() {
         return Some("it does not say what must be shown".to_owned());
+    }
+    if let Some(Err(error)) = case.pattern.as_deref().map(pattern) {
+        return Some(format!("the pattern: {error}"));
     }
     let is_played = |plugin: &str| ["nsPlugin", "scapyPlugin"].contains(&plugin);
     if let Some(plugin) = case.plugins.iter().find(|plugin| !is_played(plugin)) {
