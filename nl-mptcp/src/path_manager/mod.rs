@@ -61,9 +61,9 @@
 //!             return;
 //!         }
 //!         let (first, remote) = (connection.local.ip(), connection.remote);
-//!         let mut others = plan.table().usable_addresses().map(|(_, address)| address);
 //!         let fits = |a: &std::net::IpAddr| *a != first && a.is_ipv4() == remote.is_ipv4();
-//!         if let Some(other) = others.find(fits) {
+//!         let other = plan.table().usable_addresses().map(|(_, address)| address).find(fits);
+//!         if let Some(other) = other {
 //!             plan.create(token, Subflow::new((other, 0).into(), remote));
 //!         }
 //!     }
