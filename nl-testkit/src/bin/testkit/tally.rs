@@ -50,6 +50,7 @@ impl Report {
         self.passed += counts.passed;
         self.failed += counts.failed;
         self.check(binary, run, counts);
+        self.failures.extend(run.lines.iter().filter_map(|line| failure(binary, line, &run.lines)));
         let before = self.skips.len();
         self.skips.extend(run.lines.iter().filter_map(|line| skip(binary, line)));
         let listed = u64::try_from(self.skips.len() - before).unwrap_or(u64::MAX);
@@ -149,7 +150,7 @@ impl Tally {
     }
 }
 
-/// The table, the problems, the skips by reason, and the line with the sums.
+/// The table, the skips by reason, what failed, and the line with the sums: where a log is cut, its end is kept.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<16} {:>7} {:>7} {:>7} {:>7}", "lane", "ran", "passed", "failed", "skipped")?;
@@ -157,21 +158,6 @@ impl fmt::Display for Tally {
             let (failed, skipped) = (report.all_failed(), report.skips.len());
             let Report { lane, passed, .. } = report;
             writeln!(f, "{lane:<16} {:>7} {passed:>7} {failed:>7} {skipped:>7}", report.count())?;
-        }
-        if self.reports.is_empty() {
-            writeln!(f, "\nfailed: no test ran in any lane")?;
-        }
-        for report in &self.reports {
-            for Skip { test, reason } in &report.failures {
-                let reason: Vec<&str> = reason.lines().take(4).collect();
-                writeln!(f, "\nfailed in lane {}: {test}\n  {}", report.lane, reason.join("\n  "))?;
-            }
-            for problem in &report.problems {
-                writeln!(f, "\nfailed in lane {}: {problem}", report.lane)?;
-            }
-        }
-        for Skip { test, reason } in &self.never {
-            writeln!(f, "\nfailed: {test} ran in no lane; the last reason: {reason}")?;
         }
         let mut reasons: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for report in &self.reports {
@@ -185,9 +171,27 @@ impl fmt::Display for Tally {
                 writeln!(f, "  {test}")?;
             }
         }
+        if self.reports.is_empty() {
+            writeln!(f, "\nfailed: no test ran in any lane")?;
+        }
+        for report in &self.reports {
+            for Skip { test, reason } in &report.failures {
+                let reason: Vec<&str> = reason.lines().take(SHOWN).collect();
+                writeln!(f, "\nfailed in lane {}: {test}\n  {}", report.lane, reason.join("\n  "))?;
+            }
+            for problem in &report.problems {
+                writeln!(f, "\nfailed in lane {}: {problem}", report.lane)?;
+            }
+        }
+        for Skip { test, reason } in &self.never {
+            writeln!(f, "\nfailed: {test} ran in no lane; the last reason: {reason}")?;
+        }
         writeln!(f, "\n{} passed, {} failed, {} skipped", self.passed(), self.failed(), self.skipped())
     }
 }
+
+/// How many lines of a failure are shown once more.
+const SHOWN: usize = 20;
 
 /// Reads `test NAME ... ignored, REASON`.
 fn skip(binary: &str, line: &str) -> Option<Skip> {
@@ -196,6 +200,17 @@ fn skip(binary: &str, line: &str) -> Option<Skip> {
     let reason = outcome.strip_prefix("ignored")?.trim_start_matches([',', ' ']);
     let reason = if reason.is_empty() { "marked as ignored, without a reason" } else { reason };
     Some(Skip { test: format!("{binary}: {}", name.trim_end()), reason: reason.to_owned() })
+}
+
+/// Reads `test NAME ... FAILED`, and what the test printed from under its heading.
+fn failure(binary: &str, line: &str, lines: &[String]) -> Option<Skip> {
+    let line = plain(line);
+    let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.trim_end();
+    let headings = [format!("---- {name} stdout ----"), format!("---- {name} ----")];
+    let printed = lines.iter().skip_while(|line| !headings.contains(line)).skip(1);
+    let printed = printed.take_while(|line| !line.starts_with("---- ") && *line != "failures:");
+    let printed: Vec<&str> = printed.map(String::as_str).filter(|line| !line.is_empty()).collect();
+    Some(Skip { test: format!("{binary}: {name}"), reason: printed.join("\n") })
 }
 
 /// A line without terminal colours.
@@ -229,6 +244,31 @@ mod tests {
         let two = "test result: \u{1b}[31mFAILED\u{1b}[0m. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
         report.add_run("x", &run(false, &[one, two]));
         assert_eq!((report.passed, report.failed, report.problems.len()), (4, 2, 0));
+    }
+
+    #[test]
+    fn a_failed_test_is_named_again_at_the_end_with_what_it_said() {
+        let mut report = Report::new("unit");
+        let lines = [
+            "test a ... ok",
+            "test m::b ... FAILED",
+            "test c ... ignored, no vxlan",
+            "failures:",
+            "",
+            "---- m::b stdout ----",
+            "",
+            "left is not right",
+            "",
+            "failures:",
+            "    m::b",
+            "test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured",
+        ];
+        report.add_run("x", &run(false, &lines));
+        let mut tally = Tally::default();
+        tally.add(report);
+        let text = tally.to_string();
+        let end = "  x: c (unit)\n\nfailed in lane unit: x: m::b\n  left is not right\n\n1 passed, 1 failed, 1 skipped\n";
+        assert!(text.ends_with(end), "{text}");
     }
 
     #[test]
