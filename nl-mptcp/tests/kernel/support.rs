@@ -66,7 +66,15 @@ impl Net {
 
 /// A socket that listens for Multipath TCP.
 pub(crate) async fn listen(node: &Node, at: SocketAddr) -> Result<Socket> {
-    Ok(node.open(move || bound(at).and_then(|socket| socket.listen(8).map(|()| socket))).await?)
+    let attempt = async || {
+        let listening = move || bound(at).and_then(|socket| socket.listen(8).map(|()| socket));
+        match node.open(listening).await {
+            // The kernel lets go of what used the port before in its own time.
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => None,
+            listening => Some(listening),
+        }
+    };
+    Ok(eventually(SOON, attempt, "the port to be free").await?)
 }
 
 pub(crate) fn bound(at: SocketAddr) -> std::io::Result<Socket> {

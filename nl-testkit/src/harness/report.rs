@@ -100,4 +100,6 @@ const COMMANDS: &[&str] = &[
     "bridge -d fdb show",
     "bridge -d vlan show",
     "tc -s qdisc show",
+    "ss -aMt -eimon",
+    "nstat -as",
 ];
