@@ -52,6 +52,7 @@
 #![deny(missing_docs)]
 
 mod cmd;
+pub mod corpus;
 pub mod fault;
 mod frame;
 mod harness;

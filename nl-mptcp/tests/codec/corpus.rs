@@ -1,32 +1,16 @@
 //! The stored corpus of the fuzz target, replayed on stable.
 
-use std::fs;
-use std::path::PathBuf;
+use nl_testkit::corpus::Corpus;
 
 use crate::check::check;
 
-fn corpus() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/pm_decode")
+fn corpus() -> Corpus {
+    Corpus::new(env!("CARGO_MANIFEST_DIR"), "pm_decode")
 }
 
 #[test]
 fn the_stored_corpus_breaks_nothing() {
-    let mut count = 0;
-    for file in fs::read_dir(corpus()).unwrap() {
-        let data = fs::read(file.unwrap().path()).unwrap();
-        check(&data);
-        // Cut anywhere, and with any one byte changed.
-        for at in 0..data.len() {
-            check(&data[..at]);
-            for value in [0, 1, 0x7f, 0x80, 0xff] {
-                let mut changed = data.clone();
-                changed[at] = value;
-                check(&changed);
-            }
-        }
-        count += 1;
-    }
-    assert!(count >= 12, "only {count} files in {}", corpus().display());
+    corpus().replay(12, check);
 }
 
 /// The corpus begins with the golden bytes; `BLESS=1 cargo test` writes them.
@@ -34,10 +18,6 @@ fn the_stored_corpus_breaks_nothing() {
 #[cfg(target_endian = "little")]
 fn the_golden_bytes_are_in_the_corpus() {
     for (name, hex) in crate::golden::ALL {
-        let (path, bytes) = (corpus().join(name), crate::unhex(hex));
-        if std::env::var_os("BLESS").is_some() {
-            fs::write(&path, &bytes).unwrap();
-        }
-        assert_eq!(fs::read(&path).ok(), Some(bytes), "{}", path.display());
+        corpus().holds(name, &crate::unhex(hex));
     }
 }
