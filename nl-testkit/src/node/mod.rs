@@ -16,7 +16,10 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::thread::{Started, start};
-use crate::{Error, Result, record::lock};
+use crate::{
+    Error, Result,
+    record::{self, lock},
+};
 
 /// A private network namespace with its own thread and tokio runtime; a cheap handle to clone.
 ///
@@ -88,6 +91,55 @@ impl Node {
         }
         match output.await {
             Ok(Ok(value)) => value,
+            Ok(Err(payload)) => panic::resume_unwind(payload),
+            Err(_) => self.gone(),
+        }
+    }
+
+    /// Runs an async block inside the namespace on a thread that has no capability, and returns its output: what the
+    /// kernel refuses those who lack a privilege, really refused.
+    ///
+    /// Sockets opened before keep what they could. A program started from the block gets the capabilities of the user
+    /// again, who is root there.
+    ///
+    /// ```no_run
+    /// # async fn example(node: nl_testkit::Node) -> nl_testkit::Result {
+    /// let refused = node.unprivileged(async || std::net::UdpSocket::bind("0.0.0.0:53")).await?;
+    /// assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the thread, its runtime or the loss of its capabilities cannot be had.
+    ///
+    /// # Panics
+    ///
+    /// When the block panics (with the same message), or when the lab has ended.
+    pub async fn unprivileged<T, F, Fut>(&self, make: F) -> Result<T>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = T> + 'static,
+        T: Send + 'static,
+    {
+        let (answer, output) = oneshot::channel();
+        let record = record::current();
+        // Started from the node's thread, so that it is born in the namespace.
+        let started = self.open(move || {
+            let work = move || {
+                record::join(record);
+                let done = panic::catch_unwind(AssertUnwindSafe(|| thread::without_capabilities(make)));
+                drop(answer.send(done));
+            };
+            std::thread::Builder::new().name("unprivileged".to_owned()).spawn(work)
+        });
+        let worker = started.await.map_err(|error| self.error("start a thread without privilege", error))?;
+        let done = output.await;
+        // Its last act was to answer, or to fail to.
+        drop(worker.join());
+        match done {
+            Ok(Ok(result)) => result.map_err(|error| self.error("give up the privileges of a thread", error)),
             Ok(Err(payload)) => panic::resume_unwind(payload),
             Err(_) => self.gone(),
         }

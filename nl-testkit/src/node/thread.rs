@@ -155,6 +155,19 @@ async fn serve(
     }
 }
 
+/// Runs a block to its end on the calling thread, which has no capability from then on.
+pub(super) fn without_capabilities<T, Fut: Future<Output = T>>(make: impl FnOnce() -> Fut) -> io::Result<T> {
+    sys::drop_capabilities()?;
+    let record = record::current();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_start(move || record::join(record.clone()))
+        .build()?;
+    let output = LocalSet::new().block_on(&runtime, async move { make().await });
+    runtime.shutdown_timeout(SHUTDOWN);
+    Ok(output)
+}
+
 fn set_if_present(key: &str, value: &str) -> io::Result<()> {
     match fs::write(format!("/proc/sys/net/{key}"), value) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

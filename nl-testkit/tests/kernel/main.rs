@@ -52,6 +52,33 @@ async fn a_vlan_tag_survives_the_bridge_and_the_capture(lab: Lab) -> Result {
     Ok(())
 }
 
+#[nl_testkit::test]
+async fn a_thread_without_capabilities_is_in_the_namespace_and_may_nothing(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let here = || std::fs::read_link("/proc/thread-self/ns/net");
+    let status = || std::fs::read_to_string("/proc/thread-self/status");
+    let (inside, text, child) =
+        node.unprivileged(async move || (here(), status(), std::thread::spawn(status).join().ok())).await?;
+    assert_eq!(inside?, node.open(here).await?);
+    for text in [text?, child.ok_or("a thread of it")??] {
+        for set in ["CapInh", "CapPrm", "CapEff"] {
+            let of_set = text.lines().find_map(|line| line.strip_prefix(set)).ok_or(set)?;
+            assert_eq!(of_set.trim_start_matches(':').trim(), "0000000000000000", "{set}");
+        }
+    }
+    // The node itself may what it could.
+    assert!(
+        node.open(status)
+            .await?
+            .lines()
+            .any(|line| line.starts_with("CapEff") && !line.ends_with("0000000000000000"))
+    );
+    let refused = node.unprivileged(async || std::net::TcpListener::bind("0.0.0.0:80")).await?;
+    assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+    assert_eq!(panic_of(node.unprivileged(async || panic!("seen"))).await.as_deref(), Some("seen"));
+    Ok(())
+}
+
 #[nl_testkit::test(needs(link = "veth"))]
 async fn a_wire_carries_ipv4_and_ipv6(lab: Lab) -> Result {
     let [a, b] = lab.wire("a", "b").await?;
