@@ -81,7 +81,7 @@ impl Mib {
     /// Reads the text of `/proc/net/netstat`; `None` if there is nothing about MPTCP in it.
     ///
     /// # Errors
-    /// Names without values, or values that are no numbers.
+    /// Names without values, values that are no numbers, or a name that is there twice.
     pub fn parse(text: &str) -> std::result::Result<Option<Self>, DecodeError> {
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(PREFIX));
         let Some(names) = lines.next() else { return Ok(None) };
@@ -91,6 +91,10 @@ impl Mib {
             let value = values.next().ok_or(DecodeError::Unreadable("an MPTCP counter without a value"))?;
             let value =
                 value.parse().map_err(|_| DecodeError::Unreadable("an MPTCP counter that is no number"))?;
+            // Which of two would be the counter?
+            if mib.iter().any(|(known, _)| known == name) {
+                return Err(DecodeError::Unreadable("an MPTCP counter that is there twice"));
+            }
             mib.set(name, value);
         }
         match values.next() {
@@ -192,4 +196,19 @@ counters! {
     "SimultConnectFallback" simult_connect_fallback "fell back to TCP as both ends connected at once.",
     "FallbackFailed" fallback_failed "could not fall back any more, and were reset.",
     "WinProbe" win_probe "window probes sent.",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_that_is_there_twice_is_refused() {
+        for name in ["MPRstRx", "MPSomethingNew"] {
+            let text = format!("MPTcpExt: {name} {name}\nMPTcpExt: 1 2\n");
+            assert!(matches!(Mib::parse(&text), Err(DecodeError::Unreadable(_))), "{name}");
+            let text = format!("MPTcpExt: {name}\nMPTcpExt: 1\n");
+            assert_eq!(Mib::parse(&text).unwrap().unwrap().iter().collect::<Vec<_>>(), [(name, 1)]);
+        }
+    }
 }
