@@ -2,7 +2,8 @@
 //!
 //! They come in the multicast group [`EVENT_GROUP`](crate::EVENT_GROUP) of the family, whichever path manager runs the
 //! connection. Joining takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace. That somebody listens
-//! has an effect: without it, connections of the userspace path manager refuse subflows that come in.
+//! has an effect: while nobody does, in any namespace of the machine, connections of the userspace path manager refuse subflows
+//! that come in.
 //!
 //! Kernel: `enum mptcp_event_type` and `enum mptcp_event_attr` of [`include/uapi/linux/mptcp_pm.h`],
 //! `net/mptcp/pm_netlink.c`. Linux 5.12. Equivalent: `ip mptcp monitor`.
@@ -182,7 +183,8 @@ pub struct SubflowEvent {
     pub index: Option<u32>,
     /// Why it is closed, where it broke.
     pub error: Option<Errno>,
-    /// Why the peer reset it, where it said so.
+    /// Why the peer reset it, where it said so. The kernel reads the reason on an established subflow only: a subflow that the
+    /// peer refuses has none.
     pub reset: Option<Reset>,
     /// In no event of the kernels up to 7.2, though the number is reserved (`MPTCP_ATTR_TIMEOUT`).
     pub timeout: Option<u32>,

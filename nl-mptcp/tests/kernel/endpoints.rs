@@ -171,6 +171,29 @@ async fn flushing_leaves_nothing_and_numbers_anew(lab: Lab) -> Result {
     Ok(())
 }
 
+/// The two series of `pm_netlink.sh`: numbers go on from the last one given, and past 255 begin anew where there is room.
+#[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
+async fn numbers_go_on_from_those_that_were_chosen(lab: Lab) -> Result {
+    let (node, mptcp) = node(&lab).await?;
+    for (chosen, expected) in [
+        ([(3, 100), (5, 254)], [(1, 1), (2, 2), (3, 7), (4, 8), (100, 3), (101, 4), (254, 5), (255, 6)]),
+        ([(2, 254), (5, 253)], [(1, 1), (2, 4), (3, 6), (4, 7), (5, 8), (253, 5), (254, 2), (255, 3)]),
+    ] {
+        mptcp.endpoints().flush().await?;
+        for last in 1..=8 {
+            let endpoint = mptcp.endpoint(v4(last));
+            match chosen.iter().find(|(of, _)| *of == last) {
+                Some((_, id)) => endpoint.id(*id).add().await?,
+                None => endpoint.add().await?,
+            };
+        }
+        let expected = expected.map(|(id, last)| json!({ "address": format!("10.9.0.{last}"), "id": id }));
+        assert_eq!(shown(&node).await, expected);
+        assert_eq!(ours(&mptcp, &node).await, expected);
+    }
+    Ok(())
+}
+
 /// The kernel replaces both flags by those it is told; what was not spoken of must stay.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn changing_one_flag_leaves_the_other(lab: Lab) -> Result {
@@ -191,6 +214,8 @@ async fn changing_one_flag_leaves_the_other(lab: Lab) -> Result {
     expect(&["fullmesh"]).await;
     mptcp.endpoint(AddressId::new(4)).nofullmesh().change().await?;
     expect(&[]).await;
+    mptcp.endpoint(AddressId::new(4)).backup().fullmesh().change().await?;
+    expect(&["backup", "fullmesh"]).await;
     Ok(())
 }
 

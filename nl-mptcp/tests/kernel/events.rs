@@ -11,12 +11,12 @@ use nl_testkit::{Lab, Node, Result, eventually, within};
 use crate::support::{Net, Pair, SOON, listen, next};
 
 /// `ip mptcp monitor` in a node.
-struct Monitored {
+pub(crate) struct Monitored {
     child: Child,
 }
 
 impl Monitored {
-    async fn start(node: &Node) -> Result<Self> {
+    pub(crate) async fn start(node: &Node) -> Result<Self> {
         let child = node
             .open(|| Command::new("ip").args(["mptcp", "monitor"]).stdout(Stdio::piped()).spawn())
             .await?;
@@ -29,7 +29,7 @@ impl Monitored {
     }
 
     /// The first lines it prints, as many as this.
-    async fn until(mut self, count: usize) -> Result<Vec<String>> {
+    pub(crate) async fn until(mut self, count: usize) -> Result<Vec<String>> {
         let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
         let read = tokio::task::spawn_blocking(move || {
             lines.by_ref().take(count).collect::<std::io::Result<Vec<_>>>()
@@ -42,7 +42,7 @@ impl Monitored {
 }
 
 /// A line of iproute2 as words: `event`, and the fields.
-fn theirs(line: &str) -> Option<BTreeMap<String, String>> {
+pub(crate) fn theirs(line: &str) -> Option<BTreeMap<String, String>> {
     let (event, fields) = line.strip_prefix('[')?.split_once(']')?;
     let mut words = BTreeMap::from([("event".to_owned(), event.trim().to_owned())]);
     for field in fields.split_whitespace() {
@@ -53,7 +53,7 @@ fn theirs(line: &str) -> Option<BTreeMap<String, String>> {
 }
 
 /// An event of ours as those words.
-fn ours(event: &MptcpEvent) -> BTreeMap<String, String> {
+pub(crate) fn ours(event: &MptcpEvent) -> BTreeMap<String, String> {
     let text = event.to_string();
     let mut words = BTreeMap::from([("event".to_owned(), text.split(' ').next().unwrap().to_owned())]);
     let mut put = |key: &str, value: String| {
@@ -220,6 +220,20 @@ async fn listeners_come_and_go(lab: Lab) -> Result {
             _ => None,
         });
         assert_eq!(closed.await, address);
+    }
+    Ok(())
+}
+
+/// What `allow_join_initial_addr_port` says to the peer, which is to open no subflow to the first address.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_client_that_takes_no_further_subflow_there_tells_its_peer(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    net.client.sysctl("net.mptcp.allow_join_initial_addr_port", "0").await?;
+    for (from, to) in [("10.0.1.1", "10.0.1.2:5001"), ("dead:beef:1::1", "[dead:beef:1::2]:5002")] {
+        let pair = Pair::connect(&net, from, to).await?;
+        assert!(pair.server.established.flags.contains(ConnectionFlags::DENY_JOIN_ID0), "{to}");
+        assert!(!pair.client.established.flags.contains(ConnectionFlags::DENY_JOIN_ID0), "{to}");
+        assert!(pair.server.established.server_side && !pair.client.established.server_side, "{to}");
     }
     Ok(())
 }

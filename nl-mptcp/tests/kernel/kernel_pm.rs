@@ -6,7 +6,7 @@ use nl_mptcp::AddressId;
 use nl_mptcp::event::MptcpEvent;
 use nl_testkit::{Lab, Node, Result, eventually};
 
-use crate::support::{Net, Pair, SOON, counted, open, subflows_by_ss};
+use crate::support::{Net, Pair, SOON, counted, counter, open, subflows_by_ss};
 
 /// Waits until `ss` lists this many subflows.
 async fn subflows(node: &Node, count: usize) -> Vec<(String, String)> {
@@ -108,4 +108,37 @@ async fn the_first_subflow_of_an_address_is_dropped(lab: Lab) -> Result {
     assert!(subflows(&net.client, 1).await[0].0.starts_with("10.0.2.1:"));
     assert_eq!(client.endpoints().list().await?.collect_all().await?.len(), 1);
     pair.exchange()
+}
+
+/// Those of the userspace path manager are announced nothing, joined by nobody, and no priority of theirs changes.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip", tool = "ss"))]
+async fn endpoints_mean_nothing_to_a_connection_of_ours(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    for node in [&net.client, &net.server] {
+        node.ip("mptcp limits set add_addr_accepted 4 subflows 4").await;
+    }
+    net.client.ip("mptcp endpoint add 10.0.2.1 id 9 subflow fullmesh").await;
+    net.server.ip("mptcp endpoint add 10.0.2.2 id 8 signal").await;
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    net.client.ip("mptcp endpoint add 10.0.1.1 id 7 subflow").await;
+    net.client.ip("mptcp endpoint change id 7 backup").await;
+    net.client.ip("mptcp endpoint delete id 9").await;
+    net.server.ip("mptcp endpoint delete id 8").await;
+    pair.exchange()?;
+
+    // What we do then is the first that is told.
+    pair.server.connection().address([10, 0, 2, 2].into(), 21).announce().await?;
+    let first = pair.client.next("an event", |event| Some(event.clone())).await;
+    assert!(matches!(&first, MptcpEvent::Announced(event) if event.remote_id.get() == 21), "{first}");
+    pair.client.connection().address([10, 0, 2, 1].into(), 11).announce().await?;
+    let first = pair.server.next("an event", |event| Some(event.clone())).await;
+    assert!(matches!(&first, MptcpEvent::Announced(event) if event.remote_id.get() == 11), "{first}");
+    for node in [&net.client, &net.server] {
+        for name in ["MPJoinSynRx", "RmAddr", "MPPrioRx"] {
+            assert_eq!(counter(node, name).await, Some(0), "{name} of {}", node.name());
+        }
+        assert_eq!(counter(node, "AddAddr").await, Some(1));
+        assert_eq!(subflows_by_ss(node).await.len(), 1);
+    }
+    Ok(())
 }

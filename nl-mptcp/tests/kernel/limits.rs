@@ -37,6 +37,17 @@ async fn a_limit_over_the_kernels_is_refused_in_its_words(lab: Lab) -> Result {
     // Neither was half carried out.
     assert_eq!(node.ip("mptcp limits show").await.trim(), "add_addr_accepted 0 subflows 2");
 
+    // 8, or 64 since Linux 7.2; one more of either is too much.
+    let most = if mptcp.limits().subflows(9).set().await.is_ok() { 64 } else { 8 };
+    mptcp.limits().add_addr_accepted(most).subflows(most).set().await?;
+    for limits in [mptcp.limits().add_addr_accepted(most + 1).subflows(1), mptcp.limits().subflows(most + 1)]
+    {
+        limits.set().await.unwrap_err();
+    }
+    mptcp.endpoints().flush().await?;
+    let set = format!("add_addr_accepted {most} subflows {most}");
+    assert_eq!(node.ip("mptcp limits show").await.trim(), set);
+
     let error = mptcp.limits().set().await.unwrap_err();
     assert!(error.is_usage(), "{error}");
     Ok(())

@@ -34,6 +34,9 @@ async fn switches_are_set_in_the_namespace_of_the_connection(lab: Lab) -> Result
     if kernel() >= (6, 15) {
         assert_eq!(node.sysctl_read("net.mptcp.path_manager").await?, "userspace");
     }
+    // A name of nobody leaves it as it was, and so does a number.
+    sysctl.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();
+    assert_eq!(node.sysctl_read("net.mptcp.pm_type").await?, "1");
     // Nowhere else.
     assert_eq!(other.sysctl_read("net.mptcp.enabled").await?, "1");
     assert_eq!(other.sysctl_read("net.mptcp.pm_type").await?, "0");

@@ -199,6 +199,88 @@ async fn an_ipv6_subflow_is_created_and_destroyed_from_either_side(lab: Lab) -> 
     subflows(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
+/// Which machine creates the subflow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Client,
+    Server,
+}
+
+/// A subflow to an address that the other side announced, and where it listens: at the port the connection has there, or at a
+/// port of its own. The second addresses of the machines are given.
+async fn subflow_to_announced(
+    lab: &Lab,
+    by: By,
+    [from, to]: [&str; 2],
+    [near, far]: [&str; 2],
+    port: Option<u16>,
+) -> Result {
+    let net = Net::userspace(lab).await?;
+    without_time_stamps(&net).await?;
+    let Pair { client, server, .. } = &mut Pair::connect(&net, from, to).await?;
+    let (creator, other, machine, [source, target]) = match by {
+        By::Client => (client, server, &net.server, [near, far]),
+        By::Server => (server, client, &net.client, [far, near]),
+    };
+    let of_connection = creator.established.remote.port();
+    let target = at(target, port.unwrap_or(of_connection));
+    // The server listens everywhere already, at the port of the connection.
+    let _listener = match (by, port) {
+        (By::Client, None) => None,
+        _ => Some(listen(machine, target).await?),
+    };
+    let announcement = other.connection().address(target.ip(), 31);
+    match port {
+        Some(port) => announcement.port(port).announce().await?,
+        None => announcement.announce().await?,
+    };
+    assert_eq!(creator.announced().await, (target, 31));
+
+    // A socket of IPv6 tells IPv4 as IPv6.
+    let plain = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
+    let made = creator.connection().subflow(at(source, 0), target).id(23).create_established(SOON).await?;
+    creator.subflow().await;
+    assert_eq!((made.token, made.local_id.get(), made.remote_id.get()), (creator.token(), 23, 31));
+    assert_eq!((plain(made.local).ip(), plain(made.remote)), (ip(source), target));
+    assert_eq!(plain(other.subflow().await.remote), plain(made.local));
+    creator.connection().subflow(made.local, made.remote).destroy().await?;
+    let closed = creator.closed().await;
+    assert_eq!((plain(closed.local), plain(closed.remote)), (plain(made.local), target));
+    assert_eq!((closed.local_id.get(), closed.remote_id.get()), (23, 31));
+    assert_eq!(plain(other.closed().await.remote), plain(made.local));
+    other.connection().withdraw(31).await?;
+    assert_eq!(creator.removed().await, 31);
+    Ok(())
+}
+
+const SECOND_V4: [&str; 2] = ["10.0.2.1", "10.0.2.2"];
+const SECOND_V6: [&str; 2] = ["dead:beef:2::1", "dead:beef:2::2"];
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_server_creates_a_subflow_to_the_port_the_client_connected_from(lab: Lab) -> Result {
+    subflow_to_announced(&lab, By::Server, V4, SECOND_V4, None).await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_server_creates_an_ipv6_subflow_to_the_port_the_client_connected_from(lab: Lab) -> Result {
+    subflow_to_announced(&lab, By::Server, V6, SECOND_V6, None).await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_server_creates_a_subflow_to_a_port_that_was_announced(lab: Lab) -> Result {
+    subflow_to_announced(&lab, By::Server, V4, SECOND_V4, Some(50_003)).await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_client_creates_a_subflow_to_a_port_that_was_announced(lab: Lab) -> Result {
+    subflow_to_announced(&lab, By::Client, V4, SECOND_V4, Some(50_003)).await
+}
+
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn an_ipv4_address_is_announced_in_an_ipv6_connection_and_connected_to(lab: Lab) -> Result {
+    subflow_to_announced(&lab, By::Client, V6, SECOND_V4, None).await
+}
+
 /// The sockets are IPv6, the first subflow is, the second is IPv4, and the kernel writes it as IPv6.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
 async fn an_ipv4_subflow_joins_an_ipv6_connection(lab: Lab) -> Result {

@@ -1,17 +1,4 @@
-//! The scenarios of the kernel's own `tools/testing/selftests/net/mptcp/diag.sh`, told again:
-//!
-//! | there | here |
-//! |---|---|
-//! | no msk on netns creation | `a_new_namespace_has_no_sockets` |
-//! | listen match for dport, sport, saddr and sport, all sports | `a_listener_is_found_by_where_it_listens` |
-//! | after MPC handshake, chk remote_key, chk no fallback | `both_ends_are_listed_after_the_handshake` |
-//! | chk msk in use, chk cestab, both back to 0 | `sockets_in_use_are_counted_as_long_as_they_are`; Linux 6.2 |
-//! | chk last_data_sent, last_data_recv, last_ack_recv (`chk_last_time_info`) | `the_time_since_something_happened_grows`; Linux 6.10 |
-//! | check fallback | `the_end_that_asked_in_vain_is_a_fallback` |
-//! | many msk socket present, in use, cestab, back to 0 | `two_hundred_sockets_are_listed_and_go` |
-//! | chk dump_one (by token) | `one_socket_is_found_by_its_token` |
-//! | chk dump_subflow (newer kernels' script) | `one_subflow_is_found_by_its_ports` |
-//! | listen backlog of many connections not accepted (`chk_listen_queue`) | `what_waits_to_be_accepted_is_listed` |
+//! The scenarios of the kernel's own `diag.sh`, told again; case by case in `tests/README.md`.
 
 use std::fs;
 
@@ -167,6 +154,31 @@ async fn two_hundred_sockets_are_listed_and_go(lab: Lab) -> Result {
     wait_for(&node, 0, 0).await;
     let gone = async || diag.sockets().list().collect_all().await.unwrap().is_empty().then_some(());
     eventually(SOON, gone, "every socket to go").await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
+async fn a_hundred_listeners_are_listed_and_go(lab: Lab) -> Result {
+    let (node, diag) = fresh(&lab).await?;
+    let listening = async || {
+        let sockets = diag.sockets().states(States::LISTEN).list().collect_all().await.unwrap();
+        let subflows = diag.subflows().states(States::LISTEN).list().collect_all().await.unwrap();
+        let theirs = [
+            ss::mptcp(&node, "state listening").await.len(),
+            ss::subflows(&node, "state listening").await.len(),
+        ];
+        assert_eq!([sockets.len(), subflows.len()], theirs);
+        theirs
+    };
+    assert_eq!(listening().await, [0, 0]);
+    let mut listeners = Vec::new();
+    for port in 20_002..20_102 {
+        listeners.push(listen(&node, &format!("0.0.0.0:{port}"), Kind::Mptcp).await);
+    }
+    assert_eq!(listening().await, [100, 100]);
+    drop(listeners);
+    wait_for(&node, 0, 0).await;
+    assert_eq!(listening().await, [0, 0]);
     Ok(())
 }
 

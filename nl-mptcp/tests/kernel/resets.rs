@@ -1,0 +1,172 @@
+//! Why a subflow was reset (`MP_TCPRST`), against what `ip mptcp monitor` says.
+//!
+//! Kernels read the reason on subflows that are established to the last packet of the handshake. Where a peer refuses a subflow the
+//! reason is on the wire, and they do not tell it.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use nl_core::error::Errno;
+use nl_mptcp::event::{MptcpEvent, ResetReason, SubflowEvent};
+use nl_testkit::{EthFrame, Lab, Node, Result};
+
+use crate::events::{Monitored, ours, theirs};
+use crate::support::{Net, Pair, SOON, counted, listen, next};
+
+const IPV4: u16 = 0x0800;
+
+/// The end of the subflow to `remote`, of which both were told the same.
+async fn told(
+    log: &mut nl_core::monitor::Monitor<MptcpEvent>,
+    monitored: Monitored,
+    remote: SocketAddr,
+) -> Result<SubflowEvent> {
+    let mut count = 0;
+    let (event, closed) = loop {
+        let event = next(log, "the end of a subflow", |event| Some(event.clone())).await;
+        count += 1;
+        if let MptcpEvent::SubflowClosed(closed) = &event
+            && closed.remote == remote
+        {
+            break (event.clone(), closed.clone());
+        }
+    };
+    let lines = monitored.until(count).await?;
+    let line = lines.last().unwrap();
+    assert_eq!(ours(&event), theirs(line).unwrap(), "{event}\n{line}");
+    assert_eq!(line.contains("reset_reason="), closed.reset.is_some(), "{line}");
+    Ok(closed)
+}
+
+/// A machine that listens for Multipath TCP, and has never heard of the connection.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
+async fn a_peer_that_knows_no_such_connection_refuses_it(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let stranger = lab.node("stranger").await?;
+    net.client.add_veth("eth3", &stranger, "eth3").await?;
+    for (node, address) in [(&net.client, "10.0.3.1/24"), (&stranger, "10.0.3.2/24")] {
+        node.ip(&format!("address add {address} dev eth3")).await;
+        node.up("eth3").await?;
+    }
+    net.client.wait_carrier("eth3").await?;
+    let far: SocketAddr = "10.0.3.2:5001".parse()?;
+    let _listener = listen(&stranger, far).await?;
+    let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    let monitored = Monitored::start(&net.client).await?;
+    let mut log = pair.client.mptcp.events().await?;
+    let mut packets = net.client.capture("eth3").await?;
+
+    let connection = pair.client.connection();
+    let error =
+        connection.subflow("10.0.3.1:0".parse()?, far).id(7).create_established(SOON).await.unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::ECONNREFUSED), "{error}");
+    packets.expect(|frame| is_reset(frame, 1), SOON).await;
+    let closed = told(&mut log, monitored, far).await?;
+    assert_eq!((closed.error, closed.reset), (Some(Errno::ECONNREFUSED), None));
+    counted(&stranger, "MPJoinNoTokenFound", 1).await;
+    Ok(())
+}
+
+/// The kernel's path manager at the peer has room for no further subflow, and resets it when the third packet of the handshake comes.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
+async fn a_peer_that_takes_no_further_subflow_resets_it(lab: Lab) -> Result {
+    let net = Net::new(&lab).await?;
+    net.client.sysctl("net.mptcp.pm_type", "1").await?;
+    net.server.ip("mptcp limits set subflows 0").await;
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    let monitored = Monitored::start(&net.client).await?;
+    let mut log = pair.client.mptcp.events().await?;
+    let mut packets = net.client.capture("eth2").await?;
+    let far: SocketAddr = "10.0.2.2:5001".parse()?;
+    pair.client.connection().subflow("10.0.2.1:0".parse()?, far).id(7).create().await?;
+    packets.expect(|frame| is_reset(frame, 3), SOON).await;
+    let closed = told(&mut log, monitored, far).await?;
+    assert_eq!(closed.reset, None);
+    pair.exchange()
+}
+
+/// No kernel gives all the reasons, but each tells those it is given: so the resets come from us, as packets.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
+async fn every_reason_on_the_wire_is_told(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    let far = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 5001);
+    for (reason, transient) in
+        [(0, true), (1, false), (2, true), (3, false), (4, true), (5, false), (6, true), (15, false)]
+    {
+        let mut packets = net.server.capture("eth2").await?;
+        let monitored = Monitored::start(&net.client).await?;
+        let mut log = pair.client.mptcp.events().await?;
+        let connection = pair.client.connection();
+        let made =
+            connection.subflow("10.0.2.1:0".parse()?, far.into()).id(7).create_established(SOON).await?;
+        let SocketAddr::V4(near) = made.local else { panic!("{made:?}") };
+        // The third packet of the handshake says what the client waits for.
+        let ours =
+            |frame: &EthFrame| segment(frame).filter(|s| s.ports == [near.port(), far.port()] && !s.syn);
+        let answered = packets.expect(|frame| ours(frame).is_some(), SOON).await;
+        let awaited = segment(&answered).unwrap().ack;
+        reset(&net.server, &answered, [far, near], awaited, [u8::from(transient), reason]).await?;
+
+        let closed = told(&mut log, monitored, far.into()).await?;
+        let told = closed.reset.unwrap();
+        assert_eq!((told.reason, told.flags), (ResetReason::from(u32::from(reason)), u32::from(transient)));
+        assert_eq!((closed.local, told.is_transient()), (made.local, transient));
+        assert_eq!(closed.error, Some(Errno::ECONNRESET));
+    }
+    Ok(())
+}
+
+/// What of a TCP segment matters here.
+struct Segment {
+    ports: [u16; 2],
+    ack: u32,
+    syn: bool,
+    rst: bool,
+}
+
+fn segment(frame: &EthFrame) -> Option<Segment> {
+    let [first, .., protocol, _, _] = frame.payload.first_chunk::<12>()?;
+    if frame.ethertype != IPV4 || *protocol != 6 {
+        return None;
+    }
+    let tcp = frame.payload.get(usize::from(first & 15) * 4..)?.first_chunk::<20>()?;
+    Some(Segment {
+        ports: [u16::from_be_bytes([tcp[0], tcp[1]]), u16::from_be_bytes([tcp[2], tcp[3]])],
+        ack: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
+        syn: tcp[13] & 2 != 0,
+        rst: tcp[13] & 4 != 0,
+    })
+}
+
+/// Whether it is a reset for this reason, without flags.
+fn is_reset(frame: &EthFrame, reason: u8) -> bool {
+    // Behind two headers of five words: option 30 of four bytes, subtype 8.
+    segment(frame).is_some_and(|segment| segment.rst)
+        && frame
+            .payload
+            .get(40..)
+            .is_some_and(|options| options.windows(4).any(|o| o == [30, 4, 8 << 4, reason]))
+}
+
+/// Sends a reset against the direction of a packet, with the option of RFC 8684, 3.6: flags and reason.
+async fn reset(node: &Node, to: &EthFrame, [from, at]: [SocketAddrV4; 2], seq: u32, why: [u8; 2]) -> Result {
+    let mut tcp =
+        [&from.port().to_be_bytes()[..], &at.port().to_be_bytes(), &seq.to_be_bytes(), &[0; 4]].concat();
+    // Six words of header, RST, no window, no checksum yet, no urgent data; option 30, four bytes, subtype 8.
+    tcp.extend([6 << 4, 4, 0, 0, 0, 0, 0, 0, 30, 4, 8 << 4 | why[0], why[1]]);
+    let ends = [from.ip().octets(), at.ip().octets()].concat();
+    let sum = checksum(&[&ends[..], &[0, 6, 0, 24], &tcp].concat());
+    tcp[16..18].copy_from_slice(&sum.to_be_bytes());
+    let mut ip = [&[0x45, 0, 0, 44, 0, 0, 0, 0, 64, 6, 0, 0][..], &ends].concat();
+    let sum = checksum(&ip);
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    let frame = EthFrame::new(to.destination, to.source, IPV4, &[ip, tcp].concat());
+    node.send_frame("eth2", &frame.to_bytes()).await
+}
+
+/// RFC 1071, of an even number of bytes.
+fn checksum(bytes: &[u8]) -> u16 {
+    let sum: u32 = bytes.chunks(2).map(|two| u32::from(u16::from_be_bytes([two[0], two[1]]))).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap()
+}
