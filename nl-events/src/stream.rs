@@ -18,8 +18,11 @@
 //! # }
 //! ```
 
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::{fmt, io};
 
 use futures_core::Stream;
 use nl_core::Protocol;
@@ -54,6 +57,7 @@ impl Events {
             mptcp: None,
             netns: None,
             receive_buffer: None,
+            source: None,
         }
     }
 
@@ -94,9 +98,20 @@ impl Stream for Events {
 pub struct EventsBuilder {
     groups: Vec<RtnetlinkGroup>,
     #[cfg(feature = "mptcp")]
-    mptcp: Option<std::sync::Arc<Family>>,
+    mptcp: Option<Arc<Family>>,
     netns: Option<Netns>,
     receive_buffer: Option<usize>,
+    source: Option<Source>,
+}
+
+/// Where sockets come from.
+#[derive(Clone)]
+struct Source(Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>);
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source")
+    }
 }
 
 impl EventsBuilder {
@@ -109,7 +124,7 @@ impl EventsBuilder {
     /// Listens to the events of Multipath TCP: of the family [`mptcp_pm`](nl_mptcp::FAMILY), as a
     /// [connection](nl_core::Connection::family) resolved it.
     #[cfg(feature = "mptcp")]
-    pub fn mptcp(mut self, family: std::sync::Arc<Family>) -> Self {
+    pub fn mptcp(mut self, family: Arc<Family>) -> Self {
         self.mptcp = Some(family);
         self
     }
@@ -124,6 +139,14 @@ impl EventsBuilder {
     /// 8 MiB.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// Takes sockets from this function instead of making them, as
+    /// [`MonitorBuilder::sockets_from`] does: one for groups of rtnetlink, and before it one for Multipath TCP where its events
+    /// are listened to.
+    pub fn sockets_from(mut self, source: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static) -> Self {
+        self.source = Some(Source(Arc::new(source)));
         self
     }
 
@@ -154,6 +177,9 @@ impl EventsBuilder {
         let mut monitor = Monitor::builder(protocol);
         if let Some(netns) = &self.netns {
             monitor = monitor.netns(netns);
+        }
+        if let Some(Source(source)) = self.source.clone() {
+            monitor = monitor.sockets_from(move || source());
         }
         match self.receive_buffer {
             Some(bytes) => monitor.receive_buffer(bytes),
