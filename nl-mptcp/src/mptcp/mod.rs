@@ -99,10 +99,7 @@ impl Mptcp {
     async fn listen(&self) -> Result<Monitor<MptcpEvent>> {
         let family = self.family().await?;
         let (number, group) = (family.id, family.group(EVENT_GROUP)?);
-        let mut monitor = Monitor::builder(Protocol::Generic).group(group);
-        if let Some(netns) = self.conn.netns() {
-            monitor = monitor.netns(netns);
-        }
+        let monitor = self.conn.monitor().group(group);
         monitor.open(move |message| MptcpEvent::decode(number, message))
     }
 

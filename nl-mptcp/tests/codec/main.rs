@@ -16,6 +16,8 @@ mod golden;
 mod iproute2;
 #[cfg(feature = "tokio")]
 mod old_kernels;
+#[cfg(feature = "path-manager")]
+mod overrun;
 mod refusals;
 #[cfg(all(feature = "tokio", feature = "sysctl"))]
 mod send;
