@@ -1,6 +1,6 @@
 //! What is known of the cases beforehand: those that are not in these lists pass.
 
-use self::Outcome::NotApplicable;
+use self::Outcome::{FailsWithTc, NotApplicable};
 
 /// What becomes of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +36,29 @@ pub(super) fn is_declined(id: &str, reason: &str) -> bool {
     DECLINED.iter().any(|(known, why)| *known == id && reason.contains(why))
 }
 
-const DECLINED: &[(&str, &str)] = &[("837a", QUANTUM), ("b9e9", QUANTUM)];
+const DECLINED: &[(&str, &str)] = &[("837a", QUANTUM), ("b9e9", QUANTUM), ("ca5e", NAME), ("e4b7", NAME)];
 /// The kernel makes it 256 without a word.
 const QUANTUM: &str = "quantum 1; 256 to 1048576 are possible";
+/// The kernel gives it to any kind.
+const NAME: &str = "qdisc ffff: is for ingress and clsact";
+
+/// Why a case is not to be run: the kernel, or any where it is not known which, does not survive it.
+pub(super) fn brings_down(id: &str, kernel: Option<&str>) -> Option<String> {
+    let is_it = |(known, on, _): &&Down| *known == id && kernel.is_none_or(|kernel| *on == kernel);
+    DOWN.iter().find(is_it).map(|(_, on, what)| format!("it brings {on} down: {what}"))
+}
+
+/// The case, the kernel, and what happens there with the real `tc`.
+type Down = (&'static str, &'static str, &'static str);
+
+const DOWN: &[Down] = &[
+    ("3a62", "6.12", "a null pointer in qfq_dequeue of 6.12.118"),
+    // The `tc` of that lane cannot prepare the case, the crate can.
+    ("3a62", "6.1", "a null pointer in qfq_dequeue of 6.1.192"),
+    // With one of these or both; a kernel warns once.
+    ("82d9", "6.1", "a warning in qfq_dequeue of 6.1.192"),
+    ("c797", "6.1", "a warning in qfq_dequeue of 6.1.192"),
+];
 
 /// The case, the kernels it is true of (all when empty), what becomes of it, and part of the reason.
 type Exception = (&'static str, &'static [&'static str], Outcome, &'static str);
@@ -47,6 +67,23 @@ const EXCEPTIONS: &[Exception] = &[
     // What the crate refuses, see above.
     ("837a", &[], NotApplicable, QUANTUM),
     ("b9e9", &[], NotApplicable, QUANTUM),
+    ("ca5e", &[], NotApplicable, NAME),
+    ("e4b7", &[], NotApplicable, NAME),
     // What Debian's cloud kernels do not have.
     ("41f5", &[], NotApplicable, "it needs netdevsim"),
+    ("291d", &[], NotApplicable, "the kernel makes no dualpi2 qdisc"),
+    ("9c6d", &[], NotApplicable, "the kernel makes no dualpi2 qdisc"),
+    ("d3da", &[], NotApplicable, "the kernel makes no dualpi2 qdisc"),
+    // What must not be run there, see above.
+    ("3a62", &["6.1", "6.12"], NotApplicable, "qfq_dequeue"),
+    ("82d9", &["6.1"], NotApplicable, "qfq_dequeue"),
+    ("c797", &["6.1"], NotApplicable, "qfq_dequeue"),
+    // Two netems that duplicate in one tree are allowed again in 7.2.
+    ("bf1d", &["6.1"], FailsWithTc, "cannot mix duplicating netems"),
+    // iproute2 6.1 and 6.15 print the class for the rest without 0x,
+    ("a4c3", &["6.1", "6.12"], FailsWithTc, "parent 1:2 default 1"),
+    // and 6.1 knows no JSON for classes.
+    ("1f1f", &["6.1"], FailsWithTc, "shows no JSON"),
+    ("309e", &["6.1"], FailsWithTc, "shows no JSON"),
+    ("d74b", &["6.1"], FailsWithTc, "shows no JSON"),
 ];

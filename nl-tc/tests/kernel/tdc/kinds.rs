@@ -138,7 +138,7 @@ fn key(words: &mut Words<'_>) -> Result<U32Key, Stop> {
             Ok(U32Key { value: u32::from(number) << 16, mask: 0xff << 16, offset: 8 })
         }
         [Some("ip"), Some("dst"), Some(prefix)] => {
-            let address = prefix.strip_suffix("/32").and_then(|text| text.parse().ok());
+            let address = prefix.strip_suffix("/32").unwrap_or(prefix).parse().ok();
             let address = address.ok_or_else(|| Stop::NoValue(format!("dst {prefix}")))?;
             let to = U32::to(address, TcHandle::NONE).keys;
             to.into_iter().next().ok_or_else(|| Stop::NoValue("no key".to_owned()))
