@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use nl_tc::class::{Class, ClassConfig};
+use nl_tc::hfsc::{HfscClassConfig, HfscConfig};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::{Rate, Tc, TcHandle, TcObject, TcVerb};
@@ -84,4 +85,15 @@ async fn thousands_of_htb_classes(lab: Lab) -> Result {
         words: |rate| format!(" rate {rate}Kbit ceil {rate}Kbit "),
     };
     kind.through_their_lives(&node, &tc, many(10_000)).await
+}
+
+#[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"), timeout = 120)]
+async fn thousands_of_hfsc_classes(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let kind = Kind {
+        qdisc: HfscConfig::new().into(),
+        config: |rate| HfscClassConfig::new().service(Rate::kbit(rate)).into(),
+        words: |rate| format!(" sc m1 0bit d 0us m2 {rate}Kbit"),
+    };
+    kind.through_their_lives(&node, &tc, many(5_000)).await
 }
