@@ -1,7 +1,7 @@
 //! Thousands of classes in a batch: made, listed, changed, deleted, as `tc` counts them.
 //!
-//! A hundred in a qdisc, for each class that is made or deleted takes the kernel a look at all others of its qdisc; and fewer in a
-//! virtual machine, which may be emulated.
+//! A hundred in a qdisc, for each class that is made or deleted takes the kernel a look at all others of its qdisc.
+//! `NL_TESTKIT_SCALE` divides their number, for emulated machines.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -22,9 +22,10 @@ fn handle(number: u64) -> TcHandle {
     TcHandle::new(0x100 + of(number / PER_QDISC), 1 + of(number % PER_QDISC))
 }
 
-/// A tenth in a virtual machine.
+/// In full qdiscs, at least two.
 fn many(count: u64) -> u64 {
-    if std::env::var_os("NL_TESTKIT_VM").is_some() { count / 10 } else { count }
+    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
+    (count / scale.max(1)).next_multiple_of(PER_QDISC).max(2 * PER_QDISC)
 }
 
 async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)>, count: u64) {
