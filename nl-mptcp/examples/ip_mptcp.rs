@@ -3,10 +3,11 @@
 //! ```text
 //! ip_mptcp endpoint show
 //! ip_mptcp endpoint add 192.0.2.1 dev eth1 subflow backup
+//! ip_mptcp endpoint change 192.0.2.1 nobackup fullmesh
 //! ip_mptcp endpoint delete 192.0.2.1
 //! ip_mptcp endpoint flush
 //! ip_mptcp limits show
-//! ip_mptcp limits set 4 2
+//! ip_mptcp limits set subflows 4 add_addr_accepted 2
 //! ip_mptcp monitor
 //! ip_mptcp announce TOKEN 192.0.2.1 5
 //! ip_mptcp withdraw TOKEN 5
@@ -39,14 +40,26 @@ async fn main() -> Outcome {
             let address: IpAddr = address.parse()?;
             configured(mptcp.endpoint(address), options)?.add().await?;
         }
+        ["endpoint", "change", address, options @ ..] => {
+            let address: IpAddr = address.parse()?;
+            configured(mptcp.endpoint(address), options)?.change().await?;
+        }
         ["endpoint", "delete", address] => {
             let address: IpAddr = address.parse()?;
             mptcp.endpoint(address).delete().await?;
         }
         ["endpoint", "flush"] => drop(mptcp.endpoints().flush().await?),
         ["limits"] | ["limits", "show"] => println!("{}", mptcp.limits().get().await?),
-        ["limits", "set", subflows, accepted] => {
-            mptcp.limits().subflows(subflows.parse()?).add_addr_accepted(accepted.parse()?).set().await?;
+        ["limits", "set", options @ ..] => {
+            let mut limits = mptcp.limits();
+            for option in options.chunks(2) {
+                limits = match option {
+                    ["subflows", number] => limits.subflows(number.parse()?),
+                    ["add_addr_accepted", number] => limits.add_addr_accepted(number.parse()?),
+                    other => return Err(format!("`{}` is no limit", other.join(" ")).into()),
+                };
+            }
+            limits.set().await?;
         }
         ["monitor"] => {
             let mut events = mptcp.events().await?;
@@ -89,7 +102,9 @@ fn configured<'a>(
             "signal" => endpoint.signal(),
             "subflow" => endpoint.subflow(),
             "backup" => endpoint.backup(),
+            "nobackup" => endpoint.nobackup(),
             "fullmesh" => endpoint.fullmesh(),
+            "nofullmesh" => endpoint.nofullmesh(),
             "laminar" => endpoint.laminar(),
             other => return Err(format!("`{other}` is no option of an endpoint").into()),
         };

@@ -6,8 +6,8 @@
 //! (`net.mptcp.pm_type` 1 before Linux 6.15). For a socket that was accepted the moment of acceptance counts, not that of
 //! listening. On other connections the kernel refuses them ("userspace PM not selected").
 //!
-//! **Somebody in the namespace must listen to the events**, or the kernel refuses subflows that come in and passes over
-//! addresses the peer announces: see [`MptcpEvent`](crate::event::MptcpEvent).
+//! **Somebody must listen to the events**, or the kernel refuses subflows that come in and passes over addresses the peer
+//! announces: see [`MptcpEvent`](crate::event::MptcpEvent). It is content with a listener in any namespace of the machine.
 //!
 //! Kernel: `MPTCP_PM_CMD_ANNOUNCE` and following of [`include/uapi/linux/mptcp_pm.h`], `net/mptcp/pm_userspace.c`. Linux 5.19.
 //! iproute2 has no equivalent; the kernel's selftests have `pm_nl_ctl ann`, `rem`, `csf`, `dsf` and `set`.

@@ -11,6 +11,8 @@
 //! | `socket` | the same of a socket the program has itself |
 //! | `mib`, `sysctl` | the namespace's counters and switches |
 //!
+//! The guide, with a recipe for each and what to look at when nothing happens: [`manual`].
+//!
 //! # Example
 #![cfg_attr(feature = "tokio", doc = "```no_run")]
 #![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
@@ -62,6 +64,7 @@ mod id;
 #[cfg(any(feature = "diag", feature = "socket"))]
 mod info;
 pub mod limits;
+pub mod manual;
 mod message;
 #[cfg(feature = "mib")]
 pub mod mib;

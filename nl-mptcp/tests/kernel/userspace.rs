@@ -443,3 +443,16 @@ async fn a_withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
     assert_eq!(eventually(SOON, told, "the withdrawal to be received or dropped").await, 1);
     Ok(())
 }
+
+/// The kernel asks whether anybody listens to the events, and not where.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn a_listener_in_another_namespace_is_enough(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
+    // The only one who listened at the server.
+    pair.server.events = pair.client.mptcp.events().await?;
+    let connection = pair.client.connection();
+    connection.subflow(at("10.0.2.1", 0), at("10.0.2.2", 5001)).id(7).create_established(SOON).await?;
+    counted(&net.server, "MPJoinAckRx", 1).await;
+    Ok(())
+}
