@@ -107,10 +107,7 @@ impl Machine {
             Accel::Emulation => ("tcg,thread=multi", "max"),
             Accel::Kvm => ("kvm", "host"),
         };
-        // What goes wrong ends the machine at once; nothing is there to be protected from anybody.
-        let append = format!(
-            "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off init_on_alloc=0 apparmor=0 audit=0 random.trust_cpu=on {init}"
-        );
+        let append = format!("{} {init}", KERNEL.join(" "));
         // When this process is killed the kernel kills the machine.
         let mut command = command("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config"]);
@@ -202,5 +199,22 @@ impl Drop for Guard {
     }
 }
 
+/// What goes wrong ends the machine at once; nothing is there to be protected from anybody.
+const KERNEL: &[&str] = &[
+    "console=ttyS0",
+    "loglevel=5",
+    "panic=-1",
+    "oops=panic",
+    "apparmor=0",
+    "audit=0",
+    "cryptomgr.notests",
+    "init_on_alloc=0",
+    "mitigations=off",
+    // Emulation keeps what it translated by its address, so that a program is translated once only if each run of it
+    // has the same addresses. Without this most of the time goes there.
+    "norandmaps",
+    "random.trust_cpu=on",
+    "selinux=0",
+];
 const MEMORY: &str = "1024";
 const OFF: Duration = Duration::from_secs(5);
