@@ -6,6 +6,8 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use nl_core::error::Errno;
+use nl_core::{Connection, Protocol};
+use nl_mptcp::diag::SockDiag;
 use nl_mptcp::event::{MptcpEvent, ResetReason, SubflowEvent};
 use nl_testkit::{EthFrame, Lab, Node, Result};
 
@@ -100,12 +102,10 @@ async fn every_reason_on_the_wire_is_told(lab: Lab) -> Result {
         let made =
             connection.subflow("10.0.2.1:0".parse()?, far.into()).id(7).create_established(SOON).await?;
         let SocketAddr::V4(near) = made.local else { panic!("{made:?}") };
-        // The third packet of the handshake says what the client waits for.
-        let ours =
-            |frame: &EthFrame| segment(frame).filter(|s| s.ports == [near.port(), far.port()] && !s.syn);
-        let answered = packets.expect(|frame| ours(frame).is_some(), SOON).await;
-        let awaited = segment(&answered).unwrap().ack;
-        reset(&net.server, &answered, [far, near], awaited, [u8::from(transient), reason]).await?;
+        let third = packets.expect(|frame| is_third(frame, near, far), SOON).await;
+        // RFC 8684, 3.6: option 30 of four bytes, subtype 8, flags, reason.
+        let option = [30, 4, 8 << 4 | u8::from(transient), reason];
+        send(&net.server, &third, [far, near], RST, &option, &[]).await?;
 
         let closed = told(&mut log, monitored, far.into()).await?;
         let told = closed.reset.unwrap();
@@ -116,9 +116,47 @@ async fn every_reason_on_the_wire_is_told(lab: Lab) -> Result {
     Ok(())
 }
 
+/// A kernel that finds data changed on its way resets the subflow, where there is another, and says why; the other kernel tells it.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp", tool = "ip"))]
+async fn a_kernel_that_finds_data_changed_says_so(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    for node in [&net.client, &net.server] {
+        node.sysctl("net.mptcp.checksum_enabled", "1").await?;
+    }
+    let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
+    let mut packets = net.server.capture("eth2").await?;
+    let connection = pair.client.connection();
+    let far = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 5001);
+    let made = connection.subflow("10.0.2.1:0".parse()?, far.into()).id(7).create_established(SOON).await?;
+    pair.server.subflow().await;
+    let SocketAddr::V4(near) = made.local else { panic!("{made:?}") };
+    let third = packets.expect(|frame| is_third(frame, near, far), SOON).await;
+    let monitored = Monitored::start(&net.server).await?;
+    let mut log = pair.server.mptcp.events().await?;
+
+    let diag = net.client.open(|| Connection::open(Protocol::SockDiag)).await?;
+    let awaited = SockDiag::new(diag).socket(pair.client.token()).await?.info.unwrap().rcv_nxt;
+    // The mapping of RFC 8684, 3.3: data sequence number, place in the subflow, length, checksum.
+    let data = b"xy";
+    let mut mapping = [&awaited.to_be_bytes()[..], &1_u32.to_be_bytes(), &2_u16.to_be_bytes()].concat();
+    let wrong = checksum(&[&mapping[..], &[0, 0], data].concat()) ^ 0x0101;
+    mapping.extend(wrong.to_be_bytes());
+    // Option 30 of twenty bytes, subtype 2, with a mapping and a number of eight bytes.
+    let option = [&[30, 20, 2 << 4, 4 | 8][..], &mapping].concat();
+    send(&net.server, &third, [far, near], PSH | ACK, &option, data).await?;
+
+    let closed = told(&mut log, monitored, near.into()).await?;
+    let reset = closed.reset.unwrap();
+    assert_eq!((reset.reason, reset.is_transient()), (ResetReason::Middlebox, false));
+    counted(&net.client, "DataCsumErr", 1).await;
+    counted(&net.server, "MPRstRx", 1).await;
+    pair.exchange()
+}
+
 /// What of a TCP segment matters here.
 struct Segment {
     ports: [u16; 2],
+    seq: u32,
     ack: u32,
     syn: bool,
     rst: bool,
@@ -132,6 +170,7 @@ fn segment(frame: &EthFrame) -> Option<Segment> {
     let tcp = frame.payload.get(usize::from(first & 15) * 4..)?.first_chunk::<20>()?;
     Some(Segment {
         ports: [u16::from_be_bytes([tcp[0], tcp[1]]), u16::from_be_bytes([tcp[2], tcp[3]])],
+        seq: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
         ack: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
         syn: tcp[13] & 2 != 0,
         rst: tcp[13] & 4 != 0,
@@ -148,16 +187,36 @@ fn is_reset(frame: &EthFrame, reason: u8) -> bool {
             .is_some_and(|options| options.windows(4).any(|o| o == [30, 4, 8 << 4, reason]))
 }
 
-/// Sends a reset against the direction of a packet, with the option of RFC 8684, 3.6: flags and reason.
-async fn reset(node: &Node, to: &EthFrame, [from, at]: [SocketAddrV4; 2], seq: u32, why: [u8; 2]) -> Result {
-    let mut tcp =
-        [&from.port().to_be_bytes()[..], &at.port().to_be_bytes(), &seq.to_be_bytes(), &[0; 4]].concat();
-    // Six words of header, RST, no window, no checksum yet, no urgent data; option 30, four bytes, subtype 8.
-    tcp.extend([6 << 4, 4, 0, 0, 0, 0, 0, 0, 30, 4, 8 << 4 | why[0], why[1]]);
+/// Whether it is what completes the handshake of the client, and says what both sides wait for.
+fn is_third(frame: &EthFrame, near: SocketAddrV4, far: SocketAddrV4) -> bool {
+    segment(frame).is_some_and(|s| s.ports == [near.port(), far.port()] && !s.syn)
+}
+
+const RST: u8 = 4;
+const PSH: u8 = 8;
+const ACK: u8 = 16;
+
+/// Sends a segment with an option against the direction of another, next in its sequence.
+async fn send(
+    node: &Node,
+    to: &EthFrame,
+    [from, at]: [SocketAddrV4; 2],
+    flags: u8,
+    option: &[u8],
+    data: &[u8],
+) -> Result {
+    let against = segment(to).unwrap();
+    let words = u8::try_from(5 + option.len() / 4)?;
+    let mut tcp = [&from.port().to_be_bytes()[..], &at.port().to_be_bytes()].concat();
+    tcp.extend([against.ack.to_be_bytes(), against.seq.to_be_bytes()].concat());
+    // A window, no checksum yet, no urgent data.
+    tcp.extend([&[words << 4, flags, 1, 0, 0, 0, 0, 0][..], option, data].concat());
     let ends = [from.ip().octets(), at.ip().octets()].concat();
-    let sum = checksum(&[&ends[..], &[0, 6, 0, 24], &tcp].concat());
+    let length = u16::try_from(tcp.len())?;
+    let sum = checksum(&[&ends[..], &[0, 6], &length.to_be_bytes(), &tcp].concat());
     tcp[16..18].copy_from_slice(&sum.to_be_bytes());
-    let mut ip = [&[0x45, 0, 0, 44, 0, 0, 0, 0, 64, 6, 0, 0][..], &ends].concat();
+    let [high, low] = (20 + length).to_be_bytes();
+    let mut ip = [&[0x45, 0, high, low, 0, 0, 0, 0, 64, 6, 0, 0][..], &ends].concat();
     let sum = checksum(&ip);
     ip[10..12].copy_from_slice(&sum.to_be_bytes());
     let frame = EthFrame::new(to.destination, to.source, IPV4, &[ip, tcp].concat());
