@@ -103,10 +103,12 @@
 //! | `ENOTCONN` from `create()` | nothing came from the peer yet | [`Established`](crate::event::MptcpEvent::Established) |
 //! | `create()` succeeds and there is no subflow | success says that the first packet was sent | `create_established()`; [`SubflowClosed`](crate::event::MptcpEvent::SubflowClosed) |
 //! | the peer refuses every subflow | its limit `subflows`; its path manager is a program, and nobody listens to events; the port is neither that of the first subflow nor announced | `MPJoinRejected`, `MismatchPortSynRx` |
+//! | connections are listed without subflows | older kernels tell these to `CAP_NET_ADMIN` only | |
 //! | a withdrawal does not arrive | an announcement was still to be sent | `RmAddrTxDrop` |
 //! | a backup carries data | each sender heeds what its *peer* asked for: it takes both ends | `SubflowFlags::BKUP_REM` |
 //!
 //! # Privileges
 //! Everything that changes something and listening to events take `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
-//! Everything else is for everybody, but for sequence numbers and marks of sockets. Who may, may do it to every connection of the
+//! Everything else is for everybody, but for sequence numbers and marks of sockets, and on older kernels (6.12, not
+//! 6.18) subflows, of which others see none. Who may, may do it to every connection of the
 //! namespace, whosever sockets they are.

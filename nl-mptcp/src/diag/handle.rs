@@ -257,7 +257,8 @@ impl Select<'_, Subflow> {
     /// The kernel lists TCP sockets, and those that MPTCP has nothing to do with are passed over here. A subflow in TIME-WAIT is one
     /// of those, for nothing tells any more what it was.
     ///
-    /// Equivalent: `ss -t -a -i`. Needs no privilege, but for sequence numbers and marks `CAP_NET_ADMIN`.
+    /// Equivalent: `ss -t -a -i`. Needs no privilege, but for sequence numbers and marks `CAP_NET_ADMIN`; on older kernels for
+    /// [any subflow](super#what-is-told-to-whom).
     ///
     /// # Errors
     /// In the stream: [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_TCP_DIAG`; a filter that nothing can
@@ -274,7 +275,8 @@ impl Select<'_, Connection> {
     /// list, though subflows of it are in the second, is looked up by its token; if it is gone by then it is shown with its
     /// subflows alone. Listeners are no connections: see [`SockDiag::sockets`].
     ///
-    /// Equivalent: `ss -M -i` and `ss -t -i`, joined. Needs no privilege, but for sequence numbers and marks `CAP_NET_ADMIN`.
+    /// Equivalent: `ss -M -i` and `ss -t -i`, joined. Needs no privilege, but for sequence numbers and marks `CAP_NET_ADMIN`;
+    /// on older kernels for [any subflow](super#what-is-told-to-whom).
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_MPTCP_DIAG`; a filter that nothing can match; an entry

@@ -30,8 +30,10 @@
 //! ```
 //!
 //! # What is told to whom
-//! Everybody is told everything but marks and the sequence numbers of subflows, which take `CAP_NET_ADMIN` in the user
-//! namespace that owns the network namespace. Linux 6.1 tells those numbers to everybody.
+//! Of MPTCP sockets everybody is told everything but marks. Of subflows everybody is told everything but marks and sequence numbers
+//! by newer kernels (6.18, not 6.12); the rest takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
+//! **Older kernels do not tell others which TCP sockets are subflows**: the list of subflows is empty for them, and connections have
+//! none, without an error, for nothing tells these sockets from plain TCP.
 //!
 //! A connection that fell back to plain TCP is listed like others, with [`InfoFlags::FALLBACK`], if this end asked for MPTCP and
 //! the peer did not. Where the peer asked for plain TCP, a listener's program gets a plain TCP socket.
