@@ -47,6 +47,8 @@ pub(crate) fn theirs(line: &str) -> Option<BTreeMap<String, String>> {
     let mut words = BTreeMap::from([("event".to_owned(), event.trim().to_owned())]);
     for field in fields.split_whitespace() {
         let (key, value) = field.split_once('=').unwrap_or((field, ""));
+        // Newer releases write no 0x before a zero.
+        let value = if (key, value) == ("reset_flags", "0") { "0x0" } else { value };
         words.insert(key.to_owned(), value.to_owned());
     }
     Some(words)
