@@ -194,7 +194,7 @@ fn numbers(version: &str) -> Vec<u64> {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Changes whenever images are made differently.
-const FORMAT: &str = "f4";
+const FORMAT: &str = "f5";
 const LIBRARIES: &str = "libraries.txt";
 
 #[cfg(test)]
