@@ -12,7 +12,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use nl_core::message::NLM_F_DUMP;
 use nl_core::{Connection, Protocol};
-use nl_events::fdb::{FdbChange, FdbWatch};
+use nl_events::fdb::{FdbChange, FdbEvent, FdbWatch};
+use nl_events::stream::Events;
+use nl_events::{NetworkEvent, RtnetlinkGroup};
 use nl_testkit::fault::{Answer, Conversation, Delivery, Fault, Peer};
 use nl_testkit::within;
 use tokio::sync::mpsc;
@@ -191,4 +193,30 @@ async fn a_watch_whose_events_end_says_so_and_ends() {
     drop(monitor);
     let rest: Vec<_> = within(DEADLINE, watch.collect(), "the end").await;
     assert!(matches!(rest.as_slice(), [Err(_)]), "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_stream_tells_that_events_were_lost_and_goes_on() {
+    let (sender, mut monitors) = mpsc::unbounded_channel();
+    let source = move || -> io::Result<OwnedFd> {
+        let (socket, peer) = Peer::pair()?;
+        sender.send(peer).map_err(io::Error::other)?;
+        Ok(socket)
+    };
+    let mut events = Events::builder().group(RtnetlinkGroup::BridgeFdb).sockets_from(source).open().unwrap();
+    let monitor = monitors.recv().await.unwrap();
+    monitor.answer(&message(RTM_NEWNEIGH, 1, 11)).await.unwrap();
+    monitor.deliver(&Delivery::OVERRUN).await.unwrap();
+    monitor.answer(&message(RTM_DELNEIGH, 2, 12)).await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.push(match within(DEADLINE, events.next(), "an event").await.unwrap() {
+            Ok(NetworkEvent::Fdb(event)) => {
+                Some((event.entry().mac.octets()[5], matches!(event, FdbEvent::New(_))))
+            }
+            Err(error) if error.is_overrun() => None,
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(told, [Some((1, true)), None, Some((2, false))]);
 }
