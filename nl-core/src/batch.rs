@@ -46,8 +46,9 @@ use crate::socket::{Endpoint, RECEIVE_LEN, ReceiveBuffer, Socket, answers_that_f
 
 /// Beyond this many requests in a datagram nothing is gained.
 const MAX_PER_DATAGRAM: usize = 1024;
-/// Nor beyond this many bytes; a single larger request still goes out, in a datagram of its own.
-const DATAGRAM_TARGET: usize = 64 * 1024;
+/// Nor beyond this many bytes, which the processor's first cache holds while they are written, copied and read; a single
+/// larger request still goes out, in a datagram of its own.
+const DATAGRAM_TARGET: usize = 16 * 1024;
 const RECEIVE_BUFFER: usize = 1024 * 1024;
 
 /// Requests being carried out: a `Stream` of `Result<Ack>`, one per request, in order.

@@ -309,7 +309,7 @@ impl Config for HtbClassConfig {
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let (rate, ceil) = (self.rate, self.ceiling());
         // What cannot be held is refused and not sent.
-        let ticks = |burst: Burst, rate| burst.ticks("", rate).unwrap_or(0);
+        let ticks = |burst: Burst, rate| burst.ticks(rate).unwrap_or(0);
         let words =
             [ticks(self.burst, rate), ticks(self.cburst, ceil), self.quantum.unwrap_or(0), 0, self.prio];
         let mut parms = [0; PARMS_LEN];
@@ -334,8 +334,8 @@ impl Config for HtbClassConfig {
         self.rate
             .refusal("rate")
             .or_else(|| self.ceiling().refusal("ceil"))
-            .or_else(|| self.burst.ticks("burst", self.rate).err())
-            .or_else(|| self.cburst.ticks("cburst", self.ceiling()).err())
+            .or_else(|| self.burst.refusal("burst", self.rate))
+            .or_else(|| self.cburst.refusal("cburst", self.ceiling()))
             .or_else(|| within("prio", self.prio, 0, PRIO_MAX))
             .or_else(|| match self.quantum {
                 Some(0) => {

@@ -44,11 +44,9 @@ impl FixedHeader for IfInfoMsg {
     const NAME: &'static str = "ifinfomsg";
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[self.family, 0]);
-        out.extend_from_slice(&self.link_type.to_ne_bytes());
-        out.extend_from_slice(&self.index.to_ne_bytes());
-        out.extend_from_slice(&self.flags.to_ne_bytes());
-        out.extend_from_slice(&self.change.to_ne_bytes());
+        let [a, b] = self.link_type.to_ne_bytes();
+        let words = [u32::from_ne_bytes([self.family, 0, a, b]), self.index, self.flags, self.change];
+        out.extend_from_slice(words.map(u32::to_ne_bytes).as_flattened());
     }
 
     #[inline]
@@ -123,10 +121,9 @@ impl FixedHeader for TcMsg {
     const NAME: &'static str = "tcmsg";
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[self.family, 0, 0, 0]);
-        for word in [self.index, self.handle, self.parent, self.info] {
-            out.extend_from_slice(&word.to_ne_bytes());
-        }
+        let family = u32::from_ne_bytes([self.family, 0, 0, 0]);
+        let words = [family, self.index, self.handle, self.parent, self.info];
+        out.extend_from_slice(words.map(u32::to_ne_bytes).as_flattened());
     }
 
     #[inline]

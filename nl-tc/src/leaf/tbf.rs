@@ -133,7 +133,7 @@ impl Config for TbfConfig {
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let peak = !self.peak_rate.is_zero();
         // What cannot be held is refused and not sent.
-        let [burst, peak_burst] = self.buckets().map(|(_, rate, burst)| burst.ticks("", rate).unwrap_or(0));
+        let [burst, peak_burst] = self.buckets().map(|(_, rate, burst)| burst.ticks(rate).unwrap_or(0));
         let mut parms = [0; PARMS_LEN];
         let (head, tail) = parms.split_at_mut(24);
         for (field, rate) in
@@ -170,7 +170,7 @@ impl Config for TbfConfig {
                     Burst::Time(Duration::ZERO) => {
                         Some(format!("{name} of no time; 64 ns are the least").into())
                     }
-                    _ => burst.ticks(name, rate).err(),
+                    _ => burst.refusal(name, rate),
                 })
             })
             .or_else(|| match self.limit {

@@ -42,7 +42,7 @@ impl Burst {
 
     /// As it is kept, and read back.
     pub(crate) fn kept(self, rate: Rate) -> Self {
-        self.ticks("", rate).map_or(self, Self::of_ticks)
+        self.ticks(rate).map_or(self, Self::of_ticks)
     }
 }
 

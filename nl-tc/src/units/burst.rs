@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{NANOS_PER_TICK, Rate, Size};
+use super::{NANOS_PER_TICK, Rate, Refusal, Size};
 
 const TICKS_PER_SECOND: u64 = 1_000_000_000 / NANOS_PER_TICK;
 /// The timer resolution `tc` reckons its default burst with, on a kernel with high-resolution timers.
@@ -37,7 +37,7 @@ impl Burst {
     /// The time it takes at this rate, if the kernel can hold that.
     #[must_use]
     pub fn time(self, rate: Rate) -> Option<Duration> {
-        self.ticks("burst", rate).ok().map(time_of)
+        self.ticks(rate).map(time_of)
     }
 
     /// The bytes sent at this rate, cut to whole ones.
@@ -53,25 +53,47 @@ impl Burst {
         }
     }
 
-    pub(crate) fn ticks(self, name: &str, rate: Rate) -> Result<u32, Cow<'static, str>> {
-        let ticks = match self {
+    /// The time in ticks, rounded up, whether the kernel can hold that or not.
+    fn all_ticks(self, rate: Rate) -> u128 {
+        match self {
             Self::Time(time) => time.as_nanos().div_ceil(NANOS_PER_TICK.into()),
-            _ if self.bytes(rate) == 0 => return Err(format!("{name} of 0 bytes; 1 is the least").into()),
-            _ if rate.is_zero() => return Err(format!("{name} at rate 0").into()),
-            _ => (u128::from(self.bytes(rate)) * u128::from(TICKS_PER_SECOND))
-                .div_ceil(rate.bytes_per_second().into()),
-        };
-        u32::try_from(ticks).map_err(|_| {
-            let seconds = ticks / u128::from(TICKS_PER_SECOND);
-            match self {
-                Self::Time(_) => format!("{name} of {seconds} s; 274.877 s are possible").into(),
-                _ => format!(
-                    "{name} of {} bytes takes {seconds} s at {rate}; 274.877 s are possible",
-                    self.bytes(rate)
-                )
-                .into(),
+            // At most 2^35 bytes and 2^24 ticks a second.
+            _ => (self.bytes(rate) * TICKS_PER_SECOND).div_ceil(rate.bytes_per_second().max(1)).into(),
+        }
+    }
+
+    /// The time in ticks, where the kernel can hold that.
+    pub(crate) fn ticks(self, rate: Rate) -> Option<u32> {
+        let is_none = !matches!(self, Self::Time(_)) && (rate.is_zero() || self.bytes(rate) == 0);
+        u32::try_from(self.all_ticks(rate)).ok().filter(|_| !is_none)
+    }
+
+    /// Why the kernel cannot hold this as the field `name`.
+    pub(crate) fn refusal(self, name: &str, rate: Rate) -> Refusal {
+        let fits = match self {
+            Self::Time(_) => self.ticks(rate).is_some(),
+            // Without the division.
+            _ => {
+                let needed = u128::from(self.bytes(rate) * TICKS_PER_SECOND);
+                needed != 0 && needed <= u128::from(rate.bytes_per_second()) * u128::from(u32::MAX)
             }
-        })
+        };
+        (!fits).then(|| self.too_much(name, rate))
+    }
+
+    #[cold]
+    fn too_much(self, name: &str, rate: Rate) -> Cow<'static, str> {
+        let seconds = self.all_ticks(rate) / u128::from(TICKS_PER_SECOND);
+        match self {
+            Self::Time(_) => format!("{name} of {seconds} s; 274.877 s are possible"),
+            _ if self.bytes(rate) == 0 => format!("{name} of 0 bytes; 1 is the least"),
+            _ if rate.is_zero() => format!("{name} at rate 0"),
+            _ => format!(
+                "{name} of {} bytes takes {seconds} s at {rate}; 274.877 s are possible",
+                self.bytes(rate)
+            ),
+        }
+        .into()
     }
 }
 
