@@ -32,6 +32,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const USAGE: &str = "\
 usage: peer-bench [--runs N] [--quick] [--row 1..11]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
+       peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
 
 fn main() -> ExitCode {
@@ -49,7 +50,7 @@ fn run() -> Result<ExitCode> {
     match Task::parse(&arguments)? {
         Task::Build { runs } => println!("{}", clean_build::table(runs)?),
         _ if !sandbox::is_inside() => return sandbox::run_inside(),
-        Task::Compare { plan, row } => compare(plan, row)?,
+        Task::Compare { plan, row, kinds } => compare(plan, row, &kinds)?,
         Task::Stream { contestant, entries } => println!("{}", rows::stream_once(&contestant, entries)?),
     }
     Ok(ExitCode::SUCCESS)
@@ -62,6 +63,7 @@ enum Task {
     Compare {
         plan: Plan,
         row: Option<u8>,
+        kinds: Vec<Kind>,
     },
     /// Row 5 starts this one itself.
     Stream {
@@ -80,12 +82,20 @@ impl Task {
             return Ok(Self::Stream { contestant, entries });
         }
         let (mut runs, mut quick, mut row, mut classes) = (None, false, None, None);
+        let mut kinds = vec![Kind::Htb, Kind::Hfsc];
         while let Some(word) = words.next() {
             match word {
                 "--runs" => runs = Some(words.next().ok_or(USAGE)?.parse::<usize>()?.max(1)),
                 "--quick" if !build => quick = true,
                 "--classes" if !build => {
                     classes = Some(words.next().ok_or(USAGE)?.parse::<u16>()?.clamp(2, 10_000))
+                }
+                "--kind" if !build => {
+                    let name = words.next().ok_or(USAGE)?;
+                    kinds.retain(|kind| kind.name() == name);
+                    if kinds.is_empty() {
+                        return Err(USAGE.into());
+                    }
                 }
                 "--row" if !build => row = Some(words.next().ok_or(USAGE)?.parse()?),
                 _ => return Err(USAGE.into()),
@@ -100,11 +110,11 @@ impl Task {
             Plan { runs: 7, entries: 20_000, streamed: 200_000, sockets: 10_000, classes: 2_000 }
         };
         let classes = classes.unwrap_or(plan.classes);
-        Ok(Self::Compare { plan: Plan { runs: runs.unwrap_or(plan.runs), classes, ..plan }, row })
+        Ok(Self::Compare { plan: Plan { runs: runs.unwrap_or(plan.runs), classes, ..plan }, row, kinds })
     }
 }
 
-fn compare(plan: Plan, only: Option<u8>) -> Result<()> {
+fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
     for row in (1..=11).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
@@ -118,8 +128,8 @@ fn compare(plan: Plan, only: Option<u8>) -> Result<()> {
             7 => vec![rows::list_mptcp(plan)?],
             _ => {
                 let mut tables = Vec::new();
-                for kind in [Kind::Htb, Kind::Hfsc] {
-                    tables.extend(classes::row(plan, row, kind)?);
+                for kind in kinds {
+                    tables.extend(classes::row(plan, row, *kind)?);
                 }
                 tables
             }

@@ -253,7 +253,7 @@ pub(crate) fn cost_table<F>(title: &str, contestants: &[Contestant<F>], costs: &
         .map(|costs| (median(seconds(|cost| cost.cpu, costs)), median(seconds(|cost| cost.wall, costs))))
         .collect();
     let (cpu_base, wall_base) = medians.first().copied().unwrap_or_default();
-    let title = format!("{title} (1.00x = {:.1} ms CPU, {:.1} ms wall)", cpu_base * 1e3, wall_base * 1e3);
+    let title = format!("{title} (1.00x = {:.2} ms CPU, {:.2} ms wall)", cpu_base * 1e3, wall_base * 1e3);
     let mut table = Table::new(title, &["contestant", "CPU", "wall"]);
     for ((name, _), (cpu, wall)) in contestants.iter().zip(medians) {
         table.row([(*name).to_owned(), ratio(cpu, cpu_base), ratio(wall, wall_base)]);

@@ -38,7 +38,7 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Htb => "htb",
             Self::Hfsc => "hfsc",
