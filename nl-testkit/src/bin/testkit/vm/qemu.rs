@@ -210,6 +210,8 @@ const KERNEL: &[&str] = &[
     "cryptomgr.notests",
     "init_on_alloc=0",
     "mitigations=off",
+    // On a busy machine an emulated timer may be late, and the kernel then gives up at once. With KVM it never looks.
+    "no_timer_check",
     // Emulation keeps what it translated by its address, so that a program is translated once only if each run of it
     // has the same addresses. Without this most of the time goes there.
     "norandmaps",
