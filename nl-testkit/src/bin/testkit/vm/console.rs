@@ -2,7 +2,11 @@
 
 /// The lines that tell of a kernel in trouble.
 pub(crate) fn splats(console: &str) -> Vec<String> {
-    let is_splat = |line: &&str| SPLATS.iter().any(|splat| line.contains(splat));
+    // `WARNING: CPU: 1 PID: 7 at FILE:LINE` up to 6.18, `WARNING: FILE:LINE at FUNCTION, CPU#1: COMMAND` since.
+    let warns = |line: &str| {
+        line.split_once("WARNING: ").is_some_and(|(_, what)| what.contains("CPU: ") || what.contains("CPU#"))
+    };
+    let is_splat = |line: &&str| warns(line) || SPLATS.iter().any(|splat| line.contains(splat));
     console.lines().filter(is_splat).map(|line| line.trim().to_owned()).collect()
 }
 
@@ -19,7 +23,6 @@ const SPLATS: &[&str] = &[
     "Kernel panic - not syncing",
     "Oops: ",
     "UBSAN: ",
-    "WARNING: CPU: ",
     "WARNING: possible ",
     "blocked for more than",
     "detected stalls on CPUs",
@@ -29,6 +32,11 @@ const SPLATS: &[&str] = &[
     "refcount_t: ",
     "unregister_netdevice: waiting for",
 ];
+
+/// Whether the first trouble is a breakpoint nobody was meant to meet.
+pub(crate) fn is_stray_breakpoint(log: &str) -> bool {
+    splats(log).first().is_some_and(|line| line.contains("int3: 0000"))
+}
 
 #[cfg(test)]
 mod tests {
@@ -41,8 +49,20 @@ mod tests {
 [    3.0] rcu: INFO: rcu_preempt self-detected stall on CPU
 [    3.1] BUG: kernel NULL pointer dereference, address: 0000000000000000
 [    3.2] WARNING: CPU: 1 PID: 7 at net/core/dev.c:1 x+0x1/0x2
+[    3.2] WARNING: net/core/dev.c:1 at x+0x1/0x2, CPU#1: ip/7
 [    3.3] bridge: filtering via arp/ip/ip6tables is no longer available by default
 ";
-        assert_eq!(splats(console).len(), 3);
+        assert_eq!(splats(console).len(), 4);
+    }
+
+    #[test]
+    fn a_stray_breakpoint_is_told_from_other_trouble() {
+        assert!(is_stray_breakpoint(
+            "[    1.3] Oops: int3: 0000 [#1] PREEMPT SMP\n[    1.3] Kernel panic - not syncing"
+        ));
+        assert!(!is_stray_breakpoint(
+            "[    1.3] Oops: 0000 [#1] PREEMPT SMP\n[    1.4] Oops: int3: 0000 [#2]"
+        ));
+        assert!(!is_stray_breakpoint("[    1.3] tc: int3: 0000"));
     }
 }
