@@ -1,7 +1,6 @@
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{NANOS_PER_TICK, Rate, Refusal, Size};
+use super::{NANOS_PER_TICK, Rate, Size};
 
 const TICKS_PER_SECOND: u64 = 1_000_000_000 / NANOS_PER_TICK;
 /// The timer resolution `tc` reckons its default burst with, on a kernel with high-resolution timers.
@@ -67,9 +66,12 @@ impl Burst {
         let is_none = !matches!(self, Self::Time(_)) && (rate.is_zero() || self.bytes(rate) == 0);
         u32::try_from(self.all_ticks(rate)).ok().filter(|_| !is_none)
     }
+}
 
+#[cfg(any(feature = "htb", feature = "leaf"))]
+impl Burst {
     /// Why the kernel cannot hold this as the field `name`.
-    pub(crate) fn refusal(self, name: &str, rate: Rate) -> Refusal {
+    pub(crate) fn refusal(self, name: &str, rate: Rate) -> super::Refusal {
         let fits = match self {
             Self::Time(_) => self.ticks(rate).is_some(),
             // Without the division.
@@ -82,7 +84,7 @@ impl Burst {
     }
 
     #[cold]
-    fn too_much(self, name: &str, rate: Rate) -> Cow<'static, str> {
+    fn too_much(self, name: &str, rate: Rate) -> std::borrow::Cow<'static, str> {
         let seconds = self.all_ticks(rate) / u128::from(TICKS_PER_SECOND);
         match self {
             Self::Time(_) => format!("{name} of {seconds} s; 274.877 s are possible"),
