@@ -10,6 +10,10 @@ use crate::qdisc::Qdisc;
 /// A class, a qdisc or a filter, for a batch or a plan of them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[cfg_attr(
+    all(feature = "leaf", not(any(feature = "hfsc", feature = "htb"))),
+    expect(clippy::large_enum_variant, reason = "with all the kinds both are large")
+)]
 pub enum TcObject {
     /// A class.
     Class(Class),
