@@ -21,18 +21,21 @@ use crate::attr::DecodeError;
 use crate::connection::Connection;
 use crate::dump::Dump;
 use crate::error::{Result, Schema};
+use crate::pending::Pending;
 use crate::message::{MessageRef, Request};
 
 /// Sends a message with these `NLM_F_*` flags and returns the messages that answer it before the verdict.
 ///
 /// # Errors
 /// As [`Connection::exchange`]; a message the packet crate cannot read is a decoding error.
-pub async fn request<T>(conn: &Connection, flags: u16, message: T) -> Result<Vec<T>>
+pub fn request<T>(conn: &Connection, flags: u16, message: T) -> Pending<Vec<T>>
 where
     T: NetlinkSerializable + NetlinkDeserializable,
 {
-    let reply = conn.exchange(encode(flags, &message)).await?;
-    reply.messages.iter().map(|answer| decode(answer.as_ref()).map_err(Into::into)).collect()
+    let reply = conn.exchange(encode(flags, &message));
+    Pending::new(async move {
+        reply.await?.messages.iter().map(|answer| decode(answer.as_ref()).map_err(Into::into)).collect()
+    })
 }
 
 /// Lists a table with a message of a packet crate: `NLM_F_DUMP` is added to it.

@@ -44,31 +44,33 @@
 
 pub mod addr;
 pub mod attr;
-#[cfg(feature = "tokio")]
 pub mod batch;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod connection;
-#[cfg(feature = "tokio")]
 pub mod dump;
 pub mod error;
-#[cfg(feature = "tokio")]
 pub mod genl;
 #[cfg(feature = "interop")]
 pub mod interop;
-#[cfg(feature = "tokio")]
 pub mod link;
 pub mod message;
-#[cfg(feature = "tokio")]
 pub mod monitor;
-#[cfg(feature = "tokio")]
 pub mod netns;
-#[cfg(feature = "tokio")]
+mod pending;
+mod protocol;
 mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
 
 pub use addr::{Dev, MacAddr};
-#[cfg(feature = "tokio")]
-pub use connection::{Connection, Protocol};
+pub use connection::Connection;
 pub use error::{Error, Result};
+pub use pending::Pending;
+pub use protocol::Protocol;
+
+/// Locks a mutex whose data is whole even if a holder panicked.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -32,7 +32,7 @@ async fn a_sibling_is_where_the_connection_is(lab: Lab) -> Result {
     node.add_bridge("d0").await?;
     let generic = node.open(|| Connection::builder(Protocol::Generic).timeout(SOON).open()).await?;
     let sibling = generic.sibling(Protocol::Route)?;
-    assert_eq!((sibling.protocol(), sibling.netns()), (Protocol::Route, generic.netns()));
+    assert_eq!((sibling.protocol(), sibling.netns()?), (Protocol::Route, generic.netns()?));
     assert_eq!(sibling.link_index("d0").await?, node.index_of("d0").await?);
     assert!(format!("{sibling:?}").contains(&format!("{SOON:?}")), "{sibling:?}");
     Ok(())

@@ -35,7 +35,7 @@ async fn every_way_of_naming_a_namespace_leads_into_it(lab: Lab) -> Result {
         assert_eq!(netns, Netns::fd(node.netns_fd())?, "way {i}");
         assert_ne!(netns, here, "way {i}");
         let conn = Connection::builder(Protocol::Route).netns(&netns).open()?;
-        assert_eq!(conn.netns(), Some(&netns));
+        assert_eq!(conn.netns()?, netns);
         assert_eq!(conn.link("mark-a").await?.name, "mark-a", "way {i}");
         assert_eq!(names(&conn).await?, link_names(&node).await, "way {i}");
     }
@@ -91,7 +91,7 @@ async fn the_callers_thread_never_moves(lab: Lab) -> Result {
     assert_ne!(netns.run(here)??, before, "inside");
     let conn = Connection::builder(Protocol::Route).netns(&netns).open()?;
     names(&conn).await?;
-    conn.batch([crate::support::delete_link("mark-a")]).summarize(1).await.into_result()?;
+    conn.batch([crate::support::delete_link("mark-a")]).summarize(1).await?.into_result()?;
     assert_eq!(here()?, before);
     assert!(Netns::current()?.is_current()?);
     Ok(())
@@ -104,7 +104,7 @@ async fn a_connection_keeps_its_namespace_wherever_it_is_used(lab: Lab) -> Resul
     let seen = b
         .run(move || async move {
             let listed = names(&conn).await.unwrap();
-            let made = conn.batch([crate::support::new_link("made", "bridge")]).summarize(1).await;
+            let made = conn.batch([crate::support::new_link("made", "bridge")]).summarize(1).await.unwrap();
             made.into_result().unwrap();
             (listed, conn.link("mark-a").await.unwrap().name, conn.link("mark-b").await.is_err())
         })
