@@ -42,11 +42,6 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-// The examples of the read-me compile, or the documentation tests fail.
-#[cfg(all(doctest, feature = "tokio", feature = "fdb", feature = "mptcp"))]
-#[doc = include_str!("../../README.md")]
-mod readme {}
-
 mod event;
 #[cfg(feature = "fdb")]
 pub mod fdb;
