@@ -40,6 +40,7 @@
 //!   [`addr`] remain, a codec without input and output, and [`sockopt`].
 //! - `interop`: messages of the netlink-packet-* crates over our connection.
 //! - `serde`: `Serialize` on what is read from the kernel.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
 
 pub mod addr;

@@ -40,6 +40,7 @@
 //! - `tokio` (on by default): the streams. Without it the crate decodes messages that come from elsewhere.
 //! - `serde`: `Serialize` on events.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
 mod event;

@@ -53,6 +53,7 @@
 //! - `diag`, `mib`, `path-manager`, `socket`, `sysctl` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
 pub mod connection;

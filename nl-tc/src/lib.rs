@@ -50,6 +50,7 @@
 //! - `tokio` (on by default): the handle [`Tc`]. Without it the crate encodes and decodes only.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
 pub mod class;
