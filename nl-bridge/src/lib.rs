@@ -44,5 +44,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
+#[cfg(all(doctest, feature = "tokio", feature = "fdb"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 #[cfg(feature = "fdb")]
 pub mod fdb;

@@ -43,6 +43,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
 
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod addr;
 pub mod attr;
 #[cfg(feature = "tokio")]

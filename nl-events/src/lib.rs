@@ -43,6 +43,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
+#[cfg(all(doctest, feature = "tokio", feature = "fdb"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod event;
 #[cfg(feature = "fdb")]
 pub mod fdb;

@@ -56,6 +56,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod connection;
 #[cfg(feature = "diag")]
 pub mod diag;

@@ -53,6 +53,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
+#[cfg(all(doctest, feature = "tokio", feature = "htb", feature = "leaf"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod class;
 #[cfg(any(
     feature = "drr",
