@@ -40,7 +40,12 @@
 //!   [`addr`] remain, a codec without input and output, and [`sockopt`].
 //! - `interop`: messages of the netlink-packet-* crates over our connection.
 //! - `serde`: `Serialize` on what is read from the kernel.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod addr;
 pub mod attr;
