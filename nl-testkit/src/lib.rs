@@ -55,6 +55,8 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[expect(unsafe_code, reason = "an allocator has no safe interface in std")]
+pub mod alloc;
 mod cmd;
 pub mod corpus;
 pub mod fault;
