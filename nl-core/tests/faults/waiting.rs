@@ -44,7 +44,8 @@ async fn a_late_answer_is_a_timeout_and_the_next_request_is_answered() {
         peer.answer(&link("lo", &request)).await.unwrap();
         peer.answer(&Answer::ack(&request)).await.unwrap();
     };
-    let (link, ()) = within(DEADLINE, async { tokio::join!(conn.link("lo"), next) }, "the next request").await;
+    let (link, ()) =
+        within(DEADLINE, async { tokio::join!(conn.link("lo"), next) }, "the next request").await;
     assert_eq!(link.unwrap().name, "lo");
 }
 

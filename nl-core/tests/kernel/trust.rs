@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use futures_util::future::join_all;
 use futures_util::TryStreamExt;
+use futures_util::future::join_all;
 use nl_core::connection::Protocol;
 use nl_core::link::Link;
 use nl_core::message::NLMSG_DONE;
@@ -148,9 +148,8 @@ async fn a_dump_ignores_what_was_forged_while_its_socket_was_idle(lab: Lab) -> R
     let own = port_beside(&node, &[]).await;
     let links = conn.links().collect_all().await?;
     let idle = port_beside(&node, &[own]).await;
-    let forged = (0..8).flat_map(|seq| {
-        [forged_link(seq), message(NLMSG_DONE, 2, seq, &0_i32.to_ne_bytes()), forged_loss()]
-    });
+    let forged = (0..8)
+        .flat_map(|seq| [forged_link(seq), message(NLMSG_DONE, 2, seq, &0_i32.to_ne_bytes()), forged_loss()]);
     forge(&node, idle, forged.collect()).await;
     assert_eq!(conn.links().collect_all().await?, links);
     assert_eq!(port_beside(&node, &[own]).await, idle, "it was not used again");
