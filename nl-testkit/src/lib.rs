@@ -59,6 +59,7 @@ mod readme {}
 pub mod alloc;
 mod cmd;
 pub mod corpus;
+mod empty_root;
 pub mod fault;
 mod frame;
 mod harness;
@@ -82,6 +83,7 @@ pub use nl_testkit_macros::test;
 
 pub use crate::{
     cmd::Output,
+    empty_root::in_empty_root,
     frame::{Capture, EthFrame},
     lab::Lab,
     link::{Counters, Vxlan},

@@ -88,30 +88,27 @@ async fn without_proc_everything_goes_on(lab: Lab) -> Result {
     other.add_link("other", "bridge").await?;
     let (conn, elsewhere) = (route(&node).await, Netns::fd(other.netns_fd())?);
     let expected = link_names(&node).await;
-    let root = std::env::temp_dir().join(format!("nl-core-root-{}", std::process::id()));
-    std::fs::create_dir_all(&root)?;
     let outcome = node
-        .run({
-            let root = root.clone();
-            move || async move {
-                // Of this node's thread only, which has a file system root of its own.
-                std::os::unix::fs::chroot(&root)?;
+        .open(move || {
+            nl_testkit::in_empty_root(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 assert!(Netns::current().is_err(), "there is a /proc");
-                let mut names: Vec<_> =
-                    conn.links().collect_all().await?.into_iter().map(|link| link.name).collect();
-                names.sort();
-                conn.batch([new_link("made", "bridge")]).summarize(1).await?.into_result()?;
-                let fresh = Connection::open(Protocol::Route)?;
-                assert_eq!(fresh.links().collect_all().await?.len(), names.len() + 1);
-                let there = Connection::builder(Protocol::Route).netns(&elsewhere).open()?;
-                let index = there.link_index("other").await?;
-                assert!(there.links().collect_all().await?.iter().any(|link| link.index == index));
-                Ok::<_, nl_testkit::Error>(names)
-            }
+                runtime.block_on(async {
+                    let mut names: Vec<_> =
+                        conn.links().collect_all().await?.into_iter().map(|link| link.name).collect();
+                    names.sort();
+                    conn.batch([new_link("made", "bridge")]).summarize(1).await?.into_result()?;
+                    let fresh = Connection::open(Protocol::Route)?;
+                    assert_eq!(fresh.links().collect_all().await?.len(), names.len() + 1);
+                    let there = Connection::builder(Protocol::Route).netns(&elsewhere).open()?;
+                    let index = there.link_index("other").await?;
+                    assert!(there.links().collect_all().await?.iter().any(|link| link.index == index));
+                    Ok::<_, nl_testkit::Error>(names)
+                })
+            })
         })
         .await;
-    std::fs::remove_dir(&root)?;
-    assert_eq!(outcome?, expected);
+    assert_eq!(outcome??, expected);
     Ok(())
 }
 

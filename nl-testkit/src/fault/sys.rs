@@ -55,7 +55,8 @@ pub(super) fn connected(path: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
     // SAFETY: as for bind.
     check(unsafe { libc::connect(program.as_raw_fd(), at, length) })?;
     // SAFETY: null pointers ask for no address.
-    let kernel = check(unsafe { libc::accept4(listener.as_raw_fd(), null_mut(), null_mut(), libc::SOCK_NONBLOCK) })?;
+    let kernel =
+        check(unsafe { libc::accept4(listener.as_raw_fd(), null_mut(), null_mut(), libc::SOCK_NONBLOCK) })?;
     // SAFETY: the descriptor is new and owned by nobody else.
     Ok((program, unsafe { OwnedFd::from_raw_fd(kernel) }))
 }
