@@ -29,8 +29,43 @@ use crate::socket::{Buffer, Deadline, Socket, is_loss, poll_budget};
 /// More requests than this in flight gain nothing.
 const MAX_IN_FLIGHT: usize = 256;
 
-/// What takes the messages that answer a request before its verdict.
-pub(super) type OnMessage<'a> = Option<&'a mut (dyn FnMut(MessageRef<'_>) + Send)>;
+/// Takes the messages that answer a request before its verdict.
+#[derive(Default)]
+pub(super) struct Sink<'a> {
+    each: Option<&'a mut (dyn FnMut(MessageRef<'_>) + Send)>,
+    /// No more than one message is expected.
+    single: bool,
+    got_any: bool,
+}
+
+impl<'a> Sink<'a> {
+    /// Discards messages.
+    pub(super) fn none() -> Self {
+        Self::default()
+    }
+
+    /// Takes one message; further ones are an error of the kernel, and are counted.
+    pub(super) fn one(each: &'a mut (dyn FnMut(MessageRef<'_>) + Send)) -> Self {
+        Self { each: Some(each), single: true, got_any: false }
+    }
+
+    /// Takes any number of messages.
+    pub(super) fn all(each: &'a mut (dyn FnMut(MessageRef<'_>) + Send)) -> Self {
+        Self { each: Some(each), ..Self::default() }
+    }
+
+    fn put(&mut self, message: MessageRef<'_>) {
+        self.got_any = true;
+        if let Some(each) = &mut self.each {
+            each(message);
+        }
+    }
+
+    /// Whether only the verdict is missing, which is short.
+    const fn is_satisfied(&self) -> bool {
+        self.single && self.got_any
+    }
+}
 
 /// The verdict on a request that the kernel carried out.
 pub(super) struct Verdict {
@@ -45,10 +80,8 @@ pub(super) struct Exchange {
     /// Held while a datagram is received and its messages are handed over, so that they stay in order.
     receiving: Mutex<()>,
     losses: AtomicU64,
-    /// How many of the requests in flight are answered with messages, which can be large.
-    with_messages: AtomicUsize,
-    /// Bounds the requests in flight to what the receive buffer holds in answers.
-    max_in_flight: usize,
+    /// How many of the requests in flight still wait for messages, which can be larger than a verdict.
+    large_answers: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -69,14 +102,13 @@ struct Slot {
 }
 
 impl Exchange {
-    pub(super) fn new(socket: &Socket) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             next_seq: AtomicU32::new(1),
             table: Mutex::default(),
             receiving: Mutex::new(()),
             losses: AtomicU64::new(0),
-            with_messages: AtomicUsize::new(0),
-            max_in_flight: socket.objects_that_fit().min(MAX_IN_FLIGHT),
+            large_answers: AtomicUsize::new(0),
         }
     }
 
@@ -86,12 +118,12 @@ impl Exchange {
         socket: &Socket,
         limit: Option<Duration>,
         request: &mut Request,
-        mut on_message: OnMessage<'_>,
+        mut sink: Sink<'_>,
     ) -> Result<Verdict> {
         let mut deadline = Deadline::new(limit);
         // A caller whose every request is answered at once would otherwise never let other tasks run.
         poll_fn(poll_budget).await;
-        let flight = self.enter(request.is_sensitive(), on_message.is_some(), &mut deadline).await?;
+        let flight = self.enter(socket, request.is_sensitive(), sink.each.is_some(), &mut deadline).await?;
         let room = socket.send_room(request.len())?;
         let message = request.prepared(room, NLM_F_ACK, flight.seq)?;
         let sent = poll_fn(|cx| match socket.poll_send(cx, message) {
@@ -99,11 +131,12 @@ impl Exchange {
             sent => sent,
         });
         sent.await.map_err(not_sent)?;
-        poll_fn(|cx| self.poll_verdict(cx, socket, &flight, &mut on_message, &mut deadline)).await
+        poll_fn(|cx| self.poll_verdict(cx, socket, &flight, &mut sink, &mut deadline)).await
     }
 
     async fn enter(
         &self,
+        socket: &Socket,
         sensitive: bool,
         wants_messages: bool,
         deadline: &mut Deadline,
@@ -111,7 +144,9 @@ impl Exchange {
         let mut ticket = Ticket { exchange: self, number: None };
         poll_fn(|cx| {
             let mut table = lock(&self.table);
-            if table.slots.len() >= self.max_in_flight {
+            // No more than the receive buffer surely holds answers for.
+            let full = || table.slots.len() >= socket.objects_that_fit().min(MAX_IN_FLIGHT);
+            if !table.slots.is_empty() && full() {
                 table.wait(&mut ticket, cx);
                 drop(table);
                 return deadline.poll(cx).map(Err);
@@ -122,7 +157,7 @@ impl Exchange {
             table.slots.push(slot);
             drop(table);
             if wants_messages {
-                self.with_messages.fetch_add(1, Ordering::Relaxed);
+                self.large_answers.fetch_add(1, Ordering::Relaxed);
             }
             let losses = self.losses.load(Ordering::Acquire);
             Poll::Ready(Ok(Flight { exchange: self, seq, sensitive, wants_messages, losses }))
@@ -145,10 +180,10 @@ impl Exchange {
         cx: &mut Context<'_>,
         socket: &Socket,
         flight: &Flight<'_>,
-        on_message: &mut OnMessage<'_>,
+        sink: &mut Sink<'_>,
         deadline: &mut Deadline,
     ) -> Poll<Result<Verdict>> {
-        let received = socket.poll_io(cx, |waker| self.receive(socket, waker, flight, on_message));
+        let received = socket.poll_io(cx, |waker| self.receive(socket, waker, flight, sink));
         let verdict = match received {
             Poll::Ready(Ok(Some(verdict))) => verdict,
             Poll::Ready(Ok(None)) => {
@@ -169,7 +204,7 @@ impl Exchange {
         socket: &Socket,
         waker: &Waker,
         flight: &Flight<'_>,
-        on_message: &mut OnMessage<'_>,
+        sink: &mut Sink<'_>,
     ) -> io::Result<Option<Result<Ack>>> {
         let mut buffer = Buffer::take();
         if flight.sensitive {
@@ -179,7 +214,7 @@ impl Exchange {
         for _ in 0..MAX_RECEIVED {
             // Taken anew for each datagram, so that no caller keeps the others from receiving.
             let _receiving = lock(&self.receiving);
-            match self.receive_one(socket, &mut buffer, flight.seq, on_message) {
+            match self.receive_one(socket, &mut buffer, flight.seq, sink) {
                 Ok(Some(verdict)) => return Ok(Some(verdict)),
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -188,7 +223,7 @@ impl Exchange {
                     let Some(slot) = table.slot(flight.seq) else {
                         return Ok(Some(Err(ErrorKind::Closed.into())));
                     };
-                    if let Some(verdict) = slot.take(on_message) {
+                    if let Some(verdict) = slot.take(sink) {
                         return Ok(Some(verdict));
                     }
                     if self.losses.load(Ordering::Acquire) != flight.losses {
@@ -208,7 +243,7 @@ impl Exchange {
             }
         }
         let mut table = lock(&self.table);
-        Ok(table.slot(flight.seq).and_then(|slot| slot.take(on_message)))
+        Ok(table.slot(flight.seq).and_then(|slot| slot.take(sink)))
     }
 
     /// Receives one datagram and hands its messages over. Returns the caller's verdict if it was among them.
@@ -217,10 +252,11 @@ impl Exchange {
         socket: &Socket,
         buffer: &mut Buffer,
         own: u32,
-        on_message: &mut OnMessage<'_>,
+        sink: &mut Sink<'_>,
     ) -> io::Result<Option<Result<Ack>>> {
-        let received = match self.with_messages.load(Ordering::Relaxed) {
-            // A verdict alone is short.
+        let large = self.large_answers.load(Ordering::Relaxed);
+        let received = match large.saturating_sub(usize::from(sink.is_satisfied())) {
+            // Verdicts are short.
             0 => socket.try_receive(buffer),
             _ => socket.try_receive_whole(buffer),
         };
@@ -234,19 +270,19 @@ impl Exchange {
             Ok(received) => {
                 let Some(datagram) = buffer.get(..received.size) else {
                     // Whom a message answers that did not fit is not known.
-                    return Ok(self.recover(socket, own, on_message));
+                    return Ok(self.recover(socket, own, sink));
                 };
-                let handed = self.hand_over(datagram, own, on_message);
-                let recovered = if handed.lost { self.recover(socket, own, on_message) } else { None };
+                let handed = self.hand_over(datagram, own, sink);
+                let recovered = if handed.lost { self.recover(socket, own, sink) } else { None };
                 Ok(handed.own_verdict.or(recovered))
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
-            Err(error) if is_loss(&error) => Ok(self.recover(socket, own, on_message)),
+            Err(error) if is_loss(&error) => Ok(self.recover(socket, own, sink)),
             Err(error) => Err(error),
         }
     }
 
-    fn hand_over(&self, datagram: &[u8], own: u32, on_message: &mut OnMessage<'_>) -> HandedOver {
+    fn hand_over(&self, datagram: &[u8], own: u32, sink: &mut Sink<'_>) -> HandedOver {
         let mut handed = HandedOver { own_verdict: None, lost: false };
         for message in Messages::new(datagram) {
             let message = match message {
@@ -273,15 +309,15 @@ impl Exchange {
                 waker.into_iter().for_each(Waker::wake);
             } else if let Some(verdict) = verdict {
                 handed.own_verdict.get_or_insert(verdict);
-            } else if let Some(on_message) = on_message {
-                on_message(message);
+            } else {
+                sink.put(message);
             }
         }
         handed
     }
 
     /// Reads the receive buffer empty, so that the kernel queues answers again. Returns the caller's verdict if it was there.
-    fn recover(&self, socket: &Socket, own: u32, on_message: &mut OnMessage<'_>) -> Option<Result<Ack>> {
+    fn recover(&self, socket: &Socket, own: u32, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
         self.losses.fetch_add(1, Ordering::AcqRel);
         let mut own_verdict = None;
         let mut buffer = Buffer::take();
@@ -290,7 +326,7 @@ impl Exchange {
             match socket.try_receive_whole(&mut buffer) {
                 Ok(received) if received.port == 0 && received.size > 0 => {
                     let datagram = buffer.get(..received.size).unwrap_or_default();
-                    let handed = self.hand_over(datagram, own, on_message);
+                    let handed = self.hand_over(datagram, own, sink);
                     own_verdict = own_verdict.or(handed.own_verdict);
                 }
                 Ok(received) if received.size == 0 => break,
@@ -376,11 +412,9 @@ impl Slot {
     }
 
     /// The verdict, if it is there, with the messages before it.
-    fn take(&mut self, on_message: &mut OnMessage<'_>) -> Option<Result<Ack>> {
+    fn take(&mut self, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
         let verdict = self.verdict.take()?;
-        if let Some(on_message) = on_message {
-            self.messages.drain(..).for_each(|message| on_message(message.as_ref()));
-        }
+        self.messages.drain(..).for_each(|message| sink.put(message.as_ref()));
         Some(verdict)
     }
 }
@@ -406,7 +440,7 @@ impl Drop for Flight<'_> {
         drop(table);
         drop(own);
         if self.wants_messages {
-            self.exchange.with_messages.fetch_sub(1, Ordering::Relaxed);
+            self.exchange.large_answers.fetch_sub(1, Ordering::Relaxed);
         }
         heir.into_iter().chain(next).for_each(Waker::wake);
     }

@@ -14,7 +14,7 @@ impl Connection {
             Some(lax) => lax,
             None => {
                 let spec = SocketSpec { strict: false, ..self.shared.pool.spec().clone() };
-                let socket = spec.open(RECEIVE_BUFFER)?;
+                let socket = spec.open(None)?;
                 self.shared.lax.get_or_init(|| Self::over(spec, socket, None))
             }
         };
@@ -23,6 +23,6 @@ impl Connection {
 
     pub(crate) fn tokio_socket(&self, strict: bool) -> Result<TokioSocket> {
         let spec = SocketSpec { strict, ..self.shared.pool.spec().clone() };
-        spec.open(RECEIVE_BUFFER)?.into_tokio()
+        spec.open(Some(RECEIVE_BUFFER))?.into_tokio()
     }
 }

@@ -55,7 +55,7 @@ pub(crate) use builder::check_receive_buffer;
 
 pub use crate::protocol::Protocol;
 
-use exchange::{Exchange, OnMessage, Verdict};
+use exchange::{Exchange, Sink, Verdict};
 use names::Names;
 
 use crate::attr::DecodeError;
@@ -113,7 +113,7 @@ impl Connection {
             known => known,
         };
         let shared = Shared {
-            exchange: Exchange::new(&socket),
+            exchange: Exchange::new(),
             socket,
             names: Names::default(),
             families: Mutex::default(),
@@ -184,7 +184,7 @@ impl Connection {
     /// [what an outcome means](self#what-an-outcome-means).
     pub fn ack(&self, mut request: Request) -> Pending<Ack> {
         let conn = self.clone();
-        Pending::new(async move { Ok(conn.carry_out(&mut request, None).await?.ack) })
+        Pending::new(async move { Ok(conn.carry_out(&mut request, Sink::none()).await?.ack) })
     }
 
     /// Sends a request and decodes the one message that answers it.
@@ -215,7 +215,7 @@ impl Connection {
         Pending::new(async move {
             let mut messages = Vec::new();
             let verdict =
-                conn.carry_out(&mut request, Some(&mut |message| messages.push(message.into()))).await?;
+                conn.carry_out(&mut request, Sink::all(&mut |message| messages.push(message.into()))).await?;
             match verdict.maybe_incomplete {
                 true => Err(request.explain(ErrorKind::Overrun.into())),
                 false => Ok(Reply { messages, ack: verdict.ack }),
@@ -274,7 +274,7 @@ impl Connection {
                 decoded = Some(decode(message));
             }
         };
-        let verdict = self.carry_out(&mut request, Some(&mut on_message)).await?;
+        let verdict = self.carry_out(&mut request, Sink::one(&mut on_message)).await?;
         match decoded {
             Some(decoded) if count == 1 => decoded.map_err(|error| request.explain(error.into())),
             None if verdict.maybe_incomplete => Err(request.explain(ErrorKind::Overrun.into())),
@@ -285,9 +285,9 @@ impl Connection {
         }
     }
 
-    async fn carry_out(&self, request: &mut Request, on_message: OnMessage<'_>) -> Result<Verdict> {
+    async fn carry_out(&self, request: &mut Request, sink: Sink<'_>) -> Result<Verdict> {
         let Shared { socket, exchange, .. } = &*self.shared;
-        let outcome = exchange.run(socket, self.timeout, request, on_message).await;
+        let outcome = exchange.run(socket, self.timeout, request, sink).await;
         outcome.map_err(|error| request.explain(error))
     }
 

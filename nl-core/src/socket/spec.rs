@@ -39,24 +39,27 @@ impl SocketSpec {
     }
 
     /// A bound socket with the options that every socket of this crate has, and a receive buffer of this many bytes or as many as
-    /// the system allows.
-    pub(crate) fn open(&self, receive_buffer: usize) -> Result<Socket> {
+    /// the system allows; `None` leaves the system's default.
+    pub(crate) fn open(&self, receive_buffer: Option<usize>) -> Result<Socket> {
         let opened = match &self.source {
-            Some(source) => source()
-                .and_then(|fd| Transport::of(fd.as_fd()).and_then(|transport| Socket::new(fd, transport))),
-            None => self.open_kernel(receive_buffer)?.and_then(|fd| Socket::new(fd, Transport::Netlink)),
+            Some(source) => {
+                source().and_then(|fd| Transport::of(fd.as_fd()).map(|transport| Socket::new(fd, transport)))
+            }
+            None => self.open_kernel(receive_buffer)?.map(|fd| Socket::new(fd, Transport::Netlink)),
         };
         opened.map_err(|error| self.failed(error.into()))
     }
 
-    fn open_kernel(&self, receive_buffer: usize) -> Result<io::Result<OwnedFd>> {
+    fn open_kernel(&self, receive_buffer: Option<usize>) -> Result<io::Result<OwnedFd>> {
         let open = || {
             let fd = sys::socket(self.protocol.number())?;
             let strict = self.strict.then_some(libc::NETLINK_GET_STRICT_CHK);
             for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK].into_iter().chain(strict) {
                 sys::set_option(fd.as_fd(), libc::SOL_NETLINK, option, 1)?;
             }
-            resize(fd.as_fd(), receive_buffer)?;
+            if let Some(bytes) = receive_buffer {
+                resize(fd.as_fd(), bytes)?;
+            }
             // Without a port of its own a socket would not get multicast messages.
             sys::bind(fd.as_fd())?;
             Ok(fd)
