@@ -3,6 +3,7 @@
 #![cfg(feature = "tokio")]
 #![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
+mod large;
 mod monitor;
 mod overrun;
 mod waiting;
