@@ -1,43 +1,50 @@
-//! Programs of this machine that the virtual machines need.
+//! Programs of this machine that the tests and the virtual machines need.
 
 use std::{
+    collections::BTreeSet,
     env,
     ffi::OsStr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Mutex,
 };
 
-use nl_testkit::{Need, Result};
+use nl_testkit::Result;
 
-/// Makes sure that all the programs are there: as root they are installed, otherwise the error says how to.
-pub(crate) fn ensure() -> Result {
-    // One lane installs, the others wait for it.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock();
-    let missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
-    if missing.is_empty() {
-        return Ok(());
+/// Who needs a program: a group of `tools.txt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// The kernel tests on this machine.
+    Host,
+    /// Fetching and running virtual machines.
+    Vm,
+}
+
+/// One line that names everything that is missing for the groups and the packages it is in; `None` if nothing is.
+pub(crate) fn missing(groups: &[Group]) -> Option<String> {
+    missing_in(TOOLS, groups, |place| {
+        if place.starts_with('/') { Path::new(place).exists() } else { find(place).is_some() }
+    })
+}
+
+fn missing_in(tools: &str, groups: &[Group], is_there: impl Fn(&str) -> bool) -> Option<String> {
+    let lines = tools.lines().filter(|line| !line.starts_with('#'));
+    let wanted = lines.filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let (group, places, package) = (words.next()?, words.next()?, words.next()?);
+        groups.iter().any(|wanted| wanted.name() == group).then_some((places, package))
+    });
+    let lacking = wanted.filter(|(places, _)| !places.split('|').any(&is_there));
+    let (places, packages): (Vec<&str>, BTreeSet<&str>) =
+        lacking.map(|(places, package)| (places.split('|').next().unwrap_or(places), package)).unzip();
+    if places.is_empty() {
+        return None;
     }
-    let names = missing.join(" ");
-    if find("apt-get").is_none() {
-        return Err(format!("virtual machines need Debian's apt, and these packages: {names}").into());
-    }
-    if Need::HostRoot.probe().is_err() {
-        return Err(format!(
-            "missing programs; install them with: apt-get install --no-install-recommends {names}"
-        )
-        .into());
-    }
-    eprintln!("installing {names}");
-    let mut update = command("apt-get");
-    update.args(["update", "-qq"]);
-    run(&mut update)?;
-    let mut install = command("apt-get");
-    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
-    run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
-    Ok(())
+    let packages: Vec<&str> = packages.into_iter().collect();
+    Some(format!(
+        "missing: {}; on Debian: apt-get install --no-install-recommends {}",
+        places.join(" "),
+        packages.join(" ")
+    ))
 }
 
 /// A command with administrators' folders on its search path, and messages in English.
@@ -60,6 +67,15 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
     Err(format!("`{program} {}` ended with {}\n{text}{stderr}", words.join(" "), output.status).into())
 }
 
+impl Group {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Vm => "vm",
+        }
+    }
+}
+
 fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&search_path()).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
@@ -69,16 +85,46 @@ fn search_path() -> String {
     format!("{path}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
-/// Programs and the Debian packages they are in.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("apt-cache", "apt"),
-    ("depmod", "kmod"),
-    ("dpkg-deb", "dpkg"),
-    ("flock", "util-linux"),
-    ("qemu-system-x86_64", "qemu-system-x86"),
-    ("setpriv", "util-linux"),
-    ("tar", "tar"),
-    ("unshare", "util-linux"),
-    ("xz", "xz-utils"),
-    ("zstd", "zstd"),
-];
+/// Also read by `.ci/setup`.
+const TOOLS: &str = include_str!("../../../tools.txt");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOME: &str = "\
+# a remark
+build  cc            gcc
+host   ip            iproute2
+host   tc            iproute2
+vm     /a.gpg|/a.pgp keys
+vm     xz            xz-utils
+";
+
+    #[test]
+    fn everything_missing_is_named_in_one_line_and_each_package_once() {
+        let line = missing_in(SOME, &[Group::Host, Group::Vm], |_| false).unwrap();
+        assert_eq!(
+            line,
+            "missing: ip tc /a.gpg xz; on Debian: apt-get install --no-install-recommends iproute2 keys xz-utils"
+        );
+    }
+
+    #[test]
+    fn other_groups_are_not_asked_for() {
+        assert_eq!(missing_in(SOME, &[Group::Host], |place| place == "ip" || place == "tc"), None);
+    }
+
+    #[test]
+    fn one_of_several_places_is_enough() {
+        assert_eq!(missing_in(SOME, &[Group::Vm], |place| place == "/a.pgp" || place == "xz"), None);
+    }
+
+    #[test]
+    fn every_line_of_the_list_has_three_words_and_a_known_group() {
+        for line in TOOLS.lines().filter(|line| !line.starts_with('#')) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            assert!(matches!(words.as_slice(), ["build" | "host" | "vm", _, _]), "{line}");
+        }
+    }
+}
