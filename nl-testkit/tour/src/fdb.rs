@@ -41,7 +41,11 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     fdb.entry(mac, "port1").master().static_().add().await?;
     let added = seen.wait(|change| matches!(change, FdbChange::Added(entry) if entry.mac == mac)).await;
     let iproute2 = shows(switch, mac, "port1").await;
-    story.prove_with_iproute2("an entry that we add is told by the watch and shown by iproute2", added, iproute2);
+    story.prove_with_iproute2(
+        "an entry that we add is told by the watch and shown by iproute2",
+        added,
+        iproute2,
+    );
 
     let refused = fdb.entry(mac, "port1").master().static_().add().await;
     if let Err(error) = &refused {
@@ -59,7 +63,11 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     fdb.entry(mac, "port2").master().delete().await?;
     let deleted = seen.wait(|change| matches!(change, FdbChange::Deleted(entry) if entry.mac == mac)).await;
     let gone = shows(switch, mac, "port2").await.map(|shown| !shown);
-    story.prove_with_iproute2("deleting it is told as a deletion, and iproute2 shows it no more", deleted, gone);
+    story.prove_with_iproute2(
+        "deleting it is told as a deletion, and iproute2 shows it no more",
+        deleted,
+        gone,
+    );
 
     story.step("The bridge learns from real frames: one address speaks on host1, then on host2:");
     let roaming = [0x02, 0, 0x5e, 0, 0, 0x02];
@@ -124,7 +132,11 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         .await;
     println!("     {gone} told as deleted");
     let spared = shows_local(switch).await;
-    story.prove_with_iproute2("one flush deletes them all and spares the bridge's own addresses", every, spared);
+    story.prove_with_iproute2(
+        "one flush deletes them all and spares the bridge's own addresses",
+        every,
+        spared,
+    );
 
     story.step("The table at the end (bridge fdb show br br0):");
     let mut entries = fdb.entries().bridge("br0").list().await?;

@@ -23,8 +23,7 @@ const FDB: (&str, &[&str]) = (
     &["link = \"bridge\"", "link = \"veth\"", "link = \"vxlan\""],
 );
 
-const SHAPING: (&str, &[&str]) =
-    ("Shaping, live (nl-tc)", &["link = \"veth\"", "qdisc = \"htb\""]);
+const SHAPING: (&str, &[&str]) = ("Shaping, live (nl-tc)", &["link = \"veth\"", "qdisc = \"htb\""]);
 
 const MPTCP: (&str, &[&str]) = (
     "One connection over two paths, live (nl-mptcp)",

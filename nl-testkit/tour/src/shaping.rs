@@ -75,8 +75,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     let again = tc.apply(DEV, &smaller).await?;
     let gone = tc.apply(DEV, &Tree::new()).await?;
-    let removed =
-        if has("tc") { Some(host.tc("class show dev eth0").await.trim().is_empty()) } else { None };
+    let removed = if has("tc") { Some(host.tc("class show dev eth0").await.trim().is_empty()) } else { None };
     story.prove_with_iproute2(
         "applying the same again sends nothing; an empty tree removes all",
         again.is_empty() && gone.steps().len() == 1,
