@@ -41,7 +41,12 @@
 //! - `tokio` (on by default): the handle [`fdb::Fdb`]. Without it the crate encodes and decodes only.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
+
+#[cfg(all(doctest, feature = "tokio", feature = "fdb"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 #[cfg(feature = "fdb")]
 pub mod fdb;

@@ -1,5 +1,6 @@
 //! Addresses and names that appear in more than one feature crate.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -107,8 +108,10 @@ impl serde::Serialize for MacAddr {
 /// The longest interface name, without the terminating NUL (`IFNAMSIZ - 1`).
 pub const IFNAME_MAX: usize = 15;
 
-/// A network device as a caller names it: by index, which is exact and costs nothing, or by name, which is asked
-/// of the kernel first.
+/// The longest alternative interface name, without the terminating NUL (`ALTIFNAMSIZ - 1`).
+pub const ALTIFNAME_MAX: usize = 127;
+
+/// A network device as a caller names it: by index, which is exact and costs nothing, or by name, which is looked up first.
 ///
 /// ```
 /// use nl_core::addr::Dev;
@@ -121,7 +124,7 @@ pub const IFNAME_MAX: usize = 15;
 pub enum Dev {
     /// The interface index, above 0.
     Index(u32),
-    /// The interface name, up to 15 bytes.
+    /// The interface name, up to 15 bytes, or an alternative name, up to 127.
     Name(String),
 }
 
@@ -129,8 +132,8 @@ impl Dev {
     /// Checks what can be checked before the kernel is asked.
     ///
     /// # Errors
-    /// Index 0, an index over the kernel's limit of 2³¹−1, or a name that is empty, over 15 bytes, `.` or `..`,
-    /// or holds a slash, a colon, a blank or a NUL.
+    /// Index 0, an index over the kernel's limit of 2³¹−1, or a name that is empty, over 127 bytes, `.` or `..`,
+    /// or holds a slash, a blank or a NUL.
     pub fn check(&self) -> Result<()> {
         match self {
             Self::Index(0) => Err(Error::usage("interface index 0; the first one is 1")),
@@ -144,27 +147,36 @@ impl Dev {
 }
 
 fn check_name(name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > IFNAME_MAX {
-        let len = name.len();
+    if name.is_empty() || name.len() > ALTIFNAME_MAX {
+        let (name, len) = (escaped(name), name.len());
         return Err(Error::usage(format!(
-            "interface name \"{name}\" has {len} bytes; 1 to {IFNAME_MAX} are possible"
+            "interface name \"{name}\" has {len} bytes; 1 to {IFNAME_MAX} are possible, \
+             or {ALTIFNAME_MAX} for an alternative name"
         )));
     }
-    if matches!(name, "." | "..")
-        || name.bytes().any(|b| matches!(b, b'/' | b':' | 0) || b.is_ascii_whitespace())
-    {
+    if matches!(name, "." | "..") || name.bytes().any(|b| matches!(b, b'/' | 0) || b.is_ascii_whitespace()) {
         return Err(Error::usage(format!(
-            "{name:?} is no interface name: no '/', ':', blanks or NUL, not '.' or '..'"
+            "invalid interface name {name:?}: no '/', blanks or NUL, not '.' or '..'"
         )));
     }
     Ok(())
+}
+
+/// A name from the kernel or a caller as it stands in a text: the kernel allows control characters in names of devices, and
+/// a terminal would obey them.
+pub(crate) fn escaped(name: &str) -> Cow<'_, str> {
+    if name.chars().any(char::is_control) {
+        let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        return name.chars().map(escape).collect::<String>().into();
+    }
+    name.into()
 }
 
 impl fmt::Display for Dev {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index(index) => write!(f, "#{index}"),
-            Self::Name(name) => f.write_str(name),
+            Self::Name(name) => f.write_str(&escaped(name)),
         }
     }
 }
@@ -226,8 +238,8 @@ mod tests {
 
     #[test]
     fn impossible_devices_are_refused_with_the_limit_in_the_text() {
-        let error = Dev::from("a-name-of-16-byt").check().unwrap_err();
-        assert!(error.to_string().contains("15"), "{error}");
+        let error = Dev::from("n".repeat(128)).check().unwrap_err();
+        assert!(error.to_string().contains("15") && error.to_string().contains("127"), "{error}");
         for dev in [
             Dev::from(""),
             Dev::from("a/b"),
@@ -238,6 +250,14 @@ mod tests {
         ] {
             assert!(dev.check().is_err(), "{dev:?} was taken");
         }
-        Dev::from("fifteen-bytes-x").check().unwrap();
+        for dev in [Dev::from("fifteen-bytes-x"), Dev::from("lo:5"), Dev::from("n".repeat(127))] {
+            dev.check().unwrap();
+        }
+    }
+
+    #[test]
+    fn control_characters_of_a_name_are_escaped_in_texts() {
+        assert_eq!(Dev::from("a\x1b[31mb").to_string(), "a\\u{1b}[31mb");
+        assert_eq!(Dev::from("größe").to_string(), "größe");
     }
 }

@@ -40,35 +40,42 @@
 //!   [`addr`] remain, a codec without input and output, and [`sockopt`].
 //! - `interop`: messages of the netlink-packet-* crates over our connection.
 //! - `serde`: `Serialize` on what is read from the kernel.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod addr;
 pub mod attr;
-#[cfg(feature = "tokio")]
 pub mod batch;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod connection;
-#[cfg(feature = "tokio")]
 pub mod dump;
 pub mod error;
-#[cfg(feature = "tokio")]
 pub mod genl;
 #[cfg(feature = "interop")]
 pub mod interop;
-#[cfg(feature = "tokio")]
 pub mod link;
 pub mod message;
-#[cfg(feature = "tokio")]
 pub mod monitor;
-#[cfg(feature = "tokio")]
 pub mod netns;
-#[cfg(feature = "tokio")]
+mod pending;
+mod protocol;
 mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
 
 pub use addr::{Dev, MacAddr};
-#[cfg(feature = "tokio")]
-pub use connection::{Connection, Protocol};
+pub use connection::Connection;
 pub use error::{Error, Result};
+pub use pending::Pending;
+pub use protocol::Protocol;
+
+/// Locks a mutex whose data is whole even if a holder panicked.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -40,11 +40,11 @@
 //! - `tokio` (on by default): the streams. Without it the crate decodes messages that come from elsewhere.
 //! - `serde`: `Serialize` on events.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
-// The examples of the read-me compile, or the documentation tests fail.
-#[cfg(all(doctest, feature = "tokio", feature = "fdb", feature = "mptcp"))]
-#[doc = include_str!("../../README.md")]
+#[cfg(all(doctest, feature = "tokio", feature = "fdb"))]
+#[doc = include_str!("../README.md")]
 mod readme {}
 
 mod event;

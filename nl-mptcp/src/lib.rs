@@ -53,7 +53,12 @@
 //! - `diag`, `mib`, `path-manager`, `socket`, `sysctl` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod connection;
 #[cfg(feature = "diag")]

@@ -50,7 +50,12 @@
 //! - `tokio` (on by default): the handle [`Tc`]. Without it the crate encodes and decodes only.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
+
+#[cfg(all(doctest, feature = "tokio", feature = "htb", feature = "leaf"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod class;
 #[cfg(any(

@@ -51,6 +51,12 @@
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[expect(unsafe_code, reason = "an allocator has no safe interface in std")]
+pub mod alloc;
 mod cmd;
 pub mod corpus;
 pub mod fault;

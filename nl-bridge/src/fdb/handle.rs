@@ -60,7 +60,7 @@ impl Fdb {
     ///
     /// # async fn example(fdb: Fdb, port: u32, macs: Vec<nl_core::MacAddr>) -> nl_core::Result<()> {
     /// let entries = macs.into_iter().map(move |mac| FdbEntry::new(mac, port).master().static_());
-    /// let summary = fdb.batch(entries.map(|entry| (FdbVerb::Replace, entry))).summarize(10).await;
+    /// let summary = fdb.batch(entries.map(|entry| (FdbVerb::Replace, entry))).summarize(10).await?;
     /// println!("{} added, {} refused", summary.succeeded, summary.failed);
     /// # Ok(())
     /// # }

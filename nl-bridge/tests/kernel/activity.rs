@@ -83,7 +83,7 @@ async fn an_update_without_it_switches_activity_notification_off(lab: Lab) -> Re
     entry().inactive().replace().await?;
     let read = the(&fdb, mac(1)).await;
     fdb.entry(mac(1), "port1").master().delete().await?;
-    fdb.batch([(nl_bridge::fdb::FdbVerb::Replace, read.clone())]).summarize(1).await.into_result()?;
+    fdb.batch([(nl_bridge::fdb::FdbVerb::Replace, read.clone())]).summarize(1).await?.into_result()?;
     assert_eq!(notify(&fdb, mac(1)).await, Some(3));
     assert_eq!(the(&fdb, mac(1)).await, read);
     Ok(())

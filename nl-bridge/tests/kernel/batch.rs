@@ -94,7 +94,7 @@ async fn a_failure_in_a_batch_says_which_entry(lab: Lab) -> Result {
     let port = bridge.node().index_of("port1").await?;
     let entry = FdbEntry::new(mac(1), port).master().static_();
     let changes = [FdbVerb::Add, FdbVerb::Add, FdbVerb::Get].map(|verb| (verb, entry.clone()));
-    let summary = fdb.batch(changes).summarize(10).await;
+    let summary = fdb.batch(changes).summarize(10).await?;
     assert_eq!((summary.succeeded, summary.failed), (1, 2));
     let texts: Vec<_> = summary.failures.iter().map(|(at, error)| format!("{at} {error}")).collect();
     let about = "fdb 02:00:00:00:00:01 dev port1 master";

@@ -27,7 +27,7 @@ async fn full_bridge(lab: &Lab) -> Result<(Node, Fdb)> {
         let [_, b, c, d] = number.to_be_bytes();
         (FdbVerb::Add, FdbEntry::new(MacAddr::new([2, 0x77, 0, b, c, d]), port).master().static_())
     });
-    fdb.batch(changes).summarize(1).await.into_result()?;
+    fdb.batch(changes).summarize(1).await?.into_result()?;
     Ok((node, fdb))
 }
 

@@ -45,7 +45,7 @@ async fn an_entry_in_a_vlan_goes_both_ways(lab: Lab) -> Result {
     assert_eq!(the(&fdb, mac(1)).await, by_us);
     // Back as it was read.
     node.bridge(&format!("fdb del {} dev port1 master vlan 10", mac(1))).await;
-    fdb.batch([(nl_bridge::fdb::FdbVerb::Replace, by_us.clone())]).summarize(1).await.into_result()?;
+    fdb.batch([(nl_bridge::fdb::FdbVerb::Replace, by_us.clone())]).summarize(1).await?.into_result()?;
     assert_eq!(shown_the(node, mac(1)).await, shown);
     Ok(())
 }

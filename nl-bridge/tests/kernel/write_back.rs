@@ -26,7 +26,7 @@ async fn write(fdb: &Fdb, entries: &[FdbEntry]) {
         let group = entry.is_tunnel() && (entry.mac.is_multicast() || entry.mac.is_zero());
         (if group { FdbVerb::Append } else { FdbVerb::Replace }, entry.clone())
     });
-    fdb.batch(changes.collect::<Vec<_>>()).summarize(1).await.into_result().unwrap();
+    fdb.batch(changes.collect::<Vec<_>>()).summarize(1).await.unwrap().into_result().unwrap();
 }
 
 #[nl_testkit::test(needs(link = "veth", tool = "bridge"))]

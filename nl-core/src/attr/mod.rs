@@ -31,6 +31,8 @@ mod fields;
 mod reader;
 mod writer;
 
+use zeroize::Zeroize;
+
 pub use fields::Fields;
 pub use reader::{Attr, Attrs, DecodeError};
 pub use writer::{AttrBuf, AttrWriter, EncodeError, Nested};
@@ -46,6 +48,22 @@ pub const NLA_F_NESTED: u16 = 0x8000;
 pub const NLA_F_NET_BYTEORDER: u16 = 0x4000;
 /// The bits of the type field that hold the type.
 pub const NLA_TYPE_MASK: u16 = !(NLA_F_NESTED | NLA_F_NET_BYTEORDER);
+
+/// Makes room for this many more bytes. If the bytes move, the old block is zeroed: it may hold key material.
+#[inline]
+pub(crate) fn reserve(bytes: &mut Vec<u8>, more: usize) {
+    if bytes.capacity() - bytes.len() < more {
+        grow(bytes, more);
+    }
+}
+
+#[cold]
+fn grow(bytes: &mut Vec<u8>, more: usize) {
+    let mut larger = Vec::with_capacity((bytes.len() + more).max(bytes.capacity() * 2));
+    larger.extend_from_slice(bytes);
+    bytes.zeroize();
+    *bytes = larger;
+}
 
 /// Rounds up to the 4-byte alignment of netlink messages and attributes.
 #[must_use]

@@ -2,7 +2,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 
-use super::{HEADER_LEN, MAX_VALUE_LEN, NLA_F_NESTED, NLA_TYPE_MASK, align};
+use super::{HEADER_LEN, MAX_VALUE_LEN, NLA_F_NESTED, NLA_TYPE_MASK, align, reserve};
 
 /// Why a request could not be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,7 @@ impl<'a> AttrWriter<'a> {
         let Ok(len) = u16::try_from(value.len() + HEADER_LEN) else {
             return self.fail(EncodeError::TooLong { kind: kind & NLA_TYPE_MASK, len: value.len() });
         };
+        reserve(self.buf, HEADER_LEN + align(value.len()));
         self.head(len, kind);
         self.buf.extend_from_slice(value);
         self.pad();
@@ -143,6 +144,7 @@ impl<'a> AttrWriter<'a> {
         let Ok(len) = u16::try_from(value.len() + 1 + HEADER_LEN) else {
             return self.fail(EncodeError::TooLong { kind: kind & NLA_TYPE_MASK, len: value.len() + 1 });
         };
+        reserve(self.buf, HEADER_LEN + align(value.len() + 1));
         self.head(len, kind);
         self.buf.extend_from_slice(value.as_bytes());
         self.buf.push(0);
@@ -165,6 +167,7 @@ impl<'a> AttrWriter<'a> {
         let start = self.buf.len();
         // The placeholder is the largest length: a nest that is never closed reaches past the end of the
         // message and is refused by every reader, instead of being taken for an empty one.
+        reserve(self.buf, HEADER_LEN);
         self.head(u16::MAX, kind);
         Nested { start, writer: AttrWriter { buf: self.buf, fault: self.fault } }
     }

@@ -184,10 +184,13 @@ impl Error {
         }
     }
 
-    /// Whether the object, or the device it is on, does not exist (`ENOENT`, `ENODEV`, `ESRCH`, `ENXIO`).
+    /// Whether the kernel says that the object, or the device it is on, does not exist (`ENOENT`, `ENODEV`, `ESRCH`, `ENXIO`).
+    ///
+    /// Never true for a socket or a file that could not be opened, which says nothing about the object.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self.errno(), Some(Errno::ENOENT | Errno::ENODEV | Errno::ESRCH | Errno::ENXIO))
+        let errno = self.kernel().map(|kernel| kernel.errno);
+        matches!(errno, Some(Errno::ENOENT | Errno::ENODEV | Errno::ESRCH | Errno::ENXIO))
     }
 
     /// Whether the object is already there (`EEXIST`).
@@ -240,7 +243,6 @@ impl Error {
     }
 
     /// Puts names of devices in place of their numbers in the words for the operation.
-    #[cfg(feature = "tokio")]
     pub(crate) fn name_devices(mut self, mut name: impl FnMut(u32) -> Option<String>) -> Self {
         let Some(operation) = self.0.operation.as_ref().filter(|text| text.contains(" #")) else {
             return self;

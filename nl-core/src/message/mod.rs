@@ -17,8 +17,13 @@ mod request;
 pub use header::{FixedHeader, GenlHeader, IfInfoMsg, NdMsg, TcMsg};
 pub use raw::{MessageRef, Messages, RawMessage};
 pub use request::Request;
-#[cfg(feature = "tokio")]
 pub(crate) use request::append;
+
+use crate::attr::DecodeError;
+use crate::error::Result;
+
+/// Reads one entry or event; `None` for a message to be skipped.
+pub(crate) type Decode<T> = Box<dyn FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send>;
 
 /// Length of `struct nlmsghdr`.
 pub const HEADER_LEN: usize = 16;
@@ -34,6 +39,10 @@ pub const NLMSG_NOOP: u16 = 1;
 pub const NLMSG_ERROR: u16 = 2;
 /// The end of a multipart answer.
 pub const NLMSG_DONE: u16 = 3;
+/// Messages were lost. No kernel sends it; a simulated one may.
+pub const NLMSG_OVERRUN: u16 = 4;
+/// Lower message types are control messages, which the kernel acknowledges without doing anything.
+pub const NLMSG_MIN_TYPE: u16 = 16;
 
 // Flags: `include/uapi/linux/netlink.h`.
 

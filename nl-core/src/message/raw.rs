@@ -201,7 +201,7 @@ impl fmt::Debug for RawMessage {
     }
 }
 
-#[cfg(feature = "tokio")]
+#[cfg(feature = "interop")]
 mod packet_core {
     use std::convert::Infallible;
 

@@ -3,8 +3,8 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-use super::{FixedHeader, HEADER_LEN, MessageRef, NLM_F_REQUEST};
-use crate::attr::{AttrWriter, EncodeError};
+use super::{FixedHeader, HEADER_LEN, MessageRef, NLM_F_REQUEST, NLMSG_MIN_TYPE};
+use crate::attr::{AttrWriter, EncodeError, align, reserve};
 use crate::error::{Error, Result, Schema};
 
 /// Most requests fit this many bytes.
@@ -35,6 +35,7 @@ impl Request {
     #[must_use]
     pub fn from_payload(kind: u16, flags: u16, payload: &[u8], schema: &'static Schema) -> Self {
         let mut request = Self::new(kind, schema).with_flags(flags);
+        reserve(&mut request.bytes, payload.len());
         request.bytes.extend_from_slice(payload);
         request
     }
@@ -100,8 +101,8 @@ impl Request {
     /// The whole message with its length set, ready to be sent with sequence number 0.
     ///
     /// # Errors
-    /// The request was [refused](Self::refused), an attribute did not fit, or there is nothing behind the header:
-    /// to such a message the kernel answers success and does nothing.
+    /// The request was [refused](Self::refused), an attribute did not fit, there is nothing behind the header, or the type is
+    /// that of a control message: to the last two the kernel answers success and does nothing.
     pub fn encoded(&mut self) -> Result<&[u8]> {
         let Ok(len) = u32::try_from(self.bytes.len()) else {
             return Err(Error::usage(format!("a request of {} bytes; the limit is 4 GiB", self.bytes.len())));
@@ -115,6 +116,11 @@ impl Request {
             (None, None) if self.bytes.len() == HEADER_LEN => {
                 Error::usage("a request needs at least a family header")
             }
+            (None, None) if self.kind() < NLMSG_MIN_TYPE => Error::usage(format!(
+                "message type {} is a control message, which the kernel acknowledges without doing anything; \
+                 requests have types from {NLMSG_MIN_TYPE}",
+                self.kind()
+            )),
             (None, None) => return Ok(&self.bytes),
         };
         Err(refusal.about(self.schema, &self.bytes))
@@ -135,7 +141,6 @@ impl Request {
     }
 }
 
-#[cfg(feature = "tokio")]
 impl Request {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
@@ -152,6 +157,15 @@ impl Request {
         Ok(&self.bytes)
     }
 
+    /// The same with its sequence number and these flags added, as it is sent.
+    pub(crate) fn prepared(&mut self, limit: usize, flags: u16, seq: u32) -> Result<&[u8]> {
+        self.add_flags(flags);
+        if let Some(field) = self.bytes.get_mut(8..).and_then(|b| b.first_chunk_mut()) {
+            *field = seq.to_ne_bytes();
+        }
+        self.encoded_within(limit)
+    }
+
     /// Words and names for an error that answers this request.
     pub(crate) fn explain(&mut self, error: Error) -> Error {
         match self.encoded() {
@@ -161,21 +175,11 @@ impl Request {
     }
 }
 
-/// Appends `message` to a datagram with its sequence number and flags set.
-#[cfg(feature = "tokio")]
-pub(crate) fn append(datagram: &mut Vec<u8>, message: &[u8], seq: u32, flags: u16) {
-    let start = datagram.len();
+/// Appends a message to a datagram of several.
+pub(crate) fn append(datagram: &mut Vec<u8>, message: &[u8]) {
+    reserve(datagram, align(message.len()));
     datagram.extend_from_slice(message);
-    if let Some(head) = datagram.get_mut(start..).and_then(|m| m.first_chunk_mut::<HEADER_LEN>()) {
-        let flags = (u16::from_ne_bytes([head[6], head[7]]) | flags).to_ne_bytes();
-        head[6] = flags[0];
-        head[7] = flags[1];
-        head[8..12].copy_from_slice(&seq.to_ne_bytes());
-    }
-    let len = datagram.len();
-    if len != crate::attr::align(len) {
-        datagram.resize(crate::attr::align(len), 0);
-    }
+    datagram.resize(align(datagram.len()), 0);
 }
 
 /// Shows what is asked, never the attributes' values.

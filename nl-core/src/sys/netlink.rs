@@ -1,10 +1,9 @@
-//! Netlink sockets, namespaces, and the reactor.
+//! Netlink sockets and namespaces.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use libc::{c_int, sockaddr_nl};
-use tokio::io::unix::AsyncFd;
 
 use super::cvt;
 
@@ -28,13 +27,14 @@ fn kernel_address() -> sockaddr_nl {
     address
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the constants are 16, 12 and 4")]
+#[expect(clippy::cast_possible_truncation, reason = "the constants are 16, 12, 4 and 8")]
 mod sizes {
     pub(super) const FAMILY: libc::sa_family_t = libc::AF_NETLINK as libc::sa_family_t;
     pub(super) const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
     pub(super) const INT_LEN: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
+    pub(super) const COOKIE_LEN: libc::socklen_t = size_of::<u64>() as libc::socklen_t;
 }
-use sizes::{ADDRESS_LEN, FAMILY, INT_LEN};
+use sizes::{ADDRESS_LEN, COOKIE_LEN, FAMILY, INT_LEN};
 
 /// A non-blocking netlink socket in the namespace of the calling thread.
 pub(crate) fn socket(protocol: c_int) -> io::Result<OwnedFd> {
@@ -45,15 +45,12 @@ pub(crate) fn socket(protocol: c_int) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Binds to a port the kernel picks, and returns it.
-pub(crate) fn bind(fd: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut address = kernel_address();
+/// Binds to a port the kernel picks.
+pub(crate) fn bind(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let address = kernel_address();
     // SAFETY: the pointer and the length describe a live sockaddr_nl.
     cvt(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), ADDRESS_LEN) })?;
-    let mut len = ADDRESS_LEN;
-    // SAFETY: the kernel writes at most `len` bytes to a live sockaddr_nl.
-    cvt(unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) })?;
-    Ok(address.nl_pid)
+    Ok(())
 }
 
 pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
@@ -62,7 +59,7 @@ pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value:
     Ok(())
 }
 
-/// Whether it is a netlink socket at all.
+/// Whether it is a netlink socket.
 pub(crate) fn is_netlink(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(super::option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? == usize::from(FAMILY))
 }
@@ -83,8 +80,17 @@ pub(crate) fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> {
     })
 }
 
-/// Receives one datagram from a netlink socket without waiting.
+/// Receives one datagram without waiting.
 pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    receive_with(fd, buffer, libc::MSG_DONTWAIT | libc::MSG_TRUNC)
+}
+
+/// The size of the datagram that [`receive`] would return; it stays queued.
+pub(crate) fn next_size(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    Ok(receive_with(fd, &mut [], libc::MSG_DONTWAIT | libc::MSG_TRUNC | libc::MSG_PEEK)?.size)
+}
+
+fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Result<Received> {
     let mut address = kernel_address();
     let mut len = ADDRESS_LEN;
     // SAFETY: the kernel writes at most buffer.len() bytes to the slice and `len` bytes to the address; with
@@ -94,23 +100,24 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Recei
             fd.as_raw_fd(),
             buffer.as_mut_ptr().cast(),
             buffer.len(),
-            libc::MSG_DONTWAIT | libc::MSG_TRUNC,
+            flags,
             (&raw mut address).cast(),
             &raw mut len,
         )
     })?;
-    Ok(Received { size, port: address.nl_pid })
+    // A local socket has an address of another family, or none, in which nothing is a port.
+    let port = if address.nl_family == FAMILY { address.nl_pid } else { 0 };
+    Ok(Received { size, port })
 }
 
-/// The name of an interface in the namespace the socket is in, whichever the calling thread is in.
-pub(crate) fn device_name(fd: BorrowedFd<'_>, index: u32) -> Option<String> {
+/// The name of an interface in the namespace the socket is in, whichever the calling thread is in: bytes up to a NUL.
+pub(crate) fn device_name(fd: BorrowedFd<'_>, index: u32) -> Option<[u8; libc::IFNAMSIZ]> {
     // SAFETY: ifreq consists of integers and unions of them, for which all-zero is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_ifru.ifru_ifindex = i32::try_from(index).ok()?;
     // SAFETY: the pointer is to a live ifreq, and the kernel writes a name into it.
     cvt(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFNAME, &raw mut request) }).ok()?;
-    let name = request.ifr_name.iter().map(|c| c.to_ne_bytes()).take_while(|c| *c != [0]).flatten().collect();
-    String::from_utf8(name).ok()
+    Some(request.ifr_name.map(|c| u8::from_ne_bytes(c.to_ne_bytes())))
 }
 
 /// Moves the calling thread into a network namespace.
@@ -120,42 +127,40 @@ pub(crate) fn enter_netns(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts a socket on the reactor of the current runtime.
-pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd keeps its descriptor open, and the same, for as long as it lives.
-    Ok(unsafe { AsyncFd::register(fd) }?)
+/// The namespace a socket is in, opened. Needs `CAP_NET_ADMIN` over it.
+pub(crate) fn netns_of(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: this ioctl takes no argument and returns a new descriptor.
+    let netns = cvt(unsafe { libc::ioctl(fd.as_raw_fd(), SIOCGSKNS) })?;
+    // SAFETY: the descriptor was just made and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(netns) })
 }
 
-/// The same, as the socket type netlink-proto asks for.
-pub(crate) fn watch_for_proto(fd: OwnedFd) -> io::Result<AsyncFd<ProtoFd>> {
-    // SAFETY: the descriptor is owned, and the new owner closes it exactly once since it is never cloned.
-    let socket = ProtoFd(unsafe { netlink_sys::Socket::from_raw_fd(fd.into_raw_fd()) });
-    // SAFETY: the socket keeps its descriptor open, and the same, for as long as it lives.
-    Ok(unsafe { AsyncFd::register(socket) }?)
+/// A number that only sockets of the same namespace share, for as long as the machine runs.
+pub(crate) fn netns_cookie(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut value: u64 = 0;
+    let mut len = COOKIE_LEN;
+    // SAFETY: the kernel writes at most `len` bytes to a live integer.
+    cvt(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut value).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(value)
 }
 
-/// A socket of netlink-sys whose descriptor can be borrowed. It must not be cloned: both would close it.
-pub(crate) struct ProtoFd(netlink_sys::Socket);
-
-impl ProtoFd {
-    pub(crate) fn socket(&self) -> &netlink_sys::Socket {
-        &self.0
-    }
-
-    pub(crate) fn socket_mut(&mut self) -> &mut netlink_sys::Socket {
-        &mut self.0
-    }
+/// Whether a descriptor stands for a network namespace.
+pub(crate) fn is_netns(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: this ioctl takes no argument; a file that does not know it refuses it.
+    unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE) == libc::CLONE_NEWNET }
 }
 
-impl AsRawFd for ProtoFd {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-}
-
-impl AsFd for ProtoFd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the socket owns the descriptor and outlives the borrow.
-        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
-    }
-}
+/// `include/uapi/linux/sockios.h`
+const SIOCGSKNS: libc::Ioctl = 0x894C;
+/// `include/uapi/linux/nsfs.h`: `_IO(0xb7, 3)`
+const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+/// `include/uapi/asm-generic/socket.h`
+const SO_NETNS_COOKIE: c_int = 71;

@@ -114,7 +114,7 @@ async fn no_request_gives_no_outcome(lab: Lab) -> Result {
     let conn = route(&node).await;
     let outcomes: Vec<_> = conn.batch([]).collect().await;
     assert!(outcomes.is_empty(), "{outcomes:?}");
-    assert_eq!(conn.batch([]).summarize(1).await.into_result()?, 0);
+    assert_eq!(conn.batch([]).summarize(1).await?.into_result()?, 0);
     Ok(())
 }
 
@@ -206,13 +206,14 @@ async fn an_oversize_request_in_a_batch_fails_alone(lab: Lab) -> Result {
 #[nl_testkit::test(needs(link = "bridge", tool = "bridge"))]
 async fn a_request_of_many_kilobytes_goes_out_in_a_datagram_of_its_own(lab: Lab) -> Result {
     let (node, index) = bridge(&lab).await?;
-    let large = |number| {
+    let large = move |number| {
         let mut request = new_fdb(index, number);
         request.attrs().bytes(1000, &[0; 65_000]).bytes(1000, &[0; 65_000]);
         request
     };
-    let requests = (0..6).map(|number| if number % 2 == 0 { large(number) } else { new_fdb(index, number) });
-    assert_eq!(route(&node).await.batch(requests).summarize(6).await.into_result()?, 6);
+    let requests =
+        (0..6).map(move |number| if number % 2 == 0 { large(number) } else { new_fdb(index, number) });
+    assert_eq!(route(&node).await.batch(requests).summarize(6).await?.into_result()?, 6);
     assert_eq!(fdb_numbers(&node, "br0").await, [0, 1, 2, 3, 4, 5]);
     Ok(())
 }
@@ -221,8 +222,8 @@ async fn a_request_of_many_kilobytes_goes_out_in_a_datagram_of_its_own(lab: Lab)
 async fn a_summary_counts_all_and_keeps_the_first_failures_with_their_positions(lab: Lab) -> Result {
     let (node, index) = bridge(&lab).await?;
     let plan = |number| if number % 10 == 7 { Plan::NoDevice } else { Plan::Good };
-    let requests = (0..1000).map(|number| plan(number).request(index, number));
-    let summary = route(&node).await.batch(requests).summarize(3).await;
+    let requests = (0..1000).map(move |number| plan(number).request(index, number));
+    let summary = route(&node).await.batch(requests).summarize(3).await?;
     assert_eq!((summary.succeeded, summary.failed), (900, 100));
     let positions: Vec<_> = summary.failures.iter().map(|(position, _)| *position).collect();
     assert_eq!(positions, [7, 17, 27]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use nl_core::attr::Attrs;
+use nl_core::batch::Summary;
 use nl_core::connection::{Connection, Protocol};
 use nl_core::error::{AttrName, Schema};
 use nl_core::message::{
@@ -121,7 +122,7 @@ fn new_vxlan(name: &str, id: u32) -> Request {
 /// Many devices at once, so that a listing of them takes many pieces.
 pub(crate) async fn many_links(conn: &Connection, prefix: &str, count: u32) {
     let requests: Vec<_> = (0..count).map(|i| new_vxlan(&format!("{prefix}{i}"), i + 1)).collect();
-    let created = conn.batch(requests).summarize(1).await.into_result().unwrap();
+    let created = conn.batch(requests).summarize(1).await.and_then(Summary::into_result).unwrap();
     assert_eq!(created, u64::from(count));
 }
 

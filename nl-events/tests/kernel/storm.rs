@@ -105,7 +105,7 @@ async fn a_watch_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result 
     let standing = (0..STANDING).map(|number| {
         (FdbVerb::Add, FdbEntry::new(address(1, number), ports[usize::from(number % 2)]).master().static_())
     });
-    fdb.batch(standing).summarize(1).await.into_result()?;
+    fdb.batch(standing).summarize(1).await?.into_result()?;
 
     let mut watch = FdbWatch::builder(&conn).bridge("br0").receive_buffer(0).open().await?;
     let changes = CHANGES / scale();

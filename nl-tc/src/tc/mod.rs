@@ -90,7 +90,7 @@ impl Tc {
     ///
     /// # async fn example(tc: Tc, index: u32) -> nl_core::Result<()> {
     /// let class = |minor| Class::new(index, TcHandle::new(1, minor), HtbClassConfig::new(Rate::mbit(1)));
-    /// let summary = tc.batch((1..=4000).map(|minor| (TcVerb::Add, class(minor)))).summarize(10).await;
+    /// let summary = tc.batch((1..=4000).map(|minor| (TcVerb::Add, class(minor)))).summarize(10).await?;
     /// println!("{} added, {} refused", summary.succeeded, summary.failed);
     /// # Ok(())
     /// # }

@@ -44,7 +44,7 @@ impl Tc {
         };
         let plan = tree.plan(&self.snapshot(index).await?).map_err(named)?;
         let steps = self.batch(plan.clone()).stop_at_first_failure();
-        steps.summarize(1).await.into_result().map_err(named)?;
+        steps.summarize(1).await?.into_result().map_err(named)?;
         Ok(plan)
     }
 }

@@ -29,7 +29,7 @@ fn many(count: u64) -> u64 {
 }
 
 async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)>, count: u64) {
-    let done = tc.batch(changes).summarize(1).await.into_result();
+    let done = tc.batch(changes).summarize(1).await?.into_result();
     assert_eq!(done.unwrap(), count);
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn insert(macs: &[Mac]) -> Result<Cost> {
         let watch = Stopwatch::start()?;
         let entries =
             macs.iter().map(|mac| FdbEntry::new(MacAddr::new(*mac), IFINDEX_PORT).master().static_());
-        fdb.batch(entries.map(|entry| (FdbVerb::Add, entry))).summarize(1).await.into_result()?;
+        fdb.batch(entries.map(|entry| (FdbVerb::Add, entry))).summarize(1).await?.into_result()?;
         watch.stop()
     })
 }

@@ -103,7 +103,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         let [high, low] = number.to_be_bytes();
         (FdbVerb::Add, FdbEntry::new(MacAddr::new([0x02, 0x10, 0, 0, high, low]), port).master().static_())
     });
-    let summary = fdb.batch(entries).summarize(1).await;
+    let summary = fdb.batch(entries).summarize(1).await?;
     let took = began.elapsed();
     println!(
         "     {} added, {} refused, {:.1} µs each",

@@ -24,7 +24,7 @@ pub(super) fn delete(_: Kind, classes: &[Class]) -> Result<Cost> {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
         let watch = Stopwatch::start()?;
         let classes = classes.iter().map(|class| nl_tc::class::Class::at(IFINDEX, handle(class)));
-        tc.batch(classes.map(|class| (TcVerb::Delete, class))).summarize(1).await.into_result()?;
+        tc.batch(classes.map(|class| (TcVerb::Delete, class))).summarize(1).await?.into_result()?;
         watch.stop()
     })
 }
@@ -65,7 +65,7 @@ fn batch(kind: Kind, verb: TcVerb, classes: &[Class]) -> Result<Cost> {
             };
             (verb, nl_tc::class::Class::new(IFINDEX, handle(class), config))
         });
-        tc.batch(changes).summarize(1).await.into_result()?;
+        tc.batch(changes).summarize(1).await?.into_result()?;
         watch.stop()
     })
 }

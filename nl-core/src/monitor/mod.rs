@@ -24,13 +24,15 @@
 //!
 //! Equivalent: `ip monitor link`. Listening takes no privilege, but for some groups of generic families.
 //!
-//! Only messages from the kernel are believed: a process with `CAP_NET_ADMIN` over the namespace can send forgeries
+//! Messages not sent by the kernel are ignored: a process with `CAP_NET_ADMIN` over the namespace can send forgeries
 //! to any socket in it, but not with the kernel's address as the sender.
+//!
+//! A monitor is a `Stream`; under feature `blocking`, `for event in &mut monitor` waits without a runtime.
 //!
 //! # Lost events
 //! The kernel does not wait for a slow reader. When the receive buffer is full it drops messages, and **goes on
-//! dropping until the buffer was read empty**, telling once. The stream yields
-//! [`Overrun`](crate::error::ErrorKind::Overrun) for this and goes on. What was lost must then be read anew, in
+//! dropping until the buffer was read empty**, which it reports once. The stream yields
+//! [`Overrun`](crate::error::ErrorKind::Overrun) for this and goes on. What was lost must then be read again, in
 //! this order: [`discard_pending`](Monitor::discard_pending), then a [dump](crate::dump) on another socket, then what
 //! the monitor yields. A dump before the buffer was read empty would be followed by a gap nobody notices.
 
@@ -39,31 +41,31 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use crate::attr::DecodeError;
-use crate::connection::Protocol;
-use crate::dump::Decode;
-use crate::error::{Error, ErrorKind, Result};
-use crate::message::{MessageRef, Messages};
+use crate::connection::check_receive_buffer;
+use crate::error::{Error, Result};
+use crate::message::{Decode, MessageRef};
 use crate::netns::Netns;
-use crate::socket::{Endpoint, RECEIVE_LEN, ReceiveBuffer, Socket};
+use crate::protocol::Protocol;
+use crate::socket::{Namespace, Reader, Socket, SocketSpec, Turn};
 
 const DEFAULT_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 
 /// The events of some multicast groups: a `Stream` of `Result<T>` that ends only if the socket fails.
 ///
 /// An event that cannot be decoded is an `Err` in its place, and the stream goes on behind it, as it does behind
-/// [lost events](self#lost-events).
+/// [lost events](self#lost-events). Any other error is the last item. A monitor that is polled on another runtime goes on there.
 pub struct Monitor<T> {
     socket: Socket,
     decode: Decode<T>,
-    buffer: Vec<u8>,
-    unread: std::ops::Range<usize>,
-    /// How many datagrams were read since the runtime last got a turn.
+    reader: Reader,
+    /// How many datagrams were read since other tasks last had a turn.
     burst: u32,
+    turn: Turn,
     ended: bool,
 }
 
@@ -73,48 +75,33 @@ const MAX_BURST: u32 = 64;
 impl Monitor<()> {
     /// Options for a monitor of this protocol.
     pub fn builder(protocol: Protocol) -> MonitorBuilder {
-        Endpoint { protocol, netns: None, source: None }.monitor()
-    }
-}
-
-impl Endpoint {
-    pub(crate) fn monitor(self) -> MonitorBuilder {
-        MonitorBuilder {
-            endpoint: self,
-            groups: Vec::new(),
-            receive_buffer: ReceiveBuffer::Raise(DEFAULT_RECEIVE_BUFFER),
-        }
+        MonitorBuilder::new(SocketSpec::new(protocol))
     }
 }
 
 impl<T> Monitor<T> {
-    /// Throws away everything that is queued, read or unread, and says whether there was anything.
+    /// Discards everything that is queued, read or unread, and says whether there was anything.
     ///
     /// # Errors
     /// The socket failed.
     pub fn discard_pending(&mut self) -> Result<bool> {
-        let unread = !std::mem::replace(&mut self.unread, 0..0).is_empty();
-        Ok(self.socket.drain(&mut self.buffer)? || unread)
+        let unread = self.reader.clear();
+        Ok(self.socket.drain()? || unread)
     }
 
-    /// The size of the receive buffer as the kernel accounts it: whole buffers, not bytes of messages.
+    /// The size of the receive buffer as the kernel accounts it: whole buffers, not bytes of messages, and twice what was asked
+    /// for, if the system allowed that.
     #[must_use]
     pub fn receive_buffer(&self) -> usize {
         self.socket.receive_buffer()
     }
 
     fn read(&mut self) -> Option<Result<T>> {
-        while !self.unread.is_empty() {
-            let bytes = self.buffer.get(self.unread.clone()).unwrap_or_default();
-            let mut messages = Messages::new(bytes);
-            let message = match messages.next()? {
+        while let Some(message) = self.reader.next() {
+            let message = match message {
                 Ok(message) => message,
-                Err(error) => {
-                    self.unread = 0..0;
-                    return Some(Err(error.into()));
-                }
+                Err(error) => return Some(Err(error.into())),
             };
-            self.unread.start = self.unread.end - messages.as_bytes().len();
             match (self.decode)(message) {
                 Ok(None) => {}
                 Ok(Some(event)) => return Some(Ok(event)),
@@ -140,18 +127,16 @@ impl<T> Stream for Monitor<T> {
             if let Some(event) = this.read() {
                 return Poll::Ready(Some(event));
             }
-            if this.burst == MAX_BURST {
+            if this.burst >= MAX_BURST {
                 this.burst = 0;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                this.turn.give();
             }
-            match this.socket.poll_receive(cx, &mut this.buffer) {
-                Poll::Ready(Ok(len)) => {
-                    this.unread = 0..len;
-                    this.burst += 1;
-                }
+            ready!(this.turn.poll(cx));
+            match this.reader.poll_fill(cx, &this.socket) {
+                Poll::Ready(Ok(_)) => this.burst += 1,
                 Poll::Ready(Err(error)) => {
-                    this.ended = error.errno().is_some() || matches!(error.kind(), ErrorKind::Closed);
+                    // Lost events are followed by others; nothing else passes.
+                    this.ended = !error.is_overrun();
                     return Poll::Ready(Some(Err(error.during(|| "wait for events".into()))));
                 }
                 Poll::Pending => {
@@ -160,6 +145,17 @@ impl<T> Stream for Monitor<T> {
                 }
             }
         }
+    }
+}
+
+/// The events, one after another on the calling thread.
+#[cfg(feature = "blocking")]
+impl<'a, T> IntoIterator for &'a mut Monitor<T> {
+    type Item = Result<T>;
+    type IntoIter = crate::blocking::Iter<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        crate::blocking::Iter::new(self)
     }
 }
 
@@ -173,12 +169,16 @@ impl<T> fmt::Debug for Monitor<T> {
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is opened"]
 pub struct MonitorBuilder {
-    endpoint: Endpoint,
+    spec: SocketSpec,
     groups: Vec<u32>,
-    receive_buffer: ReceiveBuffer,
+    receive_buffer: usize,
 }
 
 impl MonitorBuilder {
+    pub(crate) const fn new(spec: SocketSpec) -> Self {
+        Self { spec, groups: Vec::new(), receive_buffer: DEFAULT_RECEIVE_BUFFER }
+    }
+
     /// Joins a group, by its number (`RTNLGRP_*`, or as [resolved](crate::connection::Connection::family) for a
     /// generic family).
     pub fn group(mut self, number: u32) -> Self {
@@ -188,48 +188,54 @@ impl MonitorBuilder {
 
     /// Listens inside another namespace; by default it is the calling thread's.
     pub fn netns(mut self, netns: &Netns) -> Self {
-        self.endpoint.netns = Some(netns.clone());
+        self.spec.namespace = Namespace::Given(netns.clone());
         self
     }
 
-    /// The size of the receive buffer in bytes. By default it is raised to 8 MiB, or as far as the system lets
-    /// an unprivileged socket go. The kernel bounds what is set here on both sides, so 0 asks for the smallest.
-    pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.receive_buffer = ReceiveBuffer::Exact(bytes);
-        self
-    }
-
-    /// Takes the socket from this function instead of making it, as
-    /// [`ConnectionBuilder::sockets_from`](crate::connection::ConnectionBuilder::sockets_from) does.
+    /// The size of the receive buffer in bytes, 8 MiB by default.
     ///
-    /// A socket to the kernel is joined to the groups; on one at whose other end something else plays the kernel, what
-    /// arrives is what was asked for.
-    pub fn sockets_from(mut self, source: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static) -> Self {
-        self.endpoint.source = Some(Arc::new(source));
-        self
-    }
-
-    /// Starts listening on the current tokio runtime. `decode` returns `None` for an event to be skipped.
+    /// With `CAP_NET_ADMIN` in the initial user namespace the socket gets this size; without it, no more than
+    /// `net.core.rmem_max`. The kernel reserves twice as much, for its own structures, and never less than about 2 KiB.
+    /// [`Monitor::receive_buffer`] reads the size in force.
     ///
     /// # Errors
-    /// No tokio runtime is current, the namespace cannot be entered, a group does not exist in this kernel
-    /// (`EINVAL`) or needs a privilege (`EPERM`).
+    /// [`open`](Self::open) refuses more than 1 GiB, which the kernel would silently cut.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = bytes;
+        self
+    }
+
+    /// Takes the socket from this function instead of opening it, as
+    /// [`ConnectionBuilder::sockets_from`](crate::connection::ConnectionBuilder::sockets_from) does.
+    ///
+    /// A socket to the kernel is joined to the groups; a simulated kernel sends what it likes.
+    pub fn sockets_from(mut self, source: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static) -> Self {
+        self.spec.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Starts listening. `decode` returns `None` for an event to be skipped. Needs no runtime.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered, a group does not exist in this kernel (`EINVAL`) or needs a privilege (`EPERM`), or the
+    /// receive buffer is over 1 GiB.
     pub fn open<T>(
         self,
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Result<Monitor<T>> {
-        let socket = self.endpoint.open_socket(self.receive_buffer)?;
+        check_receive_buffer(self.receive_buffer)?;
+        let socket = self.spec.open(self.receive_buffer)?;
         for group in self.groups {
             socket.join(group).map_err(|error| {
-                Error::from(error).during(|| format!("join {} group {group}", self.endpoint.protocol))
+                Error::from(error).during(|| format!("join {} group {group}", self.spec.protocol))
             })?;
         }
         Ok(Monitor {
             socket,
             decode: Box::new(decode),
-            buffer: vec![0; RECEIVE_LEN],
-            unread: 0..0,
+            reader: Reader::whole(),
             burst: 0,
+            turn: Turn::default(),
             ended: false,
         })
     }

@@ -1,11 +1,11 @@
-//! Network devices: from name to index and back, asked of the kernel over the connection, so always right for its
-//! namespace. `/sys` and `/proc` show other namespaces than one expects and are never read.
+//! Network devices: what [`Connection::link`](crate::Connection::link) and [`links`](crate::Connection::links) read.
+//!
+//! They ask the kernel over the connection, so the answer is right for its namespace. `/sys` and `/proc` show other
+//! namespaces than one expects and are never read.
 
-use crate::addr::{Dev, MacAddr};
+use crate::addr::{Dev, IFNAME_MAX, MacAddr, escaped};
 use crate::attr::DecodeError;
-use crate::connection::{Connection, Protocol};
-use crate::dump::Dump;
-use crate::error::{AttrName, Error, Result, Schema};
+use crate::error::{AttrName, Result, Schema};
 use crate::message::{IfInfoMsg, MessageRef, Request};
 
 // `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_link.h`
@@ -17,6 +17,7 @@ const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_EXT_MASK: u16 = 29;
+const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
@@ -24,13 +25,20 @@ const IFF_UP: u32 = 1;
 
 static LINK: Schema = Schema {
     header_len: 16,
-    attrs: &[AttrName::new(IFLA_IFNAME, "IFLA_IFNAME"), AttrName::new(IFLA_EXT_MASK, "IFLA_EXT_MASK")],
+    attrs: &[
+        AttrName::new(IFLA_IFNAME, "IFLA_IFNAME"),
+        AttrName::new(IFLA_EXT_MASK, "IFLA_EXT_MASK"),
+        AttrName::new(IFLA_ALT_IFNAME, "IFLA_ALT_IFNAME"),
+    ],
     describe: |message| match message.header::<IfInfoMsg>() {
         Ok((header, _)) if header.index != 0 => format!("look up link #{}", header.index),
-        Ok((_, attrs)) => match attrs.find(IFLA_IFNAME) {
-            Ok(Some(name)) => format!("look up link {}", name.str().unwrap_or("?")),
-            _ => "list links".into(),
-        },
+        Ok((_, attrs)) => {
+            let name = [IFLA_IFNAME, IFLA_ALT_IFNAME].into_iter().find_map(|kind| attrs.find(kind).ok()?);
+            match name {
+                Some(name) => format!("look up link {}", escaped(name.str().unwrap_or("?"))),
+                None => "list links".into(),
+            }
+        }
         Err(_) => "link request".into(),
     },
 };
@@ -105,76 +113,18 @@ impl Link {
     }
 }
 
-impl Connection {
-    /// A device by name or index.
-    ///
-    /// Equivalent: `ip link show dev DEV`. Needs no privilege.
-    ///
-    /// # Errors
-    /// No such device (`ENODEV`), a name or index that cannot exist, a connection of another protocol.
-    pub async fn link(&self, dev: impl Into<Dev>) -> Result<Link> {
-        let dev = dev.into();
-        self.on_route()?;
-        dev.check()?;
-        let index = if let Dev::Index(index) = dev { index } else { 0 };
-        let mut request = link_request(index);
-        if let Dev::Name(name) = &dev {
-            request.attrs().str(IFLA_IFNAME, name);
-        }
-        self.get(request, Link::decode).await
-    }
-
-    /// Every device of the namespace.
-    ///
-    /// Equivalent: `ip link show`. Needs no privilege.
-    pub fn links(&self) -> Dump<Link> {
-        let dump = self.dump(link_request(0), |message| Link::decode(message).map(Some));
-        match self.on_route() {
-            Ok(()) => dump,
-            Err(error) => dump.failed(error),
-        }
-    }
-
-    /// The index of a device; of one given by index, that index without asking.
-    ///
-    /// # Errors
-    /// As [`link`](Self::link).
-    pub async fn link_index(&self, dev: impl Into<Dev>) -> Result<u32> {
-        match dev.into() {
-            Dev::Index(index) => Dev::Index(index).check().map(|()| index),
-            name => Ok(self.link(name).await?.index),
-        }
-    }
-
-    /// The name of a device.
-    ///
-    /// # Errors
-    /// As [`link`](Self::link).
-    pub async fn link_name(&self, index: u32) -> Result<String> {
-        Ok(self.link(index).await?.name)
-    }
-
-    /// The names of every device of the namespace by index, for printing many entries. The list is read again if it changed
-    /// meanwhile.
-    ///
-    /// # Errors
-    /// As [`Dump::collect_all`], and a connection of another protocol.
-    pub async fn link_names(&self) -> Result<std::collections::HashMap<u32, String>> {
-        let links = self.links().collect_all().await?;
-        Ok(links.into_iter().map(|link| (link.index, link.name)).collect())
-    }
-
-    fn on_route(&self) -> Result<()> {
-        match self.protocol() {
-            Protocol::Route => Ok(()),
-            other => Err(Error::usage(format!("links are found on NETLINK_ROUTE, not {other}"))),
-        }
-    }
-}
-
-fn link_request(index: u32) -> Request {
+/// Asks for one device or for all, without statistics, which cost the kernel most of the work.
+pub(crate) fn request(dev: Option<&Dev>) -> Request {
+    let index = if let Some(Dev::Index(index)) = dev { *index } else { 0 };
     let mut request =
         Request::new(RTM_GETLINK, &LINK).with_header(&IfInfoMsg { index, ..IfInfoMsg::default() });
-    request.attrs().u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    let mut attrs = request.attrs();
+    attrs.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    match dev {
+        // The kernel finds alternative names in either attribute; only one holds the long ones.
+        Some(Dev::Name(name)) if name.len() > IFNAME_MAX => drop(attrs.str(IFLA_ALT_IFNAME, name)),
+        Some(Dev::Name(name)) => drop(attrs.str(IFLA_IFNAME, name)),
+        _ => {}
+    }
     request
 }

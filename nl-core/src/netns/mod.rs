@@ -17,12 +17,13 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io, thread};
 
 use crate::error::{Error, Result};
+use crate::socket::Socket;
 use crate::sys;
 
 const CURRENT: &str = "/proc/thread-self/ns/net";
@@ -55,7 +56,7 @@ impl Netns {
     pub fn named(name: &str) -> Result<Self> {
         if name.is_empty() || name.contains('/') || matches!(name, "." | "..") {
             return Err(Error::usage(format!(
-                "{name:?} is no namespace name: not empty, no '/', not '.' or '..'"
+                "invalid namespace name {name:?}: not empty, no '/', not '.' or '..'"
             )));
         }
         Self::open(Path::new(NAMED).join(name).as_ref(), || format!("open network namespace \"{name}\""))
@@ -64,7 +65,7 @@ impl Netns {
     /// The namespace a file stands for, such as `/run/netns/blue` or `/proc/1/ns/net`.
     ///
     /// # Errors
-    /// The file cannot be opened.
+    /// The file cannot be opened, or stands for no network namespace.
     pub fn path(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::open(path, || format!("open network namespace {}", path.display()))
@@ -83,11 +84,27 @@ impl Netns {
     /// The namespace a descriptor stands for; the descriptor is duplicated.
     ///
     /// # Errors
-    /// The descriptor cannot be duplicated.
+    /// The descriptor cannot be duplicated, or stands for no network namespace.
     pub fn fd(fd: impl AsFd) -> Result<Self> {
         let fd = fd.as_fd();
-        let wrap = || format!("take network namespace from descriptor {}", fd.as_raw_fd());
-        fd.try_clone_to_owned().and_then(Self::hold).map_err(|e| Error::from(e).during(wrap))
+        let operation = || format!("take network namespace from descriptor {}", fd.as_raw_fd());
+        fd.try_clone_to_owned().map_err(Error::from).and_then(Self::hold).map_err(|e| e.during(operation))
+    }
+
+    /// The namespace a socket is in. Needs `CAP_NET_ADMIN` over it, unless the calling thread is in it.
+    pub(crate) fn of_socket(socket: &Socket) -> Result<Self> {
+        let operation = || "learn the namespace of a connection".into();
+        match sys::netns_of(socket.as_fd()) {
+            Ok(fd) => Self::hold(fd),
+            Err(error) => {
+                let here = sys::socket(libc::NETLINK_ROUTE).and_then(|here| sys::netns_cookie(here.as_fd()));
+                match (here, sys::netns_cookie(socket.as_fd())) {
+                    (Ok(here), Ok(there)) if here == there => Self::current(),
+                    _ => Err(error.into()),
+                }
+            }
+        }
+        .map_err(|error| error.during(operation))
     }
 
     /// Whether the calling thread is in this namespace.
@@ -107,7 +124,8 @@ impl Netns {
     /// The namespace cannot be entered: this takes `CAP_SYS_ADMIN` in the caller's user namespace and in the one
     /// that owns the network namespace, or the descriptor is no network namespace.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
-        if self.is_current()? {
+        // Where /proc is missing, as after chroot(2), entering it once more does no harm.
+        if self.is_current().unwrap_or(false) {
             return Ok(f());
         }
         let enter = |error: io::Error| Error::from(error).during(|| "enter a network namespace".into());
@@ -124,12 +142,15 @@ impl Netns {
     }
 
     fn open(path: &Path, operation: impl FnOnce() -> String) -> Result<Self> {
-        File::open(path)
-            .and_then(|file| Self::hold(file.into()))
-            .map_err(|e| Error::from(e).during(operation))
+        // Opening a pipe that nobody writes to would wait for ever.
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+        file.map_err(Error::from).and_then(|file| Self::hold(file.into())).map_err(|e| e.during(operation))
     }
 
-    fn hold(fd: OwnedFd) -> io::Result<Self> {
+    fn hold(fd: OwnedFd) -> Result<Self> {
+        if !sys::is_netns(fd.as_fd()) {
+            return Err(Error::usage("not a network namespace"));
+        }
         let file = File::from(fd);
         let meta = file.metadata()?;
         Ok(Self(Arc::new(Held { id: (meta.dev(), meta.ino()), fd: file.into() })))

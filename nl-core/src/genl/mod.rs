@@ -11,11 +11,8 @@
 //! # }
 //! ```
 
-use std::sync::Arc;
-
 use crate::attr::{Attrs, DecodeError};
-use crate::connection::{Connection, Protocol};
-use crate::error::{AttrName, Errno, Error, Result, Schema};
+use crate::error::{AttrName, Error, Result, Schema};
 use crate::message::{GenlHeader, MessageRef, Request};
 
 // `include/uapi/linux/genetlink.h`
@@ -50,6 +47,20 @@ static CTRL: Schema = Schema {
         format!("resolve generic netlink family \"{name}\"")
     },
 };
+
+/// Asks for a family by name.
+pub(crate) fn request(name: &str) -> Result<Request> {
+    if name.is_empty() || name.len() > NAME_MAX {
+        let len = name.len();
+        return Err(Error::usage(format!(
+            "family name \"{name}\" has {len} bytes; 1 to {NAME_MAX} are possible"
+        )));
+    }
+    let header = GenlHeader { command: CTRL_CMD_GETFAMILY, version: 1 };
+    let mut request = Request::new(GENL_ID_CTRL, &CTRL).with_header(&header);
+    request.attrs().str(CTRL_ATTR_FAMILY_NAME, name);
+    Ok(request)
+}
 
 /// A generic netlink family as the running kernel has it (`CTRL_CMD_GETFAMILY`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,55 +167,4 @@ fn group_of(attrs: Attrs<'_>) -> Result<(String, u32), DecodeError> {
         }
     }
     Ok(group)
-}
-
-impl Connection {
-    /// A generic netlink family by name; the kernel loads its module if it has to. The answer is kept for the
-    /// life of the connection.
-    ///
-    /// Equivalent: `genl ctrl get name NAME`.
-    ///
-    /// # Errors
-    /// [`Unsupported`](crate::error::ErrorKind::Unsupported) if the running kernel has no such family; a name
-    /// over 15 bytes; a connection of another protocol.
-    pub async fn family(&self, name: &str) -> Result<Arc<Family>> {
-        if self.protocol() != Protocol::Generic {
-            return Err(Error::usage(format!(
-                "families are resolved on NETLINK_GENERIC, not {}",
-                self.protocol()
-            )));
-        }
-        if name.is_empty() || name.len() > NAME_MAX {
-            let len = name.len();
-            return Err(Error::usage(format!(
-                "family name \"{name}\" has {len} bytes; 1 to {NAME_MAX} are possible"
-            )));
-        }
-        let known = || self.families().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(family) = known().get(name) {
-            return Ok(Arc::clone(family));
-        }
-        let header = GenlHeader { command: CTRL_CMD_GETFAMILY, version: 1 };
-        let mut request = Request::new(GENL_ID_CTRL, &CTRL).with_header(&header);
-        request.attrs().str(CTRL_ATTR_FAMILY_NAME, name);
-        let family = self.get(request, Family::decode).await.map_err(|error| {
-            if error.kernel().is_some_and(|k| k.errno == Errno::ENOENT) {
-                let operation = error.operation().unwrap_or_default().to_owned();
-                return Error::unsupported(
-                    format!("generic netlink family \"{name}\""),
-                    "a kernel built with it, or its module",
-                )
-                .during(|| operation);
-            }
-            error
-        })?;
-        let family = Arc::new(family);
-        known().insert(name.into(), Arc::clone(&family));
-        Ok(family)
-    }
-
-    /// Forgets a family, after its module was loaded again under another number.
-    pub fn forget_family(&self, name: &str) {
-        self.families().lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
-    }
 }

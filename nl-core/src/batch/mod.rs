@@ -18,7 +18,7 @@
 //! ```
 //!
 //! The requests are packed into datagrams of which only the last message asks to be acknowledged, the fence: the
-//! kernel works through a datagram in order, answers each failure by its sequence number and is silent about the
+//! kernel handles a datagram in order, answers each failure by its sequence number and is silent about the
 //! successes. A datagram holds no more requests than the receive buffer holds answers, so that even if all of
 //! them fail none is lost. Requests are drawn from the iterator as they are sent, so a million of them take no more
 //! memory than one datagram.
@@ -27,29 +27,31 @@
 //! [`stop_at_first_failure`](Batch::stop_at_first_failure) is asked for. Dropping the stream sends no more; what was sent is
 //! carried out.
 //!
-//! Requests that are answered with an object are not for a batch: their answers are passed over.
+//! Requests that are answered with an object are not for a batch: the objects are discarded.
+//!
+//! A batch is a `Stream`; under feature `blocking` also an `IntoIterator`, for `for` loops without a runtime.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::time::{Instant, Sleep, sleep};
 use zeroize::Zeroize;
 
 use crate::attr::DecodeError;
 use crate::error::{Ack, Error, ErrorKind, Result, Schema, decode_error};
-use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR, Request};
-use crate::socket::{Endpoint, RECEIVE_LEN, ReceiveBuffer, Socket, answers_that_fit};
+use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR, Request, append};
+use crate::pending::Pending;
+use crate::socket::{Buffer, Deadline, Pool, Pooled, Turn};
 
 /// Beyond this many requests in a datagram nothing is gained.
 const MAX_PER_DATAGRAM: usize = 1024;
 /// Nor beyond this many bytes, which the processor's first cache holds while they are written, copied and read; a single
 /// larger request still goes out, in a datagram of its own.
 const DATAGRAM_TARGET: usize = 16 * 1024;
-const RECEIVE_BUFFER: usize = 1024 * 1024;
 
 /// Requests being carried out: a `Stream` of `Result<Ack>`, one per request, in order.
 ///
@@ -57,28 +59,27 @@ const RECEIVE_BUFFER: usize = 1024 * 1024;
 /// then stands.
 #[must_use = "a batch sends nothing until it is polled"]
 pub struct Batch<I> {
-    endpoint: Endpoint,
-    timeout: Option<Duration>,
+    pool: Pool,
     requests: I,
-    /// Drawn from `requests` and not sent, for want of room in the last datagram.
+    /// Drawn from `requests` and not sent, because the last datagram had no room for it.
     held_back: Option<Request>,
-    socket: Option<Socket>,
-    /// What is on its way: the bytes, and where each request stands in them.
+    socket: Option<Pooled>,
+    /// What is on its way: the bytes, the sequence number of the first request, and where each request is in the bytes.
     datagram: Vec<u8>,
+    first_seq: u32,
     slots: Vec<Slot>,
+    sent: u64,
     /// The fence of the datagram on its way has not answered yet.
     waiting: bool,
     /// An answer could not be read, so silence is no longer a success.
     unreadable: Option<DecodeError>,
     results: VecDeque<Result<Ack>>,
-    next_seq: u32,
-    buffer: Vec<u8>,
     stop_at_first_failure: bool,
     ended: bool,
     sensitive: bool,
-    /// A datagram was sent since the runtime last got a turn.
-    busy: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    turn: Turn,
+    deadline: Deadline,
+    timeout: Option<Duration>,
 }
 
 /// One request of the datagram on its way.
@@ -89,25 +90,25 @@ struct Slot {
 }
 
 impl<I: Iterator<Item = Request>> Batch<I> {
-    pub(crate) fn new(endpoint: Endpoint, timeout: Option<Duration>, requests: I) -> Self {
+    pub(crate) fn new(pool: Pool, timeout: Option<Duration>, requests: I) -> Self {
         Self {
-            endpoint,
-            timeout,
+            pool,
             requests,
             held_back: None,
             socket: None,
             datagram: Vec::new(),
+            first_seq: 0,
             slots: Vec::new(),
+            sent: 0,
             waiting: false,
             unreadable: None,
             results: VecDeque::new(),
-            next_seq: 1,
-            buffer: Vec::new(),
             stop_at_first_failure: false,
             ended: false,
             sensitive: false,
-            busy: false,
-            timer: None,
+            turn: Turn::default(),
+            deadline: Deadline::new(timeout),
+            timeout,
         }
     }
 
@@ -123,37 +124,45 @@ impl<I: Iterator<Item = Request>> Batch<I> {
     /// Carries everything out and counts.
     ///
     /// At most `keep` failures are kept, with the position of their requests; the others are only counted.
-    pub async fn summarize(mut self, keep: usize) -> Summary {
-        let mut summary = Summary::default();
-        let mut position = 0;
-        while let Some(result) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
-            match result {
-                Ok(_) => summary.succeeded += 1,
-                Err(error) => {
-                    summary.failed += 1;
-                    if summary.failures.len() < keep {
-                        summary.failures.push((position, error));
+    ///
+    /// # Errors
+    /// None: failures are in the summary, those of the socket among them.
+    pub fn summarize(mut self, keep: usize) -> Pending<Summary>
+    where
+        I: Send + 'static,
+    {
+        Pending::new(async move {
+            let mut summary = Summary::default();
+            let mut position = 0;
+            while let Some(result) = poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
+                match result {
+                    Ok(_) => summary.succeeded += 1,
+                    Err(error) => {
+                        summary.failed += 1;
+                        if summary.failures.len() < keep {
+                            summary.failures.push((position, error));
+                        }
                     }
                 }
+                position += 1;
             }
-            position += 1;
-        }
-        summary
+            Ok(summary)
+        })
     }
 
     /// Packs and sends the next datagram. `false` when there is nothing left.
     fn send(&mut self) -> Result<bool> {
         let socket = match &mut self.socket {
             Some(socket) => socket,
-            empty => empty.insert(self.endpoint.open_socket(ReceiveBuffer::Raise(RECEIVE_BUFFER))?),
+            empty => empty.insert(self.pool.take()?),
         };
-        let limit = socket.send_limit();
+        let limit = socket.send_limit()?;
         let most = match self.stop_at_first_failure {
             true => 1,
-            false => answers_that_fit(socket.receive_buffer()).min(MAX_PER_DATAGRAM),
+            false => socket.answers_that_fit().min(MAX_PER_DATAGRAM),
         };
-        self.datagram.clear();
-        self.slots.clear();
+        self.clear_datagram();
+        let Some(socket) = &mut self.socket else { return Ok(false) };
         while self.slots.len() < most {
             let Some(mut request) = self.held_back.take().or_else(|| self.requests.next()) else { break };
             let start = self.datagram.len();
@@ -162,21 +171,25 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                 self.held_back = Some(request);
                 break;
             }
-            let result = match request.encoded_within(limit) {
+            self.sensitive |= request.is_sensitive();
+            let seq = socket.next_seq();
+            if self.slots.is_empty() {
+                self.first_seq = seq;
+            }
+            let result = match request.prepared(limit, 0, seq) {
                 Ok(message) => {
-                    crate::message::append(&mut self.datagram, message, self.next_seq, 0);
+                    append(&mut self.datagram, message);
                     None
                 }
                 Err(error) => Some(Err(socket.name_devices(error))),
             };
             let failed = result.is_some();
-            self.sensitive |= request.is_sensitive();
             self.slots.push(Slot { bytes: start..self.datagram.len(), schema: request.schema(), result });
-            self.next_seq = self.next_seq.wrapping_add(1);
             if failed && self.stop_at_first_failure {
                 break;
             }
         }
+        self.sent += u64::try_from(self.slots.len()).unwrap_or(0);
         let Some(fence) = self.slots.iter().rfind(|slot| slot.result.is_none()) else {
             return Ok(!self.slots.is_empty());
         };
@@ -184,22 +197,25 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             let set = flags.first_chunk::<2>().map_or(0, |f| u16::from_ne_bytes(*f)) | NLM_F_ACK;
             flags.copy_from_slice(&set.to_ne_bytes());
         }
-        if self.buffer.is_empty() {
-            // Fresh zeroed memory takes no pages until they are written to.
-            self.buffer = vec![0; RECEIVE_LEN];
-        }
         socket.send(&self.datagram)?;
         self.waiting = true;
-        self.busy = true;
+        self.turn.give();
         Ok(true)
     }
 
+    fn clear_datagram(&mut self) {
+        if self.sensitive {
+            self.datagram.zeroize();
+        }
+        self.datagram.clear();
+        self.slots.clear();
+    }
+
     /// Sorts a datagram of answers into the slots. The fence's answer is the last.
-    fn sort(&mut self, len: usize) {
-        let first_seq = self.next_seq.wrapping_sub(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+    fn sort(&mut self, answers: &[u8]) {
         let fence =
             self.slots.iter().rposition(|slot| !matches!(slot.result, Some(Err(ref e)) if e.is_usage()));
-        for message in Messages::new(self.buffer.get(..len).unwrap_or_default()) {
+        for message in Messages::new(answers) {
             let message = match message {
                 Ok(message) => message,
                 Err(error) => {
@@ -210,7 +226,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             if message.kind() != NLMSG_ERROR {
                 continue;
             }
-            let place = usize::try_from(message.seq().wrapping_sub(first_seq)).unwrap_or(usize::MAX);
+            let place = usize::try_from(message.seq().wrapping_sub(self.first_seq)).unwrap_or(usize::MAX);
             let Some(slot) = self.slots.get_mut(place) else { continue };
             let request = self.datagram.get(slot.bytes.clone()).unwrap_or_default();
             let result = decode_error(message.flags(), message.payload());
@@ -230,7 +246,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         for slot in self.slots.drain(..) {
             let request = self.datagram.get(slot.bytes).unwrap_or_default();
             self.results.push_back(slot.result.unwrap_or_else(|| {
-                // An ErrorKind cannot be cloned, for the sake of its io::Error; these have none.
+                // An ErrorKind cannot be cloned, because of its io::Error; these have none.
                 let kind = match &loss {
                     None => match unreadable {
                         None => return Ok(Ack::default()),
@@ -246,42 +262,52 @@ impl<I: Iterator<Item = Request>> Batch<I> {
     }
 
     fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut buffer = Buffer::take();
         while self.waiting {
             let Some(socket) = &self.socket else { break };
-            match socket.poll_receive(cx, &mut self.buffer) {
-                Poll::Ready(Ok(len)) => self.sort(len),
+            match socket.poll_receive(cx, &mut buffer, false) {
+                Poll::Ready(Ok(len)) => self.sort(buffer.get(..len).unwrap_or_default()),
                 Poll::Ready(Err(error)) => {
-                    let kind = match error.is_overrun() {
-                        true => {
-                            // Reading on until nothing is left lets the kernel queue answers again.
-                            let _ = socket.drain(&mut self.buffer);
-                            ErrorKind::Overrun
-                        }
-                        false => {
-                            self.ended = true;
-                            ErrorKind::Closed
-                        }
-                    };
-                    self.settle(Some(kind));
+                    let lost = error.is_overrun();
+                    if lost {
+                        // The kernel queues answers again once the buffer was read empty.
+                        let _ = socket.drain();
+                    }
+                    self.ended = !lost;
+                    self.settle(Some(if lost { ErrorKind::Overrun } else { ErrorKind::Closed }));
+                    self.abandon();
                     return Poll::Ready(());
                 }
                 Poll::Pending => {
-                    let Some(limit) = self.timeout else { return Poll::Pending };
-                    let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-                    if timer.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
+                    ready!(self.deadline.poll(cx));
                     self.ended = true;
-                    self.settle(Some(ErrorKind::Timeout(limit)));
+                    self.settle(Some(match self.timeout {
+                        Some(limit) => ErrorKind::Timeout(limit),
+                        None => ErrorKind::Closed,
+                    }));
+                    self.abandon();
                     return Poll::Ready(());
                 }
             }
         }
-        if let (Some(timer), Some(limit)) = (&mut self.timer, self.timeout) {
-            timer.as_mut().reset(Instant::now() + limit);
-        }
+        self.deadline.reset();
         self.settle(None);
         Poll::Ready(())
+    }
+}
+
+impl<I> Batch<I> {
+    /// Goes on with another socket, if at all: on this one answers may still come.
+    fn abandon(&mut self) {
+        self.socket = None;
+    }
+
+    /// All answers were read.
+    fn finish(&mut self) {
+        self.ended = true;
+        if let Some(socket) = self.socket.take() {
+            socket.give_back();
+        }
     }
 }
 
@@ -293,7 +319,7 @@ impl<I: Iterator<Item = Request>> Stream for Batch<I> {
         loop {
             if let Some(result) = this.results.pop_front() {
                 if this.stop_at_first_failure && result.is_err() {
-                    this.ended = true;
+                    this.finish();
                 }
                 return Poll::Ready(Some(result));
             }
@@ -301,25 +327,19 @@ impl<I: Iterator<Item = Request>> Stream for Batch<I> {
                 return Poll::Ready(None);
             }
             if this.waiting {
-                if this.poll_answers(cx).is_pending() {
-                    return Poll::Pending;
-                }
+                ready!(this.poll_answers(cx));
                 continue;
             }
-            // A datagram is worked through inside send(): let other tasks run between two.
-            if std::mem::take(&mut this.busy) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+            // The kernel handles a whole datagram inside send(): let other tasks run between two.
+            ready!(this.turn.poll(cx));
             match this.send() {
                 Ok(true) if this.waiting => {}
                 Ok(true) => this.settle(None),
-                Ok(false) => this.ended = true,
+                Ok(false) => this.finish(),
                 Err(error) => {
                     // Nothing of this datagram went out.
                     this.ended = true;
                     let about = this.slots.first().map(|slot| (slot.schema, slot.bytes.clone()));
-                    this.slots.clear();
                     let error = match about {
                         Some((schema, bytes)) => {
                             let request = this.datagram.get(bytes).unwrap_or_default();
@@ -327,6 +347,7 @@ impl<I: Iterator<Item = Request>> Stream for Batch<I> {
                         }
                         None => error,
                     };
+                    this.slots.clear();
                     return Poll::Ready(Some(Err(error)));
                 }
             }
@@ -345,14 +366,25 @@ impl<I> Drop for Batch<I> {
     }
 }
 
+/// The results, one after another on the calling thread.
+#[cfg(feature = "blocking")]
+impl<I: Iterator<Item = Request>> IntoIterator for Batch<I> {
+    type Item = Result<Ack>;
+    type IntoIter = crate::blocking::Iter<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        crate::blocking::Iter::new(self)
+    }
+}
+
 impl<I> fmt::Debug for Batch<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("sent", &self.next_seq.wrapping_sub(1)).finish_non_exhaustive()
+        f.debug_struct("Batch").field("sent", &self.sent).finish_non_exhaustive()
     }
 }
 
 /// Says which devices an error is about.
-fn named(socket: Option<&Socket>, error: Error) -> Error {
+fn named(socket: Option<&Pooled>, error: Error) -> Error {
     match socket {
         Some(socket) => socket.name_devices(error),
         None => error,

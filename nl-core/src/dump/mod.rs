@@ -14,9 +14,11 @@
 //! # }
 //! ```
 //!
-//! Each dump has its own socket, for the kernel runs one per socket and answers `EBUSY` to a second. The kernel
-//! produces the next piece only when the last was read, which is the only flow control: a slow reader costs no
-//! memory. Dropping the stream closes the socket, and that cancels the dump in the kernel.
+//! Each dump has its own socket, because the kernel runs one per socket and answers `EBUSY` to a second. The socket of a dump
+//! that was read to its end is used again. The kernel produces the next piece only when the last was read, so a slow reader
+//! costs no memory. Dropping the stream earlier closes the socket, and that cancels the dump in the kernel.
+//!
+//! A dump is a `Stream`; under feature `blocking` also an `IntoIterator`, for `for` loops without a runtime.
 //!
 //! # Consistency
 //! A table may change while it is read. Some parts of the kernel notice and mark the dump
@@ -29,26 +31,22 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::time::{Instant, Sleep, sleep};
-use zeroize::Zeroize;
 
-use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result, decode_done, decode_error};
-use crate::message::{
-    MessageRef, Messages, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, Request,
-};
-use crate::socket::{Endpoint, RECEIVE_LEN, ReceiveBuffer, Socket};
+use crate::message::{Decode, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, Request};
+use crate::pending::Pending;
+use crate::socket::{Deadline, Pool, Pooled, Reader, Turn};
 
 /// How often a dump that was interrupted is started again.
 pub const MAX_RESTARTS: u32 = 8;
 
-pub(crate) type Decode<T> = Box<dyn FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send>;
-
-const SEQ: u32 = 1;
+/// After this many bytes other tasks of the runtime get a turn: a full datagram is about 32 KiB, and the end of a short list
+/// is a datagram of its own.
+const BYTES_PER_TURN: usize = 8 * 1024;
 
 /// A table being listed: a `Stream` of `Result<T>`.
 ///
@@ -56,51 +54,43 @@ const SEQ: u32 = 1;
 /// kernel, of the socket and of time end the stream.
 #[must_use = "a dump asks nothing until it is polled"]
 pub struct Dump<T> {
-    endpoint: Endpoint,
-    timeout: Option<Duration>,
+    pool: Pool,
     request: Request,
     decode: Decode<T>,
     state: State,
-    buffer: Vec<u8>,
-    /// The part of the buffer that was received and not read yet.
-    unread: std::ops::Range<usize>,
+    reader: Reader,
     yielded: bool,
     interrupted: bool,
     restarts: u32,
-    /// A piece was read since the runtime last got a turn.
-    busy: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// Received since other tasks last had a turn.
+    received: usize,
+    turn: Turn,
+    deadline: Deadline,
 }
 
 #[derive(Debug)]
 enum State {
     Unsent,
-    Reading(Socket),
+    Reading(Pooled, u32),
     Ended,
     /// Refused before it began.
     Failed(Option<Error>),
 }
 
 impl<T> Dump<T> {
-    pub(crate) fn new(
-        endpoint: Endpoint,
-        timeout: Option<Duration>,
-        request: Request,
-        decode: Decode<T>,
-    ) -> Self {
+    pub(crate) fn new(pool: Pool, timeout: Option<Duration>, request: Request, decode: Decode<T>) -> Self {
         Self {
-            endpoint,
-            timeout,
+            pool,
+            reader: Reader::new(request.is_sensitive()),
             request: request.with_flags(NLM_F_DUMP),
             decode,
             state: State::Unsent,
-            buffer: Vec::new(),
-            unread: 0..0,
             yielded: false,
             interrupted: false,
             restarts: 0,
-            busy: false,
-            timer: None,
+            received: 0,
+            turn: Turn::default(),
+            deadline: Deadline::new(timeout),
         }
     }
 
@@ -114,60 +104,59 @@ impl<T> Dump<T> {
     ///
     /// # Errors
     /// The first entry that cannot be decoded, or what ended the stream early.
-    pub async fn collect_all(mut self) -> Result<Vec<T>> {
-        let mut all = Vec::new();
-        loop {
-            match poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
-                None => return Ok(all),
-                Some(Ok(entry)) => all.push(entry),
-                Some(Err(error)) if error.is_interrupted() && self.restarts < MAX_RESTARTS => {
-                    all.clear();
-                    self.yielded = false;
-                    self.restart();
+    pub fn collect_all(mut self) -> Pending<Vec<T>>
+    where
+        T: Send + 'static,
+    {
+        Pending::new(async move {
+            let mut all = Vec::new();
+            loop {
+                match poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
+                    None => return Ok(all),
+                    Some(Ok(entry)) => all.push(entry),
+                    Some(Err(error)) if self.can_restart(&error) => {
+                        all.clear();
+                        self.yielded = false;
+                        self.restart();
+                    }
+                    Some(Err(error)) => return Err(error),
                 }
-                Some(Err(error)) => return Err(error),
             }
+        })
+    }
+
+    fn can_restart(&mut self, error: &Error) -> bool {
+        if let ErrorKind::Truncated { size, .. } = error.kind() {
+            self.reader.grow(*size);
         }
+        let temporary = error.is_interrupted() || matches!(error.kind(), ErrorKind::Truncated { .. });
+        temporary && self.restarts < MAX_RESTARTS
     }
 
     fn restart(&mut self) {
         self.restarts += 1;
         self.interrupted = false;
-        self.unread = 0..0;
+        self.reader.clear();
         self.state = State::Unsent;
     }
 
     fn start(&mut self) -> Result<()> {
-        let socket = self.endpoint.open_socket(ReceiveBuffer::Default)?;
-        let mut datagram = Vec::with_capacity(self.request.len());
-        crate::message::append(&mut datagram, self.request.encoded_within(socket.send_limit())?, SEQ, 0);
-        let sent = socket.send(&datagram);
-        if self.request.is_sensitive() {
-            datagram.zeroize();
-        }
-        sent?;
-        if self.buffer.is_empty() {
-            // Fresh zeroed memory takes no pages until they are written to.
-            self.buffer = vec![0; RECEIVE_LEN];
-        }
-        self.state = State::Reading(socket);
+        let mut socket = self.pool.take()?;
+        let seq = socket.next_seq();
+        let room = socket.send_room(self.request.len())?;
+        socket.send(self.request.prepared(room, 0, seq)?)?;
+        self.state = State::Reading(socket, seq);
         Ok(())
     }
 
-    /// What the next message means, or `None` when the buffer is used up.
-    fn read(&mut self) -> Option<Step<T>> {
-        while !self.unread.is_empty() {
-            let bytes = self.buffer.get(self.unread.clone()).unwrap_or_default();
-            let mut messages = Messages::new(bytes);
-            let message = match messages.next()? {
+    /// What the next message means, or `None` when all that was received has been read.
+    fn read(&mut self, own: u32) -> Option<Step<T>> {
+        while let Some(message) = self.reader.next() {
+            let message = match message {
                 Ok(message) => message,
-                Err(error) => {
-                    self.unread = 0..0;
-                    return Some(Step::Entry(Err(error.into())));
-                }
+                Err(error) => return Some(Step::Entry(Err(error.into()))),
             };
-            self.unread.start = self.unread.end - messages.as_bytes().len();
-            if message.seq() != SEQ {
+            if message.seq() != own {
                 continue;
             }
             if message.flags() & NLM_F_DUMP_INTR != 0 {
@@ -194,31 +183,42 @@ impl<T> Dump<T> {
         None
     }
 
-    /// Waits no longer than allowed for the next piece.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        let Some(limit) = self.timeout else { return Poll::Pending };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        timer.as_mut().poll(cx).map(|()| ErrorKind::Timeout(limit).into())
+    /// The kernel has ended the dump. If it was complete, nothing more comes on its socket.
+    fn complete(&mut self, outcome: Result<()>) -> Poll<Option<Result<T>>> {
+        let ended = self.end(outcome);
+        let unread = self.reader.clear();
+        if let State::Reading(socket, _) = std::mem::replace(&mut self.state, State::Ended)
+            && !unread
+            && matches!(ended, Poll::Ready(None))
+        {
+            socket.give_back();
+        }
+        ended
     }
 
     fn end(&mut self, outcome: Result<()>) -> Poll<Option<Result<T>>> {
         let outcome = match outcome {
             Err(error) => Some(Err(self.explain(error))),
-            Ok(()) if self.interrupted => {
-                self.interrupted = false;
+            Ok(()) if std::mem::take(&mut self.interrupted) => {
                 Some(Err(self.explain(ErrorKind::Interrupted.into())))
             }
             Ok(()) => None,
         };
-        self.state = State::Ended;
         Poll::Ready(outcome)
+    }
+
+    /// Ends without knowing what else the kernel will send, so the socket is closed.
+    fn abort(&mut self, error: Error) -> Poll<Option<Result<T>>> {
+        let ended = self.end(Err(error));
+        self.state = State::Ended;
+        ended
     }
 
     /// Says what was being listed.
     fn explain(&mut self, error: Error) -> Error {
         let error = self.request.explain(error);
         match &self.state {
-            State::Reading(socket) => socket.name_devices(error),
+            State::Reading(socket, _) => socket.name_devices(error),
             _ => error,
         }
     }
@@ -236,7 +236,7 @@ impl<T> Stream for Dump<T> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            match &mut this.state {
+            let own = match &mut this.state {
                 State::Ended => return Poll::Ready(None),
                 State::Failed(error) => {
                     let error = error.take();
@@ -245,12 +245,13 @@ impl<T> Stream for Dump<T> {
                 }
                 State::Unsent => {
                     if let Err(error) = this.start() {
-                        return this.end(Err(error));
+                        return this.abort(error);
                     }
+                    continue;
                 }
-                State::Reading(_) => {}
-            }
-            match this.read() {
+                State::Reading(_, own) => *own,
+            };
+            match this.read(own) {
                 Some(Step::Entry(entry)) => {
                     this.yielded = true;
                     return Poll::Ready(Some(entry.map_err(|error| this.explain(error))));
@@ -259,32 +260,40 @@ impl<T> Stream for Dump<T> {
                     this.restart();
                     continue;
                 }
-                Some(Step::End(outcome)) => return this.end(outcome),
+                Some(Step::End(outcome)) => return this.complete(outcome),
                 None => {}
             }
             // The kernel has the next piece ready at once, so a long dump would never let other tasks run.
-            if std::mem::take(&mut this.busy) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            if this.received >= BYTES_PER_TURN {
+                this.received = 0;
+                this.turn.give();
             }
-            let State::Reading(socket) = &this.state else { continue };
-            match socket.poll_receive(cx, &mut this.buffer) {
+            ready!(this.turn.poll(cx));
+            let State::Reading(socket, _) = &this.state else { continue };
+            match this.reader.poll_fill(cx, socket) {
                 Poll::Ready(Ok(len)) => {
-                    this.unread = 0..len;
-                    this.busy = true;
-                    if let (Some(timer), Some(limit)) = (&mut this.timer, this.timeout) {
-                        timer.as_mut().reset(Instant::now() + limit);
-                    }
+                    this.received += len;
+                    this.deadline.reset();
                 }
-                Poll::Ready(Err(error)) => return this.end(Err(error)),
+                Poll::Ready(Err(error)) if !this.yielded && this.can_restart(&error) => this.restart(),
+                Poll::Ready(Err(error)) => return this.abort(error),
                 Poll::Pending => {
-                    return match this.poll_timer(cx) {
-                        Poll::Ready(error) => this.end(Err(error)),
-                        Poll::Pending => Poll::Pending,
-                    };
+                    let error = ready!(this.deadline.poll(cx));
+                    return this.abort(error);
                 }
             }
         }
+    }
+}
+
+/// The entries, one after another on the calling thread.
+#[cfg(feature = "blocking")]
+impl<T> IntoIterator for Dump<T> {
+    type Item = Result<T>;
+    type IntoIter = crate::blocking::Iter<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        crate::blocking::Iter::new(self)
     }
 }
 

@@ -1,0 +1,78 @@
+//! Receive buffers, shared by everything a thread receives.
+
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+
+use zeroize::Zeroize;
+
+/// The kernel fills no more than this with one datagram of a dump. Other messages may be larger.
+pub(crate) const RECEIVE_LEN: usize = 32 * 1024;
+
+/// How many idle buffers a thread keeps.
+const MAX_IDLE: usize = 4;
+
+thread_local! {
+    static IDLE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A receive buffer. It goes back to its thread when dropped, so an idle socket has none.
+#[derive(Default)]
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    sensitive: bool,
+}
+
+impl Buffer {
+    /// A buffer of [`RECEIVE_LEN`] bytes.
+    pub(crate) fn take() -> Self {
+        let idle = IDLE.try_with(|idle| idle.borrow_mut().pop()).ok().flatten();
+        Self { bytes: idle.unwrap_or_else(|| vec![0; RECEIVE_LEN]), sensitive: false }
+    }
+
+    /// Zeroes what was received when the buffer is dropped.
+    pub(crate) fn set_sensitive(&mut self) {
+        self.sensitive = true;
+    }
+
+    /// Makes room for a datagram of this size.
+    pub(crate) fn grow(&mut self, size: usize) {
+        if self.bytes.len() < size {
+            if self.sensitive {
+                self.bytes.zeroize();
+            }
+            self.bytes = vec![0; size];
+        }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.sensitive {
+            self.bytes.as_mut_slice().zeroize();
+        }
+        if self.bytes.len() == RECEIVE_LEN {
+            let bytes = std::mem::take(&mut self.bytes);
+            // While the thread ends there is no place to keep it.
+            let _ = IDLE.try_with(|idle| {
+                let mut idle = idle.borrow_mut();
+                if idle.len() < MAX_IDLE {
+                    idle.push(bytes);
+                }
+            });
+        }
+    }
+}

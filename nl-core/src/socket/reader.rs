@@ -1,0 +1,79 @@
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+
+use super::{Buffer, Socket};
+use crate::attr::DecodeError;
+use crate::error::Result;
+use crate::message::{MessageRef, Messages};
+
+/// Reads the messages of one datagram after another. Holds a buffer only while something in it is unread.
+#[derive(Default)]
+pub(crate) struct Reader {
+    buffer: Option<Buffer>,
+    unread: Range<usize>,
+    /// Datagrams may be larger than those of a dump.
+    whole: bool,
+    sensitive: bool,
+    /// The least size of a buffer.
+    room: usize,
+}
+
+impl Reader {
+    /// For dumps, whose datagrams have a limit. One over it is an error, and [`grow`](Self::grow) makes room for it.
+    pub(crate) fn new(sensitive: bool) -> Self {
+        Self { sensitive, ..Self::default() }
+    }
+
+    /// For datagrams of any size.
+    pub(crate) fn whole() -> Self {
+        Self { whole: true, ..Self::default() }
+    }
+
+    /// The next message, `None` when all that was received has been read.
+    pub(crate) fn next(&mut self) -> Option<Result<MessageRef<'_>, DecodeError>> {
+        if self.unread.is_empty() {
+            return None;
+        }
+        let buffer = self.buffer.as_deref()?;
+        let mut messages = Messages::new(buffer.get(self.unread.clone()).unwrap_or_default());
+        let message = messages.next()?;
+        match &message {
+            Ok(_) => self.unread.start = self.unread.end - messages.as_bytes().len(),
+            // Behind a wrong length nothing can be found.
+            Err(_) => self.unread = 0..0,
+        }
+        Some(message)
+    }
+
+    /// Receives the next datagram and returns its size.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<Result<usize>> {
+        let (sensitive, room) = (self.sensitive, self.room);
+        let buffer = self.buffer.get_or_insert_with(|| {
+            let mut buffer = Buffer::take();
+            if sensitive {
+                buffer.set_sensitive();
+            }
+            buffer.grow(room);
+            buffer
+        });
+        let received = socket.poll_receive(cx, buffer, self.whole);
+        if received.is_pending() {
+            self.buffer = None;
+        }
+        let len = ready!(received)?;
+        self.unread = 0..len;
+        Poll::Ready(Ok(len))
+    }
+
+    /// Makes room for datagrams of this size, and discards what is unread.
+    pub(crate) fn grow(&mut self, size: usize) {
+        self.room = size;
+        self.buffer = None;
+        self.unread = 0..0;
+    }
+
+    /// Discards what is unread, and says whether there was anything.
+    pub(crate) fn clear(&mut self) -> bool {
+        !std::mem::replace(&mut self.unread, 0..0).is_empty()
+    }
+}
