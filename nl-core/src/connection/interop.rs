@@ -23,6 +23,6 @@ impl Connection {
 
     pub(crate) fn tokio_socket(&self, strict: bool) -> Result<TokioSocket> {
         let spec = SocketSpec { strict, ..self.shared.pool.spec().clone() };
-        spec.open(Some(RECEIVE_BUFFER))?.into_tokio()
+        spec.open_for_groups(RECEIVE_BUFFER)?.into_tokio()
     }
 }

@@ -44,6 +44,7 @@ mod family;
 mod interop;
 mod link;
 mod names;
+mod sink;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -55,8 +56,9 @@ pub(crate) use builder::check_receive_buffer;
 
 pub use crate::protocol::Protocol;
 
-use exchange::{Exchange, Sink, Verdict};
+use exchange::{Exchange, Verdict};
 use names::Names;
+use sink::Sink;
 
 use crate::attr::DecodeError;
 use crate::batch::Batch;
@@ -113,7 +115,7 @@ impl Connection {
             known => known,
         };
         let shared = Shared {
-            exchange: Exchange::new(),
+            exchange: Exchange::default(),
             socket,
             names: Names::default(),
             families: Mutex::default(),

@@ -230,7 +230,7 @@ impl MonitorBuilder {
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Result<Monitor<T>> {
         check_receive_buffer(self.receive_buffer)?;
-        let socket = self.spec.open(Some(self.receive_buffer))?;
+        let socket = self.spec.open_for_groups(self.receive_buffer)?;
         for group in self.groups {
             socket.join(group).map_err(|error| {
                 Error::from(error).during(|| format!("join {} group {group}", self.spec.protocol))
