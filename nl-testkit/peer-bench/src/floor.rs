@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::Result;
-use crate::entry::{IFINDEX_BRIDGE, IFINDEX_PORT, Mac, STATE_STATIC, Seen, Tally};
+use crate::entry::{IFINDEX_BRIDGE, IFINDEX_PORT, Mac, STATE_PERMANENT, STATE_STATIC, Seen, Tally};
 use crate::measure::{Cost, Kib, PeakMemory, Stopwatch};
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request, Socket, attributes};
 
@@ -16,7 +16,6 @@ pub(crate) const RTM_DELNEIGH: u16 = 29;
 const RTM_GETNEIGH: u16 = 30;
 const AF_BRIDGE: u8 = 7;
 const NTF_MASTER: u8 = 0x04;
-const NUD_PERMANENT: u16 = 0x80;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_VLAN: u16 = 5;
@@ -48,7 +47,7 @@ pub(crate) fn delete_in_bulk(_: &[Mac]) -> Result<Cost> {
     let watch = Stopwatch::start()?;
     socket.fenced(RTM_DELNEIGH, NLM_F_BULK, &[()], |request, ()| {
         ndmsg(request, IFINDEX_PORT, 0, NTF_MASTER);
-        request.attribute(NDA_NDM_STATE_MASK, &NUD_PERMANENT.to_ne_bytes());
+        request.attribute(NDA_NDM_STATE_MASK, &STATE_PERMANENT.to_ne_bytes());
     })?;
     watch.stop()
 }

@@ -50,6 +50,11 @@ impl Socket {
         Ok(())
     }
 
+    /// Exchanges the socket for another one. The buffers stay.
+    pub(crate) fn swap(&mut self, other: &mut File) {
+        std::mem::swap(&mut self.socket, other);
+    }
+
     /// Sends one request and receives its acknowledgement.
     pub(crate) fn change(&mut self, kind: u16, flags: u16, write: impl FnOnce(&mut Request)) -> Result<()> {
         self.send(kind, NLM_F_REQUEST | NLM_F_ACK | flags, write)?;
@@ -78,7 +83,7 @@ impl Socket {
     /// Joins a multicast group, with the largest receive buffer that the system allows.
     pub(crate) fn listen(&mut self, group: u32) -> Result<()> {
         sys::raise_receive_buffer(&self.socket)?;
-        Ok(sys::join(&self.socket, group)?)
+        Ok(sys::listen(&self.socket, group)?)
     }
 
     /// Receives one datagram and shows each of its messages.

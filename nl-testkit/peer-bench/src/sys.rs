@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const INT_LENGTH: libc::socklen_t = 4;
+/// As `struct sockaddr_nl` has it.
+const AF_NETLINK: libc::sa_family_t = 16;
+const ADDRESS_LENGTH: libc::socklen_t = 12;
 
 /// What is asked for; the kernel cuts it to `net.core.rmem_max`.
 pub(crate) const RECEIVE_BUFFER: libc::c_int = 8 << 20;
@@ -27,9 +30,14 @@ pub(crate) fn cpu_of_children() -> io::Result<Duration> {
     cpu(libc::RUSAGE_CHILDREN)
 }
 
-/// User and system time of the calling thread so far.
+/// User and system time of the calling thread so far. `getrusage` would be as of the last tick of the scheduler.
 pub(crate) fn cpu_of_this_thread() -> io::Result<Duration> {
-    cpu(libc::RUSAGE_THREAD)
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to writable memory of the right type.
+    if unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(time.tv_nsec.unsigned_abs()))
 }
 
 /// A blocking rtnetlink socket with strict checking, so the kernel honours dump filters. One `read` is one
@@ -60,9 +68,16 @@ fn netlink_socket(protocol: libc::c_int) -> io::Result<File> {
     Ok(socket)
 }
 
-/// Joins a multicast group.
-pub(crate) fn join(socket: &File, group: u32) -> io::Result<()> {
-    set_option(socket, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group.cast_signed())
+/// Binds the socket to a multicast group below 33. A socket that is not bound has the port 0, and gets no event that
+/// the kernel sends on its own behalf.
+pub(crate) fn listen(socket: &File, group: u32) -> io::Result<()> {
+    // SAFETY: all zeros is a value of this C structure.
+    let mut address: libc::sockaddr_nl = unsafe { MaybeUninit::zeroed().assume_init() };
+    address.nl_family = AF_NETLINK;
+    address.nl_groups = 1 << (group - 1);
+    // SAFETY: the pointer and the length describe `address`, which outlives the call.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), ADDRESS_LENGTH) };
+    if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// As large as the system lets an unprivileged socket's be.
@@ -104,9 +119,8 @@ pub(crate) fn index_of(socket: &File, name: &str) -> io::Result<u32> {
 
 fn set_option(socket: &File, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the pointer and the length describe `value`, which outlives the call.
-    let set = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), INT_LENGTH)
-    };
+    let set =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), INT_LENGTH) };
     if set < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
