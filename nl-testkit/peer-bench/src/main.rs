@@ -1,6 +1,7 @@
 //! How fast this project is beside the other ways to program the bridge and traffic control over
 //! netlink. See README.md.
 
+mod agent;
 mod calls;
 mod classes;
 mod clean_build;
@@ -31,7 +32,7 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..17]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..23]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
@@ -138,7 +139,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=17).filter(|row| *row != 6) {
+    for row in (1..=23).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -155,6 +156,12 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             15 => classes::one_by_one(plan)?,
             16 => calls::endpoint(plan)?,
             17 => vec![calls::open(plan)?],
+            18 => vec![agent::connections(plan)?],
+            19 => vec![agent::watches(plan)?],
+            20 => vec![agent::picture(plan)?],
+            21 => agent::burst(plan)?,
+            22 => agent::latency(plan)?,
+            23 => vec![agent::plugin(plan)?],
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {
@@ -175,6 +182,10 @@ fn part(row: u8, contestant: &str, amount: u32) -> Result<()> {
     let words = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
     let line = match row {
         5 => words(&rows::stream_once(contestant, amount)?),
+        18 => words(&agent::connections_once(contestant, amount)?),
+        19 => words(&agent::watches_once(contestant, amount)?),
+        20 => words(&agent::picture_once(contestant, amount)?),
+        23 => return agent::plugin_once(contestant),
         _ => return Err(USAGE.into()),
     };
     println!("{line}");
