@@ -65,9 +65,10 @@ pub(crate) fn decode(message: &[u8]) -> Result<Seen> {
     Ok(Seen { ifindex: entry.ifindex, mac: entry.mac, vlan: entry.vlan, dst: entry.dst, vni: entry.vni })
 }
 
+/// The socket comes with its receive buffer, which is what is measured.
 pub(crate) fn stream() -> Result<(Kib, Tally)> {
-    let mut socket = Socket::open()?;
     let peak = PeakMemory::start()?;
+    let mut socket = Socket::open()?;
     let tally = read(&mut socket)?;
     Ok((peak.stop()?, tally))
 }
