@@ -257,12 +257,13 @@ async fn sample(
 ) -> Result<Samples> {
     // The first answer of a connection is not what is asked about.
     found(look_up().await?)?;
+    // The timer runs before the load does, which may never let go of the thread.
+    let done = Arc::new(AtomicBool::new(false));
+    let timers = tokio::spawn(timers(Arc::clone(&done)));
     let load = tokio::spawn(async move {
         load.await?;
         Result::Ok(Instant::now())
     });
-    let done = Arc::new(AtomicBool::new(false));
-    let timers = tokio::spawn(timers(Arc::clone(&done)));
     let (answered, next) = std::sync::mpsc::channel();
     let (ask, mut asked) = mpsc::unbounded_channel();
     // Ends when either channel is closed.
