@@ -15,6 +15,9 @@ pub(crate) const IFINDEX_PORT: u32 = 1002;
 /// `NUD_NOARP`: the state of every entry we add, "static" in iproute2's words.
 pub(crate) const STATE_STATIC: u16 = 0x40;
 
+/// `NUD_PERMANENT`: "permanent" in iproute2's words.
+pub(crate) const STATE_PERMANENT: u16 = 0x80;
+
 /// An Ethernet address.
 pub(crate) type Mac = [u8; 6];
 
@@ -41,6 +44,12 @@ impl Tally {
         let [a, b, c, d, e, f] = mac;
         self.entries += 1;
         self.sum = self.sum.wrapping_add(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+    }
+
+    /// Counts what another tally has counted.
+    pub(crate) fn add_all(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.sum = self.sum.wrapping_add(other.sum);
     }
 
     pub(crate) fn of(macs: &[Mac]) -> Self {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::Result;
-use crate::entry::{IFINDEX_BRIDGE, IFINDEX_PORT, Mac, STATE_STATIC, Seen, Tally};
+use crate::entry::{IFINDEX_BRIDGE, IFINDEX_PORT, Mac, STATE_PERMANENT, STATE_STATIC, Seen, Tally};
 use crate::measure::{Cost, Kib, PeakMemory, Stopwatch};
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request, Socket, attributes};
 
@@ -11,12 +11,11 @@ use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request, Socket, attributes};
 const NLM_F_BULK: u16 = 0x200;
 
 // include/uapi/linux/rtnetlink.h, neighbour.h
-const RTM_NEWNEIGH: u16 = 28;
-const RTM_DELNEIGH: u16 = 29;
+pub(crate) const RTM_NEWNEIGH: u16 = 28;
+pub(crate) const RTM_DELNEIGH: u16 = 29;
 const RTM_GETNEIGH: u16 = 30;
 const AF_BRIDGE: u8 = 7;
 const NTF_MASTER: u8 = 0x04;
-const NUD_PERMANENT: u16 = 0x80;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_VLAN: u16 = 5;
@@ -37,7 +36,7 @@ pub(crate) fn insert(macs: &[Mac]) -> Result<Cost> {
     let mut socket = Socket::open()?;
     let watch = Stopwatch::start()?;
     socket.fenced(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, macs, |request, mac| {
-        entry(request, STATE_STATIC, mac);
+        entry(request, IFINDEX_PORT, STATE_STATIC, mac);
     })?;
     watch.stop()
 }
@@ -48,7 +47,7 @@ pub(crate) fn delete_in_bulk(_: &[Mac]) -> Result<Cost> {
     let watch = Stopwatch::start()?;
     socket.fenced(RTM_DELNEIGH, NLM_F_BULK, &[()], |request, ()| {
         ndmsg(request, IFINDEX_PORT, 0, NTF_MASTER);
-        request.attribute(NDA_NDM_STATE_MASK, &NUD_PERMANENT.to_ne_bytes());
+        request.attribute(NDA_NDM_STATE_MASK, &STATE_PERMANENT.to_ne_bytes());
     })?;
     watch.stop()
 }
@@ -57,7 +56,7 @@ pub(crate) fn delete_in_bulk(_: &[Mac]) -> Result<Cost> {
 pub(crate) fn delete_one_by_one(macs: &[Mac]) -> Result<Cost> {
     let mut socket = Socket::open()?;
     let watch = Stopwatch::start()?;
-    socket.fenced(RTM_DELNEIGH, 0, macs, |request, mac| entry(request, 0, mac))?;
+    socket.fenced(RTM_DELNEIGH, 0, macs, |request, mac| entry(request, IFINDEX_PORT, 0, mac))?;
     watch.stop()
 }
 
@@ -66,9 +65,10 @@ pub(crate) fn decode(message: &[u8]) -> Result<Seen> {
     Ok(Seen { ifindex: entry.ifindex, mac: entry.mac, vlan: entry.vlan, dst: entry.dst, vni: entry.vni })
 }
 
+/// The socket comes with its receive buffer, which is what is measured.
 pub(crate) fn stream() -> Result<(Kib, Tally)> {
-    let mut socket = Socket::open()?;
     let peak = PeakMemory::start()?;
+    let mut socket = Socket::open()?;
     let tally = read(&mut socket)?;
     Ok((peak.stop()?, tally))
 }
@@ -78,20 +78,27 @@ pub(crate) fn tally() -> Result<Tally> {
     read(&mut Socket::open()?)
 }
 
-fn read(socket: &mut Socket) -> Result<Tally> {
+/// The static entries of the bridge, counted.
+pub(crate) fn read(socket: &mut Socket) -> Result<Tally> {
     let mut tally = Tally::default();
+    each_entry(socket, |entry| {
+        if entry.state == STATE_STATIC {
+            tally.add(entry.mac);
+        }
+    })?;
+    Ok(tally)
+}
+
+/// Every entry of the bridge.
+pub(crate) fn each_entry(socket: &mut Socket, mut each: impl FnMut(Entry)) -> Result<()> {
     let write = |request: &mut Request| {
         ndmsg(request, 0, 0, 0);
         request.attribute(NDA_MASTER, &IFINDEX_BRIDGE.to_ne_bytes());
     };
     socket.dump(RTM_GETNEIGH, write, RTM_NEWNEIGH, |body| {
-        let entry = Entry::parse(body).ok_or("short entry")?;
-        if entry.state == STATE_STATIC {
-            tally.add(entry.mac);
-        }
+        each(Entry::parse(body).ok_or("short entry")?);
         Ok(())
-    })?;
-    Ok(tally)
+    })
 }
 
 fn ndmsg(request: &mut Request, ifindex: u32, state: u16, flags: u8) {
@@ -101,22 +108,25 @@ fn ndmsg(request: &mut Request, ifindex: u32, state: u16, flags: u8) {
     request.raw(&[flags, 0]);
 }
 
-fn entry(request: &mut Request, state: u16, mac: &Mac) {
-    ndmsg(request, IFINDEX_PORT, state, NTF_MASTER);
+/// What says which entry, on which port of a bridge.
+pub(crate) fn entry(request: &mut Request, ifindex: u32, state: u16, mac: &Mac) {
+    ndmsg(request, ifindex, state, NTF_MASTER);
     request.attribute(NDA_LLADDR, mac);
 }
 
-struct Entry {
-    ifindex: u32,
-    state: u16,
-    mac: Mac,
-    vlan: Option<u16>,
-    dst: Option<Ipv4Addr>,
-    vni: Option<u32>,
+/// What an RTM_NEWNEIGH says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) ifindex: u32,
+    pub(crate) state: u16,
+    pub(crate) mac: Mac,
+    pub(crate) vlan: Option<u16>,
+    pub(crate) dst: Option<Ipv4Addr>,
+    pub(crate) vni: Option<u32>,
 }
 
 impl Entry {
-    fn parse(body: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let (header, rest) = body.split_first_chunk::<12>()?;
         let [_, _, _, _, i0, i1, i2, i3, s0, s1, _, _] = *header;
         let mut entry = Self {

@@ -1,6 +1,8 @@
 //! How fast this project is beside the other ways to program the bridge and traffic control over
 //! netlink. See README.md.
 
+mod agent;
+mod calls;
 mod classes;
 mod clean_build;
 mod entry;
@@ -30,7 +32,7 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..11]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..23]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
@@ -51,7 +53,7 @@ fn run() -> Result<ExitCode> {
         Task::Build { runs } => println!("{}", clean_build::table(runs)?),
         _ if !sandbox::is_inside() => return sandbox::run_inside(),
         Task::Compare { plan, row, kinds } => compare(plan, row, &kinds)?,
-        Task::Stream { contestant, entries } => println!("{}", rows::stream_once(&contestant, entries)?),
+        Task::Part { row, contestant, amount } => part(row, &contestant, amount)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -65,10 +67,11 @@ enum Task {
         row: Option<u8>,
         kinds: Vec<Kind>,
     },
-    /// Row 5 starts this one itself.
-    Stream {
+    /// One contestant's part of a row that needs a process for each: the program starts it itself.
+    Part {
+        row: u8,
         contestant: String,
-        entries: u32,
+        amount: u32,
     },
 }
 
@@ -76,10 +79,11 @@ impl Task {
     fn parse(arguments: &[String]) -> Result<Self> {
         let mut words = arguments.iter().map(String::as_str).peekable();
         let build = words.next_if_eq(&"build").is_some();
-        if words.next_if_eq(&"stream").is_some() {
+        if words.next_if_eq(&"part").is_some() {
+            let row = words.next().ok_or(USAGE)?.parse()?;
             let contestant = words.next().ok_or(USAGE)?.to_owned();
-            let entries = words.next().ok_or(USAGE)?.parse()?;
-            return Ok(Self::Stream { contestant, entries });
+            let amount = words.next().ok_or(USAGE)?.parse()?;
+            return Ok(Self::Part { row, contestant, amount });
         }
         let (mut runs, mut quick, mut row, mut classes) = (None, false, None, None);
         let mut kinds = vec![Kind::Htb, Kind::Hfsc];
@@ -105,9 +109,29 @@ impl Task {
             return Ok(Self::Build { runs: runs.unwrap_or(1) });
         }
         let plan = if quick {
-            Plan { runs: 3, entries: 2_000, streamed: 20_000, sockets: 1_000, classes: 200 }
+            Plan {
+                runs: 3,
+                entries: 2_000,
+                streamed: 20_000,
+                sockets: 1_000,
+                classes: 200,
+                calls: 2_000,
+                singles: 20,
+                held: 100,
+                events: 500,
+            }
         } else {
-            Plan { runs: 7, entries: 20_000, streamed: 200_000, sockets: 10_000, classes: 2_000 }
+            Plan {
+                runs: 7,
+                entries: 20_000,
+                streamed: 200_000,
+                sockets: 10_000,
+                classes: 2_000,
+                calls: 20_000,
+                singles: 200,
+                held: 1_000,
+                events: 5_000,
+            }
         };
         let classes = classes.unwrap_or(plan.classes);
         Ok(Self::Compare { plan: Plan { runs: runs.unwrap_or(plan.runs), classes, ..plan }, row, kinds })
@@ -115,7 +139,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=11).filter(|row| *row != 6) {
+    for row in (1..=23).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -126,6 +150,18 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             4 => rows::decode_all(plan)?,
             5 => vec![rows::stream(plan)?],
             7 => vec![rows::list_mptcp(plan)?],
+            12 => vec![calls::change(plan)?],
+            13 => vec![calls::list(plan)?],
+            14 => calls::tasks(plan)?,
+            15 => classes::one_by_one(plan)?,
+            16 => calls::endpoint(plan)?,
+            17 => vec![calls::open(plan)?],
+            18 => vec![agent::connections(plan)?],
+            19 => vec![agent::watches(plan)?],
+            20 => vec![agent::picture(plan)?],
+            21 => agent::burst(plan)?,
+            22 => agent::latency(plan)?,
+            23 => vec![agent::plugin(plan)?],
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {
@@ -139,6 +175,20 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
         }
     }
     println!("Runs: {}. Load average at the end: {}", plan.runs, fs::read_to_string("/proc/loadavg")?.trim());
+    Ok(())
+}
+
+fn part(row: u8, contestant: &str, amount: u32) -> Result<()> {
+    let words = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+    let line = match row {
+        5 => words(&rows::stream_once(contestant, amount)?),
+        18 => words(&agent::connections_once(contestant, amount)?),
+        19 => words(&agent::watches_once(contestant, amount)?),
+        20 => words(&agent::picture_once(contestant, amount)?),
+        23 => return agent::plugin_once(contestant),
+        _ => return Err(USAGE.into()),
+    };
+    println!("{line}");
     Ok(())
 }
 

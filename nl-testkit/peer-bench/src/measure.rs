@@ -1,34 +1,53 @@
 //! How a number is taken: a stopwatch for CPU and wall time, peak memory, medians.
 
 use std::fs;
+use std::io;
+use std::ops::AddAssign;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::{Result, sys};
 
 /// What one run of one operation cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     /// User plus system time.
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
 }
 
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.wall += other.wall;
+    }
+}
+
 /// Runs from `start` to `stop`; charges what this process used, the kernel's work for it included.
 #[derive(Debug)]
 pub(crate) struct Stopwatch {
+    usage: fn() -> io::Result<Duration>,
     cpu: Duration,
     wall: Instant,
 }
 
 impl Stopwatch {
     pub(crate) fn start() -> Result<Self> {
-        Ok(Self { cpu: sys::cpu_of_this_process()?, wall: Instant::now() })
+        Self::of(sys::cpu_of_this_process)
+    }
+
+    /// Charges the calling thread only, on which it must be stopped.
+    pub(crate) fn of_this_thread() -> Result<Self> {
+        Self::of(sys::cpu_of_this_thread)
+    }
+
+    fn of(usage: fn() -> io::Result<Duration>) -> Result<Self> {
+        Ok(Self { usage, cpu: usage()?, wall: Instant::now() })
     }
 
     pub(crate) fn stop(self) -> Result<Cost> {
         let wall = self.wall.elapsed();
-        Ok(Cost { cpu: sys::cpu_of_this_process()?.saturating_sub(self.cpu), wall })
+        Ok(Cost { cpu: (self.usage)()?.saturating_sub(self.cpu), wall })
     }
 }
 
@@ -76,6 +95,15 @@ pub(crate) fn peak_memory(pid: &str) -> Result<Kib> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let number =
         line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("no VmHWM in /proc/PID/status")?;
+    Ok(number.parse()?)
+}
+
+/// The memory of this process that no file is behind, now: its heap and stacks.
+pub(crate) fn anonymous_memory() -> Result<Kib> {
+    let rollup = fs::read_to_string("/proc/self/smaps_rollup")?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
+    let number =
+        line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("no Anonymous in smaps_rollup")?;
     Ok(number.parse()?)
 }
 

@@ -6,13 +6,15 @@ use std::io::{Read as _, Write as _};
 use crate::{Result, sys};
 
 // include/uapi/linux/netlink.h
-pub(crate) const NLMSG_ERROR: u16 = 2;
-pub(crate) const NLMSG_DONE: u16 = 3;
-pub(crate) const NLM_F_REQUEST: u16 = 0x1;
-pub(crate) const NLM_F_ACK: u16 = 0x4;
-pub(crate) const NLM_F_DUMP: u16 = 0x300;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_ACK: u16 = 0x4;
+const NLM_F_DUMP: u16 = 0x300;
 pub(crate) const NLM_F_EXCL: u16 = 0x200;
 pub(crate) const NLM_F_CREATE: u16 = 0x400;
+pub(crate) const NLM_F_REPLACE: u16 = 0x100;
+const NLA_F_NESTED: u16 = 0x8000;
 const NLA_TYPE_MASK: u16 = 0x3fff;
 
 const RECV_BUFFER: usize = 64 * 1024;
@@ -24,11 +26,83 @@ const PER_SEND: usize = 64;
 pub(crate) struct Socket {
     socket: File,
     sequence: u32,
+    request: Request,
+    buffer: Vec<u8>,
 }
 
 impl Socket {
     pub(crate) fn open() -> Result<Self> {
-        Ok(Self { socket: sys::route_socket()?, sequence: 0 })
+        Ok(Self::over(sys::route_socket()?))
+    }
+
+    /// To the generic netlink families.
+    pub(crate) fn open_generic() -> Result<Self> {
+        Ok(Self::over(sys::generic_socket()?))
+    }
+
+    fn over(socket: File) -> Self {
+        Self { socket, sequence: 0, request: Request::default(), buffer: vec![0; RECV_BUFFER] }
+    }
+
+    /// Closes the socket and opens another one. The buffers stay.
+    pub(crate) fn reopen(&mut self) -> Result<()> {
+        self.socket = sys::route_socket()?;
+        Ok(())
+    }
+
+    /// Exchanges the socket for another one. The buffers stay.
+    pub(crate) fn swap(&mut self, other: &mut File) {
+        std::mem::swap(&mut self.socket, other);
+    }
+
+    /// Sends one request and receives its acknowledgement.
+    pub(crate) fn change(&mut self, kind: u16, flags: u16, write: impl FnOnce(&mut Request)) -> Result<()> {
+        self.send(kind, NLM_F_REQUEST | NLM_F_ACK | flags, write)?;
+        self.wait_for_ack()
+    }
+
+    /// Sends one request and receives its one answer.
+    pub(crate) fn get<T>(
+        &mut self,
+        kind: u16,
+        write: impl FnOnce(&mut Request),
+        read: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        self.send(kind, NLM_F_REQUEST, write)?;
+        let length = self.socket.read(&mut self.buffer)?;
+        let message = messages(self.buffer.get(..length).unwrap_or_default()).next().ok_or("no answer")?;
+        if message.kind == NLMSG_ERROR {
+            message.result()?;
+        }
+        if message.sequence != self.sequence {
+            return Err("an answer to another request".into());
+        }
+        read(message.body)
+    }
+
+    /// Joins a multicast group, with the largest receive buffer that the system allows.
+    pub(crate) fn listen(&mut self, group: u32) -> Result<()> {
+        sys::raise_receive_buffer(&self.socket)?;
+        Ok(sys::listen(&self.socket, group)?)
+    }
+
+    /// Receives one datagram and shows each of its messages.
+    pub(crate) fn receive(&mut self, mut each: impl FnMut(u16, &[u8]) -> Result<()>) -> Result<()> {
+        let length = self.socket.read(&mut self.buffer)?;
+        for message in messages(self.buffer.get(..length).unwrap_or_default()) {
+            each(message.kind, message.body)?;
+        }
+        Ok(())
+    }
+
+    /// The index of a device, without a request: `SIOCGIFINDEX` on this socket.
+    pub(crate) fn index_of(&self, name: &str) -> Result<u32> {
+        Ok(sys::index_of(&self.socket, name)?)
+    }
+
+    /// How many bytes the receive buffer holds, as the kernel accounts them.
+    pub(crate) fn receive_buffer(&self) -> Result<usize> {
+        Ok(sys::receive_buffer(&self.socket)?)
     }
 
     /// Sends one request for a table, whose end `write` writes, and shows each answer of `answer`'s type.
@@ -39,16 +113,10 @@ impl Socket {
         answer: u16,
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let mut request = Request::default();
-        request.begin(kind, NLM_F_REQUEST | NLM_F_DUMP, self.next_sequence());
-        write(&mut request);
-        request.end();
-        self.socket.write_all(&request.bytes)?;
-
-        let mut buffer = vec![0; RECV_BUFFER];
+        self.send(kind, NLM_F_REQUEST | NLM_F_DUMP, write)?;
         loop {
-            let length = self.socket.read(&mut buffer)?;
-            for message in messages(buffer.get(..length).unwrap_or_default()) {
+            let length = self.socket.read(&mut self.buffer)?;
+            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 match message.kind {
                     NLMSG_DONE | NLMSG_ERROR => return message.result(),
                     kind if kind == answer => each(message.body)?,
@@ -66,38 +134,42 @@ impl Socket {
         items: &[T],
         write: impl Fn(&mut Request, &T),
     ) -> Result<()> {
-        let mut request = Request::default();
-        let mut buffer = vec![0; RECV_BUFFER];
         for chunk in items.chunks(PER_SEND) {
-            request.bytes.clear();
+            self.request.bytes.clear();
             for (number, item) in (1..).zip(chunk) {
                 let ack = if number == chunk.len() { NLM_F_ACK } else { 0 };
-                request.begin(kind, NLM_F_REQUEST | ack | flags, self.next_sequence());
-                write(&mut request, item);
-                request.end();
+                self.append(kind, NLM_F_REQUEST | ack | flags, |request| write(request, item));
             }
-            self.socket.write_all(&request.bytes)?;
-            self.wait_for_ack(&mut buffer)?;
+            self.socket.write_all(&self.request.bytes)?;
+            self.wait_for_ack()?;
         }
         Ok(())
     }
 
+    fn send(&mut self, kind: u16, flags: u16, write: impl FnOnce(&mut Request)) -> Result<()> {
+        self.request.bytes.clear();
+        self.append(kind, flags, write);
+        Ok(self.socket.write_all(&self.request.bytes)?)
+    }
+
+    fn append(&mut self, kind: u16, flags: u16, write: impl FnOnce(&mut Request)) {
+        self.sequence += 1;
+        self.request.begin(kind, flags, self.sequence);
+        write(&mut self.request);
+        self.request.end();
+    }
+
     /// Until the answer to the newest request; an error of any earlier one is an error.
-    fn wait_for_ack(&mut self, buffer: &mut [u8]) -> Result<()> {
+    fn wait_for_ack(&mut self) -> Result<()> {
         loop {
-            let length = self.socket.read(buffer)?;
-            for message in messages(buffer.get(..length).unwrap_or_default()) {
+            let length = self.socket.read(&mut self.buffer)?;
+            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 message.result()?;
                 if message.sequence == self.sequence {
                     return Ok(());
                 }
             }
         }
-    }
-
-    fn next_sequence(&mut self) -> u32 {
-        self.sequence += 1;
-        self.sequence
     }
 }
 
@@ -130,6 +202,18 @@ impl Request {
         self.bytes.extend_from_slice(&kind.to_ne_bytes());
         self.bytes.extend_from_slice(value);
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+
+    /// An attribute made of attributes.
+    pub(crate) fn nested(&mut self, kind: u16, write: impl FnOnce(&mut Self)) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 2]);
+        self.bytes.extend_from_slice(&(NLA_F_NESTED | kind).to_ne_bytes());
+        write(self);
+        let length = u16::try_from(self.bytes.len() - start).unwrap_or(u16::MAX);
+        if let Some(field) = self.bytes.get_mut(start..start + 2) {
+            field.copy_from_slice(&length.to_ne_bytes());
+        }
     }
 
     fn end(&mut self) {

@@ -66,11 +66,11 @@ pub(crate) fn stream() -> Result<(Kib, Tally)> {
     })
 }
 
-fn connect() -> Result<Fdb> {
+pub(crate) fn connect() -> Result<Fdb> {
     Ok(Fdb::new(Connection::open(Protocol::Route)?))
 }
 
-async fn tally(fdb: &Fdb) -> Result<Tally> {
+pub(crate) async fn tally(fdb: &Fdb) -> Result<Tally> {
     let mut entries = fdb.entries().bridge(IFINDEX_BRIDGE).static_().list().await?;
     let mut tally = Tally::default();
     while let Some(entry) = entries.try_next().await? {

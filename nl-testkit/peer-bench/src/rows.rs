@@ -25,6 +25,14 @@ pub(crate) struct Plan {
     pub(crate) sockets: usize,
     /// Of HTB, and half as many of HFSC, in the rows about classes.
     pub(crate) classes: u16,
+    /// In the rows about one call after another.
+    pub(crate) calls: u32,
+    /// Classes, endpoints and processes in the rows about one change at a time.
+    pub(crate) singles: u16,
+    /// Connections and watches in the rows about what is held.
+    pub(crate) held: u32,
+    /// In the row about events.
+    pub(crate) events: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.
@@ -185,12 +193,8 @@ pub(crate) fn stream(plan: Plan) -> Result<Table> {
     let macs = macs(plan.streamed);
     let _bridge = filled(&macs)?;
     let peaks = interleave(plan.runs, STREAM, |name, _| {
-        let output =
-            Command::new(env::current_exe()?).args(["stream", name, &macs.len().to_string()]).output()?;
-        if !output.status.success() {
-            return Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
-        }
-        Ok(String::from_utf8(output.stdout)?.trim().parse::<f64>()?)
+        let [peak] = in_own_process(5, name, plan.streamed)?;
+        Ok(peak)
     })?;
 
     let peaks: Vec<f64> = peaks.into_iter().map(median).collect();
@@ -222,11 +226,35 @@ pub(crate) fn list_mptcp(plan: Plan) -> Result<Table> {
 }
 
 /// What the fresh process of row 5 does: its peak in KiB, after the check.
-pub(crate) fn stream_once(name: &str, entries: u32) -> Result<Kib> {
-    let (_, stream) = STREAM.iter().find(|(known, _)| *known == name).ok_or("no such contestant")?;
-    let (peak, seen) = stream()?;
+pub(crate) fn stream_once(name: &str, entries: u32) -> Result<[f64; 1]> {
+    let (peak, seen) = find(STREAM, name)?()?;
     expect(name, seen, &macs(entries))?;
-    Ok(peak)
+    Ok([f64::from(u32::try_from(peak)?)])
+}
+
+/// One contestant's part of a row in a fresh process, and the numbers it prints.
+pub(crate) fn in_own_process<const N: usize>(row: u8, name: &str, amount: u32) -> Result<[f64; N]> {
+    let output = part(row, name, amount)?.output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().into());
+    }
+    let numbers = String::from_utf8(output.stdout)?;
+    let numbers: Vec<f64> =
+        numbers.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>()?;
+    numbers.try_into().map_err(|_| "another number of results".into())
+}
+
+/// The command that does one contestant's part of a row.
+pub(crate) fn part(row: u8, name: &str, amount: u32) -> Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["part", &row.to_string(), name, &amount.to_string()]);
+    Ok(command)
+}
+
+/// What the contestant of this name does.
+pub(crate) fn find<F: Copy>(contestants: &[Contestant<F>], name: &str) -> Result<F> {
+    let found = contestants.iter().find(|(known, _)| *known == name);
+    Ok(found.ok_or("no such contestant")?.1)
 }
 
 /// One round that does not count, then A B C … A B C …; the samples of each contestant together.
@@ -248,10 +276,7 @@ pub(crate) fn interleave<F: Copy, S>(
 }
 
 pub(crate) fn cost_table<F>(title: &str, contestants: &[Contestant<F>], costs: &[Vec<Cost>]) -> Table {
-    let medians: Vec<(f64, f64)> = costs
-        .iter()
-        .map(|costs| (median(seconds(|cost| cost.cpu, costs)), median(seconds(|cost| cost.wall, costs))))
-        .collect();
+    let medians = medians(costs);
     let (cpu_base, wall_base) = medians.first().copied().unwrap_or_default();
     let title = format!("{title} (1.00x = {:.2} ms CPU, {:.2} ms wall)", cpu_base * 1e3, wall_base * 1e3);
     let mut table = Table::new(title, &["contestant", "CPU", "wall"]);
@@ -261,14 +286,42 @@ pub(crate) fn cost_table<F>(title: &str, contestants: &[Contestant<F>], costs: &
     table
 }
 
-fn filled(macs: &[Mac]) -> Result<Bridge> {
+/// The same of so many calls, with what one of them costs.
+pub(crate) fn per_call_table<F>(
+    title: &str,
+    contestants: &[Contestant<F>],
+    costs: &[Vec<Cost>],
+    calls: u32,
+) -> Table {
+    let medians = medians(costs);
+    let (cpu_base, wall_base) = medians.first().copied().unwrap_or_default();
+    let micros = |seconds: f64| format!("{:.2}", seconds * 1e6 / f64::from(calls));
+    let mut table = Table::new(title, &["contestant", "CPU", "wall", "CPU µs", "wall µs"]);
+    for ((name, _), (cpu, wall)) in contestants.iter().zip(medians) {
+        let ratios = [ratio(cpu, cpu_base), ratio(wall, wall_base)];
+        table.row([(*name).to_owned()].into_iter().chain(ratios).chain([micros(cpu), micros(wall)]));
+    }
+    table
+}
+
+/// CPU and wall time in seconds, the median of each contestant's runs.
+fn medians(costs: &[Vec<Cost>]) -> Vec<(f64, f64)> {
+    costs
+        .iter()
+        .map(|costs| (median(seconds(|cost| cost.cpu, costs)), median(seconds(|cost| cost.wall, costs))))
+        .collect()
+}
+
+/// A fresh bridge with these entries, made by the floor.
+pub(crate) fn filled(macs: &[Mac]) -> Result<Bridge> {
     let bridge = Bridge::fresh()?;
     floor::insert(macs)?;
     expect("filling the bridge", floor::tally()?, macs)?;
     Ok(bridge)
 }
 
-fn expect(who: &str, seen: Tally, macs: &[Mac]) -> Result<()> {
+/// The check that the work was done.
+pub(crate) fn expect(who: &str, seen: Tally, macs: &[Mac]) -> Result<()> {
     let wanted = Tally::of(macs);
     if seen == wanted {
         return Ok(());

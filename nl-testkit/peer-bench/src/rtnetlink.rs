@@ -25,15 +25,10 @@ pub(crate) fn list() -> Result<(Cost, Tally)> {
 
 pub(crate) fn insert(macs: &[Mac]) -> Result<Cost> {
     runtime()?.block_on(async {
-        let neighbours = connect()?.neighbours();
+        let handle = connect()?;
         let watch = Stopwatch::start()?;
         for mac in macs {
-            neighbours
-                .add_bridge(IFINDEX_PORT, mac)
-                .state(NeighbourState::Noarp)
-                .flags(NeighbourFlags::Controller)
-                .execute()
-                .await?;
+            add(&handle, mac).await?;
         }
         watch.stop()
     })
@@ -42,18 +37,29 @@ pub(crate) fn insert(macs: &[Mac]) -> Result<Cost> {
 /// One by one: it has no bulk delete.
 pub(crate) fn delete(macs: &[Mac]) -> Result<Cost> {
     runtime()?.block_on(async {
-        let neighbours = connect()?.neighbours();
+        let handle = connect()?;
         let watch = Stopwatch::start()?;
         for mac in macs {
-            let mut message = NeighbourMessage::default();
-            message.header.family = AddressFamily::Bridge;
-            message.header.ifindex = IFINDEX_PORT;
-            message.header.flags = NeighbourFlags::Controller;
-            message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.to_vec()));
-            neighbours.del(message).execute().await?;
+            del(&handle, mac).await?;
         }
         watch.stop()
     })
+}
+
+/// Adds one static entry on the port, exclusively.
+pub(crate) async fn add(handle: &Handle, mac: &Mac) -> Result<()> {
+    let entry = handle.neighbours().add_bridge(IFINDEX_PORT, mac).state(NeighbourState::Noarp);
+    Ok(entry.flags(NeighbourFlags::Controller).execute().await?)
+}
+
+/// Deletes one entry of the port.
+pub(crate) async fn del(handle: &Handle, mac: &Mac) -> Result<()> {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Bridge;
+    message.header.ifindex = IFINDEX_PORT;
+    message.header.flags = NeighbourFlags::Controller;
+    message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.to_vec()));
+    Ok(handle.neighbours().del(message).execute().await?)
 }
 
 /// With netlink-packet-route, whose types rtnetlink hands out.
@@ -87,16 +93,21 @@ pub(crate) fn stream() -> Result<(Kib, Tally)> {
     })
 }
 
-fn connect() -> Result<Handle> {
+pub(crate) fn connect() -> Result<Handle> {
     let (connection, handle, _) = ::rtnetlink::new_connection()?;
     tokio::spawn(connection);
     Ok(handle)
 }
 
-/// It has no filter on the bridge: that is left to the caller.
 async fn tally(handle: &Handle) -> Result<Tally> {
-    let mut entries = handle.neighbours().get().set_address_family(AddressFamily::Bridge).execute();
     let mut tally = Tally::default();
+    add_all(handle, &mut tally).await?;
+    Ok(tally)
+}
+
+/// The static entries of the bridge. It has no filter on the bridge: that is left to the caller.
+pub(crate) async fn add_all(handle: &Handle, tally: &mut Tally) -> Result<()> {
+    let mut entries = handle.neighbours().get().set_address_family(AddressFamily::Bridge).execute();
     while let Some(entry) = entries.try_next().await? {
         let ours = entry.attributes.contains(&NeighbourAttribute::Controller(IFINDEX_BRIDGE));
         if !ours || entry.header.state != NeighbourState::Noarp {
@@ -108,5 +119,5 @@ async fn tally(handle: &Handle) -> Result<Tally> {
             }
         }
     }
-    Ok(tally)
+    Ok(())
 }

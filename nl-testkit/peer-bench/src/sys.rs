@@ -12,6 +12,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+const INT_LENGTH: libc::socklen_t = 4;
+/// As `struct sockaddr_nl` has it.
+const AF_NETLINK: libc::sa_family_t = 16;
+const ADDRESS_LENGTH: libc::socklen_t = 12;
+
+/// What is asked for; the kernel cuts it to `net.core.rmem_max`.
+pub(crate) const RECEIVE_BUFFER: libc::c_int = 8 << 20;
+
 /// User and system time of this process so far.
 pub(crate) fn cpu_of_this_process() -> io::Result<Duration> {
     cpu(libc::RUSAGE_SELF)
@@ -20,6 +28,16 @@ pub(crate) fn cpu_of_this_process() -> io::Result<Duration> {
 /// User and system time of all children waited for so far, and of theirs.
 pub(crate) fn cpu_of_children() -> io::Result<Duration> {
     cpu(libc::RUSAGE_CHILDREN)
+}
+
+/// User and system time of the calling thread so far. `getrusage` would be as of the last tick of the scheduler.
+pub(crate) fn cpu_of_this_thread() -> io::Result<Duration> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to writable memory of the right type.
+    if unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(time.tv_nsec.unsigned_abs()))
 }
 
 /// A blocking rtnetlink socket with strict checking, so the kernel honours dump filters. One `read` is one
@@ -33,28 +51,90 @@ pub(crate) fn diag_socket() -> io::Result<File> {
     netlink_socket(libc::NETLINK_SOCK_DIAG)
 }
 
-fn netlink_socket(protocol: libc::c_int) -> io::Result<File> {
-    const ON_LENGTH: libc::socklen_t = 4;
+/// The same to the generic families.
+pub(crate) fn generic_socket() -> io::Result<File> {
+    netlink_socket(libc::NETLINK_GENERIC)
+}
 
+fn netlink_socket(protocol: libc::c_int) -> io::Result<File> {
     // SAFETY: no pointers are passed.
     let fd = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the kernel just gave us this descriptor and nobody else owns it.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let on: libc::c_int = 1;
-    // SAFETY: the value pointer and its length describe `on`, which outlives the call.
-    let set = unsafe {
-        libc::setsockopt(
+    let socket = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    set_option(&socket, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, 1)?;
+    Ok(socket)
+}
+
+/// Binds the socket to a multicast group below 33. A socket that is not bound has the port 0, and gets no event that
+/// the kernel sends on its own behalf.
+pub(crate) fn listen(socket: &File, group: u32) -> io::Result<()> {
+    // SAFETY: all zeros is a value of this C structure.
+    let mut address: libc::sockaddr_nl = unsafe { MaybeUninit::zeroed().assume_init() };
+    address.nl_family = AF_NETLINK;
+    address.nl_groups = 1 << (group - 1);
+    // SAFETY: the pointer and the length describe `address`, which outlives the call.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), ADDRESS_LENGTH) };
+    if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// As large as the system lets an unprivileged socket's be.
+pub(crate) fn raise_receive_buffer(socket: &File) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, RECEIVE_BUFFER)
+}
+
+/// The size in force, as the kernel accounts it.
+pub(crate) fn receive_buffer(socket: &File) -> io::Result<usize> {
+    let mut size: libc::c_int = 0;
+    let mut length = INT_LENGTH;
+    // SAFETY: the pointers are to writable memory of the type and length given.
+    let got = unsafe {
+        libc::getsockopt(
             socket.as_raw_fd(),
-            libc::SOL_NETLINK,
-            libc::NETLINK_GET_STRICT_CHK,
-            (&raw const on).cast(),
-            ON_LENGTH,
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUF,
+            (&raw mut size).cast(),
+            &raw mut length,
         )
     };
-    if set < 0 { Err(io::Error::last_os_error()) } else { Ok(File::from(socket)) }
+    if got < 0 { Err(io::Error::last_os_error()) } else { Ok(size.unsigned_abs() as usize) }
+}
+
+/// The index of a device in the socket's namespace.
+pub(crate) fn index_of(socket: &File, name: &str) -> io::Result<u32> {
+    // SAFETY: all zeros is a value of this C structure.
+    let mut request: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
+    for (field, byte) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *field = byte.cast_signed();
+    }
+    // SAFETY: the pointer is to a structure of the type that SIOCGIFINDEX reads and writes.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX, &raw mut request) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel filled this field of the union.
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex }.unsigned_abs())
+}
+
+fn set_option(socket: &File, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: the pointer and the length describe `value`, which outlives the call.
+    let set =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), INT_LENGTH) };
+    if set < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Lets this process open as many files as it may, since each connection is one.
+pub(crate) fn allow_open_files() -> io::Result<()> {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to writable memory of the right type.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    limits.rlim_cur = limits.rlim_max;
+    // SAFETY: the pointer is to a filled structure of the right type.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits) };
+    if set < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Makes the program's own code resident, and its libraries', so that running a part of it for the first time does

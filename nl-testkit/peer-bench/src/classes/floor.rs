@@ -40,6 +40,24 @@ pub(super) fn delete(_: Kind, classes: &[Class]) -> Result<Cost> {
     watch.stop()
 }
 
+pub(super) fn create_one_by_one(kind: Kind, classes: &[Class]) -> Result<Cost> {
+    let mut socket = Socket::open()?;
+    let watch = Stopwatch::start()?;
+    for class in classes {
+        socket.change(RTM_NEWTCLASS, NLM_F_CREATE | NLM_F_EXCL, |request| whole(request, kind, class))?;
+    }
+    watch.stop()
+}
+
+pub(super) fn delete_one_by_one(_: Kind, classes: &[Class]) -> Result<Cost> {
+    let mut socket = Socket::open()?;
+    let watch = Stopwatch::start()?;
+    for class in classes {
+        socket.change(RTM_DELTCLASS, 0, |request| tcmsg(request, QDISC | u32::from(class.minor), 0))?;
+    }
+    watch.stop()
+}
+
 pub(super) fn list(kind: Kind) -> Result<(Cost, Tally)> {
     let mut socket = Socket::open()?;
     let watch = Stopwatch::start()?;
@@ -55,14 +73,17 @@ pub(super) fn tally(kind: Kind) -> Result<Tally> {
 fn write(kind: Kind, flags: u16, classes: &[Class]) -> Result<Cost> {
     let mut socket = Socket::open()?;
     let watch = Stopwatch::start()?;
-    socket.fenced(RTM_NEWTCLASS, flags, classes, |request, class| {
-        tcmsg(request, QDISC | u32::from(class.minor), QDISC);
-        match kind {
-            Kind::Htb => htb(request, class.rate),
-            Kind::Hfsc => hfsc(request, class.rate),
-        }
-    })?;
+    socket.fenced(RTM_NEWTCLASS, flags, classes, |request, class| whole(request, kind, class))?;
     watch.stop()
+}
+
+/// A class with its options.
+fn whole(request: &mut Request, kind: Kind, class: &Class) {
+    tcmsg(request, QDISC | u32::from(class.minor), QDISC);
+    match kind {
+        Kind::Htb => htb(request, class.rate),
+        Kind::Hfsc => hfsc(request, class.rate),
+    }
 }
 
 fn tcmsg(request: &mut Request, handle: u32, parent: u32) {

@@ -21,6 +21,14 @@ pub(super) fn delete(kind: Kind, classes: &[Class]) -> Result<Cost> {
     batch("del", kind, classes)
 }
 
+pub(super) fn create_one_by_one(kind: Kind, classes: &[Class]) -> Result<Cost> {
+    processes("add", kind, classes)
+}
+
+pub(super) fn delete_one_by_one(kind: Kind, classes: &[Class]) -> Result<Cost> {
+    processes("del", kind, classes)
+}
+
 /// Timed with the output thrown away, then once more, untimed, to see what it said.
 pub(super) fn list(_: Kind) -> Result<(Cost, Tally)> {
     let show = || {
@@ -54,14 +62,27 @@ fn kbit(rate: &str) -> Result<u64> {
 /// `tc -batch`; writing the file is not timed.
 fn batch(verb: &str, kind: Kind, classes: &[Class]) -> Result<Cost> {
     let mut commands = String::new();
-    for Class { minor, rate } in classes {
-        write!(commands, "class {verb} dev {DEVICE} parent {MAJOR}: classid {MAJOR}:{minor:x}")?;
-        match (verb, kind) {
-            ("del", _) => writeln!(commands)?,
-            (_, Kind::Htb) => writeln!(commands, " htb rate {rate}kbit ceil {CEILING}kbit")?,
-            (_, Kind::Hfsc) => writeln!(commands, " hfsc sc rate {rate}kbit")?,
-        }
+    for class in classes {
+        writeln!(commands, "{}", command(verb, kind, class))?;
     }
     let file = Scratch::new("classes", &commands)?;
     measure::child(Command::new("tc").args(["-batch", "-"]).stdin(File::open(file.path())?))
+}
+
+/// `tc` once per class.
+fn processes(verb: &str, kind: Kind, classes: &[Class]) -> Result<Cost> {
+    let mut total = Cost::default();
+    for class in classes {
+        total += measure::child(Command::new("tc").args(command(verb, kind, class).split(' ')))?;
+    }
+    Ok(total)
+}
+
+fn command(verb: &str, kind: Kind, Class { minor, rate }: &Class) -> String {
+    let place = format!("class {verb} dev {DEVICE} parent {MAJOR}: classid {MAJOR}:{minor:x}");
+    match (verb, kind) {
+        ("del", _) => place,
+        (_, Kind::Htb) => format!("{place} htb rate {rate}kbit ceil {CEILING}kbit"),
+        (_, Kind::Hfsc) => format!("{place} hfsc sc rate {rate}kbit"),
+    }
 }

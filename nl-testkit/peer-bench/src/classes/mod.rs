@@ -1,4 +1,4 @@
-//! Rows 8 to 11: classes of traffic control, thousands on one device.
+//! Rows 8 to 11: classes of traffic control, thousands on one device. Row 15: one at a time.
 
 mod floor;
 mod iproute2;
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::Result;
 use crate::measure::Cost;
-use crate::rows::{Contestant, Plan, cost_table, interleave};
+use crate::rows::{Contestant, Plan, cost_table, interleave, per_call_table};
 use crate::table::Table;
 
 const DEVICE: &str = "c0";
@@ -125,6 +125,22 @@ const DELETE: &[Contestant<Change>] = &[
     ("tc -batch", iproute2::delete),
 ];
 
+const CREATE_ONE_BY_ONE: &[Contestant<Change>] = &[
+    ("raw socket (floor)", floor::create_one_by_one),
+    #[cfg(feature = "ours")]
+    ("ours", ours::create_one_by_one),
+    ("nlink", nlink::create),
+    ("tc class add, a process each", iproute2::create_one_by_one),
+];
+
+const DELETE_ONE_BY_ONE: &[Contestant<Change>] = &[
+    ("raw socket (floor)", floor::delete_one_by_one),
+    #[cfg(feature = "ours")]
+    ("ours", ours::delete_one_by_one),
+    ("nlink", nlink::delete),
+    ("tc class del, a process each", iproute2::delete_one_by_one),
+];
+
 /// Rows 8 to 11, by number; nothing where the kernel does not have the kind.
 pub(crate) fn row(plan: Plan, number: u8, kind: Kind) -> Result<Option<Table>> {
     let (first, second) = (kind.classes(plan, 1000), kind.classes(plan, 2000));
@@ -136,19 +152,34 @@ pub(crate) fn row(plan: Plan, number: u8, kind: Kind) -> Result<Option<Table>> {
     let table = match number {
         8 => {
             let title = format!("8. Create {count} {kind} classes");
-            changed(plan, kind, &title, CREATE, None, &first, &first)?
+            cost_table(&title, CREATE, &changed(plan, kind, CREATE, None, &first, &first)?)
         }
         9 => list(plan, kind, &first)?,
         10 => {
             let title = format!("10. Change {count} {kind} classes");
-            changed(plan, kind, &title, CHANGE, Some(&first), &second, &second)?
+            cost_table(&title, CHANGE, &changed(plan, kind, CHANGE, Some(&first), &second, &second)?)
         }
         _ => {
             let title = format!("11. Delete {count} {kind} classes");
-            changed(plan, kind, &title, DELETE, Some(&first), &first, &[])?
+            cost_table(&title, DELETE, &changed(plan, kind, DELETE, Some(&first), &first, &[])?)
         }
     };
     Ok(Some(table))
+}
+
+/// Row 15: HTB classes, each in a request of its own that is awaited before the next.
+pub(crate) fn one_by_one(plan: Plan) -> Result<Vec<Table>> {
+    let (kind, count) = (Kind::Htb, plan.singles);
+    let classes = kind.classes(Plan { classes: count, ..plan }, 1000);
+    let created = changed(plan, kind, CREATE_ONE_BY_ONE, None, &classes, &classes)?;
+    let deleted = changed(plan, kind, DELETE_ONE_BY_ONE, Some(&classes), &classes, &[])?;
+    let per_class = |title: &str, contestants, costs: &[Vec<Cost>]| {
+        per_call_table(title, contestants, costs, count.into())
+    };
+    Ok(vec![
+        per_class(&format!("15. Create {count} HTB classes one at a time"), CREATE_ONE_BY_ONE, &created),
+        per_class(&format!("15. Delete {count} HTB classes one at a time"), DELETE_ONE_BY_ONE, &deleted),
+    ])
 }
 
 fn list(plan: Plan, kind: Kind, classes: &[Class]) -> Result<Table> {
@@ -166,13 +197,12 @@ fn list(plan: Plan, kind: Kind, classes: &[Class]) -> Result<Table> {
 fn changed(
     plan: Plan,
     kind: Kind,
-    title: &str,
     contestants: &[Contestant<Change>],
     before: Option<&[Class]>,
     asked: &[Class],
     after: &[Class],
-) -> Result<Table> {
-    let costs = interleave(plan.runs, contestants, |name, work| {
+) -> Result<Vec<Vec<Cost>>> {
+    interleave(plan.runs, contestants, |name, work| {
         let _device = Device::fresh(kind)?;
         if let Some(before) = before {
             floor::create(kind, before)?;
@@ -181,8 +211,7 @@ fn changed(
         let cost = work(kind, asked)?;
         expect(name, floor::tally(kind)?, after)?;
         Ok(cost)
-    })?;
-    Ok(cost_table(title, contestants, &costs))
+    })
 }
 
 fn expect(who: &str, seen: Tally, classes: &[Class]) -> Result<()> {

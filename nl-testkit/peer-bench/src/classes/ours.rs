@@ -29,6 +29,29 @@ pub(super) fn delete(_: Kind, classes: &[Class]) -> Result<Cost> {
     })
 }
 
+pub(super) fn create_one_by_one(kind: Kind, classes: &[Class]) -> Result<Cost> {
+    runtime()?.block_on(async {
+        let tc = Tc::new(Connection::open(Protocol::Route)?);
+        let watch = Stopwatch::start()?;
+        for class in classes {
+            let entry = tc.class(IFINDEX, handle(class)).parent(TcHandle::new(MAJOR, 0));
+            entry.add(config(kind, class)).await?;
+        }
+        watch.stop()
+    })
+}
+
+pub(super) fn delete_one_by_one(_: Kind, classes: &[Class]) -> Result<Cost> {
+    runtime()?.block_on(async {
+        let tc = Tc::new(Connection::open(Protocol::Route)?);
+        let watch = Stopwatch::start()?;
+        for class in classes {
+            tc.class(IFINDEX, handle(class)).delete().await?;
+        }
+        watch.stop()
+    })
+}
+
 pub(super) fn list(_: Kind) -> Result<(Cost, Tally)> {
     runtime()?.block_on(async {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
@@ -53,18 +76,21 @@ fn handle(class: &Class) -> TcHandle {
     TcHandle::new(MAJOR, class.minor)
 }
 
+fn config(kind: Kind, class: &Class) -> ClassConfig {
+    let rate = Rate::kbit(class.rate.into());
+    match kind {
+        Kind::Htb => HtbClassConfig::new(rate).ceil(Rate::kbit(CEILING.into())).into(),
+        Kind::Hfsc => HfscClassConfig::new().service(rate).into(),
+    }
+}
+
 fn batch(kind: Kind, verb: TcVerb, classes: &[Class]) -> Result<Cost> {
     runtime()?.block_on(async {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
         let watch = Stopwatch::start()?;
-        let changes = classes.iter().map(|class| {
-            let rate = Rate::kbit(class.rate.into());
-            let config: ClassConfig = match kind {
-                Kind::Htb => HtbClassConfig::new(rate).ceil(Rate::kbit(CEILING.into())).into(),
-                Kind::Hfsc => HfscClassConfig::new().service(rate).into(),
-            };
-            (verb, nl_tc::class::Class::new(IFINDEX, handle(class), config))
-        });
+        let changes = classes
+            .iter()
+            .map(|class| (verb, nl_tc::class::Class::new(IFINDEX, handle(class), config(kind, class))));
         tc.batch(changes).summarize(1).await?.into_result()?;
         watch.stop()
     })
