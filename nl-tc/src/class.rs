@@ -104,16 +104,16 @@ impl Class {
         if !matches!(message.kind(), RTM_NEWTCLASS | RTM_DELTCLASS) {
             return Err(DecodeError::Kind(message.kind()));
         }
-        let parts = Parts::read(message)?;
-        let mut stats = parts.stats.clone();
-        stats.app = AppStats::of_class(parts.kind, parts.app)?;
+        let Parts { index, handle, parent, info, kind, options, estimator, mut stats, app, .. } =
+            Parts::read(message)?;
+        stats.app = AppStats::of_class(kind, app)?;
         Ok(Self {
-            index: parts.index,
-            handle: parts.handle,
-            parent: parts.parent,
-            config: ClassConfig::decode(parts.kind, parts.options)?,
-            estimator: parts.estimator,
-            leaf: (parts.info != 0).then(|| TcHandle::from_bits(parts.info)),
+            index,
+            handle,
+            parent,
+            config: ClassConfig::decode(kind, options)?,
+            estimator,
+            leaf: (info != 0).then(|| TcHandle::from_bits(info)),
             stats,
         })
     }

@@ -143,19 +143,19 @@ impl Qdisc {
             return Err(DecodeError::Kind(message.kind()));
         }
         let parts = Parts::read(message)?;
-        let mut stats = parts.stats.clone();
-        stats.app = AppStats::of_qdisc(parts.kind, parts.app, parts.options.unwrap_or_default())?;
+        let Parts { index, handle, parent, info, kind, options, estimator, stab, mut stats, app, .. } = parts;
+        stats.app = AppStats::of_qdisc(kind, app, options.unwrap_or_default())?;
         Ok(Self {
-            index: parts.index,
-            handle: parts.handle,
-            parent: parts.parent,
-            config: QdiscConfig::decode(parts.kind, parts.options)?,
-            estimator: parts.estimator,
-            stab: parts.stab,
+            index,
+            handle,
+            parent,
+            config: QdiscConfig::decode(kind, options)?,
+            estimator,
+            stab,
             ingress_block: parts.ingress_block,
             egress_block: parts.egress_block,
             offloaded: parts.offloaded,
-            references: parts.info,
+            references: info,
             stats,
         })
     }

@@ -28,8 +28,8 @@ fn many(count: u64) -> u64 {
     (count / scale.max(1)).next_multiple_of(PER_QDISC).max(2 * PER_QDISC)
 }
 
-async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)>, count: u64) {
-    let done = tc.batch(changes).summarize(1).await?.into_result();
+async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)> + Send + 'static, count: u64) {
+    let done = tc.batch(changes).summarize(1).await.unwrap().into_result();
     assert_eq!(done.unwrap(), count);
 }
 
