@@ -215,10 +215,7 @@ impl Tc {
     }
 
     pub(super) fn classes_matching(&self, filter: ClassFilter) -> Dump<Class> {
-        self.conn.dump(filter.list_request(), move |message| {
-            let class = Class::decode(message)?;
-            Ok(filter.matches(&class).then_some(class))
-        })
+        self.conn.dump(filter.list_request(), move |message| filter.decode(message))
     }
 }
 

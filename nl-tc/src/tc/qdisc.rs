@@ -232,7 +232,8 @@ impl Qdiscs {
             tc.on_route().map_err(|error| error.during(|| "list qdiscs".into()))?;
             if let Some(dev) = dev {
                 let index = tc.index(&dev).await;
-                filter.index = Some(index.map_err(|error| error.during(|| format!("list qdiscs dev {dev}")))?);
+                filter.index =
+                    Some(index.map_err(|error| error.during(|| format!("list qdiscs dev {dev}")))?);
             }
             Ok(tc.qdiscs_matching(filter))
         })

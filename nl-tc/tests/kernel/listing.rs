@@ -43,8 +43,7 @@ async fn qdiscs_are_listed_by_device_place_and_name(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
     tc.qdisc(DEV, CLASS).handle(TcHandle::new(2, 0)).add(HtbConfig::new()).await?;
-    let listed =
-        async |entries: nl_tc::Qdiscs| entries.list().await.unwrap().collect_all().await.unwrap();
+    let listed = async |entries: nl_tc::Qdiscs| entries.list().await.unwrap().collect_all().await.unwrap();
     let shown = node.tc("qdisc show").await.lines().count();
     assert_eq!(listed(tc.qdiscs()).await.len(), shown);
     assert_eq!(listed(tc.qdiscs().dev(DEV)).await.len(), 2);
