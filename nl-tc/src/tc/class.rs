@@ -55,6 +55,7 @@ impl ClassEntry {
     /// kernel is asked. If the class was made and its report was lost, [`Overrun`](nl_core::error::ErrorKind::Overrun).
     ///
     /// Dropped between the report of a class that is wrong and its deletion, the operation leaves that class.
+    #[expect(clippy::should_implement_trait, reason = "the word of `tc`")]
     pub fn add(self, config: impl Into<ClassConfig>) -> Pending<Ack> {
         self.write(TcVerb::Add, config.into())
     }

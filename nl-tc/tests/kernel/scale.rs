@@ -5,6 +5,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use futures_util::StreamExt;
 use nl_tc::class::{Class, ClassConfig};
 use nl_tc::hfsc::{HfscClassConfig, HfscConfig};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
@@ -28,9 +29,14 @@ fn many(count: u64) -> u64 {
     (count / scale.max(1)).next_multiple_of(PER_QDISC).max(2 * PER_QDISC)
 }
 
-async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)> + Send + 'static, count: u64) {
-    let done = tc.batch(changes).summarize(1).await.unwrap().into_result();
-    assert_eq!(done.unwrap(), count);
+async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)>, count: u64) {
+    let mut results = tc.batch(changes);
+    let mut done = 0;
+    while let Some(result) = results.next().await {
+        result.unwrap();
+        done += 1;
+    }
+    assert_eq!(done, count);
 }
 
 /// What classes are made with, and what `tc` must say of one, by its rate in kbit/s.
