@@ -159,7 +159,7 @@ impl Tc {
         let mut request = class.request(verb);
         // Bad input goes first.
         request.encoded()?;
-        if verb != TcVerb::Add && self.exists_as_asked(class, verb).await? {
+        if verb != TcVerb::Add && self.exists_as_asked(class).await? || verb == TcVerb::Change {
             return self.conn.ack(request).await;
         }
         let reply = match self.conn.exchange(request.with_flags(NLM_F_ECHO)).await {
@@ -176,10 +176,10 @@ impl Tc {
     }
 
     /// Whether there is such a class. Refuses one of another kind or under another parent.
-    async fn exists_as_asked(&self, class: &Class, verb: TcVerb) -> Result<bool> {
+    async fn exists_as_asked(&self, class: &Class) -> Result<bool> {
         match self.read_class(class.index, class.handle).await {
             Ok(current) => check_current(class, &Place::read(current.as_ref())?).map(|()| true),
-            Err(error) if error.is_not_found() && verb == TcVerb::Replace => Ok(false),
+            Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(self.explain_refusal(class, error).await),
         }
     }

@@ -137,6 +137,15 @@ async fn replacing_a_class_that_does_not_exist_adds_it() {
 }
 
 #[tokio::test]
+async fn changing_a_class_that_does_not_exist_is_not_found() {
+    let change = async |tc: Tc| tc.class(DEV, CLASS).change(mbit(1)).await;
+    let (outcome, asked) = run(change, |request| vec![Answer::error(ENOENT, request)]).await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert_eq!(asked, [RTM_GETTCLASS, RTM_NEWTCLASS]);
+}
+
+#[tokio::test]
 async fn a_class_that_does_not_exist_is_not_found() {
     let get = async |tc: Tc| tc.class(DEV, CLASS).get().await;
     let (outcome, asked) = run(get, |request| match is_dump(request) {
