@@ -7,7 +7,7 @@ use nl_core::message::{MessageRef, Request, TcMsg};
 
 use crate::kinds::kinds;
 use crate::message::{
-    PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_RATE, check_index, judged, start,
+    PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_KIND, TCA_RATE, check_index, judged, start,
 };
 use crate::stats::{AppStats, Estimator, Stats};
 use crate::units::Refusal;
@@ -100,13 +100,15 @@ impl Class {
     ///
     /// # Errors
     /// The message is of another type, or malformed.
+    #[inline]
     pub fn decode(message: MessageRef<'_>) -> Result<Self, DecodeError> {
         if !matches!(message.kind(), RTM_NEWTCLASS | RTM_DELTCLASS) {
             return Err(DecodeError::Kind(message.kind()));
         }
         let parts = Parts::read(message)?;
-        let mut stats = parts.stats.clone();
-        stats.app = AppStats::of_class(parts.kind, parts.app)?;
+        let mut stats = Stats::default();
+        let app = stats.read(&parts.stats)?;
+        stats.app = AppStats::of_class(parts.kind, app)?;
         Ok(Self {
             index: parts.index,
             handle: parts.handle,
@@ -204,7 +206,33 @@ impl Class {
     /// Whether it is directly under its qdisc.
     #[must_use]
     pub fn is_top(&self) -> bool {
-        self.handle.minor() != 0 && (self.parent.is_root() || self.parent == self.handle.qdisc())
+        is_top(self.handle, self.parent)
+    }
+}
+
+fn is_top(handle: TcHandle, parent: TcHandle) -> bool {
+    handle.minor() != 0 && (parent.is_root() || parent == handle.qdisc())
+}
+
+/// What identifies a class in a message, without the rest of it.
+pub(crate) struct Place<'a> {
+    pub(crate) handle: TcHandle,
+    pub(crate) parent: TcHandle,
+    /// That of the qdisc.
+    pub(crate) kind: &'a str,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn read(message: MessageRef<'a>) -> Result<Self, DecodeError> {
+        if message.kind() != RTM_NEWTCLASS {
+            return Err(DecodeError::Kind(message.kind()));
+        }
+        let (header, attrs) = message.header::<TcMsg>()?;
+        Ok(Self {
+            handle: TcHandle::from_bits(header.handle),
+            parent: TcHandle::from_bits(header.parent),
+            kind: attrs.find(TCA_KIND)?.map_or(Ok(""), |kind| kind.str())?,
+        })
     }
 }
 
@@ -259,11 +287,24 @@ impl ClassFilter {
     /// Whether a class passes.
     #[must_use]
     pub fn matches(&self, class: &Class) -> bool {
-        self.index == class.index
-            && self.qdisc.is_none_or(|qdisc| class.handle.qdisc() == qdisc.qdisc())
+        self.passes(class.index, class.handle, class.parent)
+    }
+
+    /// Reads a class if it passes.
+    pub(crate) fn decode(&self, message: MessageRef<'_>) -> Result<Option<Class>, DecodeError> {
+        let (header, _) = message.header::<TcMsg>()?;
+        let (handle, parent) = (TcHandle::from_bits(header.handle), TcHandle::from_bits(header.parent));
+        match self.passes(header.index, handle, parent) {
+            true => Class::decode(message).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn passes(&self, index: u32, handle: TcHandle, under: TcHandle) -> bool {
+        self.index == index
+            && self.qdisc.is_none_or(|qdisc| handle.qdisc() == qdisc.qdisc())
             && self.parent.is_none_or(|parent| {
-                class.parent == parent
-                    || parent.minor() == 0 && class.handle.qdisc() == parent && class.is_top()
+                under == parent || parent.minor() == 0 && handle.qdisc() == parent && is_top(handle, under)
             })
     }
 }

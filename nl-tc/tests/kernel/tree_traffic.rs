@@ -59,11 +59,12 @@ async fn change_under_traffic(
         sent
     };
     let changer = async {
-        let (mut rounds, mut counted) = (0_u16, 0);
+        let (mut rounds, mut counted) = (0_usize, 0);
         while sending.get() || rounds < 4 {
             rounds += 1;
-            let class = &classes[usize::from(rounds % 2)];
-            let plan = tc.apply(DEV, &tree(&qdisc, class, &other, rounds % 16)).await?;
+            let class = &classes[rounds % 2];
+            let plan =
+                tc.apply(DEV, &tree(&qdisc, class, &other, u16::try_from(rounds % 16).unwrap())).await?;
             let of_class = plan.steps().iter().filter(|(_, object)| match object {
                 nl_tc::TcObject::Class(class) => class.handle == CLASS,
                 nl_tc::TcObject::Qdisc(qdisc) => qdisc.parent == CLASS || qdisc.parent.is_root(),

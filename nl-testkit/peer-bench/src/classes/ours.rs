@@ -19,11 +19,36 @@ pub(super) fn change(kind: Kind, classes: &[Class]) -> Result<Cost> {
     batch(kind, TcVerb::Change, classes)
 }
 
-pub(super) fn delete(_: Kind, classes: &[Class]) -> Result<Cost> {
+/// Each change awaited.
+pub(super) fn create_one_by_one(kind: Kind, classes: &[Class]) -> Result<Cost> {
     runtime()?.block_on(async {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
         let watch = Stopwatch::start()?;
-        let classes = classes.iter().map(|class| nl_tc::class::Class::at(IFINDEX, handle(class)));
+        for class in classes {
+            tc.class(IFINDEX, handle(class)).add(config(kind, class)).await?;
+        }
+        watch.stop()
+    })
+}
+
+/// Each change awaited.
+pub(super) fn change_one_by_one(kind: Kind, classes: &[Class]) -> Result<Cost> {
+    runtime()?.block_on(async {
+        let tc = Tc::new(Connection::open(Protocol::Route)?);
+        let watch = Stopwatch::start()?;
+        for class in classes {
+            tc.class(IFINDEX, handle(class)).change(config(kind, class)).await?;
+        }
+        watch.stop()
+    })
+}
+
+pub(super) fn delete(_: Kind, classes: &[Class]) -> Result<Cost> {
+    runtime()?.block_on(async {
+        let tc = Tc::new(Connection::open(Protocol::Route)?);
+        let classes = classes.to_vec();
+        let watch = Stopwatch::start()?;
+        let classes = classes.into_iter().map(|class| nl_tc::class::Class::at(IFINDEX, handle(&class)));
         tc.batch(classes.map(|class| (TcVerb::Delete, class))).summarize(1).await?.into_result()?;
         watch.stop()
     })
@@ -87,10 +112,11 @@ fn config(kind: Kind, class: &Class) -> ClassConfig {
 fn batch(kind: Kind, verb: TcVerb, classes: &[Class]) -> Result<Cost> {
     runtime()?.block_on(async {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
+        let classes = classes.to_vec();
         let watch = Stopwatch::start()?;
-        let changes = classes
-            .iter()
-            .map(|class| (verb, nl_tc::class::Class::new(IFINDEX, handle(class), config(kind, class))));
+        let changes = classes.into_iter().map(move |class| {
+            (verb, nl_tc::class::Class::new(IFINDEX, handle(&class), config(kind, &class)))
+        });
         tc.batch(changes).summarize(1).await?.into_result()?;
         watch.stop()
     })
