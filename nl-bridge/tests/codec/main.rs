@@ -12,7 +12,6 @@ mod check;
 mod corpus;
 #[cfg(target_endian = "little")]
 mod golden;
-#[cfg(feature = "tokio")]
 mod iproute2;
 mod refusals;
 mod second_opinion;
