@@ -120,7 +120,7 @@ const NO_RUNTIME: &str = "the answer is not ready and there is no tokio runtime 
 pub(crate) struct Deadline {
     limit: Option<Duration>,
     #[cfg(feature = "tokio")]
-    sleep: Option<std::pin::Pin<Box<tokio::time::Sleep>>>,
+    sleep: Option<Sleep>,
     #[cfg(feature = "blocking")]
     until: Option<std::time::Instant>,
 }
@@ -163,19 +163,43 @@ impl Deadline {
         }
         #[cfg(feature = "tokio")]
         {
-            let sleep = match &mut self.sleep {
-                Some(sleep) => sleep,
-                empty => match unless_disabled(|| Box::pin(tokio::time::sleep(limit)), "enable_time") {
-                    Ok(sleep) => empty.insert(sleep),
-                    Err(error) => return Poll::Ready(error),
-                },
+            let sleep = match Sleep::of_current_runtime(self.sleep.take(), limit) {
+                Ok(sleep) => self.sleep.insert(sleep),
+                Err(error) => return Poll::Ready(error),
             };
-            sleep.as_mut().poll(cx).map(|()| ErrorKind::Timeout(limit).into())
+            sleep.timer.as_mut().poll(cx).map(|()| ErrorKind::Timeout(limit).into())
         }
         #[cfg(not(feature = "tokio"))]
         {
             let _ = (cx, limit);
-            Poll::Pending
+            Poll::Ready(Error::usage(NO_RUNTIME))
+        }
+    }
+}
+
+/// A timer and the runtime that drives it.
+#[cfg(feature = "tokio")]
+struct Sleep {
+    timer: std::pin::Pin<Box<tokio::time::Sleep>>,
+    runtime: tokio::runtime::Id,
+}
+
+#[cfg(feature = "tokio")]
+impl Sleep {
+    /// The timer, made anew with the same end if it belongs to another runtime: a timer panics when it is polled after its runtime
+    /// was shut down.
+    fn of_current_runtime(timer: Option<Self>, limit: Duration) -> Result<Self> {
+        let Ok(current) = tokio::runtime::Handle::try_current() else {
+            return Err(Error::usage(NO_RUNTIME));
+        };
+        let runtime = current.id();
+        let new = || match &timer {
+            Some(old) => tokio::time::sleep_until(old.timer.deadline()),
+            None => tokio::time::sleep(limit),
+        };
+        match timer {
+            Some(timer) if timer.runtime == runtime => Ok(timer),
+            _ => Ok(Self { timer: unless_disabled(|| Box::pin(new()), "enable_time")?, runtime }),
         }
     }
 }
