@@ -16,10 +16,10 @@ mod golden;
 mod iproute2;
 #[cfg(feature = "tokio")]
 mod old_kernels;
-#[cfg(feature = "path-manager")]
+#[cfg(all(feature = "tokio", feature = "path-manager"))]
 mod overrun;
 mod refusals;
-#[cfg(all(feature = "tokio", feature = "sysctl"))]
+#[cfg(feature = "sysctl")]
 mod send;
 #[cfg(feature = "serde")]
 mod serialize;

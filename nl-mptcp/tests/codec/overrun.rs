@@ -227,23 +227,27 @@ struct Kernel {
 
 /// Sockets are opened in this order: the connection's, one to rtnetlink, the two monitors, one to sock_diag, and those of lists.
 const MONITORS: [usize; 2] = [2, 3];
-const LISTS: usize = 5;
+const NLM_F_DUMP: u16 = 0x300;
 
 /// The `number`th list is answered as `lists` makes of it.
 fn kernel(lists: impl Fn(usize, Conversation) -> Conversation + Send + Sync + 'static) -> Kernel {
     let world = Arc::new(Mutex::new(before()));
     let (sender, monitors) = mpsc::unbounded_channel();
     let (made, table, lists) = (AtomicUsize::new(0), Arc::clone(&world), Arc::new(lists));
+    let listed = Arc::new(AtomicUsize::new(0));
     let source = move || -> io::Result<OwnedFd> {
         let (socket, peer) = Peer::pair()?;
-        let (table, lists) = (Arc::clone(&table), Arc::clone(&lists));
+        let (table, lists, listed) = (Arc::clone(&table), Arc::clone(&lists), Arc::clone(&listed));
         match made.fetch_add(1, Ordering::Relaxed) {
             number if MONITORS.contains(&number) => sender.send(peer).map_err(io::Error::other)?,
-            number => drop(tokio::spawn(async move {
+            _ => drop(tokio::spawn(async move {
                 // It ends with an error when the code under test closes its end first, which it may.
-                let script = |request: &[u8]| match number.checked_sub(LISTS) {
-                    Some(number) => lists(number, answer(&table.lock().unwrap(), request)),
-                    None => answer(&table.lock().unwrap(), request),
+                let script = |request: &[u8]| {
+                    let answers = answer(&table.lock().unwrap(), request);
+                    match u16::from_ne_bytes([request[6], request[7]]) & NLM_F_DUMP {
+                        NLM_F_DUMP => lists(listed.fetch_add(1, Ordering::Relaxed), answers),
+                        _ => answers,
+                    }
                 };
                 drop(peer.serve(script).await);
             })),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use nl_core::error::{Errno, KernelError};
 use proptest::prelude::*;
 
 use super::*;
@@ -49,6 +50,10 @@ fn local(host: u8, port: u16) -> SocketAddr {
 
 fn far(host: u8, port: u16) -> SocketAddr {
     SocketAddr::from(([10, 0, host % 4, 2], port))
+}
+
+fn kernel_refusal(errno: Errno) -> Error {
+    nl_core::error::ErrorKind::Kernel(KernelError::new(errno)).into()
 }
 
 const EVERYWHERE: AddressKind = AddressKind { scope: 0, flags: 0 };
@@ -218,7 +223,7 @@ impl Kernel {
 
     /// Does what was decided, or refuses.
     fn execute(&mut self, decision: &Decision, well: bool) -> Result<(), Error> {
-        let refused = || Error::from(std::io::Error::from_raw_os_error(22));
+        let refused = || kernel_refusal(Errno::EINVAL);
         let (token, port) = (decision.token(), self.port());
         let Some(conn) = self.connections.get_mut(&token).filter(|_| well) else { return Err(refused()) };
         match decision {
@@ -235,7 +240,7 @@ impl Kernel {
             }
             Decision::Destroy { local, remote, .. } => {
                 if !conn.subflows.contains_key(&(*local, *remote)) {
-                    return Err(std::io::Error::from_raw_os_error(3).into());
+                    return Err(kernel_refusal(Errno::ESRCH));
                 }
                 self.close_subflow(token, (*local, *remote));
             }
@@ -546,12 +551,29 @@ fn a_decision_that_cannot_be_taken_is_reported() {
             failed.push(error.to_string());
         }
     }
-    assert!(
-        failed[0].contains("withdraw address id 5 token 0000004d: there is no such connection"),
-        "{failed:?}"
-    );
+    let stray = "withdraw address id 5 token 0000004d: there is no such connection";
+    assert!(failed[0].contains(stray), "{failed:?}");
     assert!(failed[1].contains("no such subflow"), "{failed:?}");
     assert_eq!(failed.len(), 2);
+}
+
+#[test]
+fn io_error_while_destroying_keeps_the_subflow_in_the_table() {
+    let io = std::io::Error::from_raw_os_error(2).into();
+    for (error, left) in [(kernel_refusal(Errno::ENOENT), 0), (io, 1)] {
+        let mut world = World::new(|event: &PathEvent, plan: &mut Plan<'_>| {
+            if let PathEvent::Established { token } = *event {
+                let (local, remote) = plan.table().connection(token).unwrap().subflows[0].ends();
+                plan.destroy(token, local, remote);
+            }
+        });
+        world.kernel.connect(0, false);
+        world.kernel.act(1, 0, 0);
+        (0..4).for_each(|_| world.list());
+        let (number, _) = world.machine.start().unwrap();
+        world.machine.finished(number, Err(error));
+        assert_eq!(world.machine.table().connections().next().unwrap().subflows.len(), left);
+    }
 }
 
 #[test]
