@@ -14,6 +14,8 @@ mod corpus;
 mod golden;
 mod iproute2;
 mod refusals;
+#[cfg(feature = "tokio")]
+mod requests;
 mod second_opinion;
 #[cfg(feature = "serde")]
 mod serialize;
