@@ -7,7 +7,7 @@ use nl_core::message::{MessageRef, Request, TcMsg};
 
 use crate::kinds::kinds;
 use crate::message::{
-    PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_RATE, check_index, judged, start,
+    PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_KIND, TCA_RATE, check_index, judged, start,
 };
 use crate::stats::{AppStats, Estimator, Stats};
 use crate::units::Refusal;
@@ -205,6 +205,28 @@ impl Class {
     #[must_use]
     pub fn is_top(&self) -> bool {
         self.handle.minor() != 0 && (self.parent.is_root() || self.parent == self.handle.qdisc())
+    }
+}
+
+/// What identifies a class in a message, without the rest of it.
+pub(crate) struct Place<'a> {
+    pub(crate) handle: TcHandle,
+    pub(crate) parent: TcHandle,
+    /// That of the qdisc.
+    pub(crate) kind: &'a str,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn read(message: MessageRef<'a>) -> Result<Self, DecodeError> {
+        if message.kind() != RTM_NEWTCLASS {
+            return Err(DecodeError::Kind(message.kind()));
+        }
+        let (header, attrs) = message.header::<TcMsg>()?;
+        Ok(Self {
+            handle: TcHandle::from_bits(header.handle),
+            parent: TcHandle::from_bits(header.parent),
+            kind: attrs.find(TCA_KIND)?.map_or(Ok(""), |kind| kind.str())?,
+        })
     }
 }
 

@@ -47,7 +47,8 @@
 //! # Features
 //! - `htb`, `hfsc`, `drr`, `qfq`, `ets`, `leaf` (on by default): the modules of those names. A kind whose feature is off is read
 //!   as [`Other`](class::ClassConfig::Other).
-//! - `tokio` (on by default): the handle [`Tc`]. Without it the crate encodes and decodes only.
+//! - `tokio` (on by default): the verbs of [`Tc`] can be awaited in a tokio runtime.
+//! - `blocking`: they can be waited for without a runtime, by [`Pending::wait`](nl_core::Pending), and lists are iterated over.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -87,7 +88,6 @@ pub mod qdisc;
 pub mod qfq;
 mod stab;
 pub mod stats;
-#[cfg(feature = "tokio")]
 mod tc;
 pub mod tree;
 mod units;
@@ -100,6 +100,5 @@ pub use message::{
 pub use nl_core::message::TcMsg;
 pub use object::TcObject;
 pub use stab::SizeTable;
-#[cfg(feature = "tokio")]
 pub use tc::{ClassEntry, Classes, FilterEntry, Filters, QdiscEntry, Qdiscs, Tc};
 pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size};

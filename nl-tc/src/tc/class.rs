@@ -2,30 +2,34 @@ use std::fmt::Write as _;
 
 use nl_core::dump::Dump;
 use nl_core::error::Ack;
-use nl_core::message::Request;
-use nl_core::{Dev, Error, Result};
+use nl_core::message::{NLM_F_ECHO, RawMessage, Request};
+use nl_core::{Dev, Error, Pending, Result};
 
-use super::Tc;
-use crate::class::{Class, ClassConfig, ClassFilter};
+use super::{Tc, not_found};
+use crate::class::{Class, ClassConfig, ClassFilter, Place};
 use crate::message::{PLAIN, RTM_GETTCLASS};
-use crate::qdisc::{Qdisc, QdiscFilter};
+use crate::qdisc::QdiscFilter;
 use crate::stats::Estimator;
 use crate::{TcHandle, TcMsg, TcVerb};
 
-/// One class to be added, changed, deleted or read. The verb comes last and is the only `await`.
+/// One class to be added, changed, deleted or read. The verb comes last.
 ///
-/// The kernel does not compare the kind of a class with that of its qdisc and reads the options as the qdisc's kind would,
-/// and HTB puts a class whose parent is not there under the qdisc, and moves none. So the verbs that write look first, and refuse that.
+/// The kernel does not compare the kind of a class with that of its qdisc: it reads the options as the qdisc's kind would. HTB
+/// puts a class whose parent does not exist under the qdisc, and never moves a class. The verbs refuse all of that:
+/// - [`add`](Self::add) is one request. The kernel reports the class it made (`NLM_F_ECHO`); a class of another kind or under
+///   another parent is deleted at once.
+/// - [`change`](Self::change) and [`replace`](Self::replace) read the class first, whatever the size of the qdisc. The kernel
+///   sends an answer about one class to everybody who listens for events, so they see the class as it was and then as it is.
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct ClassEntry<'a> {
-    tc: &'a Tc,
+#[must_use = "an entry does nothing without a verb"]
+pub struct ClassEntry {
+    tc: Tc,
     dev: Dev,
     class: Class,
 }
 
-impl<'a> ClassEntry<'a> {
-    pub(super) fn new(tc: &'a Tc, dev: Dev, handle: TcHandle) -> Self {
+impl ClassEntry {
+    pub(super) fn new(tc: Tc, dev: Dev, handle: TcHandle) -> Self {
         Self { tc, dev, class: Class::at(0, handle) }
     }
 
@@ -48,8 +52,8 @@ impl<'a> ClassEntry<'a> {
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)); `ENOENT` ([`is_not_found`](Error::is_not_found)) without the qdisc, or with
     /// HFSC the parent; `EINVAL` for a qdisc without classes; bad input, before the kernel is asked.
-    pub async fn add(self, config: impl Into<ClassConfig>) -> Result<Ack> {
-        self.write(TcVerb::Add, config.into()).await
+    pub fn add(self, config: impl Into<ClassConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Add, config.into())
     }
 
     /// Changes the class that is there. What the configuration does not say stays or not, depending on the kind; see its module.
@@ -59,8 +63,8 @@ impl<'a> ClassEntry<'a> {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it is not there; `EINVAL` for an HFSC class under another parent;
     /// bad input, before the kernel is asked.
-    pub async fn change(self, config: impl Into<ClassConfig>) -> Result<Ack> {
-        self.write(TcVerb::Change, config.into()).await
+    pub fn change(self, config: impl Into<ClassConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Change, config.into())
     }
 
     /// Makes the class, or [changes](Self::change) the one that is there.
@@ -69,8 +73,8 @@ impl<'a> ClassEntry<'a> {
     ///
     /// # Errors
     /// As [`add`](Self::add) but for `EEXIST`.
-    pub async fn replace(self, config: impl Into<ClassConfig>) -> Result<Ack> {
-        self.write(TcVerb::Replace, config.into()).await
+    pub fn replace(self, config: impl Into<ClassConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Replace, config.into())
     }
 
     /// Removes the class, and the qdiscs on it.
@@ -81,13 +85,14 @@ impl<'a> ClassEntry<'a> {
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it is not there; `EBUSY` ([`is_busy`](Error::is_busy)) while it has
     /// children or a filter points to it. **Do not just try again** then: the kernel has unbound some filters even so, those
     /// on an HTB class or on an HFSC qdisc, and the second attempt succeeds. `EOPNOTSUPP` for ETS, whose classes are bands.
-    pub async fn delete(self) -> Result<Ack> {
-        let outcome = async {
-            let index = self.tc.index(&self.dev).await?;
-            let class = Class { index, ..self.class.clone() };
-            self.tc.conn.ack(class.request(TcVerb::Delete)).await
-        };
-        outcome.await.map_err(|error| error.during(|| self.describe("delete", None)))
+    pub fn delete(mut self) -> Pending<Ack> {
+        Pending::new(async move {
+            let outcome = async {
+                self.class.index = self.tc.index(&self.dev).await?;
+                self.tc.conn.ack(self.class.request(TcVerb::Delete)).await
+            };
+            outcome.await.map_err(|error| error.during(|| self.describe("delete")))
+        })
     }
 
     /// Reads the class, with its statistics.
@@ -99,112 +104,180 @@ impl<'a> ClassEntry<'a> {
     ///
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such class; `ENODEV` without the device.
-    pub async fn get(self) -> Result<Class> {
-        let outcome = async {
-            let index = self.tc.index(&self.dev).await?;
-            let handle = self.class.handle;
-            if let Some(class) = self.tc.find_class(index, handle).await? {
-                return Ok(class);
+    pub fn get(self) -> Pending<Class> {
+        Pending::new(async move {
+            let outcome = self.find().await;
+            outcome.map_err(|error| error.during(|| self.describe("get")))
+        })
+    }
+
+    async fn find(&self) -> Result<Class> {
+        let (index, handle) = (self.tc.index(&self.dev).await?, self.class.handle);
+        let filter = ClassFilter { qdisc: Some(handle.qdisc()), ..ClassFilter::new(index) };
+        let found = self.tc.conn.dump(filter.list_request(), move |message| {
+            // Most are of no interest, so they are not decoded.
+            match Place::read(message)?.handle == handle {
+                true => Class::decode(message).map(Some),
+                false => Ok(None),
             }
-            // A refusal is for us alone.
-            let header = TcMsg { index, handle: handle.bits(), ..TcMsg::default() };
-            self.tc.conn.ack(Request::new(RTM_GETTCLASS, &PLAIN).with_header(&header)).await?;
-            self.tc.find_class(index, handle).await?.ok_or_else(|| Error::usage("it comes and goes"))
-        };
-        outcome.await.map_err(|error| error.during(|| self.describe("get", None)))
+        });
+        match found.collect_all().await?.pop() {
+            Some(class) => Ok(class),
+            // It does not exist, or was added since the list was read. The kernel's refusal goes to nobody else.
+            None => Ok(Class::decode(self.tc.read_class(index, handle).await?.as_ref())?),
+        }
     }
 
-    async fn write(self, verb: TcVerb, config: ClassConfig) -> Result<Ack> {
-        let outcome = async {
-            let index = self.tc.index(&self.dev).await?;
-            let class = Class { index, config: config.clone(), ..self.class.clone() };
-            let mut request = class.request(verb);
-            // Bad input goes first.
-            request.encoded()?;
-            self.tc.check_kind(&class).await?;
-            self.tc.check_parent(&class, verb).await?;
-            self.tc.conn.ack(request).await
-        };
-        outcome.await.map_err(|error| error.during(|| self.describe(&verb.to_string(), Some(&config))))
+    fn write(mut self, verb: TcVerb, config: ClassConfig) -> Pending<Ack> {
+        self.class.config = config;
+        Pending::new(async move {
+            let outcome = async {
+                self.class.index = self.tc.index(&self.dev).await?;
+                self.tc.write_class(&self.class, verb).await
+            };
+            outcome.await.map_err(|error| error.during(|| self.describe(&verb.to_string())))
+        })
     }
 
-    fn describe(&self, verb: &str, config: Option<&ClassConfig>) -> String {
+    fn describe(&self, verb: &str) -> String {
         let mut text = format!("{verb} class dev {}", self.dev);
         // Writing to a String cannot fail.
         let _ = crate::class::write_place(&mut text, self.class.parent, self.class.handle);
-        if let Some(config) = config {
-            let _ = write!(text, " {config}");
+        if !self.class.config.is_nothing() {
+            let _ = write!(text, " {}", self.class.config);
         }
         text
     }
 }
 
 impl Tc {
-    async fn find_class(&self, index: u32, handle: TcHandle) -> Result<Option<Class>> {
-        let filter = ClassFilter { qdisc: Some(handle.qdisc()), ..ClassFilter::new(index) };
-        let found = self.conn.dump(filter.list_request(), move |message| {
-            let class = Class::decode(message)?;
-            Ok((class.handle == handle && filter.matches(&class)).then_some(class))
-        });
-        Ok(found.collect_all().await?.pop())
-    }
-
-    /// The kernel would read the options as those of another kind.
-    async fn check_kind(&self, class: &Class) -> Result<()> {
-        let filter = QdiscFilter {
-            index: Some(class.index),
-            handle: Some(class.handle.qdisc()),
-            ..QdiscFilter::default()
+    async fn write_class(&self, class: &Class, verb: TcVerb) -> Result<Ack> {
+        let mut request = class.request(verb);
+        // Bad input goes first.
+        request.encoded()?;
+        if verb != TcVerb::Add && self.exists_as_asked(class, verb).await? {
+            return self.conn.ack(request).await;
+        }
+        let reply = match self.conn.exchange(request.with_flags(NLM_F_ECHO)).await {
+            Ok(reply) => reply,
+            Err(error) => return Err(self.explain_refusal(class, error).await),
         };
-        let qdiscs = self.conn.dump(filter.list_request(), move |message| {
-            let qdisc = Qdisc::decode(message)?;
-            Ok(filter.matches(&qdisc).then_some(qdisc))
-        });
-        let (handle, kind) = (class.handle.qdisc(), class.config.kind());
-        match qdiscs.collect_all().await?.pop() {
-            Some(qdisc) if qdisc.config.kind() != kind => {
-                Err(Error::usage(format!("qdisc {handle} is {}, not {kind}", qdisc.config.kind())))
-            }
-            // Without it the kernel says so.
+        if let Some(made) = reply.messages.first()
+            && let Err(error) = check_new(class, &Place::read(made.as_ref())?)
+        {
+            self.delete_class(class).await?;
+            return Err(error);
+        }
+        Ok(reply.ack)
+    }
+
+    /// Whether there is such a class. Refuses one of another kind or under another parent.
+    async fn exists_as_asked(&self, class: &Class, verb: TcVerb) -> Result<bool> {
+        match self.read_class(class.index, class.handle).await {
+            Ok(current) => check_current(class, &Place::read(current.as_ref())?).map(|()| true),
+            Err(error) if error.is_not_found() && verb == TcVerb::Replace => Ok(false),
+            Err(error) => Err(self.explain_refusal(class, error).await),
+        }
+    }
+
+    /// Reads one class. Everybody who listens for events gets the answer too.
+    async fn read_class(&self, index: u32, handle: TcHandle) -> Result<RawMessage> {
+        let header = TcMsg { index, handle: handle.bits(), ..TcMsg::default() };
+        // Without the flag, the kernel answers everybody but the one who asks.
+        let request = Request::new(RTM_GETTCLASS, &PLAIN).with_flags(NLM_F_ECHO).with_header(&header);
+        self.conn.exchange(request).await?.messages.pop().ok_or_else(not_found)
+    }
+
+    /// The kernel's refusal of options of another kind blames the options.
+    async fn explain_refusal(&self, class: &Class, error: Error) -> Error {
+        if error.kernel().is_none() || error.is_not_found() || error.is_exists() || error.is_permission() {
+            return error;
+        }
+        let handle = class.handle.qdisc();
+        let filter = QdiscFilter { index: Some(class.index), handle: Some(handle), ..QdiscFilter::default() };
+        match self.qdiscs_matching(filter).collect_all().await {
+            Ok(found) => match found.first().filter(|qdisc| qdisc.config.kind() != class.config.kind()) {
+                Some(qdisc) => other_kind(handle, qdisc.config.kind(), class.config.kind()),
+                None => error,
+            },
+            Err(_) => error,
+        }
+    }
+
+    async fn delete_class(&self, class: &Class) -> Result<()> {
+        let delete = || self.conn.ack(Class::at(class.index, class.handle).request(TcVerb::Delete));
+        match delete().await {
+            // A filter points to it. The kernel has unbound that now.
+            Err(error) if error.is_busy() => delete().await.map(drop),
+            Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// HTB would put the class elsewhere, or leave it where it is.
-    async fn check_parent(&self, class: &Class, verb: TcVerb) -> Result<()> {
-        let (handle, parent) = (class.handle, class.parent);
-        let below = parent.minor() != 0 && !parent.is_root();
-        if class.config.kind() != "htb" || parent.is_none() || (verb == TcVerb::Add && !below) {
-            return Ok(());
-        }
-        if below && self.find_class(class.index, parent).await?.is_none() {
-            return Err(Error::usage(format!(
-                "there is no class {parent} to be the parent, and HTB would put {handle} under the qdisc"
-            )));
-        }
-        match self.find_class(class.index, handle).await? {
-            Some(there) if verb != TcVerb::Add && there.parent != parent && (below || !there.is_top()) => {
-                Err(Error::usage(format!(
-                    "class {handle} is under {}, and HTB moves none: delete it and add it",
-                    if there.is_top() { handle.qdisc() } else { there.parent }
-                )))
-            }
-            _ => Ok(()),
-        }
+    pub(super) fn classes_matching(&self, filter: ClassFilter) -> Dump<Class> {
+        self.conn.dump(filter.list_request(), move |message| {
+            let class = Class::decode(message)?;
+            Ok(filter.matches(&class).then_some(class))
+        })
     }
 }
 
-/// The classes of a device, or those that match. The verb comes last and is the only `await`.
+/// The kernel reads the options as those of the qdisc's kind, and HTB puts a class under the qdisc if the parent does not exist.
+fn check_new(class: &Class, made: &Place<'_>) -> Result<()> {
+    check_kind(class, made)?;
+    let (handle, parent) = (class.handle, class.parent);
+    match is_htb_below(class) && made.parent != parent {
+        true => Err(Error::usage(format!(
+            "there is no class {parent} to be the parent, and HTB would put {handle} under the qdisc"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// The kernel reads the options as those of the qdisc's kind, and HTB leaves a class where it is.
+fn check_current(class: &Class, current: &Place<'_>) -> Result<()> {
+    check_kind(class, current)?;
+    let (handle, parent) = (class.handle, class.parent);
+    let is_elsewhere = match is_htb_below(class) {
+        true => current.parent != parent,
+        false => !parent.is_none() && !current.parent.is_root(),
+    };
+    match class.config.kind() == "htb" && is_elsewhere {
+        true => Err(Error::usage(format!(
+            "class {handle} is under {}, and HTB moves none: delete it and add it",
+            if current.parent.is_root() { handle.qdisc() } else { current.parent }
+        ))),
+        false => Ok(()),
+    }
+}
+
+fn check_kind(class: &Class, current: &Place<'_>) -> Result<()> {
+    match class.config.kind() {
+        kind if kind == current.kind => Ok(()),
+        kind => Err(other_kind(class.handle.qdisc(), current.kind, kind)),
+    }
+}
+
+fn other_kind(qdisc: TcHandle, is: &str, not: &str) -> Error {
+    Error::usage(format!("qdisc {qdisc} is {is}, not {not}"))
+}
+
+/// Whether it is to be an HTB class under another class.
+fn is_htb_below(class: &Class) -> bool {
+    class.config.kind() == "htb" && class.parent.minor() != 0 && !class.parent.is_root()
+}
+
+/// The classes of a device, or those that match. The verb comes last.
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct Classes<'a> {
-    tc: &'a Tc,
+#[must_use = "an entry does nothing without a verb"]
+pub struct Classes {
+    tc: Tc,
     dev: Dev,
     filter: ClassFilter,
 }
 
-impl<'a> Classes<'a> {
-    pub(super) fn new(tc: &'a Tc, dev: Dev) -> Self {
+impl Classes {
+    pub(super) fn new(tc: Tc, dev: Dev) -> Self {
         Self { tc, dev, filter: ClassFilter::default() }
     }
 
@@ -230,13 +303,12 @@ impl<'a> Classes<'a> {
     ///
     /// # Errors
     /// No such device.
-    pub async fn list(self) -> Result<Dump<Class>> {
+    pub fn list(self) -> Pending<Dump<Class>> {
         let Self { tc, dev, mut filter } = self;
-        filter.index =
-            tc.index(&dev).await.map_err(|error| error.during(|| format!("list classes dev {dev}")))?;
-        Ok(tc.conn.dump(filter.list_request(), move |message| {
-            let class = Class::decode(message)?;
-            Ok(filter.matches(&class).then_some(class))
-        }))
+        Pending::new(async move {
+            let index = tc.index(&dev).await;
+            filter.index = index.map_err(|error| error.during(|| format!("list classes dev {dev}")))?;
+            Ok(tc.classes_matching(filter))
+        })
     }
 }

@@ -1,22 +1,22 @@
 use nl_core::dump::Dump;
 use nl_core::error::Ack;
-use nl_core::{Dev, Result};
+use nl_core::{Dev, Pending, Result};
 
 use super::Tc;
 use crate::filter::{Filter, FilterConfig, Matchall, list_request};
 use crate::{TcHandle, TcVerb};
 
-/// A filter to be added or deleted. The verb comes last and is the only `await`.
+/// A filter to be added or deleted. The verb comes last.
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct FilterEntry<'a> {
-    tc: &'a Tc,
+#[must_use = "an entry does nothing without a verb"]
+pub struct FilterEntry {
+    tc: Tc,
     dev: Dev,
     filter: Filter,
 }
 
-impl<'a> FilterEntry<'a> {
-    pub(super) fn new(tc: &'a Tc, dev: Dev, parent: TcHandle) -> Self {
+impl FilterEntry {
+    pub(super) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
         Self { tc, dev, filter: Filter::new(0, parent, Matchall::new(TcHandle::NONE)) }
     }
 
@@ -46,9 +46,9 @@ impl<'a> FilterEntry<'a> {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) without the qdisc, or where the kernel does not have the kind;
     /// bad input, before the kernel is asked.
-    pub async fn add(mut self, config: impl Into<FilterConfig>) -> Result<Ack> {
+    pub fn add(mut self, config: impl Into<FilterConfig>) -> Pending<Ack> {
         self.filter.config = config.into();
-        self.send(TcVerb::Add).await
+        Pending::new(self.send(TcVerb::Add))
     }
 
     /// Removes the filter, or without a [handle](Self::handle) all of the priority, which must be given.
@@ -57,14 +57,14 @@ impl<'a> FilterEntry<'a> {
     ///
     /// # Errors
     /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) if there is none; no priority, which would remove all filters.
-    pub async fn delete(self) -> Result<Ack> {
-        self.send(TcVerb::Delete).await
+    pub fn delete(self) -> Pending<Ack> {
+        Pending::new(self.send(TcVerb::Delete))
     }
 
-    async fn send(self, verb: TcVerb) -> Result<Ack> {
+    async fn send(mut self, verb: TcVerb) -> Result<Ack> {
         let outcome = async {
-            let index = self.tc.index(&self.dev).await?;
-            self.tc.conn.ack(Filter { index, ..self.filter.clone() }.request(verb)).await
+            self.filter.index = self.tc.index(&self.dev).await?;
+            self.tc.conn.ack(self.filter.request(verb)).await
         };
         outcome.await.map_err(|error| {
             error.during(|| {
@@ -83,15 +83,15 @@ impl<'a> FilterEntry<'a> {
 
 /// The filters on a qdisc or class.
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct Filters<'a> {
-    tc: &'a Tc,
+#[must_use = "an entry does nothing without a verb"]
+pub struct Filters {
+    tc: Tc,
     dev: Dev,
     parent: TcHandle,
 }
 
-impl<'a> Filters<'a> {
-    pub(super) fn new(tc: &'a Tc, dev: Dev, parent: TcHandle) -> Self {
+impl Filters {
+    pub(super) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
         Self { tc, dev, parent }
     }
 
@@ -103,10 +103,12 @@ impl<'a> Filters<'a> {
     ///
     /// # Errors
     /// No such device.
-    pub async fn list(self) -> Result<Dump<Filter>> {
+    pub fn list(self) -> Pending<Dump<Filter>> {
         let Self { tc, dev, parent } = self;
-        let index =
-            tc.index(&dev).await.map_err(|error| error.during(|| format!("list filters dev {dev}")))?;
-        Ok(tc.conn.dump(list_request(index, parent), |message| Filter::decode(message).map(Some)))
+        Pending::new(async move {
+            let index = tc.index(&dev).await;
+            let index = index.map_err(|error| error.during(|| format!("list filters dev {dev}")))?;
+            Ok(tc.conn.dump(list_request(index, parent), |message| Filter::decode(message).map(Some)))
+        })
     }
 }

@@ -6,6 +6,7 @@ mod qdisc;
 mod tree;
 
 use nl_core::batch::Batch;
+use nl_core::error::decode_error;
 use nl_core::message::Request;
 use nl_core::{Connection, Dev, Error, Protocol, Result};
 
@@ -50,34 +51,34 @@ impl Tc {
     }
 
     /// One class, to be added, changed, deleted or read.
-    pub fn class(&self, dev: impl Into<Dev>, handle: TcHandle) -> ClassEntry<'_> {
-        ClassEntry::new(self, dev.into(), handle)
+    pub fn class(&self, dev: impl Into<Dev>, handle: TcHandle) -> ClassEntry {
+        ClassEntry::new(self.clone(), dev.into(), handle)
     }
 
     /// The classes of a device, or those that match, to be listed.
-    pub fn classes(&self, dev: impl Into<Dev>) -> Classes<'_> {
-        Classes::new(self, dev.into())
+    pub fn classes(&self, dev: impl Into<Dev>) -> Classes {
+        Classes::new(self.clone(), dev.into())
     }
 
     /// The qdisc in a place of a device, to be added, changed, deleted or read: on the device itself
     /// ([`TcHandle::ROOT`]), on a class, or where clsact is ([`TcHandle::CLSACT`]).
-    pub fn qdisc(&self, dev: impl Into<Dev>, parent: TcHandle) -> QdiscEntry<'_> {
-        QdiscEntry::new(self, dev.into(), parent)
+    pub fn qdisc(&self, dev: impl Into<Dev>, parent: TcHandle) -> QdiscEntry {
+        QdiscEntry::new(self.clone(), dev.into(), parent)
     }
 
     /// All qdiscs, or those that match, to be listed.
-    pub fn qdiscs(&self) -> Qdiscs<'_> {
-        Qdiscs::new(self)
+    pub fn qdiscs(&self) -> Qdiscs {
+        Qdiscs::new(self.clone())
     }
 
     /// A filter on a qdisc or class, to be added or deleted.
-    pub fn filter(&self, dev: impl Into<Dev>, parent: TcHandle) -> FilterEntry<'_> {
-        FilterEntry::new(self, dev.into(), parent)
+    pub fn filter(&self, dev: impl Into<Dev>, parent: TcHandle) -> FilterEntry {
+        FilterEntry::new(self.clone(), dev.into(), parent)
     }
 
     /// The filters on a qdisc or class, to be listed.
-    pub fn filters(&self, dev: impl Into<Dev>, parent: TcHandle) -> Filters<'_> {
-        Filters::new(self, dev.into(), parent)
+    pub fn filters(&self, dev: impl Into<Dev>, parent: TcHandle) -> Filters {
+        Filters::new(self.clone(), dev.into(), parent)
     }
 
     /// Thousands of changes in few system calls: a stream of one result per change, in order.
@@ -118,6 +119,16 @@ impl Tc {
 
     async fn index(&self, dev: &Dev) -> Result<u32> {
         self.on_route()?;
-        self.conn.link_index(dev).await
+        match self.conn.known_index(dev)? {
+            Some(index) => Ok(index),
+            None => self.conn.link_index(dev).await,
+        }
     }
+}
+
+/// What the kernel says of an object that does not exist, where it answers nothing.
+fn not_found() -> Error {
+    const ENOENT: i32 = 2;
+    let refusal = decode_error(0, &(-ENOENT).to_ne_bytes());
+    refusal.err().unwrap_or_else(|| Error::usage("there is none"))
 }

@@ -2,26 +2,26 @@ use std::fmt::Write as _;
 
 use nl_core::dump::Dump;
 use nl_core::error::{Ack, Errno, KernelError};
-use nl_core::message::Request;
-use nl_core::{Dev, Error, Result};
+use nl_core::message::{NLM_F_ECHO, Request};
+use nl_core::{Dev, Pending, Result};
 
-use super::Tc;
+use super::{Tc, not_found};
 use crate::message::{PLAIN, RTM_GETQDISC};
 use crate::qdisc::{Qdisc, QdiscConfig, QdiscFilter};
 use crate::stats::Estimator;
 use crate::{SizeTable, TcHandle, TcMsg, TcVerb};
 
-/// One qdisc to be added, changed, deleted or read. The verb comes last and is the only `await`.
+/// One qdisc to be added, changed, deleted or read. The verb comes last.
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct QdiscEntry<'a> {
-    tc: &'a Tc,
+#[must_use = "an entry does nothing without a verb"]
+pub struct QdiscEntry {
+    tc: Tc,
     dev: Dev,
     qdisc: Qdisc,
 }
 
-impl<'a> QdiscEntry<'a> {
-    pub(super) fn new(tc: &'a Tc, dev: Dev, parent: TcHandle) -> Self {
+impl QdiscEntry {
+    pub(super) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
         Self { tc, dev, qdisc: Qdisc::at(0, parent) }
     }
 
@@ -62,8 +62,8 @@ impl<'a> QdiscEntry<'a> {
     /// # Errors
     /// `EEXIST` ([`is_exists`](nl_core::Error::is_exists)); `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) without
     /// the parent; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) where the kernel does not have the kind; bad input, before the kernel is asked.
-    pub async fn add(self, config: impl Into<QdiscConfig>) -> Result<Ack> {
-        self.write(TcVerb::Add, config.into()).await
+    pub fn add(self, config: impl Into<QdiscConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Add, config.into())
     }
 
     /// Changes the qdisc that is there. HTB, DRR, QFQ cannot be changed.
@@ -73,8 +73,8 @@ impl<'a> QdiscEntry<'a> {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) if it is not there; `EINVAL` if it is of another kind, or
     /// cannot be changed; bad input, before the kernel is asked.
-    pub async fn change(self, config: impl Into<QdiscConfig>) -> Result<Ack> {
-        self.write(TcVerb::Change, config.into()).await
+    pub fn change(self, config: impl Into<QdiscConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Change, config.into())
     }
 
     /// Makes the qdisc, in place of the one that is there: what hung on that is gone. But one of the same name and kind is
@@ -84,8 +84,8 @@ impl<'a> QdiscEntry<'a> {
     ///
     /// # Errors
     /// As [`add`](Self::add) but for `EEXIST`.
-    pub async fn replace(self, config: impl Into<QdiscConfig>) -> Result<Ack> {
-        self.write(TcVerb::Replace, config.into()).await
+    pub fn replace(self, config: impl Into<QdiscConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Replace, config.into())
     }
 
     /// Removes the qdisc, with its classes, their qdiscs and its filters.
@@ -95,13 +95,8 @@ impl<'a> QdiscEntry<'a> {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) if there is none but the kernel's own; `EINVAL` if it has another
     /// [name](Self::handle).
-    pub async fn delete(self) -> Result<Ack> {
-        let outcome = async {
-            let index = self.tc.index(&self.dev).await?;
-            let qdisc = Qdisc { index, ..self.qdisc.clone() };
-            self.tc.conn.ack(qdisc.request(TcVerb::Delete)).await
-        };
-        outcome.await.map_err(|error| error.during(|| self.describe("delete", None)))
+    pub fn delete(self) -> Pending<Ack> {
+        Pending::new(self.send(TcVerb::Delete))
     }
 
     /// Reads the qdisc, with its statistics.
@@ -114,46 +109,56 @@ impl<'a> QdiscEntry<'a> {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) if there is none in this place; `EINVAL` if it has another
     /// [name](Self::handle); no such device.
-    pub async fn get(self) -> Result<Qdisc> {
-        let outcome = async {
-            let index = self.tc.index(&self.dev).await?;
-            let Qdisc { parent, handle, .. } = self.qdisc;
-            let filter = QdiscFilter {
-                index: Some(index),
-                parent: Some(parent),
-                handle: (!handle.is_none()).then_some(handle),
-                invisible: true,
-            };
-            if let Some(qdisc) = self.tc.qdiscs_matching(filter.clone()).collect_all().await?.pop() {
-                return Ok(qdisc);
-            }
-            // A refusal is for us alone.
-            let header = TcMsg { index, handle: handle.bits(), parent: parent.bits(), ..TcMsg::default() };
-            self.tc.conn.ack(Request::new(RTM_GETQDISC, &PLAIN).with_header(&header)).await?;
-            let found = self.tc.qdiscs_matching(filter).collect_all().await?.pop();
-            found.ok_or_else(|| Error::usage("there is none but the kernel's own"))
-        };
-        outcome.await.map_err(|error| error.during(|| self.describe("get", None)))
+    pub fn get(self) -> Pending<Qdisc> {
+        Pending::new(async move {
+            let outcome = self.find().await;
+            outcome.map_err(|error| error.during(|| self.describe("get")))
+        })
     }
 
-    async fn write(self, verb: TcVerb, config: QdiscConfig) -> Result<Ack> {
-        let outcome = async {
-            let index = self.tc.index(&self.dev).await?;
-            let qdisc = Qdisc { index, config: config.clone(), ..self.qdisc.clone() };
-            let outcome = self.tc.conn.ack(qdisc.request(verb)).await;
-            outcome.map_err(|error| {
-                error.or_unsupported(has_no_such_kind, "this kind of qdisc", "its module, sch_KIND")
-            })
+    async fn find(&self) -> Result<Qdisc> {
+        let index = self.tc.index(&self.dev).await?;
+        let Qdisc { parent, handle, .. } = self.qdisc;
+        let filter = QdiscFilter {
+            index: Some(index),
+            parent: Some(parent),
+            handle: (!handle.is_none()).then_some(handle),
+            invisible: true,
         };
-        outcome.await.map_err(|error| error.during(|| self.describe(&verb.to_string(), Some(&config))))
+        if let Some(qdisc) = self.tc.qdiscs_matching(filter).collect_all().await?.pop() {
+            return Ok(qdisc);
+        }
+        // The kernel's refusal goes to nobody else.
+        let header = TcMsg { index, handle: handle.bits(), parent: parent.bits(), ..TcMsg::default() };
+        let request = Request::new(RTM_GETQDISC, &PLAIN).with_flags(NLM_F_ECHO).with_header(&header);
+        let reply = self.tc.conn.exchange(request).await?;
+        // It was added since the list was read, or it is one that the kernel does not show.
+        let found = reply.messages.first().ok_or_else(not_found)?;
+        Ok(Qdisc::decode(found.as_ref())?)
     }
 
-    fn describe(&self, verb: &str, config: Option<&QdiscConfig>) -> String {
+    fn write(mut self, verb: TcVerb, config: QdiscConfig) -> Pending<Ack> {
+        self.qdisc.config = config;
+        Pending::new(self.send(verb))
+    }
+
+    async fn send(mut self, verb: TcVerb) -> Result<Ack> {
+        let outcome = async {
+            self.qdisc.index = self.tc.index(&self.dev).await?;
+            self.tc.conn.ack(self.qdisc.request(verb)).await
+        };
+        outcome.await.map_err(|error| {
+            let error = error.or_unsupported(has_no_such_kind, "this kind of qdisc", "its module, sch_KIND");
+            error.during(|| self.describe(&verb.to_string()))
+        })
+    }
+
+    fn describe(&self, verb: &str) -> String {
         let mut text = format!("{verb} qdisc dev {}", self.dev);
         // Writing to a String cannot fail.
         let _ = crate::qdisc::write_place(&mut text, self.qdisc.parent, self.qdisc.handle);
-        if let Some(config) = config {
-            let _ = write!(text, " {config}");
+        if !self.qdisc.config.is_nothing() {
+            let _ = write!(text, " {}", self.qdisc.config);
         }
         text
     }
@@ -174,17 +179,17 @@ impl Tc {
     }
 }
 
-/// All qdiscs, or those that match. The verb comes last and is the only `await`.
+/// All qdiscs, or those that match. The verb comes last.
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct Qdiscs<'a> {
-    tc: &'a Tc,
+#[must_use = "an entry does nothing without a verb"]
+pub struct Qdiscs {
+    tc: Tc,
     dev: Option<Dev>,
     filter: QdiscFilter,
 }
 
-impl<'a> Qdiscs<'a> {
-    pub(super) fn new(tc: &'a Tc) -> Self {
+impl Qdiscs {
+    pub(super) fn new(tc: Tc) -> Self {
         Self { tc, dev: None, filter: QdiscFilter::default() }
     }
 
@@ -221,13 +226,15 @@ impl<'a> Qdiscs<'a> {
     ///
     /// # Errors
     /// No such device.
-    pub async fn list(self) -> Result<Dump<Qdisc>> {
+    pub fn list(self) -> Pending<Dump<Qdisc>> {
         let Self { tc, dev, mut filter } = self;
-        tc.on_route().map_err(|error| error.during(|| "list qdiscs".into()))?;
-        if let Some(dev) = dev {
-            let index = tc.index(&dev).await;
-            filter.index = Some(index.map_err(|error| error.during(|| format!("list qdiscs dev {dev}")))?);
-        }
-        Ok(tc.qdiscs_matching(filter))
+        Pending::new(async move {
+            tc.on_route().map_err(|error| error.during(|| "list qdiscs".into()))?;
+            if let Some(dev) = dev {
+                let index = tc.index(&dev).await;
+                filter.index = Some(index.map_err(|error| error.during(|| format!("list qdiscs dev {dev}")))?);
+            }
+            Ok(tc.qdiscs_matching(filter))
+        })
     }
 }
