@@ -1,8 +1,8 @@
 //! A CNI plugin without an async runtime: it adds one FDB entry and one qdisc, and ends.
 //!
 //! It is chained behind the plugin `bridge`. It takes the host's end of the veth pair and the container's MAC address from
-//! `prevResult`, pins the address to the bridge port, and limits what is sent to the container. Both addresses come from the standard
-//! input, as CNI has it:
+//! `prevResult`, pins the address to the bridge port, and limits what is sent to the container. The configuration comes from the
+//! standard input:
 //!
 //! ```text
 //! CNI_COMMAND=ADD cni_plugin <<'END'
@@ -51,8 +51,9 @@ fn run() -> Result<Value> {
     match command.as_str() {
         "ADD" => {
             let port = Port::of(&config)?;
-            port.attach(&conn, config["rateMbit"].as_u64().ok_or("rateMbit is missing")?)?;
-            Ok(config["prevResult"].clone())
+            let rate = config.get("rateMbit").and_then(Value::as_u64).ok_or("rateMbit is missing")?;
+            port.attach(&conn, rate)?;
+            Ok(config.get("prevResult").cloned().unwrap_or_default())
         }
         "DEL" => {
             // Without a result there is nothing to take away.
@@ -73,16 +74,14 @@ struct Port<'a> {
 
 impl<'a> Port<'a> {
     fn of(config: &'a Value) -> Result<Self> {
-        let interfaces =
-            config["prevResult"]["interfaces"].as_array().ok_or("prevResult has no interfaces")?;
-        let is_inside =
-            |interface: &&Value| interface["sandbox"].as_str().is_some_and(|path| !path.is_empty());
+        let interfaces = config.pointer("/prevResult/interfaces").and_then(Value::as_array);
+        let interfaces = interfaces.ok_or("prevResult has no interfaces")?;
+        let is_inside = |interface: &&Value| text(interface, "sandbox").is_some();
         let inside = interfaces.iter().find(is_inside).ok_or("no interface is in the container")?;
         // The bridge itself may be listed too, before the port.
-        let outside =
-            interfaces.iter().rfind(|interface| !is_inside(interface)).ok_or("no interface is outside")?;
-        let dev = outside["name"].as_str().ok_or("the interface outside has no name")?;
-        let mac = inside["mac"].as_str().ok_or("the interface in the container has no MAC address")?;
+        let outside = interfaces.iter().rfind(|interface| !is_inside(interface));
+        let dev = outside.and_then(|port| text(port, "name")).ok_or("no interface outside has a name")?;
+        let mac = text(inside, "mac").ok_or("the interface in the container has no MAC address")?;
         Ok(Self { dev, mac: mac.parse()? })
     }
 
@@ -108,4 +107,8 @@ impl<'a> Port<'a> {
         }
         Ok(())
     }
+}
+
+fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
 }

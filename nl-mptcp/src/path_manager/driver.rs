@@ -218,7 +218,7 @@ impl<P: Policy> Stream for PathManager<P> {
 
 /// The reports, one after another on the calling thread.
 #[cfg(feature = "blocking")]
-impl<'a, P: Policy> IntoIterator for &'a mut PathManager<P> {
+impl<P: Policy> IntoIterator for &mut PathManager<P> {
     type Item = Result<Report>;
     type IntoIter = nl_core::blocking::Iter<Self>;
 
