@@ -6,6 +6,8 @@
     reason = "a test stops where it fails"
 )]
 
+#[cfg(feature = "tokio")]
+mod absence;
 mod arbitrary;
 #[path = "../../fuzz/check.rs"]
 mod check;
@@ -19,6 +21,10 @@ mod old_kernels;
 #[cfg(all(feature = "tokio", feature = "path-manager"))]
 mod overrun;
 mod refusals;
+#[cfg(feature = "tokio")]
+mod requests;
+#[cfg(all(feature = "tokio", feature = "path-manager"))]
+mod runtimes;
 #[cfg(feature = "sysctl")]
 mod send;
 #[cfg(feature = "serde")]

@@ -11,7 +11,7 @@ use nl_testkit::fault::{Answer, Conversation, Peer};
 
 use crate::unhex;
 
-const NLCTRL: u16 = 0x10;
+pub(crate) const NLCTRL: u16 = 0x10;
 const NUMBER: u16 = 0x1c;
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
@@ -21,7 +21,9 @@ const ENDPOINT: &str =
     "030100002c0001800600010002000000060005000000000005000200070000000800060006000000080003000a000102";
 
 /// Each request is answered by this, given its type, its command and itself.
-fn played(kernel: impl Fn(u16, u8, &[u8]) -> Conversation + Clone + Send + Sync + 'static) -> Mptcp {
+pub(crate) fn played(
+    kernel: impl Fn(u16, u8, &[u8]) -> Conversation + Clone + Send + Sync + 'static,
+) -> Mptcp {
     let source = move || -> io::Result<OwnedFd> {
         let (socket, peer) = Peer::pair()?;
         let kernel = kernel.clone();
@@ -40,7 +42,7 @@ fn kind(request: &[u8]) -> u16 {
 }
 
 /// The family, with as many attributes as a kernel says it knows: 6 before Linux 6.7, 0 since.
-fn family(request: &[u8], attributes: u32) -> Conversation {
+pub(crate) fn family(request: &[u8], attributes: u32) -> Conversation {
     let family = Answer::new(NLCTRL, &[1, 2, 0, 0])
         .attr(2, b"mptcp_pm\0")
         .attr(1, &NUMBER.to_ne_bytes())
@@ -53,7 +55,7 @@ fn refusal(errno: i32, request: &[u8]) -> Conversation {
     Conversation::of([Answer::error(errno, request)])
 }
 
-fn listing(request: &[u8]) -> Conversation {
+pub(crate) fn listing(request: &[u8]) -> Conversation {
     let endpoint = Answer::new(NUMBER, &unhex(ENDPOINT)).answers(request).multi();
     Conversation::of([endpoint, Answer::done(0).answers(request)])
 }
