@@ -20,10 +20,11 @@ pub(super) fn change(kind: Kind, classes: &[Class]) -> Result<Cost> {
 }
 
 pub(super) fn delete(_: Kind, classes: &[Class]) -> Result<Cost> {
+    let classes = classes.to_vec();
     runtime()?.block_on(async {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
         let watch = Stopwatch::start()?;
-        let classes = classes.iter().map(|class| nl_tc::class::Class::at(IFINDEX, handle(class)));
+        let classes = classes.into_iter().map(|class| nl_tc::class::Class::at(IFINDEX, handle(&class)));
         tc.batch(classes.map(|class| (TcVerb::Delete, class))).summarize(1).await?.into_result()?;
         watch.stop()
     })
@@ -54,16 +55,17 @@ fn handle(class: &Class) -> TcHandle {
 }
 
 fn batch(kind: Kind, verb: TcVerb, classes: &[Class]) -> Result<Cost> {
+    let classes = classes.to_vec();
     runtime()?.block_on(async {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
         let watch = Stopwatch::start()?;
-        let changes = classes.iter().map(|class| {
+        let changes = classes.into_iter().map(move |class| {
             let rate = Rate::kbit(class.rate.into());
             let config: ClassConfig = match kind {
                 Kind::Htb => HtbClassConfig::new(rate).ceil(Rate::kbit(CEILING.into())).into(),
                 Kind::Hfsc => HfscClassConfig::new().service(rate).into(),
             };
-            (verb, nl_tc::class::Class::new(IFINDEX, handle(class), config))
+            (verb, nl_tc::class::Class::new(IFINDEX, handle(&class), config))
         });
         tc.batch(changes).summarize(1).await?.into_result()?;
         watch.stop()
