@@ -16,12 +16,12 @@ mod diag;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "blocking"))]
 mod old_kernels;
-#[cfg(all(feature = "tokio", feature = "path-manager"))]
+#[cfg(all(any(feature = "tokio", feature = "blocking"), feature = "path-manager"))]
 mod overrun;
 mod refusals;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "blocking"))]
 mod requests;
 #[cfg(all(feature = "tokio", feature = "path-manager"))]
 mod runtimes;
@@ -29,6 +29,8 @@ mod runtimes;
 mod send;
 #[cfg(feature = "serde")]
 mod serialize;
+#[cfg(feature = "blocking")]
+mod without_runtime;
 
 /// A number the family may have.
 const FAMILY: u16 = 0x20;

@@ -1,5 +1,6 @@
 //! Kernels that are older than the machine at hand, or without Multipath TCP, or do not let one: played, as a test that runs on
 //! one kernel cannot see the others.
+#![cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "for tests that wait in tokio"))]
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -24,7 +25,9 @@ const ENDPOINT: &str =
 pub(crate) fn played(
     kernel: impl Fn(u16, u8, &[u8]) -> Conversation + Clone + Send + Sync + 'static,
 ) -> Mptcp {
+    let runtime = tokio::runtime::Handle::current();
     let source = move || -> io::Result<OwnedFd> {
+        let _here = runtime.enter();
         let (socket, peer) = Peer::pair()?;
         let kernel = kernel.clone();
         tokio::spawn(async move {
@@ -60,6 +63,7 @@ pub(crate) fn listing(request: &[u8]) -> Conversation {
     Conversation::of([endpoint, Answer::done(0).answers(request)])
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_kernel_without_multipath_tcp_says_so() {
     let mptcp = played(|_, _, request| refusal(ENOENT, request));
@@ -78,6 +82,7 @@ async fn a_kernel_without_multipath_tcp_says_so() {
     assert!(error.starts_with("add mptcp endpoint 10.0.1.2 subflow: "), "{error}");
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn whoever_may_not_is_told_what_he_may_not() {
     let mptcp = played(|kind, _, request| match kind {
@@ -108,6 +113,7 @@ async fn whoever_may_not_is_told_what_he_may_not() {
 }
 
 /// Linux 6.1 ignores the token, and answers with the namespace's endpoints: they must not be taken for the connection's.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_kernel_that_ignores_the_token_is_not_believed() {
     let mptcp = played(|kind, _, request| match kind {
@@ -123,6 +129,7 @@ async fn a_kernel_that_ignores_the_token_is_not_believed() {
 }
 
 /// It also ignores flags and interface of a new subflow.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
     let mptcp = played(|kind, _, request| match kind {
@@ -141,6 +148,7 @@ async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
 }
 
 /// An endpoint whose flag was dropped is taken away again, by its id.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_kernel_that_drops_a_flag_is_found_out() {
     let deleted = std::sync::Arc::new(std::sync::atomic::AtomicU8::new(0));

@@ -1,4 +1,8 @@
 //! A played kernel loses events at every point; the path manager's table ends as the kernel's all the same.
+#![cfg_attr(
+    not(feature = "tokio"),
+    expect(dead_code, unused_imports, reason = "for tests that wait in tokio")
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -294,6 +298,7 @@ fn known(table: &Table) -> World {
     world
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn events_lost_at_any_point_are_made_up_for() {
     for lost_from in 0..HISTORY.len() {
@@ -333,6 +338,7 @@ async fn events_lost_at_any_point_are_made_up_for() {
 }
 
 /// Two lists of interfaces and addresses, and those of sockets.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_list_that_is_lost_is_told_and_repeated() {
     for lost in 0..3 {
@@ -350,6 +356,7 @@ async fn a_list_that_is_lost_is_told_and_repeated() {
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_path_manager_whose_events_end_says_so_and_ends() {
     for ends in 0..2 {

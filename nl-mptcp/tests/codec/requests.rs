@@ -14,15 +14,15 @@ use crate::old_kernels::{NLCTRL, family};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
-const FAMILY: u16 = 0x1c;
+pub(crate) const FAMILY: u16 = 0x1c;
 const ETH1: u32 = 3;
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 2);
+pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 2);
 
 /// The types of the requests, by the socket they were sent on.
-type Log = Arc<Mutex<Vec<Vec<u16>>>>;
+pub(crate) type Log = Arc<Mutex<Vec<Vec<u16>>>>;
 
 /// A kernel with the device `eth1` that does what it is asked, simulated on the runtime where this is called.
-fn simulated() -> (Mptcp, Log) {
+pub(crate) fn simulated() -> (Mptcp, Log) {
     let log = Log::default();
     let (sockets, runtime) = (Arc::clone(&log), tokio::runtime::Handle::current());
     let source = move || -> io::Result<OwnedFd> {
@@ -54,6 +54,7 @@ fn answer(kind: u16, request: &[u8]) -> Conversation {
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn adding_an_endpoint_makes_one_request() {
     let (mptcp, log) = simulated();
@@ -67,6 +68,7 @@ async fn adding_an_endpoint_makes_one_request() {
 }
 
 /// A simulated kernel cannot be asked whether a device still has its name, so each use is looked up; on one socket.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn names_of_interfaces_are_looked_up_on_one_further_socket() {
     let (mptcp, log) = simulated();
@@ -76,6 +78,7 @@ async fn names_of_interfaces_are_looked_up_on_one_further_socket() {
     assert_eq!(*log.lock().unwrap(), [vec![NLCTRL, FAMILY, FAMILY], vec![RTM_GETLINK; 2]]);
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_pending_verb_can_be_spawned() {
     let (mptcp, log) = simulated();
@@ -85,14 +88,14 @@ async fn a_pending_verb_can_be_spawned() {
     assert_eq!(*log.lock().unwrap(), [[NLCTRL, FAMILY]]);
 }
 
-const LIMIT: Duration = Duration::from_millis(20);
+pub(crate) const LIMIT: Duration = Duration::from_millis(20);
 
-fn subflow(mptcp: &Mptcp) -> nl_mptcp::SubflowEntry {
+pub(crate) fn subflow(mptcp: &Mptcp) -> nl_mptcp::SubflowEntry {
     mptcp.connection(7).subflow("10.0.1.2:0".parse().unwrap(), "10.0.1.1:80".parse().unwrap()).id(5)
 }
 
 /// The family of [`simulated`] has no group for events.
-fn with_events() -> Mptcp {
+pub(crate) fn with_events() -> Mptcp {
     crate::old_kernels::played(|kind, _, request| match kind {
         NLCTRL => {
             // One group in a nest: CTRL_ATTR_MCAST_GRP_NAME and _ID.
@@ -106,28 +109,11 @@ fn with_events() -> Mptcp {
     })
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_subflow_whose_peer_keeps_silent_is_a_timeout() {
     let error = subflow(&with_events()).create_established(LIMIT).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     let text = "create mptcp subflow 10.0.1.2 id 5 to 10.0.1.1:80 token 00000007: no answer within 20ms";
     assert_eq!(error.to_string(), text);
-}
-
-#[cfg(feature = "blocking")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn verbs_wait_on_a_thread_without_a_runtime() {
-    let (mptcp, log) = simulated();
-    let silent = with_events();
-    let thread = std::thread::spawn(move || {
-        assert!(tokio::runtime::Handle::try_current().is_err());
-        mptcp.endpoint(ADDRESS).dev("eth1").subflow().add().wait().unwrap();
-        mptcp.limits().subflows(2).set().wait().unwrap();
-        assert_eq!(log.lock().unwrap()[0], [NLCTRL, FAMILY, FAMILY]);
-    });
-    thread.join().unwrap();
-    // Beside the runtime too, where it blocks its thread.
-    let error =
-        tokio::task::block_in_place(|| subflow(&silent).create_established(LIMIT).wait().unwrap_err());
-    assert!(error.is_timeout(), "{error}");
 }

@@ -1,4 +1,4 @@
-//! A path manager that is polled elsewhere than where it began: on another runtime, on one that lacks something, on none.
+//! A path manager that is polled elsewhere than where it began: on another runtime, on one that cannot pause.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use futures_util::{Stream, StreamExt};
 use nl_core::Error;
-use nl_mptcp::path_manager::{PathEvent, PathManager, Plan, Policy, Report};
+use nl_mptcp::path_manager::{PathEvent, PathManager, Policy};
 use nl_testkit::fault::Fault;
 use nl_testkit::within;
 use tokio::runtime::{Builder, Runtime};
@@ -94,31 +94,4 @@ fn path_manager_that_cannot_pause_ends() {
     let errors: Vec<_> = rest.iter().map(|report| report.as_ref().unwrap_err()).collect();
     assert!(matches!(errors.as_slice(), [_] | [_, _]), "{errors:?}");
     assert!(errors.last().is_some_and(|error| Error::is_usage(error)), "{errors:?}");
-}
-
-/// The kernel is on other threads, so answers are late and each decision has to wait for its own.
-#[cfg(feature = "blocking")]
-#[test]
-fn path_manager_is_read_in_a_for_loop_without_a_runtime() {
-    let outside = outside();
-    let Kernel { mptcp, monitors: _monitors, .. } = outside.block_on(async { kernel(|_, list| list) });
-    let policy = |event: &PathEvent, plan: &mut Plan<'_>| {
-        if let PathEvent::Established { token } = *event {
-            (1..=3).for_each(|id| plan.withdraw(token, id));
-        }
-    };
-    let mut manager = PathManager::open(&mptcp, policy).wait().unwrap();
-    let (mut synced, mut done) = (false, 0);
-    for report in &mut manager {
-        match report.unwrap() {
-            Report::Event(PathEvent::Synced) => synced = true,
-            Report::Done(_) => done += 1,
-            Report::Failed { error, .. } => panic!("{error}"),
-            _ => {}
-        }
-        if synced && done == 3 {
-            return;
-        }
-    }
-    panic!("the path manager ended");
 }
