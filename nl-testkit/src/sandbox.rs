@@ -94,6 +94,9 @@ pub(crate) fn run_isolated(
         command.arg0(name);
     }
     command.args(arguments).env(MARKER, format!("{kind}:{}", process::id()));
+    // Debian has iproute2 in folders that are not on the search path of ordinary users.
+    let path = env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
+    command.env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"));
     adjust(&mut command);
     sys::isolate(&mut command, isolation);
     let mut child = command.spawn().map_err(|error| forbidden(isolation, error))?;

@@ -1,7 +1,11 @@
 //! The workflows for GitHub are what they claim to be: what they run is in the repository, what they use is pinned, and the
 //! one required job cannot succeed unless all others have.
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use yaml_serde::Value;
 
@@ -9,7 +13,7 @@ use yaml_serde::Value;
 #[derive(Debug)]
 struct Repository {
     root: &'static Path,
-    /// Subcommands of cargo: its own, the aliases of `.cargo/config.toml`, the tools that `.ci/tool` installs.
+    /// Subcommands of cargo: its own, the aliases of `.cargo/config.toml`, the tools that `.ci/setup` installs.
     subcommands: BTreeSet<String>,
 }
 
@@ -18,7 +22,7 @@ impl Repository {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let config = fs::read_to_string(root.join(".cargo/config.toml"))?;
         let aliases = config.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.trim());
-        let tools = fs::read_to_string(root.join(".ci/tool"))?;
+        let tools = fs::read_to_string(root.join(".ci/setup"))?;
         let tools =
             tools.lines().filter_map(|line| line.split_once(") version=")).map(|(name, _)| name.trim());
         let subcommands = CARGO.iter().copied().chain(aliases).chain(tools).map(str::to_owned).collect();
@@ -106,14 +110,41 @@ impl Repository {
         wrong
     }
 
+    /// Every script.
+    fn scripts(&self) -> io::Result<Vec<PathBuf>> {
+        let folder = fs::read_dir(self.root.join(".ci"))?;
+        let mut paths: Vec<PathBuf> = folder.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        paths.push(self.root.join("dev"));
+        paths.sort();
+        Ok(paths)
+    }
+
     /// The scripts that a script names.
     fn check_script(&self, text: &str) -> Vec<String> {
         let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
         let words = lines.flat_map(|line| line.split([' ', '"', '\'', '(', ')', ';', '`']));
-        let named = words.filter(|word| word.starts_with(".ci/") && !word.contains('$'));
+        let named = words.filter(|word| word.starts_with(".ci/") && !word.contains(['$', '*']));
         let gone = named.filter(|word| !self.root.join(word).is_file());
         gone.map(|word| format!("there is no {word}")).collect()
     }
+}
+
+/// Whether a script calls something that installs.
+fn installs(text: &str) -> bool {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    code.filter(|line| !line.contains("echo") && !line.contains("how=")).any(|line| {
+        [
+            "apt install",
+            "apt-get install",
+            "cargo install",
+            "npm install",
+            "component add",
+            "target add",
+            "toolchain install",
+        ]
+        .iter()
+        .any(|words| line.contains(words))
+    })
 }
 
 /// The actions used without naming a commit, and beside it the version that commit has.
@@ -202,11 +233,29 @@ fn every_workflow_is_sound() {
 #[test]
 fn every_script_calls_scripts_that_exist() {
     let repository = Repository::read().unwrap();
-    for entry in fs::read_dir(repository.root.join(".ci")).unwrap() {
-        let path = entry.unwrap().path();
+    for path in repository.scripts().unwrap() {
         let wrong = repository.check_script(&fs::read_to_string(&path).unwrap());
         assert!(wrong.is_empty(), "{}:\n{}", path.display(), wrong.join("\n"));
     }
+}
+
+#[test]
+fn one_script_installs_and_no_other() {
+    let repository = Repository::read().unwrap();
+    let scripts = repository.scripts().unwrap();
+    let installs = scripts.into_iter().filter(|path| installs(&fs::read_to_string(path).unwrap()));
+    assert_eq!(installs.collect::<Vec<_>>(), [repository.root.join(".ci/setup")]);
+}
+
+#[test]
+fn what_must_pass_includes_the_test_command_of_the_readme() {
+    let root = Repository::read().unwrap().root;
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let commands = readme.lines().filter_map(|line| line.strip_prefix("./dev "));
+    let commands: Vec<_> = commands.filter_map(|rest| rest.split_whitespace().next()).collect();
+    assert_eq!(commands, ["tour", "test"]);
+    let run = fs::read_to_string(root.join(".ci/run")).unwrap();
+    assert!(run.lines().any(|line| line == "./dev test"), "{run}");
 }
 
 #[test]

@@ -10,24 +10,18 @@ use crate::netns::Netns;
 use crate::protocol::Protocol;
 use crate::socket::{Namespace, SocketSpec, Source};
 
-const DEFAULT_RECEIVE_BUFFER: usize = 1024 * 1024;
-
 /// Options for a connection.
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it is opened"]
 pub struct ConnectionBuilder {
     spec: SocketSpec,
     timeout: Option<Duration>,
-    receive_buffer: usize,
+    receive_buffer: Option<usize>,
 }
 
 impl ConnectionBuilder {
     pub(super) const fn new(protocol: Protocol) -> Self {
-        Self {
-            spec: SocketSpec::new(protocol),
-            timeout: Some(DEFAULT_TIMEOUT),
-            receive_buffer: DEFAULT_RECEIVE_BUFFER,
-        }
+        Self { spec: SocketSpec::new(protocol), timeout: Some(DEFAULT_TIMEOUT), receive_buffer: None }
     }
 
     /// Connects inside another namespace; by default it is the calling thread's.
@@ -47,7 +41,10 @@ impl ConnectionBuilder {
         self
     }
 
-    /// The size of the receive buffer in bytes, 1 MiB by default.
+    /// The size of the receive buffer in bytes, by default the system's (`net.core.rmem_default`).
+    ///
+    /// It bounds how many requests are in flight at a time; further ones wait for their turn. As the kernel answers inside `send`,
+    /// no more are in flight than threads make requests, and the default is enough.
     ///
     /// With `CAP_NET_ADMIN` in the initial user namespace the socket gets this size; without it, no more than
     /// `net.core.rmem_max`. The kernel reserves twice as much, for its own structures, and never less than about 2 KiB.
@@ -56,7 +53,7 @@ impl ConnectionBuilder {
     /// # Errors
     /// [`open`](Self::open) refuses more than 1 GiB, which the kernel would silently cut.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.receive_buffer = bytes;
+        self.receive_buffer = Some(bytes);
         self
     }
 
@@ -117,7 +114,7 @@ impl ConnectionBuilder {
     /// # Errors
     /// The namespace cannot be entered, the socket is refused, or the receive buffer is over 1 GiB.
     pub fn open(self) -> Result<Connection> {
-        check_receive_buffer(self.receive_buffer)?;
+        self.receive_buffer.map_or(Ok(()), check_receive_buffer)?;
         let socket = self.spec.open(self.receive_buffer)?;
         Ok(Connection::over(self.spec, socket, self.timeout))
     }

@@ -7,14 +7,14 @@
 //!
 //! # Lost answers
 //! When the receive buffer overflows, the kernel reports it once and then drops every answer until the buffer was read
-//! empty. So whoever sees the report reads the buffer empty at once, and counts before and after it: a caller without a
-//! verdict that sees another count than before its send cannot know its outcome.
+//! empty. So whoever sees the report reads the buffer empty at once, under the lock, and counts the loss: a caller without a
+//! verdict that sees another count than before its send cannot know its outcome. The count goes up before and after the
+//! reading, because answers to what is sent in between are dropped too.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -26,11 +26,13 @@ use crate::message::{
 };
 use crate::socket::{Buffer, Deadline, Socket, is_loss, poll_budget};
 
+use super::sink::Sink;
+
 /// More requests than this in flight gain nothing.
 const MAX_IN_FLIGHT: usize = 256;
 
-/// What takes the messages that answer a request before its verdict.
-pub(super) type OnMessage<'a> = Option<&'a mut (dyn FnMut(MessageRef<'_>) + Send)>;
+/// So many datagrams are received for others before other tasks of the runtime get a turn.
+const MAX_RECEIVED: usize = 128;
 
 /// The verdict on a request that the kernel carried out.
 pub(super) struct Verdict {
@@ -39,24 +41,22 @@ pub(super) struct Verdict {
     pub(super) maybe_incomplete: bool,
 }
 
-pub(super) struct Exchange {
-    next_seq: AtomicU32,
-    table: Mutex<Table>,
-    /// Held while a datagram is received and its messages are handed over, so that they stay in order.
-    receiving: Mutex<()>,
-    losses: AtomicU64,
-    /// How many of the requests in flight are answered with messages, which can be large.
-    with_messages: AtomicUsize,
-    /// Bounds the requests in flight to what the receive buffer holds in answers.
-    max_in_flight: usize,
-}
+/// The requests in flight. The lock is never held while a request is sent, while anything is awaited, or while a caller is woken.
+#[derive(Default)]
+pub(super) struct Exchange(Mutex<State>);
 
 #[derive(Default)]
-struct Table {
+struct State {
+    last_seq: u32,
     slots: Vec<Slot>,
+    /// How many of the requests in flight wait for messages, which can be larger than a verdict.
+    large_answers: usize,
+    losses: u64,
     /// Callers that wait for a place.
     queue: VecDeque<(u64, Waker)>,
     next_ticket: u64,
+    /// To be woken when the lock is released: dropping the last waker of a task can drop a place in this state.
+    woken: Vec<Waker>,
 }
 
 /// A request in flight.
@@ -68,30 +68,30 @@ struct Slot {
     waker: Option<Waker>,
 }
 
-impl Exchange {
-    pub(super) fn new(socket: &Socket) -> Self {
-        Self {
-            next_seq: AtomicU32::new(1),
-            table: Mutex::default(),
-            receiving: Mutex::new(()),
-            losses: AtomicU64::new(0),
-            with_messages: AtomicUsize::new(0),
-            max_in_flight: socket.objects_that_fit().min(MAX_IN_FLIGHT),
-        }
-    }
+/// What a try to receive came to.
+enum Received {
+    /// The caller's verdict, and whether messages before it may be missing.
+    Verdict(Result<Ack>, bool),
+    /// The verdict is not there yet, and the caller's waker is kept.
+    Nothing,
+    /// Only what is for others, so far.
+    Others,
+}
 
+impl Exchange {
     /// Sends a request and waits for its verdict.
     pub(super) async fn run(
         &self,
         socket: &Socket,
         limit: Option<Duration>,
         request: &mut Request,
-        mut on_message: OnMessage<'_>,
+        mut sink: Sink<'_>,
     ) -> Result<Verdict> {
         let mut deadline = Deadline::new(limit);
         // A caller whose every request is answered at once would otherwise never let other tasks run.
         poll_fn(poll_budget).await;
-        let flight = self.enter(on_message.is_some(), &mut deadline).await?;
+        let mut flight =
+            self.enter(socket, request.is_sensitive(), sink.wants_messages(), &mut deadline).await?;
         let room = socket.send_room(request.len())?;
         let message = request.prepared(room, NLM_F_ACK, flight.seq)?;
         let sent = poll_fn(|cx| match socket.poll_send(cx, message) {
@@ -99,119 +99,193 @@ impl Exchange {
             sent => sent,
         });
         sent.await.map_err(not_sent)?;
-        poll_fn(|cx| self.poll_verdict(cx, socket, &flight, &mut on_message, &mut deadline)).await
+        poll_fn(|cx| flight.poll_verdict(cx, socket, &mut sink, &mut deadline)).await
     }
 
-    async fn enter(&self, wants_messages: bool, deadline: &mut Deadline) -> Result<Flight<'_>> {
+    async fn enter(
+        &self,
+        socket: &Socket,
+        sensitive: bool,
+        wants_messages: bool,
+        deadline: &mut Deadline,
+    ) -> Result<Flight<'_>> {
         let mut ticket = Ticket { exchange: self, number: None };
         poll_fn(|cx| {
-            let mut table = lock(&self.table);
-            if table.slots.len() >= self.max_in_flight {
-                table.wait(&mut ticket, cx);
-                drop(table);
-                return deadline.poll(cx).map(Err);
+            let entered = self.with(|state| {
+                if state.is_full(socket) {
+                    state.wait(&mut ticket, cx);
+                    return None;
+                }
+                state.leave_queue(&mut ticket);
+                let seq = state.enter(wants_messages);
+                Some(Flight { exchange: self, seq, sensitive, losses: state.losses, landed: false })
+            });
+            match entered {
+                Some(flight) => Poll::Ready(Ok(flight)),
+                None => deadline.poll(cx).map(Err),
             }
-            ticket.leave(&mut table);
-            let seq = self.next_seq();
-            let slot = Slot { seq, wants_messages, messages: Vec::new(), verdict: None, waker: None };
-            table.slots.push(slot);
-            drop(table);
-            if wants_messages {
-                self.with_messages.fetch_add(1, Ordering::Relaxed);
-            }
-            let losses = self.losses.load(Ordering::Acquire);
-            Poll::Ready(Ok(Flight { exchange: self, seq, wants_messages, losses }))
         })
         .await
     }
 
-    fn next_seq(&self) -> u32 {
-        loop {
-            match self.next_seq.fetch_add(1, Ordering::Relaxed) {
-                // What has this number answers nothing.
-                0 => {}
-                seq => return seq,
-            }
+    /// Runs `f` under the lock, and wakes whom it found afterwards.
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.0);
+        let output = f(&mut state);
+        if state.woken.is_empty() {
+            return output;
         }
+        let woken = std::mem::take(&mut state.woken);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        output
     }
+}
 
+/// A caller's place among the requests in flight, until its verdict is there or nobody waits for it any more.
+struct Flight<'a> {
+    exchange: &'a Exchange,
+    seq: u32,
+    sensitive: bool,
+    /// The count of losses before anything was sent.
+    losses: u64,
+    /// The place has been left.
+    landed: bool,
+}
+
+impl Flight<'_> {
     fn poll_verdict(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         socket: &Socket,
-        flight: &Flight<'_>,
-        on_message: &mut OnMessage<'_>,
+        sink: &mut Sink<'_>,
         deadline: &mut Deadline,
     ) -> Poll<Result<Verdict>> {
-        let received = socket.poll_io(cx, |waker| self.receive(socket, waker, flight, on_message));
-        let verdict = match received {
-            Poll::Ready(Ok(Some(verdict))) => verdict,
-            Poll::Ready(Ok(None)) => {
-                cx.waker().wake_by_ref();
-                return deadline.poll(cx).map(Err);
+        let received = socket.poll_io(cx, |waker| match self.receive(socket, waker, sink) {
+            Received::Nothing => Err(io::ErrorKind::WouldBlock.into()),
+            received => Ok(received),
+        });
+        match received {
+            Poll::Ready(Ok(Received::Verdict(verdict, maybe_incomplete))) => {
+                Poll::Ready(verdict.map(|ack| Verdict { ack, maybe_incomplete }))
             }
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Pending => return deadline.poll(cx).map(Err),
-        };
-        let maybe_incomplete = self.losses.load(Ordering::Acquire) != flight.losses;
-        Poll::Ready(verdict.map(|ack| Verdict { ack, maybe_incomplete }))
+            Poll::Ready(Ok(_)) => {
+                cx.waker().wake_by_ref();
+                deadline.poll(cx).map(Err)
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => deadline.poll(cx).map(Err),
+        }
     }
 
-    /// Receives until the caller's verdict is there. `WouldBlock` if it is missing: then the waker is kept. `None` if so many
-    /// datagrams were for others that it is time to let other tasks run.
-    fn receive(
-        &self,
-        socket: &Socket,
-        waker: &Waker,
-        flight: &Flight<'_>,
-        on_message: &mut OnMessage<'_>,
-    ) -> io::Result<Option<Result<Ack>>> {
+    fn receive(&mut self, socket: &Socket, waker: &Waker, sink: &mut Sink<'_>) -> Received {
         let mut buffer = Buffer::take();
+        if self.sensitive {
+            // A socket without NETLINK_CAP_ACK gets the request back with a refusal.
+            buffer.set_sensitive();
+        }
         for _ in 0..MAX_RECEIVED {
-            // Taken anew for each datagram, so that no caller keeps the others from receiving.
-            let _receiving = lock(&self.receiving);
-            match self.receive_one(socket, &mut buffer, flight.seq, on_message) {
-                Ok(Some(verdict)) => return Ok(Some(verdict)),
-                Ok(None) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Whatever was received so far has been handed over, because the lock is held.
-                    let mut table = lock(&self.table);
-                    let Some(slot) = table.slot(flight.seq) else {
-                        return Ok(Some(Err(ErrorKind::Closed.into())));
-                    };
-                    if let Some(verdict) = slot.take(on_message) {
-                        return Ok(Some(verdict));
-                    }
-                    if self.losses.load(Ordering::Acquire) != flight.losses {
-                        return Ok(Some(Err(ErrorKind::Overrun.into())));
-                    }
-                    let earlier = slot.waker.replace(waker.clone());
-                    drop(table);
-                    drop(earlier);
-                    return Err(error);
+            // The lock is taken anew for each datagram, so that no caller keeps the others from receiving.
+            let received = self.exchange.with(|state| {
+                let received = state.receive(socket, &mut buffer, self, waker, sink);
+                if let Received::Verdict(..) = received {
+                    self.landed = true;
+                    state.leave(self.seq);
                 }
-                Err(error) => {
-                    // Nobody can know what else is missing.
-                    self.losses.fetch_add(1, Ordering::AcqRel);
-                    self.wake_all();
-                    return Ok(Some(Err(error.into())));
-                }
+                received
+            });
+            if !matches!(received, Received::Others) {
+                return received;
             }
         }
-        let mut table = lock(&self.table);
-        Ok(table.slot(flight.seq).and_then(|slot| slot.take(on_message)))
+        Received::Others
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if !self.landed {
+            self.exchange.with(|state| state.leave(self.seq));
+        }
+    }
+}
+
+impl State {
+    /// Whether the receive buffer surely holds no more answers.
+    fn is_full(&self, socket: &Socket) -> bool {
+        !self.slots.is_empty() && self.slots.len() >= socket.objects_that_fit().min(MAX_IN_FLIGHT)
     }
 
-    /// Receives one datagram and hands its messages over. Returns the caller's verdict if it was among them.
+    fn enter(&mut self, wants_messages: bool) -> u32 {
+        // What has number 0 answers nothing.
+        self.last_seq = self.last_seq.checked_add(1).unwrap_or(1);
+        let seq = self.last_seq;
+        self.slots.push(Slot { seq, wants_messages, messages: Vec::new(), verdict: None, waker: None });
+        self.large_answers += usize::from(wants_messages);
+        seq
+    }
+
+    fn leave(&mut self, seq: u32) {
+        let Some(at) = self.slots.iter().position(|slot| slot.seq == seq) else { return };
+        let own = self.slots.swap_remove(at);
+        self.large_answers -= usize::from(own.wants_messages);
+        // Dropped outside the lock too.
+        self.woken.extend(own.waker);
+        // Whoever waited for the socket on behalf of all may just have left.
+        let heir = self.slots.iter_mut().find_map(|slot| slot.waker.take());
+        self.woken.extend(heir);
+        self.woken.extend(self.queue.pop_front().map(|(_, waker)| waker));
+    }
+
+    fn slot(&mut self, seq: u32) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.seq == seq)
+    }
+
+    /// Receives one datagram and hands its messages over.
+    fn receive(
+        &mut self,
+        socket: &Socket,
+        buffer: &mut Buffer,
+        flight: &Flight<'_>,
+        waker: &Waker,
+        sink: &mut Sink<'_>,
+    ) -> Received {
+        let verdict = match self.receive_one(socket, buffer, flight.seq, sink) {
+            Ok(verdict) => verdict.or_else(|| self.handed_over(flight.seq, sink)),
+            // All that was received so far has been handed over, because the lock was held.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match self.handed_over(flight.seq, sink) {
+                    None if self.losses != flight.losses => Some(Err(ErrorKind::Overrun.into())),
+                    None => {
+                        self.keep_waker(flight.seq, waker);
+                        return Received::Nothing;
+                    }
+                    verdict => verdict,
+                }
+            }
+            Err(error) => {
+                // Nobody can know what else is missing.
+                self.losses += 1;
+                self.wake_all();
+                Some(Err(error.into()))
+            }
+        };
+        match verdict {
+            Some(verdict) => Received::Verdict(verdict, self.losses != flight.losses),
+            None => Received::Others,
+        }
+    }
+
+    /// Returns the caller's verdict if it was in the datagram.
     fn receive_one(
-        &self,
+        &mut self,
         socket: &Socket,
         buffer: &mut Buffer,
         own: u32,
-        on_message: &mut OnMessage<'_>,
+        sink: &mut Sink<'_>,
     ) -> io::Result<Option<Result<Ack>>> {
-        let received = match self.with_messages.load(Ordering::Relaxed) {
-            // A verdict alone is short.
+        let received = match self.large_answers.saturating_sub(usize::from(sink.is_satisfied())) {
+            // Verdicts are short.
             0 => socket.try_receive(buffer),
             _ => socket.try_receive_whole(buffer),
         };
@@ -225,19 +299,19 @@ impl Exchange {
             Ok(received) => {
                 let Some(datagram) = buffer.get(..received.size) else {
                     // Whom a message answers that did not fit is not known.
-                    return Ok(self.recover(socket, own, on_message));
+                    return Ok(self.recover(socket, own, sink));
                 };
-                let handed = self.hand_over(datagram, own, on_message);
-                let recovered = if handed.lost { self.recover(socket, own, on_message) } else { None };
+                let handed = self.hand_over(datagram, own, sink);
+                let recovered = if handed.lost { self.recover(socket, own, sink) } else { None };
                 Ok(handed.own_verdict.or(recovered))
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
-            Err(error) if is_loss(&error) => Ok(self.recover(socket, own, on_message)),
+            Err(error) if is_loss(&error) => Ok(self.recover(socket, own, sink)),
             Err(error) => Err(error),
         }
     }
 
-    fn hand_over(&self, datagram: &[u8], own: u32, on_message: &mut OnMessage<'_>) -> HandedOver {
+    fn hand_over(&mut self, datagram: &[u8], own: u32, sink: &mut Sink<'_>) -> HandedOver {
         let mut handed = HandedOver { own_verdict: None, lost: false };
         for message in Messages::new(datagram) {
             let message = match message {
@@ -260,20 +334,25 @@ impl Exchange {
                 _ => None,
             };
             if message.seq() != own {
-                let waker = lock(&self.table).slot(message.seq()).and_then(|slot| slot.put(message, verdict));
-                waker.into_iter().for_each(Waker::wake);
+                let waker = self.slot(message.seq()).and_then(|slot| slot.put(message, verdict));
+                self.woken.extend(waker);
             } else if let Some(verdict) = verdict {
                 handed.own_verdict.get_or_insert(verdict);
-            } else if let Some(on_message) = on_message {
-                on_message(message);
+            } else {
+                sink.put(message);
             }
         }
         handed
     }
 
+    /// The caller's verdict, if another caller received it.
+    fn handed_over(&mut self, seq: u32, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
+        self.slot(seq)?.take(sink)
+    }
+
     /// Reads the receive buffer empty, so that the kernel queues answers again. Returns the caller's verdict if it was there.
-    fn recover(&self, socket: &Socket, own: u32, on_message: &mut OnMessage<'_>) -> Option<Result<Ack>> {
-        self.losses.fetch_add(1, Ordering::AcqRel);
+    fn recover(&mut self, socket: &Socket, own: u32, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
+        self.losses += 1;
         let mut own_verdict = None;
         let mut buffer = Buffer::take();
         // Not until it is empty: someone may be sending all the time.
@@ -281,7 +360,7 @@ impl Exchange {
             match socket.try_receive_whole(&mut buffer) {
                 Ok(received) if received.port == 0 && received.size > 0 => {
                     let datagram = buffer.get(..received.size).unwrap_or_default();
-                    let handed = self.hand_over(datagram, own, on_message);
+                    let handed = self.hand_over(datagram, own, sink);
                     own_verdict = own_verdict.or(handed.own_verdict);
                 }
                 Ok(received) if received.size == 0 => break,
@@ -289,51 +368,25 @@ impl Exchange {
                 _ => {}
             }
         }
-        // Answers to what was sent in the meantime were dropped too.
-        self.losses.fetch_add(1, Ordering::AcqRel);
+        self.losses += 1;
         self.wake_all();
         own_verdict
     }
 
-    fn wake_all(&self) {
-        let wakers = lock(&self.table).wakers();
-        wakers.into_iter().for_each(Waker::wake);
+    fn keep_waker(&mut self, seq: u32, waker: &Waker) {
+        let earlier = self.slot(seq).and_then(|slot| slot.waker.replace(waker.clone()));
+        self.woken.extend(earlier.filter(|earlier| !earlier.will_wake(waker)));
     }
 
-    fn fail_all(&self, error: DecodeError) {
-        for slot in &mut lock(&self.table).slots {
+    fn wake_all(&mut self) {
+        self.woken.extend(self.slots.iter_mut().filter_map(|slot| slot.waker.take()));
+    }
+
+    fn fail_all(&mut self, error: DecodeError) {
+        for slot in &mut self.slots {
             slot.verdict.get_or_insert(Err(error.into()));
         }
         self.wake_all();
-    }
-}
-
-/// So many datagrams are received for others before other tasks of the runtime get a turn.
-const MAX_RECEIVED: usize = 128;
-
-struct HandedOver {
-    own_verdict: Option<Result<Ack>>,
-    /// The kernel reported a loss inside the datagram.
-    lost: bool,
-}
-
-fn not_sent(error: Error) -> Error {
-    match error.kind() {
-        // The other end of a simulated socket is gone.
-        ErrorKind::Io(io) if matches!(io.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) => {
-            ErrorKind::Closed.into()
-        }
-        _ => error,
-    }
-}
-
-impl Table {
-    fn slot(&mut self, seq: u32) -> Option<&mut Slot> {
-        self.slots.iter_mut().find(|slot| slot.seq == seq)
-    }
-
-    fn wakers(&mut self) -> Vec<Waker> {
-        self.slots.iter_mut().filter_map(|slot| slot.waker.take()).collect()
     }
 
     /// Queues a caller, or keeps its place with a new waker.
@@ -341,7 +394,10 @@ impl Table {
         let queued = ticket.number.and_then(|own| self.queue.iter_mut().find(|(number, _)| *number == own));
         match queued {
             Some((_, waker)) if waker.will_wake(cx.waker()) => {}
-            Some((_, waker)) => *waker = cx.waker().clone(),
+            Some((_, waker)) => {
+                let earlier = std::mem::replace(waker, cx.waker().clone());
+                self.woken.push(earlier);
+            }
             None => {
                 let number = self.next_ticket;
                 self.next_ticket = number.wrapping_add(1);
@@ -350,10 +406,25 @@ impl Table {
             }
         }
     }
+
+    /// Returns whether the caller was still in the queue.
+    fn leave_queue(&mut self, ticket: &mut Ticket<'_>) -> bool {
+        let Some(own) = ticket.number.take() else { return true };
+        let Some(at) = self.queue.iter().position(|(number, _)| *number == own) else { return false };
+        let left = self.queue.remove(at);
+        self.woken.extend(left.map(|(_, waker)| waker));
+        true
+    }
+}
+
+struct HandedOver {
+    own_verdict: Option<Result<Ack>>,
+    /// The kernel reported a loss inside the datagram.
+    lost: bool,
 }
 
 impl Slot {
-    /// Returns whom to wake once the table is unlocked: dropping the last waker of a task drops its place in the table.
+    /// Returns whom to wake.
     fn put(&mut self, message: MessageRef<'_>, verdict: Option<Result<Ack>>) -> Option<Waker> {
         match verdict {
             Some(verdict) => {
@@ -367,38 +438,10 @@ impl Slot {
     }
 
     /// The verdict, if it is there, with the messages before it.
-    fn take(&mut self, on_message: &mut OnMessage<'_>) -> Option<Result<Ack>> {
+    fn take(&mut self, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
         let verdict = self.verdict.take()?;
-        if let Some(on_message) = on_message {
-            self.messages.drain(..).for_each(|message| on_message(message.as_ref()));
-        }
+        self.messages.drain(..).for_each(|message| sink.put(message.as_ref()));
         Some(verdict)
-    }
-}
-
-/// A caller's place in the table, until its verdict is there or nobody waits for it any more.
-struct Flight<'a> {
-    exchange: &'a Exchange,
-    seq: u32,
-    wants_messages: bool,
-    /// The count of losses before anything was sent.
-    losses: u64,
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        let mut table = lock(&self.exchange.table);
-        let own = table.slots.iter().position(|slot| slot.seq == self.seq);
-        let own = own.map(|at| table.slots.swap_remove(at));
-        // Whoever waited for the socket on behalf of all may just have left.
-        let heir = table.slots.iter_mut().find_map(|slot| slot.waker.take());
-        let next = table.queue.pop_front().map(|(_, waker)| waker);
-        drop(table);
-        drop(own);
-        if self.wants_messages {
-            self.exchange.with_messages.fetch_sub(1, Ordering::Relaxed);
-        }
-        heir.into_iter().chain(next).for_each(Waker::wake);
     }
 }
 
@@ -408,26 +451,27 @@ struct Ticket<'a> {
     number: Option<u64>,
 }
 
-impl Ticket<'_> {
-    fn leave(&mut self, table: &mut Table) {
-        if let Some(own) = self.number.take() {
-            table.queue.retain(|(number, _)| *number != own);
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if self.number.is_none() {
+            return;
         }
+        self.exchange.with(|state| {
+            if !state.leave_queue(self) {
+                // It was woken for a free place and will not take it.
+                let next = state.queue.pop_front();
+                state.woken.extend(next.map(|(_, waker)| waker));
+            }
+        });
     }
 }
 
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        let Some(own) = self.number else { return };
-        let mut table = lock(&self.exchange.table);
-        let queued = table.queue.len();
-        table.queue.retain(|(number, _)| *number != own);
-        if table.queue.len() == queued
-            && let Some((_, next)) = table.queue.pop_front()
-        {
-            // It was woken for a free place and will not take it.
-            drop(table);
-            next.wake();
+fn not_sent(error: Error) -> Error {
+    match error.kind() {
+        // The other end of a simulated socket is gone.
+        ErrorKind::Io(io) if matches!(io.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) => {
+            ErrorKind::Closed.into()
         }
+        _ => error,
     }
 }

@@ -40,21 +40,25 @@
 mod builder;
 mod exchange;
 mod family;
+#[cfg(feature = "interop")]
+mod interop;
 mod link;
 mod names;
+mod sink;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-pub(crate) use builder::check_receive_buffer;
 pub use builder::ConnectionBuilder;
+pub(crate) use builder::check_receive_buffer;
 
 pub use crate::protocol::Protocol;
 
-use exchange::{Exchange, OnMessage, Verdict};
+use exchange::{Exchange, Verdict};
 use names::Names;
+use sink::Sink;
 
 use crate::attr::DecodeError;
 use crate::batch::Batch;
@@ -84,6 +88,9 @@ struct Shared {
     families: Mutex<HashMap<String, Arc<Family>>>,
     pool: Pool,
     protocol: Protocol,
+    /// The same connection without strict checks, opened when it is first needed.
+    #[cfg(feature = "interop")]
+    lax: std::sync::OnceLock<Connection>,
 }
 
 impl Connection {
@@ -108,12 +115,14 @@ impl Connection {
             known => known,
         };
         let shared = Shared {
-            exchange: Exchange::new(&socket),
+            exchange: Exchange::default(),
             socket,
             names: Names::default(),
             families: Mutex::default(),
             pool: Pool::new(SocketSpec { namespace, ..spec }),
             protocol,
+            #[cfg(feature = "interop")]
+            lax: std::sync::OnceLock::new(),
         };
         Self { shared: Arc::new(shared), timeout }
     }
@@ -177,7 +186,7 @@ impl Connection {
     /// [what an outcome means](self#what-an-outcome-means).
     pub fn ack(&self, mut request: Request) -> Pending<Ack> {
         let conn = self.clone();
-        Pending::new(async move { Ok(conn.carry_out(&mut request, None).await?.ack) })
+        Pending::new(async move { Ok(conn.carry_out(&mut request, Sink::none()).await?.ack) })
     }
 
     /// Sends a request and decodes the one message that answers it.
@@ -207,7 +216,8 @@ impl Connection {
         let conn = self.clone();
         Pending::new(async move {
             let mut messages = Vec::new();
-            let verdict = conn.carry_out(&mut request, Some(&mut |message| messages.push(message.into()))).await?;
+            let verdict =
+                conn.carry_out(&mut request, Sink::all(&mut |message| messages.push(message.into()))).await?;
             match verdict.maybe_incomplete {
                 true => Err(request.explain(ErrorKind::Overrun.into())),
                 false => Ok(Reply { messages, ack: verdict.ack }),
@@ -266,7 +276,7 @@ impl Connection {
                 decoded = Some(decode(message));
             }
         };
-        let verdict = self.carry_out(&mut request, Some(&mut on_message)).await?;
+        let verdict = self.carry_out(&mut request, Sink::one(&mut on_message)).await?;
         match decoded {
             Some(decoded) if count == 1 => decoded.map_err(|error| request.explain(error.into())),
             None if verdict.maybe_incomplete => Err(request.explain(ErrorKind::Overrun.into())),
@@ -277,9 +287,9 @@ impl Connection {
         }
     }
 
-    async fn carry_out(&self, request: &mut Request, on_message: OnMessage<'_>) -> Result<Verdict> {
+    async fn carry_out(&self, request: &mut Request, sink: Sink<'_>) -> Result<Verdict> {
         let Shared { socket, exchange, .. } = &*self.shared;
-        let outcome = exchange.run(socket, self.timeout, request, on_message).await;
+        let outcome = exchange.run(socket, self.timeout, request, sink).await;
         outcome.map_err(|error| request.explain(error))
     }
 

@@ -32,7 +32,8 @@
 //! # Lost events
 //! The kernel does not wait for a slow reader. When the receive buffer is full it drops messages, and **goes on
 //! dropping until the buffer was read empty**, which it reports once. The stream yields
-//! [`Overrun`](crate::error::ErrorKind::Overrun) for this and goes on. What was lost must then be read again, in
+//! [`Overrun`](crate::error::ErrorKind::Overrun) for this and goes on. The same is yielded for an event of `NETLINK_ROUTE` over
+//! 32 KiB, such as a route with hundreds of next hops; the next one of its size is read whole. What was lost must then be read again, in
 //! this order: [`discard_pending`](Monitor::discard_pending), then a [dump](crate::dump) on another socket, then what
 //! the monitor yields. A dump before the buffer was read empty would be followed by a gap nobody notices.
 
@@ -47,7 +48,7 @@ use futures_core::Stream;
 
 use crate::attr::DecodeError;
 use crate::connection::check_receive_buffer;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Decode, MessageRef};
 use crate::netns::Netns;
 use crate::protocol::Protocol;
@@ -134,7 +135,12 @@ impl<T> Stream for Monitor<T> {
             ready!(this.turn.poll(cx));
             match this.reader.poll_fill(cx, &this.socket) {
                 Poll::Ready(Ok(_)) => this.burst += 1,
-                Poll::Ready(Err(error)) => {
+                Poll::Ready(Err(mut error)) => {
+                    if let ErrorKind::Truncated { size, .. } = error.kind() {
+                        // This event is lost; the next one of its size is not.
+                        this.reader.grow(*size);
+                        error = ErrorKind::Overrun.into();
+                    }
                     // Lost events are followed by others; nothing else passes.
                     this.ended = !error.is_overrun();
                     return Poll::Ready(Some(Err(error.during(|| "wait for events".into()))));
@@ -150,7 +156,7 @@ impl<T> Stream for Monitor<T> {
 
 /// The events, one after another on the calling thread.
 #[cfg(feature = "blocking")]
-impl<'a, T> IntoIterator for &'a mut Monitor<T> {
+impl<T> IntoIterator for &mut Monitor<T> {
     type Item = Result<T>;
     type IntoIter = crate::blocking::Iter<Self>;
 
@@ -224,7 +230,7 @@ impl MonitorBuilder {
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Result<Monitor<T>> {
         check_receive_buffer(self.receive_buffer)?;
-        let socket = self.spec.open(self.receive_buffer)?;
+        let socket = self.spec.open_for_groups(self.receive_buffer)?;
         for group in self.groups {
             socket.join(group).map_err(|error| {
                 Error::from(error).during(|| format!("join {} group {group}", self.spec.protocol))
@@ -233,7 +239,12 @@ impl MonitorBuilder {
         Ok(Monitor {
             socket,
             decode: Box::new(decode),
-            reader: Reader::whole(),
+            reader: match self.spec.protocol {
+                // Families decide how large their events are.
+                Protocol::Generic => Reader::whole(),
+                // Larger than the buffer is only a route with hundreds of next hops.
+                Protocol::Route | Protocol::SockDiag => Reader::default(),
+            },
             burst: 0,
             turn: Turn::default(),
             ended: false,

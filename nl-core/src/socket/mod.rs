@@ -39,26 +39,36 @@ const QUEUED_OBJECT_COST: usize = 8 * 1024;
 pub(crate) struct Socket {
     fd: Arc<OwnedFd>,
     transport: Transport,
-    receive_buffer: usize,
+    // Read when they are first needed.
+    receive_buffer: OnceLock<usize>,
     send_limit: OnceLock<usize>,
     reactor: wait::Reactor,
 }
 
 impl Socket {
-    fn new(fd: OwnedFd, transport: Transport) -> io::Result<Self> {
-        let receive_buffer = sys::option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF)?;
-        Ok(Self {
+    fn new(fd: OwnedFd, transport: Transport) -> Self {
+        Self {
             fd: Arc::new(fd),
             transport,
-            receive_buffer,
+            receive_buffer: OnceLock::new(),
             send_limit: OnceLock::new(),
             reactor: wait::Reactor::default(),
-        })
+        }
+    }
+
+    /// The socket type of netlink-proto and rtnetlink.
+    #[cfg(feature = "interop")]
+    pub(crate) fn into_tokio(self) -> Result<netlink_proto::sys::TokioSocket> {
+        let fd = Arc::into_inner(self.fd).ok_or_else(|| Error::usage("the socket is in use"))?;
+        wait::into_tokio(fd)
     }
 
     /// The size of the receive buffer as the kernel accounts it.
-    pub(crate) const fn receive_buffer(&self) -> usize {
-        self.receive_buffer
+    pub(crate) fn receive_buffer(&self) -> usize {
+        *self.receive_buffer.get_or_init(|| {
+            // Nothing can make this fail on an open socket; 0 is taken for the smallest buffer.
+            sys::option(self.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF).unwrap_or(0)
+        })
     }
 
     /// Who is at the other end.
@@ -68,20 +78,20 @@ impl Socket {
 
     /// How many datagrams can be in the receive buffer. When it has overflowed the kernel queues nothing more until it
     /// was read empty, so after as many it has been.
-    pub(crate) const fn most_queued(&self) -> usize {
+    pub(crate) fn most_queued(&self) -> usize {
         /// The kernel counts at least this much for any datagram.
         const LEAST_COST: usize = 512;
-        self.receive_buffer / LEAST_COST + 2
+        self.receive_buffer() / LEAST_COST + 2
     }
 
     /// How many answers surely fit the receive buffer.
     pub(crate) fn answers_that_fit(&self) -> usize {
-        (self.receive_buffer / QUEUED_MESSAGE_COST).max(1)
+        (self.receive_buffer() / QUEUED_MESSAGE_COST).max(1)
     }
 
     /// How many requests may be in flight so that whatever answers them surely fits the receive buffer.
     pub(crate) fn objects_that_fit(&self) -> usize {
-        (self.receive_buffer / QUEUED_OBJECT_COST).max(1)
+        (self.receive_buffer() / QUEUED_OBJECT_COST).max(1)
     }
 
     /// The largest datagram that can be sent: the send buffer without the 32 bytes that are the kernel's.
@@ -206,7 +216,7 @@ fn until_nul(name: &[u8]) -> &[u8] {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("receive_buffer", &self.receive_buffer).finish_non_exhaustive()
+        f.debug_struct("Socket").field("transport", &self.transport).finish_non_exhaustive()
     }
 }
 

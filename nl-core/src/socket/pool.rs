@@ -38,7 +38,7 @@ impl Pool {
         let idle = lock(&self.idle).pop();
         let numbered = match idle {
             Some(numbered) => numbered,
-            None => Numbered { socket: self.spec.open(RECEIVE_BUFFER)?, seq: 0 },
+            None => Numbered { socket: self.spec.open(Some(RECEIVE_BUFFER))?, seq: 0 },
         };
         Ok(Pooled { numbered, idle: Arc::clone(&self.idle) })
     }

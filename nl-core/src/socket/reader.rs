@@ -24,7 +24,7 @@ impl Reader {
         Self { sensitive, ..Self::default() }
     }
 
-    /// For datagrams of any size.
+    /// For datagrams of any size, which costs one more system call for each.
     pub(crate) fn whole() -> Self {
         Self { whole: true, ..Self::default() }
     }

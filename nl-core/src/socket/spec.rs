@@ -38,28 +38,46 @@ impl SocketSpec {
         Self { protocol, namespace: Namespace::Current, source: None, strict: true }
     }
 
-    /// A bound socket with the options that every socket of this crate has, and a receive buffer of this many bytes or as many as
-    /// the system allows.
-    pub(crate) fn open(&self, receive_buffer: usize) -> Result<Socket> {
+    /// A socket for requests, with the options that every socket of this crate has, and a receive buffer of this many bytes or as
+    /// many as the system allows; `None` leaves the system's default.
+    pub(crate) fn open(&self, receive_buffer: Option<usize>) -> Result<Socket> {
+        self.open_as(Transport::Connected, receive_buffer)
+    }
+
+    /// The same for multicast messages, which any process with the privilege can send.
+    pub(crate) fn open_for_groups(&self, receive_buffer: usize) -> Result<Socket> {
+        self.open_as(Transport::Netlink, Some(receive_buffer))
+    }
+
+    fn open_as(&self, transport: Transport, receive_buffer: Option<usize>) -> Result<Socket> {
         let opened = match &self.source {
             Some(source) => {
-                source().and_then(|fd| Transport::of(fd.as_fd()).and_then(|transport| Socket::new(fd, transport)))
+                source().and_then(|fd| Transport::of(fd.as_fd()).map(|transport| Socket::new(fd, transport)))
             }
-            None => self.open_kernel(receive_buffer)?.and_then(|fd| Socket::new(fd, Transport::Netlink)),
+            None => self.open_kernel(transport, receive_buffer)?.map(|fd| Socket::new(fd, transport)),
         };
         opened.map_err(|error| self.failed(error.into()))
     }
 
-    fn open_kernel(&self, receive_buffer: usize) -> Result<io::Result<OwnedFd>> {
+    fn open_kernel(
+        &self,
+        transport: Transport,
+        receive_buffer: Option<usize>,
+    ) -> Result<io::Result<OwnedFd>> {
         let open = || {
             let fd = sys::socket(self.protocol.number())?;
             let strict = self.strict.then_some(libc::NETLINK_GET_STRICT_CHK);
             for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK].into_iter().chain(strict) {
                 sys::set_option(fd.as_fd(), libc::SOL_NETLINK, option, 1)?;
             }
-            resize(fd.as_fd(), receive_buffer)?;
-            // Without a port of its own a socket would not get multicast messages.
-            sys::bind(fd.as_fd())?;
+            if let Some(bytes) = receive_buffer {
+                resize(fd.as_fd(), bytes)?;
+            }
+            match transport {
+                Transport::Connected => sys::connect(fd.as_fd())?,
+                // Without a port of its own a socket would not get multicast messages.
+                Transport::Netlink | Transport::Simulated => sys::bind(fd.as_fd())?,
+            }
             Ok(fd)
         };
         match &self.namespace {

@@ -6,7 +6,9 @@ use crate::sys::{self, Received};
 /// Who is at the other end of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
-    /// The kernel.
+    /// The kernel alone: it refuses what other sockets send to this one.
+    Connected,
+    /// The kernel, and whoever may send to this socket.
     Netlink,
     /// A simulated kernel at the other end of a local socket. That cannot make a receive call fail, so
     /// a datagram of these eight bytes stands for it: `ff ff ff ff`, which no message can begin with, and the errno.
@@ -20,7 +22,10 @@ impl Transport {
     }
 
     pub(crate) fn receive(self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
-        let received = sys::receive(fd, buffer)?;
+        let received = match self {
+            Self::Connected => return sys::receive_connected(fd, buffer),
+            Self::Netlink | Self::Simulated => sys::receive(fd, buffer)?,
+        };
         if let Self::Simulated = self
             && let Some([0xff, 0xff, 0xff, 0xff, a, b, c, d]) = buffer.get(..received.size)
         {

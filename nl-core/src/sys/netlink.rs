@@ -53,6 +53,14 @@ pub(crate) fn bind(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// Binds to a port the kernel picks, and has the kernel refuse what other sockets send there.
+pub(crate) fn connect(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let address = kernel_address();
+    // SAFETY: the pointer and the length describe a live sockaddr_nl.
+    cvt(unsafe { libc::connect(fd.as_raw_fd(), (&raw const address).cast(), ADDRESS_LEN) })?;
+    Ok(())
+}
+
 pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the pointer and the length describe a live integer.
     cvt(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), INT_LEN) })?;
@@ -78,6 +86,16 @@ pub(crate) fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> {
             ADDRESS_LEN,
         )
     })
+}
+
+/// Receives one datagram from a socket that is [connected](connect) to the kernel, without waiting.
+pub(crate) fn receive_connected(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    // SAFETY: the kernel writes at most buffer.len() bytes to the slice; with MSG_TRUNC it returns the datagram's size, which is
+    // not used as a bound here.
+    let size =
+        cvt_size(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })?;
+    Ok(Received { size, port: 0 })
 }
 
 /// Receives one datagram without waiting.
@@ -141,7 +159,13 @@ pub(crate) fn netns_cookie(fd: BorrowedFd<'_>) -> io::Result<u64> {
     let mut len = COOKIE_LEN;
     // SAFETY: the kernel writes at most `len` bytes to a live integer.
     cvt(unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, SO_NETNS_COOKIE, (&raw mut value).cast(), &raw mut len)
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut value).cast(),
+            &raw mut len,
+        )
     })?;
     Ok(value)
 }

@@ -3,8 +3,10 @@
 #![cfg(feature = "tokio")]
 #![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
+mod large;
 mod monitor;
 mod overrun;
+mod waiting;
 
 use std::future::Future;
 use std::io;

@@ -1,6 +1,8 @@
 //! Requests that the tests are made of, and sockets that are not ours.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -8,7 +10,7 @@ use netlink_sys::{Socket, SocketAddr};
 use nl_core::attr::Attrs;
 use nl_core::batch::Summary;
 use nl_core::connection::{Connection, Protocol};
-use nl_core::error::{AttrName, Schema};
+use nl_core::error::{AttrName, Errno, Schema};
 use nl_core::message::{
     AF_BRIDGE, IfInfoMsg, MessageRef, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NdMsg, Request,
 };
@@ -176,6 +178,23 @@ impl Raw {
     /// Sends bytes to another process's socket, as someone would who wants to be taken for the kernel.
     pub(crate) fn forge(&self, port: u32, bytes: &[u8]) {
         self.0.send_to(bytes, &SocketAddr::new(port, 0), 0).unwrap();
+    }
+
+    /// A bound socket that takes messages from anybody, as a descriptor.
+    pub(crate) fn open_fd() -> io::Result<OwnedFd> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.set_non_blocking(true)?;
+        socket.set_ext_ack(true)?;
+        socket.set_cap_ack(true)?;
+        socket.set_netlink_get_strict_chk(true)?;
+        socket.bind_auto()?;
+        socket.as_fd().try_clone_to_owned()
+    }
+
+    /// The same, with the kernel's refusal if there is one.
+    pub(crate) fn try_send(&self, port: u32, bytes: &[u8]) -> Result<usize, Errno> {
+        let sent = self.0.send_to(bytes, &SocketAddr::new(port, 0), libc::MSG_DONTWAIT);
+        sent.map_err(|error| Errno::new(error.raw_os_error().unwrap()))
     }
 
     /// The same if the other socket has room for it.

@@ -4,17 +4,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use futures_util::future::join_all;
-use futures_util::{StreamExt, TryStreamExt};
-use nl_core::connection::Protocol;
+use futures_util::TryStreamExt;
+use nl_core::connection::{Connection, Protocol};
+use nl_core::error::Errno;
 use nl_core::link::Link;
 use nl_core::message::NLMSG_DONE;
 use nl_core::monitor::Monitor;
 use nl_testkit::{Lab, Node, Result, eventually, within};
 
-use crate::support::{
-    RTM_NEWLINK, RTNLGRP_LINK, Raw, SOON, link_names, many_links, message, new_link, ports, route,
-};
+use crate::support::{RTM_NEWLINK, RTNLGRP_LINK, Raw, SOON, message, new_link, ports, route};
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_OVERRUN: u16 = 4;
@@ -65,33 +63,48 @@ async fn a_monitor_believes_only_the_kernel(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(link = "bridge", link = "vxlan", tool = "ip"))]
-async fn a_dump_believes_only_the_kernel(lab: Lab) -> Result {
+/// The kernel refuses whatever another socket sends to that of a connection, a list or a batch.
+#[nl_testkit::test(needs(link = "bridge"))]
+async fn nobody_but_the_kernel_can_send_to_a_connection_a_list_or_a_batch(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let conn = route(&node).await;
-    many_links(&conn, "d", 400).await;
-    let own = port_beside(&node, &[]).await;
-    let mut links = conn.links();
-    let mut names = vec![links.try_next().await?.unwrap().name];
-    let port = port_beside(&node, &[own]).await;
-    let done = |seq| message(NLMSG_DONE, 2, seq, &0_i32.to_ne_bytes());
-    let refusal = |seq| message(NLMSG_ERROR, 0, seq, &[&(-1_i32).to_ne_bytes()[..], &[0; 16]].concat());
-    let ends = vec![done(0), done(1), refusal(0), refusal(1), forged_loss()];
-    forge(&node, port, [vec![forged_link(0), forged_link(1)], ends].concat()).await;
-    while let Some(link) = links.try_next().await? {
-        names.push(link.name);
-    }
-    names.sort();
-    assert_eq!(names, link_names(&node).await);
+    let links = conn.links().collect_all().await?;
+    conn.batch([new_link("d0", "bridge")]).summarize(1).await?.into_result()?;
+    let mut reading = conn.links();
+    reading.try_next().await?;
+    // The connection's, and the one that list, batch and list used in turn.
+    let targets = ports(&node, 2).await;
+    node.open(move || {
+        let raw = Raw::open();
+        for port in targets {
+            for seq in 0..8 {
+                let refusal = [&(-1_i32).to_ne_bytes()[..], &[0; 16]].concat();
+                let forgeries = [
+                    message(NLMSG_ERROR, 0, seq, &refusal),
+                    message(NLMSG_DONE, 2, seq, &0_i32.to_ne_bytes()),
+                    message(NLMSG_OVERRUN, 0, seq, &[0; 4]),
+                    forged_link(seq),
+                    forged_loss(),
+                ];
+                for bytes in forgeries {
+                    assert_eq!(raw.try_send(port, &bytes), Err(Errno::new(libc::ECONNREFUSED)));
+                }
+            }
+        }
+    })
+    .await;
+    assert_eq!(reading.try_fold(1, |count, _| async move { Ok(count + 1) }).await?, links.len() + 1);
+    assert_eq!(conn.link("d0").await?.name, "d0");
     Ok(())
 }
 
+/// Refusals of every request that could be under way, as fast as they can be sent, at a socket that was handed in and takes
+/// them from anybody.
 #[nl_testkit::test(needs(link = "bridge"))]
-async fn a_connection_believes_only_the_kernel(lab: Lab) -> Result {
+async fn a_connection_over_a_foreign_socket_believes_only_the_kernel(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let conn = route(&node).await;
+    let conn = node.open(|| Connection::builder(Protocol::Route).sockets_from(Raw::open_fd).open()).await?;
     let port = port_beside(&node, &[]).await;
-    // Refusals of every request that could be under way, as fast as they can be sent.
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let forger = {
         let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
@@ -119,55 +132,37 @@ async fn a_connection_believes_only_the_kernel(lab: Lab) -> Result {
     for outcome in outcomes {
         match outcome {
             Ok(link) => assert_eq!(link.name, "lo"),
-            // The forger can fill the buffer, which is told; he cannot answer.
+            // The forger can fill the buffer, which is reported; he cannot answer.
             Err(error) => assert!(error.is_overrun(), "{error}"),
         }
     }
     Ok(())
 }
 
-#[nl_testkit::test]
-async fn a_forged_notice_of_loss_fails_no_request(lab: Lab) -> Result {
+#[nl_testkit::test(needs(link = "bridge"))]
+async fn a_list_over_a_foreign_socket_believes_only_the_kernel(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let conn = route(&node).await;
-    let port = port_beside(&node, &[]).await;
-    let outcomes = node
-        .run(move || async move {
-            // More than the task sends before others get a turn, all queued before it gets its first.
-            let mut requests: Vec<_> = (0..130).map(|_| Box::pin(conn.link("lo"))).collect();
-            for request in &mut requests {
-                assert!(futures_util::poll!(request.as_mut()).is_pending());
-            }
-            let raw = Raw::open();
-            raw.forge(port, &forged_loss());
-            raw.forge(port, &message(NLMSG_OVERRUN, 0, 0, &[0; 4]));
-            within(SOON, join_all(requests), "the outcomes").await
-        })
-        .await;
-    let lost = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-    assert_eq!(lost, 0, "of {} requests", outcomes.len());
-    Ok(())
-}
-
-#[nl_testkit::test]
-async fn a_dump_of_forgeries_alone_yields_nothing(lab: Lab) -> Result {
-    let node = lab.node("a").await?;
-    let conn = route(&node).await;
+    let conn = node.open(|| Connection::builder(Protocol::Route).sockets_from(Raw::open_fd).open()).await?;
     let own = port_beside(&node, &[]).await;
-    let request = nl_core::message::Request::new(1, &nl_core::error::Schema::UNKNOWN)
-        .with_header(&nl_core::message::IfInfoMsg::default());
-    let mut dump = conn.dump(request, |_| Ok(Some(())));
-    assert!(futures_util::poll!(dump.next()).is_pending());
-    let port = port_beside(&node, &[own]).await;
-    forge(&node, port, vec![forged_link(1)]).await;
-    assert!(futures_util::poll!(dump.next()).is_pending());
+    // The node's thread opens the sockets.
+    let list = || {
+        let conn = conn.clone();
+        node.run(move || async move { conn.links().collect_all().await })
+    };
+    let links = list().await?;
+    let idle = port_beside(&node, &[own]).await;
+    let forged = (0..8)
+        .flat_map(|seq| [forged_link(seq), message(NLMSG_DONE, 2, seq, &0_i32.to_ne_bytes()), forged_loss()]);
+    forge(&node, idle, forged.collect()).await;
+    assert_eq!(list().await?, links);
+    assert_eq!(port_beside(&node, &[own]).await, idle, "it was not used again");
     Ok(())
 }
 
 #[nl_testkit::test]
 async fn behind_a_full_buffer_no_answer_is_lost_in_silence(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let conn = route(&node).await;
+    let conn = node.open(|| Connection::builder(Protocol::Route).sockets_from(Raw::open_fd).open()).await?;
     let port = port_beside(&node, &[]).await;
     let outcomes = node
         .run(move || async move {

@@ -20,11 +20,10 @@ use crate::story::Story;
 /// What each chapter is called, and what the kernel must have for it.
 const FDB: (&str, &[&str]) = (
     "The forwarding database, live (nl-bridge, nl-events)",
-    &["link = \"bridge\"", "link = \"veth\"", "link = \"vxlan\"", "tool = \"bridge\""],
+    &["link = \"bridge\"", "link = \"veth\"", "link = \"vxlan\""],
 );
 
-const SHAPING: (&str, &[&str]) =
-    ("Shaping, live (nl-tc)", &["link = \"veth\"", "qdisc = \"htb\"", "tool = \"tc\""]);
+const SHAPING: (&str, &[&str]) = ("Shaping, live (nl-tc)", &["link = \"veth\"", "qdisc = \"htb\""]);
 
 const MPTCP: (&str, &[&str]) = (
     "One connection over two paths, live (nl-mptcp)",
@@ -34,7 +33,6 @@ const MPTCP: (&str, &[&str]) = (
         "genl = \"mptcp_pm\"",
         "sysctl = \"net.mptcp.enabled\"",
         "sock_diag = \"mptcp\"",
-        "tool = \"ip\"",
     ],
 );
 
@@ -88,7 +86,7 @@ fn tour() -> Result {
     story.summarize()
 }
 
-/// Why the running kernel, or the machine, cannot do a chapter.
+/// Why the running kernel cannot do a chapter.
 fn unmet(needs: &[&str]) -> Result<Option<String>> {
     for need in needs {
         if let Err(reason) = Need::parse(need)?.probe() {

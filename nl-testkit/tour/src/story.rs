@@ -1,12 +1,20 @@
 //! What is told to the reader, and what was proved on the way.
 
-use nl_testkit::Result;
+use nl_testkit::{Need, Result};
 
 /// Chapters and their proofs.
 #[derive(Debug, Default)]
 pub(crate) struct Story {
-    proofs: Vec<(String, bool)>,
+    proofs: Vec<(String, Proof)>,
     left_out: Vec<String>,
+}
+
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    NotChecked,
+    NotSeen,
+    Seen,
 }
 
 impl Story {
@@ -26,22 +34,86 @@ impl Story {
 
     /// Notes something that was claimed, and whether it was seen.
     pub(crate) fn prove(&mut self, claim: &str, seen: bool) {
-        self.proofs.push((claim.into(), seen));
+        self.prove_with_iproute2(claim, seen, Some(true));
     }
 
-    /// Lists the proofs; an error if one failed or there is none.
+    /// Notes something that was claimed, whether it was seen, and whether iproute2 confirmed it; `None` if it is missing.
+    pub(crate) fn prove_with_iproute2(&mut self, claim: &str, seen: bool, confirmed: Option<bool>) {
+        let proof = match (seen, confirmed) {
+            (false, _) | (_, Some(false)) => Proof::NotSeen,
+            (true, None) => Proof::NotChecked,
+            (true, Some(true)) => Proof::Seen,
+        };
+        self.proofs.push((claim.into(), proof));
+    }
+
+    /// Lists the proofs; an error if one failed or nothing was seen.
     pub(crate) fn summarize(&self) -> Result {
-        for (claim, seen) in &self.proofs {
-            println!("   {} {claim}", if *seen { "✓" } else { "✗" });
+        for (claim, proof) in &self.proofs {
+            match proof {
+                Proof::NotChecked => println!("   - not checked, iproute2 is missing: {claim}"),
+                Proof::NotSeen => println!("   ✗ {claim}"),
+                Proof::Seen => println!("   ✓ {claim}"),
+            }
         }
         for chapter in &self.left_out {
             println!("   - left out: {chapter}");
         }
-        let failed = self.proofs.iter().filter(|(_, seen)| !seen).count();
-        match (failed, self.proofs.len()) {
-            (0, 0) => Err("this kernel can do none of the chapters".into()),
-            (0, _) => Ok(()),
-            (failed, all) => Err(format!("{failed} of {all} claims were not seen to be true").into()),
+        let count = |wanted| self.proofs.iter().filter(|(_, proof)| *proof == wanted).count();
+        let all = self.proofs.len();
+        match (count(Proof::NotSeen), count(Proof::Seen), count(Proof::NotChecked)) {
+            (0, 0, 0) => Err("this kernel can do none of the chapters".into()),
+            (0, 0, _) => Err("no claim was checked: iproute2 is missing".into()),
+            (0, _, 0) => Ok(()),
+            (0, _, unchecked) => {
+                println!("   {unchecked} of {all} claims were not checked: iproute2 is missing");
+                Ok(())
+            }
+            (failed, ..) => Err(format!("{failed} of {all} claims were not seen to be true").into()),
         }
+    }
+}
+
+/// Whether a program of iproute2 is there.
+pub(crate) fn has(program: &'static str) -> bool {
+    Need::Tool(program.into()).probe().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(proofs: &[(bool, Option<bool>)]) -> std::result::Result<Vec<Proof>, String> {
+        let mut story = Story::default();
+        for (seen, confirmed) in proofs {
+            story.prove_with_iproute2("it works", *seen, *confirmed);
+        }
+        story.summarize().map_err(|error| error.to_string())?;
+        Ok(story.proofs.into_iter().map(|(_, proof)| proof).collect())
+    }
+
+    #[test]
+    fn a_claim_without_iproute2_is_not_checked_and_no_failure() {
+        assert_eq!(summary(&[(true, Some(true)), (true, None)]), Ok(vec![Proof::Seen, Proof::NotChecked]));
+    }
+
+    #[test]
+    fn a_tour_that_checked_nothing_fails() {
+        assert_eq!(summary(&[(true, None)]), Err("no claim was checked: iproute2 is missing".into()));
+    }
+
+    #[test]
+    fn a_claim_that_was_not_seen_fails_without_iproute2_too() {
+        assert_eq!(summary(&[(false, None)]), Err("1 of 1 claims were not seen to be true".into()));
+    }
+
+    #[test]
+    fn a_claim_that_iproute2_denies_fails() {
+        assert_eq!(summary(&[(true, Some(false))]), Err("1 of 1 claims were not seen to be true".into()));
+    }
+
+    #[test]
+    fn the_kernel_is_blamed_only_if_every_chapter_was_left_out() {
+        assert_eq!(summary(&[]), Err("this kernel can do none of the chapters".into()));
     }
 }

@@ -7,10 +7,8 @@ use std::{
 
 use nl_testkit::Result;
 
-use super::{
-    sources::Mirror,
-    tools::{command, run},
-};
+use super::sources::Mirror;
+use crate::tools::{command, run};
 
 /// A private apt that knows one suite of Debian.
 #[derive(Debug)]

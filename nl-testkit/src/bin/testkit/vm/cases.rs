@@ -4,7 +4,7 @@ use std::{env, fs, io::Write, path::PathBuf};
 
 use nl_testkit::{Need, Result, tdc};
 
-use super::{apt::Apt, cpio::Archive, image::cache, tools};
+use super::{apt::Apt, cpio::Archive, image::cache};
 
 /// Fetches the cases if they are not there; what needs them says so if that fails.
 pub(crate) fn ensure() {
@@ -19,7 +19,6 @@ pub(crate) fn ensure() {
 
 /// All lanes run the cases of one kernel, the newest: those of older ones know less, and are not fewer on old kernels.
 fn fetch() -> Result<PathBuf> {
-    tools::ensure()?;
     let cache = cache()?;
     let apt = Apt::update(&cache, SUITE)?;
     let packages = apt.names(r"^linux-source-[0-9.]+$")?;

@@ -12,7 +12,7 @@ use std::{
 use nl_testkit::Result;
 use serde_json::{Value, json};
 
-use super::{apt::Apt, modules, netdevsim::Source, series::Series, tools, userland};
+use super::{apt::Apt, modules, netdevsim::Source, series::Series, userland};
 use crate::cargo::text;
 
 /// A kernel and the file system it starts with.
@@ -39,7 +39,6 @@ struct Plan {
 impl Image {
     /// The newest kernel of the series; asks Debian once a day, and uses what is there when that cannot be reached.
     pub(crate) fn get(series: Series) -> Result<Self> {
-        tools::ensure()?;
         let cache = cache()?;
         let note = note(&cache, series);
         let known = Self::read(&cache, &note);

@@ -16,8 +16,8 @@ use super::{
     elf,
     image::Image,
     libraries::{Suite, listed},
-    tools::{command, run},
 };
+use crate::tools::{command, run};
 
 /// Programs to run one after the other.
 #[derive(Clone, Debug, Default)]

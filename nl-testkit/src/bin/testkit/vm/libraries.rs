@@ -9,7 +9,7 @@ use std::{
 
 use nl_testkit::Result;
 
-use super::tools::{command, run};
+use crate::tools::{command, run};
 
 /// The C library of a suite, as noted beside its image.
 #[derive(Clone, Debug)]

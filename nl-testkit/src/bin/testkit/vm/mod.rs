@@ -16,5 +16,4 @@ pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod series;
 mod sources;
-mod tools;
 mod userland;

@@ -10,7 +10,7 @@ use std::{
 
 use nl_testkit::Result;
 
-use super::tools::{command, run};
+use crate::tools::{command, run};
 
 /// Copies modules out of unpacked packages into the tree of a file system, and returns where the packages had them.
 pub(crate) fn take(unpacked: &Path, release: &str, tree: &Path) -> Result<PathBuf> {

@@ -11,10 +11,8 @@ use std::{
 
 use nl_testkit::{Need, Result};
 
-use super::{
-    apt::Apt,
-    tools::{command, run},
-};
+use super::apt::Apt;
+use crate::tools::{command, run};
 
 /// What a kernel's module is built from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use std::{
 use nl_testkit::Result;
 use serde_json::Value;
 
-use super::{accel::Accel, console, cpio, image::Image, job::Job, tools::command};
-use crate::cargo::text;
+use super::{accel::Accel, console, cpio, image::Image, job::Job};
+use crate::{cargo::text, tools::command};
 
 /// A virtual machine about to be started.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use super::{
     cpio::Archive,
     elf,
     libraries::{C_LIBRARY, Suite, listed},
-    tools::{command, run},
 };
+use crate::tools::{command, run};
 
 /// Fetches the programs and puts them, with the libraries they load, into the tree of a file system;
 /// `note` becomes a file about the libraries.
