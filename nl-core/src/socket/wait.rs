@@ -130,8 +130,9 @@ const NO_RUNTIME: &str = "the answer is not ready and there is no tokio runtime 
 #[derive(Default)]
 pub(crate) struct Deadline {
     limit: Option<Duration>,
+    /// With the runtime whose timer it is.
     #[cfg(feature = "tokio")]
-    sleep: Option<Sleep>,
+    sleep: Option<(std::pin::Pin<Box<tokio::time::Sleep>>, Option<tokio::runtime::Id>)>,
     #[cfg(feature = "blocking")]
     until: Option<std::time::Instant>,
 }
@@ -174,43 +175,27 @@ impl Deadline {
         }
         #[cfg(feature = "tokio")]
         {
-            let sleep = match Sleep::of_current_runtime(self.sleep.take(), limit) {
-                Ok(sleep) => self.sleep.insert(sleep),
+            let runtime = tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
+            let begin = |until: Option<tokio::time::Instant>| match until {
+                None => unless_disabled(|| Box::pin(tokio::time::sleep(limit)), "enable_time"),
+                Some(until) => unless_disabled(|| Box::pin(tokio::time::sleep_until(until)), "enable_time"),
+            };
+            let begun = match self.sleep.take() {
+                // The runtime it began on may be gone, and then polling it panics.
+                Some((sleep, of)) if of != runtime => begin(Some(sleep.deadline())),
+                Some((sleep, _)) => Ok(sleep),
+                None => begin(None),
+            };
+            let (sleep, _) = match begun {
+                Ok(sleep) => self.sleep.insert((sleep, runtime)),
                 Err(error) => return Poll::Ready(error),
             };
-            sleep.timer.as_mut().poll(cx).map(|()| ErrorKind::Timeout(limit).into())
+            sleep.as_mut().poll(cx).map(|()| ErrorKind::Timeout(limit).into())
         }
         #[cfg(not(feature = "tokio"))]
         {
             let _ = (cx, limit);
             Poll::Ready(Error::usage(NO_RUNTIME))
-        }
-    }
-}
-
-/// A timer and the runtime that drives it.
-#[cfg(feature = "tokio")]
-struct Sleep {
-    timer: std::pin::Pin<Box<tokio::time::Sleep>>,
-    runtime: tokio::runtime::Id,
-}
-
-#[cfg(feature = "tokio")]
-impl Sleep {
-    /// The timer, made anew with the same end if it belongs to another runtime: a timer panics when it is polled after its runtime
-    /// was shut down.
-    fn of_current_runtime(timer: Option<Self>, limit: Duration) -> Result<Self> {
-        let Ok(current) = tokio::runtime::Handle::try_current() else {
-            return Err(Error::usage(NO_RUNTIME));
-        };
-        let runtime = current.id();
-        let new = || match &timer {
-            Some(old) => tokio::time::sleep_until(old.timer.deadline()),
-            None => tokio::time::sleep(limit),
-        };
-        match timer {
-            Some(timer) if timer.runtime == runtime => Ok(timer),
-            _ => Ok(Self { timer: unless_disabled(|| Box::pin(new()), "enable_time")?, runtime }),
         }
     }
 }
