@@ -100,13 +100,15 @@ impl Class {
     ///
     /// # Errors
     /// The message is of another type, or malformed.
+    #[inline]
     pub fn decode(message: MessageRef<'_>) -> Result<Self, DecodeError> {
         if !matches!(message.kind(), RTM_NEWTCLASS | RTM_DELTCLASS) {
             return Err(DecodeError::Kind(message.kind()));
         }
         let parts = Parts::read(message)?;
-        let mut stats = parts.stats.clone();
-        stats.app = AppStats::of_class(parts.kind, parts.app)?;
+        let mut stats = Stats::default();
+        let app = stats.read(&parts.stats)?;
+        stats.app = AppStats::of_class(parts.kind, app)?;
         Ok(Self {
             index: parts.index,
             handle: parts.handle,
@@ -204,8 +206,12 @@ impl Class {
     /// Whether it is directly under its qdisc.
     #[must_use]
     pub fn is_top(&self) -> bool {
-        self.handle.minor() != 0 && (self.parent.is_root() || self.parent == self.handle.qdisc())
+        is_top(self.handle, self.parent)
     }
+}
+
+fn is_top(handle: TcHandle, parent: TcHandle) -> bool {
+    handle.minor() != 0 && (parent.is_root() || parent == handle.qdisc())
 }
 
 /// What identifies a class in a message, without the rest of it.
@@ -281,11 +287,24 @@ impl ClassFilter {
     /// Whether a class passes.
     #[must_use]
     pub fn matches(&self, class: &Class) -> bool {
-        self.index == class.index
-            && self.qdisc.is_none_or(|qdisc| class.handle.qdisc() == qdisc.qdisc())
+        self.passes(class.index, class.handle, class.parent)
+    }
+
+    /// Reads a class if it passes.
+    pub(crate) fn decode(&self, message: MessageRef<'_>) -> Result<Option<Class>, DecodeError> {
+        let (header, _) = message.header::<TcMsg>()?;
+        let (handle, parent) = (TcHandle::from_bits(header.handle), TcHandle::from_bits(header.parent));
+        match self.passes(header.index, handle, parent) {
+            true => Class::decode(message).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn passes(&self, index: u32, handle: TcHandle, under: TcHandle) -> bool {
+        self.index == index
+            && self.qdisc.is_none_or(|qdisc| handle.qdisc() == qdisc.qdisc())
             && self.parent.is_none_or(|parent| {
-                class.parent == parent
-                    || parent.minor() == 0 && class.handle.qdisc() == parent && class.is_top()
+                under == parent || parent.minor() == 0 && handle.qdisc() == parent && is_top(handle, under)
             })
     }
 }

@@ -279,6 +279,7 @@ impl HtbClassConfig {
 impl Config for HtbClassConfig {
     const SCHEMA: &'static Schema = &HTB;
 
+    #[inline]
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let (mut config, mut ceil, mut parms) = (Self::new(Rate::ZERO), Rate::ZERO, false);
         let (mut rate64, mut ceil64) = (None, None);

@@ -44,6 +44,7 @@ macro_rules! kinds {
                 }
             }
 
+            #[inline]
             pub(crate) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, nl_core::attr::DecodeError> {
                 Ok(match kind {
                     $(#[cfg(feature = $feature)]

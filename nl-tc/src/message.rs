@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nl_core::attr::DecodeError;
+use nl_core::attr::{Attr, DecodeError};
 use nl_core::error::Schema;
 use nl_core::message::{FixedHeader, MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, TcMsg};
 
@@ -10,8 +10,8 @@ use crate::TcHandle;
 use crate::class::{self, ClassConfig};
 use crate::filter::{self, FilterConfig};
 use crate::qdisc::{self, QdiscConfig};
-use crate::stab::{SizeTable, TCA_STAB};
-use crate::stats::{Estimator, Stats};
+use crate::stab::TCA_STAB;
+use crate::stats::{Estimator, StatsAttrs};
 use crate::units::Refusal;
 
 // `include/uapi/linux/rtnetlink.h`
@@ -111,7 +111,7 @@ impl fmt::Display for TcVerb {
     }
 }
 
-/// Any message of traffic control, taken apart.
+/// Any message of traffic control, taken apart. What only some readers want is not decoded yet.
 #[derive(Default)]
 pub(crate) struct Parts<'a> {
     pub index: u32,
@@ -121,10 +121,8 @@ pub(crate) struct Parts<'a> {
     pub kind: &'a str,
     pub options: Option<&'a [u8]>,
     pub estimator: Option<Estimator>,
-    pub stab: Option<SizeTable>,
-    pub stats: Stats,
-    /// The kind's own statistics, as bytes.
-    pub app: &'a [u8],
+    pub stab: Option<Attr<'a>>,
+    pub stats: StatsAttrs<'a>,
     pub offloaded: bool,
     pub ingress_block: Option<u32>,
     pub egress_block: Option<u32>,
@@ -142,32 +140,22 @@ impl<'a> Parts<'a> {
             info: header.info,
             ..Self::default()
         };
-        let (mut legacy, mut modern) = (None, None);
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
                 TCA_KIND => parts.kind = attr.str()?,
                 TCA_OPTIONS => parts.options = Some(attr.value()),
-                TCA_STATS => legacy = Some(attr),
-                TCA_XSTATS => parts.app = attr.value(),
+                TCA_STATS => parts.stats.legacy = Some(attr),
+                TCA_XSTATS => parts.stats.app = attr.value(),
                 TCA_RATE => parts.estimator = Some(Estimator::from_wire(attr.array()?)),
-                TCA_STATS2 => modern = Some(attr),
-                TCA_STAB => parts.stab = Some(SizeTable::decode(attr.attrs())?),
+                TCA_STATS2 => parts.stats.modern = Some(attr),
+                TCA_STAB => parts.stab = Some(attr),
                 TCA_CHAIN => parts.chain = Some(attr.u32()?),
                 TCA_HW_OFFLOAD => parts.offloaded = attr.u8()? != 0,
                 TCA_INGRESS_BLOCK => parts.ingress_block = Some(attr.u32()?),
                 TCA_EGRESS_BLOCK => parts.egress_block = Some(attr.u32()?),
                 _ => {}
             }
-        }
-        match (modern, legacy) {
-            (Some(attr), _) => {
-                let (stats, app) = Stats::decode(attr.attrs())?;
-                parts.stats = stats;
-                parts.app = app.unwrap_or(parts.app);
-            }
-            (None, Some(attr)) => parts.stats = Stats::decode_legacy(attr)?,
-            (None, None) => {}
         }
         Ok(parts)
     }

@@ -143,21 +143,22 @@ impl Qdisc {
             return Err(DecodeError::Kind(message.kind()));
         }
         let parts = Parts::read(message)?;
-        let mut stats = parts.stats.clone();
-        stats.app = AppStats::of_qdisc(parts.kind, parts.app, parts.options.unwrap_or_default())?;
-        Ok(Self {
+        let mut qdisc = Self {
             index: parts.index,
             handle: parts.handle,
             parent: parts.parent,
             config: QdiscConfig::decode(parts.kind, parts.options)?,
             estimator: parts.estimator,
-            stab: parts.stab,
+            stab: parts.stab.map(|attr| SizeTable::decode(attr.attrs())).transpose()?,
             ingress_block: parts.ingress_block,
             egress_block: parts.egress_block,
             offloaded: parts.offloaded,
             references: parts.info,
-            stats,
-        })
+            stats: Stats::default(),
+        };
+        let app = qdisc.stats.read(&parts.stats)?;
+        qdisc.stats.app = AppStats::of_qdisc(parts.kind, app, parts.options.unwrap_or_default())?;
+        Ok(qdisc)
     }
 
     /// The request that does this with the qdisc. One that the kernel would refuse, or would take and quietly do something

@@ -157,6 +157,7 @@ pub struct HtbQdiscStats {
 }
 
 impl AppStats {
+    #[inline]
     pub(crate) fn of_class(kind: &str, bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         Ok(Some(match kind {
             _ if bytes.is_empty() => return Ok(None),

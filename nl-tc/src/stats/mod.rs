@@ -60,23 +60,44 @@ pub struct Measured {
     pub packets: u64,
 }
 
+/// The attributes of a message that hold statistics.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct StatsAttrs<'a> {
+    /// `TCA_STATS2`.
+    pub(crate) modern: Option<Attr<'a>>,
+    /// `TCA_STATS`, which says the same but for requeues and for what 32 bits cannot hold.
+    pub(crate) legacy: Option<Attr<'a>>,
+    /// `TCA_XSTATS`: the kind's own, also a part of the modern ones.
+    pub(crate) app: &'a [u8],
+}
+
 impl Stats {
-    /// The statistics, and the kind's own as bytes.
-    pub(crate) fn decode(attrs: Attrs<'_>) -> Result<(Self, Option<&[u8]>), DecodeError> {
-        let (mut stats, mut app, mut packets) = (Self::default(), None, None);
+    /// Reads the statistics of a message into new ones. Returns the kind's own as bytes.
+    #[inline]
+    pub(crate) fn read<'a>(&mut self, attrs: &StatsAttrs<'a>) -> Result<&'a [u8], DecodeError> {
+        match (attrs.modern, attrs.legacy) {
+            (Some(attr), _) => Ok(self.read_modern(attr.attrs())?.unwrap_or(attrs.app)),
+            (None, Some(attr)) => self.read_legacy(attr).map(|()| attrs.app),
+            (None, None) => Ok(attrs.app),
+        }
+    }
+
+    #[inline]
+    fn read_modern<'a>(&mut self, attrs: Attrs<'a>) -> Result<Option<&'a [u8]>, DecodeError> {
+        let (mut app, mut packets) = (None, None);
         let (mut narrow, mut wide) = (None, None);
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
                 TCA_STATS_BASIC => {
                     let mut f = attr.fields();
-                    (stats.bytes, stats.packets) = (f.u64()?, f.u32()?.into());
+                    (self.bytes, self.packets) = (f.u64()?, f.u32()?.into());
                 }
                 TCA_STATS_PKT64 => packets = Some(attr.u64()?),
                 TCA_STATS_QUEUE => {
                     let mut f = attr.fields();
-                    (stats.queue_len, stats.backlog) = (f.u32()?, f.u32()?);
-                    (stats.drops, stats.requeues, stats.overlimits) = (f.u32()?, f.u32()?, f.u32()?);
+                    (self.queue_len, self.backlog) = (f.u32()?, f.u32()?);
+                    (self.drops, self.requeues, self.overlimits) = (f.u32()?, f.u32()?, f.u32()?);
                 }
                 TCA_STATS_RATE_EST => {
                     let mut f = attr.fields();
@@ -90,26 +111,20 @@ impl Stats {
                 _ => {}
             }
         }
-        stats.packets = packets.unwrap_or(stats.packets);
-        stats.measured = wide.or(narrow);
-        Ok((stats, app))
+        self.packets = packets.unwrap_or(self.packets);
+        self.measured = wide.or(narrow);
+        Ok(app)
     }
 
-    /// `struct tc_stats`, which says the same but for requeues and for what 32 bits cannot hold.
-    pub(crate) fn decode_legacy(attr: Attr<'_>) -> Result<Self, DecodeError> {
+    /// `struct tc_stats`.
+    fn read_legacy(&mut self, attr: Attr<'_>) -> Result<(), DecodeError> {
         let mut f = attr.fields();
-        let (bytes, packets, drops, overlimits) = (f.u64()?, f.u32()?.into(), f.u32()?, f.u32()?);
+        (self.bytes, self.packets) = (f.u64()?, f.u32()?.into());
+        (self.drops, self.overlimits) = (f.u32()?, f.u32()?);
         let measured = Measured { rate: Rate::bps(f.u32()?.into()), packets: f.u32()?.into() };
-        Ok(Self {
-            bytes,
-            packets,
-            drops,
-            overlimits,
-            measured: (measured != Measured::default()).then_some(measured),
-            queue_len: f.u32()?,
-            backlog: f.u32()?,
-            ..Self::default()
-        })
+        self.measured = (measured != Measured::default()).then_some(measured);
+        (self.queue_len, self.backlog) = (f.u32()?, f.u32()?);
+        Ok(())
     }
 }
 

@@ -51,7 +51,11 @@ impl ClassEntry {
     ///
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)); `ENOENT` ([`is_not_found`](Error::is_not_found)) without the qdisc, or with
-    /// HFSC the parent; `EINVAL` for a qdisc without classes; bad input, before the kernel is asked.
+    /// HFSC the parent; a qdisc of another kind or without classes, or an HTB parent that does not exist; bad input, before the
+    /// kernel is asked. If the class was made and its report was lost, [`Overrun`](nl_core::error::ErrorKind::Overrun).
+    ///
+    /// Dropped between the report of a class that is wrong and its deletion, the operation leaves that class.
+    #[expect(clippy::should_implement_trait, reason = "the word of `tc`")]
     pub fn add(self, config: impl Into<ClassConfig>) -> Pending<Ack> {
         self.write(TcVerb::Add, config.into())
     }
@@ -61,8 +65,8 @@ impl ClassEntry {
     /// Equivalent: `tc class change`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it is not there; `EINVAL` for an HFSC class under another parent;
-    /// bad input, before the kernel is asked.
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it is not there; `EINVAL` for an HFSC class under another parent; a
+    /// qdisc of another kind, or an HTB class under another parent; bad input, before the kernel is asked.
     pub fn change(self, config: impl Into<ClassConfig>) -> Pending<Ack> {
         self.write(TcVerb::Change, config.into())
     }
@@ -215,10 +219,7 @@ impl Tc {
     }
 
     pub(super) fn classes_matching(&self, filter: ClassFilter) -> Dump<Class> {
-        self.conn.dump(filter.list_request(), move |message| {
-            let class = Class::decode(message)?;
-            Ok(filter.matches(&class).then_some(class))
-        })
+        self.conn.dump(filter.list_request(), move |message| filter.decode(message))
     }
 }
 

@@ -46,6 +46,7 @@ impl FilterEntry {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) without the qdisc, or where the kernel does not have the kind;
     /// bad input, before the kernel is asked.
+    #[expect(clippy::should_implement_trait, reason = "the word of `tc`")]
     pub fn add(mut self, config: impl Into<FilterConfig>) -> Pending<Ack> {
         self.filter.config = config.into();
         Pending::new(self.send(TcVerb::Add))

@@ -62,6 +62,7 @@ impl QdiscEntry {
     /// # Errors
     /// `EEXIST` ([`is_exists`](nl_core::Error::is_exists)); `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)) without
     /// the parent; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) where the kernel does not have the kind; bad input, before the kernel is asked.
+    #[expect(clippy::should_implement_trait, reason = "the word of `tc`")]
     pub fn add(self, config: impl Into<QdiscConfig>) -> Pending<Ack> {
         self.write(TcVerb::Add, config.into())
     }
@@ -232,7 +233,8 @@ impl Qdiscs {
             tc.on_route().map_err(|error| error.during(|| "list qdiscs".into()))?;
             if let Some(dev) = dev {
                 let index = tc.index(&dev).await;
-                filter.index = Some(index.map_err(|error| error.during(|| format!("list qdiscs dev {dev}")))?);
+                filter.index =
+                    Some(index.map_err(|error| error.during(|| format!("list qdiscs dev {dev}")))?);
             }
             Ok(tc.qdiscs_matching(filter))
         })

@@ -15,6 +15,8 @@ mod curves;
 #[cfg(target_endian = "little")]
 mod golden;
 #[cfg(feature = "tokio")]
+mod handle;
+#[cfg(feature = "tokio")]
 mod iproute2;
 mod refusals;
 mod sampler;

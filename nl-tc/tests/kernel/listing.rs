@@ -22,7 +22,7 @@ async fn classes_are_listed_by_qdisc_and_by_parent(lab: Lab) -> Result {
     tc.class(DEV, inner.class(2)).parent(inner.class(1)).add(mbit(1)).await?;
 
     assert_eq!(handles(&classes(&tc).await), ["1:1", "1:2", "1:3", "2:1", "2:2"]);
-    let listed = async |entries: nl_tc::Classes<'_>| {
+    let listed = async |entries: nl_tc::Classes| {
         let mut all = entries.list().await.unwrap().collect_all().await.unwrap();
         all.sort_by_key(|class| class.handle);
         handles(&all)
@@ -43,8 +43,7 @@ async fn qdiscs_are_listed_by_device_place_and_name(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
     tc.qdisc(DEV, CLASS).handle(TcHandle::new(2, 0)).add(HtbConfig::new()).await?;
-    let listed =
-        async |entries: nl_tc::Qdiscs<'_>| entries.list().await.unwrap().collect_all().await.unwrap();
+    let listed = async |entries: nl_tc::Qdiscs| entries.list().await.unwrap().collect_all().await.unwrap();
     let shown = node.tc("qdisc show").await.lines().count();
     assert_eq!(listed(tc.qdiscs()).await.len(), shown);
     assert_eq!(listed(tc.qdiscs().dev(DEV)).await.len(), 2);

@@ -5,6 +5,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use futures_util::StreamExt;
 use nl_tc::class::{Class, ClassConfig};
 use nl_tc::hfsc::{HfscClassConfig, HfscConfig};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
@@ -29,8 +30,13 @@ fn many(count: u64) -> u64 {
 }
 
 async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)>, count: u64) {
-    let done = tc.batch(changes).summarize(1).await?.into_result();
-    assert_eq!(done.unwrap(), count);
+    let mut results = tc.batch(changes);
+    let mut done = 0;
+    while let Some(result) = results.next().await {
+        result.unwrap();
+        done += 1;
+    }
+    assert_eq!(done, count);
 }
 
 /// What classes are made with, and what `tc` must say of one, by its rate in kbit/s.

@@ -171,7 +171,8 @@ async fn a_batch_makes_a_whole_tree(lab: Lab) -> Result {
     let error = results[502].as_ref().unwrap_err();
     assert!(error.is_usage() && error.to_string().starts_with("add class dev eth0 "), "{error}");
     assert_eq!(lines(&node, "class show dev eth0").await.len(), 500);
-    let deleted = tc.batch((1..=500).map(|minor| (TcVerb::Delete, Class::at(index, QDISC.class(minor)))));
+    let deleted =
+        tc.batch((1..=500).map(move |minor| (TcVerb::Delete, Class::at(index, QDISC.class(minor)))));
     assert_eq!(deleted.summarize(1).await?.into_result()?, 500);
     assert_eq!(classes(&tc).await, []);
     Ok(())

@@ -1,0 +1,212 @@
+//! How many requests a verb makes, and what it does with the answers: the kernel is simulated.
+
+use std::cell::RefCell;
+
+use nl_core::{Connection, Protocol};
+use nl_tc::htb::HtbClassConfig;
+use nl_tc::{RTM_DELTCLASS, RTM_GETQDISC, RTM_GETTCLASS, RTM_NEWQDISC, RTM_NEWTCLASS, Rate, Tc, TcHandle};
+use nl_testkit::fault::{Answer, Conversation, Peer};
+
+const DEV: u32 = 5;
+const QDISC: TcHandle = TcHandle::new(1, 0);
+const CLASS: TcHandle = TcHandle::new(1, 0x10);
+const TCA_KIND: u16 = 1;
+const NLM_F_DUMP: u16 = 0x300;
+const ENOENT: i32 = 2;
+const EBUSY: i32 = 16;
+
+/// A handle over a simulated kernel.
+fn simulated() -> (Tc, Peer) {
+    let (socket, kernel) = Peer::pair().unwrap();
+    let source = move || socket.try_clone();
+    (Tc::new(Connection::builder(Protocol::Route).sockets_from(source).open().unwrap()), kernel)
+}
+
+fn kind(request: &[u8]) -> u16 {
+    u16::from_ne_bytes([request[4], request[5]])
+}
+
+fn is_dump(request: &[u8]) -> bool {
+    u16::from_ne_bytes([request[6], request[7]]) & NLM_F_DUMP == NLM_F_DUMP
+}
+
+/// Runs a verb against a kernel that answers so. Returns the outcome and the types of the requests.
+async fn run<T>(
+    verb: impl AsyncFnOnce(Tc) -> T,
+    mut answers: impl FnMut(&[u8]) -> Vec<Answer>,
+) -> (T, Vec<u16>) {
+    let (tc, kernel) = simulated();
+    let asked = RefCell::new(Vec::new());
+    let serve = kernel.serve(|request| {
+        asked.borrow_mut().push(kind(request));
+        Conversation::of(answers(request))
+    });
+    let (served, outcome) = tokio::join!(serve, verb(tc));
+    served.unwrap();
+    (outcome, asked.into_inner())
+}
+
+/// The kernel's report of a class.
+fn class(request: &[u8], parent: TcHandle, kind: &str) -> Answer {
+    let words = [DEV, CLASS.bits(), parent.bits(), 0].map(u32::to_ne_bytes);
+    let header = [[0; 4].as_slice(), words.as_flattened()].concat();
+    Answer::new(RTM_NEWTCLASS, &header).attr(TCA_KIND, &[kind.as_bytes(), &[0]].concat()).answers(request)
+}
+
+fn mbit(rate: u64) -> HtbClassConfig {
+    HtbClassConfig::new(Rate::mbit(rate))
+}
+
+#[tokio::test]
+async fn adding_a_class_makes_one_request() {
+    let add = async |tc: Tc| tc.class(DEV, CLASS).add(mbit(1)).await;
+    let (outcome, asked) =
+        run(add, |request| vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)]).await;
+    outcome.unwrap();
+    assert_eq!(asked, [RTM_NEWTCLASS]);
+}
+
+#[tokio::test]
+async fn adding_a_class_of_another_kind_deletes_it_and_reports_the_kind() {
+    let add = async |tc: Tc| tc.class(DEV, CLASS).add(mbit(1)).await;
+    let (outcome, asked) = run(add, |request| match kind(request) {
+        RTM_NEWTCLASS => vec![class(request, TcHandle::ROOT, "drr"), Answer::ack(request)],
+        _ => vec![Answer::ack(request)],
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_usage(), "{error}");
+    assert_eq!(error.to_string(), "add class dev #5 classid 1:10 htb rate 1Mbit: qdisc 1: is drr, not htb");
+    assert_eq!(asked, [RTM_NEWTCLASS, RTM_DELTCLASS]);
+}
+
+#[tokio::test]
+async fn adding_a_class_without_its_parent_deletes_it_even_if_a_filter_is_bound() {
+    let add = async |tc: Tc| tc.class(DEV, CLASS).parent(QDISC.class(0x99)).add(mbit(1)).await;
+    let mut deletions = 0;
+    let (outcome, asked) = run(add, |request| match kind(request) {
+        RTM_NEWTCLASS => vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)],
+        _ => {
+            deletions += 1;
+            vec![if deletions == 1 { Answer::error(EBUSY, request) } else { Answer::ack(request) }]
+        }
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("there is no class 1:99"), "{error}");
+    assert_eq!(asked, [RTM_NEWTCLASS, RTM_DELTCLASS, RTM_DELTCLASS]);
+}
+
+#[tokio::test]
+async fn changing_a_class_reads_it_first_whatever_the_size_of_the_qdisc() {
+    let change = async |tc: Tc| tc.class(DEV, CLASS).change(mbit(1)).await;
+    let (outcome, asked) = run(change, |request| match kind(request) {
+        RTM_GETTCLASS => vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)],
+        _ => vec![Answer::ack(request)],
+    })
+    .await;
+    outcome.unwrap();
+    assert_eq!(asked, [RTM_GETTCLASS, RTM_NEWTCLASS]);
+}
+
+#[tokio::test]
+async fn changing_a_class_of_another_kind_or_parent_is_refused_unsent() {
+    for (parent, kind, why) in [
+        (TcHandle::ROOT, "hfsc", "qdisc 1: is hfsc, not htb"),
+        (QDISC.class(1), "htb", "class 1:10 is under 1:1, and HTB moves none: delete it and add it"),
+    ] {
+        let change = async |tc: Tc| tc.class(DEV, CLASS).parent(QDISC).change(mbit(1)).await;
+        let (outcome, asked) =
+            run(change, |request| vec![class(request, parent, kind), Answer::ack(request)]).await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_usage() && error.to_string().ends_with(why), "{error}");
+        assert_eq!(asked, [RTM_GETTCLASS]);
+    }
+}
+
+#[tokio::test]
+async fn replacing_a_class_that_does_not_exist_adds_it() {
+    let replace = async |tc: Tc| tc.class(DEV, CLASS).parent(QDISC).replace(mbit(1)).await;
+    let (outcome, asked) = run(replace, |request| match kind(request) {
+        RTM_GETTCLASS => vec![Answer::error(ENOENT, request)],
+        _ => vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)],
+    })
+    .await;
+    outcome.unwrap();
+    assert_eq!(asked, [RTM_GETTCLASS, RTM_NEWTCLASS]);
+}
+
+#[tokio::test]
+async fn a_class_that_does_not_exist_is_not_found() {
+    let get = async |tc: Tc| tc.class(DEV, CLASS).get().await;
+    let (outcome, asked) = run(get, |request| match is_dump(request) {
+        true => vec![Answer::done(0).answers(request)],
+        false => vec![Answer::error(ENOENT, request)],
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert_eq!(asked, [RTM_GETTCLASS, RTM_GETTCLASS]);
+}
+
+#[tokio::test]
+async fn a_class_added_while_it_is_read_is_found() {
+    let get = async |tc: Tc| tc.class(DEV, CLASS).get().await;
+    let (outcome, _) = run(get, |request| match is_dump(request) {
+        true => vec![Answer::done(0).answers(request)],
+        false => vec![class(request, TcHandle::ROOT, "other"), Answer::ack(request)],
+    })
+    .await;
+    assert_eq!(outcome.unwrap().handle, CLASS);
+}
+
+/// The kernel answers success and nothing where there is only a qdisc of its own.
+#[tokio::test]
+async fn a_qdisc_that_the_kernel_does_not_show_is_not_found() {
+    let get = async |tc: Tc| tc.qdisc(DEV, TcHandle::ROOT).get().await;
+    let (outcome, asked) = run(get, |request| match is_dump(request) {
+        true => vec![Answer::done(0).answers(request)],
+        false => vec![Answer::ack(request)],
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert_eq!(error.to_string(), "get qdisc dev #5 root: No such file or directory (ENOENT)");
+    assert_eq!(asked, [RTM_GETQDISC, RTM_GETQDISC]);
+}
+
+#[tokio::test]
+async fn a_qdisc_is_changed_with_one_request_by_every_verb() {
+    use nl_tc::htb::HtbConfig;
+    use nl_tc::qdisc::QdiscConfig;
+    let config = || QdiscConfig::from(HtbConfig::new());
+    let verbs = async |tc: Tc| {
+        let qdisc = || tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC);
+        qdisc().add(config()).await?;
+        qdisc().change(config()).await?;
+        qdisc().replace(config()).await?;
+        qdisc().delete().await
+    };
+    let (outcome, asked) = run(verbs, |request| vec![Answer::ack(request)]).await;
+    outcome.unwrap();
+    assert_eq!(asked, [RTM_NEWQDISC, RTM_NEWQDISC, RTM_NEWQDISC, nl_tc::RTM_DELQDISC]);
+}
+
+#[tokio::test]
+async fn a_verb_can_be_spawned() {
+    let add = async |tc: Tc| tokio::spawn(tc.class(DEV, CLASS).add(mbit(1))).await.unwrap();
+    let (outcome, _) =
+        run(add, |request| vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)]).await;
+    outcome.unwrap();
+}
+
+/// On the real kernel, of which reading asks no privilege.
+#[cfg(feature = "blocking")]
+#[test]
+fn a_verb_is_waited_for_on_a_thread_without_a_runtime() {
+    let tc = Tc::new(Connection::open(Protocol::Route).unwrap());
+    let error = tc.class("lo", CLASS).get().wait().unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    let qdiscs = tc.qdiscs().dev("lo").invisible().list().wait().unwrap();
+    assert!(qdiscs.into_iter().all(|qdisc| qdisc.unwrap().index == 1));
+}
