@@ -45,7 +45,7 @@ async fn run() -> Result {
     }
 }
 
-async fn show(fdb: &Fdb, entries: Entries<'_>) -> Result {
+async fn show(fdb: &Fdb, entries: Entries) -> Result {
     let names = fdb.connection().link_names().await?;
     let mut list = entries.list().await?;
     while let Some(entry) = list.try_next().await? {
@@ -71,7 +71,7 @@ async fn change(fdb: &Fdb, verb: &str, mut words: Words) -> Result {
     Ok(())
 }
 
-fn describe(mut entry: Entry<'_>, mut words: Words) -> Result<Entry<'_>> {
+fn describe(mut entry: Entry, mut words: Words) -> Result<Entry> {
     while let Some(word) = words.next() {
         let mut value = || need(&mut words, &word);
         entry = match word.as_str() {
@@ -100,7 +100,7 @@ fn describe(mut entry: Entry<'_>, mut words: Words) -> Result<Entry<'_>> {
     Ok(entry)
 }
 
-fn select(mut entries: Entries<'_>, mut words: Words) -> Result<Entries<'_>> {
+fn select(mut entries: Entries, mut words: Words) -> Result<Entries> {
     while let Some(word) = words.next() {
         let mut value = || need(&mut words, &word);
         entries = match word.as_str() {

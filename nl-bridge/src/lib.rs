@@ -31,6 +31,21 @@
 //! }
 //! ```
 //!
+//! Without a runtime, under feature `blocking`, `.wait()` takes the place of `.await`:
+//! ```no_run
+//! # #[cfg(feature = "blocking")]
+//! fn main() -> nl_core::Result<()> {
+//!     let fdb = nl_bridge::fdb::Fdb::new(nl_core::Connection::open(nl_core::Protocol::Route)?);
+//!     fdb.entry("02:00:00:00:00:01".parse()?, "swp1").master().static_().vlan(10).add().wait()?;
+//!     for entry in fdb.entries().bridge("br0").list().wait()? {
+//!         println!("{}", entry?);
+//!     }
+//!     Ok(())
+//! }
+//! # #[cfg(not(feature = "blocking"))]
+//! # fn main() {}
+//! ```
+//!
 //! # Permissions and namespaces
 //! Reading takes no privilege. Changing takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace,
 //! so an unprivileged user can do it in a user and network namespace of his own. Everything happens in the namespace the
@@ -38,7 +53,9 @@
 //!
 //! # Features
 //! - `fdb` (on by default): the module of that name.
-//! - `tokio` (on by default): the handle [`fdb::Fdb`]. Without it the crate encodes and decodes only.
+//! - `tokio` (on by default): operations can be awaited in a tokio runtime, and lists are streams that can wait there.
+//! - `blocking`: [`Pending::wait`](nl_core::Pending) and `for` loops over lists, for callers without a runtime. The crate then
+//!   does not depend on tokio unless `tokio` is enabled too.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,9 +1,11 @@
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::error::Result;
+use crate::socket::Deadline;
 
 /// An operation that is ready to run: `.await` it, or call [`wait`](Self::wait) where there is no async runtime.
 ///
@@ -46,6 +48,21 @@ impl<T> Pending<T> {
         Self { future: Box::pin(operation) }
     }
 
+    /// Fails with [`Timeout`](crate::error::ErrorKind::Timeout) if it is not complete after `limit`.
+    ///
+    /// The time begins when the operation first has to wait, and is measured in the runtime, or in [`wait`](Self::wait) without one.
+    /// What is complete is never a timeout. The kernel may still carry out what was sent.
+    pub fn timeout(mut self, limit: Duration) -> Self
+    where
+        T: 'static,
+    {
+        let mut deadline = Deadline::new(Some(limit));
+        Self::new(poll_fn(move |cx| match Pin::new(&mut self).poll(cx) {
+            Poll::Pending => deadline.poll(cx).map(Err),
+            complete => complete,
+        }))
+    }
+
     /// Runs the operation to its end on the calling thread.
     ///
     /// While the answer is missing the thread sleeps in `poll(2)`. Inside an async runtime this blocks the runtime's thread.
@@ -69,5 +86,54 @@ impl<T> Future for Pending<T> {
 impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(20);
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    fn never() -> Pending<()> {
+        Pending::new(pending()).timeout(LIMIT)
+    }
+
+    #[test]
+    fn an_operation_over_its_limit_reports_a_timeout() {
+        let error = runtime().block_on(never()).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+    }
+
+    #[test]
+    fn a_complete_operation_is_no_timeout() {
+        let complete = Pending::new(async { Ok(7) }).timeout(Duration::ZERO);
+        assert_eq!(runtime().block_on(complete).unwrap(), 7);
+    }
+
+    #[cfg(feature = "blocking")]
+    #[test]
+    fn a_limit_without_a_runtime_reports_a_timeout() {
+        let error = never().wait().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+    }
+
+    #[test]
+    fn a_limit_goes_on_in_another_runtime() {
+        let mut operation = never();
+        let first = runtime();
+        first.block_on(poll_fn(|cx| {
+            assert!(Pin::new(&mut operation).poll(cx).is_pending());
+            Poll::Ready(())
+        }));
+        drop(first);
+        let error = runtime().block_on(operation).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
     }
 }

@@ -88,10 +88,10 @@ async fn main() -> Outcome {
     Ok(())
 }
 
-fn configured<'a>(
-    mut endpoint: EndpointEntry<'a>,
+fn configured(
+    mut endpoint: EndpointEntry,
     options: &[&str],
-) -> Result<EndpointEntry<'a>, Box<dyn std::error::Error>> {
+) -> Result<EndpointEntry, Box<dyn std::error::Error>> {
     let mut words = options.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("`{word}` wants a value"));

@@ -14,8 +14,7 @@
 //! The guide, with a recipe for each and what to look at when nothing happens: [`manual`].
 //!
 //! # Example
-#![cfg_attr(feature = "tokio", doc = "```no_run")]
-#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! ```no_run
 //! use futures_util::TryStreamExt;
 //! use nl_core::{Connection, Protocol};
 //! use nl_mptcp::Mptcp;
@@ -43,13 +42,34 @@
 //! }
 //! ```
 //!
+//! Without a runtime, under feature `blocking`, `.wait()` takes the place of `.await`, and lists, events and `PathManager` are read in
+//! `for` loops:
+//! ```no_run
+//! # #[cfg(feature = "blocking")]
+//! fn main() -> nl_core::Result<()> {
+//!     let mptcp = nl_mptcp::Mptcp::new(nl_core::Connection::open(nl_core::Protocol::Generic)?);
+//!     mptcp.limits().subflows(4).set().wait()?;
+//!     for endpoint in mptcp.endpoints().list().wait()? {
+//!         println!("{}", endpoint?);
+//!     }
+//!     for event in &mut mptcp.events().wait()? {
+//!         println!("{}", event?);
+//!     }
+//!     Ok(())
+//! }
+//! # #[cfg(not(feature = "blocking"))]
+//! # fn main() {}
+//! ```
+//!
 //! # Permissions and namespaces
 //! Reading endpoints and limits takes no privilege. Changing takes `CAP_NET_ADMIN` in the user namespace that owns the
 //! network namespace, so an unprivileged user can do it in a user and network namespace of his own. Whoever has it may do
 //! this to every connection of the namespace. Everything happens in the namespace the netlink connection was opened in.
 //!
 //! # Features
-//! - `tokio` (on by default): the handle `Mptcp`. Without it the crate encodes and decodes only.
+//! - `tokio` (on by default): operations can be awaited in a tokio runtime, and lists and events are streams that can wait there.
+//! - `blocking`: [`Pending::wait`](nl_core::Pending) and `for` loops over lists and events, for callers without a runtime. The crate
+//!   then does not depend on tokio unless `tokio` is enabled too.
 //! - `diag`, `mib`, `path-manager`, `socket`, `sysctl` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
@@ -73,7 +93,6 @@ pub mod manual;
 mod message;
 #[cfg(feature = "mib")]
 pub mod mib;
-#[cfg(feature = "tokio")]
 mod mptcp;
 #[cfg(feature = "path-manager")]
 pub mod path_manager;
@@ -84,7 +103,6 @@ pub mod sysctl;
 
 pub use id::{AddressId, Token};
 pub use message::{EVENT_GROUP, FAMILY};
-#[cfg(feature = "tokio")]
 pub use mptcp::{
     AddressEntry, ConnectionEntry, EndpointEntry, EndpointKey, Endpoints, LimitsEntry, Mptcp, SubflowEntry,
 };

@@ -19,8 +19,7 @@
 //!
 //! # The kernel's path manager
 //! On the side that connects, usually: an endpoint for each further address, and room for subflows.
-#![cfg_attr(feature = "tokio", doc = "```no_run")]
-#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! ```no_run
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> nl_core::Result<()> {
 //! // ip mptcp limits set subflows 2 add_addr_accepted 2
 //! mptcp.limits().subflows(2).add_addr_accepted(2).set().await?;
@@ -31,8 +30,7 @@
 //! ```
 //!
 //! On the side that accepts: its further addresses are announced, and the peer connects to them.
-#![cfg_attr(feature = "tokio", doc = "```no_run")]
-#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! ```no_run
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> nl_core::Result<()> {
 //! // ip mptcp limits set subflows 2
 //! mptcp.limits().subflows(2).set().await?;
@@ -45,8 +43,8 @@
 //! # A path manager of one's own
 //! It listens to the [events](crate::event), and answers with requests about the connection each is about. `id`s are the program's
 //! to give: 1 to 255, one for each address of a connection. 0 is the address of the first subflow.
-#![cfg_attr(all(feature = "tokio", feature = "sysctl"), doc = "```no_run")]
-#![cfg_attr(not(all(feature = "tokio", feature = "sysctl")), doc = "```ignore")]
+#![cfg_attr(feature = "sysctl", doc = "```no_run")]
+#![cfg_attr(not(feature = "sysctl"), doc = "```ignore")]
 //! use std::time::Duration;
 //!
 //! use futures_util::TryStreamExt;
@@ -55,7 +53,7 @@
 //!
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> Result<(), Box<dyn std::error::Error>> {
 //! // sysctl net.mptcp.pm_type=1
-//! mptcp.sysctl().set_path_manager(&PathManager::Userspace)?;
+//! mptcp.sysctl()?.set_path_manager(&PathManager::Userspace)?;
 //! let mut events = mptcp.events().await?;
 //! while let Some(event) = events.try_next().await? {
 //!     match event {

@@ -20,10 +20,11 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use nl_core::error::{Error, Result};
+use nl_core::error::{Error, ErrorKind, Result};
 use nl_core::netns::Netns;
 
 /// Which path manager sockets made from now on get.
@@ -125,8 +126,9 @@ impl Sysctl {
     /// Reads all that are there.
     ///
     /// # Errors
-    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if there is none: the kernel has no Multipath TCP, or `/proc` is not
-    /// mounted; the namespace cannot be entered; a file does not hold what it is known to.
+    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if there is none: the kernel has no Multipath TCP;
+    /// [`Io`](nl_core::error::ErrorKind::Io) if `/proc` is not mounted; the namespace cannot be entered; a file does not hold what
+    /// it is known to.
     pub fn read(&self) -> Result<Values> {
         let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let values = Values {
@@ -147,7 +149,7 @@ impl Sysctl {
             syn_retrans_before_tcp_fallback: self.number("syn_retrans_before_tcp_fallback")?,
         };
         if values == Values::default() {
-            let none = Error::unsupported("net.mptcp", "a kernel built with CONFIG_MPTCP, and /proc");
+            let none = Error::unsupported("net.mptcp", "a kernel built with CONFIG_MPTCP");
             return Err(none.during(|| "read net.mptcp".into()));
         }
         Ok(values)
@@ -214,14 +216,14 @@ impl Sysctl {
     fn text(&self, name: &str) -> Result<Option<String>> {
         match self.inside(|| std::fs::read_to_string(path(name))) {
             Ok(text) => Ok(Some(text.trim().to_owned())),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(error.during(|| format!("read net.mptcp.{name}"))),
+            Err(error) if is_absent(&error, PROC) => Ok(None),
+            Err(error) => Err(error.during(|| format!("read {}", path(name)))),
         }
     }
 
     fn write(&self, name: &str, value: &str, since: &'static str) -> Result<()> {
         match self.try_write(name, value) {
-            Err(error) if is_absent(&error) => Err(absent(name, since)),
+            Err(error) if is_absent(&error, PROC) => Err(absent(name, since)),
             outcome => outcome.map_err(|error| error.during(|| write_of(name, value))),
         }
     }
@@ -287,7 +289,7 @@ fn whole_seconds(time: Duration) -> Result<String> {
 }
 
 fn path(name: &str) -> String {
-    format!("/proc/sys/net/mptcp/{name}")
+    format!("{PROC}/mptcp/{name}")
 }
 
 fn write_of(name: &str, value: &str) -> String {
@@ -298,6 +300,22 @@ fn absent(name: &str, since: &'static str) -> Error {
     Error::unsupported(format!("net.mptcp.{name}"), since).during(|| format!("write net.mptcp.{name}"))
 }
 
-fn is_absent(error: &Error) -> bool {
-    matches!(error.kind(), nl_core::error::ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
+/// Whether the kernel lacks the switch. Where `/proc` is not mounted, a missing file says nothing about the kernel.
+fn is_absent(error: &Error, proc: &str) -> bool {
+    matches!(error.kind(), ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
+        && Path::new(proc).is_dir()
+}
+
+const PROC: &str = "/proc/sys/net";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_file_without_proc_does_not_make_the_kernel_an_old_one() {
+        let error = Error::from(std::fs::read_to_string("/nowhere/mptcp/enabled").unwrap_err());
+        assert!(is_absent(&error, "/"));
+        assert!(!is_absent(&error, "/nowhere"));
+    }
 }

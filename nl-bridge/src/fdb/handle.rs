@@ -7,7 +7,7 @@ use nl_core::dump::Dump;
 use nl_core::error::{Ack, Errno, Error, Result};
 use nl_core::link::Link;
 use nl_core::message::Request;
-use nl_core::{MacAddr, Protocol};
+use nl_core::{MacAddr, Pending, Protocol};
 
 use super::{FdbEntry, FdbFilter, FdbFlags, FdbState, FdbVerb};
 
@@ -44,13 +44,13 @@ impl Fdb {
     /// One entry, to be added, changed, deleted or read: `mac` on the device `dev`.
     ///
     /// Without more said it is meant for the device's own table (`self`) and permanent, as `bridge fdb` has it.
-    pub fn entry(&self, mac: MacAddr, dev: impl Into<Dev>) -> Entry<'_> {
-        Entry { fdb: self, dev: dev.into(), via: None, entry: FdbEntry::new(mac, 0) }
+    pub fn entry(&self, mac: MacAddr, dev: impl Into<Dev>) -> Entry {
+        Entry { fdb: self.clone(), dev: dev.into(), via: None, entry: FdbEntry::new(mac, 0) }
     }
 
     /// All entries, or those that match, to be listed or flushed.
-    pub fn entries(&self) -> Entries<'_> {
-        Entries { fdb: self, bridge: None, dev: None, filter: FdbFilter::default() }
+    pub fn entries(&self) -> Entries {
+        Entries { fdb: self.clone(), bridge: None, dev: None, filter: FdbFilter::default() }
     }
 
     /// Thousands of changes in few system calls: a stream of one result per change, in order.
@@ -85,13 +85,20 @@ impl Fdb {
             other => Err(Error::usage(format!("the FDB is on NETLINK_ROUTE, not {other}"))),
         }
     }
+
+    async fn index(&self, dev: &Dev) -> Result<u32> {
+        match self.conn.known_index(dev)? {
+            Some(index) => Ok(index),
+            None => self.conn.link_index(dev).await,
+        }
+    }
 }
 
-/// One entry to be added, changed, deleted or read. The verb comes last and is the only `await`.
+/// One entry to be added, changed, deleted or read. The verb comes last and returns a [`Pending`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct Entry<'a> {
-    fdb: &'a Fdb,
+#[must_use = "nothing happens before a verb"]
+pub struct Entry {
+    fdb: Fdb,
     dev: Dev,
     via: Option<Dev>,
     entry: FdbEntry,
@@ -107,7 +114,7 @@ macro_rules! options {
     )+};
 }
 
-impl Entry<'_> {
+impl Entry {
     options! {
         master();
         self_();
@@ -142,8 +149,8 @@ impl Entry<'_> {
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)); no such device; `EINVAL` for a VLAN the port is not in; `EPERM` for a
     /// dynamic entry on a port that is down; bad input, before the kernel is asked.
-    pub async fn add(self) -> Result<Ack> {
-        self.change(FdbVerb::Add).await
+    pub fn add(self) -> Pending<Ack> {
+        self.change(FdbVerb::Add)
     }
 
     /// Makes the entry, or changes the one that is there.
@@ -152,8 +159,8 @@ impl Entry<'_> {
     ///
     /// # Errors
     /// As [`add`](Self::add) but for `EEXIST`; a group or all-zero MAC address on a VXLAN device.
-    pub async fn replace(self) -> Result<Ack> {
-        self.change(FdbVerb::Replace).await
+    pub fn replace(self) -> Pending<Ack> {
+        self.change(FdbVerb::Replace)
     }
 
     /// Adds a remote to a group or all-zero MAC address of a VXLAN device. One that is there already is left alone.
@@ -162,8 +169,8 @@ impl Entry<'_> {
     ///
     /// # Errors
     /// As [`add`](Self::add) but for `EEXIST`; another MAC address, for which the kernel would ignore the remote.
-    pub async fn append(self) -> Result<Ack> {
-        self.change(FdbVerb::Append).await
+    pub fn append(self) -> Pending<Ack> {
+        self.change(FdbVerb::Append)
     }
 
     /// Removes the entry. On a VXLAN device: this remote of it, or all of them if none is given.
@@ -173,8 +180,8 @@ impl Entry<'_> {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such entry on the device. On a VXLAN device the
     /// kernel says success if the address is there with other remotes only, and does not compare the nexthop.
-    pub async fn delete(self) -> Result<Ack> {
-        self.change(FdbVerb::Delete).await
+    pub fn delete(self) -> Pending<Ack> {
+        self.change(FdbVerb::Delete)
     }
 
     /// Reads the entry.
@@ -187,28 +194,32 @@ impl Entry<'_> {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such entry; `EOPNOTSUPP` if the device has no table
     /// that can be asked.
-    pub async fn get(self) -> Result<FdbEntry> {
-        let name = self.describe(FdbVerb::Get);
-        let named = |error: Error| error.during(|| name.clone());
-        let request = self.resolved(FdbVerb::Get).await.map_err(named)?;
-        self.fdb.conn.get(request, FdbEntry::decode).await.map_err(named)
+    pub fn get(self) -> Pending<FdbEntry> {
+        Pending::new(async move {
+            let found = match self.resolved(FdbVerb::Get).await {
+                Ok(request) => self.fdb.conn.get(request, FdbEntry::decode).await,
+                Err(error) => Err(error),
+            };
+            found.map_err(|error| error.during(|| self.describe(FdbVerb::Get)))
+        })
     }
 
-    async fn change(self, verb: FdbVerb) -> Result<Ack> {
-        let outcome = match self.resolved(verb).await {
-            Ok(request) => self.fdb.conn.ack(request).await,
-            Err(error) => Err(error),
-        };
-        outcome.map_err(|error| error.during(|| self.describe(verb)))
+    fn change(self, verb: FdbVerb) -> Pending<Ack> {
+        Pending::new(async move {
+            let outcome = match self.resolved(verb).await {
+                Ok(request) => self.fdb.conn.ack(request).await,
+                Err(error) => Err(error),
+            };
+            outcome.map_err(|error| error.during(|| self.describe(verb)))
+        })
     }
 
     async fn resolved(&self, verb: FdbVerb) -> Result<Request> {
         self.fdb.on_route()?;
-        let conn = &self.fdb.conn;
         let mut entry = self.entry.clone();
-        entry.index = conn.link_index(&self.dev).await?;
+        entry.index = self.fdb.index(&self.dev).await?;
         if let Some(via) = &self.via {
-            entry.via = Some(conn.link_index(via).await?);
+            entry.via = Some(self.fdb.index(via).await?);
         }
         Ok(entry.request(verb))
     }
@@ -224,17 +235,17 @@ impl Entry<'_> {
     }
 }
 
-/// All entries, or those that match. The verb comes last and is the only `await`.
+/// All entries, or those that match. The verb comes last and returns a [`Pending`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct Entries<'a> {
-    fdb: &'a Fdb,
+#[must_use = "nothing happens before a verb"]
+pub struct Entries {
+    fdb: Fdb,
     bridge: Option<Dev>,
     dev: Option<Dev>,
     filter: FdbFilter,
 }
 
-impl Entries<'_> {
+impl Entries {
     /// Of this bridge: its table, and what its ports have in tables of their own (`br`). Filtered by the kernel.
     pub fn bridge(mut self, bridge: impl Into<Dev>) -> Self {
         self.bridge = Some(bridge.into());
@@ -294,13 +305,15 @@ impl Entries<'_> {
     ///
     /// # Errors
     /// No such device; `bridge` is no bridge, or `dev` no port of it.
-    pub async fn list(self) -> Result<Dump<FdbEntry>> {
-        let filter = self.resolved("list").await?.0;
-        let request = filter.list_request();
-        Ok(self.fdb.conn.dump(request, move |message| {
-            let entry = FdbEntry::decode(message)?;
-            Ok(filter.matches(&entry).then_some(entry))
-        }))
+    pub fn list(self) -> Pending<Dump<FdbEntry>> {
+        Pending::new(async move {
+            let filter = self.resolved("list").await?.0;
+            let request = filter.list_request();
+            Ok(self.fdb.conn.dump(request, move |message| {
+                let entry = FdbEntry::decode(message)?;
+                Ok(filter.matches(&entry).then_some(entry))
+            }))
+        })
     }
 
     /// Removes them, in one request, by the kernel. Never the bridge's own addresses.
@@ -316,7 +329,11 @@ impl Entries<'_> {
     /// # Errors
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) on a kernel too old: 5.19 for bridges, 6.7 for VXLAN devices; no such
     /// device; a bridge's permanent entries; a selection by MAC address.
-    pub async fn flush(self) -> Result<Ack> {
+    pub fn flush(self) -> Pending<Ack> {
+        Pending::new(async move { self.try_flush().await })
+    }
+
+    async fn try_flush(&self) -> Result<Ack> {
         let (mut filter, link) = self.resolved("flush").await?;
         let named = |error: Error| error.during(|| self.describe("flush"));
         let kind = link.as_ref().and_then(|link| link.kind.as_deref());

@@ -22,10 +22,8 @@
 
 mod codec;
 mod entry;
-#[cfg(feature = "tokio")]
 mod handle;
 
 pub use codec::{FdbFilter, FdbVerb, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
 pub use entry::{FdbAges, FdbEntry, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
-#[cfg(feature = "tokio")]
 pub use handle::{Entries, Entry, Fdb};

@@ -12,9 +12,10 @@ mod check;
 mod corpus;
 #[cfg(target_endian = "little")]
 mod golden;
-#[cfg(feature = "tokio")]
 mod iproute2;
 mod refusals;
+#[cfg(feature = "tokio")]
+mod requests;
 mod second_opinion;
 #[cfg(feature = "serde")]
 mod serialize;

@@ -25,15 +25,15 @@ pub(crate) enum Ours {
         mac: MacAddr,
         dev: &'static str,
         codec: fn(FdbEntry, &Indexes) -> FdbEntry,
-        handle: fn(Entry<'_>) -> Entry<'_>,
+        handle: fn(Entry) -> Entry,
     },
     Flush {
         codec: fn(&mut FdbFilter, &Indexes),
-        handle: fn(Entries<'_>) -> Entries<'_>,
+        handle: fn(Entries) -> Entries,
     },
     Show {
         codec: fn(&mut FdbFilter, &Indexes),
-        handle: fn(Entries<'_>) -> Entries<'_>,
+        handle: fn(Entries) -> Entries,
     },
 }
 

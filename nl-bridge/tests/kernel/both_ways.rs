@@ -12,12 +12,12 @@ use crate::support::{MASTER, NOARP, RTM_NEWNEIGH};
 struct Case {
     mac: MacAddr,
     dev: &'static str,
-    ours: fn(Entry<'_>) -> Entry<'_>,
+    ours: fn(Entry) -> Entry,
     words: &'static str,
     shown: Value,
 }
 
-fn case(dev: &'static str, ours: fn(Entry<'_>) -> Entry<'_>, words: &'static str, shown: Value) -> Case {
+fn case(dev: &'static str, ours: fn(Entry) -> Entry, words: &'static str, shown: Value) -> Case {
     Case { mac: mac(7), dev, ours, words, shown }
 }
 
@@ -27,7 +27,7 @@ impl Case {
         self
     }
 
-    fn entry<'a>(&self, fdb: &'a Fdb) -> Entry<'a> {
+    fn entry(&self, fdb: &Fdb) -> Entry {
         (self.ours)(fdb.entry(self.mac, self.dev))
     }
 
@@ -110,7 +110,7 @@ async fn what_a_vxlan_device_keeps(lab: Lab) -> Result {
         }
         out
     };
-    fn to(e: Entry<'_>) -> Entry<'_> {
+    fn to(e: Entry) -> Entry {
         e.dst("192.0.2.7".parse().unwrap())
     }
     for case in [

@@ -40,7 +40,7 @@ fn local(table: &[Value]) -> Vec<Value> {
     table.iter().filter(|entry| entry["master"] == "br0" && entry["state"] == "permanent").cloned().collect()
 }
 
-type Select = fn(Entries<'_>) -> Entries<'_>;
+type Select = fn(Entries) -> Entries;
 
 /// Numbers that remain, our selection, the same in iproute2's words.
 const SELECTIONS: &[(&[u8], Select, Option<&str>)] = &[

@@ -9,6 +9,7 @@ mod changes;
 mod errors;
 mod flush;
 mod listing;
+mod pending;
 mod refused;
 mod scale;
 mod support;

@@ -86,7 +86,7 @@ pub(crate) fn kernel() -> (u32, u32) {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
-pub(crate) async fn collect(entries: Entries<'_>) -> Vec<FdbEntry> {
+pub(crate) async fn collect(entries: Entries) -> Vec<FdbEntry> {
     entries.list().await.unwrap().try_collect().await.unwrap()
 }
 
@@ -203,7 +203,7 @@ pub(crate) fn as_iproute2(entry: &FdbEntry, names: &HashMap<u32, String>) -> Val
 }
 
 /// Compares a listing of ours with one of iproute2's, entry for entry, once both are at rest.
-pub(crate) async fn agree(node: &Node, entries: Entries<'_>, words: &str) -> Vec<Value> {
+pub(crate) async fn agree(node: &Node, entries: Entries, words: &str) -> Vec<Value> {
     let names = {
         let fdb = open(node).await.unwrap();
         fdb.connection().link_names().await.unwrap()

@@ -83,6 +83,16 @@ pub struct KernelError {
     pub ext_ack: ExtAck,
 }
 
+impl KernelError {
+    /// A refusal with this number and no text.
+    ///
+    /// For crates that find out by other means what the kernel would have refused, such as an entry that is not in a list.
+    #[must_use]
+    pub fn new(errno: Errno) -> Self {
+        Self { errno, ext_ack: ExtAck::default() }
+    }
+}
+
 /// The kernel's answer to a request it carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ack {

@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use nl_core::Protocol;
 use nl_core::attr::DecodeError;
 use nl_core::dump::Dump;
 use nl_core::error::{Errno, Error, ErrorKind, Result};
 use nl_core::message::{MessageRef, Request};
+use nl_core::{Pending, Protocol};
 
 use super::{Connection, MptcpSocket, SocketFilter, States, Subflow};
 use crate::Token;
@@ -49,18 +49,18 @@ impl SockDiag {
     }
 
     /// MPTCP sockets, listeners among them: all, or those that match.
-    pub fn sockets(&self) -> Select<'_, MptcpSocket> {
-        Select::new(self, States::EVERY)
+    pub fn sockets(&self) -> Select<MptcpSocket> {
+        Select::new(self.clone(), States::EVERY)
     }
 
     /// Subflows, those that listen among them: all, or those that match.
-    pub fn subflows(&self) -> Select<'_, Subflow> {
-        Select::new(self, States::EVERY)
+    pub fn subflows(&self) -> Select<Subflow> {
+        Select::new(self.clone(), States::EVERY)
     }
 
     /// Connections with their subflows: all, or those that match.
-    pub fn connections(&self) -> Select<'_, Connection> {
-        Select::new(self, States::CONNECTIONS)
+    pub fn connections(&self) -> Select<Connection> {
+        Select::new(self.clone(), States::CONNECTIONS)
     }
 
     /// The MPTCP socket of the connection that has this token.
@@ -70,10 +70,15 @@ impl SockDiag {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is none in the namespace;
     /// [`Unsupported`](ErrorKind::Unsupported) if the kernel tells nothing about MPTCP sockets.
-    pub async fn socket(&self, token: Token) -> Result<MptcpSocket> {
+    pub fn socket(&self, token: Token) -> Pending<MptcpSocket> {
+        let diag = self.clone();
+        Pending::new(async move { diag.find(token).await })
+    }
+
+    async fn find(&self, token: Token) -> Result<MptcpSocket> {
         self.on_sock_diag()?;
         match self.conn.get(SocketFilter::look_up(token), MptcpSocket::decode).await {
-            Err(error) if error.errno() == Some(Errno::ENOENT) => {
+            Err(error) if error.kernel().is_some_and(|kernel| kernel.errno == Errno::ENOENT) => {
                 // The same is said of a connection that is not there and by a kernel that knows of none.
                 let mut few =
                     SocketFilter { ipv6: false, states: States::CLOSING, ..SocketFilter::default() };
@@ -145,15 +150,15 @@ impl Entry for Subflow {
 /// All sockets of a kind, or those that match all that is said. The verb comes last.
 ///
 /// The kernel does the filtering.
-#[must_use = "nothing is asked before a verb"]
-pub struct Select<'a, T> {
-    diag: &'a SockDiag,
+#[must_use = "nothing happens before a verb"]
+pub struct Select<T> {
+    diag: SockDiag,
     filter: SocketFilter,
     what: PhantomData<fn() -> T>,
 }
 
-impl<'a, T> Select<'a, T> {
-    fn new(diag: &'a SockDiag, states: States) -> Self {
+impl<T> Select<T> {
+    fn new(diag: SockDiag, states: States) -> Self {
         let filter = SocketFilter { states, ..SocketFilter::default() };
         Self { diag, filter, what: PhantomData }
     }
@@ -235,7 +240,7 @@ impl<'a, T> Select<'a, T> {
     }
 }
 
-impl Select<'_, MptcpSocket> {
+impl Select<MptcpSocket> {
     /// Lists them: a stream in constant memory.
     ///
     /// The kernel does not notice when sockets come and go while it lists them: one may be missed or shown twice.
@@ -251,7 +256,7 @@ impl Select<'_, MptcpSocket> {
     }
 }
 
-impl Select<'_, Subflow> {
+impl Select<Subflow> {
     /// Lists them: a stream in constant memory.
     ///
     /// The kernel lists TCP sockets, and those that MPTCP has nothing to do with are passed over here. A subflow in TIME-WAIT is one
@@ -268,7 +273,7 @@ impl Select<'_, Subflow> {
     }
 }
 
-impl Select<'_, Connection> {
+impl Select<Connection> {
     /// Lists them, each with all its subflows; a filter is about the connections and not about subflows.
     ///
     /// Connections and subflows are two lists in the kernel, read one after the other. A connection that was not in the first
@@ -281,19 +286,25 @@ impl Select<'_, Connection> {
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_MPTCP_DIAG`; a filter that nothing can match; an entry
     /// that cannot be read.
-    pub async fn list(self) -> Result<Vec<Connection>> {
-        let Self { diag, mut filter, .. } = self;
+    pub fn list(self) -> Pending<Vec<Connection>> {
+        let Self { diag, filter, .. } = self;
+        Pending::new(async move { diag.join(filter).await })
+    }
+}
+
+impl SockDiag {
+    async fn join(&self, mut filter: SocketFilter) -> Result<Vec<Connection>> {
         filter.states -= States::LISTEN;
-        let mut sockets = diag.listing::<MptcpSocket>(&filter).collect_all().await?;
+        let mut sockets = self.listing::<MptcpSocket>(&filter).collect_all().await?;
         let of_any =
             SocketFilter { states: States::CONNECTIONS - States::TIME_WAIT, ..SocketFilter::default() };
-        let mut subflows = diag.listing::<Subflow>(&of_any).collect_all().await?;
+        let mut subflows = self.listing::<Subflow>(&of_any).collect_all().await?;
 
         let mut seen: HashSet<_> = sockets.iter().filter_map(MptcpSocket::token).collect();
         let mut others = HashSet::new();
         for subflow in &subflows {
             let Some(token) = subflow.token().filter(|token| seen.insert(*token)) else { continue };
-            match diag.socket(token).await {
+            match self.find(token).await {
                 Ok(socket) if filter.matches(&socket.socket) => sockets.push(socket),
                 Ok(_) => drop(others.insert(token)),
                 // Gone: what is left of it can only be judged by its subflows.
@@ -314,19 +325,19 @@ impl Select<'_, Connection> {
     }
 }
 
-impl<T> Clone for Select<'_, T> {
+impl<T> Clone for Select<T> {
     fn clone(&self) -> Self {
-        Self { diag: self.diag, filter: self.filter.clone(), what: PhantomData }
+        Self { diag: self.diag.clone(), filter: self.filter.clone(), what: PhantomData }
     }
 }
 
-impl<T> fmt::Debug for Select<'_, T> {
+impl<T> fmt::Debug for Select<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Select").field("filter", &self.filter).finish_non_exhaustive()
     }
 }
 
-/// Sockets being listed, IPv4 before IPv6: a `Stream` of `Result<T>`.
+/// Sockets being listed, IPv4 before IPv6: a `Stream` of `Result<T>`; under feature `blocking` also an `IntoIterator`.
 ///
 /// An entry that cannot be decoded is an `Err` in its place, and the stream goes on behind it. Errors of the kernel, of the socket
 /// and of time end the stream.
@@ -344,12 +355,17 @@ impl<T> Listing<T> {
     ///
     /// # Errors
     /// The first entry that cannot be decoded, or what ended the stream early.
-    pub async fn collect_all(mut self) -> Result<Vec<T>> {
-        let mut all = Vec::new();
-        while let Some(dump) = self.current.take().or_else(|| self.dumps.next()) {
-            all.append(&mut dump.collect_all().await.map_err(|error| self.explain(error))?);
-        }
-        Ok(all)
+    pub fn collect_all(mut self) -> Pending<Vec<T>>
+    where
+        T: Send + 'static,
+    {
+        Pending::new(async move {
+            let mut all = Vec::new();
+            while let Some(dump) = self.current.take().or_else(|| self.dumps.next()) {
+                all.append(&mut dump.collect_all().await.map_err(|error| self.explain(error))?);
+            }
+            Ok(all)
+        })
     }
 
     /// The kernel says `ENOENT` when it has nothing that lists such sockets.
@@ -387,6 +403,17 @@ impl<T> Stream for Listing<T> {
                 }
             }
         }
+    }
+}
+
+/// The sockets, one after another on the calling thread.
+#[cfg(feature = "blocking")]
+impl<T> IntoIterator for Listing<T> {
+    type Item = Result<T>;
+    type IntoIter = nl_core::blocking::Iter<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        nl_core::blocking::Iter::new(self)
     }
 }
 

@@ -45,14 +45,12 @@
 
 mod connection;
 mod filter;
-#[cfg(feature = "tokio")]
 mod handle;
 mod message;
 mod socket;
 
 pub use connection::Connection;
 pub use filter::{End, SocketFilter, States};
-#[cfg(feature = "tokio")]
 pub use handle::{Listing, Select, SockDiag};
 pub use message::{AF_INET, AF_INET6, InetDiagMsg, InetDiagReq, InetDiagSockId, SOCK_DIAG_BY_FAMILY};
 pub use socket::{InetSocket, MptcpSocket, Subflow, SubflowFlags, SubflowInfo, TcpState};

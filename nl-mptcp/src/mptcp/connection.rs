@@ -1,11 +1,13 @@
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
+use futures_core::Stream;
 use nl_core::dump::Dump;
 use nl_core::error::{Ack, Errno, ErrorKind};
 use nl_core::monitor::Monitor;
-use nl_core::{Dev, Error, Result};
+use nl_core::{Dev, Error, Pending, Result};
 
 use super::{Mptcp, or_not_found};
 use crate::connection::{Subflow, SubflowVerb, get_request, list_request, withdraw_request};
@@ -25,14 +27,14 @@ use crate::{AddressId, Token};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionEntry<'a> {
-    mptcp: &'a Mptcp,
+#[derive(Clone, Debug)]
+pub struct ConnectionEntry {
+    mptcp: Mptcp,
     token: Token,
 }
 
-impl<'a> ConnectionEntry<'a> {
-    pub(super) fn new(mptcp: &'a Mptcp, token: Token) -> Self {
+impl ConnectionEntry {
+    pub(super) fn new(mptcp: Mptcp, token: Token) -> Self {
         Self { mptcp, token }
     }
 
@@ -43,13 +45,13 @@ impl<'a> ConnectionEntry<'a> {
     }
 
     /// A local address to be announced to the peer under this number, 1 to 255.
-    pub fn address(&self, address: IpAddr, id: impl Into<AddressId>) -> AddressEntry<'a> {
-        AddressEntry { of: *self, dev: None, endpoint: Endpoint::new(address).id(id) }
+    pub fn address(&self, address: IpAddr, id: impl Into<AddressId>) -> AddressEntry {
+        AddressEntry { of: self.clone(), dev: None, endpoint: Endpoint::new(address).id(id) }
     }
 
     /// A subflow between these addresses, to be created, changed or destroyed.
-    pub fn subflow(&self, local: SocketAddr, remote: SocketAddr) -> SubflowEntry<'a> {
-        SubflowEntry { of: *self, dev: None, subflow: Subflow::new(local, remote) }
+    pub fn subflow(&self, local: SocketAddr, remote: SocketAddr) -> SubflowEntry {
+        SubflowEntry { of: self.clone(), dev: None, subflow: Subflow::new(local, remote) }
     }
 
     /// Withdraws the local address of this number, and closes its subflows. Number 0 is the address of the first subflow.
@@ -62,12 +64,15 @@ impl<'a> ConnectionEntry<'a> {
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) if the connection has no such address; `EINVAL` for a token of no
     /// connection, or one of a connection that the kernel's path manager runs.
-    pub async fn withdraw(&self, id: impl Into<AddressId>) -> Result<Ack> {
-        let id = id.into();
-        let named =
-            |error: Error| error.during(|| format!("withdraw mptcp address id {id} token {}", self.token));
-        let family = self.family().await.map_err(named)?;
-        self.mptcp.conn.ack(withdraw_request(family, self.token, id)).await.map_err(or_not_found)
+    pub fn withdraw(&self, id: impl Into<AddressId>) -> Pending<Ack> {
+        let (this, id) = (self.clone(), id.into());
+        Pending::new(async move {
+            let named = |error: Error| {
+                error.during(|| format!("withdraw mptcp address id {id} token {}", this.token))
+            };
+            let family = this.family().await.map_err(named)?;
+            this.mptcp.conn.ack(withdraw_request(family, this.token, id)).await.map_err(or_not_found)
+        })
     }
 
     /// Reads the local address of this number: one announced, or one of a subflow that was created.
@@ -77,13 +82,16 @@ impl<'a> ConnectionEntry<'a> {
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) if the connection has no such address, on newer kernels also for a token of
     /// no connection; [`Unsupported`](ErrorKind::Unsupported) on a kernel that does not tell.
-    pub async fn get(&self, id: impl Into<AddressId>) -> Result<Endpoint> {
-        let id = id.into();
-        let named = |error: Error| error.during(|| format!("get mptcp address id {id} token {}", self.token));
-        self.check_told().await.map_err(named)?;
-        let family = self.family().await.map_err(named)?;
-        let found = self.mptcp.conn.get(get_request(family, self.token, id), Endpoint::decode).await;
-        found.map_err(or_not_found)
+    pub fn get(&self, id: impl Into<AddressId>) -> Pending<Endpoint> {
+        let (this, id) = (self.clone(), id.into());
+        Pending::new(async move {
+            let named =
+                |error: Error| error.during(|| format!("get mptcp address id {id} token {}", this.token));
+            this.require_report().await.map_err(named)?;
+            let family = this.family().await.map_err(named)?;
+            let found = this.mptcp.conn.get(get_request(family, this.token, id), Endpoint::decode).await;
+            found.map_err(or_not_found)
+        })
     }
 
     /// Lists the local addresses: those announced, and those of subflows that were created.
@@ -93,32 +101,36 @@ impl<'a> ConnectionEntry<'a> {
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) on a kernel that does not tell. In the stream: `EINVAL` for a token of no
     /// connection, or one of a connection that the kernel's path manager runs.
-    pub async fn list(&self) -> Result<Dump<Endpoint>> {
-        let named = |error: Error| error.during(|| format!("list mptcp addresses token {}", self.token));
-        self.check_told().await.map_err(named)?;
-        let family = self.family().await.map_err(named)?;
-        let request = list_request(family, self.token);
-        Ok(self.mptcp.conn.dump(request, |message| Endpoint::decode(message).map(Some)))
+    pub fn list(&self) -> Pending<Dump<Endpoint>> {
+        let this = self.clone();
+        Pending::new(async move {
+            let named = |error: Error| error.during(|| format!("list mptcp addresses token {}", this.token));
+            this.require_report().await.map_err(named)?;
+            let family = this.family().await.map_err(named)?;
+            let request = list_request(family, this.token);
+            Ok(this.mptcp.conn.dump(request, |message| Endpoint::decode(message).map(Some)))
+        })
     }
 
-    /// A kernel that does not tell the addresses of a connection ignores the token, and answers with the endpoints of the
+    /// A kernel that does not report the addresses of a connection ignores the token, and answers with the endpoints of the
     /// namespace. One that does refuses a token of no connection.
-    async fn check_told(&self) -> Result<()> {
-        let known = &self.mptcp.tells_addresses;
-        let told = match known.get() {
-            Some(told) => *told,
+    async fn require_report(&self) -> Result<()> {
+        let known = &self.mptcp.found.reports_addresses;
+        let reported = match known.get() {
+            Some(reported) => *reported,
             None => {
                 let request = list_request(self.family().await?, Token::new(0));
                 let probe: Dump<Endpoint> = self.mptcp.conn.dump(request, |_| Ok(None));
-                let told = match probe.collect_all().await {
+                let reported = match probe.collect_all().await {
                     Ok(_) => false,
-                    Err(error) if error.errno() == Some(Errno::EINVAL) => true,
+                    // Not an `EINVAL` of the socket, which says nothing about the kernel.
+                    Err(error) if error.kernel().is_some_and(|kernel| kernel.errno == Errno::EINVAL) => true,
                     Err(error) => return Err(error),
                 };
-                *known.get_or_init(|| told)
+                *known.get_or_init(|| reported)
             }
         };
-        if told {
+        if reported {
             Ok(())
         } else {
             Err(Error::unsupported("reading the addresses of a connection", "Linux 6.10"))
@@ -130,16 +142,16 @@ impl<'a> ConnectionEntry<'a> {
     }
 }
 
-/// A local address to be announced. The verb comes last and is the only `await`.
+/// A local address to be announced. The verb comes last and returns a [`Pending`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct AddressEntry<'a> {
-    of: ConnectionEntry<'a>,
+#[must_use = "nothing happens before a verb"]
+pub struct AddressEntry {
+    of: ConnectionEntry,
     dev: Option<Dev>,
     endpoint: Endpoint,
 }
 
-impl AddressEntry<'_> {
+impl AddressEntry {
     /// With a port of its own. Unlike for an endpoint the kernel does not listen there: the program must, with a socket of
     /// Multipath TCP. To a port that is neither announced nor the first subflow's the kernel lets no subflow in.
     pub fn port(mut self, port: u16) -> Self {
@@ -170,33 +182,38 @@ impl AddressEntry<'_> {
     /// `EINVAL` if the connection has the address under another id or another address under the id, for a token of no
     /// connection, or one of a connection that the kernel's path manager runs; no such device; id 0 or port 0, before the
     /// kernel is asked.
-    pub async fn announce(self) -> Result<Ack> {
-        let named = |error: Error| {
-            let dev = self.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
-            error.during(|| format!("announce mptcp address {}{dev} token {}", self.endpoint, self.of.token))
-        };
-        let announced = async {
-            let mut endpoint = self.endpoint.clone();
-            if let Some(dev) = &self.dev {
-                endpoint.index = Some(self.of.mptcp.index(dev).await?);
-            }
-            let family = self.of.family().await?;
-            self.of.mptcp.conn.ack(endpoint.announce_request(family, self.of.token)).await
-        };
-        announced.await.map_err(named)
+    pub fn announce(self) -> Pending<Ack> {
+        Pending::new(
+            async move { self.try_announce().await.map_err(|error| error.during(|| self.describe())) },
+        )
+    }
+
+    async fn try_announce(&self) -> Result<Ack> {
+        let mptcp = &self.of.mptcp;
+        let mut endpoint = self.endpoint.clone();
+        if let Some(dev) = &self.dev {
+            endpoint.index = Some(mptcp.index(dev).await?);
+        }
+        let family = self.of.family().await?;
+        mptcp.conn.ack(endpoint.announce_request(family, self.of.token)).await
+    }
+
+    fn describe(&self) -> String {
+        let dev = self.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
+        format!("announce mptcp address {}{dev} token {}", self.endpoint, self.of.token)
     }
 }
 
-/// A subflow to be created, changed or destroyed. The verb comes last and is the only `await`.
+/// A subflow to be created, changed or destroyed. The verb comes last and returns a [`Pending`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct SubflowEntry<'a> {
-    of: ConnectionEntry<'a>,
+#[must_use = "nothing happens before a verb"]
+pub struct SubflowEntry {
+    of: ConnectionEntry,
     dev: Option<Dev>,
     subflow: Subflow,
 }
 
-impl SubflowEntry<'_> {
+impl SubflowEntry {
     /// See [`Subflow::id()`].
     pub fn id(mut self, id: impl Into<AddressId>) -> Self {
         self.subflow = self.subflow.id(id);
@@ -227,8 +244,8 @@ impl SubflowEntry<'_> {
     /// manager runs. No such device; no id, remote port 0, or one end IPv4 and the other IPv6, before the kernel is asked.
     /// [`Unsupported`](ErrorKind::Unsupported) for [`backup`](Self::backup) and [`dev`](Self::dev) on Linux 6.1, which
     /// would ignore them.
-    pub async fn create(self) -> Result<Ack> {
-        self.act(SubflowVerb::Create).await
+    pub fn create(self) -> Pending<Ack> {
+        self.act(SubflowVerb::Create)
     }
 
     /// Opens the subflow and waits until the peer agreed, and no longer than this; returns what the kernel says of it.
@@ -240,15 +257,18 @@ impl SubflowEntry<'_> {
     /// tells no reason, `ENOTCONN` if the whole connection is gone;
     /// [`is_timeout`](Error::is_timeout) when the peer kept silent, and the kernel goes on trying;
     /// [`is_overrun`](Error::is_overrun) if events were lost, and with them perhaps the one that was waited for.
-    pub async fn create_established(self, deadline: Duration) -> Result<SubflowEvent> {
-        let named = |error: Error| error.during(|| self.describe(SubflowVerb::Create));
-        let established = async {
-            let events = self.of.mptcp.events().await?;
-            self.try_act(SubflowVerb::Create).await?;
-            let wait = self.wait(events);
-            tokio::time::timeout(deadline, wait).await.unwrap_or(Err(ErrorKind::Timeout(deadline).into()))
-        };
-        established.await.map_err(named)
+    pub fn create_established(self, deadline: Duration) -> Pending<SubflowEvent> {
+        Pending::new(async move {
+            let named = |error: Error| error.during(|| self.describe(SubflowVerb::Create));
+            self.establish(deadline).await.map_err(named)
+        })
+    }
+
+    async fn establish(&self, deadline: Duration) -> Result<SubflowEvent> {
+        let events = self.of.mptcp.listen().await?;
+        self.try_act(SubflowVerb::Create).await?;
+        let this = self.clone();
+        Pending::new(async move { this.outcome(events).await }).timeout(deadline).await
     }
 
     /// Makes the subflow a backup, or with [`backup`](Self::backup) not said, makes it none; the peer is told.
@@ -260,8 +280,8 @@ impl SubflowEntry<'_> {
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) if there is no such subflow; `EINVAL` for a token of no connection, or one of a
     /// connection that the kernel's path manager runs.
-    pub async fn change(self) -> Result<Ack> {
-        self.act(SubflowVerb::Change).await
+    pub fn change(self) -> Pending<Ack> {
+        self.act(SubflowVerb::Change)
     }
 
     /// Closes the subflow. Its data is sent again over the others. The kernel forgets the local address too, as
@@ -272,16 +292,18 @@ impl SubflowEntry<'_> {
     /// # Errors
     /// `ESRCH` ([`is_not_found`](Error::is_not_found)) if there is no such subflow; `EINVAL` for a token of no connection, or
     /// one of a connection that the kernel's path manager runs; a port 0, before the kernel is asked.
-    pub async fn destroy(self) -> Result<Ack> {
-        self.act(SubflowVerb::Destroy).await
+    pub fn destroy(self) -> Pending<Ack> {
+        self.act(SubflowVerb::Destroy)
     }
 
-    async fn act(self, verb: SubflowVerb) -> Result<Ack> {
-        self.try_act(verb).await.map_err(|error| error.during(|| self.describe(verb)))
+    fn act(self, verb: SubflowVerb) -> Pending<Ack> {
+        Pending::new(
+            async move { self.try_act(verb).await.map_err(|error| error.during(|| self.describe(verb))) },
+        )
     }
 
     async fn try_act(&self, verb: SubflowVerb) -> Result<Ack> {
-        let mptcp = self.of.mptcp;
+        let mptcp = &self.of.mptcp;
         let mut subflow = self.subflow.clone();
         if let Some(dev) = &self.dev {
             if verb != SubflowVerb::Create {
@@ -299,10 +321,10 @@ impl SubflowEntry<'_> {
         mptcp.conn.ack(request).await.map_err(or_not_found)
     }
 
-    async fn wait(&self, mut events: Monitor<MptcpEvent>) -> Result<SubflowEvent> {
+    async fn outcome(&self, mut events: Monitor<MptcpEvent>) -> Result<SubflowEvent> {
         let errno = |errno: Errno| Error::from(std::io::Error::from_raw_os_error(errno.get()));
-        while let Some(event) = events.try_next().await? {
-            match event {
+        while let Some(event) = poll_fn(|cx| Pin::new(&mut events).poll_next(cx)).await {
+            match event? {
                 MptcpEvent::SubflowEstablished(event) if self.is(&event) => return Ok(event),
                 MptcpEvent::SubflowClosed(event) if self.is(&event) => {
                     return Err(errno(event.error.unwrap_or(Errno::ECONNABORTED)));

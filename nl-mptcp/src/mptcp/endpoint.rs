@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nl_core::dump::Dump;
 use nl_core::error::Ack;
-use nl_core::{Dev, Error, Result};
+use nl_core::{Dev, Error, Pending, Result};
 
 use super::{Mptcp, not_found, or_not_found};
 use crate::AddressId;
@@ -52,11 +52,11 @@ impl fmt::Display for EndpointKey {
     }
 }
 
-/// One endpoint to be added, changed, deleted or read. The verb comes last and is the only `await`.
+/// One endpoint to be added, changed, deleted or read. The verb comes last and returns a [`Pending`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct EndpointEntry<'a> {
-    mptcp: &'a Mptcp,
+#[must_use = "nothing happens before a verb"]
+pub struct EndpointEntry {
+    mptcp: Mptcp,
     key: EndpointKey,
     dev: Option<Dev>,
     endpoint: Endpoint,
@@ -74,8 +74,8 @@ macro_rules! options {
     )+};
 }
 
-impl<'a> EndpointEntry<'a> {
-    pub(super) fn new(mptcp: &'a Mptcp, key: EndpointKey) -> Self {
+impl EndpointEntry {
+    pub(super) fn new(mptcp: Mptcp, key: EndpointKey) -> Self {
         let endpoint = match key {
             EndpointKey::Address(address) => Endpoint::new(address),
             EndpointKey::Id(id) => Endpoint::new(Ipv4Addr::UNSPECIFIED.into()).id(id),
@@ -128,9 +128,10 @@ impl<'a> EndpointEntry<'a> {
     /// `listen` where a port is given. [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for a flag the kernel does not
     /// know: it would forget it without a word, so the endpoint is read back and then removed. No such device; bad input,
     /// before the kernel is asked.
-    pub async fn add(self) -> Result<Ack> {
-        let named = |error: Error| error.during(|| self.describe("add"));
-        self.try_add().await.map_err(named)
+    pub fn add(self) -> Pending<Ack> {
+        Pending::new(
+            async move { self.try_add().await.map_err(|error| error.during(|| self.describe("add"))) },
+        )
     }
 
     async fn try_add(&self) -> Result<Ack> {
@@ -173,9 +174,10 @@ impl<'a> EndpointEntry<'a> {
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) if there is no such endpoint; bad input, before the kernel is asked: fullmesh for
     /// one that is announced, nothing to change, or something that cannot be changed.
-    pub async fn change(self) -> Result<Ack> {
-        let named = |error: Error| error.during(|| self.describe("change"));
-        self.try_change().await.map_err(named)
+    pub fn change(self) -> Pending<Ack> {
+        Pending::new(async move {
+            self.try_change().await.map_err(|error| error.during(|| self.describe("change")))
+        })
     }
 
     async fn try_change(&self) -> Result<Ack> {
@@ -208,9 +210,10 @@ impl<'a> EndpointEntry<'a> {
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) if there is no such endpoint; id 0, which the kernel would take for
     /// [something else](Self::drop_initial).
-    pub async fn delete(self) -> Result<Ack> {
-        let named = |error: Error| error.during(|| self.describe("delete"));
-        self.try_delete().await.map_err(named)
+    pub fn delete(self) -> Pending<Ack> {
+        Pending::new(async move {
+            self.try_delete().await.map_err(|error| error.during(|| self.describe("delete")))
+        })
     }
 
     async fn try_delete(&self) -> Result<Ack> {
@@ -229,16 +232,19 @@ impl<'a> EndpointEntry<'a> {
     ///
     /// # Errors
     /// The endpoint is given by id.
-    pub async fn drop_initial(self) -> Result<Ack> {
-        let named = |error: Error| error.during(|| self.describe("drop the initial subflows of"));
-        let dropped = async {
-            if let EndpointKey::Id(_) = self.key {
-                return Err(Error::usage("first subflows are found by their address: endpoint(ADDRESS)"));
-            }
-            let family = self.mptcp.family().await?.id;
-            self.mptcp.conn.ack(self.endpoint.drop_initial_request(family)).await
-        };
-        dropped.await.map_err(named)
+    pub fn drop_initial(self) -> Pending<Ack> {
+        Pending::new(async move {
+            let named = |error: Error| error.during(|| self.describe("drop the initial subflows of"));
+            self.try_drop_initial().await.map_err(named)
+        })
+    }
+
+    async fn try_drop_initial(&self) -> Result<Ack> {
+        if let EndpointKey::Id(_) = self.key {
+            return Err(Error::usage("first subflows are found by their address: endpoint(ADDRESS)"));
+        }
+        let family = self.mptcp.family().await?.id;
+        self.mptcp.conn.ack(self.endpoint.drop_initial_request(family)).await
     }
 
     /// Reads the endpoint.
@@ -247,8 +253,8 @@ impl<'a> EndpointEntry<'a> {
     ///
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) if there is no such endpoint.
-    pub async fn get(self) -> Result<Endpoint> {
-        self.read().await.map_err(|error| error.during(|| self.describe("get")))
+    pub fn get(self) -> Pending<Endpoint> {
+        Pending::new(async move { self.read().await.map_err(|error| error.during(|| self.describe("get"))) })
     }
 
     async fn read(&self) -> Result<Endpoint> {
@@ -270,7 +276,7 @@ impl<'a> EndpointEntry<'a> {
 
     /// The endpoint of this address, with this port if one is given.
     async fn find(&self, address: IpAddr, port: Option<u16>) -> Result<Endpoint> {
-        let all = self.mptcp.endpoints().list().await?.collect_all().await?;
+        let all = self.mptcp.list_endpoints().await?.collect_all().await?;
         let mut those =
             all.into_iter().filter(|e| e.address == address && (port.is_none() || e.port == port));
         let found = those.next().ok_or_else(not_found)?;
@@ -299,15 +305,15 @@ const EVERYWHERE: EndpointFlags = EndpointFlags::SIGNAL
     .union(EndpointFlags::FULLMESH)
     .union(EndpointFlags::IMPLICIT);
 
-/// All endpoints. The verb comes last and is the only `await`.
+/// All endpoints. The verb comes last and returns a [`Pending`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct Endpoints<'a> {
-    mptcp: &'a Mptcp,
+#[must_use = "nothing happens before a verb"]
+pub struct Endpoints {
+    mptcp: Mptcp,
 }
 
-impl<'a> Endpoints<'a> {
-    pub(super) fn new(mptcp: &'a Mptcp) -> Self {
+impl Endpoints {
+    pub(super) fn new(mptcp: Mptcp) -> Self {
         Self { mptcp }
     }
 
@@ -317,12 +323,8 @@ impl<'a> Endpoints<'a> {
     ///
     /// # Errors
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath TCP.
-    pub async fn list(self) -> Result<Dump<Endpoint>> {
-        let family = self.mptcp.family().await?.id;
-        Ok(self
-            .mptcp
-            .conn
-            .dump(Endpoint::list_request(family), |message| Endpoint::decode(message).map(Some)))
+    pub fn list(self) -> Pending<Dump<Endpoint>> {
+        Pending::new(async move { self.mptcp.list_endpoints().await })
     }
 
     /// Removes them all, with the subflows from them and what was announced of them. New ones are numbered from 1 again.
@@ -331,8 +333,17 @@ impl<'a> Endpoints<'a> {
     ///
     /// # Errors
     /// `EPERM` ([`is_permission`](Error::is_permission)).
-    pub async fn flush(self) -> Result<Ack> {
-        let family = self.mptcp.family().await?.id;
-        self.mptcp.conn.ack(Endpoint::flush_request(family)).await
+    pub fn flush(self) -> Pending<Ack> {
+        Pending::new(async move {
+            let family = self.mptcp.family().await?.id;
+            self.mptcp.conn.ack(Endpoint::flush_request(family)).await
+        })
+    }
+}
+
+impl Mptcp {
+    async fn list_endpoints(&self) -> Result<Dump<Endpoint>> {
+        let family = self.family().await?.id;
+        Ok(self.conn.dump(Endpoint::list_request(family), |message| Endpoint::decode(message).map(Some)))
     }
 }

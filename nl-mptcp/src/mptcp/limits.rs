@@ -1,10 +1,10 @@
-use nl_core::Result;
 use nl_core::error::Ack;
+use nl_core::{Pending, Result};
 
 use super::Mptcp;
 use crate::limits::Limits;
 
-/// The limits of the kernel's path manager, to be read or set. The verb comes last and is the only `await`.
+/// The limits of the kernel's path manager, to be read or set. The verb comes last and returns a [`Pending`].
 ///
 /// ```no_run
 /// # async fn example(mptcp: nl_mptcp::Mptcp) -> nl_core::Result<()> {
@@ -15,15 +15,15 @@ use crate::limits::Limits;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb is awaited"]
-pub struct LimitsEntry<'a> {
-    mptcp: &'a Mptcp,
+#[must_use = "nothing happens before a verb"]
+pub struct LimitsEntry {
+    mptcp: Mptcp,
     add_addr_accepted: Option<u32>,
     subflows: Option<u32>,
 }
 
-impl<'a> LimitsEntry<'a> {
-    pub(super) fn new(mptcp: &'a Mptcp) -> Self {
+impl LimitsEntry {
+    pub(super) fn new(mptcp: Mptcp) -> Self {
         Self { mptcp, add_addr_accepted: None, subflows: None }
     }
 
@@ -45,7 +45,11 @@ impl<'a> LimitsEntry<'a> {
     ///
     /// # Errors
     /// `EINVAL` over what this kernel allows, which newer kernels name in their text; no limit is given.
-    pub async fn set(self) -> Result<Ack> {
+    pub fn set(self) -> Pending<Ack> {
+        Pending::new(async move { self.try_set().await })
+    }
+
+    async fn try_set(&self) -> Result<Ack> {
         let named = |error: nl_core::Error| match error.operation() {
             None => error.during(|| "set mptcp limits".into()),
             Some(_) => error,
@@ -60,8 +64,10 @@ impl<'a> LimitsEntry<'a> {
     ///
     /// # Errors
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath TCP.
-    pub async fn get(self) -> Result<Limits> {
-        let family = self.mptcp.family().await?.id;
-        self.mptcp.conn.get(Limits::get_request(family), Limits::decode).await
+    pub fn get(self) -> Pending<Limits> {
+        Pending::new(async move {
+            let family = self.mptcp.family().await?.id;
+            self.mptcp.conn.get(Limits::get_request(family), Limits::decode).await
+        })
     }
 }

@@ -4,12 +4,13 @@ mod connection;
 mod endpoint;
 mod limits;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use nl_core::error::Errno;
+use nl_core::error::{Errno, ErrorKind, KernelError};
 use nl_core::genl::Family;
 use nl_core::monitor::Monitor;
-use nl_core::{Connection, Dev, Error, Protocol, Result};
+use nl_core::{Connection, Dev, Error, Pending, Protocol, Result};
 
 use crate::event::MptcpEvent;
 use crate::{EVENT_GROUP, FAMILY, Token};
@@ -32,18 +33,28 @@ pub use limits::LimitsEntry;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mptcp {
     conn: Connection,
-    /// Whether the kernel tells a connection's addresses, once that was found out.
-    tells_addresses: Arc<OnceLock<bool>>,
+    found: Arc<Found>,
+}
+
+/// What was found out once and stays true.
+#[derive(Default)]
+struct Found {
+    /// Multipath TCP is no module, so its number does not change.
+    family: OnceLock<Arc<Family>>,
+    /// Where names of interfaces are looked up.
+    route: OnceLock<Connection>,
+    /// Whether the kernel reports a connection's addresses.
+    reports_addresses: OnceLock<bool>,
 }
 
 impl Mptcp {
     /// Over this netlink connection, which must be one to [`Protocol::Generic`].
     #[must_use]
     pub fn new(conn: Connection) -> Self {
-        Self { conn, tells_addresses: Arc::default() }
+        Self { conn, found: Arc::default() }
     }
 
     /// The netlink connection.
@@ -54,34 +65,33 @@ impl Mptcp {
 
     /// One endpoint of the kernel's path manager, to be added, changed, deleted or read: by its address or by its
     /// [id](crate::AddressId).
-    pub fn endpoint(&self, key: impl Into<EndpointKey>) -> EndpointEntry<'_> {
-        EndpointEntry::new(self, key.into())
+    pub fn endpoint(&self, key: impl Into<EndpointKey>) -> EndpointEntry {
+        EndpointEntry::new(self.clone(), key.into())
     }
 
     /// All endpoints of the kernel's path manager, to be listed or flushed.
-    pub fn endpoints(&self) -> Endpoints<'_> {
-        Endpoints::new(self)
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints::new(self.clone())
     }
 
     /// The limits of the kernel's path manager, to be read or set.
-    pub fn limits(&self) -> LimitsEntry<'_> {
-        LimitsEntry::new(self)
+    pub fn limits(&self) -> LimitsEntry {
+        LimitsEntry::new(self.clone())
     }
 
     /// One connection whose path manager this program is. Its token comes from an [event](Self::events), from the socket or
     /// from the list of sockets.
-    pub fn connection(&self, token: impl Into<Token>) -> ConnectionEntry<'_> {
-        ConnectionEntry::new(self, token.into())
+    pub fn connection(&self, token: impl Into<Token>) -> ConnectionEntry {
+        ConnectionEntry::new(self.clone(), token.into())
     }
 
-    /// The switches of the namespace (`net.mptcp.*`).
+    /// The switches of the connection's namespace (`net.mptcp.*`).
+    ///
+    /// # Errors
+    /// As [`Connection::netns`]: the connection's namespace cannot be learned.
     #[cfg(feature = "sysctl")]
-    #[must_use]
-    pub fn sysctl(&self) -> crate::sysctl::Sysctl {
-        match self.conn.netns() {
-            Some(netns) => crate::sysctl::Sysctl::of(netns),
-            None => crate::sysctl::Sysctl::current(),
-        }
+    pub fn sysctl(&self) -> Result<crate::sysctl::Sysctl> {
+        Ok(crate::sysctl::Sysctl::of(&self.conn.netns()?))
     }
 
     /// What happens from now on in the namespace, as a stream; see [`nl_core::monitor`] for what it does when the reader is
@@ -92,8 +102,11 @@ impl Mptcp {
     /// # Errors
     /// `EPERM` ([`is_permission`](Error::is_permission)); [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the
     /// kernel has no Multipath TCP.
-    pub async fn events(&self) -> Result<Monitor<MptcpEvent>> {
-        self.listen().await.map_err(|error| error.during(|| "listen to mptcp events".into()))
+    pub fn events(&self) -> Pending<Monitor<MptcpEvent>> {
+        let mptcp = self.clone();
+        Pending::new(async move {
+            mptcp.listen().await.map_err(|error| error.during(|| "listen to mptcp events".into()))
+        })
     }
 
     async fn listen(&self) -> Result<Monitor<MptcpEvent>> {
@@ -103,32 +116,51 @@ impl Mptcp {
         monitor.open(move |message| MptcpEvent::decode(number, message))
     }
 
-    async fn family(&self) -> Result<Arc<Family>> {
-        match self.conn.protocol() {
-            Protocol::Generic => self.conn.family(FAMILY).await,
-            other => Err(Error::usage(format!("Multipath TCP is on NETLINK_GENERIC, not {other}"))),
+    async fn family(&self) -> Result<&Arc<Family>> {
+        if let Some(family) = self.found.family.get() {
+            return Ok(family);
         }
+        self.conn.require(Protocol::Generic, "Multipath TCP requests")?;
+        let family = self.conn.family(FAMILY).await?;
+        Ok(self.found.family.get_or_init(|| family))
     }
 
     async fn index(&self, dev: &Dev) -> Result<u32> {
-        match dev {
-            Dev::Index(index) => dev.check().map(|()| *index),
-            _ => self.conn.sibling(Protocol::Route)?.link_index(dev).await,
+        if let Dev::Index(index) = dev {
+            return dev.check().map(|()| *index);
         }
+        let route = match self.found.route.get() {
+            Some(route) => route,
+            None => {
+                let route = self.conn.sibling(Protocol::Route)?;
+                self.found.route.get_or_init(|| route)
+            }
+        };
+        match route.known_index(dev)? {
+            Some(index) => Ok(index),
+            None => route.link_index(dev).await,
+        }
+    }
+}
+
+impl fmt::Debug for Mptcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mptcp").field("conn", &self.conn).finish_non_exhaustive()
     }
 }
 
 /// The kernel says `EINVAL` and "address not found" where it means that something is not there.
 fn or_not_found(error: Error) -> Error {
-    let text = error.kernel().and_then(|kernel| kernel.ext_ack.message.as_deref()).unwrap_or_default();
-    if error.errno() != Some(Errno::EINVAL) || !text.contains("not found") {
+    let Some(kernel) = error.kernel() else { return error };
+    let text = kernel.ext_ack.message.as_deref().unwrap_or_default();
+    if kernel.errno != Errno::EINVAL || !text.contains("not found") {
         return error;
     }
     let operation = error.operation().unwrap_or("mptcp request").to_owned();
     not_found().during(|| operation)
 }
 
-/// `No such device or address`.
+/// `No such device or address`: the kernel's refusal of what it does not have.
 fn not_found() -> Error {
-    std::io::Error::from_raw_os_error(Errno::ENXIO.get()).into()
+    ErrorKind::Kernel(KernelError::new(Errno::ENXIO)).into()
 }

@@ -1,14 +1,14 @@
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fmt;
+use std::future::pending;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
-use futures_util::stream::FuturesUnordered;
 use nl_core::monitor::{Monitor, MonitorBuilder};
-use nl_core::{Connection, Error, Protocol, Result};
-use tokio::time::{Instant, Sleep, sleep};
+use nl_core::{Connection, Error, Pending, Protocol, Result};
 
 use super::machine::{Input, Machine, Snapshot};
 use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK, decode, list};
@@ -25,9 +25,12 @@ const DEFAULT_MOST_RUNNING: usize = 64;
 
 /// The path manager of a namespace: a `Stream` of `Result<Report>` that does its work while it is polled.
 ///
-/// It tells everything that happened, what was done, and each decision that failed. An `Err` is told once and the path manager goes
-/// on: an event that cannot be read, or a list that failed, makes it list everything again. It ends only if one of its sockets
-/// fails. [How it stays right](super#how-the-table-stays-right).
+/// It reports everything that happened, what was done, and each decision that failed. An `Err` is reported once and the path
+/// manager goes on: an event that cannot be read, or a list that failed, makes it list everything again. It ends only if one of its
+/// sockets fails or it cannot wait. [How it stays right](super#how-the-table-stays-right).
+///
+/// A path manager that is polled on another runtime goes on there, also after its first runtime was shut down. Under feature
+/// `blocking`, `for report in &mut manager` works without a runtime.
 ///
 /// While it is not polled, events collect in the receive buffers. At most 64 decisions are being carried out at a time, and one for
 /// each connection.
@@ -38,19 +41,24 @@ pub struct PathManager<P> {
     events: Monitor<MptcpEvent>,
     interfaces: Monitor<Input>,
     machine: Box<Machine<P>>,
-    running: FuturesUnordered<Running>,
+    /// All are polled each time: without a runtime nothing says which of them can go on.
+    running: Vec<Running>,
     listing: Option<Listing>,
-    resting: Option<Pin<Box<Sleep>>>,
+    resting: Option<Pending<Infallible>>,
     pause: Duration,
     overruns: u64,
     errors: VecDeque<Error>,
     ended: bool,
 }
 
-type Running = Pin<Box<dyn Future<Output = (u64, Result<()>)> + Send>>;
+/// A decision that is being carried out.
+struct Running {
+    number: u64,
+    execution: Pending<()>,
+}
 
 struct Listing {
-    list: Pin<Box<dyn Future<Output = Result<Snapshot>> + Send>>,
+    list: Pending<Snapshot>,
     began: Instant,
 }
 
@@ -59,8 +67,11 @@ impl<P: Policy> PathManager<P> {
     ///
     /// # Errors
     /// As [`PathManagerBuilder::open`].
-    pub async fn open(mptcp: &Mptcp, policy: P) -> Result<Self> {
-        PathManager::builder(mptcp).open(policy).await
+    pub fn open(mptcp: &Mptcp, policy: P) -> Pending<Self>
+    where
+        P: 'static,
+    {
+        PathManager::builder(mptcp).open(policy)
     }
 
     /// What is known.
@@ -82,7 +93,8 @@ impl<P: Policy> PathManager<P> {
 
     /// Reads events until there are none, and says whether anything came of it.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mptcp = Pin::new(&mut self.events).poll_next(cx).map_ok(Input::Mptcp);
+        let mptcp =
+            Pin::new(&mut self.events).poll_next(cx).map(|next| next.map(|event| event.map(Input::Mptcp)));
         let (polled, of_mptcp) = match mptcp {
             Poll::Pending => (Pin::new(&mut self.interfaces).poll_next(cx), false),
             ready => (ready, true),
@@ -114,7 +126,7 @@ impl<P: Policy> PathManager<P> {
 
     fn poll_listing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(listing) = &mut self.listing {
-            let Poll::Ready(outcome) = listing.list.as_mut().poll(cx) else { return Poll::Pending };
+            let Poll::Ready(outcome) = Pin::new(&mut listing.list).poll(cx) else { return Poll::Pending };
             let took = listing.began.elapsed();
             self.listing = None;
             match outcome {
@@ -128,22 +140,26 @@ impl<P: Policy> PathManager<P> {
                 // Listings take no more than about a third of the time while events are being lost.
                 let pause = self.pause.max(took * 2).min(LONGEST_PAUSE);
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                self.resting = Some(Box::pin(sleep(pause)));
+                self.resting = Some(Pending::new(pending()).timeout(pause));
             } else {
                 self.pause = FIRST_PAUSE;
             }
             return Poll::Ready(());
         }
         if let Some(resting) = &mut self.resting {
-            if resting.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
+            let Poll::Ready(Err(error)) = Pin::new(resting).poll(cx) else { return Poll::Pending };
             self.resting = None;
+            if !error.is_timeout() {
+                // Without pauses, a list that fails would fail again at once and for ever.
+                self.errors.push_back(error);
+                self.ended = true;
+                return Poll::Ready(());
+            }
         }
         if !self.machine.listing() {
             return Poll::Pending;
         }
-        let list = Box::pin(list(self.diag.clone(), self.route.clone()));
+        let list = Pending::new(list(self.diag.clone(), self.route.clone()));
         self.listing = Some(Listing { list, began: Instant::now() });
         Poll::Ready(())
     }
@@ -151,15 +167,18 @@ impl<P: Policy> PathManager<P> {
     fn poll_decisions(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some((number, decision)) = self.machine.start() {
             let mptcp = self.mptcp.clone();
-            self.running.push(Box::pin(async move { (number, decision.execute(&mptcp).await) }));
+            let execution = Pending::new(async move { decision.execute(&mptcp).await });
+            self.running.push(Running { number, execution });
         }
-        match Pin::new(&mut self.running).poll_next(cx) {
-            Poll::Ready(Some((number, outcome))) => {
-                self.machine.finished(number, outcome);
-                Poll::Ready(())
+        let (before, machine) = (self.running.len(), &mut self.machine);
+        self.running.retain_mut(|running| match Pin::new(&mut running.execution).poll(cx) {
+            Poll::Pending => true,
+            Poll::Ready(outcome) => {
+                machine.finished(running.number, outcome);
+                false
             }
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
+        });
+        if self.running.len() < before { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -194,6 +213,17 @@ impl<P: Policy> Stream for PathManager<P> {
                 return Poll::Pending;
             }
         }
+    }
+}
+
+/// The reports, one after another on the calling thread.
+#[cfg(feature = "blocking")]
+impl<P: Policy> IntoIterator for &mut PathManager<P> {
+    type Item = Result<Report>;
+    type IntoIter = nl_core::blocking::Iter<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        nl_core::blocking::Iter::new(self)
     }
 }
 
@@ -232,9 +262,11 @@ impl PathManagerBuilder {
     ///
     /// # Errors
     /// `EPERM` ([`is_permission`](Error::is_permission)); [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath
-    /// TCP; no tokio runtime is current; no decision may run.
-    pub async fn open<P: Policy>(self, policy: P) -> Result<PathManager<P>> {
-        self.start(policy).await.map_err(|error| error.during(|| "manage mptcp paths".into()))
+    /// TCP; no decision may run.
+    pub fn open<P: Policy + 'static>(self, policy: P) -> Pending<PathManager<P>> {
+        Pending::new(async move {
+            self.start(policy).await.map_err(|error| error.during(|| "manage mptcp paths".into()))
+        })
     }
 
     async fn start<P: Policy>(self, policy: P) -> Result<PathManager<P>> {
@@ -242,12 +274,7 @@ impl PathManagerBuilder {
             return Err(Error::usage("0 decisions at a time; at least 1"));
         }
         let conn = self.mptcp.netlink();
-        if conn.protocol() != Protocol::Generic {
-            return Err(Error::usage(format!(
-                "Multipath TCP is on NETLINK_GENERIC, not {}",
-                conn.protocol()
-            )));
-        }
+        conn.require(Protocol::Generic, "Multipath TCP requests")?;
         let family = conn.family(FAMILY).await?;
         let (number, group) = (family.id, family.group(EVENT_GROUP)?);
         let route = conn.sibling(Protocol::Route)?;
@@ -269,7 +296,7 @@ impl PathManagerBuilder {
             events,
             interfaces,
             machine: Box::new(Machine::new(policy, self.most_running)),
-            running: FuturesUnordered::new(),
+            running: Vec::new(),
             listing: None,
             resting: None,
             pause: FIRST_PAUSE,

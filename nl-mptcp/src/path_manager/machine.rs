@@ -211,7 +211,8 @@ impl<P: Policy> Machine<P> {
     }
 
     fn fail(&mut self, decision: Decision, error: Error) {
-        let event = PathEvent::Failed { decision: decision.clone(), errno: error.errno() };
+        let errno = error.kernel().map(|kernel| kernel.errno);
+        let event = PathEvent::Failed { decision: decision.clone(), errno };
         self.reports.push_back(Report::Failed { decision, error });
         self.decide(&event);
     }

@@ -6,6 +6,8 @@
     reason = "a test stops where it fails"
 )]
 
+#[cfg(feature = "tokio")]
+mod absence;
 mod arbitrary;
 #[path = "../../fuzz/check.rs"]
 mod check;
@@ -14,15 +16,21 @@ mod diag;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "blocking"))]
 mod old_kernels;
-#[cfg(feature = "path-manager")]
+#[cfg(all(any(feature = "tokio", feature = "blocking"), feature = "path-manager"))]
 mod overrun;
 mod refusals;
-#[cfg(all(feature = "tokio", feature = "sysctl"))]
+#[cfg(any(feature = "tokio", feature = "blocking"))]
+mod requests;
+#[cfg(all(feature = "tokio", feature = "path-manager"))]
+mod runtimes;
+#[cfg(feature = "sysctl")]
 mod send;
 #[cfg(feature = "serde")]
 mod serialize;
+#[cfg(feature = "blocking")]
+mod without_runtime;
 
 /// A number the family may have.
 const FAMILY: u16 = 0x20;

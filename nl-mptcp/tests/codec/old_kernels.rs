@@ -1,5 +1,6 @@
 //! Kernels that are older than the machine at hand, or without Multipath TCP, or do not let one: played, as a test that runs on
 //! one kernel cannot see the others.
+#![cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "for tests that wait in tokio"))]
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -11,7 +12,7 @@ use nl_testkit::fault::{Answer, Conversation, Peer};
 
 use crate::unhex;
 
-const NLCTRL: u16 = 0x10;
+pub(crate) const NLCTRL: u16 = 0x10;
 const NUMBER: u16 = 0x1c;
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
@@ -21,8 +22,12 @@ const ENDPOINT: &str =
     "030100002c0001800600010002000000060005000000000005000200070000000800060006000000080003000a000102";
 
 /// Each request is answered by this, given its type, its command and itself.
-fn played(kernel: impl Fn(u16, u8, &[u8]) -> Conversation + Clone + Send + Sync + 'static) -> Mptcp {
+pub(crate) fn played(
+    kernel: impl Fn(u16, u8, &[u8]) -> Conversation + Clone + Send + Sync + 'static,
+) -> Mptcp {
+    let runtime = tokio::runtime::Handle::current();
     let source = move || -> io::Result<OwnedFd> {
+        let _here = runtime.enter();
         let (socket, peer) = Peer::pair()?;
         let kernel = kernel.clone();
         tokio::spawn(async move {
@@ -40,7 +45,7 @@ fn kind(request: &[u8]) -> u16 {
 }
 
 /// The family, with as many attributes as a kernel says it knows: 6 before Linux 6.7, 0 since.
-fn family(request: &[u8], attributes: u32) -> Conversation {
+pub(crate) fn family(request: &[u8], attributes: u32) -> Conversation {
     let family = Answer::new(NLCTRL, &[1, 2, 0, 0])
         .attr(2, b"mptcp_pm\0")
         .attr(1, &NUMBER.to_ne_bytes())
@@ -53,11 +58,12 @@ fn refusal(errno: i32, request: &[u8]) -> Conversation {
     Conversation::of([Answer::error(errno, request)])
 }
 
-fn listing(request: &[u8]) -> Conversation {
+pub(crate) fn listing(request: &[u8]) -> Conversation {
     let endpoint = Answer::new(NUMBER, &unhex(ENDPOINT)).answers(request).multi();
     Conversation::of([endpoint, Answer::done(0).answers(request)])
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_kernel_without_multipath_tcp_says_so() {
     let mptcp = played(|_, _, request| refusal(ENOENT, request));
@@ -76,6 +82,7 @@ async fn a_kernel_without_multipath_tcp_says_so() {
     assert!(error.starts_with("add mptcp endpoint 10.0.1.2 subflow: "), "{error}");
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn whoever_may_not_is_told_what_he_may_not() {
     let mptcp = played(|kind, _, request| match kind {
@@ -106,6 +113,7 @@ async fn whoever_may_not_is_told_what_he_may_not() {
 }
 
 /// Linux 6.1 ignores the token, and answers with the namespace's endpoints: they must not be taken for the connection's.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_kernel_that_ignores_the_token_is_not_believed() {
     let mptcp = played(|kind, _, request| match kind {
@@ -121,6 +129,7 @@ async fn a_kernel_that_ignores_the_token_is_not_believed() {
 }
 
 /// It also ignores flags and interface of a new subflow.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
     let mptcp = played(|kind, _, request| match kind {
@@ -139,6 +148,7 @@ async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
 }
 
 /// An endpoint whose flag was dropped is taken away again, by its id.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_kernel_that_drops_a_flag_is_found_out() {
     let deleted = std::sync::Arc::new(std::sync::atomic::AtomicU8::new(0));

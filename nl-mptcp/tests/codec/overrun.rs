@@ -1,4 +1,8 @@
 //! A played kernel loses events at every point; the path manager's table ends as the kernel's all the same.
+#![cfg_attr(
+    not(feature = "tokio"),
+    expect(dead_code, unused_imports, reason = "for tests that wait in tokio")
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -11,12 +15,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use nl_core::{Connection, Protocol};
 use nl_mptcp::Mptcp;
-use nl_mptcp::path_manager::{PathEvent, PathManager, Report, Table};
+use nl_mptcp::path_manager::{PathEvent, PathManager, Policy, Report, Table};
 use nl_testkit::fault::{Answer, Conversation, Delivery, Fault, Peer};
 use nl_testkit::within;
 use tokio::sync::mpsc;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 const NLCTRL: u16 = 0x10;
 const FAMILY: u16 = 0x1c;
 const RTM_NEWLINK: u16 = 16;
@@ -39,7 +43,7 @@ struct World {
 
 /// What happens in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     Created(u32),
     Established(u32),
     Joined(u32, u16),
@@ -97,7 +101,7 @@ impl Step {
     }
 
     /// What the kernel says of it.
-    fn event(self) -> Answer {
+    pub(crate) fn event(self) -> Answer {
         let event =
             |number: u8, token: u32| Answer::new(FAMILY, &[number, 1, 0, 0]).attr(1, &token.to_ne_bytes());
         let ends = |event: Answer, local: SocketAddrV4| {
@@ -117,7 +121,7 @@ impl Step {
     }
 
     /// What the path manager tells of it; a connection that is not established yet is nobody's business.
-    fn is_told(self, told: &PathEvent) -> bool {
+    pub(crate) fn is_told(self, told: &PathEvent) -> bool {
         match (self, told) {
             (Self::Established(a), PathEvent::Established { token: b })
             | (Self::Joined(a, _), PathEvent::SubflowEstablished { token: b, .. })
@@ -215,35 +219,42 @@ fn answer(world: &World, request: &[u8]) -> Conversation {
             };
             list(world.connections.iter().flat_map(of).collect())
         }
+        FAMILY => Conversation::of([Answer::ack(request)]),
         other => panic!("nobody asks for {other}"),
     }
 }
 
-struct Kernel {
+pub(crate) struct Kernel {
     world: Arc<Mutex<World>>,
-    mptcp: Mptcp,
-    monitors: mpsc::UnboundedReceiver<Peer>,
+    pub(crate) mptcp: Mptcp,
+    pub(crate) monitors: mpsc::UnboundedReceiver<Peer>,
 }
 
 /// Sockets are opened in this order: the connection's, one to rtnetlink, the two monitors, one to sock_diag, and those of lists.
 const MONITORS: [usize; 2] = [2, 3];
-const LISTS: usize = 5;
+const NLM_F_DUMP: u16 = 0x300;
 
-/// The `number`th list is answered as `lists` makes of it.
-fn kernel(lists: impl Fn(usize, Conversation) -> Conversation + Send + Sync + 'static) -> Kernel {
+/// The `number`th list is answered as `lists` makes of it. It is simulated on the runtime where this is called.
+pub(crate) fn kernel(lists: impl Fn(usize, Conversation) -> Conversation + Send + Sync + 'static) -> Kernel {
     let world = Arc::new(Mutex::new(before()));
     let (sender, monitors) = mpsc::unbounded_channel();
     let (made, table, lists) = (AtomicUsize::new(0), Arc::clone(&world), Arc::new(lists));
+    let listed = Arc::new(AtomicUsize::new(0));
+    let runtime = tokio::runtime::Handle::current();
     let source = move || -> io::Result<OwnedFd> {
+        let _here = runtime.enter();
         let (socket, peer) = Peer::pair()?;
-        let (table, lists) = (Arc::clone(&table), Arc::clone(&lists));
+        let (table, lists, listed) = (Arc::clone(&table), Arc::clone(&lists), Arc::clone(&listed));
         match made.fetch_add(1, Ordering::Relaxed) {
             number if MONITORS.contains(&number) => sender.send(peer).map_err(io::Error::other)?,
-            number => drop(tokio::spawn(async move {
+            _ => drop(tokio::spawn(async move {
                 // It ends with an error when the code under test closes its end first, which it may.
-                let script = |request: &[u8]| match number.checked_sub(LISTS) {
-                    Some(number) => lists(number, answer(&table.lock().unwrap(), request)),
-                    None => answer(&table.lock().unwrap(), request),
+                let script = |request: &[u8]| {
+                    let answers = answer(&table.lock().unwrap(), request);
+                    match u16::from_ne_bytes([request[6], request[7]]) & NLM_F_DUMP {
+                        NLM_F_DUMP => lists(listed.fetch_add(1, Ordering::Relaxed), answers),
+                        _ => answers,
+                    }
                 };
                 drop(peer.serve(script).await);
             })),
@@ -254,8 +265,12 @@ fn kernel(lists: impl Fn(usize, Conversation) -> Conversation + Send + Sync + 's
     Kernel { world, mptcp: Mptcp::new(conn), monitors }
 }
 
-/// Goes on until this is told.
-async fn until(manager: &mut PathManager<()>, what: &str, wanted: impl Fn(&PathEvent) -> bool) {
+/// Goes on until this is reported.
+pub(crate) async fn until<P: Policy>(
+    manager: &mut PathManager<P>,
+    what: &str,
+    wanted: impl Fn(&PathEvent) -> bool,
+) {
     let told = async {
         loop {
             match manager.next().await.unwrap() {
@@ -283,6 +298,7 @@ fn known(table: &Table) -> World {
     world
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn events_lost_at_any_point_are_made_up_for() {
     for lost_from in 0..HISTORY.len() {
@@ -322,6 +338,7 @@ async fn events_lost_at_any_point_are_made_up_for() {
 }
 
 /// Two lists of interfaces and addresses, and those of sockets.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_list_that_is_lost_is_told_and_repeated() {
     for lost in 0..3 {
@@ -339,6 +356,7 @@ async fn a_list_that_is_lost_is_told_and_repeated() {
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_path_manager_whose_events_end_says_so_and_ends() {
     for ends in 0..2 {

@@ -14,6 +14,8 @@ mod kernel_pm;
 mod limits;
 mod mib;
 mod path_manager;
+#[cfg(feature = "blocking")]
+mod pending;
 mod privilege;
 mod refused;
 mod resets;

@@ -101,7 +101,7 @@ async fn reading_takes_no_privilege(lab: Lab) -> Result {
             addresses,
             diag.socket(token).await?.info.map(|info| info.token),
             connections,
-            mptcp.sysctl().read()?,
+            mptcp.sysctl()?.read()?,
             Mib::read()?,
         ))
     };
@@ -135,10 +135,10 @@ async fn a_namespace_that_is_switched_off_has_no_sockets_but_takes_endpoints(lab
     let mptcp = open(&node).await?;
     let make = || Socket::new(Domain::IPV4, Type::STREAM, Some(socket2::Protocol::MPTCP)).map(drop);
     node.open(make).await?;
-    mptcp.sysctl().set_enabled(false)?;
+    mptcp.sysctl()?.set_enabled(false)?;
     let error = node.open(make).await.unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::ENOPROTOOPT.get()));
-    assert_eq!(mptcp.sysctl().read()?.enabled, Some(false));
+    assert_eq!(mptcp.sysctl()?.read()?.enabled, Some(false));
 
     mptcp.endpoint(std::net::Ipv4Addr::new(10, 0, 2, 1)).signal().add().await?;
     assert!(node.ip("mptcp endpoint show").await.starts_with("10.0.2.1 id 1 signal"));

@@ -198,7 +198,7 @@ impl Side {
         self.established.token
     }
 
-    pub(crate) fn connection(&self) -> ConnectionEntry<'_> {
+    pub(crate) fn connection(&self) -> ConnectionEntry {
         self.mptcp.connection(self.token())
     }
 

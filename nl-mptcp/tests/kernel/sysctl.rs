@@ -10,7 +10,7 @@ use crate::support::{kernel, open};
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
 async fn switches_are_set_in_the_namespace_of_the_connection(lab: Lab) -> Result {
     let (node, other) = (lab.node("a").await?, lab.node("b").await?);
-    let sysctl = open(&node).await?.sysctl();
+    let sysctl = open(&node).await?.sysctl()?;
     let before = sysctl.read()?;
     assert_eq!(before.enabled, Some(true));
     assert_eq!(before.path_manager, Some(PathManager::Kernel));
@@ -55,7 +55,7 @@ async fn switches_are_set_in_the_namespace_of_the_connection(lab: Lab) -> Result
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
 async fn a_switch_the_kernel_lacks_is_an_error_that_says_so(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let sysctl = open(&node).await?.sysctl();
+    let sysctl = open(&node).await?.sysctl()?;
     let values = sysctl.read()?;
     let there = |name: &'static str| {
         let node = node.clone();
@@ -89,7 +89,7 @@ async fn a_switch_the_kernel_lacks_is_an_error_that_says_so(lab: Lab) -> Result 
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
 async fn impossible_switches_are_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let sysctl = open(&node).await?.sysctl();
+    let sysctl = open(&node).await?.sysctl()?;
     let error = sysctl.set_add_addr_timeout(Duration::from_millis(1500)).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("1.5s"), "{error}");
     let error = sysctl.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();

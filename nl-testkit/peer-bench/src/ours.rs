@@ -25,11 +25,12 @@ pub(crate) fn list() -> Result<(Cost, Tally)> {
 
 /// Adds `macs` as static entries on `IFINDEX_PORT`, exclusively, through the batch.
 pub(crate) fn insert(macs: &[Mac]) -> Result<Cost> {
+    let macs = macs.to_vec();
     runtime()?.block_on(async {
         let fdb = connect()?;
         let watch = Stopwatch::start()?;
         let entries =
-            macs.iter().map(|mac| FdbEntry::new(MacAddr::new(*mac), IFINDEX_PORT).master().static_());
+            macs.into_iter().map(|mac| FdbEntry::new(MacAddr::new(mac), IFINDEX_PORT).master().static_());
         fdb.batch(entries.map(|entry| (FdbVerb::Add, entry))).summarize(1).await?.into_result()?;
         watch.stop()
     })

@@ -4,12 +4,15 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use nl_core::error::{Errno, ErrorKind, KernelError};
 use proptest::prelude::*;
 
 use super::*;
 use crate::AddressId;
 use crate::event::AddressEvent;
 use crate::path_manager::{BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts};
+
+mod decisions;
 
 type Ends = (SocketAddr, SocketAddr);
 
@@ -49,6 +52,10 @@ fn local(host: u8, port: u16) -> SocketAddr {
 
 fn far(host: u8, port: u16) -> SocketAddr {
     SocketAddr::from(([10, 0, host % 4, 2], port))
+}
+
+fn kernel_refusal(errno: Errno) -> Error {
+    ErrorKind::Kernel(KernelError::new(errno)).into()
 }
 
 const EVERYWHERE: AddressKind = AddressKind { scope: 0, flags: 0 };
@@ -218,7 +225,7 @@ impl Kernel {
 
     /// Does what was decided, or refuses.
     fn execute(&mut self, decision: &Decision, well: bool) -> Result<(), Error> {
-        let refused = || Error::from(std::io::Error::from_raw_os_error(22));
+        let refused = || kernel_refusal(Errno::EINVAL);
         let (token, port) = (decision.token(), self.port());
         let Some(conn) = self.connections.get_mut(&token).filter(|_| well) else { return Err(refused()) };
         match decision {
@@ -235,7 +242,7 @@ impl Kernel {
             }
             Decision::Destroy { local, remote, .. } => {
                 if !conn.subflows.contains_key(&(*local, *remote)) {
-                    return Err(std::io::Error::from_raw_os_error(3).into());
+                    return Err(kernel_refusal(Errno::ESRCH));
                 }
                 self.close_subflow(token, (*local, *remote));
             }
@@ -525,52 +532,4 @@ fn what_was_missed_is_told_as_the_difference() {
     assert!(matches!(&told[1], PathEvent::SubflowEstablished { token: t, .. } if *t == token), "{told:#?}");
     assert!(matches!(&told[2], PathEvent::Established { token } if token.get() == 3), "{told:#?}");
     assert_eq!(told[3..], [PathEvent::Synced]);
-}
-
-#[test]
-fn a_decision_that_cannot_be_taken_is_reported() {
-    let stray = |event: &PathEvent, plan: &mut Plan<'_>| {
-        if *event == PathEvent::Synced {
-            plan.withdraw(Token::new(77), 5);
-            plan.destroy(Token::new(1), local(3, 1), far(3, 2));
-        }
-    };
-    let mut world = World::new(stray);
-    world.kernel.connect(0, false);
-    for _ in 0..4 {
-        world.list();
-    }
-    let mut failed = Vec::new();
-    while let Some(report) = world.machine.report() {
-        if let Report::Failed { error, .. } = report {
-            failed.push(error.to_string());
-        }
-    }
-    assert!(
-        failed[0].contains("withdraw address id 5 token 0000004d: there is no such connection"),
-        "{failed:?}"
-    );
-    assert!(failed[1].contains("no such subflow"), "{failed:?}");
-    assert_eq!(failed.len(), 2);
-}
-
-#[test]
-fn one_decision_at_a_time_for_a_connection_and_so_many_in_all() {
-    let (mut world, _) = world(());
-    world.machine.policy = ();
-    let mut work = Work { most_running: 2, ..Work::default() };
-    for (number, token) in [(0, 1), (1, 1), (2, 2), (3, 3)] {
-        work.add(number, Decision::Withdraw { token: Token::new(token), id: AddressId::new(1) });
-    }
-    let mut started = Vec::new();
-    let next = |work: &mut Work| work.start().map(|(number, _)| number);
-    started.extend(next(&mut work));
-    started.extend(next(&mut work));
-    assert_eq!((started.as_slice(), next(&mut work)), (&[0, 2][..], None));
-    work.finished(0).unwrap();
-    assert_eq!((next(&mut work), next(&mut work)), (Some(3), None));
-    work.finished(3).unwrap();
-    assert_eq!((next(&mut work), next(&mut work)), (Some(1), None));
-    work.forget(Token::new(1));
-    assert!(work.waiting.is_empty());
 }

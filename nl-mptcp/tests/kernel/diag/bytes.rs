@@ -36,7 +36,7 @@ const PROTOCOL: (&str, &str) = ("inet_diag_req_v2.protocol", "255 is no protocol
 /// `ss` also asks for what congestion control says.
 const EXT: (&str, &str) = ("inet_diag_req_v2.ext", "INET_DIAG_INFO and no more");
 
-type Filter = for<'a> fn(Select<'a, Subflow>) -> Select<'a, Subflow>;
+type Filter = fn(Select<Subflow>) -> Select<Subflow>;
 
 fn lines() -> Vec<(&'static str, Filter)> {
     fn ip(text: &str) -> std::net::IpAddr {

@@ -11,8 +11,8 @@ use super::world::{Kind, World, multihomed, open, socket};
 
 /// Ours and theirs, and how many there are among the sockets of [`World`], connections and listeners.
 struct Case {
-    ours: for<'a> fn(Select<'a, MptcpSocket>) -> Select<'a, MptcpSocket>,
-    subflows: for<'a> fn(Select<'a, Subflow>) -> Select<'a, Subflow>,
+    ours: fn(Select<MptcpSocket>) -> Select<MptcpSocket>,
+    subflows: fn(Select<Subflow>) -> Select<Subflow>,
     words: &'static str,
     sockets: usize,
 }
