@@ -108,7 +108,9 @@ impl Reactor {
 #[cfg(feature = "tokio")]
 fn unless_disabled<T>(f: impl FnOnce() -> T, part: &str) -> Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).map_err(|_| {
-        Error::usage(format!("the tokio runtime lacks what waiting takes: build it with {part}() or enable_all()"))
+        Error::usage(format!(
+            "the tokio runtime lacks what waiting takes: build it with {part}() or enable_all()"
+        ))
     })
 }
 
@@ -119,8 +121,9 @@ const NO_RUNTIME: &str = "the answer is not ready and there is no tokio runtime 
 #[derive(Default)]
 pub(crate) struct Deadline {
     limit: Option<Duration>,
+    /// With the runtime whose timer it is.
     #[cfg(feature = "tokio")]
-    sleep: Option<std::pin::Pin<Box<tokio::time::Sleep>>>,
+    sleep: Option<(std::pin::Pin<Box<tokio::time::Sleep>>, Option<tokio::runtime::Id>)>,
     #[cfg(feature = "blocking")]
     until: Option<std::time::Instant>,
 }
@@ -163,12 +166,20 @@ impl Deadline {
         }
         #[cfg(feature = "tokio")]
         {
-            let sleep = match &mut self.sleep {
-                Some(sleep) => sleep,
-                empty => match unless_disabled(|| Box::pin(tokio::time::sleep(limit)), "enable_time") {
-                    Ok(sleep) => empty.insert(sleep),
-                    Err(error) => return Poll::Ready(error),
-                },
+            let runtime = tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
+            let begin = |until: Option<tokio::time::Instant>| match until {
+                None => unless_disabled(|| Box::pin(tokio::time::sleep(limit)), "enable_time"),
+                Some(until) => unless_disabled(|| Box::pin(tokio::time::sleep_until(until)), "enable_time"),
+            };
+            let begun = match self.sleep.take() {
+                // The runtime it began on may be gone, and then polling it panics.
+                Some((sleep, of)) if of != runtime => begin(Some(sleep.deadline())),
+                Some((sleep, _)) => Ok(sleep),
+                None => begin(None),
+            };
+            let (sleep, _) = match begun {
+                Ok(sleep) => self.sleep.insert((sleep, runtime)),
+                Err(error) => return Poll::Ready(error),
             };
             sleep.as_mut().poll(cx).map(|()| ErrorKind::Timeout(limit).into())
         }
