@@ -1,9 +1,9 @@
-//! The netlink plumbing that the nl-* crates share, for programs and crates that speak netlink themselves.
+//! Netlink sockets, messages and attributes: what the nl-* crates share, and what programs need that speak netlink themselves.
 //!
 //! # What it does
 //! Attributes and messages without copies ([`attr`], [`message`]), one error that says what was asked, who refused
 //! and what to change ([`error`]), and the ways to talk to the kernel: requests ([`connection`]), tables
-//! ([`dump`]), bulk changes ([`batch`]), events ([`monitor`]), each of them in any network namespace ([`netns`]).
+//! ([`dump`]), many changes at once ([`batch`]) and events ([`monitor`]), each in any network namespace ([`netns`]).
 //!
 //! # Example
 //! ```no_run
@@ -16,7 +16,7 @@
 //!
 //!     // One object.
 //!     let lo = conn.link("lo").await?;
-//!     println!("{} is number {}, MTU {} bytes", lo.name, lo.index, lo.mtu);
+//!     println!("{} has index {} and MTU {}", lo.name, lo.index, lo.mtu);
 //!
 //!     // A table, as a stream in constant memory.
 //!     let mut links = conn.links();
@@ -36,9 +36,12 @@
 //! namespace. A socket belongs to the namespace it is opened in; see [`netns`].
 //!
 //! # Features
-//! - `tokio` (on by default): everything that speaks netlink to the kernel. Without it, [`attr`], [`message`], [`error`] and
-//!   [`addr`] remain, a codec without input and output, and [`sockopt`].
-//! - `interop`: messages of the netlink-packet-* crates over our connection.
+//! Operations are [`Pending`]: to be awaited, or waited for. A feature says how an answer that is not ready yet is waited for:
+//! - `tokio` (on by default): in a tokio runtime with I/O and time enabled.
+//! - `blocking`: on the calling thread, with [`Pending::wait`] and `for` loops; no runtime.
+//!
+//! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
+//! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]

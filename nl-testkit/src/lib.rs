@@ -55,8 +55,11 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[expect(unsafe_code, reason = "an allocator has no safe interface in std")]
+pub mod alloc;
 mod cmd;
 pub mod corpus;
+mod empty_root;
 pub mod fault;
 mod frame;
 mod harness;
@@ -80,6 +83,7 @@ pub use nl_testkit_macros::test;
 
 pub use crate::{
     cmd::Output,
+    empty_root::in_empty_root,
     frame::{Capture, EthFrame},
     lab::Lab,
     link::{Counters, Vxlan},

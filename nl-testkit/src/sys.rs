@@ -65,6 +65,11 @@ pub(crate) fn new_mounts() -> io::Result<()> {
     unshare(libc::CLONE_NEWNS)
 }
 
+/// Gives the calling thread a root and a working directory of its own.
+pub(crate) fn own_root() -> io::Result<()> {
+    unshare(libc::CLONE_FS)
+}
+
 /// Takes every capability from the calling thread, and from threads it starts later.
 pub(crate) fn drop_capabilities() -> io::Result<()> {
     // Two words of 32 for each of effective, permitted and inheritable.

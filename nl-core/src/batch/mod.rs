@@ -263,6 +263,9 @@ impl<I: Iterator<Item = Request>> Batch<I> {
 
     fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut buffer = Buffer::take();
+        if self.sensitive {
+            buffer.set_sensitive();
+        }
         while self.waiting {
             let Some(socket) = &self.socket else { break };
             match socket.poll_receive(cx, &mut buffer, false) {

@@ -91,7 +91,9 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
         if let Poll::Ready(output) = poll {
             return Ok(output);
         }
-        thread.sleep(&interests).map_err(|error| Error::from(error).during(|| "wait for an answer".into()))?;
+        thread
+            .sleep(&interests)
+            .map_err(|error| Error::from(error).during(|| "wait for an answer".into()))?;
     }
 }
 
@@ -161,8 +163,7 @@ impl Parker {
         };
         if !self.woken.swap(false, Ordering::SeqCst) {
             let sockets = interests.sockets.iter().map(|(fd, readiness)| (fd.as_fd(), *readiness));
-            let all: Vec<_> =
-                sockets.chain([(event.as_fd(), sys::Readiness::Readable)]).collect();
+            let all: Vec<_> = sockets.chain([(event.as_fd(), sys::Readiness::Readable)]).collect();
             let limit = interests.until.map(|until| until.saturating_duration_since(Instant::now()));
             sys::poll(&all, limit)?;
         }

@@ -91,7 +91,7 @@ impl Exchange {
         let mut deadline = Deadline::new(limit);
         // A caller whose every request is answered at once would otherwise never let other tasks run.
         poll_fn(poll_budget).await;
-        let flight = self.enter(on_message.is_some(), &mut deadline).await?;
+        let flight = self.enter(request.is_sensitive(), on_message.is_some(), &mut deadline).await?;
         let room = socket.send_room(request.len())?;
         let message = request.prepared(room, NLM_F_ACK, flight.seq)?;
         let sent = poll_fn(|cx| match socket.poll_send(cx, message) {
@@ -102,7 +102,12 @@ impl Exchange {
         poll_fn(|cx| self.poll_verdict(cx, socket, &flight, &mut on_message, &mut deadline)).await
     }
 
-    async fn enter(&self, wants_messages: bool, deadline: &mut Deadline) -> Result<Flight<'_>> {
+    async fn enter(
+        &self,
+        sensitive: bool,
+        wants_messages: bool,
+        deadline: &mut Deadline,
+    ) -> Result<Flight<'_>> {
         let mut ticket = Ticket { exchange: self, number: None };
         poll_fn(|cx| {
             let mut table = lock(&self.table);
@@ -120,7 +125,7 @@ impl Exchange {
                 self.with_messages.fetch_add(1, Ordering::Relaxed);
             }
             let losses = self.losses.load(Ordering::Acquire);
-            Poll::Ready(Ok(Flight { exchange: self, seq, wants_messages, losses }))
+            Poll::Ready(Ok(Flight { exchange: self, seq, sensitive, wants_messages, losses }))
         })
         .await
     }
@@ -167,6 +172,10 @@ impl Exchange {
         on_message: &mut OnMessage<'_>,
     ) -> io::Result<Option<Result<Ack>>> {
         let mut buffer = Buffer::take();
+        if flight.sensitive {
+            // A socket without NETLINK_CAP_ACK gets the request back with a refusal.
+            buffer.set_sensitive();
+        }
         for _ in 0..MAX_RECEIVED {
             // Taken anew for each datagram, so that no caller keeps the others from receiving.
             let _receiving = lock(&self.receiving);
@@ -380,6 +389,7 @@ impl Slot {
 struct Flight<'a> {
     exchange: &'a Exchange,
     seq: u32,
+    sensitive: bool,
     wants_messages: bool,
     /// The count of losses before anything was sent.
     losses: u64,

@@ -59,7 +59,9 @@ impl Connection {
     /// As [`Dump::collect_all`], and a connection of another protocol.
     pub fn link_names(&self) -> Pending<HashMap<u32, String>> {
         let links = self.links().collect_all();
-        Pending::new(async move { Ok(links.await?.into_iter().map(|link| (link.index, link.name)).collect()) })
+        Pending::new(
+            async move { Ok(links.await?.into_iter().map(|link| (link.index, link.name)).collect()) },
+        )
     }
 
     pub(crate) async fn find_link(&self, dev: &Dev) -> Result<Link> {

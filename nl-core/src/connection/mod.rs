@@ -40,6 +40,8 @@
 mod builder;
 mod exchange;
 mod family;
+#[cfg(feature = "interop")]
+mod interop;
 mod link;
 mod names;
 
@@ -48,8 +50,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-pub(crate) use builder::check_receive_buffer;
 pub use builder::ConnectionBuilder;
+pub(crate) use builder::check_receive_buffer;
 
 pub use crate::protocol::Protocol;
 
@@ -84,6 +86,9 @@ struct Shared {
     families: Mutex<HashMap<String, Arc<Family>>>,
     pool: Pool,
     protocol: Protocol,
+    /// The same connection without strict checks, opened when it is first needed.
+    #[cfg(feature = "interop")]
+    lax: std::sync::OnceLock<Connection>,
 }
 
 impl Connection {
@@ -114,6 +119,8 @@ impl Connection {
             families: Mutex::default(),
             pool: Pool::new(SocketSpec { namespace, ..spec }),
             protocol,
+            #[cfg(feature = "interop")]
+            lax: std::sync::OnceLock::new(),
         };
         Self { shared: Arc::new(shared), timeout }
     }
@@ -207,7 +214,8 @@ impl Connection {
         let conn = self.clone();
         Pending::new(async move {
             let mut messages = Vec::new();
-            let verdict = conn.carry_out(&mut request, Some(&mut |message| messages.push(message.into()))).await?;
+            let verdict =
+                conn.carry_out(&mut request, Some(&mut |message| messages.push(message.into()))).await?;
             match verdict.maybe_incomplete {
                 true => Err(request.explain(ErrorKind::Overrun.into())),
                 false => Ok(Reply { messages, ack: verdict.ack }),

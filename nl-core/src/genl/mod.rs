@@ -52,7 +52,9 @@ static CTRL: Schema = Schema {
 pub(crate) fn request(name: &str) -> Result<Request> {
     if name.is_empty() || name.len() > NAME_MAX {
         let len = name.len();
-        return Err(Error::usage(format!("family name \"{name}\" has {len} bytes; 1 to {NAME_MAX} are possible")));
+        return Err(Error::usage(format!(
+            "family name \"{name}\" has {len} bytes; 1 to {NAME_MAX} are possible"
+        )));
     }
     let header = GenlHeader { command: CTRL_CMD_GETFAMILY, version: 1 };
     let mut request = Request::new(GENL_ID_CTRL, &CTRL).with_header(&header);

@@ -150,7 +150,7 @@ impl<T> Stream for Monitor<T> {
 
 /// The events, one after another on the calling thread.
 #[cfg(feature = "blocking")]
-impl<'a, T> IntoIterator for &'a mut Monitor<T> {
+impl<T> IntoIterator for &mut Monitor<T> {
     type Item = Result<T>;
     type IntoIter = crate::blocking::Iter<Self>;
 

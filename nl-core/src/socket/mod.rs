@@ -56,6 +56,13 @@ impl Socket {
         })
     }
 
+    /// The socket type of netlink-proto and rtnetlink.
+    #[cfg(feature = "interop")]
+    pub(crate) fn into_tokio(self) -> Result<netlink_proto::sys::TokioSocket> {
+        let fd = Arc::into_inner(self.fd).ok_or_else(|| Error::usage("the socket is in use"))?;
+        wait::into_tokio(fd)
+    }
+
     /// The size of the receive buffer as the kernel accounts it.
     pub(crate) const fn receive_buffer(&self) -> usize {
         self.receive_buffer

@@ -42,9 +42,8 @@ impl SocketSpec {
     /// the system allows.
     pub(crate) fn open(&self, receive_buffer: usize) -> Result<Socket> {
         let opened = match &self.source {
-            Some(source) => {
-                source().and_then(|fd| Transport::of(fd.as_fd()).and_then(|transport| Socket::new(fd, transport)))
-            }
+            Some(source) => source()
+                .and_then(|fd| Transport::of(fd.as_fd()).and_then(|transport| Socket::new(fd, transport))),
             None => self.open_kernel(receive_buffer)?.and_then(|fd| Socket::new(fd, Transport::Netlink)),
         };
         opened.map_err(|error| self.failed(error.into()))

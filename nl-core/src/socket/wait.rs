@@ -104,6 +104,15 @@ impl Reactor {
     }
 }
 
+/// A socket of another crate, which registers it at once.
+#[cfg(feature = "interop")]
+pub(crate) fn into_tokio(fd: OwnedFd) -> Result<netlink_proto::sys::TokioSocket> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(Error::usage("a socket for netlink-proto needs a tokio runtime with I/O enabled"));
+    }
+    unless_disabled(|| crate::sys::tokio_socket(fd), "enable_io")
+}
+
 /// tokio panics where a part of the runtime is not enabled, and has no way to ask for that before.
 #[cfg(feature = "tokio")]
 fn unless_disabled<T>(f: impl FnOnce() -> T, part: &str) -> Result<T> {

@@ -9,16 +9,17 @@ use std::io;
 use libc::c_int;
 
 pub(crate) use netlink::{
-    Received, bind, device_name, enter_netns, is_netlink, is_netns, netns_cookie, netns_of, next_size, receive, send,
-    set_option, socket,
+    Received, bind, device_name, enter_netns, is_netlink, is_netns, netns_cookie, netns_of, next_size,
+    receive, send, set_option, socket,
 };
 pub(crate) use option::{mptcp_full_info, mptcp_option, option};
 pub(crate) use ready::Readiness;
 #[cfg(feature = "tokio")]
 pub(crate) use ready::register;
+#[cfg(feature = "interop")]
+pub(crate) use ready::tokio_socket;
 #[cfg(feature = "blocking")]
 pub(crate) use ready::{clear_event, event, poll, raise_event};
-
 
 fn cvt(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }

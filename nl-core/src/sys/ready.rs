@@ -73,6 +73,14 @@ pub(crate) fn clear_event(fd: BorrowedFd<'_>) {
     unsafe { libc::read(fd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
 }
 
+/// The socket type of netlink-proto, on the reactor of the current runtime.
+#[cfg(feature = "interop")]
+pub(crate) fn tokio_socket(fd: OwnedFd) -> netlink_proto::sys::TokioSocket {
+    use std::os::fd::{FromRawFd, IntoRawFd};
+    // SAFETY: the descriptor is owned, and the new owner closes it exactly once.
+    unsafe { netlink_proto::sys::TokioSocket::from_raw_fd(fd.into_raw_fd()) }
+}
+
 /// Puts a socket on the reactor of the current runtime.
 #[cfg(feature = "tokio")]
 pub(crate) fn register(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {

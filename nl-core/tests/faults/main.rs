@@ -5,6 +5,7 @@
 
 mod monitor;
 mod overrun;
+mod waiting;
 
 use std::future::Future;
 use std::io;

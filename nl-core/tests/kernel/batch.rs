@@ -211,7 +211,8 @@ async fn a_request_of_many_kilobytes_goes_out_in_a_datagram_of_its_own(lab: Lab)
         request.attrs().bytes(1000, &[0; 65_000]).bytes(1000, &[0; 65_000]);
         request
     };
-    let requests = (0..6).map(move |number| if number % 2 == 0 { large(number) } else { new_fdb(index, number) });
+    let requests =
+        (0..6).map(move |number| if number % 2 == 0 { large(number) } else { new_fdb(index, number) });
     assert_eq!(route(&node).await.batch(requests).summarize(6).await?.into_result()?, 6);
     assert_eq!(fdb_numbers(&node, "br0").await, [0, 1, 2, 3, 4, 5]);
     Ok(())

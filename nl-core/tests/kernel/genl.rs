@@ -61,7 +61,7 @@ async fn a_family_name_too_long_is_refused_with_the_limit(lab: Lab) -> Result {
 #[nl_testkit::test]
 async fn families_are_not_looked_for_on_another_protocol(lab: Lab) -> Result {
     let error = route(&lab.node("a").await?).await.family("nlctrl").await.unwrap_err();
-    assert_eq!(error.to_string(), "families are resolved on NETLINK_GENERIC, not NETLINK_ROUTE");
+    assert_eq!(error.to_string(), "generic netlink families are on NETLINK_GENERIC, not NETLINK_ROUTE");
     Ok(())
 }
 

@@ -9,10 +9,12 @@ mod genl;
 mod interop;
 mod link;
 mod monitor;
+mod names;
 mod netns;
 mod plain_netlink_proto;
 mod refusals;
 mod support;
+mod surroundings;
 mod trust;
 
 nl_testkit::main!();

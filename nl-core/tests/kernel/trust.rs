@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use futures_util::TryStreamExt;
 use futures_util::future::join_all;
-use futures_util::{StreamExt, TryStreamExt};
 use nl_core::connection::Protocol;
 use nl_core::link::Link;
 use nl_core::message::NLMSG_DONE;
@@ -69,7 +69,7 @@ async fn a_monitor_believes_only_the_kernel(lab: Lab) -> Result {
 async fn a_dump_believes_only_the_kernel(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let conn = route(&node).await;
-    many_links(&conn, "d", 400).await;
+    many_links(&route(&node).await, "d", 400).await;
     let own = port_beside(&node, &[]).await;
     let mut links = conn.links();
     let mut names = vec![links.try_next().await?.unwrap().name];
@@ -131,36 +131,28 @@ async fn a_forged_notice_of_loss_fails_no_request(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let conn = route(&node).await;
     let port = port_beside(&node, &[]).await;
-    let outcomes = node
-        .run(move || async move {
-            // More than the task sends before others get a turn, all queued before it gets its first.
-            let mut requests: Vec<_> = (0..130).map(|_| Box::pin(conn.link("lo"))).collect();
-            for request in &mut requests {
-                assert!(futures_util::poll!(request.as_mut()).is_pending());
-            }
-            let raw = Raw::open();
-            raw.forge(port, &forged_loss());
-            raw.forge(port, &message(NLMSG_OVERRUN, 0, 0, &[0; 4]));
-            within(SOON, join_all(requests), "the outcomes").await
-        })
-        .await;
+    let forgeries = vec![forged_loss(), message(NLMSG_OVERRUN, 0, 0, &[0; 4])];
+    forge(&node, port, forgeries).await;
+    // More than a task can make before others get a turn.
+    let requests = (0..130).map(|_| conn.link("lo"));
+    let outcomes = within(SOON, join_all(requests), "the outcomes").await;
     let lost = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     assert_eq!(lost, 0, "of {} requests", outcomes.len());
     Ok(())
 }
 
-#[nl_testkit::test]
-async fn a_dump_of_forgeries_alone_yields_nothing(lab: Lab) -> Result {
+#[nl_testkit::test(needs(link = "bridge"))]
+async fn a_dump_ignores_what_was_forged_while_its_socket_was_idle(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let conn = route(&node).await;
     let own = port_beside(&node, &[]).await;
-    let request = nl_core::message::Request::new(1, &nl_core::error::Schema::UNKNOWN)
-        .with_header(&nl_core::message::IfInfoMsg::default());
-    let mut dump = conn.dump(request, |_| Ok(Some(())));
-    assert!(futures_util::poll!(dump.next()).is_pending());
-    let port = port_beside(&node, &[own]).await;
-    forge(&node, port, vec![forged_link(1)]).await;
-    assert!(futures_util::poll!(dump.next()).is_pending());
+    let links = conn.links().collect_all().await?;
+    let idle = port_beside(&node, &[own]).await;
+    let forged = (0..8)
+        .flat_map(|seq| [forged_link(seq), message(NLMSG_DONE, 2, seq, &0_i32.to_ne_bytes()), forged_loss()]);
+    forge(&node, idle, forged.collect()).await;
+    assert_eq!(conn.links().collect_all().await?, links);
+    assert_eq!(port_beside(&node, &[own]).await, idle, "it was not used again");
     Ok(())
 }
 

@@ -63,5 +63,5 @@ mod sys;
 pub use self::{
     answer::Answer,
     conversation::{Conversation, Delivery, Fault},
-    peer::{Asked, Peer},
+    peer::{Asked, Peer, connected, pair},
 };

@@ -1,6 +1,6 @@
 //! The kernel's end of a connection, played by a test.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{io, os::fd::OwnedFd, path::Path, time::Duration};
 
 use tokio::{io::unix::AsyncFd, time::timeout};
 
@@ -10,6 +10,24 @@ use super::{
     sys,
 };
 use crate::{Result, oracle::messages};
+
+/// Two connected descriptors that keep datagrams apart, of which [`Peer::over`] makes the kernel's end. Needs no runtime.
+///
+/// # Errors
+///
+/// When no descriptor is left.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    sys::pair()
+}
+
+/// The same through a listener with a name in the file system: datagrams of such a peer come with an address.
+///
+/// # Errors
+///
+/// When the file exists or cannot be made, or no descriptor is left.
+pub fn connected(path: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
+    sys::connected(path)
+}
 
 /// The end of a connection at which a test plays the kernel; made with the other end by [`Peer::pair`].
 #[derive(Debug)]
@@ -36,6 +54,17 @@ impl Peer {
     pub fn pair() -> io::Result<(OwnedFd, Self)> {
         let (program, kernel) = sys::pair()?;
         Ok((program, Self { socket: register(kernel)? }))
+    }
+
+    /// The end at which the kernel is played, over one of a [`pair`] of descriptors.
+    ///
+    /// Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be registered with the runtime.
+    pub fn over(socket: OwnedFd) -> io::Result<Self> {
+        Ok(Self { socket: register(socket)? })
     }
 
     /// The next datagram of the program, `None` when it has closed its end.

@@ -2,8 +2,15 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+    ptr::null_mut,
 };
+
+use libc::{c_char, c_int};
 
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -14,6 +21,44 @@ pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     }
     // SAFETY: both descriptors are new and owned by nobody else.
     Ok(unsafe { (OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1])) })
+}
+
+/// A pair whose second end was accepted by a listener at this path.
+pub(super) fn connected(path: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    let socket = || {
+        // SAFETY: the call takes integers only.
+        match unsafe { libc::socket(libc::AF_UNIX, kind, 0) } {
+            // SAFETY: the descriptor is new and owned by nobody else.
+            fd @ 0.. => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: sockaddr_un is plain integers, for which all zeroes is a valid value.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = u16::try_from(libc::AF_UNIX).unwrap_or_default();
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len() >= address.sun_path.len() {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
+    for (to, from) in address.sun_path.iter_mut().zip(bytes) {
+        *to = c_char::from_ne_bytes([*from]);
+    }
+    let length = u32::try_from(size_of_val(&address)).unwrap_or_default();
+    let check = |result: c_int| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) };
+    let (listener, program) = (socket()?, socket()?);
+    let at = std::ptr::from_ref(&address).cast();
+    // SAFETY: the address is a live sockaddr_un of the given length in both calls.
+    check(unsafe { libc::bind(listener.as_raw_fd(), at, length) })?;
+    // SAFETY: the call takes integers only.
+    check(unsafe { libc::listen(listener.as_raw_fd(), 1) })?;
+    // SAFETY: as for bind.
+    check(unsafe { libc::connect(program.as_raw_fd(), at, length) })?;
+    // SAFETY: null pointers ask for no address.
+    let kernel =
+        check(unsafe { libc::accept4(listener.as_raw_fd(), null_mut(), null_mut(), libc::SOCK_NONBLOCK) })?;
+    // SAFETY: the descriptor is new and owned by nobody else.
+    Ok((program, unsafe { OwnedFd::from_raw_fd(kernel) }))
 }
 
 /// Receives a datagram without waiting; returns its full size.

@@ -1,0 +1,14 @@
+//! Lists the network devices of this namespace without an async runtime, like `ip link show`.
+
+use nl_core::{Connection, Protocol};
+
+fn main() -> nl_core::Result<()> {
+    let conn = Connection::open(Protocol::Route)?;
+    for link in conn.links() {
+        let link = link?;
+        let kind = link.kind.as_deref().unwrap_or("device");
+        let state = if link.up { "UP" } else { "DOWN" };
+        println!("{}: {} {kind} mtu {} {state}", link.index, link.name, link.mtu);
+    }
+    Ok(())
+}
