@@ -8,9 +8,6 @@
 )]
 
 #[cfg(feature = "blocking")]
-#[path = "kernel/alloc.rs"]
-mod alloc;
-#[cfg(feature = "blocking")]
 #[path = "kernel/blocking.rs"]
 mod blocking;
 #[cfg(feature = "blocking")]

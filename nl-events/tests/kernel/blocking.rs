@@ -1,6 +1,5 @@
 //! Watches and streams without a runtime.
 
-use std::io;
 use std::thread;
 
 use nl_bridge::fdb::{FdbEntry, FdbVerb};
@@ -58,9 +57,6 @@ async fn overrun_watch_syncs_completely_after_chroot(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 1).await?;
     let port = bridge.node().index_of("port1").await?;
     let netns = Netns::fd(bridge.node().netns_fd())?;
-    let root = std::env::temp_dir().join(format!("nl-events-chroot-{}", std::process::id()));
-    std::fs::create_dir_all(&root)?;
-    let empty = root.clone();
     let thread = thread::spawn(move || {
         let conn = Connection::builder(Protocol::Route).netns(&netns).open().unwrap();
         let mut watch = FdbWatch::builder(&conn).bridge("br0").receive_buffer(0).open().wait().unwrap();
@@ -68,40 +64,28 @@ async fn overrun_watch_syncs_completely_after_chroot(lab: Lab) -> Result {
             watch.into_iter().map(std::result::Result::unwrap).any(|change| change == FdbChange::Synced);
         assert!(synced, "the watch ended");
         let before = watch.len();
-        // The list's socket is open already and will be used again, unless another list has it.
+        // The list's socket is open already and would be used again, but now another list has it.
         let mut occupied = conn.links().into_iter();
         occupied.next().unwrap().unwrap();
-
-        own_root_and_working_folder().unwrap();
-        std::os::unix::fs::chroot(&empty).unwrap();
-        assert!(!std::path::Path::new("/proc").exists());
-        let requests = (0..ADDED)
-            .map(move |number| FdbEntry::new(mac(number), port).master().static_().request(FdbVerb::Add));
-        for result in conn.batch(requests) {
-            result.unwrap();
-        }
-        for change in &mut watch {
-            match change.unwrap() {
-                FdbChange::Synced => break,
-                FdbChange::Deleted(entry) => panic!("deleted, although it exists: {entry}"),
-                _ => {}
+        nl_testkit::in_empty_root(|| {
+            let requests = (0..ADDED)
+                .map(move |number| FdbEntry::new(mac(number), port).master().static_().request(FdbVerb::Add));
+            for result in conn.batch(requests) {
+                result.unwrap();
             }
-        }
+            for change in &mut watch {
+                match change.unwrap() {
+                    FdbChange::Synced => break,
+                    FdbChange::Deleted(entry) => panic!("deleted, although it exists: {entry}"),
+                    _ => {}
+                }
+            }
+        })
+        .unwrap();
         assert_eq!((watch.overruns(), watch.len()), (1, before + usize::from(ADDED)));
-        drop(occupied);
     });
     join(thread).await;
-    std::fs::remove_dir(root)?;
     Ok(())
-}
-
-/// Keeps the root folder of the calling thread apart from that of the process.
-fn own_root_and_working_folder() -> io::Result<()> {
-    // SAFETY: unshare() takes an integer only.
-    match unsafe { libc::unshare(libc::CLONE_FS) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 async fn join(thread: thread::JoinHandle<()>) {

@@ -3,12 +3,11 @@
 use nl_bridge::fdb::{FdbEntry, FdbVerb};
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::{FdbChange, FdbWatch};
+use nl_testkit::alloc::Watching;
 use nl_testkit::{Lab, Node, Result};
 
-use super::alloc::Counting;
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Watching = Watching::new();
 
 async fn fill(node: &Node, count: u32) -> Result {
     let port = node.index_of("port1").await?;
@@ -42,7 +41,7 @@ async fn first_picture_takes_at_most_320_bytes_an_entry(lab: Lab) -> Result {
         .open(|| {
             let conn = Connection::open(Protocol::Route).unwrap();
             let mut watch = FdbWatch::open(&conn).wait().unwrap();
-            let ((), bytes) = Counting::count(|| sync(&mut watch));
+            let bytes = ALLOCATOR.count(|| sync(&mut watch));
             (isize::try_from(watch.len()).unwrap(), bytes)
         })
         .await;
@@ -74,7 +73,7 @@ async fn picture_after_an_overrun_takes_at_most_480_bytes_an_entry(lab: Lab) -> 
             for change in conn.batch(changes) {
                 change.unwrap();
             }
-            let ((), bytes) = Counting::count(|| sync(&mut watch));
+            let bytes = ALLOCATOR.count(|| sync(&mut watch));
             assert!(watch.overruns() > 0, "nothing was lost");
             (isize::try_from(watch.len()).unwrap(), bytes)
         })
@@ -109,8 +108,8 @@ async fn idle_watch_of_12_entries_takes_at_most_24_kib(lab: Lab) -> Result {
             };
             // What a thread has once is not part of a watch.
             let _first = open();
-            let (watches, bytes) = Counting::count(|| (0..WATCHES).map(|_| open()).collect::<Vec<_>>());
-            drop(watches);
+            let mut watches = Vec::new();
+            let bytes = ALLOCATOR.count(|| watches.extend((0..WATCHES).map(|_| open())));
             bytes.kept / WATCHES
         })
         .await;
