@@ -95,7 +95,7 @@ impl Stream for Events {
 
 /// The events, one after another on the calling thread.
 #[cfg(feature = "blocking")]
-impl<'a> IntoIterator for &'a mut Events {
+impl IntoIterator for &mut Events {
     type Item = Result<NetworkEvent>;
     type IntoIter = nl_core::blocking::Iter<Self>;
 

@@ -122,7 +122,6 @@ fn without_age(entry: &FdbEntry) -> FdbEntry {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests panic with context")]
 mod tests {
     use nl_bridge::fdb::{FdbFlags, FdbFlagsExt, FdbNotify, RTM_NEWNEIGH};
     use nl_core::attr::AttrBuf;

@@ -84,7 +84,7 @@ impl Stream for FdbWatch {
 
 /// The changes, one after another on the calling thread.
 #[cfg(feature = "blocking")]
-impl<'a> IntoIterator for &'a mut FdbWatch {
+impl IntoIterator for &mut FdbWatch {
     type Item = Result<FdbChange>;
     type IntoIter = nl_core::blocking::Iter<Self>;
 

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic with context")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,6 +107,23 @@ fn row_that_the_list_lacks_is_deleted_only_after_the_answer() {
     assert_eq!(questions, [1, 3]);
     assert!(take(&mut machine, &mut reader));
     assert_eq!(reader, Rows::from([(2, 2), (3, 7)]));
+}
+
+/// The kernel finds an entry by a part of its key.
+#[test]
+fn answer_about_another_row_deletes_only_if_nothing_was_lost_meanwhile() {
+    for lost in [false, true] {
+        let (mut machine, mut reader) = synced(&[(1, 1)]);
+        machine.on_loss();
+        list(&mut machine, &[]);
+        assert_eq!(asked(&mut machine), Some(1));
+        if lost {
+            machine.on_loss();
+        }
+        machine.on_answer(Some(Row { key: 2, value: 2, age: 0 }), Instant::now());
+        assert_eq!(take(&mut machine, &mut reader), !lost);
+        assert_eq!(reader.contains_key(&1), lost);
+    }
 }
 
 #[test]

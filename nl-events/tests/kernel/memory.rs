@@ -22,12 +22,8 @@ async fn fill(node: &Node, count: u32) -> Result {
 
 /// Reads until the watch is synced.
 fn sync(watch: &mut FdbWatch) {
-    for change in watch {
-        if change.unwrap() == FdbChange::Synced {
-            return;
-        }
-    }
-    panic!("the watch ended")
+    let synced = watch.into_iter().any(|change| change.unwrap() == FdbChange::Synced);
+    assert!(synced, "the watch ended");
 }
 
 /// A list of the same table takes nothing but a receive buffer.
