@@ -17,7 +17,7 @@ use nl_testkit::{Lab, sandbox};
 const ENTRIES: u32 = 20_000;
 const BURST: u32 = 5_000;
 const WATCHES: usize = 300;
-const RUNS: usize = 15;
+const RUNS: usize = 30;
 
 fn main() {
     sandbox::enter().unwrap();
@@ -60,7 +60,7 @@ fn picture(port: u32) {
         let mut watched = FdbWatch::open(&conn).wait().unwrap();
         watch.push(cpu(|| sync(&mut watched)));
     }
-    let (list, watch) = (median(list), median(watch));
+    let (list, watch) = (least(list), least(watch));
     println!(
         "a list of {ENTRIES} entries: {list:?} CPU; a watch until it is synced: {watch:?}, {:.2} x",
         ratio(watch, list)
@@ -110,7 +110,7 @@ fn burst(port: u32) {
         turns.rotate_left(run % 3);
         turns.into_iter().for_each(|turn| turn());
     }
-    let (raw, stream, watch) = (median(raw), median(stream), median(watch));
+    let (raw, stream, watch) = (least(raw), least(stream), least(watch));
     println!(
         "{BURST} events: raw {raw:?}; Events {stream:?}, {:.2} x; FdbWatch {watch:?}, {:.2} x",
         ratio(stream, raw),
@@ -161,9 +161,9 @@ fn wall(f: impl FnOnce()) -> Duration {
     begin.elapsed()
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    *times.get(times.len() / 2).unwrap()
+/// The least: what is above it is due to other programs.
+fn least(times: Vec<Duration>) -> Duration {
+    times.into_iter().min().unwrap()
 }
 
 fn ratio(a: Duration, b: Duration) -> f64 {
