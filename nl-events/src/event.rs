@@ -6,23 +6,23 @@ use crate::fdb::FdbEvent;
 #[cfg(feature = "mptcp")]
 use crate::mptcp::MptcpEvent;
 
-/// Something happened in the network.
+/// An event of the network.
 ///
-/// Each source is a Cargo feature; sources that are not compiled in are not decoded.
+/// Each source is a Cargo feature. Events of sources that are not compiled in are not decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NetworkEvent {
-    /// In the forwarding database of a bridge or of a VXLAN device.
+    /// Of the forwarding database of a bridge or of a VXLAN device.
     #[cfg(feature = "fdb")]
     Fdb(FdbEvent),
-    /// To a Multipath TCP connection.
+    /// Of a Multipath TCP connection.
     #[cfg(feature = "mptcp")]
     Mptcp(MptcpEvent),
 }
 
 impl NetworkEvent {
-    /// Reads a message of the `NETLINK_ROUTE` multicast groups; `None` for one that no compiled-in source is about.
+    /// Decodes a message of the `NETLINK_ROUTE` multicast groups; `None` if it belongs to no source that is compiled in.
     ///
     /// # Errors
     /// The message is malformed.
@@ -35,8 +35,8 @@ impl NetworkEvent {
         Ok(None)
     }
 
-    /// Reads a message of the event group of generic netlink family [`mptcp_pm`](nl_mptcp::FAMILY), which has the number
-    /// `family`; `None` for one that is no event.
+    /// Decodes a message of the event group of generic netlink family [`mptcp_pm`](nl_mptcp::FAMILY), whose number is
+    /// `family`; `None` if it is not an event.
     ///
     /// # Errors
     /// The message is malformed.
@@ -52,8 +52,8 @@ impl NetworkEvent {
 pub enum RtnetlinkGroup {
     /// Forwarding database entries: `RTNLGRP_NEIGH`, number 3, filtered to the family `AF_BRIDGE`.
     ///
-    /// The kernel has no group for the FDB alone. What the group carries besides, ARP and neighbour discovery, is passed
-    /// over, but it does fill the receive buffer.
+    /// The kernel has no group for the FDB alone. The group's other messages, about ARP and neighbour discovery, are skipped,
+    /// but they do fill the receive buffer.
     #[cfg(feature = "fdb")]
     BridgeFdb,
 }

@@ -1,10 +1,10 @@
-//! Events of the Linux network through netlink, for agents that mirror the kernel's tables.
+//! Events of the Linux network over netlink, for agents that mirror the kernel's tables.
 //!
 //! # What it does
-//! [`Events`](stream::Events) is the stream of what the kernel says as it says it: a [`NetworkEvent`] for each message of
-//! the [groups](RtnetlinkGroup) asked for. A watch, such as [`FdbWatch`](fdb::FdbWatch), is more: it begins with what
-//! is there, tells what each event changed, and when the kernel drops events because the reader was slow it finds out what
-//! was missed and tells exactly that.
+//! [`Events`](stream::Events) is a stream of the kernel's notifications: a [`NetworkEvent`] for each message of the
+//! [groups](RtnetlinkGroup) that were asked for. A watch, such as [`FdbWatch`](fdb::FdbWatch), starts with the current table and
+//! then reports each change. When the kernel drops events because the reader is slow, the watch lists the table again and
+//! reports exactly the changes that were missed.
 //!
 //! # Example
 //! ```no_run
@@ -22,7 +22,7 @@
 //!             FdbChange::Moved { from, to } => println!("> {to} (was on #{})", from.index),
 //!             FdbChange::Updated { after, .. } => println!("~ {after}"),
 //!             FdbChange::Deleted(entry) => println!("- {entry}"),
-//!             FdbChange::Synced => println!("= {} entries, as the kernel has them", watch.len()),
+//!             FdbChange::Synced => println!("= {} entries, the same as in the kernel", watch.len()),
 //!             _ => {}
 //!         }
 //!     }
@@ -30,15 +30,20 @@
 //! }
 //! ```
 //!
+//! Without a runtime, under feature `blocking`: `FdbWatch::open(&conn).wait()?` and `for change in &mut watch`.
+//!
 //! # Permissions and namespaces
-//! Listening takes no privilege, but for the events of Multipath TCP, which take `CAP_NET_ADMIN`. A stream hears the
-//! namespace it was opened in or for. Forgeries are not believed: any process with `CAP_NET_ADMIN` over a namespace can send
-//! messages to the sockets in it, but not as the kernel.
+//! Listening needs no privilege, except for events of Multipath TCP, which need `CAP_NET_ADMIN` in the user namespace that owns
+//! the network namespace. A stream receives the events of the network namespace that it was opened in or for. Messages that
+//! were not sent by the kernel are ignored.
 //!
 //! # Features
-//! - `fdb` (on by default), `mptcp`: the module of that name and the events in it. Further sources will be further features.
-//! - `tokio` (on by default): the streams. Without it the crate decodes messages that come from elsewhere.
-//! - `serde`: `Serialize` on events.
+//! - `fdb` (on by default): events and the watch of the bridge's forwarding database.
+//! - `mptcp`: events of Multipath TCP.
+//! - `tokio` (on by default): waiting inside a tokio runtime.
+//! - `blocking`: waiting without a runtime. Without both, streams can be opened but not waited for; the crate still decodes
+//!   messages.
+//! - `serde`: `serde::Serialize` on events.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
@@ -52,7 +57,8 @@ mod event;
 pub mod fdb;
 #[cfg(feature = "mptcp")]
 pub mod mptcp;
-#[cfg(feature = "tokio")]
 pub mod stream;
+#[cfg(feature = "fdb")]
+mod watch;
 
 pub use event::{NetworkEvent, RtnetlinkGroup};

@@ -20,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! Listening takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Equivalent: `ip mptcp monitor`.
+//! Listening needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Equivalent: `ip mptcp monitor`.
 
 pub use nl_mptcp::event::{
     AddressEvent, ConnectionEvent, ConnectionFlags, MptcpEvent, Reset, ResetReason, SubflowEvent,

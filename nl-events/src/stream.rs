@@ -1,4 +1,4 @@
-//! Events as the kernel sends them.
+//! Events as the kernel reports them.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
@@ -36,15 +36,16 @@ use crate::{NetworkEvent, RtnetlinkGroup};
 
 /// A `Stream` of `Result<NetworkEvent>` that ends only if a socket fails.
 ///
-/// An event that cannot be read is an `Err` in its place, and so is a loss of events
+/// An event that cannot be decoded is an `Err` in its place, and so are lost events
 /// ([`is_overrun`](nl_core::Error::is_overrun)); the stream goes on behind them. For what to do then see
-/// [`nl_core::monitor`], or use a watch.
+/// [`nl_core::monitor`], or use a watch. Any other error is the last item. Under feature `blocking`, `for event in &mut events`
+/// waits without a runtime.
 ///
-/// Events of generic netlink come over a socket of their own: between them and the others there is no order.
+/// Events of generic netlink come over a socket of their own, so their order among the other events is not known.
 #[derive(Debug)]
 pub struct Events {
     monitors: Vec<Monitor<NetworkEvent>>,
-    /// The one that is asked first; each has its turn.
+    /// The one that is polled first; they take turns.
     first: usize,
 }
 
@@ -61,7 +62,7 @@ impl Events {
         }
     }
 
-    /// Throws away everything that is queued, and says whether there was anything.
+    /// Discards everything that is queued, and says whether there was anything.
     ///
     /// # Errors
     /// A socket failed.
@@ -89,6 +90,17 @@ impl Stream for Events {
             }
         }
         Poll::Pending
+    }
+}
+
+/// The events, one after another on the calling thread.
+#[cfg(feature = "blocking")]
+impl IntoIterator for &mut Events {
+    type Item = Result<NetworkEvent>;
+    type IntoIter = nl_core::blocking::Iter<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        nl_core::blocking::Iter::new(self)
     }
 }
 
@@ -121,8 +133,8 @@ impl EventsBuilder {
         self
     }
 
-    /// Listens to the events of Multipath TCP: of the family [`mptcp_pm`](nl_mptcp::FAMILY), as a
-    /// [connection](nl_core::Connection::family) resolved it.
+    /// Listens to the events of Multipath TCP. `family` is [`mptcp_pm`](nl_mptcp::FAMILY), as
+    /// [resolved](nl_core::Connection::family) by a connection.
     #[cfg(feature = "mptcp")]
     pub fn mptcp(mut self, family: Arc<Family>) -> Self {
         self.mptcp = Some(family);
@@ -135,26 +147,23 @@ impl EventsBuilder {
         self
     }
 
-    /// The size of the receive buffer in bytes, of each socket; by default it is raised as far as the system lets it, up to
-    /// 8 MiB.
+    /// The size of each socket's receive buffer in bytes, 8 MiB by default; see [`MonitorBuilder::receive_buffer`].
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
         self
     }
 
-    /// Takes sockets from this function instead of making them, as
-    /// [`MonitorBuilder::sockets_from`] does: one for groups of rtnetlink, and before it one for Multipath TCP where its events
-    /// are listened to.
+    /// Takes sockets from this function instead of opening them, as [`MonitorBuilder::sockets_from`] does: first one for
+    /// Multipath TCP if its events are asked for, then one for the groups of rtnetlink.
     pub fn sockets_from(mut self, source: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static) -> Self {
         self.source = Some(Source(Arc::new(source)));
         self
     }
 
-    /// Starts listening on the current tokio runtime.
+    /// Starts listening. Needs no runtime.
     ///
     /// # Errors
-    /// No tokio runtime is current, the namespace cannot be entered, or the kernel does not have a group or lets nobody
-    /// without privilege into it.
+    /// As [`MonitorBuilder::open`].
     pub fn open(self) -> Result<Events> {
         let mut monitors = Vec::new();
         #[cfg(feature = "mptcp")]

@@ -7,6 +7,12 @@
     reason = "tests panic with context"
 )]
 
+#[cfg(feature = "blocking")]
+#[path = "kernel/blocking.rs"]
+mod blocking;
+#[cfg(feature = "blocking")]
+#[path = "kernel/memory.rs"]
+mod memory;
 #[path = "kernel/mptcp.rs"]
 mod mptcp;
 #[path = "kernel/storm.rs"]

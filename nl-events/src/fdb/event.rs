@@ -4,28 +4,28 @@ use nl_bridge::fdb::{FdbEntry, RTM_DELNEIGH};
 use nl_core::attr::DecodeError;
 use nl_core::message::MessageRef;
 
-/// What the kernel says about a forwarding database entry.
+/// What the kernel reports about a forwarding database entry.
 ///
 /// | kernel | meaning |
 /// |---|---|
-/// | [`New`](Self::New) | learned, added, moved to another port, changed, fallen silent or active again |
+/// | [`New`](Self::New) | learned, added, moved to another port, changed, became inactive or active again |
 /// | [`Deleted`](Self::Deleted) | aged out, deleted, flushed, or its port went down or left the bridge |
 ///
-/// A move from port to port is one `New` with the new port and no `Deleted`. An address that is seen again on its port is
-/// no event. Up to Linux 6.12 a change addressed to the device itself (`self`) comes a second time as an entry with neither
-/// bridge nor remote.
+/// A move to another port is one `New` with the new port, without a `Deleted`. The kernel sends no event when an address is
+/// seen again on its port. Up to Linux 6.12 a change addressed to the device itself (`self`) is sent a second time, as an
+/// entry without bridge and remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum FdbEvent {
-    /// The entry is there, as it is now (`RTM_NEWNEIGH`).
+    /// The entry exists, in this state (`RTM_NEWNEIGH`).
     New(FdbEntry),
-    /// The entry is gone, as it was last (`RTM_DELNEIGH`).
+    /// The entry was deleted; this was its last state (`RTM_DELNEIGH`).
     Deleted(FdbEntry),
 }
 
 impl FdbEvent {
-    /// Reads a message of `RTNLGRP_NEIGH`; `None` if it is not about the FDB.
+    /// Decodes a message of `RTNLGRP_NEIGH`; `None` if it is not about the FDB.
     ///
     /// # Errors
     /// The message is malformed.

@@ -1,29 +1,26 @@
 //! Events of the forwarding database (FDB) of bridges and VXLAN devices.
 //!
-//! [`FdbEvent`] is what the kernel says. [`FdbWatch`] says what it means: an address was added, moved from port to port,
-//! updated or deleted, beginning with what is there, and without ever being wrong for good.
+//! [`FdbEvent`] is what the kernel reports. [`FdbWatch`] reports what it means: an address was added, moved to another port,
+//! updated or deleted. It starts with the entries that exist, and it recovers from lost events.
 //!
-//! # How the watch stays right
-//! - It listens before it lists, and replays what happened meanwhile over the list.
-//! - When the kernel drops events (`ENOBUFS`) it reads the receive buffer empty first, since until then the kernel goes
-//!   on dropping and says so once only. Then it lists the table on another socket, and tells the difference.
-//! - A listing of a table that loses entries meanwhile can skip others that are there: the kernel resumes by counting.
-//!   So an entry that a listing lacks is not reported deleted before the kernel was asked for that very entry; and a
-//!   listing during which something was deleted is repeated, for it may also lack an entry that is new.
-//! - [`FdbChange::Synced`] is told when a listing was undisturbed: then the table is the kernel's.
+//! # How the watch stays correct
+//! - It listens before it lists the table, and replays the events that arrived meanwhile over the list.
+//! - When the kernel drops events (`ENOBUFS`), the watch first reads the receive buffer empty, because until then the kernel
+//!   goes on dropping and reports it only once. Then it lists the table on another socket and reports the differences.
+//! - The kernel resumes a list by counting entries, so a list skips entries when others are deleted meanwhile. An entry that
+//!   a list lacks is therefore reported as deleted only after the kernel has said that it does not exist. A listing during
+//!   which something was deleted is repeated, because it may also lack an entry that is new.
+//! - Only a refusal by the kernel means that an entry or a table does not exist. An error of a socket never does.
+//! - [`FdbChange::Synced`] is reported after a listing during which nothing was lost or deleted.
 //!
 //! # What is in the tables
-//! Entries of bridges and tunnel endpoints of VXLAN devices. The address filter of plain devices (`33:33:…`, `01:00:5e:…`
-//! in `bridge fdb`) is left out: the kernel changes it without telling.
+//! Entries of bridges and tunnel endpoints of VXLAN devices. The address filters of plain devices (`33:33:…`, `01:00:5e:…`
+//! in `bridge fdb`) are left out, because the kernel changes them without an event.
 
+mod change;
 mod event;
-#[cfg(feature = "tokio")]
-mod table;
-#[cfg(feature = "tokio")]
 mod watch;
 
+pub use change::FdbChange;
 pub use event::FdbEvent;
-#[cfg(feature = "tokio")]
-pub use table::FdbChange;
-#[cfg(feature = "tokio")]
 pub use watch::{FdbWatch, FdbWatchBuilder};

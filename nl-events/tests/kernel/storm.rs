@@ -102,7 +102,7 @@ async fn a_watch_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result 
     let ports = [node.index_of("port1").await?, node.index_of("port2").await?];
     let conn = node.open(|| Connection::open(Protocol::Route)).await?;
     let fdb = Fdb::new(conn.clone());
-    let standing = (0..STANDING).map(|number| {
+    let standing = (0..STANDING).map(move |number| {
         (FdbVerb::Add, FdbEntry::new(address(1, number), ports[usize::from(number % 2)]).master().static_())
     });
     fdb.batch(standing).summarize(1).await?.into_result()?;

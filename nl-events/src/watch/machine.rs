@@ -1,0 +1,318 @@
+//! Decides what a watch lists, asks for and reports.
+//!
+//! The machine does no I/O and reads no clock. Its driver gives it events, entries and answers, takes the changes that follow
+//! from them, and does the tasks it is given:
+//!
+//! 1. `List` the table. Events that arrive meanwhile are queued and then replayed over the list.
+//! 2. `Ask` for each entry that the table has and the list lacks, because a list can skip entries.
+//! 3. Nothing, while it emits the differences between the table and what was found.
+//! 4. `Rest`, and then from the beginning, if entries were deleted or events lost while the table was listed.
+
+use std::collections::hash_set;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::vec;
+
+use super::table::{Entry, Keyed, Table};
+
+/// The first rest before a listing is repeated; it doubles up to [`LONGEST_REST`].
+const FIRST_REST: Duration = Duration::from_millis(5);
+const LONGEST_REST: Duration = Duration::from_secs(1);
+/// Entries with events that are queued while the table is listed. Beyond it the events are dropped and the listing is repeated,
+/// as if the kernel had dropped them.
+pub(super) const MAX_QUEUED: usize = 1 << 20;
+
+/// What the kernel reports.
+pub(crate) enum Event<E> {
+    New(Arc<Keyed<E>>),
+    Deleted(Arc<Keyed<E>>),
+    /// An entry that is not watched was deleted from the table that is listed.
+    DeletedElsewhere,
+    /// The entry still exists, and is no longer one of those that are watched.
+    Left(Arc<Keyed<E>>),
+}
+
+/// What changed in the table.
+pub(crate) enum Change<E> {
+    Added(Arc<Keyed<E>>),
+    Changed {
+        before: Arc<Keyed<E>>,
+        after: Arc<Keyed<E>>,
+    },
+    Deleted(Arc<Keyed<E>>),
+    /// The table is the kernel's.
+    Synced,
+}
+
+/// What the driver is to do next.
+pub(crate) enum Task<E> {
+    Ask(Arc<Keyed<E>>),
+    List,
+    /// Nothing, until an event arrives.
+    None,
+    Rest(Duration),
+}
+
+pub(crate) struct Machine<E> {
+    table: Table<E>,
+    phase: Phase<E>,
+    rest: Duration,
+    /// Something was lost or deleted since the listing began.
+    dirty: bool,
+}
+
+enum Phase<E> {
+    /// Events are applied as they come.
+    Live,
+    /// So they are here, until it is time to list the table again.
+    Resting(Duration),
+    Listing(Round<E>),
+    Asking(Round<E>, Questions<E>),
+    Emitting(Differences<E>),
+}
+
+/// One reading of the whole table.
+struct Round<E> {
+    began: Option<Instant>,
+    seen: Table<E>,
+    /// The last event of each entry since the round began: those that exist, and those that were deleted.
+    existing: Table<E>,
+    deleted: Table<E>,
+}
+
+/// The entries that the list lacks.
+struct Questions<E> {
+    open: vec::IntoIter<Arc<Keyed<E>>>,
+    asked: Option<Arc<Keyed<E>>>,
+    absent: Vec<Arc<Keyed<E>>>,
+}
+
+/// What is to be applied to the table, one by one.
+struct Differences<E> {
+    absent: vec::IntoIter<Arc<Keyed<E>>>,
+    found: hash_set::IntoIter<Arc<Keyed<E>>>,
+    took: Duration,
+}
+
+impl<E: Entry> Machine<E> {
+    /// A machine with an empty table, whose first task is to list it.
+    pub(crate) fn new() -> Self {
+        Self { table: Table::default(), phase: Phase::Live, rest: FIRST_REST, dirty: false }.listing()
+    }
+
+    /// The table after the changes that were taken.
+    pub(crate) fn table(&self) -> &Table<E> {
+        &self.table
+    }
+
+    /// The next change that follows from a reading of the table. To be taken until there is none before anything else is given.
+    pub(crate) fn next_change(&mut self) -> Option<Change<E>> {
+        let Phase::Emitting(Differences { absent, found, took }) = &mut self.phase else { return None };
+        for entry in absent {
+            if let Some(before) = self.table.take(&entry) {
+                return Some(Change::Deleted(before));
+            }
+        }
+        for entry in found {
+            if let Some(change) = put(&mut self.table, entry) {
+                return Some(change);
+            }
+        }
+        if self.dirty {
+            // Listings take no more than about a third of the time while the table keeps changing.
+            let rest = self.rest.max(took.saturating_mul(2)).min(LONGEST_REST);
+            self.rest = (self.rest * 2).min(LONGEST_REST);
+            self.phase = Phase::Resting(rest);
+            return None;
+        }
+        self.rest = FIRST_REST;
+        self.phase = Phase::Live;
+        Some(Change::Synced)
+    }
+
+    /// Whether [`next_change`](Self::next_change) has something to do.
+    pub(crate) fn has_changes(&self) -> bool {
+        matches!(self.phase, Phase::Emitting(_))
+    }
+
+    /// What is to be done. Asked for again only when the last task has ended.
+    pub(crate) fn task(&mut self, now: Instant) -> Task<E> {
+        match &mut self.phase {
+            Phase::Live | Phase::Emitting(_) => Task::None,
+            Phase::Resting(rest) => Task::Rest(*rest),
+            Phase::Listing(round) => {
+                round.began = Some(now);
+                Task::List
+            }
+            Phase::Asking(_, questions) => {
+                questions.asked = questions.open.next();
+                questions.asked.clone().map_or(Task::None, Task::Ask)
+            }
+        }
+    }
+
+    /// An event. Returns the change that it makes.
+    pub(crate) fn on_event(&mut self, event: Event<E>) -> Option<Change<E>> {
+        match &mut self.phase {
+            Phase::Live | Phase::Resting(_) => {
+                return match event {
+                    Event::New(entry) => put(&mut self.table, entry),
+                    Event::Deleted(entry) | Event::Left(entry) => {
+                        self.table.take(&entry).map(Change::Deleted)
+                    }
+                    Event::DeletedElsewhere => None,
+                };
+            }
+            Phase::Listing(round) => {
+                // The kernel resumes a list by counting, so it skips an entry for each that was deleted.
+                let skips = matches!(event, Event::Deleted(_) | Event::DeletedElsewhere);
+                self.dirty |= !round.queue(event) | skips;
+            }
+            Phase::Asking(round, _) => self.dirty |= !round.queue(event),
+            Phase::Emitting(_) => self.dirty = true,
+        }
+        None
+    }
+
+    /// Events were lost, or could not be read.
+    pub(crate) fn on_loss(&mut self) {
+        match self.phase {
+            Phase::Live => self.list(),
+            Phase::Resting(_) => {}
+            Phase::Listing(_) | Phase::Asking(..) | Phase::Emitting(_) => self.dirty = true,
+        }
+    }
+
+    /// An entry of the list.
+    pub(crate) fn on_listed(&mut self, entry: Arc<Keyed<E>>) {
+        if let Phase::Listing(round) = &mut self.phase {
+            round.seen.put(entry);
+        }
+    }
+
+    /// The list is complete.
+    pub(crate) fn on_list_end(&mut self, now: Instant) {
+        let mut round = match std::mem::replace(&mut self.phase, Phase::Live) {
+            Phase::Listing(round) => round,
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        round.replay();
+        let lacking = |entry: &&Arc<Keyed<E>>| !round.seen.contains(entry) && !round.deleted.contains(entry);
+        let open: Vec<_> = self.table.iter().filter(lacking).cloned().collect();
+        if open.is_empty() {
+            self.emit(round, Vec::new(), now);
+        } else {
+            let questions = Questions { open: open.into_iter(), asked: None, absent: Vec::new() };
+            self.phase = Phase::Asking(round, questions);
+        }
+    }
+
+    /// The answer to the question: the entry as it is, another entry that the kernel found in its place, or none.
+    pub(crate) fn on_answer(&mut self, found: Option<E>, now: Instant) {
+        let Phase::Asking(round, questions) = &mut self.phase else { return };
+        if let Some(asked) = questions.asked.take() {
+            match found.map(Keyed) {
+                // The list skipped it.
+                Some(found) if found == *asked => drop(round.seen.put(Arc::new(found))),
+                // What was found may be one of several under the address. Not certain, so it stays until the next listing.
+                Some(_) if self.dirty => drop(round.seen.put(asked)),
+                _ => questions.absent.push(asked),
+            }
+        }
+        if questions.open.len() > 0 {
+            return;
+        }
+        if let Phase::Asking(round, questions) = std::mem::replace(&mut self.phase, Phase::Live) {
+            self.emit(round, questions.absent, now);
+        }
+    }
+
+    /// The list or the question failed. The events since then are applied, and the table is listed again later.
+    pub(crate) fn on_failure(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.phase, Phase::Live) {
+            Phase::Listing(mut round) | Phase::Asking(mut round, _) => {
+                self.dirty = true;
+                round.seen.clear();
+                self.emit(round, Vec::new(), now);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    /// The rest is over.
+    pub(crate) fn on_rested(&mut self) {
+        if let Phase::Resting(_) = self.phase {
+            self.list();
+        }
+    }
+
+    fn listing(mut self) -> Self {
+        self.list();
+        self
+    }
+
+    fn list(&mut self) {
+        self.dirty = false;
+        self.phase = Phase::Listing(Round {
+            began: None,
+            seen: Table::default(),
+            existing: Table::default(),
+            deleted: Table::default(),
+        });
+    }
+
+    fn emit(&mut self, mut round: Round<E>, mut absent: Vec<Arc<Keyed<E>>>, now: Instant) {
+        round.replay();
+        absent.extend(round.deleted);
+        absent.retain(|entry| !round.seen.contains(entry));
+        self.table.reserve(round.seen.len().saturating_sub(self.table.len()));
+        self.phase = Phase::Emitting(Differences {
+            absent: absent.into_iter(),
+            found: round.seen.into_iter(),
+            took: round.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began)),
+        });
+    }
+}
+
+impl<E: Entry> Round<E> {
+    /// Queues an event, and says whether there was room.
+    fn queue(&mut self, event: Event<E>) -> bool {
+        let (to, from, entry) = match event {
+            Event::New(entry) => (&mut self.existing, &mut self.deleted, entry),
+            Event::Deleted(entry) | Event::Left(entry) => (&mut self.deleted, &mut self.existing, entry),
+            Event::DeletedElsewhere => return true,
+        };
+        if to.len() + from.len() >= MAX_QUEUED {
+            to.clear();
+            from.clear();
+            return false;
+        }
+        if !from.is_empty() {
+            from.take(&entry);
+        }
+        to.put(entry);
+        true
+    }
+
+    /// Applies what happened since the round began to what was found.
+    fn replay(&mut self) {
+        for entry in self.existing.iter() {
+            self.seen.put(Arc::clone(entry));
+        }
+        for entry in self.deleted.iter() {
+            self.seen.take(entry);
+        }
+    }
+}
+
+/// Puts an entry into the table, and says what that changed.
+fn put<E: Entry>(table: &mut Table<E>, entry: Arc<Keyed<E>>) -> Option<Change<E>> {
+    match table.put(Arc::clone(&entry)) {
+        None => Some(Change::Added(entry)),
+        Some(before) if before.0.is_same(&entry.0) => None,
+        Some(before) => Some(Change::Changed { before, after: entry }),
+    }
+}

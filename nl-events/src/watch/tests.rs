@@ -1,0 +1,341 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::machine::{Change, Event, MAX_QUEUED, Machine, Task};
+use super::table::{Entry, Keyed};
+
+/// A number with a value, and an age that changes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    key: u32,
+    value: u8,
+    age: u8,
+}
+
+impl Entry for Row {
+    type Key = u32;
+
+    fn key(&self) -> u32 {
+        self.key
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+fn row(key: u32, value: u8) -> Arc<Keyed<Row>> {
+    Arc::new(Keyed(Row { key, value, age: 0 }))
+}
+
+type Rows = BTreeMap<u32, u8>;
+
+/// Applies a change to what a reader of the changes has, and checks that it fits.
+fn apply(rows: &mut Rows, change: Change<Row>) -> bool {
+    match change {
+        Change::Added(new) => assert_eq!(rows.insert(new.0.key, new.0.value), None),
+        Change::Changed { before, after } => {
+            assert_ne!(before.0.value, after.0.value);
+            assert_eq!(rows.insert(after.0.key, after.0.value), Some(before.0.value));
+        }
+        Change::Deleted(old) => assert_eq!(rows.remove(&old.0.key), Some(old.0.value)),
+        Change::Synced => return true,
+    }
+    false
+}
+
+/// Takes all changes, and says whether the machine was synced.
+fn take(machine: &mut Machine<Row>, rows: &mut Rows) -> bool {
+    let mut synced = false;
+    while let Some(change) = machine.next_change() {
+        synced |= apply(rows, change);
+    }
+    synced
+}
+
+fn table(machine: &Machine<Row>) -> Rows {
+    machine.table().iter().map(|entry| (entry.0.key, entry.0.value)).collect()
+}
+
+/// A machine that has seen these rows.
+fn synced(rows: &[(u32, u8)]) -> (Machine<Row>, Rows) {
+    let (mut machine, mut reader) = (Machine::new(), Rows::new());
+    list(&mut machine, rows);
+    assert!(take(&mut machine, &mut reader));
+    assert_eq!(reader, rows.iter().copied().collect());
+    (machine, reader)
+}
+
+fn list(machine: &mut Machine<Row>, rows: &[(u32, u8)]) {
+    assert!(matches!(machine.task(Instant::now()), Task::List));
+    rows.iter().for_each(|(key, value)| machine.on_listed(row(*key, *value)));
+    machine.on_list_end(Instant::now());
+}
+
+fn asked(machine: &mut Machine<Row>) -> Option<u32> {
+    match machine.task(Instant::now()) {
+        Task::Ask(entry) => Some(entry.0.key),
+        Task::None => None,
+        _ => panic!("neither a question nor nothing to do"),
+    }
+}
+
+#[test]
+fn unchanged_row_with_another_age_is_no_change() {
+    let (mut machine, _) = synced(&[(1, 1)]);
+    let older = Arc::new(Keyed(Row { key: 1, value: 1, age: 9 }));
+    assert!(machine.on_event(Event::New(older)).is_none());
+    assert_eq!(machine.table().iter().next().unwrap().0.age, 9);
+}
+
+#[test]
+fn row_that_the_list_lacks_is_deleted_only_after_the_answer() {
+    let (mut machine, mut reader) = synced(&[(1, 1), (2, 2), (3, 3)]);
+    machine.on_loss();
+    list(&mut machine, &[(2, 2)]);
+    let mut questions = Vec::new();
+    while let Some(key) = asked(&mut machine) {
+        assert_eq!(machine.table().len(), 3);
+        questions.push(key);
+        let found = (key == 3).then_some(Row { key: 3, value: 7, age: 0 });
+        machine.on_answer(found, Instant::now());
+    }
+    questions.sort_unstable();
+    assert_eq!(questions, [1, 3]);
+    assert!(take(&mut machine, &mut reader));
+    assert_eq!(reader, Rows::from([(2, 2), (3, 7)]));
+}
+
+/// The kernel finds an entry by a part of its key.
+#[test]
+fn answer_about_another_row_deletes_only_if_nothing_was_lost_meanwhile() {
+    for lost in [false, true] {
+        let (mut machine, mut reader) = synced(&[(1, 1)]);
+        machine.on_loss();
+        list(&mut machine, &[]);
+        assert_eq!(asked(&mut machine), Some(1));
+        if lost {
+            machine.on_loss();
+        }
+        machine.on_answer(Some(Row { key: 2, value: 2, age: 0 }), Instant::now());
+        assert_eq!(take(&mut machine, &mut reader), !lost);
+        assert_eq!(reader.contains_key(&1), lost);
+    }
+}
+
+#[test]
+fn failure_keeps_the_table_and_applies_the_events() {
+    let (mut machine, mut reader) = synced(&[(1, 1), (2, 2), (3, 3)]);
+    machine.on_loss();
+    assert!(matches!(machine.task(Instant::now()), Task::List));
+    machine.on_listed(row(1, 9));
+    assert!(machine.on_event(Event::New(row(4, 4))).is_none());
+    assert!(machine.on_event(Event::Deleted(row(2, 2))).is_none());
+    machine.on_failure(Instant::now());
+    assert!(!take(&mut machine, &mut reader));
+    assert_eq!(reader, Rows::from([(1, 1), (3, 3), (4, 4)]));
+    assert!(matches!(machine.task(Instant::now()), Task::Rest(_)));
+}
+
+#[test]
+fn rests_grow_to_a_second_and_begin_small_after_a_sync() {
+    let mut machine = Machine::<Row>::new();
+    let mut rests = Vec::new();
+    for _ in 0..12 {
+        assert!(matches!(machine.task(Instant::now()), Task::List));
+        machine.on_failure(Instant::now());
+        assert!(machine.next_change().is_none());
+        let Task::Rest(rest) = machine.task(Instant::now()) else { panic!("no rest") };
+        rests.push(rest);
+        machine.on_rested();
+    }
+    assert!(rests.is_sorted(), "{rests:?}");
+    assert_eq!(rests.last(), Some(&Duration::from_secs(1)));
+    list(&mut machine, &[]);
+    assert!(take(&mut machine, &mut Rows::new()));
+    machine.on_loss();
+    assert!(matches!(machine.task(Instant::now()), Task::List));
+    machine.on_failure(Instant::now());
+    assert!(machine.next_change().is_none());
+    let Task::Rest(rest) = machine.task(Instant::now()) else { panic!("no rest") };
+    assert!(rest < Duration::from_millis(100), "{rest:?}");
+}
+
+#[test]
+fn deletion_while_listing_is_followed_by_another_listing() {
+    for (event, repeated) in [
+        (Event::New(row(5, 5)), false),
+        (Event::Left(row(5, 5)), false),
+        (Event::Deleted(row(5, 5)), true),
+        (Event::DeletedElsewhere, true),
+    ] {
+        let mut machine = Machine::new();
+        assert!(matches!(machine.task(Instant::now()), Task::List));
+        machine.on_event(event);
+        machine.on_list_end(Instant::now());
+        assert_eq!(take(&mut machine, &mut Rows::new()), !repeated);
+        assert_eq!(matches!(machine.task(Instant::now()), Task::Rest(_)), repeated);
+    }
+}
+
+#[test]
+fn queue_is_bounded_by_entries_and_not_by_events() {
+    let mut machine = Machine::new();
+    assert!(matches!(machine.task(Instant::now()), Task::List));
+    for turn in 0..MAX_QUEUED + 1 {
+        machine.on_event(Event::New(row(1, u8::try_from(turn % 256).unwrap())));
+    }
+    machine.on_list_end(Instant::now());
+    let mut reader = Rows::new();
+    assert!(take(&mut machine, &mut reader));
+    assert_eq!(reader, Rows::from([(1, 0)]));
+}
+
+#[test]
+fn queue_that_overflows_repeats_the_listing() {
+    let mut machine = Machine::new();
+    assert!(matches!(machine.task(Instant::now()), Task::List));
+    for key in 0..=u32::try_from(MAX_QUEUED).unwrap() {
+        machine.on_event(Event::New(row(key, 1)));
+    }
+    machine.on_list_end(Instant::now());
+    assert!(!take(&mut machine, &mut Rows::new()));
+    assert!(matches!(machine.task(Instant::now()), Task::Rest(_)));
+}
+
+/// What happens next, in the kernel or between it and the machine.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A row gets a value or is deleted. The event is delivered, or it is lost and the machine is told later.
+    Write(u32, Option<u8>, bool),
+    /// The machine is told that events were lost, if some were.
+    Report,
+    /// The machine's task goes on by a piece.
+    Work,
+    Fail,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let write = (0..24_u32, proptest::option::weighted(0.6, 0..3_u8), proptest::bool::weighted(0.8));
+    prop_oneof![
+        6 => write.prop_map(|(key, value, delivered)| Step::Write(key, value, delivered)),
+        1 => Just(Step::Report),
+        12 => Just(Step::Work),
+        1 => Just(Step::Fail),
+    ]
+}
+
+/// A kernel that resumes a list by counting, as that of the FDB does, and a driver.
+struct World {
+    kernel: Rows,
+    machine: Machine<Row>,
+    reader: Rows,
+    work: Option<Work>,
+    lost: bool,
+    in_sync: bool,
+}
+
+enum Work {
+    List(usize),
+    Ask(u32),
+    Rest,
+}
+
+impl World {
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Write(key, value, delivered) => {
+                let known = self.kernel.contains_key(&key);
+                match value {
+                    Some(value) => drop(self.kernel.insert(key, value)),
+                    None => drop(self.kernel.remove(&key)),
+                }
+                let event = match value {
+                    Some(value) => Event::New(row(key, value)),
+                    None if known => Event::Deleted(row(key, 0)),
+                    None => return,
+                };
+                // The kernel drops everything until the loss was reported.
+                if delivered && !self.lost {
+                    let change = self.machine.on_event(event);
+                    change.into_iter().for_each(|change| assert!(!apply(&mut self.reader, change)));
+                } else {
+                    self.lost = true;
+                    self.in_sync = false;
+                }
+            }
+            Step::Report if self.lost => {
+                self.lost = false;
+                self.machine.on_loss();
+            }
+            Step::Report => {}
+            Step::Work => self.work(),
+            Step::Fail => {
+                if let Some(Work::List(_) | Work::Ask(_)) = self.work {
+                    self.work = None;
+                    self.machine.on_failure(Instant::now());
+                }
+            }
+        }
+        if take(&mut self.machine, &mut self.reader) {
+            self.in_sync = !self.lost;
+        }
+        assert_eq!(self.reader, table(&self.machine));
+        if self.in_sync {
+            assert_eq!(self.reader, self.kernel, "synced, and not the kernel's table");
+        }
+    }
+
+    fn work(&mut self) {
+        match self.work.take() {
+            None => {
+                self.work = match self.machine.task(Instant::now()) {
+                    Task::Ask(entry) => Some(Work::Ask(entry.0.key)),
+                    Task::List => Some(Work::List(0)),
+                    Task::None => None,
+                    Task::Rest(_) => Some(Work::Rest),
+                };
+            }
+            Some(Work::List(at)) => {
+                let piece: Vec<_> = self.kernel.iter().skip(at).take(4).collect();
+                piece.iter().for_each(|(key, value)| self.machine.on_listed(row(**key, **value)));
+                if piece.is_empty() {
+                    self.machine.on_list_end(Instant::now());
+                } else {
+                    self.work = Some(Work::List(at + piece.len()));
+                }
+            }
+            Some(Work::Ask(key)) => {
+                let found = self.kernel.get(&key).map(|value| Row { key, value: *value, age: 0 });
+                self.machine.on_answer(found, Instant::now());
+            }
+            Some(Work::Rest) => self.machine.on_rested(),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #[test]
+    fn machine_has_the_kernels_table_whenever_it_is_synced(steps in proptest::collection::vec(step(), 0..200)) {
+        let mut world = World {
+            kernel: (0..16).map(|key| (key, 0)).collect(),
+            machine: Machine::new(),
+            reader: Rows::new(),
+            work: None,
+            lost: false,
+            in_sync: false,
+        };
+        steps.into_iter().for_each(|step| world.step(step));
+        // When nothing happens any more, it gets there.
+        world.step(Step::Report);
+        for _ in 0..300 {
+            world.step(Step::Work);
+        }
+        prop_assert!(world.in_sync);
+        prop_assert_eq!(world.reader, world.kernel);
+    }
+}

@@ -1,0 +1,8 @@
+//! Watches of a simulated kernel that loses events, refuses and fails.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic with context")]
+
+mod absence;
+mod overrun;
+mod runtimes;
+mod support;
