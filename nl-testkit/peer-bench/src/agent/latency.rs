@@ -165,7 +165,7 @@ fn ours(work: Work) -> Result<Samples> {
                         [(FdbVerb::Add, entry.clone()), (FdbVerb::Delete, entry)]
                     });
                     let changes: Vec<_> = changes.collect();
-                    fdb.batch(changes).summarize(1).await.into_result()?;
+                    fdb.batch(changes).summarize(1).await?.into_result()?;
                 }
             }
             Ok(())

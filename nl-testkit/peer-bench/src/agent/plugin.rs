@@ -97,13 +97,11 @@ fn ours() -> Result<()> {
     use nl_tc::leaf::Ingress;
     use nl_tc::{Tc, TcHandle};
 
-    runtime()?.block_on(async {
-        let connection = Connection::open(Protocol::Route)?;
-        let fdb = Fdb::new(connection.clone());
-        fdb.entry(MacAddr::new(MAC), PORT).master().static_().add().await?;
-        Tc::new(connection).qdisc(PORT, TcHandle::INGRESS).add(Ingress).await?;
-        Ok(())
-    })
+    let connection = Connection::open(Protocol::Route)?;
+    let fdb = Fdb::new(connection.clone());
+    fdb.entry(MacAddr::new(MAC), PORT).master().static_().add().wait()?;
+    Tc::new(connection).qdisc(PORT, TcHandle::INGRESS).add(Ingress).wait()?;
+    Ok(())
 }
 
 fn nlink() -> Result<()> {

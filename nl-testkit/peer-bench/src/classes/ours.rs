@@ -19,30 +19,6 @@ pub(super) fn change(kind: Kind, classes: &[Class]) -> Result<Cost> {
     batch(kind, TcVerb::Change, classes)
 }
 
-/// Each change awaited.
-pub(super) fn create_one_by_one(kind: Kind, classes: &[Class]) -> Result<Cost> {
-    runtime()?.block_on(async {
-        let tc = Tc::new(Connection::open(Protocol::Route)?);
-        let watch = Stopwatch::start()?;
-        for class in classes {
-            tc.class(IFINDEX, handle(class)).add(config(kind, class)).await?;
-        }
-        watch.stop()
-    })
-}
-
-/// Each change awaited.
-pub(super) fn change_one_by_one(kind: Kind, classes: &[Class]) -> Result<Cost> {
-    runtime()?.block_on(async {
-        let tc = Tc::new(Connection::open(Protocol::Route)?);
-        let watch = Stopwatch::start()?;
-        for class in classes {
-            tc.class(IFINDEX, handle(class)).change(config(kind, class)).await?;
-        }
-        watch.stop()
-    })
-}
-
 pub(super) fn delete(_: Kind, classes: &[Class]) -> Result<Cost> {
     runtime()?.block_on(async {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
