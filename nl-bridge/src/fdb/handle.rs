@@ -197,7 +197,7 @@ impl Entry {
     pub fn get(self) -> Pending<FdbEntry> {
         Pending::new(async move {
             let found = match self.resolved(FdbVerb::Get).await {
-                Ok(request) => self.fdb.conn.get(request, FdbEntry::decode).await,
+                Ok(request) => self.fdb.conn.answered(request, FdbEntry::decode).await,
                 Err(error) => Err(error),
             };
             found.map_err(|error| error.during(|| self.describe(FdbVerb::Get)))
@@ -207,7 +207,7 @@ impl Entry {
     fn change(self, verb: FdbVerb) -> Pending<Ack> {
         Pending::new(async move {
             let outcome = match self.resolved(verb).await {
-                Ok(request) => self.fdb.conn.ack(request).await,
+                Ok(request) => self.fdb.conn.acknowledged(request).await,
                 Err(error) => Err(error),
             };
             outcome.map_err(|error| error.during(|| self.describe(verb)))
@@ -307,12 +307,18 @@ impl Entries {
     /// No such device; `bridge` is no bridge, or `dev` no port of it.
     pub fn list(self) -> Pending<Dump<FdbEntry>> {
         Pending::new(async move {
-            let filter = self.resolved("list").await?.0;
+            let filter = self.indexed().await.map_err(|error| error.during(|| self.describe("list")))?;
+            let filtered = filter.bridge.or(filter.index).is_some();
             let request = filter.list_request();
-            Ok(self.fdb.conn.dump(request, move |message| {
+            let mut entries = self.fdb.conn.dump(request, move |message| {
                 let entry = FdbEntry::decode(message)?;
                 Ok(filter.matches(&entry).then_some(entry))
-            }))
+            });
+            // The kernel answers an impossible filter with an empty list.
+            if filtered && !entries.has_entries().await {
+                self.resolved("list").await?;
+            }
+            Ok(entries)
         })
     }
 
@@ -354,7 +360,7 @@ impl Entries {
             filter.flags = Some((mask | target, value | target));
         }
         let since = if is_vxlan { "Linux 6.7" } else { "Linux 5.19" };
-        self.fdb.conn.ack(filter.flush_request()).await.map_err(|error| {
+        self.fdb.conn.acknowledged(filter.flush_request()).await.map_err(|error| {
             // No release of the kernel flushes a device that is neither.
             let port = link.as_ref().is_some_and(|l| l.master_kind.as_deref() == Some("bridge"));
             let refused = kind == Some("bridge") || is_vxlan || port;
@@ -377,8 +383,20 @@ impl Entries {
         self
     }
 
-    /// The filter with indexes, and the device it is about. The kernel answers an impossible filter with an empty list,
-    /// so it is looked at first.
+    /// The filter with indexes.
+    async fn indexed(&self) -> Result<FdbFilter> {
+        self.fdb.on_route()?;
+        let mut filter = self.filter.clone();
+        if let Some(bridge) = &self.bridge {
+            filter.bridge = Some(self.fdb.index(bridge).await?);
+        }
+        if let Some(dev) = &self.dev {
+            filter.index = Some(self.fdb.index(dev).await?);
+        }
+        Ok(filter)
+    }
+
+    /// The filter with indexes, and the device it is about, if it is one that can have entries.
     async fn resolved(&self, verb: &str) -> Result<(FdbFilter, Option<Link>)> {
         self.look_up().await.map_err(|error| error.during(|| self.describe(verb)))
     }

@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -33,6 +33,9 @@ const MAX_IN_FLIGHT: usize = 256;
 
 /// So many datagrams are received for others before other tasks of the runtime get a turn.
 const MAX_RECEIVED: usize = 128;
+
+/// About a microsecond.
+const SPINS: u32 = 40;
 
 /// The verdict on a request that the kernel carried out.
 pub(super) struct Verdict {
@@ -130,7 +133,7 @@ impl Exchange {
 
     /// Runs `f` under the lock, and wakes whom it found afterwards.
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = lock(&self.0);
+        let mut state = lock_soon(&self.0);
         let output = f(&mut state);
         if state.woken.is_empty() {
             return output;
@@ -464,6 +467,17 @@ impl Drop for Ticket<'_> {
             }
         });
     }
+}
+
+/// Locks what is held for less than a system call takes: to sleep until it is free would cost more than to wait.
+fn lock_soon<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    for _ in 0..SPINS {
+        if let Ok(guard) = mutex.try_lock() {
+            return guard;
+        }
+        std::hint::spin_loop();
+    }
+    lock(mutex)
 }
 
 fn not_sent(error: Error) -> Error {

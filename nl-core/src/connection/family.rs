@@ -32,7 +32,7 @@ impl Connection {
         if let Some(family) = known {
             return Ok(family);
         }
-        let family = self.answer(request(name)?, Family::decode).await.map_err(|error| {
+        let family = self.answered(request(name)?, Family::decode).await.map_err(|error| {
             if error.kernel().is_some_and(|k| k.errno == Errno::ENOENT) {
                 let operation = error.operation().unwrap_or_default().to_owned();
                 return Error::unsupported(

@@ -2,11 +2,23 @@ use std::collections::HashMap;
 
 use super::Connection;
 use crate::addr::Dev;
+use crate::attr::DecodeError;
 use crate::dump::Dump;
 use crate::error::Result;
-use crate::link::{Link, request};
+use crate::link::{IFLA_IFNAME, Link, request};
+use crate::message::{IfInfoMsg, MessageRef};
 use crate::pending::Pending;
 use crate::protocol::Protocol;
+
+/// Reads the index of a link, and whether it has the name it was looked up by. Another name is an alternative name, for which
+/// there is no cheap check.
+fn index_of(dev: &Dev) -> impl FnOnce(MessageRef<'_>) -> Result<(u32, bool), DecodeError> + Send {
+    move |message| {
+        let (header, attrs) = message.header::<IfInfoMsg>()?;
+        let name = attrs.find(IFLA_IFNAME)?.ok_or(DecodeError::Missing(IFLA_IFNAME))?;
+        Ok((header.index, matches!(dev, Dev::Name(own) if name.str().is_ok_and(|name| name == own))))
+    }
+}
 
 impl Connection {
     /// A device by name, alternative name or index.
@@ -67,8 +79,7 @@ impl Connection {
     pub(crate) async fn find_link(&self, dev: &Dev) -> Result<Link> {
         self.require(Protocol::Route, "links")?;
         dev.check()?;
-        let link = self.answer(request(Some(dev)), Link::decode).await?;
-        // Another name than the device's own is an alternative name, for which there is no cheap check.
+        let link = self.answered(request(Some(dev)), Link::decode).await?;
         if matches!(dev, Dev::Name(name) if *name == link.name) {
             self.names().remember(self.socket(), &link.name, link.index);
         }
@@ -78,7 +89,13 @@ impl Connection {
     async fn find_index(&self, dev: &Dev) -> Result<u32> {
         match self.known_index(dev)? {
             Some(index) => Ok(index),
-            None => Ok(self.find_link(dev).await?.index),
+            None => {
+                let (index, is_own_name) = self.answered(request(Some(dev)), index_of(dev)).await?;
+                if let (Dev::Name(name), true) = (dev, is_own_name) {
+                    self.names().remember(self.socket(), name, index);
+                }
+                Ok(index)
+            }
         }
     }
 

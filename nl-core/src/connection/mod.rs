@@ -184,9 +184,9 @@ impl Connection {
     /// # Errors
     /// The kernel's refusal in its own words with the attribute named, or see
     /// [what an outcome means](self#what-an-outcome-means).
-    pub fn ack(&self, mut request: Request) -> Pending<Ack> {
+    pub fn ack(&self, request: Request) -> Pending<Ack> {
         let conn = self.clone();
-        Pending::new(async move { Ok(conn.carry_out(&mut request, Sink::none()).await?.ack) })
+        Pending::new(async move { conn.acknowledged(request).await })
     }
 
     /// Sends a request and decodes the one message that answers it.
@@ -201,7 +201,7 @@ impl Connection {
         decode: impl FnOnce(MessageRef<'_>) -> Result<T, DecodeError> + Send + 'static,
     ) -> Pending<T> {
         let conn = self.clone();
-        Pending::new(async move { conn.answer(request, decode).await })
+        Pending::new(async move { conn.answered(request, decode).await })
     }
 
     /// Sends a request and returns every message that answers it, with the verdict.
@@ -261,7 +261,19 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn answer<T>(
+    /// [`ack`](Self::ack) for the steps of an operation, inside [`Pending::new`]: without an allocation of its own.
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack).
+    pub async fn acknowledged(&self, mut request: Request) -> Result<Ack> {
+        Ok(self.carry_out(&mut request, Sink::none()).await?.ack)
+    }
+
+    /// [`get`](Self::get) for the steps of an operation, inside [`Pending::new`]: without an allocation of its own.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn answered<T>(
         &self,
         mut request: Request,
         decode: impl FnOnce(MessageRef<'_>) -> Result<T, DecodeError> + Send,

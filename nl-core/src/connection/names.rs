@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::Mutex;
 
 use crate::lock;
@@ -7,9 +6,9 @@ use crate::socket::{Socket, Transport};
 /// How many names are remembered; beyond that all are looked up anew.
 const MAX_NAMES: usize = 1024;
 
-/// Which index a device's name had when it was looked up.
+/// Which index a device's name had when it was looked up, sorted by name.
 #[derive(Default)]
-pub(super) struct Names(Mutex<HashMap<String, u32>>);
+pub(super) struct Names(Mutex<Vec<(Box<str>, u32)>>);
 
 impl Names {
     /// The index of a device, if it is remembered and the device still has this name.
@@ -17,11 +16,17 @@ impl Names {
     /// The kernel is asked for the name of that index (`SIOCGIFNAME` on the netlink socket: in its namespace, without
     /// privilege, and unlike the question for the index of a name it never loads a module).
     pub(super) fn index(&self, socket: &Socket, name: &str) -> Option<u32> {
-        let index = *lock(&self.0).get(name)?;
+        let index = {
+            let names = lock(&self.0);
+            names.get(place(&names, name).ok()?)?.1
+        };
         if socket.device_has_name(index, name) {
             return Some(index);
         }
-        lock(&self.0).remove(name);
+        let mut names = lock(&self.0);
+        if let Ok(at) = place(&names, name) {
+            names.remove(at);
+        }
         None
     }
 
@@ -34,6 +39,17 @@ impl Names {
         if names.len() >= MAX_NAMES {
             names.clear();
         }
-        names.insert(name.into(), index);
+        match place(&names, name) {
+            Ok(at) => {
+                if let Some((_, known)) = names.get_mut(at) {
+                    *known = index;
+                }
+            }
+            Err(at) => names.insert(at, (name.into(), index)),
+        }
     }
+}
+
+fn place(names: &[(Box<str>, u32)], name: &str) -> Result<usize, usize> {
+    names.binary_search_by(|(known, _)| (**known).cmp(name))
 }

@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result, decode_done, decode_error};
 use crate::message::{Decode, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, Request};
 use crate::pending::Pending;
@@ -59,6 +60,8 @@ pub struct Dump<T> {
     decode: Decode<T>,
     state: State,
     reader: Reader,
+    /// What [`has_entries`](Self::has_entries) read.
+    first: Option<Option<Result<T>>>,
     yielded: bool,
     interrupted: bool,
     restarts: u32,
@@ -85,6 +88,7 @@ impl<T> Dump<T> {
             request: request.with_flags(NLM_F_DUMP),
             decode,
             state: State::Unsent,
+            first: None,
             yielded: false,
             interrupted: false,
             restarts: 0,
@@ -98,6 +102,21 @@ impl<T> Dump<T> {
     pub fn failed(mut self, error: Error) -> Self {
         self.state = State::Failed(Some(error));
         self
+    }
+
+    /// Waits for the first entry, which is kept, and returns whether there is one.
+    ///
+    /// For lists with a filter, where an empty list or an error may mean that the filter was wrong: that is then looked at, and a
+    /// list with entries costs nothing more.
+    pub async fn has_entries(&mut self) -> bool
+    where
+        T: Send,
+    {
+        if self.first.is_none() {
+            let first = poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await;
+            self.first = Some(first);
+        }
+        matches!(self.first, Some(Some(Ok(_))))
     }
 
     /// Reads to the end and returns the whole table, started again if it was interrupted.
@@ -150,11 +169,14 @@ impl<T> Dump<T> {
     }
 
     /// What the next message means, or `None` when all that was received has been read.
+    ///
+    /// An entry is in the form in which it is yielded, because each change of form copies it.
+    #[inline]
     fn read(&mut self, own: u32) -> Option<Step<T>> {
         while let Some(message) = self.reader.next() {
             let message = match message {
                 Ok(message) => message,
-                Err(error) => return Some(Step::Entry(Err(error.into()))),
+                Err(error) => return Some(self.unreadable(error)),
             };
             if message.seq() != own {
                 continue;
@@ -175,12 +197,22 @@ impl<T> Dump<T> {
                 }
                 _ => match (self.decode)(message) {
                     Ok(None) => {}
-                    Ok(Some(entry)) => return Some(Step::Entry(Ok(entry))),
-                    Err(error) => return Some(Step::Entry(Err(error.into()))),
+                    Ok(Some(entry)) => {
+                        self.yielded = true;
+                        return Some(Step::Yield(Poll::Ready(Some(Ok(entry)))));
+                    }
+                    Err(error) => return Some(self.unreadable(error)),
                 },
             }
         }
         None
+    }
+
+    #[cold]
+    fn unreadable(&mut self, error: DecodeError) -> Step<T> {
+        self.yielded = true;
+        let error = self.explain(error.into());
+        Step::Yield(Poll::Ready(Some(Err(error))))
     }
 
     /// The kernel has ended the dump. If it was complete, nothing more comes on its socket.
@@ -224,8 +256,11 @@ impl<T> Dump<T> {
     }
 }
 
+// An entry is never pinned.
+impl<T> Unpin for Dump<T> {}
+
 enum Step<T> {
-    Entry(Result<T>),
+    Yield(Poll<Option<Result<T>>>),
     Restart,
     End(Result<()>),
 }
@@ -235,6 +270,9 @@ impl<T> Stream for Dump<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        if let Some(first) = this.first.take() {
+            return Poll::Ready(first);
+        }
         loop {
             let own = match &mut this.state {
                 State::Ended => return Poll::Ready(None),
@@ -252,10 +290,7 @@ impl<T> Stream for Dump<T> {
                 State::Reading(_, own) => *own,
             };
             match this.read(own) {
-                Some(Step::Entry(entry)) => {
-                    this.yielded = true;
-                    return Poll::Ready(Some(entry.map_err(|error| this.explain(error))));
-                }
+                Some(Step::Yield(entry)) => return entry,
                 Some(Step::Restart) => {
                     this.restart();
                     continue;

@@ -77,7 +77,7 @@ impl SockDiag {
 
     async fn find(&self, token: Token) -> Result<MptcpSocket> {
         self.on_sock_diag()?;
-        match self.conn.get(SocketFilter::look_up(token), MptcpSocket::decode).await {
+        match self.conn.answered(SocketFilter::look_up(token), MptcpSocket::decode).await {
             Err(error) if error.kernel().is_some_and(|kernel| kernel.errno == Errno::ENOENT) => {
                 // The same is said of a connection that is not there and by a kernel that knows of none.
                 let mut few =

@@ -71,7 +71,7 @@ impl ConnectionEntry {
                 error.during(|| format!("withdraw mptcp address id {id} token {}", this.token))
             };
             let family = this.family().await.map_err(named)?;
-            this.mptcp.conn.ack(withdraw_request(family, this.token, id)).await.map_err(or_not_found)
+            this.mptcp.conn.acknowledged(withdraw_request(family, this.token, id)).await.map_err(or_not_found)
         })
     }
 
@@ -89,7 +89,7 @@ impl ConnectionEntry {
                 |error: Error| error.during(|| format!("get mptcp address id {id} token {}", this.token));
             this.require_report().await.map_err(named)?;
             let family = this.family().await.map_err(named)?;
-            let found = this.mptcp.conn.get(get_request(family, this.token, id), Endpoint::decode).await;
+            let found = this.mptcp.conn.answered(get_request(family, this.token, id), Endpoint::decode).await;
             found.map_err(or_not_found)
         })
     }
@@ -195,7 +195,7 @@ impl AddressEntry {
             endpoint.index = Some(mptcp.index(dev).await?);
         }
         let family = self.of.family().await?;
-        mptcp.conn.ack(endpoint.announce_request(family, self.of.token)).await
+        mptcp.conn.acknowledged(endpoint.announce_request(family, self.of.token)).await
     }
 
     fn describe(&self) -> String {
@@ -318,7 +318,7 @@ impl SubflowEntry {
             return Err(Error::unsupported("backup and interface of a new subflow", "Linux 6.7 or newer"));
         }
         let request = subflow.request(family.id, self.of.token, verb);
-        mptcp.conn.ack(request).await.map_err(or_not_found)
+        mptcp.conn.acknowledged(request).await.map_err(or_not_found)
     }
 
     async fn outcome(&self, mut events: Monitor<MptcpEvent>) -> Result<SubflowEvent> {

@@ -146,7 +146,7 @@ impl EndpointEntry {
             endpoint.index = Some(self.mptcp.index(dev).await?);
         }
         let family = self.mptcp.family().await?.id;
-        let ack = self.mptcp.conn.ack(endpoint.request(family, EndpointVerb::Add)).await?;
+        let ack = self.mptcp.conn.acknowledged(endpoint.request(family, EndpointVerb::Add)).await?;
         // A kernel keeps the flags it knows and drops the others.
         if (endpoint.flags - EVERYWHERE).is_empty() {
             return Ok(ack);
@@ -156,7 +156,7 @@ impl EndpointEntry {
         if dropped.is_empty() {
             return Ok(ack);
         }
-        self.mptcp.conn.ack(made.request(family, EndpointVerb::Delete)).await?;
+        self.mptcp.conn.acknowledged(made.request(family, EndpointVerb::Delete)).await?;
         let feature = match dropped {
             EndpointFlags::LAMINAR => "the endpoint flag laminar".to_owned(),
             other => format!("endpoint flags {:#x}", other.bits()),
@@ -198,7 +198,7 @@ impl EndpointEntry {
             there.id = AddressId::INITIAL;
         }
         let family = self.mptcp.family().await?.id;
-        self.mptcp.conn.ack(there.request(family, EndpointVerb::Change)).await.map_err(or_not_found)
+        self.mptcp.conn.acknowledged(there.request(family, EndpointVerb::Change)).await.map_err(or_not_found)
     }
 
     /// Removes the endpoint, the subflows from it, and what was announced of it.
@@ -222,7 +222,7 @@ impl EndpointEntry {
             EndpointKey::Address(_) => self.read().await?,
         };
         let family = self.mptcp.family().await?.id;
-        self.mptcp.conn.ack(there.request(family, EndpointVerb::Delete)).await.map_err(or_not_found)
+        self.mptcp.conn.acknowledged(there.request(family, EndpointVerb::Delete)).await.map_err(or_not_found)
     }
 
     /// Closes the subflows from this address that connections of the kernel's path manager began with. There need be no
@@ -244,7 +244,7 @@ impl EndpointEntry {
             return Err(Error::usage("first subflows are found by their address: endpoint(ADDRESS)"));
         }
         let family = self.mptcp.family().await?.id;
-        self.mptcp.conn.ack(self.endpoint.drop_initial_request(family)).await
+        self.mptcp.conn.acknowledged(self.endpoint.drop_initial_request(family)).await
     }
 
     /// Reads the endpoint.
@@ -269,7 +269,7 @@ impl EndpointEntry {
             EndpointKey::Id(_) => {
                 let family = self.mptcp.family().await?.id;
                 let request = self.endpoint.request(family, EndpointVerb::Get);
-                self.mptcp.conn.get(request, Endpoint::decode).await.map_err(or_not_found)
+                self.mptcp.conn.answered(request, Endpoint::decode).await.map_err(or_not_found)
             }
         }
     }
@@ -336,7 +336,7 @@ impl Endpoints {
     pub fn flush(self) -> Pending<Ack> {
         Pending::new(async move {
             let family = self.mptcp.family().await?.id;
-            self.mptcp.conn.ack(Endpoint::flush_request(family)).await
+            self.mptcp.conn.acknowledged(Endpoint::flush_request(family)).await
         })
     }
 }

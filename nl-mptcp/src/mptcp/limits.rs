@@ -55,7 +55,7 @@ impl LimitsEntry {
             Some(_) => error,
         };
         let family = self.mptcp.family().await.map_err(named)?.id;
-        self.mptcp.conn.ack(Limits::set_request(family, self.add_addr_accepted, self.subflows)).await
+        self.mptcp.conn.acknowledged(Limits::set_request(family, self.add_addr_accepted, self.subflows)).await
     }
 
     /// Reads the limits.
@@ -67,7 +67,7 @@ impl LimitsEntry {
     pub fn get(self) -> Pending<Limits> {
         Pending::new(async move {
             let family = self.mptcp.family().await?.id;
-            self.mptcp.conn.get(Limits::get_request(family), Limits::decode).await
+            self.mptcp.conn.answered(Limits::get_request(family), Limits::decode).await
         })
     }
 }

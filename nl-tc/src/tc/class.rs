@@ -93,7 +93,7 @@ impl ClassEntry {
         Pending::new(async move {
             let outcome = async {
                 self.class.index = self.tc.index(&self.dev).await?;
-                self.tc.conn.ack(self.class.request(TcVerb::Delete)).await
+                self.tc.conn.acknowledged(self.class.request(TcVerb::Delete)).await
             };
             outcome.await.map_err(|error| error.during(|| self.describe("delete")))
         })
@@ -160,7 +160,7 @@ impl Tc {
         // Bad input goes first.
         request.encoded()?;
         if verb != TcVerb::Add && self.exists_as_asked(class).await? || verb == TcVerb::Change {
-            return self.conn.ack(request).await;
+            return self.conn.acknowledged(request).await;
         }
         let reply = match self.conn.exchange(request.with_flags(NLM_F_ECHO)).await {
             Ok(reply) => reply,
@@ -209,7 +209,7 @@ impl Tc {
     }
 
     async fn delete_class(&self, class: &Class) -> Result<()> {
-        let delete = || self.conn.ack(Class::at(class.index, class.handle).request(TcVerb::Delete));
+        let delete = || self.conn.acknowledged(Class::at(class.index, class.handle).request(TcVerb::Delete));
         match delete().await {
             // A filter points to it. The kernel has unbound that now.
             Err(error) if error.is_busy() => delete().await.map(drop),

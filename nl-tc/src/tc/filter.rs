@@ -65,7 +65,7 @@ impl FilterEntry {
     async fn send(mut self, verb: TcVerb) -> Result<Ack> {
         let outcome = async {
             self.filter.index = self.tc.index(&self.dev).await?;
-            self.tc.conn.ack(self.filter.request(verb)).await
+            self.tc.conn.acknowledged(self.filter.request(verb)).await
         };
         outcome.await.map_err(|error| {
             error.during(|| {

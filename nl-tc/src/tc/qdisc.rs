@@ -146,7 +146,7 @@ impl QdiscEntry {
     async fn send(mut self, verb: TcVerb) -> Result<Ack> {
         let outcome = async {
             self.qdisc.index = self.tc.index(&self.dev).await?;
-            self.tc.conn.ack(self.qdisc.request(verb)).await
+            self.tc.conn.acknowledged(self.qdisc.request(verb)).await
         };
         outcome.await.map_err(|error| {
             let error = error.or_unsupported(has_no_such_kind, "this kind of qdisc", "its module, sch_KIND");
