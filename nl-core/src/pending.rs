@@ -89,7 +89,8 @@ impl<T> fmt::Debug for Pending<T> {
     }
 }
 
-#[cfg(all(test, feature = "tokio"))]
+#[cfg(test)]
+#[cfg(feature = "tokio")]
 mod tests {
     use std::future::pending;
 

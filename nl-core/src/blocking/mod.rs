@@ -94,6 +94,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
         thread
             .sleep(&interests)
             .map_err(|error| Error::from(error).during(|| "wait for an answer".into()))?;
+        // A combinator polls only those of its parts that were woken.
+        interests.wakers.into_iter().filter(|part| !part.will_wake(&waker)).for_each(Waker::wake);
     }
 }
 
@@ -102,6 +104,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
 struct Interests {
     sockets: Vec<(Arc<OwnedFd>, sys::Readiness)>,
     until: Option<Instant>,
+    wakers: Vec<Waker>,
 }
 
 thread_local! {
@@ -128,19 +131,21 @@ pub(crate) fn is_active() -> bool {
 }
 
 /// Asks to be polled again when the socket is ready.
-pub(crate) fn wake_on(fd: &Arc<OwnedFd>, readiness: sys::Readiness) {
+pub(crate) fn wake_on(cx: &Context<'_>, fd: &Arc<OwnedFd>, readiness: sys::Readiness) {
     INTERESTS.with_borrow_mut(|interests| {
         if let Some(interests) = interests {
             interests.sockets.push((Arc::clone(fd), readiness));
+            interests.wakers.push(cx.waker().clone());
         }
     });
 }
 
 /// Asks to be polled again at this time.
-pub(crate) fn wake_at(instant: Instant) {
+pub(crate) fn wake_at(cx: &Context<'_>, instant: Instant) {
     INTERESTS.with_borrow_mut(|interests| {
         if let Some(interests) = interests {
             interests.until = Some(interests.until.map_or(instant, |until| until.min(instant)));
+            interests.wakers.push(cx.waker().clone());
         }
     });
 }

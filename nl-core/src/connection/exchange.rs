@@ -267,10 +267,13 @@ impl State {
                 }
             }
             Err(error) => {
-                // Nobody can know what else is missing.
+                // Nobody can know what else is missing. What another caller received before is known.
+                let handed_over = self.handed_over(flight.seq, sink);
                 self.losses += 1;
                 self.wake_all();
-                Some(Err(error.into()))
+                let closed = error.kind() == io::ErrorKind::UnexpectedEof;
+                let error = || if closed { ErrorKind::Closed.into() } else { error.into() };
+                Some(handed_over.unwrap_or_else(|| Err(error())))
             }
         };
         match verdict {
@@ -295,10 +298,7 @@ impl State {
         match received {
             Ok(received) if received.port != 0 => Ok(None),
             // The kernel sends no empty datagram: the other end of a simulated socket is gone.
-            Ok(received) if received.size == 0 => {
-                self.wake_all();
-                Ok(Some(Err(ErrorKind::Closed.into())))
-            }
+            Ok(received) if received.size == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(received) => {
                 let Some(datagram) = buffer.get(..received.size) else {
                     // Whom a message answers that did not fit is not known.

@@ -36,7 +36,7 @@ impl Reactor {
         }
         #[cfg(feature = "blocking")]
         if crate::blocking::is_active() {
-            crate::blocking::wake_on(fd, readiness);
+            crate::blocking::wake_on(cx, fd, readiness);
             return Poll::Pending;
         }
         #[cfg(feature = "tokio")]
@@ -166,7 +166,7 @@ impl Deadline {
             return match self.until {
                 Some(until) if until <= now => Poll::Ready(ErrorKind::Timeout(limit).into()),
                 Some(until) => {
-                    crate::blocking::wake_at(until);
+                    crate::blocking::wake_at(cx, until);
                     Poll::Pending
                 }
                 // Beyond the end of time.

@@ -283,6 +283,8 @@ fn a_future_that_is_never_polled_sends_nothing() {
 
 #[cfg(feature = "blocking")]
 mod blocking {
+    use futures_util::stream::FuturesUnordered;
+
     use super::*;
 
     /// Answers the next requests on a thread of its own.
@@ -339,6 +341,22 @@ mod blocking {
                 }
             });
         });
+        kernel.join().unwrap();
+    }
+
+    /// Such a combinator polls only those of its parts that were woken.
+    #[test]
+    fn operations_of_operations_are_woken_one_by_one() {
+        const CALLS: usize = 10;
+        let (ours, theirs) = socketpair();
+        let kernel = kernel(theirs, CALLS);
+        let conn = connection(ours);
+        let all = nl_core::Pending::new(async move {
+            let calls: FuturesUnordered<_> = (0..CALLS).map(|_| conn.ack(change("x"))).collect();
+            Ok(calls.collect::<Vec<_>>().await)
+        });
+        let outcomes = all.wait().unwrap();
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), CALLS, "{outcomes:?}");
         kernel.join().unwrap();
     }
 
