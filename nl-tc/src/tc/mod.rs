@@ -90,8 +90,8 @@ impl Tc {
     /// use nl_tc::{Rate, Tc, TcHandle, TcVerb};
     ///
     /// # async fn example(tc: Tc, index: u32) -> nl_core::Result<()> {
-    /// let class = |minor| Class::new(index, TcHandle::new(1, minor), HtbClassConfig::new(Rate::mbit(1)));
-    /// let summary = tc.batch((1..=4000).map(|minor| (TcVerb::Add, class(minor)))).summarize(10).await?;
+    /// let class = move |minor| Class::new(index, TcHandle::new(1, minor), HtbClassConfig::new(Rate::mbit(1)));
+    /// let summary = tc.batch((1..=4000).map(move |minor| (TcVerb::Add, class(minor)))).summarize(10).await?;
     /// println!("{} added, {} refused", summary.succeeded, summary.failed);
     /// # Ok(())
     /// # }
