@@ -26,6 +26,7 @@ impl NetworkEvent {
     ///
     /// # Errors
     /// The message is malformed.
+    #[inline]
     pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
         #[cfg(feature = "fdb")]
         if let Some(event) = FdbEvent::decode(message)? {

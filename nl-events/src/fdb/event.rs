@@ -29,6 +29,7 @@ impl FdbEvent {
     ///
     /// # Errors
     /// The message is malformed.
+    #[inline]
     pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
         if !FdbEntry::is_fdb(message) {
             return Ok(None);

@@ -15,6 +15,8 @@ use super::table::{Entry, Keyed, Table};
 
 /// Changes that are yielded without waiting before other tasks get a turn.
 const MAX_BURST: u32 = 128;
+/// Entries of a list that are read before events are.
+const MAX_LISTED: usize = 256;
 
 /// Where the entries of a table come from.
 pub(crate) trait Source {
@@ -129,46 +131,48 @@ impl<S: Source> Driver<S> {
         Poll::Ready(Ok(None))
     }
 
-    /// Does what the machine wants until it waits, or until the machine has changes.
+    /// Does a piece of what the machine wants, small enough that events do not have to wait.
     fn poll_work<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
-        loop {
-            match &mut self.work {
-                Work::None => {
-                    self.work = match self.machine.task(Instant::now()) {
-                        Task::Ask(entry) => Work::Asking(self.source.ask(&self.conn, &entry.0)),
-                        Task::List => Work::Listing(Box::new(self.source.list(&self.conn))),
-                        Task::None => return Poll::Pending,
-                        Task::Rest(rest) => Work::Resting(Pause::new(rest)),
-                    };
-                    continue;
-                }
-                Work::Asking(answer) => match ready!(Pin::new(answer).poll(cx)) {
-                    Ok(found) => self.machine.on_answer(found, Instant::now()),
-                    Err(error) => return Poll::Ready(Err(self.fail(error))),
-                },
-                Work::Listing(dump) => match ready!(Pin::new(&mut **dump).poll_next(cx)) {
-                    Some(Ok(entry)) => {
-                        self.machine.on_listed(entry);
-                        continue;
-                    }
-                    Some(Err(error)) if !self.source.is_absence(&error) => {
-                        return Poll::Ready(Err(self.fail(error)));
-                    }
-                    _ => self.machine.on_list_end(Instant::now()),
-                },
-                Work::Resting(pause) => match ready!(pause.poll(cx)) {
-                    Ok(()) => self.machine.on_rested(),
-                    Err(error) => {
-                        self.ended = true;
-                        return Poll::Ready(Err(error));
-                    }
-                },
-            }
-            self.work = Work::None;
-            if self.machine.has_changes() {
+        match &mut self.work {
+            Work::None => {
+                self.work = match self.machine.task(Instant::now()) {
+                    Task::Ask(entry) => Work::Asking(self.source.ask(&self.conn, &entry.0)),
+                    Task::List => Work::Listing(Box::new(self.source.list(&self.conn))),
+                    Task::None => return Poll::Pending,
+                    Task::Rest(rest) => Work::Resting(Pause::new(rest)),
+                };
                 return Poll::Ready(Ok(None));
             }
+            Work::Asking(answer) => match ready!(Pin::new(answer).poll(cx)) {
+                Ok(found) => self.machine.on_answer(found, Instant::now()),
+                Err(error) => return Poll::Ready(Err(self.fail(error))),
+            },
+            Work::Listing(dump) => {
+                for _ in 0..MAX_LISTED {
+                    match ready!(Pin::new(&mut **dump).poll_next(cx)) {
+                        Some(Ok(entry)) => self.machine.on_listed(entry),
+                        Some(Err(error)) if !self.source.is_absence(&error) => {
+                            return Poll::Ready(Err(self.fail(error)));
+                        }
+                        _ => {
+                            self.work = Work::None;
+                            self.machine.on_list_end(Instant::now());
+                            return Poll::Ready(Ok(None));
+                        }
+                    }
+                }
+                return Poll::Ready(Ok(None));
+            }
+            Work::Resting(pause) => match ready!(pause.poll(cx)) {
+                Ok(()) => self.machine.on_rested(),
+                Err(error) => {
+                    self.ended = true;
+                    return Poll::Ready(Err(error));
+                }
+            },
         }
+        self.work = Work::None;
+        Poll::Ready(Ok(None))
     }
 
     /// A list or question failed. What a rest cannot mend ends the watch.

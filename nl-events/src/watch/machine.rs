@@ -130,11 +130,6 @@ impl<E: Entry> Machine<E> {
         Some(Change::Synced)
     }
 
-    /// Whether [`next_change`](Self::next_change) has something to do.
-    pub(crate) fn has_changes(&self) -> bool {
-        matches!(self.phase, Phase::Emitting(_))
-    }
-
     /// What is to be done. Asked for again only when the last task has ended.
     pub(crate) fn task(&mut self, now: Instant) -> Task<E> {
         match &mut self.phase {
