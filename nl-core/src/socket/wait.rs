@@ -139,7 +139,13 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn new(limit: Option<Duration>) -> Self {
-        Self { limit, ..Self::default() }
+        Self {
+            limit,
+            #[cfg(feature = "tokio")]
+            sleep: None,
+            #[cfg(feature = "blocking")]
+            until: None,
+        }
     }
 
     /// Begins anew when it is waited for the next time.
