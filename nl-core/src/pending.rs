@@ -75,6 +75,19 @@ impl<T> Pending<T> {
     }
 }
 
+impl Pending<()> {
+    /// Does nothing for this long: a timer that works in a runtime and, with [`wait`](Self::wait), without one.
+    ///
+    /// # Errors
+    /// There is neither a runtime nor a call of `wait`, or the runtime has no timers.
+    pub fn pause(length: Duration) -> Self {
+        let mut deadline = Deadline::new(Some(length));
+        Self::new(poll_fn(move |cx| {
+            deadline.poll(cx).map(|end| if end.is_timeout() { Ok(()) } else { Err(end) })
+        }))
+    }
+}
+
 impl<T> Future for Pending<T> {
     type Output = Result<T>;
 
@@ -110,6 +123,22 @@ mod tests {
     fn an_operation_over_its_limit_reports_a_timeout() {
         let error = runtime().block_on(never()).unwrap_err();
         assert!(error.is_timeout(), "{error}");
+    }
+
+    #[test]
+    fn a_pause_ends_in_a_runtime_and_without_one() {
+        let length = Duration::from_millis(5);
+        let began = std::time::Instant::now();
+        runtime().block_on(Pending::pause(length)).unwrap();
+        assert!(began.elapsed() >= length);
+        #[cfg(feature = "blocking")]
+        {
+            Pending::pause(length).wait().unwrap();
+            assert!(began.elapsed() >= length * 2);
+        }
+        let mut outside = Pending::pause(length);
+        let poll = Pin::new(&mut outside).poll(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(poll, Poll::Ready(Err(error)) if error.is_usage()));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use nl_core::monitor::Monitor;
 use nl_core::{Connection, Pending};
 
 use super::machine::{Change, Event, Machine, Task};
-use super::pause::Pause;
 use super::table::{Entry, Keyed, Table};
 
 /// Changes that are yielded without waiting before other tasks get a turn.
@@ -49,7 +48,7 @@ enum Work<E> {
     Asking(Pending<Option<E>>),
     Listing(Box<Dump<Arc<Keyed<E>>>>),
     None,
-    Resting(Pause),
+    Resting(Pending<()>),
 }
 
 impl<S: Source> Driver<S> {
@@ -139,7 +138,7 @@ impl<S: Source> Driver<S> {
                     Task::Ask(entry) => Work::Asking(self.source.ask(&self.conn, &entry.0)),
                     Task::List => Work::Listing(Box::new(self.source.list(&self.conn))),
                     Task::None => return Poll::Pending,
-                    Task::Rest(rest) => Work::Resting(Pause::new(rest)),
+                    Task::Rest(rest) => Work::Resting(Pending::pause(rest)),
                 };
                 return Poll::Ready(Ok(None));
             }
@@ -163,7 +162,7 @@ impl<S: Source> Driver<S> {
                 }
                 return Poll::Ready(Ok(None));
             }
-            Work::Resting(pause) => match ready!(pause.poll(cx)) {
+            Work::Resting(pause) => match ready!(Pin::new(pause).poll(cx)) {
                 Ok(()) => self.machine.on_rested(),
                 Err(error) => {
                     self.ended = true;

@@ -8,7 +8,6 @@
 
 mod driver;
 mod machine;
-mod pause;
 mod table;
 #[cfg(test)]
 mod tests;

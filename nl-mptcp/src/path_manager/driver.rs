@@ -1,7 +1,5 @@
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt;
-use std::future::pending;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -44,7 +42,7 @@ pub struct PathManager<P> {
     /// All are polled each time: without a runtime nothing says which of them can go on.
     running: Vec<Running>,
     listing: Option<Listing>,
-    resting: Option<Pending<Infallible>>,
+    resting: Option<Pending<()>>,
     pause: Duration,
     overruns: u64,
     errors: VecDeque<Error>,
@@ -140,16 +138,16 @@ impl<P: Policy> PathManager<P> {
                 // Listings take no more than about a third of the time while events are being lost.
                 let pause = self.pause.max(took * 2).min(LONGEST_PAUSE);
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                self.resting = Some(Pending::new(pending()).timeout(pause));
+                self.resting = Some(Pending::pause(pause));
             } else {
                 self.pause = FIRST_PAUSE;
             }
             return Poll::Ready(());
         }
         if let Some(resting) = &mut self.resting {
-            let Poll::Ready(Err(error)) = Pin::new(resting).poll(cx) else { return Poll::Pending };
+            let Poll::Ready(rested) = Pin::new(resting).poll(cx) else { return Poll::Pending };
             self.resting = None;
-            if !error.is_timeout() {
+            if let Err(error) = rested {
                 // Without pauses, a list that fails would fail again at once and for ever.
                 self.errors.push_back(error);
                 self.ended = true;
