@@ -1,5 +1,6 @@
 //! What surrounds a program: its runtime, its file system, its descriptors.
 
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -114,17 +115,12 @@ async fn without_proc_everything_goes_on(lab: Lab) -> Result {
 
 #[nl_testkit::test]
 fn a_pipe_is_refused_as_a_namespace_at_once(_lab: Lab) -> Result {
-    let folder = std::env::temp_dir().join(format!("nl-core-pipe-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let pipe = folder.join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status()?;
-    assert!(made.success());
-    let error = Netns::path(&pipe).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("open network namespace {}: not a network namespace", pipe.display())
-    );
-    std::fs::remove_dir_all(&folder)?;
+    // Without a writer, opening it waits for one.
+    let (reader, writer) = std::io::pipe()?;
+    drop(writer);
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    let error = Netns::path(&path).unwrap_err();
+    assert_eq!(error.to_string(), format!("open network namespace {path}: not a network namespace"));
     Ok(())
 }
 
