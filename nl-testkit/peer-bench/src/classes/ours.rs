@@ -77,18 +77,21 @@ fn handle(class: &Class) -> TcHandle {
     TcHandle::new(MAJOR, class.minor)
 }
 
+fn config(kind: Kind, class: &Class) -> ClassConfig {
+    let rate = Rate::kbit(class.rate.into());
+    match kind {
+        Kind::Htb => HtbClassConfig::new(rate).ceil(Rate::kbit(CEILING.into())).into(),
+        Kind::Hfsc => HfscClassConfig::new().service(rate).into(),
+    }
+}
+
 fn batch(kind: Kind, verb: TcVerb, classes: &[Class]) -> Result<Cost> {
     runtime()?.block_on(async {
         let tc = Tc::new(Connection::open(Protocol::Route)?);
         let classes = classes.to_vec();
         let watch = Stopwatch::start()?;
         let changes = classes.into_iter().map(move |class| {
-            let rate = Rate::kbit(class.rate.into());
-            let config: ClassConfig = match kind {
-                Kind::Htb => HtbClassConfig::new(rate).ceil(Rate::kbit(CEILING.into())).into(),
-                Kind::Hfsc => HfscClassConfig::new().service(rate).into(),
-            };
-            (verb, nl_tc::class::Class::new(IFINDEX, handle(&class), config))
+            (verb, nl_tc::class::Class::new(IFINDEX, handle(&class), config(kind, &class)))
         });
         tc.batch(changes).summarize(1).await?.into_result()?;
         watch.stop()
