@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -46,7 +47,10 @@ pub(super) struct Verdict {
 
 /// The requests in flight. The lock is never held while a request is sent, while anything is awaited, or while a caller is woken.
 #[derive(Default)]
-pub(super) struct Exchange(Mutex<State>);
+pub(super) struct Exchange {
+    state: Mutex<State>,
+    contentions: AtomicU32,
+}
 
 #[derive(Default)]
 struct State {
@@ -131,9 +135,29 @@ impl Exchange {
         .await
     }
 
+    /// How often a thread found another here.
+    pub(super) fn contentions(&self) -> u32 {
+        self.contentions.load(Ordering::Relaxed)
+    }
+
+    /// The lock is held for less than a system call takes: to sleep until it is free would cost more than to wait.
+    fn lock_soon(&self) -> MutexGuard<'_, State> {
+        if let Ok(state) = self.state.try_lock() {
+            return state;
+        }
+        self.contentions.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..SPINS {
+            std::hint::spin_loop();
+            if let Ok(state) = self.state.try_lock() {
+                return state;
+            }
+        }
+        lock(&self.state)
+    }
+
     /// Runs `f` under the lock, and wakes whom it found afterwards.
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = lock_soon(&self.0);
+        let mut state = self.lock_soon();
         let output = f(&mut state);
         if state.woken.is_empty() {
             return output;
@@ -253,6 +277,12 @@ impl State {
         waker: &Waker,
         sink: &mut Sink<'_>,
     ) -> Received {
+        // Earlier messages first: another caller may have received some.
+        if sink.wants_messages()
+            && let Some(slot) = self.slot(flight.seq)
+        {
+            slot.take_messages(sink);
+        }
         let verdict = match self.receive_one(socket, buffer, flight.seq, sink) {
             Ok(verdict) => verdict.or_else(|| self.handed_over(flight.seq, sink)),
             // All that was received so far has been handed over, because the lock was held.
@@ -443,8 +473,12 @@ impl Slot {
     /// The verdict, if it is there, with the messages before it.
     fn take(&mut self, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
         let verdict = self.verdict.take()?;
-        self.messages.drain(..).for_each(|message| sink.put(message.as_ref()));
+        self.take_messages(sink);
         Some(verdict)
+    }
+
+    fn take_messages(&mut self, sink: &mut Sink<'_>) {
+        self.messages.drain(..).for_each(|message| sink.put(message.as_ref()));
     }
 }
 
@@ -467,17 +501,6 @@ impl Drop for Ticket<'_> {
             }
         });
     }
-}
-
-/// Locks what is held for less than a system call takes: to sleep until it is free would cost more than to wait.
-fn lock_soon<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    for _ in 0..SPINS {
-        if let Ok(guard) = mutex.try_lock() {
-            return guard;
-        }
-        std::hint::spin_loop();
-    }
-    lock(mutex)
 }
 
 fn not_sent(error: Error) -> Error {

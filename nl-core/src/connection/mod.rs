@@ -42,6 +42,7 @@ mod exchange;
 mod family;
 #[cfg(feature = "interop")]
 mod interop;
+mod lanes;
 mod link;
 mod names;
 mod sink;
@@ -57,6 +58,7 @@ pub(crate) use builder::check_receive_buffer;
 pub use crate::protocol::Protocol;
 
 use exchange::{Exchange, Verdict};
+use lanes::Lanes;
 use names::Names;
 use sink::Sink;
 
@@ -74,7 +76,8 @@ use crate::socket::{Namespace, Pool, Socket, SocketSpec};
 /// The default time limit of a request.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection to a netlink protocol. Cheap to clone; all clones share one socket, from any number of tasks and threads.
+/// A connection to a netlink protocol. Cheap to clone; all clones share one socket, from any number of tasks and threads. Where
+/// threads keep meeting there, up to three more sockets are opened.
 #[derive(Clone)]
 pub struct Connection {
     shared: Arc<Shared>,
@@ -84,6 +87,7 @@ pub struct Connection {
 struct Shared {
     socket: Arc<Socket>,
     exchange: Exchange,
+    lanes: Lanes,
     names: Names,
     families: Mutex<HashMap<String, Arc<Family>>>,
     pool: Pool,
@@ -116,6 +120,7 @@ impl Connection {
         };
         let shared = Shared {
             exchange: Exchange::default(),
+            lanes: Lanes::default(),
             socket,
             names: Names::default(),
             families: Mutex::default(),
@@ -300,7 +305,8 @@ impl Connection {
     }
 
     async fn carry_out(&self, request: &mut Request, sink: Sink<'_>) -> Result<Verdict> {
-        let Shared { socket, exchange, .. } = &*self.shared;
+        let Shared { socket, exchange, lanes, pool, .. } = &*self.shared;
+        let (socket, exchange) = lanes.choose((socket, exchange), pool.spec());
         let outcome = exchange.run(socket, self.timeout, request, sink).await;
         outcome.map_err(|error| request.explain(error))
     }

@@ -49,6 +49,28 @@ async fn an_object_read_by_another_caller_is_whole_too() {
     assert_eq!((first.unwrap(), second.unwrap()), (LARGE, LARGE));
 }
 
+/// Another caller receives the object, and its own caller the verdict.
+#[tokio::test]
+async fn an_object_and_its_verdict_may_be_received_by_two_callers() {
+    let (socket, peer) = Peer::pair().unwrap();
+    let conn = Connection::builder(Protocol::Generic).sockets_from(only(socket)).open().unwrap();
+    let mut first = Box::pin(conn.get(get(), |message| Ok(message.payload().len())));
+    let mut second = Box::pin(conn.get(get(), |message| Ok(message.payload().len())));
+    assert!(futures_util::poll!(first.as_mut()).is_pending());
+    assert!(futures_util::poll!(second.as_mut()).is_pending());
+    let mut requests = Vec::new();
+    for _ in 0..2 {
+        requests.push(peer.asked().await.unwrap().unwrap().only().unwrap().to_vec());
+    }
+    peer.answer(&large(&requests[0])).await.unwrap();
+    assert!(futures_util::poll!(second.as_mut()).is_pending(), "it received the object of the first");
+    peer.answer(&Answer::ack(&requests[0])).await.unwrap();
+    assert_eq!(within(DEADLINE, first, "the first").await.unwrap(), LARGE);
+    peer.answer(&large(&requests[1])).await.unwrap();
+    peer.answer(&Answer::ack(&requests[1])).await.unwrap();
+    assert_eq!(within(DEADLINE, second, "the second").await.unwrap(), LARGE);
+}
+
 #[tokio::test]
 async fn a_list_with_a_large_datagram_is_read_again_with_room_for_it() {
     let conn = played(|_, request| {

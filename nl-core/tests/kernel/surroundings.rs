@@ -10,7 +10,7 @@ use nl_core::connection::Protocol;
 use nl_core::netns::Netns;
 use nl_testkit::{Lab, Result, within};
 
-use crate::support::{SOON, link_names, many_links, new_link, route};
+use crate::support::{SOON, link_names, many_links, new_link, ports, route};
 
 /// Each of these calls is ready at once, so without the runtime's budget nothing else would run before the last.
 #[nl_testkit::test]
@@ -143,6 +143,32 @@ async fn a_connection_opened_without_a_namespace_keeps_that_of_its_thread(lab: L
         .await?;
     assert!(names.contains(&"d0".to_owned()) && names.contains(&"d1".to_owned()), "{names:?}");
     assert_eq!(link_names(&elsewhere).await, ["lo"]);
+    Ok(())
+}
+
+/// They share a socket until they keep meeting there.
+#[cfg(feature = "blocking")]
+#[nl_testkit::test]
+async fn threads_on_one_connection_get_their_own_answers_and_open_four_sockets_at_most(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let conn = route(&node).await;
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let conn = &conn;
+            scope.spawn(move || {
+                for call in 0..2_000 {
+                    match (thread + call) % 2 {
+                        0 => assert_eq!(conn.link("lo").wait().unwrap().index, 1),
+                        _ => assert!(conn.link(4711).wait().unwrap_err().is_not_found()),
+                    }
+                }
+            });
+        }
+    });
+    let sockets = node.netlink_sockets().await.len();
+    assert!((1..=4).contains(&sockets), "{sockets} sockets");
+    drop(conn);
+    ports(&node, 0).await;
     Ok(())
 }
 
