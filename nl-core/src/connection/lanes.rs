@@ -11,11 +11,14 @@ const MORE: usize = 3;
 /// After so many times that one thread had to wait for another.
 const CONTENTIONS: u32 = 128;
 
+/// A socket and the requests in flight on it.
+type Lane = (Socket, Exchange);
+
 /// More sockets of a connection that many threads use at a time: one that they share would be the bottleneck.
 ///
 /// A connection of one thread, or of threads that seldom meet, has none.
 #[derive(Default)]
-pub(super) struct Lanes([OnceLock<Option<Box<(Socket, Exchange)>>>; MORE]);
+pub(super) struct Lanes([OnceLock<Option<Box<Lane>>>; MORE]);
 
 impl Lanes {
     /// The socket and the requests in flight for the calling thread: `main`, unless threads keep meeting there.
