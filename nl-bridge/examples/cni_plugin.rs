@@ -93,7 +93,7 @@ impl<'a> Port<'a> {
         Ok(())
     }
 
-    /// What is gone already is no error: a plugin may be told to delete twice.
+    /// An object that no longer exists is no error: a runtime may call DEL twice.
     fn detach(&self, conn: &Connection) -> nl_core::Result<()> {
         let deleted = [
             Fdb::new(conn.clone()).entry(self.mac, self.dev).master().delete().wait(),

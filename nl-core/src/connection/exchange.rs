@@ -32,7 +32,7 @@ use super::sink::Sink;
 /// More requests than this in flight gain nothing.
 const MAX_IN_FLIGHT: usize = 256;
 
-/// So many datagrams are received for others before other tasks of the runtime get a turn.
+/// The number of datagrams received for other callers before other tasks of the runtime get a turn.
 const MAX_RECEIVED: usize = 128;
 
 /// About a microsecond.

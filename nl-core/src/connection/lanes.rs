@@ -8,7 +8,7 @@ use crate::socket::{Socket, SocketSpec, Transport};
 /// How many more sockets a connection opens for threads that would wait for each other.
 const MORE: usize = 3;
 
-/// After so many times that one thread had to wait for another.
+/// The number of times one thread had to wait for another before more sockets are opened.
 const CONTENTIONS: u32 = 128;
 
 /// A socket and the requests in flight on it.

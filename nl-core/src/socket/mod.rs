@@ -24,7 +24,7 @@ use crate::addr::escaped;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{self, Readiness, Received};
 
-/// So many datagrams of other senders are skipped before other tasks of the runtime get a turn.
+/// The number of datagrams from other senders that are skipped before other tasks of the runtime get a turn.
 const MAX_SKIPPED: usize = 128;
 
 /// What one queued message is taken to cost in the receive buffer, where the kernel counts whole buffers and not

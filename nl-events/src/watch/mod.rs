@@ -1,4 +1,4 @@
-//! What every watch shares: an exact copy of a kernel table that is told of changes and finds out what it missed.
+//! What every watch shares: an exact copy of a kernel table, updated by events, that resynchronises after lost ones.
 //!
 //! - `table` holds the entries.
 //! - `machine` decides what is listed, asked for and reported. It does no I/O.

@@ -209,9 +209,9 @@ fn queue_that_overflows_repeats_the_listing() {
 /// What happens next, in the kernel or between it and the machine.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A row gets a value or is deleted. The event is delivered, or it is lost and the machine is told later.
+    /// A row gets a value or is deleted. The event is delivered, or it is lost and the loss is reported later.
     Write(u32, Option<u8>, bool),
-    /// The machine is told that events were lost, if some were.
+    /// Reports to the machine that events were lost, if some were.
     Report,
     /// The machine's task goes on by a piece.
     Work,

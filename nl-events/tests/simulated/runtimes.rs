@@ -43,7 +43,7 @@ async fn settle<S: Stream + Unpin>(stream: &mut S) {
     .await;
 }
 
-/// How many errors a stream yields before it ends, or in so many polls.
+/// The number of errors that a stream yields before it ends, or within a fixed number of polls.
 fn errors<T, S: Stream<Item = nl_core::Result<T>> + Unpin>(stream: &mut S) -> (usize, bool) {
     let mut errors = 0;
     for _ in 0..MANY {

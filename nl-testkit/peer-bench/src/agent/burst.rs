@@ -60,7 +60,7 @@ pub(crate) fn row(plan: Plan) -> Result<Vec<Table>> {
     Ok(tables)
 }
 
-/// Whether a receive buffer can hold so many events.
+/// Whether a receive buffer can hold this many events.
 fn fit(events: usize) -> Result<bool> {
     let mut socket = Socket::open()?;
     socket.listen(RTNLGRP_NEIGH)?;

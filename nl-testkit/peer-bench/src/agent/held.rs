@@ -14,7 +14,7 @@ use crate::sandbox::Bridge;
 use crate::table::Table;
 use crate::{Result, rtnetlink, runtime, sys};
 
-/// Opens so many: KiB of each once open, and after one look-up on each.
+/// Opens this many: KiB of each once open, and after one look-up on each.
 type Hold = fn(u32) -> Result<[f64; 2]>;
 
 const HOLD: &[Contestant<Hold>] = &[

@@ -22,7 +22,7 @@ use crate::{Result, runtime, sys};
 /// In the bridge that is watched by many.
 const WATCHED: u32 = 12;
 
-/// Opens so many watches: KiB of each once they are idle.
+/// Opens this many watches: KiB of each once they are idle.
 type Hold = fn(u32) -> Result<f64>;
 /// Reads the table: what that costs, the peak of memory, and what was read.
 type Picture = fn() -> Result<(Cost, Kib, Tally)>;

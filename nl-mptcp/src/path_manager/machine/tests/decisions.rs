@@ -47,7 +47,7 @@ fn io_error_while_destroying_keeps_the_subflow_in_the_table() {
         let (number, _) = world.machine.start().unwrap();
         world.machine.finished(number, Err(error));
         assert_eq!(world.machine.table().connections().next().unwrap().subflows.len(), left);
-        assert_eq!(failed.try_recv().unwrap(), errno, "the policy is told the kernel's number only");
+        assert_eq!(failed.try_recv().unwrap(), errno, "the policy gets the kernel's number only");
     }
 }
 
