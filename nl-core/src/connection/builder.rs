@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Connection, DEFAULT_TIMEOUT};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::netns::Netns;
 use crate::protocol::Protocol;
-use crate::socket::{Namespace, SocketSpec, Source};
+use crate::socket::{Namespace, SocketSpec, Source, check_receive_buffer};
 
 /// Options for a connection.
 #[derive(Clone)]
@@ -117,15 +117,6 @@ impl ConnectionBuilder {
         self.receive_buffer.map_or(Ok(()), check_receive_buffer)?;
         let socket = self.spec.open(self.receive_buffer)?;
         Ok(Connection::over(self.spec, socket, self.timeout))
-    }
-}
-
-/// The kernel doubles the size and cuts what is then over 2 GiB.
-pub(crate) fn check_receive_buffer(bytes: usize) -> Result<()> {
-    const LIMIT: usize = 1 << 30;
-    match bytes {
-        0..=LIMIT => Ok(()),
-        _ => Err(Error::usage(format!("a receive buffer of {bytes} bytes; the limit is 1 GiB"))),
     }
 }
 

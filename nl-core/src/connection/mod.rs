@@ -54,7 +54,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use builder::ConnectionBuilder;
-pub(crate) use builder::check_receive_buffer;
 
 pub use crate::protocol::Protocol;
 

@@ -47,12 +47,11 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use crate::attr::DecodeError;
-use crate::connection::check_receive_buffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Decode, MessageRef};
 use crate::netns::Netns;
 use crate::protocol::Protocol;
-use crate::socket::{Namespace, Reader, Socket, SocketSpec, Turn};
+use crate::socket::{Namespace, Reader, Socket, SocketSpec, Turn, check_receive_buffer};
 
 const DEFAULT_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker, ready};
 pub(crate) use buffer::Buffer;
 pub(crate) use pool::{Pool, Pooled};
 pub(crate) use reader::Reader;
-pub(crate) use spec::{Namespace, SocketSpec, Source};
+pub(crate) use spec::{Namespace, SocketSpec, Source, check_receive_buffer};
 pub(crate) use transport::{Transport, is_loss};
 pub(crate) use wait::{Deadline, Turn, poll_budget};
 

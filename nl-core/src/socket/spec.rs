@@ -18,7 +18,7 @@ pub(crate) struct SocketSpec {
     pub(crate) namespace: Namespace,
     /// Where sockets come from instead.
     pub(crate) source: Option<Source>,
-    /// Lax sockets accept what older kernels did; see [`ConnectionBuilder::strict`](crate::connection::ConnectionBuilder).
+    /// With `NETLINK_GET_STRICT_CHK`. Only sockets for other crates do without it.
     pub(crate) strict: bool,
 }
 
@@ -108,6 +108,15 @@ impl SocketSpec {
 
     fn failed(&self, error: Error) -> Error {
         error.during(|| format!("open a {} socket", self.protocol))
+    }
+}
+
+/// The kernel doubles the size and cuts what is then over 2 GiB.
+pub(crate) fn check_receive_buffer(bytes: usize) -> Result<()> {
+    const LIMIT: usize = 1 << 30;
+    match bytes {
+        0..=LIMIT => Ok(()),
+        _ => Err(Error::usage(format!("a receive buffer of {bytes} bytes; the limit is 1 GiB"))),
     }
 }
 

@@ -159,3 +159,15 @@ async fn a_closed_stream_stays_closed(lab: Lab) -> Result {
     assert!(links.next().await.is_none());
     Ok(())
 }
+
+#[nl_testkit::test]
+async fn the_receive_buffer_in_force_can_be_read_and_an_impossible_one_is_refused(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let sized = |bytes| move || Connection::builder(Protocol::Route).receive_buffer(bytes).open();
+    // The kernel reserves twice as much.
+    assert_eq!(node.open(sized(50_000)).await?.receive_buffer(), 100_000);
+    let error = node.open(sized((1 << 30) + 1)).await.unwrap_err();
+    assert!(error.is_usage(), "{error:?}");
+    assert_eq!(error.to_string(), "a receive buffer of 1073741825 bytes; the limit is 1 GiB");
+    Ok(())
+}
