@@ -89,7 +89,8 @@ async fn a_ticker_keeps_ticking_while_a_large_table_is_listed(lab: Lab) -> Resul
         })
         .await;
     println!("{ticks} ticks in {took:?}");
-    // A dump that kept the thread to itself would leave room for two ticks: before and after.
-    assert!(ticks > 10, "{ticks} ticks in {took:?}");
+    // A dump that kept the thread to itself would leave room for two ticks, before and after; missed ticks are made up for.
+    let expected = took.as_millis() / 4;
+    assert!(ticks > 2 && u128::from(ticks) >= expected, "{ticks} ticks in {took:?}");
     Ok(())
 }
