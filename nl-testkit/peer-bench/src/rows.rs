@@ -286,7 +286,7 @@ pub(crate) fn cost_table<F>(title: &str, contestants: &[Contestant<F>], costs: &
     table
 }
 
-/// The same of so many calls, with what one of them costs.
+/// The same for this many calls, with the cost of one of them.
 pub(crate) fn per_call_table<F>(
     title: &str,
     contestants: &[Contestant<F>],

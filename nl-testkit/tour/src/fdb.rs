@@ -42,7 +42,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let added = seen.wait(|change| matches!(change, FdbChange::Added(entry) if entry.mac == mac)).await;
     let iproute2 = shows(switch, mac, "port1").await;
     story.prove_with_iproute2(
-        "an entry that we add is told by the watch and shown by iproute2",
+        "an entry that we add is reported by the watch and shown by iproute2",
         added,
         iproute2,
     );
@@ -64,7 +64,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let deleted = seen.wait(|change| matches!(change, FdbChange::Deleted(entry) if entry.mac == mac)).await;
     let gone = shows(switch, mac, "port2").await.map(|shown| !shown);
     story.prove_with_iproute2(
-        "deleting it is told as a deletion, and iproute2 shows it no more",
+        "its deletion is reported by the watch, and iproute2 no longer shows it",
         deleted,
         gone,
     );

@@ -271,7 +271,7 @@ fn socket() -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-/// Shows what goes over the wires until it is so many bytes, and returns what iproute2 has counted on each; `None` if it is
+/// Shows what goes over the wires until it is this many bytes, and returns what iproute2 has counted on each; `None` if it is
 /// missing.
 async fn watch(client: &Node, bytes: u64) -> Result<Option<[u64; 2]>> {
     let before = by_iproute2(client).await?;

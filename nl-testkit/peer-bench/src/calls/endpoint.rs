@@ -39,7 +39,7 @@ enum Verb {
     Delete,
 }
 
-/// So many times [`AT_A_TIME`] endpoints.
+/// This many times [`AT_A_TIME`] endpoints.
 type Work = fn(u32, Verb) -> Result<Cost>;
 
 const WORK: &[Contestant<Work>] = &[

@@ -34,7 +34,7 @@ struct Change {
 
 /// Changes over a connection that has already made some.
 type Changes = fn(&[Change]) -> Result<Cost>;
-/// So many calls.
+/// This many calls.
 type Calls = fn(u32) -> Result<Cost>;
 /// The same, with all that was read.
 type List = fn(u32) -> Result<(Cost, Tally)>;
