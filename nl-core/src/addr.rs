@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 
 use crate::attr::{Attr, DecodeError};
@@ -125,7 +126,51 @@ pub enum Dev {
     /// The interface index, above 0.
     Index(u32),
     /// The interface name, up to 15 bytes, or an alternative name, up to 127.
-    Name(String),
+    Name(DevName),
+}
+
+/// The name of a network device. One of up to 15 bytes takes no allocation.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct DevName(Repr);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Short([u8; IFNAME_MAX], u8),
+    Long(Box<str>),
+}
+
+impl Deref for DevName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Repr::Short(bytes, len) => {
+                let bytes = bytes.get(..usize::from(*len)).unwrap_or_default();
+                // They were text when they came in.
+                std::str::from_utf8(bytes).unwrap_or_default()
+            }
+            Repr::Long(name) => name,
+        }
+    }
+}
+
+impl From<&str> for DevName {
+    fn from(name: &str) -> Self {
+        let mut bytes = [0; IFNAME_MAX];
+        match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
+            (Some(short), Ok(len)) => {
+                short.copy_from_slice(name.as_bytes());
+                Self(Repr::Short(bytes, len))
+            }
+            _ => Self(Repr::Long(name.into())),
+        }
+    }
+}
+
+impl fmt::Debug for DevName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
 }
 
 impl Dev {
@@ -201,7 +246,7 @@ impl From<&str> for Dev {
 
 impl From<String> for Dev {
     fn from(name: String) -> Self {
-        Self::Name(name)
+        Self::Name(name.as_str().into())
     }
 }
 

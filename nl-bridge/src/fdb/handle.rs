@@ -194,34 +194,34 @@ impl Entry {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such entry; `EOPNOTSUPP` if the device has no table
     /// that can be asked.
-    pub fn get(self) -> Pending<FdbEntry> {
+    pub fn get(mut self) -> Pending<FdbEntry> {
         Pending::new(async move {
-            let found = match self.resolved(FdbVerb::Get).await {
-                Ok(request) => self.fdb.conn.answered(request, FdbEntry::decode).await,
+            let found = match self.resolve().await {
+                Ok(()) => self.fdb.conn.answered(self.entry.request(FdbVerb::Get), FdbEntry::decode).await,
                 Err(error) => Err(error),
             };
             found.map_err(|error| error.during(|| self.describe(FdbVerb::Get)))
         })
     }
 
-    fn change(self, verb: FdbVerb) -> Pending<Ack> {
+    fn change(mut self, verb: FdbVerb) -> Pending<Ack> {
         Pending::new(async move {
-            let outcome = match self.resolved(verb).await {
-                Ok(request) => self.fdb.conn.acknowledged(request).await,
+            let outcome = match self.resolve().await {
+                Ok(()) => self.fdb.conn.acknowledged(self.entry.request(verb)).await,
                 Err(error) => Err(error),
             };
             outcome.map_err(|error| error.during(|| self.describe(verb)))
         })
     }
 
-    async fn resolved(&self, verb: FdbVerb) -> Result<Request> {
+    /// Puts indexes in place of names.
+    async fn resolve(&mut self) -> Result<()> {
         self.fdb.on_route()?;
-        let mut entry = self.entry.clone();
-        entry.index = self.fdb.index(&self.dev).await?;
+        self.entry.index = self.fdb.index(&self.dev).await?;
         if let Some(via) = &self.via {
-            entry.via = Some(self.fdb.index(via).await?);
+            self.entry.via = Some(self.fdb.index(via).await?);
         }
-        Ok(entry.request(verb))
+        Ok(())
     }
 
     fn describe(&self, verb: FdbVerb) -> String {

@@ -29,7 +29,7 @@ pub enum EncodeError {
 #[derive(Default)]
 pub struct AttrBuf {
     bytes: Vec<u8>,
-    fault: Option<EncodeError>,
+    fault: Option<Box<EncodeError>>,
 }
 
 impl AttrBuf {
@@ -51,7 +51,7 @@ impl AttrBuf {
     pub fn finish(self) -> Result<Vec<u8>, EncodeError> {
         match self.fault {
             None => Ok(self.bytes),
-            Some(fault) => Err(fault),
+            Some(fault) => Err(*fault),
         }
     }
 }
@@ -62,11 +62,11 @@ impl AttrBuf {
 /// makes the whole message unsendable; it never panics and never truncates.
 pub struct AttrWriter<'a> {
     buf: &'a mut Vec<u8>,
-    fault: &'a mut Option<EncodeError>,
+    fault: &'a mut Option<Box<EncodeError>>,
 }
 
 impl<'a> AttrWriter<'a> {
-    pub(crate) fn new(buf: &'a mut Vec<u8>, fault: &'a mut Option<EncodeError>) -> Self {
+    pub(crate) fn new(buf: &'a mut Vec<u8>, fault: &'a mut Option<Box<EncodeError>>) -> Self {
         Self { buf, fault }
     }
 
@@ -187,7 +187,7 @@ impl<'a> AttrWriter<'a> {
     }
 
     fn fail(&mut self, error: EncodeError) -> &mut Self {
-        self.fault.get_or_insert(error);
+        self.fault.get_or_insert_with(|| Box::new(error));
         self
     }
 }
@@ -234,14 +234,14 @@ impl Drop for Nested<'_> {
 /// Shows how much was written, not what: it may be key material.
 impl fmt::Debug for AttrBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "AttrBuf", &self.bytes, self.fault)
+        debug(f, "AttrBuf", &self.bytes, self.fault.as_deref())
     }
 }
 
 /// Shows how much was written, not what: it may be key material.
 impl fmt::Debug for AttrWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "AttrWriter", self.buf, *self.fault)
+        debug(f, "AttrWriter", self.buf, self.fault.as_deref())
     }
 }
 
@@ -249,11 +249,11 @@ impl fmt::Debug for AttrWriter<'_> {
 impl fmt::Debug for Nested<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nest = self.writer.buf.get(self.start..).unwrap_or_default();
-        debug(f, "Nested", nest, *self.writer.fault)
+        debug(f, "Nested", nest, self.writer.fault.as_deref())
     }
 }
 
-fn debug(f: &mut fmt::Formatter<'_>, name: &str, bytes: &[u8], fault: Option<EncodeError>) -> fmt::Result {
+fn debug(f: &mut fmt::Formatter<'_>, name: &str, bytes: &[u8], fault: Option<&EncodeError>) -> fmt::Result {
     f.debug_struct(name).field("len", &bytes.len()).field("fault", &fault).finish()
 }
 

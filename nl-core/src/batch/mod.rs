@@ -73,6 +73,8 @@ pub struct Batch<I> {
     waiting: bool,
     /// An answer could not be read, so silence is no longer a success.
     unreadable: Option<DecodeError>,
+    /// Successes without a warning, to be yielded before `results`.
+    plain_successes: usize,
     results: VecDeque<Result<Ack>>,
     stop_at_first_failure: bool,
     ended: bool,
@@ -89,6 +91,13 @@ struct Slot {
     result: Option<Result<Ack>>,
 }
 
+impl Slot {
+    /// Whether the kernel was silent about it, or said no more than that it went well.
+    fn is_plain_success(&self) -> bool {
+        self.result.as_ref().is_none_or(|result| result.as_ref().is_ok_and(|ack| *ack == Ack::default()))
+    }
+}
+
 impl<I: Iterator<Item = Request>> Batch<I> {
     pub(crate) fn new(pool: Pool, timeout: Option<Duration>, requests: I) -> Self {
         Self {
@@ -102,6 +111,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             sent: 0,
             waiting: false,
             unreadable: None,
+            plain_successes: 0,
             results: VecDeque::new(),
             stop_at_first_failure: false,
             ended: false,
@@ -176,9 +186,9 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             if self.slots.is_empty() {
                 self.first_seq = seq;
             }
-            let result = match request.prepared(limit, 0, seq) {
-                Ok(message) => {
-                    append(&mut self.datagram, message);
+            let result = match request.prepare(0, seq, |_| Ok(limit)) {
+                Ok(()) => {
+                    append(&mut self.datagram, request.as_prepared());
                     None
                 }
                 Err(error) => Some(Err(socket.name_devices(error))),
@@ -243,6 +253,10 @@ impl<I: Iterator<Item = Request>> Batch<I> {
     fn settle(&mut self, loss: Option<ErrorKind>) {
         self.waiting = false;
         let unreadable = self.unreadable.take();
+        if loss.is_none() && unreadable.is_none() && self.results.is_empty() {
+            self.plain_successes = self.slots.iter().take_while(|slot| slot.is_plain_success()).count();
+            self.slots.drain(..self.plain_successes);
+        }
         for slot in self.slots.drain(..) {
             let request = self.datagram.get(slot.bytes).unwrap_or_default();
             self.results.push_back(slot.result.unwrap_or_else(|| {
@@ -320,6 +334,10 @@ impl<I: Iterator<Item = Request>> Stream for Batch<I> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
+            if let Some(rest) = this.plain_successes.checked_sub(1) {
+                this.plain_successes = rest;
+                return Poll::Ready(Some(Ok(Ack::default())));
+            }
             if let Some(result) = this.results.pop_front() {
                 if this.stop_at_first_failure && result.is_err() {
                     this.finish();

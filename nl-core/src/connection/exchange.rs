@@ -12,11 +12,10 @@
 //! reading, because answers to what is sent in between are dropped too.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use crate::attr::DecodeError;
@@ -86,53 +85,107 @@ enum Received {
 }
 
 impl Exchange {
-    /// Sends a request and waits for its verdict.
-    pub(super) async fn run(
+    /// Sends a request and waits for its verdict, as far as this is possible now.
+    pub(super) fn poll(
         &self,
+        cx: &mut Context<'_>,
         socket: &Socket,
-        limit: Option<Duration>,
         request: &mut Request,
-        mut sink: Sink<'_>,
-    ) -> Result<Verdict> {
-        let mut deadline = Deadline::new(limit);
-        // A caller whose every request is answered at once would otherwise never let other tasks run.
-        poll_fn(poll_budget).await;
-        let mut flight =
-            self.enter(socket, request.is_sensitive(), sink.wants_messages(), &mut deadline).await?;
-        let room = socket.send_room(request.len())?;
-        let message = request.prepared(room, NLM_F_ACK, flight.seq)?;
-        let sent = poll_fn(|cx| match socket.poll_send(cx, message) {
-            Poll::Pending => deadline.poll(cx).map(Err),
-            sent => sent,
-        });
-        sent.await.map_err(not_sent)?;
-        poll_fn(|cx| flight.poll_verdict(cx, socket, &mut sink, &mut deadline)).await
-    }
-
-    async fn enter(
-        &self,
-        socket: &Socket,
-        sensitive: bool,
-        wants_messages: bool,
-        deadline: &mut Deadline,
-    ) -> Result<Flight<'_>> {
-        let mut ticket = Ticket { exchange: self, number: None };
-        poll_fn(|cx| {
+        flight: &mut Flight,
+        sink: &mut dyn Sink,
+    ) -> Poll<Result<Verdict>> {
+        if flight.stage == Stage::Begin {
+            // A caller whose every request is answered at once would otherwise never let other tasks run.
+            ready!(poll_budget(cx));
+            flight.stage = Stage::Queue;
+        }
+        if flight.stage == Stage::Queue {
             let entered = self.with(|state| {
                 if state.is_full(socket) {
-                    state.wait(&mut ticket, cx);
-                    return None;
+                    state.wait(flight, cx);
+                    return false;
                 }
-                state.leave_queue(&mut ticket);
-                let seq = state.enter(wants_messages);
-                Some(Flight { exchange: self, seq, sensitive, losses: state.losses, landed: false })
+                state.leave_queue(flight);
+                state.enter(flight, sink.wants_messages());
+                true
             });
-            match entered {
-                Some(flight) => Poll::Ready(Ok(flight)),
-                None => deadline.poll(cx).map(Err),
+            if !entered {
+                return flight.deadline.poll(cx).map(Err);
             }
-        })
-        .await
+            flight.stage = Stage::Send;
+            request.prepare(NLM_F_ACK, flight.seq, |len| socket.send_room(len))?;
+        }
+        if flight.stage == Stage::Send {
+            match socket.poll_send(cx, request.as_prepared()) {
+                Poll::Pending => return flight.deadline.poll(cx).map(Err),
+                Poll::Ready(sent) => sent.map_err(not_sent)?,
+            }
+            flight.stage = Stage::Receive;
+        }
+        let received = socket.poll_io(cx, |waker| {
+            match self.receive(socket, waker, flight, request.is_sensitive(), sink) {
+                Received::Nothing => Err(io::ErrorKind::WouldBlock.into()),
+                received => Ok(received),
+            }
+        });
+        match received {
+            Poll::Ready(Ok(Received::Verdict(verdict, maybe_incomplete))) => {
+                Poll::Ready(verdict.map(|ack| Verdict { ack, maybe_incomplete }))
+            }
+            Poll::Ready(Ok(_)) => {
+                cx.waker().wake_by_ref();
+                flight.deadline.poll(cx).map(Err)
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => flight.deadline.poll(cx).map(Err),
+        }
+    }
+
+    fn receive(
+        &self,
+        socket: &Socket,
+        waker: &Waker,
+        flight: &mut Flight,
+        sensitive: bool,
+        sink: &mut dyn Sink,
+    ) -> Received {
+        let mut buffer = Buffer::take();
+        if sensitive {
+            // A socket without NETLINK_CAP_ACK gets the request back with a refusal.
+            buffer.set_sensitive();
+        }
+        for _ in 0..MAX_RECEIVED {
+            // The lock is taken anew for each datagram, so that no caller keeps the others from receiving.
+            let received = self.with(|state| {
+                let received = state.receive(socket, &mut buffer, flight, waker, sink);
+                if let Received::Verdict(..) = received {
+                    flight.stage = Stage::End;
+                    state.leave(flight.seq);
+                }
+                received
+            });
+            if !matches!(received, Received::Others) {
+                return received;
+            }
+        }
+        Received::Others
+    }
+
+    /// Gives up the place of a caller that waits no more.
+    pub(super) fn abandon(&self, flight: &mut Flight) {
+        match flight.stage {
+            Stage::Begin | Stage::End => {}
+            Stage::Queue if flight.ticket.is_none() => {}
+            Stage::Queue => self.with(|state| {
+                if !state.leave_queue(flight) {
+                    // It was woken for a free place and will not take it.
+                    let next = state.queue.pop_front();
+                    state.woken.extend(next.map(|(_, waker)| waker));
+                }
+            }),
+            Stage::Send | Stage::Receive => self.with(|state| state.leave(flight.seq)),
+        }
+        flight.stage = Stage::End;
     }
 
     /// How often a thread found another here.
@@ -140,11 +193,17 @@ impl Exchange {
         self.contentions.load(Ordering::Relaxed)
     }
 
-    /// The lock is held for less than a system call takes: to sleep until it is free would cost more than to wait.
+    #[inline]
     fn lock_soon(&self) -> MutexGuard<'_, State> {
-        if let Ok(state) = self.state.try_lock() {
-            return state;
+        match self.state.try_lock() {
+            Ok(state) => state,
+            Err(_) => self.contend(),
         }
+    }
+
+    /// The lock is held for less than a system call takes: to sleep until it is free would cost more than to wait.
+    #[cold]
+    fn contend(&self) -> MutexGuard<'_, State> {
         self.contentions.fetch_add(1, Ordering::Relaxed);
         for _ in 0..SPINS {
             std::hint::spin_loop();
@@ -169,71 +228,31 @@ impl Exchange {
     }
 }
 
-/// A caller's place among the requests in flight, until its verdict is there or nobody waits for it any more.
-struct Flight<'a> {
-    exchange: &'a Exchange,
+/// A caller's way to its verdict.
+pub(super) struct Flight {
+    stage: Stage,
     seq: u32,
-    sensitive: bool,
+    /// Its place in the queue.
+    ticket: Option<u64>,
     /// The count of losses before anything was sent.
     losses: u64,
-    /// The place has been left.
-    landed: bool,
+    deadline: Deadline,
 }
 
-impl Flight<'_> {
-    fn poll_verdict(
-        &mut self,
-        cx: &mut Context<'_>,
-        socket: &Socket,
-        sink: &mut Sink<'_>,
-        deadline: &mut Deadline,
-    ) -> Poll<Result<Verdict>> {
-        let received = socket.poll_io(cx, |waker| match self.receive(socket, waker, sink) {
-            Received::Nothing => Err(io::ErrorKind::WouldBlock.into()),
-            received => Ok(received),
-        });
-        match received {
-            Poll::Ready(Ok(Received::Verdict(verdict, maybe_incomplete))) => {
-                Poll::Ready(verdict.map(|ack| Verdict { ack, maybe_incomplete }))
-            }
-            Poll::Ready(Ok(_)) => {
-                cx.waker().wake_by_ref();
-                deadline.poll(cx).map(Err)
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => deadline.poll(cx).map(Err),
-        }
-    }
-
-    fn receive(&mut self, socket: &Socket, waker: &Waker, sink: &mut Sink<'_>) -> Received {
-        let mut buffer = Buffer::take();
-        if self.sensitive {
-            // A socket without NETLINK_CAP_ACK gets the request back with a refusal.
-            buffer.set_sensitive();
-        }
-        for _ in 0..MAX_RECEIVED {
-            // The lock is taken anew for each datagram, so that no caller keeps the others from receiving.
-            let received = self.exchange.with(|state| {
-                let received = state.receive(socket, &mut buffer, self, waker, sink);
-                if let Received::Verdict(..) = received {
-                    self.landed = true;
-                    state.leave(self.seq);
-                }
-                received
-            });
-            if !matches!(received, Received::Others) {
-                return received;
-            }
-        }
-        Received::Others
-    }
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Begin,
+    /// Not among the requests in flight yet.
+    Queue,
+    Send,
+    Receive,
+    /// Its place has been left.
+    End,
 }
 
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        if !self.landed {
-            self.exchange.with(|state| state.leave(self.seq));
-        }
+impl Flight {
+    pub(super) fn new(limit: Option<Duration>) -> Self {
+        Self { stage: Stage::Begin, seq: 0, ticket: None, losses: 0, deadline: Deadline::new(limit) }
     }
 }
 
@@ -243,13 +262,13 @@ impl State {
         !self.slots.is_empty() && self.slots.len() >= socket.objects_that_fit().min(MAX_IN_FLIGHT)
     }
 
-    fn enter(&mut self, wants_messages: bool) -> u32 {
+    fn enter(&mut self, flight: &mut Flight, wants_messages: bool) {
         // What has number 0 answers nothing.
         self.last_seq = self.last_seq.checked_add(1).unwrap_or(1);
         let seq = self.last_seq;
         self.slots.push(Slot { seq, wants_messages, messages: Vec::new(), verdict: None, waker: None });
         self.large_answers += usize::from(wants_messages);
-        seq
+        (flight.seq, flight.losses) = (seq, self.losses);
     }
 
     fn leave(&mut self, seq: u32) {
@@ -273,9 +292,9 @@ impl State {
         &mut self,
         socket: &Socket,
         buffer: &mut Buffer,
-        flight: &Flight<'_>,
+        flight: &Flight,
         waker: &Waker,
-        sink: &mut Sink<'_>,
+        sink: &mut dyn Sink,
     ) -> Received {
         // Earlier messages first: another caller may have received some.
         if sink.wants_messages()
@@ -318,7 +337,7 @@ impl State {
         socket: &Socket,
         buffer: &mut Buffer,
         own: u32,
-        sink: &mut Sink<'_>,
+        sink: &mut dyn Sink,
     ) -> io::Result<Option<Result<Ack>>> {
         let received = match self.large_answers.saturating_sub(usize::from(sink.is_satisfied())) {
             // Verdicts are short.
@@ -344,7 +363,7 @@ impl State {
         }
     }
 
-    fn hand_over(&mut self, datagram: &[u8], own: u32, sink: &mut Sink<'_>) -> HandedOver {
+    fn hand_over(&mut self, datagram: &[u8], own: u32, sink: &mut dyn Sink) -> HandedOver {
         let mut handed = HandedOver { own_verdict: None, lost: false };
         for message in Messages::new(datagram) {
             let message = match message {
@@ -379,12 +398,12 @@ impl State {
     }
 
     /// The caller's verdict, if another caller received it.
-    fn handed_over(&mut self, seq: u32, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
+    fn handed_over(&mut self, seq: u32, sink: &mut dyn Sink) -> Option<Result<Ack>> {
         self.slot(seq)?.take(sink)
     }
 
     /// Reads the receive buffer empty, so that the kernel queues answers again. Returns the caller's verdict if it was there.
-    fn recover(&mut self, socket: &Socket, own: u32, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
+    fn recover(&mut self, socket: &Socket, own: u32, sink: &mut dyn Sink) -> Option<Result<Ack>> {
         self.losses += 1;
         let mut own_verdict = None;
         let mut buffer = Buffer::take();
@@ -423,8 +442,8 @@ impl State {
     }
 
     /// Queues a caller, or keeps its place with a new waker.
-    fn wait(&mut self, ticket: &mut Ticket<'_>, cx: &Context<'_>) {
-        let queued = ticket.number.and_then(|own| self.queue.iter_mut().find(|(number, _)| *number == own));
+    fn wait(&mut self, flight: &mut Flight, cx: &Context<'_>) {
+        let queued = flight.ticket.and_then(|own| self.queue.iter_mut().find(|(number, _)| *number == own));
         match queued {
             Some((_, waker)) if waker.will_wake(cx.waker()) => {}
             Some((_, waker)) => {
@@ -435,14 +454,14 @@ impl State {
                 let number = self.next_ticket;
                 self.next_ticket = number.wrapping_add(1);
                 self.queue.push_back((number, cx.waker().clone()));
-                ticket.number = Some(number);
+                flight.ticket = Some(number);
             }
         }
     }
 
     /// Returns whether the caller was still in the queue.
-    fn leave_queue(&mut self, ticket: &mut Ticket<'_>) -> bool {
-        let Some(own) = ticket.number.take() else { return true };
+    fn leave_queue(&mut self, flight: &mut Flight) -> bool {
+        let Some(own) = flight.ticket.take() else { return true };
         let Some(at) = self.queue.iter().position(|(number, _)| *number == own) else { return false };
         let left = self.queue.remove(at);
         self.woken.extend(left.map(|(_, waker)| waker));
@@ -471,35 +490,14 @@ impl Slot {
     }
 
     /// The verdict, if it is there, with the messages before it.
-    fn take(&mut self, sink: &mut Sink<'_>) -> Option<Result<Ack>> {
+    fn take(&mut self, sink: &mut dyn Sink) -> Option<Result<Ack>> {
         let verdict = self.verdict.take()?;
         self.take_messages(sink);
         Some(verdict)
     }
 
-    fn take_messages(&mut self, sink: &mut Sink<'_>) {
+    fn take_messages(&mut self, sink: &mut dyn Sink) {
         self.messages.drain(..).for_each(|message| sink.put(message.as_ref()));
-    }
-}
-
-/// A caller's place in the queue.
-struct Ticket<'a> {
-    exchange: &'a Exchange,
-    number: Option<u64>,
-}
-
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        if self.number.is_none() {
-            return;
-        }
-        self.exchange.with(|state| {
-            if !state.leave_queue(self) {
-                // It was woken for a free place and will not take it.
-                let next = state.queue.pop_front();
-                state.woken.extend(next.map(|(_, waker)| waker));
-            }
-        });
     }
 }
 

@@ -16,7 +16,7 @@ fn index_of(dev: &Dev) -> impl FnOnce(MessageRef<'_>) -> Result<(u32, bool), Dec
     move |message| {
         let (header, attrs) = message.header::<IfInfoMsg>()?;
         let name = attrs.find(IFLA_IFNAME)?.ok_or(DecodeError::Missing(IFLA_IFNAME))?;
-        Ok((header.index, matches!(dev, Dev::Name(own) if name.str().is_ok_and(|name| name == own))))
+        Ok((header.index, matches!(dev, Dev::Name(own) if name.str().is_ok_and(|name| *name == **own))))
     }
 }
 
@@ -80,7 +80,7 @@ impl Connection {
         self.require(Protocol::Route, "links")?;
         dev.check()?;
         let link = self.answered(request(Some(dev)), Link::decode).await?;
-        if matches!(dev, Dev::Name(name) if *name == link.name) {
+        if matches!(dev, Dev::Name(name) if **name == *link.name) {
             self.names().remember(self.socket(), &link.name, link.index);
         }
         Ok(link)

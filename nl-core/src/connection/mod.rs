@@ -39,6 +39,7 @@
 //! - Requests are addressed to the kernel and sent on the thread that polls, so that thread needs the privilege.
 
 mod builder;
+mod call;
 mod exchange;
 mod family;
 #[cfg(feature = "interop")]
@@ -57,15 +58,16 @@ pub use builder::ConnectionBuilder;
 
 pub use crate::protocol::Protocol;
 
-use exchange::{Exchange, Verdict};
+use call::Call;
+use exchange::Exchange;
 use lanes::Lanes;
 use names::Names;
-use sink::Sink;
+use sink::{All, One, VerdictOnly};
 
 use crate::attr::DecodeError;
 use crate::batch::Batch;
 use crate::dump::Dump;
-use crate::error::{Ack, Error, ErrorKind, Result};
+use crate::error::{Ack, Error, Result};
 use crate::genl::Family;
 use crate::message::{MessageRef, RawMessage, Request};
 use crate::monitor::MonitorBuilder;
@@ -217,17 +219,9 @@ impl Connection {
     /// # Errors
     /// As [`ack`](Self::ack); [`Overrun`](crate::error::ErrorKind::Overrun) also when the verdict came but a message may have
     /// been lost.
-    pub fn exchange(&self, mut request: Request) -> Pending<Reply> {
+    pub fn exchange(&self, request: Request) -> Pending<Reply> {
         let conn = self.clone();
-        Pending::new(async move {
-            let mut messages = Vec::new();
-            let verdict =
-                conn.carry_out(&mut request, Sink::all(&mut |message| messages.push(message.into()))).await?;
-            match verdict.maybe_incomplete {
-                true => Err(request.explain(ErrorKind::Overrun.into())),
-                false => Ok(Reply { messages, ack: verdict.ack }),
-            }
-        })
+        Pending::new(async move { Call::new(&conn, request, All::default()).await })
     }
 
     /// Lists a table: `request` is sent with `NLM_F_DUMP` on a socket of its own when the stream is first polled.
@@ -270,45 +264,20 @@ impl Connection {
     ///
     /// # Errors
     /// As [`ack`](Self::ack).
-    pub async fn acknowledged(&self, mut request: Request) -> Result<Ack> {
-        Ok(self.carry_out(&mut request, Sink::none()).await?.ack)
+    pub fn acknowledged(&self, request: Request) -> impl Future<Output = Result<Ack>> + Send {
+        Call::new(self, request, VerdictOnly)
     }
 
     /// [`get`](Self::get) for the steps of an operation, inside [`Pending::new`]: without an allocation of its own.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub async fn answered<T>(
+    pub fn answered<T: Send>(
         &self,
-        mut request: Request,
+        request: Request,
         decode: impl FnOnce(MessageRef<'_>) -> Result<T, DecodeError> + Send,
-    ) -> Result<T>
-    where
-        T: Send,
-    {
-        let (mut decode, mut decoded, mut count) = (Some(decode), None, 0);
-        let mut on_message = |message: MessageRef<'_>| {
-            count += 1;
-            if let Some(decode) = decode.take() {
-                decoded = Some(decode(message));
-            }
-        };
-        let verdict = self.carry_out(&mut request, Sink::one(&mut on_message)).await?;
-        match decoded {
-            Some(decoded) if count == 1 => decoded.map_err(|error| request.explain(error.into())),
-            None if verdict.maybe_incomplete => Err(request.explain(ErrorKind::Overrun.into())),
-            _ => {
-                let error = DecodeError::Short { what: "answer (messages)", needed: 1, got: count };
-                Err(request.explain(error.into()))
-            }
-        }
-    }
-
-    async fn carry_out(&self, request: &mut Request, sink: Sink<'_>) -> Result<Verdict> {
-        let Shared { socket, exchange, lanes, pool, .. } = &*self.shared;
-        let (socket, exchange) = lanes.choose((socket, exchange), pool.spec());
-        let outcome = exchange.run(socket, self.timeout, request, sink).await;
-        outcome.map_err(|error| request.explain(error))
+    ) -> impl Future<Output = Result<T>> + Send {
+        Call::new(self, request, One::new(decode))
     }
 
     pub(crate) fn families(&self) -> &Mutex<HashMap<String, Arc<Family>>> {

@@ -1,44 +1,112 @@
-use crate::message::MessageRef;
+use crate::attr::DecodeError;
+use crate::error::{Ack, ErrorKind, Result};
+use crate::message::{MessageRef, RawMessage};
+
+use super::Reply;
+use super::exchange::Verdict;
 
 /// Takes the messages that answer a request before its verdict.
-#[derive(Default)]
-pub(super) struct Sink<'a> {
-    each: Option<&'a mut (dyn FnMut(MessageRef<'_>) + Send)>,
-    /// No more than one message is expected.
-    single: bool,
-    got_any: bool,
+pub(super) trait Sink {
+    /// Whether messages are wanted at all.
+    fn wants_messages(&self) -> bool;
+
+    fn put(&mut self, message: MessageRef<'_>);
+
+    /// Whether only the verdict is missing, which is short.
+    fn is_satisfied(&self) -> bool {
+        false
+    }
 }
 
-impl<'a> Sink<'a> {
-    /// Discards messages.
-    pub(super) fn none() -> Self {
-        Self::default()
+/// What becomes of the messages and the verdict.
+pub(super) trait Answer: Sink {
+    type Output;
+
+    fn finish(&mut self, verdict: Verdict) -> Result<Self::Output>;
+}
+
+/// The verdict only.
+pub(super) struct VerdictOnly;
+
+impl Sink for VerdictOnly {
+    fn wants_messages(&self) -> bool {
+        false
     }
 
-    /// Takes one message; further ones are an error of the kernel, and are counted.
-    pub(super) fn one(each: &'a mut (dyn FnMut(MessageRef<'_>) + Send)) -> Self {
-        Self { each: Some(each), single: true, got_any: false }
+    fn put(&mut self, _: MessageRef<'_>) {}
+}
+
+impl Answer for VerdictOnly {
+    type Output = Ack;
+
+    fn finish(&mut self, verdict: Verdict) -> Result<Ack> {
+        Ok(verdict.ack)
+    }
+}
+
+/// One message; further ones are an error of the kernel, and are counted.
+pub(super) struct One<T, F> {
+    decode: Option<F>,
+    decoded: Option<Result<T, DecodeError>>,
+    count: usize,
+}
+
+impl<T, F> One<T, F> {
+    pub(super) const fn new(decode: F) -> Self {
+        Self { decode: Some(decode), decoded: None, count: 0 }
+    }
+}
+
+impl<T, F: FnOnce(MessageRef<'_>) -> Result<T, DecodeError>> Sink for One<T, F> {
+    fn wants_messages(&self) -> bool {
+        true
     }
 
-    /// Takes any number of messages.
-    pub(super) fn all(each: &'a mut (dyn FnMut(MessageRef<'_>) + Send)) -> Self {
-        Self { each: Some(each), ..Self::default() }
-    }
-
-    /// Whether messages are wanted at all.
-    pub(super) const fn wants_messages(&self) -> bool {
-        self.each.is_some()
-    }
-
-    pub(super) fn put(&mut self, message: MessageRef<'_>) {
-        self.got_any = true;
-        if let Some(each) = &mut self.each {
-            each(message);
+    fn put(&mut self, message: MessageRef<'_>) {
+        self.count += 1;
+        if let Some(decode) = self.decode.take() {
+            self.decoded = Some(decode(message));
         }
     }
 
-    /// Whether only the verdict is missing, which is short.
-    pub(super) const fn is_satisfied(&self) -> bool {
-        self.single && self.got_any
+    fn is_satisfied(&self) -> bool {
+        self.count > 0
+    }
+}
+
+impl<T, F: FnOnce(MessageRef<'_>) -> Result<T, DecodeError>> Answer for One<T, F> {
+    type Output = T;
+
+    fn finish(&mut self, verdict: Verdict) -> Result<T> {
+        match self.decoded.take() {
+            Some(decoded) if self.count == 1 => Ok(decoded?),
+            None if verdict.maybe_incomplete => Err(ErrorKind::Overrun.into()),
+            _ => Err(DecodeError::Short { what: "answer (messages)", needed: 1, got: self.count }.into()),
+        }
+    }
+}
+
+/// Every message.
+#[derive(Default)]
+pub(super) struct All(Vec<RawMessage>);
+
+impl Sink for All {
+    fn wants_messages(&self) -> bool {
+        true
+    }
+
+    fn put(&mut self, message: MessageRef<'_>) {
+        self.0.push(message.into());
+    }
+}
+
+impl Answer for All {
+    type Output = Reply;
+
+    fn finish(&mut self, verdict: Verdict) -> Result<Reply> {
+        match verdict.maybe_incomplete {
+            true => Err(ErrorKind::Overrun.into()),
+            false => Ok(Reply { messages: std::mem::take(&mut self.0), ack: verdict.ack }),
+        }
     }
 }

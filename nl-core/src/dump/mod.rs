@@ -162,8 +162,8 @@ impl<T> Dump<T> {
     fn start(&mut self) -> Result<()> {
         let mut socket = self.pool.take()?;
         let seq = socket.next_seq();
-        let room = socket.send_room(self.request.len())?;
-        socket.send(self.request.prepared(room, 0, seq)?)?;
+        self.request.prepare(0, seq, |len| socket.send_room(len))?;
+        socket.send(self.request.as_prepared())?;
         self.state = State::Reading(socket, seq);
         Ok(())
     }

@@ -318,6 +318,9 @@ pub fn decode_done(flags: u16, payload: &[u8]) -> Result<Ack> {
 }
 
 fn verdict(code: i32, tlvs: &[u8]) -> Result<Ack> {
+    if code == 0 && tlvs.is_empty() {
+        return Ok(Ack::default());
+    }
     // A text that cannot be read must not hide the verdict.
     let ext_ack = ExtAck::decode(Attrs::new(tlvs)).unwrap_or_default();
     if code < 0 {

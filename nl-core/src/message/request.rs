@@ -15,8 +15,9 @@ const ROOM: usize = 128;
 /// It knows its [`Schema`], so that whatever answers it can be put into words.
 pub struct Request {
     bytes: Vec<u8>,
-    fault: Option<EncodeError>,
-    refusal: Option<Cow<'static, str>>,
+    // Boxed, so that what is moved about is small: there seldom is one.
+    fault: Option<Box<EncodeError>>,
+    refusal: Option<Box<Cow<'static, str>>>,
     schema: &'static Schema,
     sensitive: bool,
 }
@@ -65,7 +66,7 @@ impl Request {
     /// operation in words. So an encoder need not return a `Result`, and in a batch a bad request fails alone.
     #[must_use]
     pub fn refused(mut self, why: impl Into<Cow<'static, str>>) -> Self {
-        self.refusal.get_or_insert(why.into());
+        self.refusal.get_or_insert_with(|| Box::new(why.into()));
         self
     }
 
@@ -110,9 +111,9 @@ impl Request {
         if let Some(field) = self.bytes.first_chunk_mut::<4>() {
             *field = len.to_ne_bytes();
         }
-        let refusal = match (&self.refusal, self.fault) {
-            (Some(why), _) => Error::usage(why.clone()),
-            (None, Some(fault)) => Error::from(fault),
+        let refusal = match (&self.refusal, &self.fault) {
+            (Some(why), _) => Error::usage((**why).clone()),
+            (None, Some(fault)) => Error::from(**fault),
             (None, None) if self.bytes.len() == HEADER_LEN => {
                 Error::usage("a request needs at least a family header")
             }
@@ -157,13 +158,23 @@ impl Request {
         Ok(&self.bytes)
     }
 
-    /// The same with its sequence number and these flags added, as it is sent.
-    pub(crate) fn prepared(&mut self, limit: usize, flags: u16, seq: u32) -> Result<&[u8]> {
+    /// Sets the sequence number, adds flags and checks the request; `room` is how much can be sent.
+    pub(crate) fn prepare(
+        &mut self,
+        flags: u16,
+        seq: u32,
+        room: impl FnOnce(usize) -> Result<usize>,
+    ) -> Result<()> {
         self.add_flags(flags);
         if let Some(field) = self.bytes.get_mut(8..).and_then(|b| b.first_chunk_mut()) {
             *field = seq.to_ne_bytes();
         }
-        self.encoded_within(limit)
+        self.encoded_within(room(self.bytes.len())?).map(drop)
+    }
+
+    /// The bytes as they are sent.
+    pub(crate) fn as_prepared(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Words and names for an error that answers this request.
@@ -205,7 +216,7 @@ impl Clone for Request {
     fn clone(&self) -> Self {
         Self {
             bytes: self.bytes.clone(),
-            fault: self.fault,
+            fault: self.fault.clone(),
             refusal: self.refusal.clone(),
             schema: self.schema,
             sensitive: self.sensitive,

@@ -1,0 +1,48 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::Connection;
+use super::exchange::{Exchange, Flight};
+use super::sink::Answer;
+use crate::error::Result;
+use crate::message::Request;
+use crate::socket::Socket;
+
+/// A request on its way to the kernel and back.
+///
+/// Not an `async fn`: those keep each argument twice, and what is moved here is most of what a call costs.
+pub(super) struct Call<'a, A> {
+    socket: &'a Socket,
+    exchange: &'a Exchange,
+    request: Request,
+    flight: Flight,
+    answer: A,
+}
+
+impl<'a, A: Answer> Call<'a, A> {
+    pub(super) fn new(conn: &'a Connection, request: Request, answer: A) -> Self {
+        let shared = &*conn.shared;
+        let (socket, exchange) = shared.lanes.choose((&shared.socket, &shared.exchange), shared.pool.spec());
+        Self { socket, exchange, request, flight: Flight::new(conn.timeout), answer }
+    }
+}
+
+impl<A> Unpin for Call<'_, A> {}
+
+impl<A: Answer> Future for Call<'_, A> {
+    type Output = Result<A::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { socket, exchange, request, flight, answer } = self.get_mut();
+        let verdict = ready!(exchange.poll(cx, socket, request, flight, answer));
+        exchange.abandon(flight);
+        let outcome = verdict.and_then(|verdict| answer.finish(verdict));
+        Poll::Ready(outcome.map_err(|error| request.explain(error)))
+    }
+}
+
+impl<A> Drop for Call<'_, A> {
+    fn drop(&mut self) {
+        self.exchange.abandon(&mut self.flight);
+    }
+}
