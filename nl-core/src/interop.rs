@@ -35,9 +35,10 @@ use netlink_proto::{ConnectionHandle, NetlinkCodec};
 use crate::attr::DecodeError;
 use crate::connection::Connection;
 use crate::dump::Dump;
-use crate::error::{Result, Schema};
-use crate::message::{MessageRef, Request};
+use crate::error::Result;
+use crate::message::MessageRef;
 use crate::pending::Pending;
+use crate::request::Request;
 
 /// A connection, and how strictly the kernel checks requests: `&Connection` is lax, [`strict`] is not.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +138,7 @@ where
 fn encode<T: NetlinkSerializable>(flags: u16, message: &T) -> Request {
     let mut payload = vec![0; message.buffer_len()];
     message.serialize(&mut payload);
-    Request::from_payload(message.message_type(), flags, &payload, &Schema::UNKNOWN)
+    Request::from_payload(message.message_type(), flags, &payload)
 }
 
 fn decode<T: NetlinkDeserializable>(message: MessageRef<'_>) -> Result<T, DecodeError> {

@@ -55,6 +55,7 @@ pub mod attr;
 pub mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+pub mod check;
 pub mod connection;
 pub mod dump;
 pub mod error;
@@ -67,6 +68,7 @@ pub mod monitor;
 pub mod netns;
 mod pending;
 mod protocol;
+mod request;
 mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
@@ -77,6 +79,7 @@ pub use connection::Connection;
 pub use error::{Error, Result};
 pub use pending::Pending;
 pub use protocol::Protocol;
+pub use request::{Describe, Request};
 
 /// Locks a mutex whose data is whole even if a holder panicked.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

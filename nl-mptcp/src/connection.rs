@@ -18,12 +18,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
-use nl_core::message::Request;
+use nl_core::Request;
 
 use crate::endpoint::{Endpoint, EndpointFlags};
 use crate::message::{
-    ATTR_ADDR, ATTR_ADDR_REMOTE, ATTR_LOC_ID, ATTR_TOKEN, AddressNest, CMD_ANNOUNCE, CMD_GET_ADDR,
-    CMD_REMOVE, CMD_SET_FLAGS, CMD_SUBFLOW_CREATE, CMD_SUBFLOW_DESTROY, request,
+    AddressNest, CMD_ANNOUNCE, CMD_GET_ADDR, CMD_REMOVE, CMD_SET_FLAGS, CMD_SUBFLOW_CREATE,
+    CMD_SUBFLOW_DESTROY, MPTCP_PM_ATTR_ADDR, MPTCP_PM_ATTR_ADDR_REMOTE, MPTCP_PM_ATTR_LOC_ID,
+    MPTCP_PM_ATTR_TOKEN, request,
 };
 use crate::{AddressId, Token};
 
@@ -106,7 +107,7 @@ impl Subflow {
 
     /// The request that does this with a subflow of the connection `token`, where the [family](crate::FAMILY) has the number
     /// `family`. One that the kernel would refuse, or would take and quietly do something else, is
-    /// [refused](Request::refused) when it is sent.
+    /// [refused](Request::invalid_if) when it is sent.
     #[must_use]
     pub fn request(&self, family: u16, token: Token, verb: SubflowVerb) -> Request {
         let end = |end: SocketAddr| AddressNest {
@@ -130,11 +131,11 @@ impl Subflow {
             SubflowVerb::Destroy => CMD_SUBFLOW_DESTROY,
         };
         let mut request = with_token(family, token, command);
-        local.write(&mut request.attrs(), ATTR_ADDR);
-        remote.write(&mut request.attrs(), ATTR_ADDR_REMOTE);
+        local.write(&mut request.attrs(), MPTCP_PM_ATTR_ADDR);
+        remote.write(&mut request.attrs(), MPTCP_PM_ATTR_ADDR_REMOTE);
         match self.refusal(verb) {
             None => request,
-            Some(why) => request.refused(why),
+            Some(why) => request.invalid_if(Err((why).into())),
         }
     }
 
@@ -189,7 +190,7 @@ impl Endpoint {
     /// the number `family`: [`address`](Self#structfield.address), [`id`](Self#structfield.id) and
     /// [`port`](Self#structfield.port). [`signal`](Self::signal) need not be said.
     ///
-    /// One that the kernel would refuse is [refused](Request::refused) when it is sent.
+    /// One that the kernel would refuse is [refused](Request::invalid_if) when it is sent.
     #[must_use]
     pub fn announce_request(&self, family: u16, token: Token) -> Request {
         let mut request = with_token(family, token, CMD_ANNOUNCE);
@@ -200,15 +201,21 @@ impl Endpoint {
             flags: Some((self.flags | EndpointFlags::SIGNAL).bits()),
             index: self.index,
         };
-        nest.write(&mut request.attrs(), ATTR_ADDR);
+        nest.write(&mut request.attrs(), MPTCP_PM_ATTR_ADDR);
         if self.id.is_initial() {
-            return request.refused("an address is announced with an id, 1 to 255; 0 is the first subflow's");
+            return request.invalid_if(Err(
+                "an address is announced with an id, 1 to 255; 0 is the first subflow's".into(),
+            ));
         }
         if let Some(index) = self.index.filter(|index| *index == 0 || i32::try_from(*index).is_err()) {
-            return request.refused(format!("interface index {index}; 1 to {} are possible", i32::MAX));
+            return request.invalid_if(Err((format!(
+                "interface index {index}; 1 to {} are possible",
+                i32::MAX
+            ))
+            .into()));
         }
         match self.port {
-            Some(0) => request.refused("port 0; leave the port out, or give 1 to 65535"),
+            Some(0) => request.invalid_if(Err("port 0; leave the port out, or give 1 to 65535".into())),
             _ => request,
         }
     }
@@ -219,7 +226,7 @@ impl Endpoint {
 #[must_use]
 pub fn withdraw_request(family: u16, token: Token, id: AddressId) -> Request {
     let mut request = with_token(family, token, CMD_REMOVE);
-    request.attrs().u8(ATTR_LOC_ID, id.get());
+    request.attrs().u8(MPTCP_PM_ATTR_LOC_ID, id.get());
     request
 }
 
@@ -229,7 +236,7 @@ pub fn withdraw_request(family: u16, token: Token, id: AddressId) -> Request {
 #[must_use]
 pub fn get_request(family: u16, token: Token, id: AddressId) -> Request {
     let mut request = with_token(family, token, CMD_GET_ADDR);
-    AddressNest { id: Some(id), ..AddressNest::default() }.write(&mut request.attrs(), ATTR_ADDR);
+    AddressNest { id: Some(id), ..AddressNest::default() }.write(&mut request.attrs(), MPTCP_PM_ATTR_ADDR);
     request
 }
 
@@ -243,6 +250,6 @@ pub fn list_request(family: u16, token: Token) -> Request {
 
 fn with_token(family: u16, token: Token, command: u8) -> Request {
     let mut request = request(family, command);
-    request.attrs().u32(ATTR_TOKEN, token.get());
+    request.attrs().u32(MPTCP_PM_ATTR_TOKEN, token.get());
     request
 }

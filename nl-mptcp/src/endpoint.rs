@@ -10,13 +10,14 @@ use std::fmt;
 use std::net::IpAddr;
 
 use bitflags::bitflags;
+use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::message::{GenlHeader, MessageRef, Request};
+use nl_core::message::{GenlHeader, MessageRef};
 
 use crate::AddressId;
 use crate::message::{
-    ADDR_ADDR4, ATTR_ADDR, AddressNest, CMD_ADD_ADDR, CMD_DEL_ADDR, CMD_FLUSH_ADDRS, CMD_GET_ADDR,
-    CMD_SET_FLAGS, request,
+    AddressNest, CMD_ADD_ADDR, CMD_DEL_ADDR, CMD_FLUSH_ADDRS, CMD_GET_ADDR, CMD_SET_FLAGS,
+    MPTCP_PM_ADDR_ATTR_ADDR4, MPTCP_PM_ATTR_ADDR, request,
 };
 
 bitflags! {
@@ -172,10 +173,10 @@ impl Endpoint {
         if header.command != CMD_GET_ADDR {
             return Err(DecodeError::Kind(message.kind()));
         }
-        let nest = attrs.find(ATTR_ADDR)?.ok_or(DecodeError::Missing(ATTR_ADDR))?;
+        let nest = attrs.find(MPTCP_PM_ATTR_ADDR)?.ok_or(DecodeError::Missing(MPTCP_PM_ATTR_ADDR))?;
         let nest = AddressNest::read(nest.attrs())?;
         Ok(Self {
-            address: nest.address.ok_or(DecodeError::Missing(ADDR_ADDR4))?,
+            address: nest.address.ok_or(DecodeError::Missing(MPTCP_PM_ADDR_ATTR_ADDR4))?,
             id: nest.id.unwrap_or_default(),
             port: nest.port,
             flags: EndpointFlags::from_bits_retain(nest.flags.unwrap_or_default()),
@@ -184,7 +185,7 @@ impl Endpoint {
     }
 
     /// The request that does this with the endpoint, where the [family](crate::FAMILY) has the number `family`. One that the
-    /// kernel would refuse, or would take and quietly do something else, is [refused](Request::refused) when it is sent.
+    /// kernel would refuse, or would take and quietly do something else, is [refused](Request::invalid_if) when it is sent.
     #[must_use]
     pub fn request(&self, family: u16, verb: EndpointVerb) -> Request {
         let id = Some(self.id).filter(|id| !id.is_initial());
@@ -215,10 +216,10 @@ impl Endpoint {
             EndpointVerb::Get => (CMD_GET_ADDR, AddressNest { id, ..AddressNest::default() }),
         };
         let mut request = request(family, command);
-        nest.write(&mut request.attrs(), ATTR_ADDR);
+        nest.write(&mut request.attrs(), MPTCP_PM_ATTR_ADDR);
         match self.refusal(verb) {
             None => request,
-            Some(why) => request.refused(why),
+            Some(why) => request.invalid_if(Err((why).into())),
         }
     }
 
@@ -233,7 +234,7 @@ impl Endpoint {
             port: self.port,
             ..AddressNest::default()
         };
-        nest.write(&mut request.attrs(), ATTR_ADDR);
+        nest.write(&mut request.attrs(), MPTCP_PM_ATTR_ADDR);
         request
     }
 

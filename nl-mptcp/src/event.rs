@@ -33,8 +33,8 @@ const LISTENER_CREATED: u8 = 15;
 const LISTENER_CLOSED: u8 = 16;
 
 // `enum mptcp_event_attr`; the commands number theirs otherwise.
-const ATTR_TOKEN: u16 = 1;
-const ATTR_LOC_ID: u16 = 3;
+const MPTCP_PM_ATTR_TOKEN: u16 = 1;
+const MPTCP_PM_ATTR_LOC_ID: u16 = 3;
 const ATTR_REM_ID: u16 = 4;
 const ATTR_SADDR4: u16 = 5;
 const ATTR_SADDR6: u16 = 6;
@@ -356,8 +356,8 @@ impl Fields {
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
-                ATTR_TOKEN => fields.token = Some(Token::new(attr.u32()?)),
-                ATTR_LOC_ID => fields.local_id = Some(AddressId::new(attr.u8()?)),
+                MPTCP_PM_ATTR_TOKEN => fields.token = Some(Token::new(attr.u32()?)),
+                MPTCP_PM_ATTR_LOC_ID => fields.local_id = Some(AddressId::new(attr.u8()?)),
                 ATTR_REM_ID => fields.remote_id = Some(AddressId::new(attr.u8()?)),
                 ATTR_SADDR4 => fields.source = Some(attr.array::<4>()?.into()),
                 ATTR_SADDR6 => fields.source = Some(attr.array::<16>()?.into()),
@@ -381,7 +381,7 @@ impl Fields {
     }
 
     fn token(&self) -> Result<Token, DecodeError> {
-        self.token.ok_or(DecodeError::Missing(ATTR_TOKEN))
+        self.token.ok_or(DecodeError::Missing(MPTCP_PM_ATTR_TOKEN))
     }
 
     fn remote_id(&self) -> Result<AddressId, DecodeError> {
@@ -389,7 +389,7 @@ impl Fields {
     }
 
     fn local_id(&self) -> Result<AddressId, DecodeError> {
-        self.local_id.ok_or(DecodeError::Missing(ATTR_LOC_ID))
+        self.local_id.ok_or(DecodeError::Missing(MPTCP_PM_ATTR_LOC_ID))
     }
 
     fn local(&self) -> Result<SocketAddr, DecodeError> {

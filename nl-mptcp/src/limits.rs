@@ -5,10 +5,13 @@
 
 use std::fmt;
 
+use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::message::{GenlHeader, MessageRef, Request};
+use nl_core::message::{GenlHeader, MessageRef};
 
-use crate::message::{ATTR_RCV_ADD_ADDRS, ATTR_SUBFLOWS, CMD_GET_LIMITS, CMD_SET_LIMITS, request};
+use crate::message::{
+    CMD_GET_LIMITS, CMD_SET_LIMITS, MPTCP_PM_ATTR_RCV_ADD_ADDRS, MPTCP_PM_ATTR_SUBFLOWS, request,
+};
 
 /// How much the kernel's path manager does for one connection.
 ///
@@ -49,14 +52,14 @@ impl Limits {
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
-                ATTR_RCV_ADD_ADDRS => add_addr_accepted = Some(attr.u32()?),
-                ATTR_SUBFLOWS => subflows = Some(attr.u32()?),
+                MPTCP_PM_ATTR_RCV_ADD_ADDRS => add_addr_accepted = Some(attr.u32()?),
+                MPTCP_PM_ATTR_SUBFLOWS => subflows = Some(attr.u32()?),
                 _ => {}
             }
         }
         Ok(Self {
-            add_addr_accepted: add_addr_accepted.ok_or(DecodeError::Missing(ATTR_RCV_ADD_ADDRS))?,
-            subflows: subflows.ok_or(DecodeError::Missing(ATTR_SUBFLOWS))?,
+            add_addr_accepted: add_addr_accepted.ok_or(DecodeError::Missing(MPTCP_PM_ATTR_RCV_ADD_ADDRS))?,
+            subflows: subflows.ok_or(DecodeError::Missing(MPTCP_PM_ATTR_SUBFLOWS))?,
         })
     }
 
@@ -67,18 +70,20 @@ impl Limits {
     }
 
     /// The request that sets those limits that are given. Without any the kernel says success and does nothing, so that is
-    /// [refused](Request::refused) when it is sent.
+    /// [refused](Request::invalid_if) when it is sent.
     #[must_use]
     pub fn set_request(family: u16, add_addr_accepted: Option<u32>, subflows: Option<u32>) -> Request {
         let mut request = request(family, CMD_SET_LIMITS);
         if let Some(limit) = add_addr_accepted {
-            request.attrs().u32(ATTR_RCV_ADD_ADDRS, limit);
+            request.attrs().u32(MPTCP_PM_ATTR_RCV_ADD_ADDRS, limit);
         }
         if let Some(limit) = subflows {
-            request.attrs().u32(ATTR_SUBFLOWS, limit);
+            request.attrs().u32(MPTCP_PM_ATTR_SUBFLOWS, limit);
         }
         match (add_addr_accepted, subflows) {
-            (None, None) => request.refused("no limit is given: add_addr_accepted(), subflows() or both"),
+            (None, None) => {
+                request.invalid_if(Err("no limit is given: add_addr_accepted(), subflows() or both".into()))
+            }
             _ => request,
         }
     }

@@ -3,9 +3,10 @@
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
+use nl_core::Request;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::error::{AttrName, Schema};
-use nl_core::message::{GenlHeader, MessageRef, Request};
+use nl_core::attr_names;
+use nl_core::message::{GenlHeader, MessageRef};
 
 use crate::endpoint::{EndpointFlags, write_flags};
 use crate::{AddressId, Token};
@@ -29,50 +30,31 @@ pub(crate) const CMD_REMOVE: u8 = 9;
 pub(crate) const CMD_SUBFLOW_CREATE: u8 = 10;
 pub(crate) const CMD_SUBFLOW_DESTROY: u8 = 11;
 
-pub(crate) const ATTR_ADDR: u16 = 1;
-pub(crate) const ATTR_RCV_ADD_ADDRS: u16 = 2;
-pub(crate) const ATTR_SUBFLOWS: u16 = 3;
-pub(crate) const ATTR_TOKEN: u16 = 4;
-pub(crate) const ATTR_LOC_ID: u16 = 5;
-pub(crate) const ATTR_ADDR_REMOTE: u16 = 6;
+attr_names! { pub(crate) ADDRESS {
+    MPTCP_PM_ADDR_ATTR_FAMILY = 1,
+    MPTCP_PM_ADDR_ATTR_ID = 2,
+    MPTCP_PM_ADDR_ATTR_ADDR4 = 3,
+    MPTCP_PM_ADDR_ATTR_ADDR6 = 4,
+    MPTCP_PM_ADDR_ATTR_PORT = 5,
+    MPTCP_PM_ADDR_ATTR_FLAGS = 6,
+    MPTCP_PM_ADDR_ATTR_IF_IDX = 7,
+} }
 
-const ADDR_FAMILY: u16 = 1;
-const ADDR_ID: u16 = 2;
-pub(crate) const ADDR_ADDR4: u16 = 3;
-const ADDR_ADDR6: u16 = 4;
-const ADDR_PORT: u16 = 5;
-const ADDR_FLAGS: u16 = 6;
-const ADDR_IF_IDX: u16 = 7;
+attr_names! { pub(crate) NAMES: GenlHeader {
+    MPTCP_PM_ATTR_ADDR = 1 in ADDRESS,
+    MPTCP_PM_ATTR_RCV_ADD_ADDRS = 2,
+    MPTCP_PM_ATTR_SUBFLOWS = 3,
+    MPTCP_PM_ATTR_TOKEN = 4,
+    MPTCP_PM_ATTR_LOC_ID = 5,
+    MPTCP_PM_ATTR_ADDR_REMOTE = 6 in ADDRESS,
+} }
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
-const ADDRESS: &[AttrName] = &[
-    AttrName::new(ADDR_FAMILY, "MPTCP_PM_ADDR_ATTR_FAMILY"),
-    AttrName::new(ADDR_ID, "MPTCP_PM_ADDR_ATTR_ID"),
-    AttrName::new(ADDR_ADDR4, "MPTCP_PM_ADDR_ATTR_ADDR4"),
-    AttrName::new(ADDR_ADDR6, "MPTCP_PM_ADDR_ATTR_ADDR6"),
-    AttrName::new(ADDR_PORT, "MPTCP_PM_ADDR_ATTR_PORT"),
-    AttrName::new(ADDR_FLAGS, "MPTCP_PM_ADDR_ATTR_FLAGS"),
-    AttrName::new(ADDR_IF_IDX, "MPTCP_PM_ADDR_ATTR_IF_IDX"),
-];
-
-static PATH_MANAGER: Schema = Schema {
-    header_len: 4,
-    attrs: &[
-        AttrName::nest(ATTR_ADDR, "MPTCP_PM_ATTR_ADDR", ADDRESS),
-        AttrName::new(ATTR_RCV_ADD_ADDRS, "MPTCP_PM_ATTR_RCV_ADD_ADDRS"),
-        AttrName::new(ATTR_SUBFLOWS, "MPTCP_PM_ATTR_SUBFLOWS"),
-        AttrName::new(ATTR_TOKEN, "MPTCP_PM_ATTR_TOKEN"),
-        AttrName::new(ATTR_LOC_ID, "MPTCP_PM_ATTR_LOC_ID"),
-        AttrName::nest(ATTR_ADDR_REMOTE, "MPTCP_PM_ATTR_ADDR_REMOTE", ADDRESS),
-    ],
-    describe,
-};
-
 /// A request of the family, which has this number in the running kernel.
 pub(crate) fn request(family: u16, command: u8) -> Request {
-    Request::new(family, &PATH_MANAGER).with_header(&GenlHeader { command, version: VERSION })
+    Request::new(family, &NAMES, describe).with_header(&GenlHeader { command, version: VERSION })
 }
 
 /// What stands in an address nest.
@@ -91,12 +73,12 @@ impl AddressNest {
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
-                ADDR_ID => nest.id = Some(AddressId::new(attr.u8()?)),
-                ADDR_ADDR4 => nest.address = Some(attr.array::<4>()?.into()),
-                ADDR_ADDR6 => nest.address = Some(attr.array::<16>()?.into()),
-                ADDR_PORT => nest.port = Some(attr.u16()?).filter(|port| *port != 0),
-                ADDR_FLAGS => nest.flags = Some(attr.u32()?),
-                ADDR_IF_IDX => nest.index = Some(attr.u32()?).filter(|index| *index != 0),
+                MPTCP_PM_ADDR_ATTR_ID => nest.id = Some(AddressId::new(attr.u8()?)),
+                MPTCP_PM_ADDR_ATTR_ADDR4 => nest.address = Some(attr.array::<4>()?.into()),
+                MPTCP_PM_ADDR_ATTR_ADDR6 => nest.address = Some(attr.array::<16>()?.into()),
+                MPTCP_PM_ADDR_ATTR_PORT => nest.port = Some(attr.u16()?).filter(|port| *port != 0),
+                MPTCP_PM_ADDR_ATTR_FLAGS => nest.flags = Some(attr.u32()?),
+                MPTCP_PM_ADDR_ATTR_IF_IDX => nest.index = Some(attr.u32()?).filter(|index| *index != 0),
                 // `MPTCP_PM_ADDR_ATTR_FAMILY` too: the address says it.
                 _ => {}
             }
@@ -108,22 +90,25 @@ impl AddressNest {
     pub(crate) fn write(self, w: &mut AttrWriter<'_>, kind: u16) {
         let mut nest = w.nested(kind);
         if let Some(address) = self.address {
-            let (family, kind) =
-                if address.is_ipv4() { (AF_INET, ADDR_ADDR4) } else { (AF_INET6, ADDR_ADDR6) };
-            nest.u16(ADDR_FAMILY, family);
+            let (family, kind) = if address.is_ipv4() {
+                (AF_INET, MPTCP_PM_ADDR_ATTR_ADDR4)
+            } else {
+                (AF_INET6, MPTCP_PM_ADDR_ATTR_ADDR6)
+            };
+            nest.u16(MPTCP_PM_ADDR_ATTR_FAMILY, family);
             nest.ip(kind, address);
         }
         if let Some(id) = self.id {
-            nest.u8(ADDR_ID, id.get());
+            nest.u8(MPTCP_PM_ADDR_ATTR_ID, id.get());
         }
         if let Some(port) = self.port {
-            nest.u16(ADDR_PORT, port);
+            nest.u16(MPTCP_PM_ADDR_ATTR_PORT, port);
         }
         if let Some(flags) = self.flags {
-            nest.u32(ADDR_FLAGS, flags);
+            nest.u32(MPTCP_PM_ADDR_ATTR_FLAGS, flags);
         }
         if let Some(index) = self.index {
-            nest.u32(ADDR_IF_IDX, index);
+            nest.u32(MPTCP_PM_ADDR_ATTR_IF_IDX, index);
         }
     }
 }
@@ -133,9 +118,9 @@ fn describe(message: MessageRef<'_>) -> String {
         return "mptcp request".into();
     };
     let attr = |kind| attrs.find(kind).ok().flatten();
-    let token = attr(ATTR_TOKEN).and_then(|attr| attr.u32().ok()).map(Token::new);
+    let token = attr(MPTCP_PM_ATTR_TOKEN).and_then(|attr| attr.u32().ok()).map(Token::new);
     let nest = |kind| attr(kind).and_then(|attr| AddressNest::read(attr.attrs()).ok());
-    let (local, remote) = (nest(ATTR_ADDR), nest(ATTR_ADDR_REMOTE));
+    let (local, remote) = (nest(MPTCP_PM_ATTR_ADDR), nest(MPTCP_PM_ATTR_ADDR_REMOTE));
     let mut text = String::from(match (header.command, token) {
         (CMD_ADD_ADDR, _) => "add mptcp endpoint",
         (CMD_DEL_ADDR, _) => "delete mptcp endpoint",
@@ -171,12 +156,14 @@ fn describe(message: MessageRef<'_>) -> String {
     if let Some(nest) = remote {
         let _ = write!(text, " to{nest}");
     }
-    for (kind, word) in [(ATTR_RCV_ADD_ADDRS, "add_addr_accepted"), (ATTR_SUBFLOWS, "subflows")] {
+    for (kind, word) in
+        [(MPTCP_PM_ATTR_RCV_ADD_ADDRS, "add_addr_accepted"), (MPTCP_PM_ATTR_SUBFLOWS, "subflows")]
+    {
         if let Some(limit) = attr(kind).and_then(|attr| attr.u32().ok()) {
             let _ = write!(text, " {word} {limit}");
         }
     }
-    if let Some(id) = attr(ATTR_LOC_ID).and_then(|attr| attr.u8().ok()) {
+    if let Some(id) = attr(MPTCP_PM_ATTR_LOC_ID).and_then(|attr| attr.u8().ok()) {
         let _ = write!(text, " id {id}");
     }
     if let Some(token) = token {

@@ -18,7 +18,7 @@
 use std::fs;
 
 use nl_core::attr::DecodeError;
-use nl_core::error::{Error, Result};
+use nl_core::error::{Error, Result, Since};
 
 /// Of the calling thread's namespace, which need not be the process's.
 const NETSTAT: &str = "/proc/thread-self/net/netstat";
@@ -73,7 +73,7 @@ impl Mib {
         let text = fs::read_to_string(NETSTAT).map_err(|error| named(error.into()))?;
         match Self::parse(&text) {
             Ok(Some(mib)) => Ok(mib),
-            Ok(None) => Err(named(Error::unsupported("MPTCP", "Linux 5.6 with CONFIG_MPTCP"))),
+            Ok(None) => Err(named(Error::unsupported("MPTCP", Since::linux(5, 6).with("CONFIG_MPTCP")))),
             Err(error) => Err(named(error.into())),
         }
     }

@@ -36,7 +36,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nl_core::attr::DecodeError;
-use nl_core::error::{Errno, Error, Result};
+use nl_core::error::{Errno, Error, Result, Since};
 use nl_core::sockopt::{self, Array};
 
 pub use crate::info::{InfoFlags, MptcpInfo, TcpInfo, TcpOptions};
@@ -92,7 +92,7 @@ pub fn info(socket: impl AsFd) -> Result<MptcpInfo> {
     let socket = socket.as_fd();
     let ask = |value: &mut [u8]| sockopt::mptcp(socket, MPTCP_INFO, value);
     let mut value = [0; ROOM_FOR_INFO];
-    let len = ask(&mut value).map_err(|error| explain(error, socket, "MPTCP_INFO", "Linux 5.16"))?;
+    let len = ask(&mut value).map_err(|error| explain(error, socket, "MPTCP_INFO", Since::linux(5, 16)))?;
     read(socket, "MPTCP_INFO", MptcpInfo::decode(value.get(..len).unwrap_or_default()))
 }
 
@@ -136,7 +136,7 @@ pub fn full_info(socket: impl AsFd) -> Result<FullInfo> {
             Array { bytes: &mut subflows, element: size(SUBFLOW_INFO_LEN) },
             Array { bytes: &mut tcp_infos, element: size(ROOM_FOR_TCP_INFO) },
         )
-        .map_err(|error| explain(error, socket, what, "Linux 6.5"))?;
+        .map_err(|error| explain(error, socket, what, Since::linux(6, 5)))?;
         let number = |at: usize| {
             let bytes = value.get(at..).and_then(|b| b.first_chunk());
             bytes.map_or(0, |b| usize::try_from(u32::from_ne_bytes(*b)).unwrap_or(usize::MAX))
@@ -218,7 +218,7 @@ fn subflow_data(socket: BorrowedFd<'_>, option: i32, what: &str, element: usize)
         let mut value: Vec<u8> = head.iter().flat_map(|number| number.to_ne_bytes()).collect();
         value.resize(SUBFLOW_DATA_LEN + room * element, 0);
         sockopt::mptcp(socket, option, &mut value)
-            .map_err(|error| explain(error, socket, what, "Linux 5.16"))?;
+            .map_err(|error| explain(error, socket, what, Since::linux(5, 16)))?;
         let number = |at: usize| {
             let bytes = value.get(at..).and_then(|b| b.first_chunk());
             bytes.map_or(0, |b| usize::try_from(u32::from_ne_bytes(*b)).unwrap_or(usize::MAX))
@@ -233,7 +233,7 @@ fn subflow_data(socket: BorrowedFd<'_>, option: i32, what: &str, element: usize)
 }
 
 /// Why an option was refused, which the kernel says with the same numbers.
-fn explain(error: io::Error, socket: BorrowedFd<'_>, what: &str, since: &'static str) -> Error {
+fn explain(error: io::Error, socket: BorrowedFd<'_>, what: &str, since: Since) -> Error {
     let refused = matches!(
         error.raw_os_error().map(Errno::new),
         Some(Errno::EOPNOTSUPP | Errno::ENOPROTOOPT | Errno::EINVAL)

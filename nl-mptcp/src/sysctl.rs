@@ -24,7 +24,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use nl_core::error::{Error, ErrorKind, Result};
+use nl_core::error::{Error, ErrorKind, Result, Since};
 use nl_core::netns::Netns;
 
 /// Which path manager sockets made from now on get.
@@ -149,7 +149,7 @@ impl Sysctl {
             syn_retrans_before_tcp_fallback: self.number("syn_retrans_before_tcp_fallback")?,
         };
         if values == Values::default() {
-            let none = Error::unsupported("net.mptcp", "a kernel built with CONFIG_MPTCP");
+            let none = Error::unsupported("net.mptcp", Since::option("a kernel built with CONFIG_MPTCP"));
             return Err(none.during(|| "read net.mptcp".into()));
         }
         Ok(values)
@@ -172,7 +172,7 @@ impl Sysctl {
             PathManager::Other(number) => number,
             PathManager::Userspace => "1",
         };
-        self.write("pm_type", number, "Linux 5.19")
+        self.write("pm_type", number, Since::linux(5, 19))
     }
 
     /// Chooses the scheduler of sockets made from now on.
@@ -185,7 +185,7 @@ impl Sysctl {
             return Err(Error::usage(format!("{name:?} is no scheduler's name")));
         }
         // A scheduler that is missing is `ENOENT` too, so the switch is looked for first.
-        self.text("scheduler")?.ok_or_else(|| absent("scheduler", "Linux 6.6"))?;
+        self.text("scheduler")?.ok_or_else(|| absent("scheduler", Since::linux(6, 6)))?;
         self.try_write("scheduler", name).map_err(|error| error.during(|| write_of("scheduler", name)))
     }
 
@@ -221,7 +221,7 @@ impl Sysctl {
         }
     }
 
-    fn write(&self, name: &str, value: &str, since: &'static str) -> Result<()> {
+    fn write(&self, name: &str, value: &str, since: Since) -> Result<()> {
         match self.try_write(name, value) {
             Err(error) if is_absent(&error, PROC) => Err(absent(name, since)),
             outcome => outcome.map_err(|error| error.during(|| write_of(name, value))),
@@ -246,16 +246,16 @@ impl Sysctl {
 }
 
 macro_rules! setters {
-    ($($(#[$doc:meta])* $set:ident($value:ident: $type:ty = $name:literal, $since:literal) $text:expr;)+) => {
+    ($($(#[$doc:meta])* $set:ident($value:ident: $type:ty = $name:literal, $major:literal $minor:literal) $text:expr;)+) => {
         impl Sysctl {$(
             $(#[$doc])*
             ///
             /// # Errors
             /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` for a value out of bounds;
-            #[doc = concat!("[`Unsupported`](nl_core::error::ErrorKind::Unsupported) before ", $since, ".")]
+            #[doc = concat!("[`Unsupported`](nl_core::error::ErrorKind::Unsupported) before Linux ", $major, ".", $minor, ".")]
             pub fn $set(&self, $value: $type) -> Result<()> {
                 let text: Result<String> = $text;
-                self.write($name, &text.map_err(|error| error.during(|| concat!("write net.mptcp.", $name).into()))?, $since)
+                self.write($name, &text.map_err(|error| error.during(|| concat!("write net.mptcp.", $name).into()))?, Since::linux($major, $minor))
             }
         )+}
     };
@@ -263,22 +263,22 @@ macro_rules! setters {
 
 setters! {
     /// Whether sockets speak Multipath TCP at all. Those that are there are not changed.
-    set_enabled(yes: bool = "enabled", "Linux 5.6") Ok(u8::from(yes).to_string());
+    set_enabled(yes: bool = "enabled", 5 6) Ok(u8::from(yes).to_string());
     /// After how long without an echo an announcement is repeated, in whole seconds; 0: never.
-    set_add_addr_timeout(time: Duration = "add_addr_timeout", "Linux 5.9") whole_seconds(time);
+    set_add_addr_timeout(time: Duration = "add_addr_timeout", 5 9) whole_seconds(time);
     /// Whether the peer may open further subflows to the address and port of the first one.
-    set_allow_join_initial_addr_port(yes: bool = "allow_join_initial_addr_port", "Linux 5.14") Ok(u8::from(yes).to_string());
+    set_allow_join_initial_addr_port(yes: bool = "allow_join_initial_addr_port", 5 14) Ok(u8::from(yes).to_string());
     /// For how long no connection is attempted with Multipath TCP after it was swallowed on the way, in whole seconds; 0: never
     /// so.
-    set_blackhole_timeout(time: Duration = "blackhole_timeout", "Linux 6.12") whole_seconds(time);
+    set_blackhole_timeout(time: Duration = "blackhole_timeout", 6 12) whole_seconds(time);
     /// Whether data carries checksums, if the peer agrees.
-    set_checksum_enabled(yes: bool = "checksum_enabled", "Linux 5.14") Ok(u8::from(yes).to_string());
+    set_checksum_enabled(yes: bool = "checksum_enabled", 5 14) Ok(u8::from(yes).to_string());
     /// For how long a connection without a subflow is kept, in whole seconds.
-    set_close_timeout(time: Duration = "close_timeout", "Linux 6.7") whole_seconds(time);
+    set_close_timeout(time: Duration = "close_timeout", 6 7) whole_seconds(time);
     /// After how many losses in a row a subflow is passed over; 0: never.
-    set_stale_loss_cnt(count: u32 = "stale_loss_cnt", "Linux 5.15") Ok(count.to_string());
+    set_stale_loss_cnt(count: u32 = "stale_loss_cnt", 5 15) Ok(count.to_string());
     /// After how many lost first packets Multipath TCP is given up for a connection.
-    set_syn_retrans_before_tcp_fallback(count: u32 = "syn_retrans_before_tcp_fallback", "Linux 6.14") Ok(count.to_string());
+    set_syn_retrans_before_tcp_fallback(count: u32 = "syn_retrans_before_tcp_fallback", 6 14) Ok(count.to_string());
 }
 
 fn whole_seconds(time: Duration) -> Result<String> {
@@ -296,7 +296,7 @@ fn write_of(name: &str, value: &str) -> String {
     format!("write {value} to net.mptcp.{name}")
 }
 
-fn absent(name: &str, since: &'static str) -> Error {
+fn absent(name: &str, since: Since) -> Error {
     Error::unsupported(format!("net.mptcp.{name}"), since).during(|| format!("write net.mptcp.{name}"))
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 
+use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::message::{MessageRef, Messages, Request};
+use nl_core::message::{MessageRef, Messages};
 use nl_tc::class::Class;
 use nl_tc::filter::Filter;
 use nl_tc::htb::{HtbClassConfig, HtbConfig};

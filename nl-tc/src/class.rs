@@ -2,12 +2,14 @@
 
 use std::fmt::{self, Write};
 
+use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::message::{MessageRef, Request, TcMsg};
+use nl_core::message::{MessageRef, TcMsg};
 
 use crate::kinds::kinds;
 use crate::message::{
-    PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_KIND, TCA_RATE, check_index, judged, start,
+    self, PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_KIND, TCA_RATE, check_index, judged,
+    start,
 };
 use crate::stats::{AppStats, Estimator, Stats};
 use crate::units::Refusal;
@@ -121,7 +123,7 @@ impl Class {
     }
 
     /// The request that does this with the class. One that the kernel would refuse, or would take and quietly do something
-    /// else, is [refused](Request::refused) when it is sent.
+    /// else, is [refused](Request::invalid_if) when it is sent.
     #[must_use]
     pub fn request(&self, verb: TcVerb) -> Request {
         let message = if verb == TcVerb::Delete { RTM_DELTCLASS } else { RTM_NEWTCLASS };
@@ -131,7 +133,7 @@ impl Class {
             parent: self.wire_parent(verb).bits(),
             ..TcMsg::default()
         };
-        let mut request = start(message, verb, header, self.config.kind(), self.config.schema());
+        let mut request = start(message, verb, header, self.config.kind(), self.config.names(), describe);
         if verb.writes() {
             if let Some(estimator) = self.estimator {
                 request.attrs().bytes(TCA_RATE, &estimator.wire());
@@ -248,6 +250,11 @@ impl fmt::Display for Class {
     }
 }
 
+pub(crate) fn describe(message: MessageRef<'_>) -> String {
+    let place = |text: &mut String, parts: &Parts<'_>| write_place(text, parts.parent, parts.handle);
+    message::describe(message, "class", place, ClassConfig::decode)
+}
+
 pub(crate) fn write_place(f: &mut impl Write, parent: TcHandle, handle: TcHandle) -> fmt::Result {
     if !parent.is_none() {
         write!(f, " parent {parent}")?;
@@ -281,7 +288,7 @@ impl ClassFilter {
         let header = TcMsg { index: self.index, parent: of.qdisc().bits(), ..TcMsg::default() };
         let apart = self.qdisc.zip(self.parent).is_some_and(|(q, p)| !p.is_root() && q.qdisc() != p.qdisc());
         let refusal = check_index(self.index).or_else(|| apart.then(|| "a parent in another qdisc".into()));
-        judged(Request::new(RTM_GETTCLASS, &PLAIN).with_header(&header), refusal)
+        judged(Request::new(RTM_GETTCLASS, &PLAIN, describe).with_header(&header), refusal)
     }
 
     /// Whether a class passes.

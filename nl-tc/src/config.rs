@@ -3,7 +3,7 @@
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, DecodeError};
-use nl_core::error::Schema;
+use nl_core::error::Names;
 
 use crate::TcVerb;
 use crate::units::Refusal;
@@ -11,7 +11,7 @@ use crate::units::Refusal;
 /// The options of one kind of class or qdisc.
 pub(crate) trait Config: Sized + Clone + PartialEq {
     /// The names of the options.
-    const SCHEMA: &'static Schema;
+    const NAMES: &'static Names;
 
     /// Reads the value of `TCA_OPTIONS`.
     fn decode(options: &[u8]) -> Result<Self, DecodeError>;
@@ -29,22 +29,6 @@ pub(crate) trait Config: Sized + Clone + PartialEq {
     /// The words of a `tc` command behind the kind.
     fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
-
-/// A schema from the names of a kind's options.
-macro_rules! schema {
-    ($($number:ident $name:literal $([$($inner:ident $word:literal),*])?),* $(,)?) => {
-        nl_core::error::Schema {
-            header_len: <nl_core::message::TcMsg as nl_core::message::FixedHeader>::LEN,
-            attrs: $crate::message::tca![$($crate::config::schema!(@ $number $name $([$($inner $word),*])?)),*],
-            describe: $crate::message::describe,
-        }
-    };
-    (@ $number:ident $name:literal) => { nl_core::error::AttrName::new($number, $name) };
-    (@ $number:ident $name:literal [$($inner:ident $word:literal),*]) => {
-        nl_core::error::AttrName::nest($number, $name, &[$(nl_core::error::AttrName::new($inner, $word)),*])
-    };
-}
-pub(crate) use schema;
 
 /// Setters that keep a value.
 #[cfg(any(feature = "htb", feature = "leaf"))]
@@ -66,9 +50,9 @@ pub(crate) use setters;
 /// A kind without options.
 #[cfg(any(feature = "drr", feature = "leaf", feature = "qfq"))]
 macro_rules! no_options {
-    ($name:ident $schema:ident) => {
+    ($name:ident $names:ident) => {
         impl $crate::config::Config for $name {
-            const SCHEMA: &'static nl_core::error::Schema = &$schema;
+            const NAMES: &'static nl_core::error::Names = &$names;
 
             fn decode(_options: &[u8]) -> Result<Self, nl_core::attr::DecodeError> {
                 Ok(Self::default())

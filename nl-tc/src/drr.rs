@@ -12,20 +12,24 @@
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::error::Schema;
+use nl_core::attr_names;
+use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, no_options, schema, within};
+use crate::config::{Config, no_options, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size};
 
 // `include/uapi/linux/pkt_sched.h`
-const TCA_DRR_QUANTUM: u16 = 1;
 /// The kernel moves a quantum outside of these to them.
 pub(crate) const QUANTUM_MIN: u32 = 256;
 pub(crate) const QUANTUM_MAX: u32 = 1 << 20;
 
-static DRR: Schema = schema![TCA_DRR_QUANTUM "TCA_DRR_QUANTUM"];
+attr_names! { OPTIONS {
+    TCA_DRR_QUANTUM = 1,
+} }
+
+static NAMES: Names = crate::message::tca![OPTIONS];
 
 /// A DRR qdisc, which has no options (`tc qdisc … drr`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl DrrConfig {
     }
 }
 
-no_options!(DrrConfig DRR);
+no_options!(DrrConfig NAMES);
 
 /// A DRR class (`tc class … drr`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +73,7 @@ impl DrrClassConfig {
 }
 
 impl Config for DrrClassConfig {
-    const SCHEMA: &'static Schema = &DRR;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let quantum = Attrs::new(options).find(TCA_DRR_QUANTUM)?.map(|attr| attr.u32()).transpose()?;

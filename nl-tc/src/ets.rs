@@ -13,20 +13,15 @@
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::error::Schema;
+use nl_core::attr_names;
+use nl_core::error::{AttrName, Names};
 
 use crate::TcVerb;
-use crate::config::{Config, schema, within};
+use crate::config::{Config, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size};
 
 // `include/uapi/linux/pkt_sched.h`
-const TCA_ETS_NBANDS: u16 = 1;
-const TCA_ETS_NSTRICT: u16 = 2;
-const TCA_ETS_QUANTA: u16 = 3;
-const TCA_ETS_QUANTA_BAND: u16 = 4;
-const TCA_ETS_PRIOMAP: u16 = 5;
-const TCA_ETS_PRIOMAP_BAND: u16 = 6;
 const BANDS_MAX: u8 = 16;
 /// `TC_PRIO_MAX` and one.
 const PRIORITIES: usize = 16;
@@ -34,13 +29,17 @@ const PRIORITIES: usize = 16;
 const QUANTUM_MIN: u32 = 256;
 const QUANTUM_MAX: u32 = 1 << 20;
 
-static ETS: Schema = schema![
-    TCA_ETS_NBANDS "TCA_ETS_NBANDS",
-    TCA_ETS_NSTRICT "TCA_ETS_NSTRICT",
-    TCA_ETS_QUANTA "TCA_ETS_QUANTA" [TCA_ETS_QUANTA_BAND "TCA_ETS_QUANTA_BAND"],
-    TCA_ETS_QUANTA_BAND "TCA_ETS_QUANTA_BAND",
-    TCA_ETS_PRIOMAP "TCA_ETS_PRIOMAP" [TCA_ETS_PRIOMAP_BAND "TCA_ETS_PRIOMAP_BAND"],
-];
+attr_names! { OPTIONS {
+    TCA_ETS_NBANDS = 1,
+    TCA_ETS_NSTRICT = 2,
+    TCA_ETS_QUANTA = 3 in QUANTA,
+    TCA_ETS_PRIOMAP = 5 { TCA_ETS_PRIOMAP_BAND = 6 },
+    // A class has it without the nest.
+    TCA_ETS_QUANTA_BAND = 4,
+} }
+const QUANTA: &[AttrName] = &[AttrName::new(TCA_ETS_QUANTA_BAND, "TCA_ETS_QUANTA_BAND")];
+
+static NAMES: Names = crate::message::tca![OPTIONS];
 
 /// An ETS qdisc (`tc qdisc … ets`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +87,7 @@ impl EtsConfig {
 }
 
 impl Config for EtsConfig {
-    const SCHEMA: &'static Schema = &ETS;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let (mut config, mut bands) = (Self::new(0), None);
@@ -201,7 +200,7 @@ impl EtsClassConfig {
 }
 
 impl Config for EtsClassConfig {
-    const SCHEMA: &'static Schema = &ETS;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let quantum = Attrs::new(options).find(TCA_ETS_QUANTA_BAND)?.map(|attr| attr.u32()).transpose()?;

@@ -5,13 +5,14 @@
 use std::fmt::{self, Write};
 use std::net::Ipv4Addr;
 
+use nl_core::Request;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError, Fields};
-use nl_core::error::{AttrName, Schema};
-use nl_core::message::{FixedHeader, MessageRef, Request, TcMsg};
+use nl_core::error::{AttrName, Names};
+use nl_core::message::{MessageRef, TcMsg};
 
 use crate::message::{
-    PLAIN, Parts, RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER, TCA_OPTIONS, check_index, describe, judged,
-    start, tca,
+    self, PLAIN, Parts, RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER, TCA_OPTIONS, check_index, judged,
+    start,
 };
 use crate::units::Refusal;
 use crate::{TcHandle, TcVerb};
@@ -25,11 +26,10 @@ const KEY_LEN: usize = 16;
 const KEYS_MAX: usize = 128;
 const TCA_MATCHALL_CLASSID: u16 = 1;
 
-static FILTER: Schema = Schema {
-    header_len: TcMsg::LEN,
-    attrs: tca![AttrName::new(TCA_U32_CLASSID, "classid"), AttrName::new(TCA_U32_SEL, "TCA_U32_SEL")],
-    describe,
-};
+static NAMES: Names = crate::message::tca![&[
+    AttrName::new(TCA_U32_CLASSID, "classid"),
+    AttrName::new(TCA_U32_SEL, "TCA_U32_SEL")
+]];
 
 /// `ETH_P_ALL`: packets of every protocol.
 pub const ALL: u16 = 0x0003;
@@ -330,7 +330,7 @@ impl Filter {
             parent: self.parent.bits(),
             info: u32::from(self.priority) << 16 | u32::from(protocol),
         };
-        let mut request = start(message, verb, header, self.config.kind(), &FILTER);
+        let mut request = start(message, verb, header, self.config.kind(), &NAMES, describe);
         if verb.writes() {
             self.config.encode(&mut request.attrs());
         }
@@ -367,6 +367,14 @@ impl fmt::Display for Filter {
     }
 }
 
+pub(crate) fn describe(message: MessageRef<'_>) -> String {
+    let place = |text: &mut String, parts: &Parts<'_>| {
+        let (priority, protocol) = priority_and_protocol(parts.info);
+        write_place(text, parts.parent, priority, protocol)
+    };
+    message::describe(message, "filter", place, FilterConfig::decode)
+}
+
 pub(crate) fn write_place(f: &mut impl Write, parent: TcHandle, priority: u16, protocol: u16) -> fmt::Result {
     write!(f, " parent {parent}")?;
     match protocol {
@@ -390,5 +398,5 @@ pub(crate) fn priority_and_protocol(info: u32) -> (u16, u16) {
 #[must_use]
 pub fn list_request(index: u32, parent: TcHandle) -> Request {
     let header = TcMsg { index, parent: parent.bits(), ..TcMsg::default() };
-    judged(Request::new(RTM_GETTFILTER, &PLAIN).with_header(&header), check_index(index))
+    judged(Request::new(RTM_GETTFILTER, &PLAIN, describe).with_header(&header), check_index(index))
 }

@@ -23,20 +23,15 @@
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::error::Schema;
+use nl_core::attr_names;
+use nl_core::error::Names;
 
-use crate::config::{Config, schema, setters, within};
+use crate::config::{Config, setters, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Burst, Exact, LinkLayer, Overhead, Rate, Refusal, Size, joined};
 use crate::{TcHandle, TcVerb};
 
 // `include/uapi/linux/pkt_sched.h`
-const TCA_HTB_PARMS: u16 = 1;
-const TCA_HTB_INIT: u16 = 2;
-const TCA_HTB_DIRECT_QLEN: u16 = 5;
-const TCA_HTB_RATE64: u16 = 6;
-const TCA_HTB_CEIL64: u16 = 7;
-const TCA_HTB_OFFLOAD: u16 = 9;
 const PARMS_LEN: usize = 44;
 const INIT_LEN: usize = 20;
 /// The version requests are in. Answers have 0x30011.
@@ -46,14 +41,16 @@ const QUANTUM_MIN: u64 = 1000;
 const QUANTUM_MAX: u64 = 200_000;
 const DEFAULT_R2Q: u32 = 10;
 
-static HTB: Schema = schema![
-    TCA_HTB_PARMS "TCA_HTB_PARMS",
-    TCA_HTB_INIT "TCA_HTB_INIT",
-    TCA_HTB_DIRECT_QLEN "TCA_HTB_DIRECT_QLEN",
-    TCA_HTB_RATE64 "TCA_HTB_RATE64",
-    TCA_HTB_CEIL64 "TCA_HTB_CEIL64",
-    TCA_HTB_OFFLOAD "TCA_HTB_OFFLOAD",
-];
+attr_names! { OPTIONS {
+    TCA_HTB_PARMS = 1,
+    TCA_HTB_INIT = 2,
+    TCA_HTB_DIRECT_QLEN = 5,
+    TCA_HTB_RATE64 = 6,
+    TCA_HTB_CEIL64 = 7,
+    TCA_HTB_OFFLOAD = 9,
+} }
+
+static NAMES: Names = crate::message::tca![OPTIONS];
 
 /// An HTB qdisc (`tc qdisc … htb`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +106,7 @@ impl Default for HtbConfig {
 }
 
 impl Config for HtbConfig {
-    const SCHEMA: &'static Schema = &HTB;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let (mut config, mut init) = (Self::new(), false);
@@ -277,7 +274,7 @@ impl HtbClassConfig {
 }
 
 impl Config for HtbClassConfig {
-    const SCHEMA: &'static Schema = &HTB;
+    const NAMES: &'static Names = &NAMES;
 
     #[inline]
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {

@@ -77,10 +77,10 @@ macro_rules! kinds {
                 }
             }
 
-            pub(crate) fn schema(&self) -> &'static nl_core::error::Schema {
+            pub(crate) fn names(&self) -> &'static nl_core::error::Names {
                 match self {
                     $(#[cfg(feature = $feature)]
-                    Self::$variant(_) => <$config as $crate::config::Config>::SCHEMA,)+
+                    Self::$variant(_) => <$config as $crate::config::Config>::NAMES,)+
                     Self::Other { .. } => &$crate::message::PLAIN,
                 }
             }

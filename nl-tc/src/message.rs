@@ -2,14 +2,13 @@
 
 use std::fmt;
 
+use nl_core::Describe;
+use nl_core::Request;
 use nl_core::attr::{Attr, DecodeError};
-use nl_core::error::Schema;
-use nl_core::message::{FixedHeader, MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, TcMsg};
+use nl_core::error::Names;
+use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, TcMsg};
 
 use crate::TcHandle;
-use crate::class::{self, ClassConfig};
-use crate::filter::{self, FilterConfig};
-use crate::qdisc::{self, QdiscConfig};
 use crate::stab::TCA_STAB;
 use crate::stats::{Estimator, StatsAttrs};
 use crate::units::Refusal;
@@ -51,21 +50,24 @@ pub(crate) const TCA_EGRESS_BLOCK: u16 = 14;
 
 /// The names of the top-level attributes, with those of one kind's options.
 macro_rules! tca {
-    ($($option:expr),* $(,)?) => {
-        &[
-            nl_core::error::AttrName::new($crate::message::TCA_KIND, "TCA_KIND"),
-            nl_core::error::AttrName::nest($crate::message::TCA_OPTIONS, "TCA_OPTIONS", &[$($option),*]),
-            nl_core::error::AttrName::new($crate::message::TCA_RATE, "TCA_RATE"),
-            nl_core::error::AttrName::nest($crate::stab::TCA_STAB, "TCA_STAB", $crate::stab::NAMES),
-            nl_core::error::AttrName::new($crate::message::TCA_INGRESS_BLOCK, "TCA_INGRESS_BLOCK"),
-            nl_core::error::AttrName::new($crate::message::TCA_EGRESS_BLOCK, "TCA_EGRESS_BLOCK"),
-        ]
+    ($options:expr) => {
+        nl_core::error::Names::new(
+            <nl_core::message::TcMsg as nl_core::message::FixedHeader>::LEN,
+            &[
+                nl_core::error::AttrName::new($crate::message::TCA_KIND, "TCA_KIND"),
+                nl_core::error::AttrName::nest($crate::message::TCA_OPTIONS, "TCA_OPTIONS", $options),
+                nl_core::error::AttrName::new($crate::message::TCA_RATE, "TCA_RATE"),
+                nl_core::error::AttrName::nest($crate::stab::TCA_STAB, "TCA_STAB", $crate::stab::NAMES),
+                nl_core::error::AttrName::new($crate::message::TCA_INGRESS_BLOCK, "TCA_INGRESS_BLOCK"),
+                nl_core::error::AttrName::new($crate::message::TCA_EGRESS_BLOCK, "TCA_EGRESS_BLOCK"),
+            ],
+        )
     };
 }
 pub(crate) use tca;
 
 /// For kinds whose options have no names, and requests without options.
-pub(crate) static PLAIN: Schema = Schema { header_len: TcMsg::LEN, attrs: tca![], describe };
+pub(crate) static PLAIN: Names = tca![&[]];
 
 /// What to do with a class, a qdisc or a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -161,45 +163,32 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The operation and the object, from the request's own bytes.
-pub(crate) fn describe(message: MessageRef<'_>) -> String {
-    let verb = match (message.kind(), message.flags()) {
+/// The verb of a request that is not known any more.
+pub(crate) fn verb(message: MessageRef<'_>) -> &'static str {
+    match (message.kind(), message.flags()) {
         (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, flags) if flags & NLM_F_REPLACE != 0 => "replace",
         (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, flags) if flags & NLM_F_CREATE != 0 => "add",
         (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, _) => "change",
         (RTM_DELQDISC | RTM_DELTCLASS | RTM_DELTFILTER, _) => "delete",
         _ => "list",
-    };
-    let what = match message.kind() {
-        RTM_NEWQDISC..=RTM_GETQDISC => "qdisc",
-        RTM_NEWTCLASS..=RTM_GETTCLASS => "class",
-        RTM_NEWTFILTER..=RTM_GETTFILTER => "filter",
-        _ => "traffic control",
-    };
+    }
+}
+
+/// The operation and the object, from the request's own bytes. `place` writes where the object is; `config` reads its options.
+pub(crate) fn describe<C: fmt::Display>(
+    message: MessageRef<'_>,
+    what: &str,
+    place: impl FnOnce(&mut String, &Parts<'_>) -> fmt::Result,
+    config: impl FnOnce(&str, Option<&[u8]>) -> Result<C, DecodeError>,
+) -> String {
+    let verb = verb(message);
     let Ok(parts) = Parts::read(message) else { return format!("{verb} {what}") };
     let mut text = format!("{verb} {what} dev #{}", parts.index);
-    let (kind, options) = (parts.kind, parts.options);
     // Writing to a String cannot fail.
-    let (_, config) = match what {
-        "qdisc" => (
-            qdisc::write_place(&mut text, parts.parent, parts.handle),
-            QdiscConfig::decode(kind, options).map(|config| config.to_string()),
-        ),
-        "class" => (
-            class::write_place(&mut text, parts.parent, parts.handle),
-            ClassConfig::decode(kind, options).map(|config| config.to_string()),
-        ),
-        _ => {
-            let (priority, protocol) = filter::priority_and_protocol(parts.info);
-            (
-                filter::write_place(&mut text, parts.parent, priority, protocol),
-                FilterConfig::decode(kind, options).map(|config| config.to_string()),
-            )
-        }
-    };
-    if let (false, Ok(config)) = (kind.is_empty(), config) {
+    let _ = place(&mut text, &parts);
+    if let (false, Ok(config)) = (parts.kind.is_empty(), config(parts.kind, parts.options)) {
         text.push(' ');
-        text.push_str(&config);
+        text.push_str(&config.to_string());
     }
     text
 }
@@ -210,9 +199,11 @@ pub(crate) fn start(
     verb: TcVerb,
     header: TcMsg,
     kind: &str,
-    schema: &'static Schema,
+    names: &'static Names,
+    describe: Describe,
 ) -> Request {
-    let mut request = Request::new(message, schema).with_flags(verb.nlm_flags()).with_header(&header);
+    let mut request =
+        Request::new(message, names, describe).with_flags(verb.nlm_flags()).with_header(&header);
     if verb.writes() && !kind.is_empty() {
         request.attrs().str(TCA_KIND, kind);
     }
@@ -223,7 +214,7 @@ pub(crate) fn start(
 pub(crate) fn judged(request: Request, refusal: Refusal) -> Request {
     match refusal {
         None => request,
-        Some(why) => request.refused(why),
+        Some(why) => request.invalid_if(Err(why.into())),
     }
 }
 

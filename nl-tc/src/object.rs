@@ -1,6 +1,6 @@
 use std::fmt;
 
-use nl_core::message::Request;
+use nl_core::Request;
 
 use crate::TcVerb;
 use crate::class::Class;

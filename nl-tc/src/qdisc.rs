@@ -2,12 +2,13 @@
 
 use std::fmt::{self, Write};
 
+use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::message::{MessageRef, Request, TcMsg};
+use nl_core::message::{MessageRef, TcMsg};
 
 use crate::kinds::kinds;
 use crate::message::{
-    PLAIN, Parts, RTM_DELQDISC, RTM_GETQDISC, RTM_NEWQDISC, TCA_DUMP_INVISIBLE, TCA_EGRESS_BLOCK,
+    self, PLAIN, Parts, RTM_DELQDISC, RTM_GETQDISC, RTM_NEWQDISC, TCA_DUMP_INVISIBLE, TCA_EGRESS_BLOCK,
     TCA_INGRESS_BLOCK, TCA_RATE, check_index, judged, start,
 };
 use crate::stats::{AppStats, Estimator, Stats};
@@ -162,7 +163,7 @@ impl Qdisc {
     }
 
     /// The request that does this with the qdisc. One that the kernel would refuse, or would take and quietly do something
-    /// else, is [refused](Request::refused) when it is sent.
+    /// else, is [refused](Request::invalid_if) when it is sent.
     #[must_use]
     pub fn request(&self, verb: TcVerb) -> Request {
         let message = if verb == TcVerb::Delete { RTM_DELQDISC } else { RTM_NEWQDISC };
@@ -176,7 +177,7 @@ impl Qdisc {
             parent: self.parent.bits(),
             ..TcMsg::default()
         };
-        let mut request = start(message, verb, header, self.config.kind(), self.config.schema());
+        let mut request = start(message, verb, header, self.config.kind(), self.config.names(), describe);
         if verb.writes() {
             let mut w = request.attrs();
             if let Some(estimator) = self.estimator {
@@ -252,6 +253,11 @@ impl fmt::Display for Qdisc {
     }
 }
 
+pub(crate) fn describe(message: MessageRef<'_>) -> String {
+    let place = |text: &mut String, parts: &Parts<'_>| write_place(text, parts.parent, parts.handle);
+    message::describe(message, "qdisc", place, QdiscConfig::decode)
+}
+
 pub(crate) fn write_place(f: &mut impl Write, parent: TcHandle, handle: TcHandle) -> fmt::Result {
     match parent {
         TcHandle::NONE | TcHandle::INGRESS => {}
@@ -285,7 +291,7 @@ impl QdiscFilter {
             parent: self.parent.unwrap_or_default().bits(),
             ..TcMsg::default()
         };
-        let mut request = Request::new(RTM_GETQDISC, &PLAIN).with_header(&header);
+        let mut request = Request::new(RTM_GETQDISC, &PLAIN, describe).with_header(&header);
         if self.invisible {
             request.attrs().flag(TCA_DUMP_INVISIBLE);
         }

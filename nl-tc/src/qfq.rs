@@ -13,21 +13,25 @@
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::error::Schema;
+use nl_core::attr_names;
+use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, no_options, schema, within};
+use crate::config::{Config, no_options, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size};
 
 // `include/uapi/linux/pkt_sched.h`
-const TCA_QFQ_WEIGHT: u16 = 1;
-const TCA_QFQ_LMAX: u16 = 2;
 const WEIGHT_MAX: u32 = 1024;
 const LMAX_MIN: u32 = 512;
 const LMAX_MAX: u32 = 65_536;
 
-static QFQ: Schema = schema![TCA_QFQ_WEIGHT "TCA_QFQ_WEIGHT", TCA_QFQ_LMAX "TCA_QFQ_LMAX"];
+attr_names! { OPTIONS {
+    TCA_QFQ_WEIGHT = 1,
+    TCA_QFQ_LMAX = 2,
+} }
+
+static NAMES: Names = crate::message::tca![OPTIONS];
 
 /// A QFQ qdisc, which has no options (`tc qdisc … qfq`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +47,7 @@ impl QfqConfig {
     }
 }
 
-no_options!(QfqConfig QFQ);
+no_options!(QfqConfig NAMES);
 
 /// A QFQ class (`tc class … qfq`).
 ///
@@ -75,7 +79,7 @@ impl QfqClassConfig {
 }
 
 impl Config for QfqClassConfig {
-    const SCHEMA: &'static Schema = &QFQ;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut config = Self::new(1);

@@ -2,14 +2,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::error::AttrName;
+use nl_core::attr_names;
 
 use crate::units::{LinkLayer, Refusal};
 
 // `include/uapi/linux/pkt_sched.h`
 pub(crate) const TCA_STAB: u16 = 8;
-const TCA_STAB_BASE: u16 = 1;
-const TCA_STAB_DATA: u16 = 2;
 const BASE_LEN: usize = 24;
 const DEFAULT_MTU: u32 = 2047;
 const DEFAULT_SLOTS: u32 = 512;
@@ -18,8 +16,10 @@ const SLOTS_MAX: u32 = 32_748;
 /// `STAB_SIZE_LOG_MAX`, `net/sched/sch_api.c`
 const LOG_MAX: u32 = 30;
 
-pub(crate) const NAMES: &[AttrName] =
-    &[AttrName::new(TCA_STAB_BASE, "TCA_STAB_BASE"), AttrName::new(TCA_STAB_DATA, "TCA_STAB_DATA")];
+attr_names! { pub(crate) NAMES {
+    TCA_STAB_BASE = 1,
+    TCA_STAB_DATA = 2,
+} }
 
 /// What a packet counts for, other than its length: with the overhead of the line behind it, in cells, or at least so much
 /// (`stab`).

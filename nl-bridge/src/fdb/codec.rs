@@ -1,12 +1,13 @@
-use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
 use nl_core::MacAddr;
-use nl_core::attr::{Attrs, DecodeError};
-use nl_core::error::{AttrName, Schema};
+use nl_core::Request;
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
+use nl_core::attr_names;
+use nl_core::check::{Invalid, check_index, opt_within};
 use nl_core::message::{
-    AF_BRIDGE, MessageRef, NLM_F_APPEND, NLM_F_BULK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NdMsg, Request,
+    AF_BRIDGE, MessageRef, NLM_F_APPEND, NLM_F_BULK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NdMsg,
 };
 
 use super::{FdbAges, FdbEntry, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
@@ -23,24 +24,24 @@ pub const RTM_GETNEIGH: u16 = 30;
 pub const RTNLGRP_NEIGH: u32 = 3;
 
 // `include/uapi/linux/neighbour.h`
-const NDA_DST: u16 = 1;
-const NDA_LLADDR: u16 = 2;
-const NDA_CACHEINFO: u16 = 3;
-const NDA_VLAN: u16 = 5;
-const NDA_PORT: u16 = 6;
-const NDA_VNI: u16 = 7;
-const NDA_IFINDEX: u16 = 8;
-const NDA_MASTER: u16 = 9;
-const NDA_LINK_NETNSID: u16 = 10;
-const NDA_SRC_VNI: u16 = 11;
-const NDA_PROTOCOL: u16 = 12;
-const NDA_NH_ID: u16 = 13;
-const NDA_FDB_EXT_ATTRS: u16 = 14;
-const NDA_FLAGS_EXT: u16 = 15;
-const NDA_NDM_STATE_MASK: u16 = 16;
-const NDA_NDM_FLAGS_MASK: u16 = 17;
-const NFEA_ACTIVITY_NOTIFY: u16 = 1;
-const NFEA_DONT_REFRESH: u16 = 2;
+attr_names! { NAMES: NdMsg {
+    NDA_DST = 1,
+    NDA_LLADDR = 2,
+    NDA_CACHEINFO = 3,
+    NDA_VLAN = 5,
+    NDA_PORT = 6,
+    NDA_VNI = 7,
+    NDA_IFINDEX = 8,
+    NDA_MASTER = 9,
+    NDA_LINK_NETNSID = 10,
+    NDA_SRC_VNI = 11,
+    NDA_PROTOCOL = 12,
+    NDA_NH_ID = 13,
+    NDA_FDB_EXT_ATTRS = 14 { NFEA_ACTIVITY_NOTIFY = 1, NFEA_DONT_REFRESH = 2 },
+    NDA_FLAGS_EXT = 15,
+    NDA_NDM_STATE_MASK = 16,
+    NDA_NDM_FLAGS_MASK = 17,
+} }
 
 /// The largest VLAN that can be used; 4095 is reserved.
 const VLAN_MAX: u16 = 4094;
@@ -48,36 +49,6 @@ const VLAN_MAX: u16 = 4094;
 const VNI_MAX: u32 = 0xff_ffff;
 /// `USER_HZ`: the kernel tells ages to user space in hundredths of a second.
 const MILLIS_PER_TICK: u64 = 10;
-
-static FDB: Schema = Schema {
-    header_len: 12,
-    attrs: &[
-        AttrName::new(NDA_DST, "NDA_DST"),
-        AttrName::new(NDA_LLADDR, "NDA_LLADDR"),
-        AttrName::new(NDA_CACHEINFO, "NDA_CACHEINFO"),
-        AttrName::new(NDA_VLAN, "NDA_VLAN"),
-        AttrName::new(NDA_PORT, "NDA_PORT"),
-        AttrName::new(NDA_VNI, "NDA_VNI"),
-        AttrName::new(NDA_IFINDEX, "NDA_IFINDEX"),
-        AttrName::new(NDA_MASTER, "NDA_MASTER"),
-        AttrName::new(NDA_LINK_NETNSID, "NDA_LINK_NETNSID"),
-        AttrName::new(NDA_SRC_VNI, "NDA_SRC_VNI"),
-        AttrName::new(NDA_PROTOCOL, "NDA_PROTOCOL"),
-        AttrName::new(NDA_NH_ID, "NDA_NH_ID"),
-        AttrName::nest(
-            NDA_FDB_EXT_ATTRS,
-            "NDA_FDB_EXT_ATTRS",
-            &[
-                AttrName::new(NFEA_ACTIVITY_NOTIFY, "NFEA_ACTIVITY_NOTIFY"),
-                AttrName::new(NFEA_DONT_REFRESH, "NFEA_DONT_REFRESH"),
-            ],
-        ),
-        AttrName::new(NDA_FLAGS_EXT, "NDA_FLAGS_EXT"),
-        AttrName::new(NDA_NDM_STATE_MASK, "NDA_NDM_STATE_MASK"),
-        AttrName::new(NDA_NDM_FLAGS_MASK, "NDA_NDM_FLAGS_MASK"),
-    ],
-    describe,
-};
 
 fn describe(message: MessageRef<'_>) -> String {
     let verb = match (message.kind(), message.flags()) {
@@ -182,11 +153,11 @@ impl FdbEntry {
     }
 
     /// The request that does this with the entry. One that the kernel would refuse, or would take and quietly do
-    /// something else, is [refused](Request::refused) when it is sent.
+    /// something else, is [refused](Request::invalid_if) when it is sent.
     #[must_use]
     pub fn request(&self, verb: FdbVerb) -> Request {
         let mut request =
-            Request::new(verb.message(), &FDB).with_flags(verb.nlm_flags()).with_header(&NdMsg {
+            Request::new(verb.message(), &NAMES, describe).with_flags(verb.nlm_flags()).with_header(&NdMsg {
                 family: AF_BRIDGE,
                 index: self.index,
                 state: self.wire_state(verb).bits(),
@@ -195,12 +166,8 @@ impl FdbEntry {
             });
         let mut w = request.attrs();
         w.bytes(NDA_LLADDR, &self.mac.octets());
-        if let Some(dst) = self.dst {
-            w.ip(NDA_DST, dst);
-        }
-        if let Some(vlan) = self.vlan {
-            w.u16(NDA_VLAN, vlan);
-        }
+        w.opt(NDA_DST, self.dst, AttrWriter::ip);
+        w.opt(NDA_VLAN, self.vlan, AttrWriter::u16);
         if let (Some(notify), true) =
             (self.notify.or(self.dont_refresh.then(FdbNotify::empty)), verb.writes())
         {
@@ -212,30 +179,17 @@ impl FdbEntry {
                 ext.flag(NFEA_DONT_REFRESH);
             }
         }
-        if let Some(id) = self.nexthop {
-            w.u32(NDA_NH_ID, id);
-        }
-        if let Some(port) = self.port {
-            w.be16(NDA_PORT, port);
-        }
-        if let Some(vni) = self.vni {
-            w.u32(NDA_VNI, vni);
-        }
-        if let Some(vni) = self.src_vni {
-            // A lookup takes it under the other name, and refuses its own.
-            w.u32(if verb == FdbVerb::Get { NDA_VNI } else { NDA_SRC_VNI }, vni);
-        }
-        if let Some(via) = self.via {
-            w.u32(NDA_IFINDEX, via);
-        }
+        w.opt(NDA_NH_ID, self.nexthop, AttrWriter::u32);
+        w.opt(NDA_PORT, self.port, AttrWriter::be16);
+        w.opt(NDA_VNI, self.vni, AttrWriter::u32);
+        // A lookup takes it under the other name, and refuses its own.
+        w.opt(if verb == FdbVerb::Get { NDA_VNI } else { NDA_SRC_VNI }, self.src_vni, AttrWriter::u32);
+        w.opt(NDA_IFINDEX, self.via, AttrWriter::u32);
         // What the kernel knew before 6.2 goes without the attribute, so that it need not know it.
         if let Some(flags) = self.flags_ext.filter(|flags| !flags.is_empty() && verb.writes()) {
             w.u32(NDA_FLAGS_EXT, flags.bits());
         }
-        match self.refusal(verb) {
-            None => request,
-            Some(why) => request.refused(why),
-        }
+        request.invalid_if(self.check(verb))
     }
 
     /// The state for the wire. A bridge compares it by equality, so one bit is sent where iproute2 sends two, and
@@ -265,8 +219,8 @@ impl FdbEntry {
         self.target().contains(FdbFlags::SELF)
     }
 
-    /// Why the kernel would refuse this, or do something else than it says.
-    fn refusal(&self, verb: FdbVerb) -> Option<Cow<'static, str>> {
+    /// Refuses what the kernel would refuse, and where it would do something else than the entry says.
+    fn check(&self, verb: FdbVerb) -> Result<(), Invalid> {
         let master_only = !self.targets_self();
         let remote = self.dst.is_some()
             || self.nexthop.is_some()
@@ -275,17 +229,10 @@ impl FdbEntry {
             || self.via.is_some();
         let tunnel = remote || self.src_vni.is_some();
         let group = self.mac.is_multicast() || self.mac.is_zero();
-        if self.index == 0 {
-            return Some("interface index 0; the first one is 1".into());
-        }
-        if let Some(why) = check_vlan(self.vlan) {
-            return Some(why);
-        }
-        for (name, vni) in [("vni", self.vni), ("src_vni", self.src_vni)] {
-            if let Some(vni) = vni.filter(|vni| *vni > VNI_MAX) {
-                return Some(format!("{name} {vni}; 0 to {VNI_MAX} are possible").into());
-            }
-        }
+        check_index(self.index)?;
+        check_vlan(self.vlan)?;
+        opt_within("vni", self.vni, 0, VNI_MAX)?;
+        opt_within("src_vni", self.src_vni, 0, VNI_MAX)?;
         let why = match verb {
             _ if master_only && self.mac.is_zero() => "a bridge takes no all-zero MAC address",
             _ if master_only && tunnel => {
@@ -295,7 +242,7 @@ impl FdbEntry {
             FdbVerb::Get if remote => {
                 "get() finds an entry by MAC address, vlan and src_vni: leave dst, port, vni, via and nexthop out"
             }
-            FdbVerb::Get | FdbVerb::Delete => return None,
+            FdbVerb::Get | FdbVerb::Delete => return Ok(()),
             _ if self.state.is_empty() => "a state is needed: permanent(), static_() or dynamic()",
             _ if self.flags.contains(FdbFlags::STICKY) && self.is_permanent() => {
                 "sticky entries are static_() or dynamic(), never permanent()"
@@ -328,15 +275,14 @@ impl FdbEntry {
                 "append() adds a remote to a group or all-zero MAC address of a VXLAN device; elsewhere the kernel would \
                  not"
             }
-            _ => return None,
+            _ => return Ok(()),
         };
-        Some(why.into())
+        Err(why.into())
     }
 }
 
-fn check_vlan(vlan: Option<u16>) -> Option<Cow<'static, str>> {
-    vlan.filter(|vlan| !(1..=VLAN_MAX).contains(vlan))
-        .map(|vlan| format!("vlan {vlan}; 1 to {VLAN_MAX} are possible").into())
+fn check_vlan(vlan: Option<u16>) -> Result<(), Invalid> {
+    opt_within("vlan", vlan, 1, VLAN_MAX)
 }
 
 fn ages(bytes: [u8; 16]) -> FdbAges {
@@ -427,14 +373,11 @@ impl FdbFilter {
     #[must_use]
     pub fn list_request(&self) -> Request {
         let header = NdMsg { family: AF_BRIDGE, index: self.index.unwrap_or(0), ..NdMsg::default() };
-        let mut request = Request::new(RTM_GETNEIGH, &FDB).with_header(&header);
+        let mut request = Request::new(RTM_GETNEIGH, &NAMES, describe).with_header(&header);
         if let Some(bridge) = self.bridge {
             request.attrs().u32(NDA_MASTER, bridge);
         }
-        match check_vlan(self.vlan) {
-            None => request,
-            Some(why) => request.refused(why),
-        }
+        request.invalid_if(check_vlan(self.vlan))
     }
 
     /// Whether an entry passes what the kernel does not filter when listing.
@@ -462,32 +405,27 @@ impl FdbFilter {
         };
         let select =
             FdbFlags::USE | FdbFlags::EXT_LEARNED | FdbFlags::STICKY | FdbFlags::OFFLOADED | FdbFlags::ROUTER;
-        let mut request = Request::new(RTM_DELNEIGH, &FDB).with_flags(NLM_F_BULK).with_header(&NdMsg {
-            family: AF_BRIDGE,
-            index,
-            state: state.bits(),
-            flags: ((flags & select) | target).bits(),
-            kind: 0,
-        });
+        let mut request =
+            Request::new(RTM_DELNEIGH, &NAMES, describe).with_flags(NLM_F_BULK).with_header(&NdMsg {
+                family: AF_BRIDGE,
+                index,
+                state: state.bits(),
+                flags: ((flags & select) | target).bits(),
+                kind: 0,
+            });
         let mut w = request.attrs();
-        if let Some(vlan) = self.vlan {
-            w.u16(NDA_VLAN, vlan);
-        }
-        if let Some(port) = port {
-            w.u32(NDA_IFINDEX, port);
-        }
+        w.opt(NDA_VLAN, self.vlan, AttrWriter::u16);
+        w.opt(NDA_IFINDEX, port, AttrWriter::u32);
         w.u16(NDA_NDM_STATE_MASK, state_mask.bits());
         if !(flags_mask & select).is_empty() {
             w.u8(NDA_NDM_FLAGS_MASK, (flags_mask & select).bits());
         }
-        let why = match () {
-            () if index == 0 => Some("a flush needs a bridge or a device".into()),
-            () if self.mac.is_some() => Some("a flush cannot select by MAC address: delete the entry".into()),
-            () => check_vlan(self.vlan),
-        };
-        match why {
-            None => request,
-            Some(why) => request.refused(why),
-        }
+        request
+            .invalid_if(Invalid::when(index == 0, "a flush needs a bridge or a device"))
+            .invalid_if(Invalid::when(
+                self.mac.is_some(),
+                "a flush cannot select by MAC address: delete the entry",
+            ))
+            .invalid_if(check_vlan(self.vlan))
     }
 }

@@ -1,12 +1,12 @@
 use std::net::IpAddr;
 
+use nl_core::Request;
 use nl_core::addr::Dev;
 use nl_core::batch::Batch;
 use nl_core::connection::Connection;
 use nl_core::dump::Dump;
-use nl_core::error::{Ack, Errno, Error, Result};
+use nl_core::error::{Ack, Errno, Error, Result, Since};
 use nl_core::link::Link;
-use nl_core::message::Request;
 use nl_core::{MacAddr, Pending, Protocol};
 
 use super::{FdbEntry, FdbFilter, FdbFlags, FdbState, FdbVerb};
@@ -71,19 +71,18 @@ impl Fdb {
     where
         I: IntoIterator<Item = (FdbVerb, FdbEntry)>,
     {
-        self.conn.batch(changes.into_iter().map(|(verb, entry)| match verb {
-            FdbVerb::Get => {
-                entry.request(verb).refused("a batch cannot read entries: use Fdb::entry().get()")
+        self.conn.batch(changes.into_iter().map(|(verb, entry)| {
+            match verb {
+                FdbVerb::Get => entry
+                    .request(verb)
+                    .invalid_if(Err("a batch cannot read entries: use Fdb::entry().get()".into())),
+                _ => entry.request(verb),
             }
-            _ => entry.request(verb),
         }))
     }
 
     fn on_route(&self) -> Result<()> {
-        match self.conn.protocol() {
-            Protocol::Route => Ok(()),
-            other => Err(Error::usage(format!("the FDB is on NETLINK_ROUTE, not {other}"))),
-        }
+        self.conn.require(Protocol::Route, "FDB entries")
     }
 
     async fn index(&self, dev: &Dev) -> Result<u32> {
@@ -359,7 +358,7 @@ impl Entries {
             let (mask, value) = filter.flags.unwrap_or_default();
             filter.flags = Some((mask | target, value | target));
         }
-        let since = if is_vxlan { "Linux 6.7" } else { "Linux 5.19" };
+        let since = if is_vxlan { Since::linux(6, 7) } else { Since::linux(5, 19) };
         self.fdb.conn.acknowledged(filter.flush_request()).await.map_err(|error| {
             // No release of the kernel flushes a device that is neither.
             let port = link.as_ref().is_some_and(|l| l.master_kind.as_deref() == Some("bridge"));

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbFlagsExt, FdbNotify, FdbState, FdbVerb};
-use nl_core::message::{MessageRef, NLM_F_ACK, Request};
+use nl_core::Request;
+use nl_core::message::{MessageRef, NLM_F_ACK};
 
 use crate::{MAC, bytes, unhex};
 

@@ -2,7 +2,7 @@
 
 use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbFlagsExt, FdbNotify, FdbState, FdbVerb};
 use nl_core::MacAddr;
-use nl_core::message::Request;
+use nl_core::Request;
 
 use crate::{GROUP, MAC};
 

@@ -171,8 +171,8 @@ async fn further_flags_are_told_by_kernels_that_have_them(lab: Lab) -> Result {
 /// MAC authentication bypass: the address of a host that is not let in yet.
 #[nl_testkit::test(needs(link = "veth", kernel = "6.2"))]
 async fn an_address_seen_on_a_locked_port_is_locked(lab: Lab) -> Result {
-    use nl_core::error::Schema;
-    use nl_core::message::{AF_BRIDGE, IfInfoMsg, Request};
+    use nl_core::Request;
+    use nl_core::message::{AF_BRIDGE, IfInfoMsg};
     const RTM_SETLINK: u16 = 19;
     const IFLA_PROTINFO: u16 = 12;
     const IFLA_BRPORT_LEARNING: u16 = 8;
@@ -181,7 +181,7 @@ async fn an_address_seen_on_a_locked_port_is_locked(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
     let index = bridge.node().index_of("port1").await?;
     let header = IfInfoMsg { family: AF_BRIDGE, index, ..IfInfoMsg::default() };
-    let mut request = Request::new(RTM_SETLINK, &Schema::UNKNOWN).with_header(&header);
+    let mut request = Request::unnamed(RTM_SETLINK).with_header(&header);
     request
         .attrs()
         .nested(IFLA_PROTINFO)

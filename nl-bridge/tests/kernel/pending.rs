@@ -1,8 +1,8 @@
 //! Verbs awaited, spawned and waited for without a runtime: the same code, the same requests.
 
 use nl_bridge::fdb::Fdb;
-use nl_core::error::Schema;
-use nl_core::message::{IfInfoMsg, Request};
+use nl_core::Request;
+use nl_core::message::IfInfoMsg;
 use nl_testkit::{Lab, Result};
 
 use crate::support::{mac, still_bridge, the};
@@ -12,7 +12,7 @@ const RTM_GETLINK: u16 = 18;
 /// Sends one request and returns its sequence number.
 async fn seq(fdb: &Fdb) -> u32 {
     let lo = IfInfoMsg { index: 1, ..IfInfoMsg::default() };
-    let request = Request::new(RTM_GETLINK, &Schema::UNKNOWN).with_header(&lo);
+    let request = Request::unnamed(RTM_GETLINK).with_header(&lo);
     fdb.connection().get(request, |message| Ok(message.seq())).await.unwrap()
 }
 

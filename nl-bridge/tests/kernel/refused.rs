@@ -1,7 +1,7 @@
 //! Why the codec refuses what it refuses: the same request made by hand, and what the kernel makes of it.
 
+use nl_core::Request;
 use nl_core::error::Errno;
-use nl_core::message::Request;
 use nl_core::{Connection, MacAddr};
 use nl_testkit::{Lab, Result};
 use serde_json::json;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use nl_bridge::fdb::{Entries, Fdb, FdbEntry, FdbFlags, FdbState};
-use nl_core::error::Schema;
-use nl_core::message::{AF_BRIDGE, NdMsg, Request};
+use nl_core::Request;
+use nl_core::message::{AF_BRIDGE, NdMsg};
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_testkit::{Bridge, Lab, Node, Result, eventually};
 use serde_json::{Value, json};
@@ -237,5 +237,5 @@ pub(crate) fn raw(kind: u16, nlm_flags: u16, index: u32, state: u16, flags: u8, 
 /// A request made by hand, without attributes.
 pub(crate) fn header(kind: u16, nlm_flags: u16, index: u32, state: u16, flags: u8) -> Request {
     let header = NdMsg { family: AF_BRIDGE, index, state, flags, kind: 0 };
-    Request::new(kind, &Schema::UNKNOWN).with_flags(nlm_flags).with_header(&header)
+    Request::unnamed(kind).with_flags(nlm_flags).with_header(&header)
 }

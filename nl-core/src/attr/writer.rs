@@ -152,6 +152,19 @@ impl<'a> AttrWriter<'a> {
         self
     }
 
+    /// An attribute for a value that may be absent: `w.opt(NDA_VLAN, vlan, AttrWriter::u16)`.
+    pub fn opt<T>(
+        &mut self,
+        kind: u16,
+        value: Option<T>,
+        write: impl for<'w> FnOnce(&'w mut Self, u16, T) -> &'w mut Self,
+    ) -> &mut Self {
+        match value {
+            Some(value) => write(self, kind, value),
+            None => self,
+        }
+    }
+
     /// Opens a nest marked with `NLA_F_NESTED`. What is written through the returned scope is inside it; dropping
     /// the scope closes the nest and sets its length.
     pub fn nested(&mut self, kind: u16) -> Nested<'_> {

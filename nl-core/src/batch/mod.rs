@@ -3,7 +3,7 @@
 //! ```no_run
 //! use futures_util::StreamExt;
 //! use nl_core::connection::{Connection, Protocol};
-//! use nl_core::message::Request;
+//! use nl_core::Request;
 //!
 //! # async fn example(requests: Vec<Request>) -> nl_core::Result<()> {
 //! let conn = Connection::open(Protocol::Route)?;
@@ -42,9 +42,10 @@ use futures_core::Stream;
 use zeroize::Zeroize;
 
 use crate::attr::DecodeError;
-use crate::error::{Ack, Error, ErrorKind, Result, Schema, decode_error};
-use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR, Request, append};
+use crate::error::{Ack, Error, ErrorKind, Result, decode_error};
+use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR};
 use crate::pending::Pending;
+use crate::request::{Request, Wording, append};
 use crate::socket::{Buffer, Deadline, Pool, Pooled, Turn};
 
 /// Beyond this many requests in a datagram nothing is gained.
@@ -87,7 +88,7 @@ pub struct Batch<I> {
 /// One request of the datagram on its way.
 struct Slot {
     bytes: std::ops::Range<usize>,
-    schema: &'static Schema,
+    wording: Wording,
     result: Option<Result<Ack>>,
 }
 
@@ -194,7 +195,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                 Err(error) => Some(Err(socket.name_devices(error))),
             };
             let failed = result.is_some();
-            self.slots.push(Slot { bytes: start..self.datagram.len(), schema: request.schema(), result });
+            self.slots.push(Slot { bytes: start..self.datagram.len(), wording: request.wording(), result });
             if failed && self.stop_at_first_failure {
                 break;
             }
@@ -240,8 +241,9 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             let Some(slot) = self.slots.get_mut(place) else { continue };
             let request = self.datagram.get(slot.bytes.clone()).unwrap_or_default();
             let result = decode_error(message.flags(), message.payload());
-            slot.result =
-                Some(result.map_err(|error| named(self.socket.as_ref(), error.about(slot.schema, request))));
+            slot.result = Some(
+                result.map_err(|error| named(self.socket.as_ref(), slot.wording.explain(error, request))),
+            );
             if Some(place) == fence {
                 self.waiting = false;
             }
@@ -270,7 +272,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                     Some(ErrorKind::Overrun) => ErrorKind::Overrun,
                     Some(_) => ErrorKind::Closed,
                 };
-                Err(named(self.socket.as_ref(), Error::new(kind).about(slot.schema, request)))
+                Err(named(self.socket.as_ref(), slot.wording.explain(Error::new(kind), request)))
             }));
         }
     }
@@ -360,11 +362,11 @@ impl<I: Iterator<Item = Request>> Stream for Batch<I> {
                 Err(error) => {
                     // Nothing of this datagram went out.
                     this.ended = true;
-                    let about = this.slots.first().map(|slot| (slot.schema, slot.bytes.clone()));
+                    let about = this.slots.first().map(|slot| (slot.wording, slot.bytes.clone()));
                     let error = match about {
-                        Some((schema, bytes)) => {
+                        Some((wording, bytes)) => {
                             let request = this.datagram.get(bytes).unwrap_or_default();
-                            named(this.socket.as_ref(), error.about(schema, request))
+                            named(this.socket.as_ref(), wording.explain(error, request))
                         }
                         None => error,
                     };

@@ -70,8 +70,8 @@ impl ConnectionBuilder {
     /// with that error, such as `ENOBUFS` for lost messages; an empty one is the end.
     ///
     /// ```
-    /// use nl_core::error::Schema;
-    /// use nl_core::message::{IfInfoMsg, Request};
+    /// use nl_core::message::IfInfoMsg;
+    /// use nl_core::Request;
     /// use nl_core::{Connection, Protocol};
     /// use nl_testkit::fault::{Answer, Delivery, Peer};
     ///
@@ -88,7 +88,7 @@ impl ConnectionBuilder {
     ///     kernel.answer(&Answer::ack(again.only()?)).await
     /// };
     /// let program = async {
-    ///     let request = Request::new(16, &Schema::UNKNOWN).with_header(&IfInfoMsg::default());
+    ///     let request = Request::unnamed(16).with_header(&IfInfoMsg::default());
     ///     let error = conn.ack(request.clone()).await.unwrap_err();
     ///     assert!(error.is_overrun(), "{error}");
     ///     conn.ack(request).await

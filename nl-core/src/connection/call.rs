@@ -5,7 +5,7 @@ use super::Connection;
 use super::exchange::{Exchange, Flight};
 use super::sink::Answer;
 use crate::error::Result;
-use crate::message::Request;
+use crate::request::Request;
 use crate::socket::Socket;
 
 /// A request on its way to the kernel and back.

@@ -22,8 +22,9 @@ use crate::attr::DecodeError;
 use crate::error::{Ack, Error, ErrorKind, Result, decode_done, decode_error};
 use crate::lock;
 use crate::message::{
-    MessageRef, Messages, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, RawMessage, Request,
+    MessageRef, Messages, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, RawMessage,
 };
+use crate::request::Request;
 use crate::socket::{Buffer, Deadline, Socket, is_loss, poll_budget};
 
 use super::sink::Sink;

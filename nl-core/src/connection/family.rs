@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::Connection;
-use crate::error::{Errno, Error, Result};
+use crate::error::{Errno, Error, Result, Since};
 use crate::genl::{Family, request};
 use crate::lock;
 use crate::pending::Pending;
@@ -37,7 +37,7 @@ impl Connection {
                 let operation = error.operation().unwrap_or_default().to_owned();
                 return Error::unsupported(
                     format!("generic netlink family \"{name}\""),
-                    "a kernel built with it, or its module",
+                    Since::option("a kernel built with it, or its module"),
                 )
                 .during(|| operation);
             }

@@ -69,10 +69,11 @@ use crate::batch::Batch;
 use crate::dump::Dump;
 use crate::error::{Ack, Error, Result};
 use crate::genl::Family;
-use crate::message::{MessageRef, RawMessage, Request};
+use crate::message::{MessageRef, RawMessage};
 use crate::monitor::MonitorBuilder;
 use crate::netns::Netns;
 use crate::pending::Pending;
+use crate::request::Request;
 use crate::socket::{Namespace, Pool, Socket, SocketSpec};
 
 /// The default time limit of a request.
@@ -233,6 +234,16 @@ impl Connection {
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Dump<T> {
         Dump::new(self.shared.pool.clone(), self.timeout, request, Box::new(decode))
+    }
+
+    /// [`dump`](Self::dump), leaving out what `filter` does not want.
+    pub fn dump_matching<T: 'static>(
+        &self,
+        request: Request,
+        decode: impl Fn(MessageRef<'_>) -> Result<T, DecodeError> + Send + 'static,
+        filter: impl Fn(&T) -> bool + Send + 'static,
+    ) -> Dump<T> {
+        self.dump(request, move |message| Ok(Some(decode(message)?).filter(&filter)))
     }
 
     /// Sends many requests in few system calls on a socket of its own; a stream of one result per request, in

@@ -38,8 +38,9 @@ use futures_core::Stream;
 
 use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result, decode_done, decode_error};
-use crate::message::{Decode, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, Request};
+use crate::message::{Decode, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 use crate::pending::Pending;
+use crate::request::Request;
 use crate::socket::{Deadline, Pool, Pooled, Reader, Turn};
 
 /// How often a dump that was interrupted is started again.

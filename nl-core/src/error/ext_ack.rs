@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{AttrPath, Schema};
+use super::{AttrPath, Names};
 use crate::attr::{Attrs, DecodeError};
 
 const NLMSGERR_ATTR_MSG: u16 = 1;
@@ -66,11 +66,11 @@ impl ExtAck {
 
     /// The path of the attribute this is about, found by walking `request` (the whole message with its header).
     #[must_use]
-    pub fn attribute(&self, schema: &Schema, request: &[u8]) -> Option<AttrPath> {
+    pub fn attribute(&self, names: &Names, request: &[u8]) -> Option<AttrPath> {
         if let Some(missing) = self.missing.and_then(|kind| u16::try_from(kind).ok()) {
-            return Some(schema.missing(request, self.missing_nest, missing));
+            return Some(names.missing(request, self.missing_nest, missing));
         }
-        schema.path_at(request, self.offset?)
+        names.path_at(request, self.offset?)
     }
 }
 

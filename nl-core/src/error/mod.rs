@@ -9,7 +9,8 @@
 
 mod errno;
 mod ext_ack;
-mod schema;
+mod names;
+mod since;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,9 +19,11 @@ use std::time::Duration;
 
 pub use errno::Errno;
 pub use ext_ack::{ExtAck, Policy};
-pub use schema::{AttrName, AttrPath, Schema};
+pub use names::{AttrName, AttrPath, Names};
+pub use since::{KernelVersion, Since};
 
 use crate::attr::{Attrs, DecodeError, EncodeError};
+use crate::check::Invalid;
 use crate::message::{HEADER_LEN, MessageRef, NLM_F_ACK_TLVS, NLM_F_CAPPED};
 
 /// A `Result` with the workspace's [`Error`].
@@ -66,8 +69,8 @@ pub enum ErrorKind {
     Unsupported {
         /// What it lacks.
         feature: Cow<'static, str>,
-        /// The release of Linux that brought it, or the module or option to look for.
-        since: Cow<'static, str>,
+        /// What has it: a release of Linux, a module, an option.
+        since: Since,
     },
     /// The caller asked for something that cannot be; the kernel was not asked.
     Usage(Cow<'static, str>),
@@ -131,8 +134,8 @@ impl Error {
 
     /// Something the running kernel lacks.
     #[must_use]
-    pub fn unsupported(feature: impl Into<Cow<'static, str>>, since: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(ErrorKind::Unsupported { feature: feature.into(), since: since.into() })
+    pub fn unsupported(feature: impl Into<Cow<'static, str>>, since: Since) -> Self {
+        Self::new(ErrorKind::Unsupported { feature: feature.into(), since })
     }
 
     /// Says what was being done, in place of anything said before.
@@ -149,10 +152,10 @@ impl Error {
         mut self,
         refused: impl FnOnce(&KernelError) -> bool,
         feature: &'static str,
-        since: &'static str,
+        since: Since,
     ) -> Self {
         if self.kernel().is_some_and(refused) {
-            self.0.kind = ErrorKind::Unsupported { feature: feature.into(), since: since.into() };
+            self.0.kind = ErrorKind::Unsupported { feature: feature.into(), since };
         }
         self
     }
@@ -252,6 +255,23 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Usage(_))
     }
 
+    /// What has the thing that the running kernel lacks, if the error says so.
+    #[must_use]
+    pub fn since(&self) -> Option<&Since> {
+        match &self.0.kind {
+            ErrorKind::Unsupported { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Says how the caller named the device of this index: by an alternative name, or by a name that no device has (index 0).
+    ///
+    /// A handle calls it where a request failed. Without it, `#5` becomes the name that the kernel has for device 5.
+    #[must_use]
+    pub fn naming(self, index: u32, dev: impl fmt::Display) -> Self {
+        self.name_devices(|number| (number == index).then(|| dev.to_string()))
+    }
+
     /// Puts names of devices in place of their numbers in the words for the operation.
     pub(crate) fn name_devices(mut self, mut name: impl FnMut(u32) -> Option<String>) -> Self {
         let Some(operation) = self.0.operation.as_ref().filter(|text| text.contains(" #")) else {
@@ -266,18 +286,23 @@ impl Error {
         self
     }
 
-    /// Ties the error to the request it answers: the operation in words, the attribute by name.
+    /// Ties the error to the message it answers: the operation in words, the attribute by name.
     #[must_use]
-    pub(crate) fn about(mut self, schema: &Schema, request: &[u8]) -> Self {
+    pub(crate) fn about(
+        mut self,
+        names: &Names,
+        describe: fn(MessageRef<'_>) -> String,
+        message: &[u8],
+    ) -> Self {
         if self.0.operation.is_none()
-            && let Ok(message) = MessageRef::parse(request)
+            && let Ok(message) = MessageRef::parse(message)
         {
-            self.0.operation = Some((schema.describe)(message));
+            self.0.operation = Some(describe(message));
         }
         self.0.attribute = match &self.0.kind {
-            ErrorKind::Kernel(kernel) => kernel.ext_ack.attribute(schema, request),
+            ErrorKind::Kernel(kernel) => kernel.ext_ack.attribute(names, message),
             ErrorKind::Decode(decode) => {
-                decode.attribute().map(|kind| AttrPath::single(kind, schema.name(kind)))
+                decode.attribute().map(|kind| AttrPath::single(kind, names.name(kind)))
             }
             _ => None,
         };
@@ -377,18 +402,29 @@ impl fmt::Display for Error {
     }
 }
 
+/// As `Display`: what a `main` that fails prints is for people. [`Error::kind`] has the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("operation", &self.0.operation)
-            .field("kind", &self.0.kind)
-            .field("attribute", &self.0.attribute)
-            .finish()
+        fmt::Display::fmt(self, f)
     }
 }
 
-// `Display` already says what the inner error says, so `source` has nothing to add.
-impl std::error::Error for Error {}
+/// `Display` says what the source says too, for programs that print an error alone.
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Decode(error) => Some(error),
+            ErrorKind::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::usage(invalid.into_text())
+    }
+}
 
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {

@@ -1,10 +1,11 @@
 use super::*;
 use crate::attr::AttrBuf;
-use crate::message::{MessageRef, NdMsg, Request};
+use crate::message::{MessageRef, NdMsg};
+use crate::request::Request;
 
-static NEIGH: Schema = Schema {
-    header_len: 12,
-    attrs: &[
+static NEIGH: Names = Names::new(
+    12,
+    &[
         AttrName::new(2, "NDA_LLADDR"),
         AttrName::new(5, "NDA_VLAN"),
         AttrName::nest(
@@ -16,16 +17,20 @@ static NEIGH: Schema = Schema {
             ],
         ),
     ],
-    describe: |message| match message.header::<NdMsg>() {
+);
+
+fn describe_neigh(message: MessageRef<'_>) -> String {
+    match message.header::<NdMsg>() {
         Ok((header, _)) => format!("add fdb on #{}", header.index),
         Err(_) => "fdb request".into(),
-    },
-};
+    }
+}
 
 /// Byte by byte: header 0, ndmsg 16, NDA_LLADDR 28, NDA_VLAN 40, NDA_FDB_EXT_ATTRS 48 with NFEA_ACTIVITY_NOTIFY 52 and
 /// NFEA_DEEP 60 with DEEP_LEAF 64, type 99 at 72; 80 in all.
 fn request() -> Vec<u8> {
-    let mut request = Request::new(28, &NEIGH).with_header(&NdMsg { index: 5, ..NdMsg::default() });
+    let mut request =
+        Request::new(28, &NEIGH, describe_neigh).with_header(&NdMsg { index: 5, ..NdMsg::default() });
     let mut attrs = request.attrs();
     attrs.bytes(2, &[2, 0, 0, 0, 0, 1]).u16(5, 10);
     let mut extended = attrs.nested(14);
@@ -74,7 +79,7 @@ fn an_offset_in_the_headers_or_past_the_end_names_nothing() {
     for offset in [0, 15, 16, 27, 80, 81, u32::MAX] {
         assert_eq!(path(offset), "none", "offset {offset}");
     }
-    assert_eq!(Schema::UNKNOWN.path_at(&request(), 40), None);
+    assert_eq!(Names::UNKNOWN.path_at(&request(), 40), None);
 }
 
 #[test]
@@ -110,7 +115,7 @@ fn a_missing_attribute_is_named_at_the_top_and_inside_its_nest() {
 #[test]
 fn a_missing_attribute_is_called_missing() {
     let ext_ack = ExtAck { missing: Some(2), message: Some("lladdr required".into()), ..ExtAck::default() };
-    let error = kernel(Errno::EINVAL, ext_ack).about(&NEIGH, &request());
+    let error = kernel(Errno::EINVAL, ext_ack).about(&NEIGH, describe_neigh, &request());
     assert_eq!(
         error.to_string(),
         "add fdb on #5: Invalid argument (EINVAL)\n  kernel: \"lladdr required\"   missing: NDA_LLADDR"
@@ -120,7 +125,7 @@ fn a_missing_attribute_is_called_missing() {
 #[test]
 fn an_error_is_shown_as_the_module_documents_it() {
     let ext_ack = ExtAck { message: Some("invalid vlan id".into()), offset: Some(40), ..ExtAck::default() };
-    let error = kernel(Errno::EINVAL, ext_ack).about(&NEIGH, &request());
+    let error = kernel(Errno::EINVAL, ext_ack).about(&NEIGH, describe_neigh, &request());
     assert_eq!(
         error.to_string(),
         "add fdb on #5: Invalid argument (EINVAL)\n  kernel: \"invalid vlan id\"   attribute: NDA_VLAN"
@@ -133,15 +138,18 @@ fn an_error_is_shown_as_the_module_documents_it() {
 
 #[test]
 fn an_error_without_text_or_attribute_takes_one_line() {
-    let error = kernel(Errno::EEXIST, ExtAck::default()).about(&NEIGH, &request());
+    let error = kernel(Errno::EEXIST, ExtAck::default()).about(&NEIGH, describe_neigh, &request());
     assert_eq!(error.to_string(), "add fdb on #5: File exists (EEXIST)");
     assert!(error.is_exists() && !error.is_not_found() && !error.is_permission());
 }
 
 #[test]
 fn an_error_with_an_attribute_alone_has_no_empty_text() {
-    let error =
-        kernel(Errno::EINVAL, ExtAck { offset: Some(40), ..ExtAck::default() }).about(&NEIGH, &request());
+    let error = kernel(Errno::EINVAL, ExtAck { offset: Some(40), ..ExtAck::default() }).about(
+        &NEIGH,
+        describe_neigh,
+        &request(),
+    );
     assert_eq!(error.to_string(), "add fdb on #5: Invalid argument (EINVAL)\n  attribute: NDA_VLAN");
 }
 
@@ -164,7 +172,7 @@ fn the_limits_of_an_attribute_are_in_the_text() {
     ];
     for (policy, text) in texts {
         let ext_ack = ExtAck { offset: Some(40), policy: Some(policy), ..ExtAck::default() };
-        let shown = kernel(Errno::ERANGE, ext_ack).about(&NEIGH, &request()).to_string();
+        let shown = kernel(Errno::ERANGE, ext_ack).about(&NEIGH, describe_neigh, &request()).to_string();
         assert!(shown.ends_with(&format!("attribute: NDA_VLAN {text}")), "{shown}");
     }
 }
@@ -172,7 +180,7 @@ fn the_limits_of_an_attribute_are_in_the_text() {
 #[test]
 fn limits_without_members_are_not_shown() {
     let ext_ack = ExtAck { offset: Some(40), policy: Some(Policy::default()), ..ExtAck::default() };
-    let shown = kernel(Errno::ERANGE, ext_ack).about(&NEIGH, &request()).to_string();
+    let shown = kernel(Errno::ERANGE, ext_ack).about(&NEIGH, describe_neigh, &request()).to_string();
     assert!(shown.ends_with("attribute: NDA_VLAN"), "{shown}");
 }
 
@@ -193,7 +201,8 @@ const MEASURED: [Layout; 5] = [
 
 /// An `NLMSG_ERROR` payload about a 40-byte request whose own bytes would read as a text, were they taken for it.
 fn answer(layout: &Layout) -> Vec<u8> {
-    let mut request = Request::new(28, &NEIGH).with_header(&NdMsg { index: 5, ..NdMsg::default() });
+    let mut request =
+        Request::new(28, &NEIGH, describe_neigh).with_header(&NdMsg { index: 5, ..NdMsg::default() });
     request.attrs().bytes(1, b"request\0");
     let echoed = request.encoded().unwrap();
     assert_eq!(echoed.len(), 40);
@@ -292,12 +301,13 @@ fn an_extended_acknowledgement_reads_all_its_parts() {
 
 #[test]
 fn an_error_about_a_secret_shows_none_of_its_bytes() {
-    let mut request =
-        Request::new(28, &NEIGH).with_header(&NdMsg { index: 5, ..NdMsg::default() }).sensitive();
+    let mut request = Request::new(28, &NEIGH, describe_neigh)
+        .with_header(&NdMsg { index: 5, ..NdMsg::default() })
+        .sensitive();
     request.attrs().bytes(2, &[0xab; 16]).str(5, "correct horse");
     let bytes = request.encoded().unwrap();
     let ext_ack = ExtAck { message: Some("bad key".into()), offset: Some(28), ..ExtAck::default() };
-    let error = kernel(Errno::EINVAL, ext_ack).about(&NEIGH, bytes);
+    let error = kernel(Errno::EINVAL, ext_ack).about(&NEIGH, describe_neigh, bytes);
     for text in
         [error.to_string(), format!("{error:?}"), format!("{error:#?}"), format!("{:?}", error.kind())]
     {
@@ -309,7 +319,11 @@ fn an_error_about_a_secret_shows_none_of_its_bytes() {
 
 #[test]
 fn a_decoding_error_names_the_attribute() {
-    let error = Error::from(DecodeError::Length { kind: 5, expected: 2, got: 4 }).about(&NEIGH, &request());
+    let error = Error::from(DecodeError::Length { kind: 5, expected: 2, got: 4 }).about(
+        &NEIGH,
+        describe_neigh,
+        &request(),
+    );
     assert_eq!(
         error.to_string(),
         "add fdb on #5: cannot read the kernel's answer: attribute 5: 2 bytes expected, 4 there\n  attribute: NDA_VLAN"
@@ -318,21 +332,22 @@ fn a_decoding_error_names_the_attribute() {
 
 #[test]
 fn a_refusal_becomes_unsupported_only_where_it_means_that() {
-    let refused = || kernel(Errno::EOPNOTSUPP, ExtAck::default()).about(&NEIGH, &request());
-    let error = refused().or_unsupported(|k| k.errno == Errno::EOPNOTSUPP, "FDB flush by flag", "Linux 5.19");
+    let refused = || kernel(Errno::EOPNOTSUPP, ExtAck::default()).about(&NEIGH, describe_neigh, &request());
+    let error =
+        refused().or_unsupported(|k| k.errno == Errno::EOPNOTSUPP, "FDB flush by flag", Since::linux(5, 19));
     assert_eq!(
         error.to_string(),
         "add fdb on #5: FDB flush by flag is not supported by this kernel (needs Linux 5.19)"
     );
     assert!(error.is_unsupported() && error.kernel().is_none());
-    let error = refused().or_unsupported(|k| k.errno == Errno::EINVAL, "x", "y");
+    let error = refused().or_unsupported(|k| k.errno == Errno::EINVAL, "x", Since::option("y"));
     assert_eq!(error.errno(), Some(Errno::EOPNOTSUPP));
 }
 
 #[test]
 fn what_was_said_first_about_the_operation_stays() {
-    let error = Error::usage("no").during(|| "do this".into()).about(&NEIGH, &request());
+    let error = Error::usage("no").during(|| "do this".into()).about(&NEIGH, describe_neigh, &request());
     assert_eq!(error.to_string(), "do this: no");
     let unread = MessageRef::parse(&[]).map(|_| ()).unwrap_err();
-    assert_eq!(Error::from(unread).about(&NEIGH, &[]).operation(), None);
+    assert_eq!(Error::from(unread).about(&NEIGH, describe_neigh, &[]).operation(), None);
 }

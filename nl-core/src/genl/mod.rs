@@ -12,41 +12,35 @@
 //! ```
 
 use crate::attr::{Attrs, DecodeError};
-use crate::error::{AttrName, Error, Result, Schema};
-use crate::message::{GenlHeader, MessageRef, Request};
+use crate::attr_names;
+use crate::error::{Error, Result, Since};
+use crate::message::{GenlHeader, MessageRef};
+use crate::request::Request;
 
 // `include/uapi/linux/genetlink.h`
 const GENL_ID_CTRL: u16 = 0x10;
 const CTRL_CMD_GETFAMILY: u8 = 3;
-const CTRL_ATTR_FAMILY_ID: u16 = 1;
-const CTRL_ATTR_FAMILY_NAME: u16 = 2;
-const CTRL_ATTR_VERSION: u16 = 3;
-const CTRL_ATTR_MAXATTR: u16 = 5;
-const CTRL_ATTR_OPS: u16 = 6;
-const CTRL_ATTR_MCAST_GROUPS: u16 = 7;
-const CTRL_ATTR_OP_ID: u16 = 1;
-const CTRL_ATTR_OP_FLAGS: u16 = 2;
-const CTRL_ATTR_MCAST_GRP_NAME: u16 = 1;
-const CTRL_ATTR_MCAST_GRP_ID: u16 = 2;
 /// `GENL_NAMSIZ - 1`.
 const NAME_MAX: usize = 15;
 
-static CTRL: Schema = Schema {
-    header_len: 4,
-    attrs: &[
-        AttrName::new(CTRL_ATTR_FAMILY_ID, "CTRL_ATTR_FAMILY_ID"),
-        AttrName::new(CTRL_ATTR_FAMILY_NAME, "CTRL_ATTR_FAMILY_NAME"),
-    ],
-    describe: |message| {
-        let name = message
-            .header::<GenlHeader>()
-            .ok()
-            .and_then(|(_, attrs)| attrs.find(CTRL_ATTR_FAMILY_NAME).ok().flatten())
-            .and_then(|attr| attr.str().ok())
-            .unwrap_or("?");
-        format!("resolve generic netlink family \"{name}\"")
-    },
-};
+attr_names! { NAMES: GenlHeader {
+    CTRL_ATTR_FAMILY_ID = 1,
+    CTRL_ATTR_FAMILY_NAME = 2,
+    CTRL_ATTR_VERSION = 3,
+    CTRL_ATTR_MAXATTR = 5,
+    CTRL_ATTR_OPS = 6 { CTRL_ATTR_OP_ID = 1, CTRL_ATTR_OP_FLAGS = 2 },
+    CTRL_ATTR_MCAST_GROUPS = 7 { CTRL_ATTR_MCAST_GRP_NAME = 1, CTRL_ATTR_MCAST_GRP_ID = 2 },
+} }
+
+fn describe(message: MessageRef<'_>) -> String {
+    let name = message
+        .header::<GenlHeader>()
+        .ok()
+        .and_then(|(_, attrs)| attrs.find(CTRL_ATTR_FAMILY_NAME).ok().flatten())
+        .and_then(|attr| attr.str().ok())
+        .unwrap_or("?");
+    format!("resolve generic netlink family \"{name}\"")
+}
 
 /// Asks for a family by name.
 pub(crate) fn request(name: &str) -> Result<Request> {
@@ -57,7 +51,7 @@ pub(crate) fn request(name: &str) -> Result<Request> {
         )));
     }
     let header = GenlHeader { command: CTRL_CMD_GETFAMILY, version: 1 };
-    let mut request = Request::new(GENL_ID_CTRL, &CTRL).with_header(&header);
+    let mut request = Request::new(GENL_ID_CTRL, &NAMES, describe).with_header(&header);
     request.attrs().str(CTRL_ATTR_FAMILY_NAME, name);
     Ok(request)
 }
@@ -102,7 +96,7 @@ impl Family {
         self.groups.iter().find(|(group, _)| group == name).map(|(_, number)| *number).ok_or_else(|| {
             Error::unsupported(
                 format!("group \"{name}\" of generic netlink family \"{}\"", self.name),
-                "a newer kernel",
+                Since::option("a newer kernel"),
             )
         })
     }

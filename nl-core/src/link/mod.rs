@@ -5,32 +5,29 @@
 
 use crate::addr::{Dev, IFNAME_MAX, MacAddr, escaped};
 use crate::attr::DecodeError;
-use crate::error::{AttrName, Result, Schema};
-use crate::message::{IfInfoMsg, MessageRef, Request};
+use crate::attr_names;
+use crate::error::Result;
+use crate::message::{IfInfoMsg, MessageRef};
+use crate::request::Request;
 
 // `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_link.h`
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
-const IFLA_ADDRESS: u16 = 1;
-pub(crate) const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
-const IFLA_MASTER: u16 = 10;
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_EXT_MASK: u16 = 29;
-const IFLA_ALT_IFNAME: u16 = 53;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 const IFF_UP: u32 = 1;
 
-static LINK: Schema = Schema {
-    header_len: 16,
-    attrs: &[
-        AttrName::new(IFLA_IFNAME, "IFLA_IFNAME"),
-        AttrName::new(IFLA_EXT_MASK, "IFLA_EXT_MASK"),
-        AttrName::new(IFLA_ALT_IFNAME, "IFLA_ALT_IFNAME"),
-    ],
-    describe: |message| match message.header::<IfInfoMsg>() {
+attr_names! { pub(crate) NAMES: IfInfoMsg {
+    IFLA_ADDRESS = 1,
+    IFLA_IFNAME = 3,
+    IFLA_MTU = 4,
+    IFLA_MASTER = 10,
+    IFLA_LINKINFO = 18 { IFLA_INFO_KIND = 1, IFLA_INFO_SLAVE_KIND = 4 },
+    IFLA_EXT_MASK = 29,
+    IFLA_ALT_IFNAME = 53,
+} }
+
+fn describe(message: MessageRef<'_>) -> String {
+    match message.header::<IfInfoMsg>() {
         Ok((header, _)) if header.index != 0 => format!("look up link #{}", header.index),
         Ok((_, attrs)) => {
             let name = [IFLA_IFNAME, IFLA_ALT_IFNAME].into_iter().find_map(|kind| attrs.find(kind).ok()?);
@@ -40,8 +37,8 @@ static LINK: Schema = Schema {
             }
         }
         Err(_) => "link request".into(),
-    },
-};
+    }
+}
 
 /// What this workspace needs to know of a network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +114,7 @@ impl Link {
 pub(crate) fn request(dev: Option<&Dev>) -> Request {
     let index = if let Some(Dev::Index(index)) = dev { *index } else { 0 };
     let mut request =
-        Request::new(RTM_GETLINK, &LINK).with_header(&IfInfoMsg { index, ..IfInfoMsg::default() });
+        Request::new(RTM_GETLINK, &NAMES, describe).with_header(&IfInfoMsg { index, ..IfInfoMsg::default() });
     let mut attrs = request.attrs();
     attrs.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     match dev {

@@ -1,26 +1,22 @@
-//! Messages: the netlink header, the headers of the families, requests being built, replies being read.
+//! Messages: the netlink header, the headers of the families, messages being read. [`Request`](crate::Request) writes one.
 //!
 //! ```
-//! use nl_core::error::Schema;
-//! use nl_core::message::{IfInfoMsg, Request};
+//! use nl_core::message::{IfInfoMsg, MessageRef};
 //!
-//! // RTM_GETLINK for "lo"
-//! let mut request = Request::new(18, &Schema::UNKNOWN).with_header(&IfInfoMsg::default());
-//! request.attrs().str(3, "lo");
-//! assert_eq!(request.kind(), 18);
+//! # fn example(message: MessageRef<'_>) -> Result<(), nl_core::attr::DecodeError> {
+//! let (header, attrs) = message.header::<IfInfoMsg>()?;
+//! println!("device {}", header.index);
+//! # Ok(())
+//! # }
 //! ```
 
 mod header;
 mod raw;
-mod request;
 
 pub use header::{FixedHeader, GenlHeader, IfInfoMsg, NdMsg, TcMsg};
 pub use raw::{MessageRef, Messages, RawMessage};
-pub use request::Request;
-pub(crate) use request::append;
 
 use crate::attr::DecodeError;
-use crate::error::Result;
 
 /// Reads one entry or event; `None` for a message to be skipped.
 pub(crate) type Decode<T> = Box<dyn FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send>;

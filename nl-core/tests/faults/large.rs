@@ -1,8 +1,8 @@
 //! Messages that are larger than a receive buffer usually is.
 
 use futures_util::StreamExt;
-use nl_core::error::Schema;
-use nl_core::message::{GenlHeader, Request};
+use nl_core::Request;
+use nl_core::message::GenlHeader;
 use nl_core::monitor::Monitor;
 use nl_core::{Connection, Protocol};
 use nl_testkit::fault::{Answer, Conversation, Peer};
@@ -18,7 +18,7 @@ fn large(request: &[u8]) -> Answer {
 }
 
 fn get() -> Request {
-    Request::new(41, &Schema::UNKNOWN).with_header(&GenlHeader::default())
+    Request::unnamed(41).with_header(&GenlHeader::default())
 }
 
 #[tokio::test]

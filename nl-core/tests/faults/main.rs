@@ -16,8 +16,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use nl_core::error::{Errno, Schema};
-use nl_core::message::{FixedHeader, IfInfoMsg, Request};
+use nl_core::Request;
+use nl_core::error::Errno;
+use nl_core::message::{FixedHeader, IfInfoMsg};
 use nl_core::{Connection, Protocol};
 use nl_testkit::fault::{Answer, Conversation, Fault, Peer};
 use nl_testkit::within;
@@ -134,7 +135,7 @@ async fn an_interrupted_dump_is_read_again() {
 }
 
 fn change(name: &str) -> Request {
-    let mut request = Request::new(RTM_NEWLINK, &Schema::UNKNOWN).with_header(&IfInfoMsg::default());
+    let mut request = Request::unnamed(RTM_NEWLINK).with_header(&IfInfoMsg::default());
     request.attrs().str(IFLA_IFNAME, name);
     request
 }

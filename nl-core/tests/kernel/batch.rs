@@ -3,8 +3,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
-use nl_core::error::{Errno, Schema};
-use nl_core::message::{IfInfoMsg, MessageRef, NLM_F_DUMP, NdMsg, Request};
+use nl_core::Request;
+use nl_core::error::Errno;
+use nl_core::message::{IfInfoMsg, MessageRef, NLM_F_DUMP, NdMsg};
 use nl_testkit::{Lab, Node, Result, within};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -36,7 +37,7 @@ impl Plan {
             Self::Good => new_fdb(bridge, number),
             Self::Exists => new_fdb(bridge, 0xff_ffff),
             Self::NoDevice => new_fdb(1_000_000 + number, number),
-            Self::Refused => new_fdb(bridge, number).refused(format!("number {number}")),
+            Self::Refused => new_fdb(bridge, number).invalid_if(Err(format!("number {number}").into())),
             Self::TooLarge => {
                 let mut request = new_fdb(bridge, number);
                 for _ in 0..4 {
@@ -153,7 +154,7 @@ async fn a_hundred_thousand_requests_are_drawn_no_faster_than_they_are_answered(
     }
     assert_eq!(answered, u64::from(COUNT));
     assert!(most_ahead <= RUN_AHEAD, "{most_ahead} requests were drawn before their turn");
-    let table = Request::new(30, &Schema::UNKNOWN).with_header(&NdMsg { family: 7, ..NdMsg::default() });
+    let table = Request::unnamed(30).with_header(&NdMsg { family: 7, ..NdMsg::default() });
     let permanent = |message: MessageRef<'_>| {
         let (header, attrs) = message.header::<NdMsg>()?;
         let mac = attrs.find(2)?.map(|mac| mac.value().starts_with(&[2, 0, 0]));
@@ -247,8 +248,7 @@ async fn a_dropped_batch_sends_no_more(lab: Lab) -> Result {
 async fn a_fence_the_kernel_does_not_answer_times_out_for_all_that_wait(lab: Lab) -> Result {
     let conn = route(&lab.node("a").await?).await.with_timeout(Duration::from_millis(20));
     // A dump is never acknowledged, and so is wrong as the last of a batch.
-    let dump =
-        Request::new(RTM_GETLINK, &Schema::UNKNOWN).with_flags(NLM_F_DUMP).with_header(&IfInfoMsg::default());
+    let dump = Request::unnamed(RTM_GETLINK).with_flags(NLM_F_DUMP).with_header(&IfInfoMsg::default());
     let requests = [delete_link("none"), dump];
     let outcomes: Vec<_> = within(SOON, conn.batch(requests).collect(), "the time limit").await;
     let [refused, unanswered] =
@@ -262,7 +262,7 @@ async fn a_fence_the_kernel_does_not_answer_times_out_for_all_that_wait(lab: Lab
 async fn outcomes_that_are_not_known_all_say_why(lab: Lab) -> Result {
     let conn = route(&lab.node("a").await?).await.with_timeout(Duration::from_millis(20));
     let get = |flags| {
-        Request::new(RTM_GETLINK, &Schema::UNKNOWN)
+        Request::unnamed(RTM_GETLINK)
             .with_flags(flags)
             .with_header(&IfInfoMsg { index: 1, ..IfInfoMsg::default() })
     };

@@ -1,15 +1,18 @@
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt, pin_mut, poll};
+use nl_core::Request;
 use nl_core::connection::{Connection, Protocol};
 use nl_core::error::ErrorKind;
-use nl_core::message::{IfInfoMsg, NLM_F_ACK, NLM_F_DUMP, RawMessage, Request};
+use nl_core::message::{IfInfoMsg, NLM_F_ACK, NLM_F_DUMP, RawMessage};
 use nl_testkit::{Lab, Result, within};
 
-use crate::support::{IFLA_IFNAME, LINK, RTM_GETLINK, RTM_NEWLINK, SOON, link_names, new_link, ports, route};
+use crate::support::{
+    IFLA_IFNAME, LINK, RTM_GETLINK, RTM_NEWLINK, SOON, describe_link, link_names, new_link, ports, route,
+};
 
 /// An answer that is a device.
 fn get_lo() -> Request {
-    let mut request = Request::new(RTM_GETLINK, &LINK).with_header(&IfInfoMsg::default());
+    let mut request = Request::new(RTM_GETLINK, &LINK, describe_link).with_header(&IfInfoMsg::default());
     request.attrs().str(IFLA_IFNAME, "lo");
     request
 }
@@ -143,7 +146,7 @@ async fn a_sensitive_request_is_carried_out_like_any_other(lab: Lab) -> Result {
 #[nl_testkit::test]
 async fn an_answer_in_many_parts_is_returned_whole(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let request = Request::new(RTM_GETLINK, &LINK)
+    let request = Request::new(RTM_GETLINK, &LINK, describe_link)
         .with_flags(NLM_F_DUMP | NLM_F_ACK)
         .with_header(&IfInfoMsg::default());
     let reply = route(&node).await.exchange(request).await?;

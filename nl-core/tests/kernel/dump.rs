@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
+use nl_core::Request;
 use nl_core::attr::DecodeError;
 use nl_core::dump::MAX_RESTARTS;
-use nl_core::error::{AttrName, Errno, ErrorKind, Schema};
+use nl_core::error::{AttrName, Errno, ErrorKind, Names};
 use nl_core::link::Link;
-use nl_core::message::{IfInfoMsg, MessageRef, Request};
+use nl_core::message::{IfInfoMsg, MessageRef};
 use nl_testkit::{Lab, Result, within};
 
 use crate::support::{RTM_GETLINK, Raw, SOON, delete_link, link_names, many_links, new_link, ports, route};
@@ -17,11 +18,14 @@ use crate::support::{RTM_GETLINK, Raw, SOON, delete_link, link_names, many_links
 /// So many that a listing takes more than ten pieces.
 const MANY: u32 = 400;
 
-static LIST: Schema =
-    Schema { header_len: 16, attrs: &[AttrName::new(3, "IFLA_IFNAME")], describe: |_| "list links".into() };
+static LIST: Names = Names::new(16, &[AttrName::new(3, "IFLA_IFNAME")]);
+
+fn describe_list(_: MessageRef<'_>) -> String {
+    "list links".into()
+}
 
 fn list_links() -> Request {
-    Request::new(RTM_GETLINK, &LIST).with_header(&IfInfoMsg::default())
+    Request::new(RTM_GETLINK, &LIST, describe_list).with_header(&IfInfoMsg::default())
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {
@@ -216,7 +220,7 @@ async fn an_entry_that_cannot_be_read_is_an_error_in_its_place(lab: Lab) -> Resu
 #[nl_testkit::test]
 async fn a_dump_the_kernel_does_not_know_is_an_error(lab: Lab) -> Result {
     let conn = route(&lab.node("a").await?).await;
-    let request = Request::new(0x3ff, &Schema::UNKNOWN).with_header(&IfInfoMsg::default());
+    let request = Request::unnamed(0x3ff).with_header(&IfInfoMsg::default());
     let mut dump = conn.dump(request, |_| Ok(Some(())));
     let error = dump.next().await.unwrap().unwrap_err();
     assert_eq!(error.errno(), Some(Errno::EOPNOTSUPP));

@@ -12,9 +12,9 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_proto::sys::protocols::NETLINK_ROUTE;
 use netlink_proto::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use netlink_proto::{ConnectionHandle, NetlinkCodec};
+use nl_core::Request;
 use nl_core::connection::{Connection, Protocol};
-use nl_core::error::Schema;
-use nl_core::message::{NLM_F_ACK, NLM_F_DUMP, RawMessage, Request};
+use nl_core::message::{NLM_F_ACK, NLM_F_DUMP, RawMessage};
 use nl_core::monitor::Monitor;
 use nl_testkit::{Lab, Result, within};
 use tokio::time::timeout;
@@ -124,7 +124,7 @@ fn bad_route_dump() -> Request {
     let mut header = [0; 12];
     header[0] = 2;
     header[1] = 24;
-    Request::from_payload(RTM_GETROUTE, 0, &header, &Schema::UNKNOWN)
+    Request::from_payload(RTM_GETROUTE, 0, &header)
 }
 
 #[nl_testkit::test]
@@ -274,7 +274,7 @@ async fn a_message_nobody_can_decode_is_still_delivered(lab: Lab) -> Result {
     get.extend([8, 0, 1, 0]);
     get.extend(7_u32.to_ne_bytes());
     let conn = route(&node).await;
-    let reply = conn.exchange(Request::from_payload(106, 0, &get, &Schema::UNKNOWN)).await?;
+    let reply = conn.exchange(Request::from_payload(106, 0, &get)).await?;
     assert_eq!(reply.messages.iter().map(RawMessage::kind).collect::<Vec<_>>(), [RTM_NEWNEXTHOP]);
     Ok(())
 }

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
+use nl_core::Request;
 use nl_core::attr::Attrs;
 use nl_core::batch::Summary;
 use nl_core::connection::{Connection, Protocol};
-use nl_core::error::{AttrName, Errno, Schema};
-use nl_core::message::{
-    AF_BRIDGE, IfInfoMsg, MessageRef, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NdMsg, Request,
-};
+use nl_core::error::{AttrName, Errno, Names};
+use nl_core::message::{AF_BRIDGE, IfInfoMsg, MessageRef, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NdMsg};
 use nl_testkit::{Node, eventually};
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
@@ -34,9 +33,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 /// For what never comes: it would be there at once.
 pub(crate) const NEVER: Duration = Duration::from_secs(1);
 
-pub(crate) static LINK: Schema = Schema {
-    header_len: 16,
-    attrs: &[
+pub(crate) static LINK: Names = Names::new(
+    16,
+    &[
         AttrName::new(IFLA_IFNAME, "IFLA_IFNAME"),
         AttrName::new(IFLA_MTU, "IFLA_MTU"),
         AttrName::nest(
@@ -52,24 +51,24 @@ pub(crate) static LINK: Schema = Schema {
             ],
         ),
     ],
-    describe: |message| {
-        let name = message.header::<IfInfoMsg>().ok().and_then(|(_, attrs)| name_in(attrs));
-        format!("change link {}", name.as_deref().unwrap_or("?"))
-    },
-};
+);
 
-pub(crate) static FDB: Schema = Schema {
-    header_len: 12,
-    attrs: &[AttrName::new(NDA_LLADDR, "NDA_LLADDR"), AttrName::new(5, "NDA_VLAN")],
-    describe: |message| {
-        let index = message.header::<NdMsg>().map_or(0, |(header, _)| header.index);
-        format!("add fdb on #{index}")
-    },
-};
+pub(crate) fn describe_link(message: MessageRef<'_>) -> String {
+    let name = message.header::<IfInfoMsg>().ok().and_then(|(_, attrs)| name_in(attrs));
+    format!("change link {}", name.as_deref().unwrap_or("?"))
+}
+
+pub(crate) static FDB: Names =
+    Names::new(12, &[AttrName::new(NDA_LLADDR, "NDA_LLADDR"), AttrName::new(5, "NDA_VLAN")]);
+
+pub(crate) fn describe_fdb(message: MessageRef<'_>) -> String {
+    let index = message.header::<NdMsg>().map_or(0, |(header, _)| header.index);
+    format!("add fdb on #{index}")
+}
 
 /// `ip link add NAME type KIND`.
 pub(crate) fn new_link(name: &str, kind: &str) -> Request {
-    let mut request = Request::new(RTM_NEWLINK, &LINK)
+    let mut request = Request::new(RTM_NEWLINK, &LINK, describe_link)
         .with_flags(NLM_F_CREATE | NLM_F_EXCL)
         .with_header(&IfInfoMsg::default());
     request.attrs().str(IFLA_IFNAME, name).nested(IFLA_LINKINFO).str(IFLA_INFO_KIND, kind);
@@ -78,7 +77,7 @@ pub(crate) fn new_link(name: &str, kind: &str) -> Request {
 
 /// `ip link del NAME`.
 pub(crate) fn delete_link(name: &str) -> Request {
-    let mut request = Request::new(RTM_DELLINK, &LINK).with_header(&IfInfoMsg::default());
+    let mut request = Request::new(RTM_DELLINK, &LINK, describe_link).with_header(&IfInfoMsg::default());
     request.attrs().str(IFLA_IFNAME, name);
     request
 }
@@ -86,8 +85,9 @@ pub(crate) fn delete_link(name: &str) -> Request {
 /// `bridge fdb add 02:00:00:XX:XX:XX dev BRIDGE self permanent`, with the address made from `number`.
 pub(crate) fn new_fdb(bridge: u32, number: u32) -> Request {
     let header = NdMsg { family: AF_BRIDGE, index: bridge, state: 0x80, flags: 2, kind: 0 };
-    let mut request =
-        Request::new(RTM_NEWNEIGH, &FDB).with_flags(NLM_F_CREATE | NLM_F_EXCL).with_header(&header);
+    let mut request = Request::new(RTM_NEWNEIGH, &FDB, describe_fdb)
+        .with_flags(NLM_F_CREATE | NLM_F_EXCL)
+        .with_header(&header);
     let [_, a, b, c] = number.to_be_bytes();
     request.attrs().bytes(NDA_LLADDR, &[2, 0, 0, a, b, c]);
     request
@@ -110,7 +110,7 @@ pub(crate) async fn fdb_numbers(node: &Node, bridge: &str) -> Vec<u32> {
 
 /// `ip link add NAME type vxlan id ID dstport 4789`: a device that is made and unmade quickly.
 fn new_vxlan(name: &str, id: u32) -> Request {
-    let mut request = Request::new(RTM_NEWLINK, &LINK)
+    let mut request = Request::new(RTM_NEWLINK, &LINK, describe_link)
         .with_flags(NLM_F_CREATE | NLM_F_EXCL)
         .with_header(&IfInfoMsg::default());
     let mut attrs = request.attrs();

@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
 use futures_util::StreamExt;
-use nl_core::error::Schema;
-use nl_core::message::{IfInfoMsg, Request};
+use nl_core::Request;
+use nl_core::message::IfInfoMsg;
 use nl_core::{Connection, Protocol};
 use nl_testkit::alloc::Watching;
 use nl_testkit::fault::{Answer, Delivery, Peer};
@@ -26,7 +26,7 @@ fn runtime() -> tokio::runtime::Runtime {
 /// A change of a device that does not exist.
 fn change() -> Request {
     let header = IfInfoMsg { index: i32::MAX.cast_unsigned(), ..IfInfoMsg::default() };
-    Request::new(RTM_SETLINK, &Schema::UNKNOWN).with_header(&header)
+    Request::unnamed(RTM_SETLINK).with_header(&header)
 }
 
 /// The same with a key, behind which the request grows several times, and a length that is not aligned.
@@ -57,7 +57,7 @@ fn no_block_that_a_sensitive_request_passed_through_holds_its_key() {
             assert!(conn.get(with_key(), |_| Ok(())).await.is_err());
             assert!(conn.exchange(with_key().clone()).await.is_err());
             drop(conn.ack(with_key()));
-            let refused = with_key().refused("no");
+            let refused = with_key().invalid_if(Err("no".into()));
             assert!(conn.ack(refused).await.is_err());
             // More than one datagram holds.
             let outcomes: Vec<_> = conn.batch((0..40).map(|_| with_key())).collect().await;

@@ -6,10 +6,10 @@ use netlink_packet_generic::GenlMessage;
 use netlink_packet_generic::ctrl::nlas::{GenlCtrlAttrs, McastGrpAttrs, OpAttrs};
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
 use nl_core::MacAddr;
-use nl_core::error::Schema;
+use nl_core::Request;
 use nl_core::genl::Family;
 use nl_core::link::Link;
-use nl_core::message::{AF_BRIDGE, MessageRef, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NdMsg, Request};
+use nl_core::message::{AF_BRIDGE, MessageRef, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NdMsg};
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -42,9 +42,8 @@ const NLCTRL: &str = "88000000100000000100000000000000010200000b0002006e6c637472
 #[test]
 fn a_request_has_the_bytes_of_iproute2() {
     let header = NdMsg { family: AF_BRIDGE, index: 5, state: 0x40, flags: 4, kind: 0 };
-    let mut request = Request::new(28, &Schema::UNKNOWN)
-        .with_flags(NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
-        .with_header(&header);
+    let mut request =
+        Request::unnamed(28).with_flags(NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL).with_header(&header);
     request.attrs().bytes(2, &[2, 0, 0, 0, 0, 1]).u16(5, 10).nested(14).u8(1, 1);
     let mut expected = bytes(FDB_ADD);
     // The sequence number is the connection's business.
@@ -136,7 +135,7 @@ fn netlink_packet_route_reads_our_link_request_as_it_was_meant() {
     use netlink_packet_route::RouteNetlinkMessage;
     use netlink_packet_route::link::LinkAttribute;
     let header = nl_core::message::IfInfoMsg { index: 7, ..Default::default() };
-    let mut request = Request::new(18, &Schema::UNKNOWN).with_header(&header);
+    let mut request = Request::unnamed(18).with_header(&header);
     request.attrs().str(3, "swp1").u32(4, 9000);
     let bytes = request.encoded().unwrap();
     let mut outer = NetlinkHeader::default();

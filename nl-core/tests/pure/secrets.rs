@@ -2,15 +2,15 @@
 
 use std::fmt::Debug;
 
+use nl_core::Request;
 use nl_core::attr::{AttrBuf, Attrs};
-use nl_core::error::Schema;
-use nl_core::message::{GenlHeader, MessageRef, Messages, RawMessage, Request};
+use nl_core::message::{GenlHeader, MessageRef, Messages, RawMessage};
 
 const KEY: [u8; 16] = [0xab; 16];
 
 fn request() -> Request {
     let header = GenlHeader { command: 1, version: 1 };
-    let mut request = Request::new(28, &Schema::UNKNOWN).with_header(&header).sensitive();
+    let mut request = Request::unnamed(28).with_header(&header).sensitive();
     request.attrs().nested(1).bytes(4, &KEY).str(5, "correct horse");
     request
 }
@@ -56,7 +56,7 @@ fn attributes_do_not_show_their_values() {
 
 #[test]
 fn an_error_about_a_request_does_not_show_its_bytes() {
-    let error = request().refused("bad").encoded().unwrap_err();
+    let error = request().invalid_if(Err("bad".into())).encoded().unwrap_err();
     assert_silent(&error);
     assert_eq!(error.to_string(), "netlink request of type 28: bad");
 }

@@ -3,11 +3,11 @@
 use std::future::Future;
 
 use futures_util::Stream;
+use nl_core::Request;
 use nl_core::batch::Batch;
 use nl_core::connection::Connection;
 use nl_core::dump::Dump;
 use nl_core::link::Link;
-use nl_core::message::Request;
 use nl_core::monitor::Monitor;
 
 const fn future<F: Future + Send>(_: &F) {}

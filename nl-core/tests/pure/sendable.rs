@@ -1,19 +1,20 @@
 //! Requests: what they refuse, what they keep.
 
-use nl_core::error::{AttrName, ErrorKind, Schema};
-use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NdMsg, Request};
+use nl_core::Request;
+use nl_core::error::{AttrName, ErrorKind, Names};
+use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NdMsg};
 
-static NEIGH: Schema = Schema {
-    header_len: 12,
-    attrs: &[AttrName::new(1, "NDA_DST")],
-    describe: |message| match message.header::<NdMsg>() {
+static NEIGH: Names = Names::new(12, &[AttrName::new(1, "NDA_DST")]);
+
+fn describe_neigh(message: MessageRef<'_>) -> String {
+    match message.header::<NdMsg>() {
         Ok((header, _)) => format!("add neighbour on #{}", header.index),
         Err(_) => "neighbour request".into(),
-    },
-};
+    }
+}
 
 fn neigh() -> Request {
-    Request::new(28, &NEIGH).with_header(&NdMsg { index: 5, ..NdMsg::default() })
+    Request::new(28, &NEIGH, describe_neigh).with_header(&NdMsg { index: 5, ..NdMsg::default() })
 }
 
 #[test]
@@ -29,7 +30,7 @@ fn an_encoded_request_has_its_length_type_and_flags() {
 
 #[test]
 fn a_request_that_is_only_a_header_is_refused() {
-    let error = Request::new(28, &Schema::UNKNOWN).encoded().unwrap_err();
+    let error = Request::unnamed(28).encoded().unwrap_err();
     assert!(error.is_usage(), "{error}");
     assert_eq!(error.to_string(), "netlink request of type 28: a request needs at least a family header");
 }
@@ -46,8 +47,8 @@ fn an_attribute_that_does_not_fit_makes_the_request_unsendable_with_the_operatio
 #[test]
 fn a_refused_request_says_why_and_for_what() {
     let error = neigh()
-        .refused("VLAN 4095; 1 to 4094 are possible")
-        .refused("later")
+        .invalid_if(Err("VLAN 4095; 1 to 4094 are possible".into()))
+        .invalid_if(Err("later".into()))
         .encoded()
         .unwrap_err()
         .to_string();
@@ -56,14 +57,14 @@ fn a_refused_request_says_why_and_for_what() {
 
 #[test]
 fn a_clone_of_a_refused_request_is_refused_too() {
-    let mut request = neigh().refused("no");
+    let mut request = neigh().invalid_if(Err("no".into()));
     assert!(request.encoded().is_err());
     assert!(request.clone().encoded().is_err());
 }
 
 #[test]
 fn a_request_from_a_payload_is_sent_as_it_is() {
-    let mut request = Request::from_payload(30, 0x300, &[7, 0, 0, 0], &Schema::UNKNOWN);
+    let mut request = Request::from_payload(30, 0x300, &[7, 0, 0, 0]);
     let message = MessageRef::parse(request.encoded().unwrap()).unwrap();
     assert_eq!((message.kind(), message.flags(), message.payload()), (30, 0x301, &[7, 0, 0, 0][..]));
 }

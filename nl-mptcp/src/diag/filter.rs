@@ -2,11 +2,11 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use bitflags::bitflags;
-use nl_core::message::Request;
+use nl_core::Request;
 
 use super::message::{
     AF_INET, AF_INET6, INET_DIAG_INFO, INET_DIAG_REQ_BYTECODE, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP,
-    IPPROTO_RAW, IPPROTO_TCP, InetDiagReq, InetDiagSockId, SOCK_DIAG, SOCK_DIAG_BY_FAMILY,
+    IPPROTO_RAW, IPPROTO_TCP, InetDiagReq, InetDiagSockId, NAMES, SOCK_DIAG_BY_FAMILY, describe,
 };
 use super::{InetSocket, TcpState};
 use crate::Token;
@@ -120,10 +120,10 @@ impl SocketFilter {
             states: States::EVERY.bits(),
             id,
         };
-        let mut request = Request::new(SOCK_DIAG_BY_FAMILY, &SOCK_DIAG).with_header(&header);
+        let mut request = Request::new(SOCK_DIAG_BY_FAMILY, &NAMES, describe).with_header(&header);
         request.attrs().u32(INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
         match token.get() {
-            0 => request.refused("no connection has token 0"),
+            0 => request.invalid_if(Err("no connection has token 0".into())),
             _ => request,
         }
     }
@@ -146,9 +146,9 @@ impl SocketFilter {
         let chosen = families.iter().filter(|(_, wanted)| *wanted).map(|(family, _)| *family);
         let mut requests: Vec<_> = chosen.map(|family| self.request(family, protocol, mptcp)).collect();
         if requests.is_empty() {
-            requests.push(self.request(AF_INET, protocol, mptcp).refused(
-                "no socket can match: an IPv6 address, or no family at all, and IPv6 sockets left out",
-            ));
+            requests.push(self.request(AF_INET, protocol, mptcp).invalid_if(Err(
+                "no socket can match: an IPv6 address, or no family at all, and IPv6 sockets left out".into(),
+            )));
         }
         requests
     }
@@ -161,7 +161,7 @@ impl SocketFilter {
             states: self.states.bits(),
             id: InetDiagSockId::default(),
         };
-        let mut request = Request::new(SOCK_DIAG_BY_FAMILY, &SOCK_DIAG).with_header(&header);
+        let mut request = Request::new(SOCK_DIAG_BY_FAMILY, &NAMES, describe).with_header(&header);
         let bytecode = self.bytecode();
         let mut w = request.attrs();
         if !bytecode.is_empty() {
@@ -172,7 +172,7 @@ impl SocketFilter {
         }
         match self.fault() {
             None => request,
-            Some(why) => request.refused(why),
+            Some(why) => request.invalid_if(Err((why).into())),
         }
     }
 

@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
+use nl_core::Request;
 use nl_core::attr::DecodeError;
 use nl_core::dump::Dump;
-use nl_core::error::{Errno, Error, ErrorKind, Result};
-use nl_core::message::{MessageRef, Request};
+use nl_core::error::{Errno, Error, ErrorKind, Result, Since};
+use nl_core::message::MessageRef;
 use nl_core::{Pending, Protocol};
 
 use super::{Connection, MptcpSocket, SocketFilter, States, Subflow};
@@ -115,7 +116,7 @@ impl SockDiag {
 /// A kind of socket that can be listed. Not for others to implement.
 trait Entry: Sized + Send + 'static {
     const WHAT: &'static str;
-    const SINCE: &'static str;
+    const SINCE: Since;
 
     fn requests(filter: &SocketFilter) -> Vec<Request>;
     fn decode(message: MessageRef<'_>) -> std::result::Result<Option<Self>, DecodeError>;
@@ -123,7 +124,7 @@ trait Entry: Sized + Send + 'static {
 
 impl Entry for MptcpSocket {
     const WHAT: &'static str = "listing MPTCP sockets";
-    const SINCE: &'static str = "Linux 5.9 with CONFIG_INET_MPTCP_DIAG";
+    const SINCE: Since = Since::linux(5, 9);
 
     fn requests(filter: &SocketFilter) -> Vec<Request> {
         filter.mptcp_requests()
@@ -136,7 +137,7 @@ impl Entry for MptcpSocket {
 
 impl Entry for Subflow {
     const WHAT: &'static str = "listing TCP sockets";
-    const SINCE: &'static str = "CONFIG_INET_TCP_DIAG";
+    const SINCE: Since = Since::option("CONFIG_INET_TCP_DIAG");
 
     fn requests(filter: &SocketFilter) -> Vec<Request> {
         filter.tcp_requests()
@@ -347,7 +348,7 @@ pub struct Listing<T> {
     dumps: std::vec::IntoIter<Dump<T>>,
     /// Said of a kernel that does not know such sockets.
     what: &'static str,
-    since: &'static str,
+    since: Since,
 }
 
 impl<T> Listing<T> {

@@ -1,7 +1,7 @@
 //! The fixed headers of sock_diag messages about internet sockets, and what errors about them are worded with.
 
 use nl_core::attr::DecodeError;
-use nl_core::error::{AttrName, Schema};
+use nl_core::attr_names;
 use nl_core::message::{FixedHeader, MessageRef};
 
 /// `SOCK_DIAG_BY_FAMILY`: ask about sockets, and each answer.
@@ -21,30 +21,20 @@ pub(super) const IPPROTO_MPTCP: u32 = 262;
 // `include/uapi/linux/inet_diag.h`
 pub(super) const INET_DIAG_REQ_BYTECODE: u16 = 1;
 pub(super) const INET_DIAG_REQ_PROTOCOL: u16 = 3;
-pub(super) const INET_DIAG_INFO: u16 = 2;
-pub(super) const INET_DIAG_SHUTDOWN: u16 = 8;
-pub(super) const INET_DIAG_SKV6ONLY: u16 = 11;
-pub(super) const INET_DIAG_MARK: u16 = 15;
-pub(super) const INET_DIAG_ULP_INFO: u16 = 19;
-pub(super) const INET_DIAG_CGROUP_ID: u16 = 21;
 pub(super) const INET_ULP_INFO_NAME: u16 = 1;
 pub(super) const INET_ULP_INFO_MPTCP: u16 = 3;
 
-pub(super) static SOCK_DIAG: Schema = Schema {
-    header_len: InetDiagReq::LEN,
-    // Of the answers: about those of requests, which have other numbers, the kernel says nothing.
-    attrs: &[
-        AttrName::new(INET_DIAG_INFO, "INET_DIAG_INFO"),
-        AttrName::new(INET_DIAG_SHUTDOWN, "INET_DIAG_SHUTDOWN"),
-        AttrName::new(INET_DIAG_SKV6ONLY, "INET_DIAG_SKV6ONLY"),
-        AttrName::new(INET_DIAG_MARK, "INET_DIAG_MARK"),
-        AttrName::new(INET_DIAG_ULP_INFO, "INET_DIAG_ULP_INFO"),
-        AttrName::new(INET_DIAG_CGROUP_ID, "INET_DIAG_CGROUP_ID"),
-    ],
-    describe,
-};
+// Of the answers: about those of requests, which have other numbers, the kernel says nothing.
+attr_names! { pub(super) NAMES: InetDiagReq {
+    INET_DIAG_INFO = 2,
+    INET_DIAG_SHUTDOWN = 8,
+    INET_DIAG_SKV6ONLY = 11,
+    INET_DIAG_MARK = 15,
+    INET_DIAG_ULP_INFO = 19,
+    INET_DIAG_CGROUP_ID = 21,
+} }
 
-fn describe(message: MessageRef<'_>) -> String {
+pub(super) fn describe(message: MessageRef<'_>) -> String {
     let Ok((request, _)) = message.header::<InetDiagReq>() else {
         return "ask about sockets".into();
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use nl_core::dump::Dump;
-use nl_core::error::{Ack, Errno, ErrorKind};
+use nl_core::error::{Ack, Errno, ErrorKind, Since};
 use nl_core::monitor::Monitor;
 use nl_core::{Dev, Error, Pending, Result};
 
@@ -133,7 +133,7 @@ impl ConnectionEntry {
         if reported {
             Ok(())
         } else {
-            Err(Error::unsupported("reading the addresses of a connection", "Linux 6.10"))
+            Err(Error::unsupported("reading the addresses of a connection", Since::linux(6, 10)))
         }
     }
 
@@ -315,7 +315,7 @@ impl SubflowEntry {
         // The kernels that ignore both still tell how many attributes they know.
         if verb == SubflowVerb::Create && (subflow.backup || subflow.index.is_some()) && family.max_attr != 0
         {
-            return Err(Error::unsupported("backup and interface of a new subflow", "Linux 6.7 or newer"));
+            return Err(Error::unsupported("backup and interface of a new subflow", Since::linux(6, 7)));
         }
         let request = subflow.request(family.id, self.of.token, verb);
         mptcp.conn.acknowledged(request).await.map_err(or_not_found)

@@ -2,7 +2,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nl_core::dump::Dump;
-use nl_core::error::Ack;
+use nl_core::error::{Ack, Since};
 use nl_core::{Dev, Error, Pending, Result};
 
 use super::{Mptcp, not_found, or_not_found};
@@ -161,7 +161,7 @@ impl EndpointEntry {
             EndpointFlags::LAMINAR => "the endpoint flag laminar".to_owned(),
             other => format!("endpoint flags {:#x}", other.bits()),
         };
-        Err(Error::unsupported(feature, "Linux 6.18, for laminar"))
+        Err(Error::unsupported(feature, Since::linux(6, 18).with("the path manager laminar")))
     }
 
     /// Makes the endpoint a backup or no backup, or lets it connect to every address of the peer or not; what is not said stays.

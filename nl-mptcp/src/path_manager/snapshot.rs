@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::error::Schema;
-use nl_core::message::{FixedHeader, IfInfoMsg, MessageRef, Request};
+use nl_core::error::Names;
+use nl_core::message::{FixedHeader, IfInfoMsg, MessageRef};
 use nl_core::{Connection, Result};
 
 use super::machine::{Input, Snapshot};
@@ -15,13 +16,15 @@ use crate::diag::{self, InetSocket, SockDiag, SubflowFlags, TcpState};
 /// Lists everything.
 pub(super) async fn list(diag: SockDiag, route: Connection) -> Result<Snapshot> {
     let mut interfaces = BTreeMap::new();
-    let links = Request::new(RTM_GETLINK, &LINKS).with_header(&IfInfoMsg::default());
+    let links =
+        Request::new(RTM_GETLINK, Names::UNKNOWN, |_| "list links".into()).with_header(&IfInfoMsg::default());
     for link in route.dump(links, decode).collect_all().await? {
         if let Input::Link { index, name, up } = link {
             interfaces.insert(index, Interface { index, name, up, addresses: BTreeMap::new() });
         }
     }
-    let addresses = Request::new(RTM_GETADDR, &ADDRESSES).with_header(&IfAddrMsg::default());
+    let addresses = Request::new(RTM_GETADDR, Names::UNKNOWN, |_| "list addresses".into())
+        .with_header(&IfAddrMsg::default());
     for address in route.dump(addresses, decode).collect_all().await? {
         if let Input::Address { index, address, kind: Some(kind) } = address
             && let Some(interface) = interfaces.get_mut(&index)
@@ -143,9 +146,6 @@ impl FixedHeader for IfAddrMsg {
         Ok((Self { family, prefix, flags, scope, index: u32::from_ne_bytes(index) }, rest))
     }
 }
-
-static LINKS: Schema = Schema { header_len: 16, attrs: &[], describe: |_| "list links".into() };
-static ADDRESSES: Schema = Schema { header_len: 8, attrs: &[], describe: |_| "list addresses".into() };
 
 // `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_addr.h`, `include/uapi/linux/if.h`
 const RTM_NEWLINK: u16 = 16;

@@ -1,6 +1,6 @@
 //! Every refusal, and what it says.
 
-use nl_core::message::Request;
+use nl_core::Request;
 use nl_mptcp::Token;
 use nl_mptcp::connection::{Subflow, SubflowVerb, get_request, list_request, withdraw_request};
 use nl_mptcp::endpoint::{Endpoint, EndpointFlags, EndpointVerb};
@@ -156,7 +156,7 @@ fn every_request_is_put_into_words() {
     ] {
         let mut request = request;
         assert!(request.encoded().is_ok(), "{text}");
-        let mut request = request.refused("no");
+        let mut request = request.invalid_if(Err("no".into()));
         assert_eq!(
             refusal(std::mem::replace(&mut request, Endpoint::list_request(FAMILY))),
             format!("{text}: no")

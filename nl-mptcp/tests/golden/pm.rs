@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use nl_core::message::{NLM_F_ACK, NLM_F_DUMP, Request};
+use nl_core::Request;
+use nl_core::message::{NLM_F_ACK, NLM_F_DUMP};
 use nl_mptcp::FAMILY;
 use nl_mptcp::endpoint::{Endpoint, EndpointFlags, EndpointVerb};
 use nl_mptcp::limits::Limits;

@@ -27,9 +27,10 @@ mod curve;
 use std::fmt;
 
 use nl_core::attr::{Attr, AttrWriter, Attrs, DecodeError, Fields};
-use nl_core::error::Schema;
+use nl_core::attr_names;
+use nl_core::error::Names;
 
-use crate::config::{Config, schema};
+use crate::config::Config;
 use crate::message::TCA_OPTIONS;
 use crate::units::{Rate, Refusal};
 use crate::{TcHandle, TcVerb};
@@ -38,15 +39,14 @@ pub use admission::{Overload, admit};
 pub use curve::ServiceCurve;
 
 // `include/uapi/linux/pkt_sched.h`
-const TCA_HFSC_RSC: u16 = 1;
-const TCA_HFSC_FSC: u16 = 2;
-const TCA_HFSC_USC: u16 = 3;
 
-static HFSC: Schema = schema![
-    TCA_HFSC_RSC "TCA_HFSC_RSC",
-    TCA_HFSC_FSC "TCA_HFSC_FSC",
-    TCA_HFSC_USC "TCA_HFSC_USC",
-];
+attr_names! { OPTIONS {
+    TCA_HFSC_RSC = 1,
+    TCA_HFSC_FSC = 2,
+    TCA_HFSC_USC = 3,
+} }
+
+static NAMES: Names = crate::message::tca![OPTIONS];
 
 /// An HFSC qdisc (`tc qdisc … hfsc`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl HfscConfig {
 }
 
 impl Config for HfscConfig {
-    const SCHEMA: &'static Schema = &HFSC;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         Ok(Self { default_class: Fields::of_attr(TCA_OPTIONS, options).u16()? })
@@ -156,7 +156,7 @@ impl HfscClassConfig {
 }
 
 impl Config for HfscClassConfig {
-    const SCHEMA: &'static Schema = &HFSC;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut config = Self::new();

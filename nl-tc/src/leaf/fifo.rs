@@ -1,7 +1,7 @@
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, DecodeError, Fields};
-use nl_core::error::Schema;
+use nl_core::error::Names;
 
 use crate::TcVerb;
 use crate::config::{Config, setters};
@@ -59,7 +59,7 @@ impl BfifoConfig {
 macro_rules! fifo {
     ($($name:ident)+) => {$(
         impl Config for $name {
-            const SCHEMA: &'static Schema = &PLAIN;
+            const NAMES: &'static Names = &PLAIN;
 
             fn decode(options: &[u8]) -> Result<Self, DecodeError> {
                 let limit = match options {

@@ -2,25 +2,15 @@ use std::fmt;
 use std::time::Duration;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::error::Schema;
+use nl_core::attr_names;
+use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, schema, setters, within};
+use crate::config::{Config, setters, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size, Time, micros};
 
 // `include/uapi/linux/pkt_sched.h`
-const TCA_FQ_CODEL_TARGET: u16 = 1;
-const TCA_FQ_CODEL_LIMIT: u16 = 2;
-const TCA_FQ_CODEL_INTERVAL: u16 = 3;
-const TCA_FQ_CODEL_ECN: u16 = 4;
-const TCA_FQ_CODEL_FLOWS: u16 = 5;
-const TCA_FQ_CODEL_QUANTUM: u16 = 6;
-const TCA_FQ_CODEL_CE_THRESHOLD: u16 = 7;
-const TCA_FQ_CODEL_DROP_BATCH_SIZE: u16 = 8;
-const TCA_FQ_CODEL_MEMORY_LIMIT: u16 = 9;
-const TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR: u16 = 10;
-const TCA_FQ_CODEL_CE_THRESHOLD_MASK: u16 = 11;
 const FLOWS_MAX: u32 = 65_536;
 /// The kernel moves a smaller quantum to this.
 const QUANTUM_MIN: u32 = 256;
@@ -28,19 +18,21 @@ const QUANTUM_MAX: u32 = 1 << 20;
 /// The kernel moves a larger memory limit to this.
 const MEMORY_MAX: u32 = 1 << 31;
 
-static FQ_CODEL: Schema = schema![
-    TCA_FQ_CODEL_TARGET "TCA_FQ_CODEL_TARGET",
-    TCA_FQ_CODEL_LIMIT "TCA_FQ_CODEL_LIMIT",
-    TCA_FQ_CODEL_INTERVAL "TCA_FQ_CODEL_INTERVAL",
-    TCA_FQ_CODEL_ECN "TCA_FQ_CODEL_ECN",
-    TCA_FQ_CODEL_FLOWS "TCA_FQ_CODEL_FLOWS",
-    TCA_FQ_CODEL_QUANTUM "TCA_FQ_CODEL_QUANTUM",
-    TCA_FQ_CODEL_CE_THRESHOLD "TCA_FQ_CODEL_CE_THRESHOLD",
-    TCA_FQ_CODEL_DROP_BATCH_SIZE "TCA_FQ_CODEL_DROP_BATCH_SIZE",
-    TCA_FQ_CODEL_MEMORY_LIMIT "TCA_FQ_CODEL_MEMORY_LIMIT",
-    TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR "TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR",
-    TCA_FQ_CODEL_CE_THRESHOLD_MASK "TCA_FQ_CODEL_CE_THRESHOLD_MASK",
-];
+attr_names! { OPTIONS {
+    TCA_FQ_CODEL_TARGET = 1,
+    TCA_FQ_CODEL_LIMIT = 2,
+    TCA_FQ_CODEL_INTERVAL = 3,
+    TCA_FQ_CODEL_ECN = 4,
+    TCA_FQ_CODEL_FLOWS = 5,
+    TCA_FQ_CODEL_QUANTUM = 6,
+    TCA_FQ_CODEL_CE_THRESHOLD = 7,
+    TCA_FQ_CODEL_DROP_BATCH_SIZE = 8,
+    TCA_FQ_CODEL_MEMORY_LIMIT = 9,
+    TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR = 10,
+    TCA_FQ_CODEL_CE_THRESHOLD_MASK = 11,
+} }
+
+static NAMES: Names = crate::message::tca![OPTIONS];
 
 /// Fair queueing with controlled delay (`tc qdisc … fq_codel`).
 ///
@@ -138,7 +130,7 @@ fn kept_time(time: Duration) -> Duration {
 }
 
 impl Config for FqCodelConfig {
-    const SCHEMA: &'static Schema = &FQ_CODEL;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut c = Self::default();

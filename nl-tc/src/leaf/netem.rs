@@ -2,10 +2,10 @@ use std::fmt;
 use std::time::Duration;
 
 use nl_core::attr::{AttrBuf, AttrWriter, Attrs, DecodeError, Fields, Nested};
-use nl_core::error::Schema;
+use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, schema, setters};
+use crate::config::{Config, setters};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Exact, NANOS_PER_TICK, Probability, Rate, Refusal, Time, joined};
 
@@ -27,7 +27,7 @@ const QOPT_LEN: usize = 24;
 const DEFAULT_LIMIT: u32 = 1000;
 
 // Behind a structure and not a plain list of attributes, so an error names none of them.
-static NETEM: Schema = schema![];
+static NAMES: Names = crate::message::tca![&[]];
 
 /// A network that is far away, or bad (`tc qdisc … netem`).
 ///
@@ -342,7 +342,7 @@ impl Default for NetemConfig {
 }
 
 impl Config for NetemConfig {
-    const SCHEMA: &'static Schema = &NETEM;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut f = Fields::of_attr(TCA_OPTIONS, options);

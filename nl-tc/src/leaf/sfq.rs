@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use nl_core::attr::{AttrWriter, DecodeError, Fields};
-use nl_core::error::Schema;
+use nl_core::error::Names;
 
 use crate::TcVerb;
 use crate::config::{Config, setters, within};
@@ -98,7 +98,7 @@ impl SfqConfig {
 }
 
 impl Config for SfqConfig {
-    const SCHEMA: &'static Schema = &PLAIN;
+    const NAMES: &'static Names = &PLAIN;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut f = Fields::of_attr(TCA_OPTIONS, options);

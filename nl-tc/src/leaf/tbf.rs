@@ -2,28 +2,26 @@ use std::fmt;
 use std::time::Duration;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::error::Schema;
+use nl_core::attr_names;
+use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, schema, setters};
+use crate::config::{Config, setters};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Burst, Exact, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Refusal, Size, joined};
 
 // `include/uapi/linux/pkt_sched.h`
-const TCA_TBF_PARMS: u16 = 1;
-const TCA_TBF_RATE64: u16 = 4;
-const TCA_TBF_PRATE64: u16 = 5;
-const TCA_TBF_BURST: u16 = 6;
-const TCA_TBF_PBURST: u16 = 7;
 const PARMS_LEN: usize = 36;
 
-static TBF: Schema = schema![
-    TCA_TBF_PARMS "TCA_TBF_PARMS",
-    TCA_TBF_RATE64 "TCA_TBF_RATE64",
-    TCA_TBF_PRATE64 "TCA_TBF_PRATE64",
-    TCA_TBF_BURST "TCA_TBF_BURST",
-    TCA_TBF_PBURST "TCA_TBF_PBURST",
-];
+attr_names! { OPTIONS {
+    TCA_TBF_PARMS = 1,
+    TCA_TBF_RATE64 = 4,
+    TCA_TBF_PRATE64 = 5,
+    TCA_TBF_BURST = 6,
+    TCA_TBF_PBURST = 7,
+} }
+
+static NAMES: Names = crate::message::tca![OPTIONS];
 
 /// Token bucket filter: nothing leaves faster than the rate (`tc qdisc … tbf`).
 ///
@@ -103,7 +101,7 @@ impl TbfConfig {
 }
 
 impl Config for TbfConfig {
-    const SCHEMA: &'static Schema = &TBF;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let (mut config, mut parms) = (Self::new(Rate::ZERO, 0), false);

@@ -1,8 +1,9 @@
 use std::fmt::Write as _;
 
+use nl_core::Request;
 use nl_core::dump::Dump;
 use nl_core::error::Ack;
-use nl_core::message::{NLM_F_ECHO, RawMessage, Request};
+use nl_core::message::{NLM_F_ECHO, RawMessage};
 use nl_core::{Dev, Error, Pending, Result};
 
 use super::{Tc, not_found};
@@ -188,7 +189,9 @@ impl Tc {
     async fn read_class(&self, index: u32, handle: TcHandle) -> Result<RawMessage> {
         let header = TcMsg { index, handle: handle.bits(), ..TcMsg::default() };
         // Without the flag, the kernel answers everybody but the one who asks.
-        let request = Request::new(RTM_GETTCLASS, &PLAIN).with_flags(NLM_F_ECHO).with_header(&header);
+        let request = Request::new(RTM_GETTCLASS, &PLAIN, crate::class::describe)
+            .with_flags(NLM_F_ECHO)
+            .with_header(&header);
         self.conn.exchange(request).await?.messages.pop().ok_or_else(not_found)
     }
 

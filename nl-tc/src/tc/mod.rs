@@ -5,9 +5,9 @@ mod filter;
 mod qdisc;
 mod tree;
 
+use nl_core::Request;
 use nl_core::batch::Batch;
 use nl_core::error::decode_error;
-use nl_core::message::Request;
 use nl_core::{Connection, Dev, Error, Protocol, Result};
 
 use crate::{TcHandle, TcObject, TcVerb};

@@ -1,8 +1,9 @@
 use std::fmt::Write as _;
 
+use nl_core::Request;
 use nl_core::dump::Dump;
-use nl_core::error::{Ack, Errno, KernelError};
-use nl_core::message::{NLM_F_ECHO, Request};
+use nl_core::error::{Ack, Errno, KernelError, Since};
+use nl_core::message::NLM_F_ECHO;
 use nl_core::{Dev, Pending, Result};
 
 use super::{Tc, not_found};
@@ -131,7 +132,9 @@ impl QdiscEntry {
         }
         // The kernel's refusal goes to nobody else.
         let header = TcMsg { index, handle: handle.bits(), parent: parent.bits(), ..TcMsg::default() };
-        let request = Request::new(RTM_GETQDISC, &PLAIN).with_flags(NLM_F_ECHO).with_header(&header);
+        let request = Request::new(RTM_GETQDISC, &PLAIN, crate::qdisc::describe)
+            .with_flags(NLM_F_ECHO)
+            .with_header(&header);
         let reply = self.tc.conn.exchange(request).await?;
         // It was added since the list was read, or it is one that the kernel does not show.
         let found = reply.messages.first().ok_or_else(not_found)?;
@@ -149,7 +152,11 @@ impl QdiscEntry {
             self.tc.conn.acknowledged(self.qdisc.request(verb)).await
         };
         outcome.await.map_err(|error| {
-            let error = error.or_unsupported(has_no_such_kind, "this kind of qdisc", "its module, sch_KIND");
+            let error = error.or_unsupported(
+                has_no_such_kind,
+                "this kind of qdisc",
+                Since::option("its module, sch_KIND"),
+            );
             error.during(|| self.describe(&verb.to_string()))
         })
     }

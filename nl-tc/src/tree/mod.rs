@@ -89,7 +89,7 @@ impl Tree {
     ///
     /// # Errors
     /// The tree cannot be: something in it hangs in the air, is there twice, is of another kind than its qdisc, or would be
-    /// [refused](nl_core::message::Request::refused).
+    /// [refused](nl_core::Request::invalid_if).
     pub fn plan(&self, now: &Snapshot) -> nl_core::Result<Plan> {
         self.check()?;
         let plan = plan::plan(self, now);

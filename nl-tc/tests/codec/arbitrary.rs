@@ -246,7 +246,7 @@ proptest! {
             u32::try_from((nanos >> 10) * 1024 / 1000).unwrap()
         };
         let read = |micros: u32| {
-            let mut request = nl_core::message::Request::new(36, &nl_core::error::Schema::UNKNOWN).with_header(&TcMsg::default());
+            let mut request = nl_core::Request::unnamed(36).with_header(&TcMsg::default());
             request.attrs().str(1, "fq_codel").nested(2).u32(1, micros);
             match Qdisc::decode(MessageRef::from(&request)).unwrap().config {
                 QdiscConfig::FqCodel(config) => config,
@@ -325,10 +325,10 @@ proptest! {
 }
 
 /// It prints, and it is encoded or refused in words.
-fn check(text: &str, mut request: nl_core::message::Request) {
+fn check(text: &str, mut request: nl_core::Request) {
     assert!(!text.is_empty());
     if let Err(error) = request.encoded() {
         assert!(error.is_usage(), "{error}");
     }
-    let _ = (request.schema().describe)(MessageRef::from(&request));
+    let _ = request.describe();
 }

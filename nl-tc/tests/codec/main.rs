@@ -32,7 +32,8 @@ mod tables;
 mod tree;
 mod units;
 
-use nl_core::message::{NLM_F_ACK, Request};
+use nl_core::Request;
+use nl_core::message::NLM_F_ACK;
 
 /// Bytes from the notation of a hex dump.
 fn unhex(hex: &str) -> Vec<u8> {

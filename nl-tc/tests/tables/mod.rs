@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use nl_core::message::{NLM_F_ACK, Request};
+use nl_core::Request;
+use nl_core::message::NLM_F_ACK;
 use nl_tc::class::{Class, ClassConfig};
 use nl_tc::leaf::PfifoConfig;
 use nl_tc::qdisc::{Qdisc, QdiscConfig};

@@ -117,7 +117,7 @@ proptest! {
         let mut payload = Vec::new();
         header.write(&mut payload);
         let socket = MptcpSocket::decode(MessageRef::from_parts(SOCK_DIAG_BY_FAMILY, 0, &payload)).unwrap();
-        let encode = |mut request: nl_core::message::Request| request.encoded().map(<[u8]>::to_vec);
+        let encode = |mut request: nl_core::Request| request.encoded().map(<[u8]>::to_vec);
         let requests: Result<Vec<_>, _> = filter.mptcp_requests().into_iter().map(encode).collect();
         prop_assert_eq!(kernel_takes(&requests.unwrap(), &header), filter.matches(&socket.socket));
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nl_core::message::{NLM_F_DUMP, Request};
+use nl_core::Request;
+use nl_core::message::NLM_F_DUMP;
 use nl_mptcp::diag::{Select, SocketFilter, States, Subflow};
 use nl_testkit::oracle::{Attr, BytesOracle, Field, Sent, Shape};
 use nl_testkit::{Lab, Result};

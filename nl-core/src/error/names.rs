@@ -1,44 +1,25 @@
 use std::fmt;
 
 use crate::attr::{HEADER_LEN, NLA_TYPE_MASK, align};
-use crate::message::{HEADER_LEN as NLMSG_HEADER_LEN, MessageRef};
+use crate::message::HEADER_LEN as NLMSG_HEADER_LEN;
 
-/// What a kind of request looks like, so that an error can name what it is about.
+/// The attributes of a kind of message by name, so that an error can say which one it is about.
 ///
-/// A feature crate has one `static` per message family. It costs nothing until something fails.
-///
-/// ```
-/// use nl_core::error::{AttrName, Schema};
-///
-/// static NEIGH: Schema = Schema {
-///     header_len: 12,
-///     attrs: &[
-///         AttrName::new(5, "NDA_VLAN"),
-///         AttrName::nest(14, "NDA_FDB_EXT_ATTRS", &[AttrName::new(1, "NFEA_ACTIVITY_NOTIFY")]),
-///     ],
-///     describe: |message| format!("neighbour request {}", message.kind()),
-/// };
-/// assert_eq!(NEIGH.name(5), Some("NDA_VLAN"));
-/// ```
-#[derive(Clone, Copy)]
-pub struct Schema {
-    /// Length of the family's fixed header, between the netlink header and the first attribute.
-    pub header_len: usize,
-    /// The attributes, with those nested in them.
-    pub attrs: &'static [AttrName],
-    /// The operation and its object in the words of the field, from the request's own bytes:
-    /// `add fdb 02:00:00:00:00:01 dev #5 vlan 10`. Must not print secrets. `#` and a number stand for a device: where its
-    /// name can be learned, that is put in place of them.
-    pub describe: fn(MessageRef<'_>) -> String,
+/// Written with [`attr_names!`](crate::attr_names), one per message family. It costs nothing until something fails.
+pub struct Names {
+    header_len: usize,
+    attrs: &'static [AttrName],
 }
 
-impl Schema {
+impl Names {
     /// For messages about whose attributes nothing is known.
-    pub const UNKNOWN: Self = Self {
-        header_len: usize::MAX,
-        attrs: &[],
-        describe: |message| format!("netlink request of type {}", message.kind()),
-    };
+    pub const UNKNOWN: &'static Self = &Self { header_len: usize::MAX, attrs: &[] };
+
+    /// Names of the attributes that follow a fixed header of this length.
+    #[must_use]
+    pub const fn new(header_len: usize, attrs: &'static [AttrName]) -> Self {
+        Self { header_len, attrs }
+    }
 
     /// The name of a top-level attribute.
     #[must_use]
@@ -96,14 +77,86 @@ impl Schema {
     }
 }
 
-impl fmt::Debug for Schema {
+impl fmt::Debug for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schema").field("attrs", &self.attrs.len()).finish_non_exhaustive()
+        f.debug_struct("Names").field("attrs", &self.attrs.len()).finish_non_exhaustive()
     }
 }
 
 fn find(names: &'static [AttrName], kind: u16) -> Option<&'static AttrName> {
     names.iter().find(|attr| attr.kind == kind)
+}
+
+/// Writes the number and the name of each attribute once: a constant for each, and a table of names for errors.
+///
+/// With a header type it makes a [`Names`](crate::error::Names), without one a slice for nests that several tables share.
+/// Nested attributes stand in braces behind theirs, or are taken from a slice with `in`.
+///
+/// ```
+/// use nl_core::attr_names;
+/// use nl_core::message::NdMsg;
+///
+/// attr_names! { EXT {
+///     /// Whether activity is reported.
+///     NFEA_ACTIVITY_NOTIFY = 1,
+///     NFEA_DONT_REFRESH = 2,
+/// } }
+/// attr_names! { NAMES: NdMsg {
+///     NDA_VLAN = 5,
+///     NDA_FDB_EXT_ATTRS = 14 in EXT,
+/// } }
+/// assert_eq!(NAMES.name(NDA_VLAN), Some("NDA_VLAN"));
+/// assert_eq!(EXT.len(), 2);
+/// ```
+#[macro_export]
+macro_rules! attr_names {
+    ($vis:vis $names:ident: $header:ty { $($body:tt)* }) => {
+        $crate::attr_names!(@consts [$vis] $($body)*);
+        $vis static $names: $crate::error::Names = $crate::error::Names::new(
+            <$header as $crate::message::FixedHeader>::LEN,
+            $crate::attr_names!(@table $($body)*),
+        );
+    };
+    ($vis:vis $names:ident { $($body:tt)* }) => {
+        $crate::attr_names!(@consts [$vis] $($body)*);
+        $vis const $names: &[$crate::error::AttrName] = $crate::attr_names!(@table $($body)*);
+    };
+
+    (@consts [$vis:vis]) => {};
+    (@consts [$vis:vis] $(#[$doc:meta])* $name:ident = $kind:literal { $($nested:tt)* } $(, $($rest:tt)*)?) => {
+        $(#[$doc])* $vis const $name: u16 = $kind;
+        $crate::attr_names!(@consts [$vis] $($nested)*);
+        $($crate::attr_names!(@consts [$vis] $($rest)*);)?
+    };
+    (@consts [$vis:vis] $(#[$doc:meta])* $name:ident = $kind:literal in $nested:expr $(, $($rest:tt)*)?) => {
+        $(#[$doc])* $vis const $name: u16 = $kind;
+        $($crate::attr_names!(@consts [$vis] $($rest)*);)?
+    };
+    (@consts [$vis:vis] $(#[$doc:meta])* $name:ident = $kind:literal $(, $($rest:tt)*)?) => {
+        $(#[$doc])* $vis const $name: u16 = $kind;
+        $($crate::attr_names!(@consts [$vis] $($rest)*);)?
+    };
+
+    (@table $($body:tt)*) => { $crate::attr_names!(@entry [] $($body)*) };
+    (@entry [$($done:expr,)*]) => { &[$($done,)*] };
+    (@entry [$($done:expr,)*] $(#[$doc:meta])* $name:ident = $kind:literal { $($nested:tt)* } $(, $($rest:tt)*)?) => {
+        $crate::attr_names!(@entry [
+            $($done,)*
+            $crate::error::AttrName::nest($name, stringify!($name), $crate::attr_names!(@table $($nested)*)),
+        ] $($($rest)*)?)
+    };
+    (@entry [$($done:expr,)*] $(#[$doc:meta])* $name:ident = $kind:literal in $nested:expr $(, $($rest:tt)*)?) => {
+        $crate::attr_names!(@entry [
+            $($done,)*
+            $crate::error::AttrName::nest($name, stringify!($name), $nested),
+        ] $($($rest)*)?)
+    };
+    (@entry [$($done:expr,)*] $(#[$doc:meta])* $name:ident = $kind:literal $(, $($rest:tt)*)?) => {
+        $crate::attr_names!(@entry [
+            $($done,)*
+            $crate::error::AttrName::new($name, stringify!($name)),
+        ] $($($rest)*)?)
+    };
 }
 
 /// The name of an attribute, and of those nested in it.

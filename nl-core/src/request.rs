@@ -1,41 +1,77 @@
-use std::borrow::Cow;
 use std::fmt;
 
 use zeroize::Zeroize;
 
-use super::{FixedHeader, HEADER_LEN, MessageRef, NLM_F_REQUEST, NLMSG_MIN_TYPE};
 use crate::attr::{AttrWriter, EncodeError, align, reserve};
-use crate::error::{Error, Result, Schema};
+use crate::check::Invalid;
+use crate::error::{Error, Names, Result};
+use crate::message::{FixedHeader, HEADER_LEN, MessageRef, NLM_F_REQUEST, NLMSG_MIN_TYPE};
 
 /// Most requests fit this many bytes.
 const ROOM: usize = 128;
 
+/// The operation and its object in the words of the field, from the request's own bytes:
+/// `add fdb 02:00:00:00:00:01 dev #5 vlan 10`.
+///
+/// Must not print secrets. `#` and a number stand for a device, and are replaced by its name where that can be learned.
+pub type Describe = fn(MessageRef<'_>) -> String;
+
+/// What a request is about, for errors.
+#[derive(Clone, Copy)]
+pub(crate) struct Wording {
+    pub(crate) names: &'static Names,
+    pub(crate) describe: Describe,
+}
+
+impl Wording {
+    /// Ties an error to the message it answers.
+    pub(crate) fn explain(self, error: Error, message: &[u8]) -> Error {
+        error.about(self.names, self.describe, message)
+    }
+}
+
 /// A request being built: header, family header, attributes.
 ///
-/// It knows its [`Schema`], so that whatever answers it can be put into words.
+/// ```
+/// use nl_core::Request;
+/// use nl_core::message::IfInfoMsg;
+///
+/// // RTM_GETLINK for "lo"
+/// let mut request = Request::unnamed(18).with_header(&IfInfoMsg::default());
+/// request.attrs().str(3, "lo");
+/// assert_eq!(request.kind(), 18);
+/// ```
+///
+/// It knows the names of its attributes and how it is described, so that whatever answers it can be put into words.
 pub struct Request {
     bytes: Vec<u8>,
     // Boxed, so that what is moved about is small: there seldom is one.
     fault: Option<Box<EncodeError>>,
-    refusal: Option<Box<Cow<'static, str>>>,
-    schema: &'static Schema,
+    invalid: Option<Box<Invalid>>,
+    wording: Wording,
     sensitive: bool,
 }
 
 impl Request {
     /// A request of this type. `NLM_F_REQUEST` is always set.
     #[must_use]
-    pub fn new(kind: u16, schema: &'static Schema) -> Self {
+    pub fn new(kind: u16, names: &'static Names, describe: Describe) -> Self {
         let ([a, b], [c, d]) = (kind.to_ne_bytes(), NLM_F_REQUEST.to_ne_bytes());
         let mut bytes = Vec::with_capacity(ROOM);
         bytes.extend_from_slice(&[0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]);
-        Self { bytes, fault: None, refusal: None, schema, sensitive: false }
+        Self { bytes, fault: None, invalid: None, wording: Wording { names, describe }, sensitive: false }
     }
 
-    /// A request from a type, flags and an encoded payload.
+    /// A request about whose attributes nothing is known. Errors call it by its type.
     #[must_use]
-    pub fn from_payload(kind: u16, flags: u16, payload: &[u8], schema: &'static Schema) -> Self {
-        let mut request = Self::new(kind, schema).with_flags(flags);
+    pub fn unnamed(kind: u16) -> Self {
+        Self::new(kind, Names::UNKNOWN, |message| format!("netlink request of type {}", message.kind()))
+    }
+
+    /// An [`unnamed`](Self::unnamed) request from a type, flags and an encoded payload.
+    #[must_use]
+    pub fn from_payload(kind: u16, flags: u16, payload: &[u8]) -> Self {
+        let mut request = Self::unnamed(kind).with_flags(flags);
         reserve(&mut request.bytes, payload.len());
         request.bytes.extend_from_slice(payload);
         request
@@ -62,12 +98,22 @@ impl Request {
         self
     }
 
-    /// Marks the request as bad input: it is never sent, and whoever tries gets this as the error, with the
-    /// operation in words. So an encoder need not return a `Result`, and in a batch a bad request fails alone.
+    /// Marks the request as bad input if the check failed: it is never sent, and whoever tries gets this as the error, with
+    /// the operation in words. So an encoder need not return a `Result`, and in a batch a bad request fails alone.
+    ///
+    /// The first failed check counts.
     #[must_use]
-    pub fn refused(mut self, why: impl Into<Cow<'static, str>>) -> Self {
-        self.refusal.get_or_insert_with(|| Box::new(why.into()));
+    pub fn invalid_if(mut self, check: std::result::Result<(), Invalid>) -> Self {
+        if let (Err(why), None) = (check, &self.invalid) {
+            self.invalid = Some(Box::new(why));
+        }
         self
+    }
+
+    /// The operation and its object in words, with `#5` for interface 5.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        (self.wording.describe)(self.into())
     }
 
     /// Writes attributes behind those that are there.
@@ -93,16 +139,14 @@ impl Request {
         self.sensitive
     }
 
-    /// What errors about this request are described with.
-    #[must_use]
-    pub const fn schema(&self) -> &'static Schema {
-        self.schema
+    pub(crate) const fn wording(&self) -> Wording {
+        self.wording
     }
 
     /// The whole message with its length set, ready to be sent with sequence number 0.
     ///
     /// # Errors
-    /// The request was [refused](Self::refused), an attribute did not fit, there is nothing behind the header, or the type is
+    /// The request was [invalid](Self::invalid_if), an attribute did not fit, there is nothing behind the header, or the type is
     /// that of a control message: to the last two the kernel answers success and does nothing.
     pub fn encoded(&mut self) -> Result<&[u8]> {
         let Ok(len) = u32::try_from(self.bytes.len()) else {
@@ -111,8 +155,8 @@ impl Request {
         if let Some(field) = self.bytes.first_chunk_mut::<4>() {
             *field = len.to_ne_bytes();
         }
-        let refusal = match (&self.refusal, &self.fault) {
-            (Some(why), _) => Error::usage((**why).clone()),
+        let refusal = match (&self.invalid, &self.fault) {
+            (Some(why), _) => Error::from((**why).clone()),
             (None, Some(fault)) => Error::from(**fault),
             (None, None) if self.bytes.len() == HEADER_LEN => {
                 Error::usage("a request needs at least a family header")
@@ -124,7 +168,7 @@ impl Request {
             )),
             (None, None) => return Ok(&self.bytes),
         };
-        Err(refusal.about(self.schema, &self.bytes))
+        Err(self.wording.explain(refusal, &self.bytes))
     }
 
     pub(crate) fn add_flags(&mut self, flags: u16) {
@@ -153,7 +197,7 @@ impl Request {
         let len = self.bytes.len();
         if len > limit {
             let error = format!("a request of {len} bytes; the socket's send buffer takes {limit}");
-            return Err(Error::usage(error).about(self.schema, &self.bytes));
+            return Err(self.wording.explain(Error::usage(error), &self.bytes));
         }
         Ok(&self.bytes)
     }
@@ -180,7 +224,7 @@ impl Request {
     /// Words and names for an error that answers this request.
     pub(crate) fn explain(&mut self, error: Error) -> Error {
         match self.encoded() {
-            Ok(_) => error.about(self.schema, &self.bytes),
+            Ok(_) => self.wording.explain(error, &self.bytes),
             Err(_) => error,
         }
     }
@@ -217,8 +261,8 @@ impl Clone for Request {
         Self {
             bytes: self.bytes.clone(),
             fault: self.fault.clone(),
-            refusal: self.refusal.clone(),
-            schema: self.schema,
+            invalid: self.invalid.clone(),
+            wording: self.wording,
             sensitive: self.sensitive,
         }
     }
