@@ -41,7 +41,7 @@ fn valid_entry() -> impl Strategy<Value = FdbEntry> {
     (any_entry(), 0..3u8).prop_map(|(mut entry, table)| {
         let [first, rest @ ..] = entry.mac.octets();
         entry.mac = MacAddr::from([first & 0xfe | 2, rest[0], rest[1], rest[2], rest[3], rest[4]]);
-        entry.index = entry.index.max(1);
+        entry.index = (entry.index >> 1).max(1);
         entry.state |= FdbState::NOARP;
         entry.state -= FdbState::PERMANENT;
         entry.flags_ext = entry.flags_ext.map(|flags| flags - FdbFlagsExt::LOCKED);
