@@ -1,9 +1,9 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use super::Connection;
+use super::answer::Answer;
 use super::exchange::{Exchange, Flight};
-use super::sink::Answer;
 use crate::error::Result;
 use crate::request::Request;
 use crate::socket::Socket;
@@ -20,10 +20,13 @@ pub(super) struct Call<'a, A> {
 }
 
 impl<'a, A: Answer> Call<'a, A> {
-    pub(super) fn new(conn: &'a Connection, request: Request, answer: A) -> Self {
-        let shared = &*conn.shared;
-        let (socket, exchange) = shared.lanes.choose((&shared.socket, &shared.exchange), shared.pool.spec());
-        Self { socket, exchange, request, flight: Flight::new(conn.timeout), answer }
+    pub(super) fn new(
+        (socket, exchange): (&'a Socket, &'a Exchange),
+        limit: Option<Duration>,
+        request: Request,
+        answer: A,
+    ) -> Self {
+        Self { socket, exchange, request, flight: Flight::new(limit), answer }
     }
 }
 

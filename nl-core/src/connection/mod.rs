@@ -38,6 +38,7 @@
 //! - A connection does not survive `fork(2)`: parent and child would take each other's answers. Open one in each process.
 //! - Requests are addressed to the kernel and sent on the thread that polls, so that thread needs the privilege.
 
+mod answer;
 mod builder;
 mod call;
 mod exchange;
@@ -58,11 +59,12 @@ pub use builder::ConnectionBuilder;
 
 pub use crate::protocol::Protocol;
 
+pub use answer::Reply;
+use answer::{All, Answer, One, VerdictOnly};
 use call::Call;
 use exchange::Exchange;
 use lanes::Lanes;
 use names::Names;
-use sink::{All, One, VerdictOnly};
 
 use crate::attr::DecodeError;
 use crate::batch::Batch;
@@ -222,7 +224,7 @@ impl Connection {
     /// been lost.
     pub fn exchange(&self, request: Request) -> Pending<Reply> {
         let conn = self.clone();
-        Pending::new(async move { Call::new(&conn, request, All::default()).await })
+        Pending::new(async move { conn.call(request, All::default()).await })
     }
 
     /// Lists a table: `request` is sent with `NLM_F_DUMP` on a socket of its own when the stream is first polled.
@@ -276,7 +278,7 @@ impl Connection {
     /// # Errors
     /// As [`ack`](Self::ack).
     pub fn acknowledged(&self, request: Request) -> impl Future<Output = Result<Ack>> + Send {
-        Call::new(self, request, VerdictOnly)
+        self.call(request, VerdictOnly)
     }
 
     /// [`get`](Self::get) for the steps of an operation, inside [`Pending::new`]: without an allocation of its own.
@@ -288,7 +290,13 @@ impl Connection {
         request: Request,
         decode: impl FnOnce(MessageRef<'_>) -> Result<T, DecodeError> + Send,
     ) -> impl Future<Output = Result<T>> + Send {
-        Call::new(self, request, One::new(decode))
+        self.call(request, One::new(decode))
+    }
+
+    fn call<A: Answer>(&self, request: Request, answer: A) -> Call<'_, A> {
+        let shared = &*self.shared;
+        let lane = shared.lanes.choose((&shared.socket, &shared.exchange), shared.pool.spec());
+        Call::new(lane, self.timeout, request, answer)
     }
 
     pub(crate) fn families(&self) -> &Mutex<HashMap<String, Arc<Family>>> {
@@ -311,14 +319,4 @@ impl fmt::Debug for Connection {
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
-}
-
-/// Everything that answered a request.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Reply {
-    /// The messages before the verdict, in order.
-    pub messages: Vec<RawMessage>,
-    /// The verdict, with any warning.
-    pub ack: Ack,
 }
