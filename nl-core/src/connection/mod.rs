@@ -71,7 +71,7 @@ use crate::batch::Batch;
 use crate::dump::Dump;
 use crate::error::{Ack, Error, Result};
 use crate::genl::Family;
-use crate::message::{MessageRef, RawMessage};
+use crate::message::MessageRef;
 use crate::monitor::MonitorBuilder;
 use crate::netns::Netns;
 use crate::pending::Pending;
