@@ -106,6 +106,67 @@ impl serde::Serialize for MacAddr {
     }
 }
 
+/// The longest hardware address (`MAX_ADDR_LEN`).
+pub const HW_ADDR_MAX: usize = 32;
+
+/// The hardware address of a device: 6 bytes on Ethernet, 4 or 16 on an IP tunnel, 20 on InfiniBand.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HwAddr {
+    bytes: [u8; HW_ADDR_MAX],
+    len: u8,
+}
+
+impl HwAddr {
+    /// An address of up to 32 bytes; `None` for a longer one.
+    #[must_use]
+    pub fn new(address: &[u8]) -> Option<Self> {
+        let mut bytes = [0; HW_ADDR_MAX];
+        bytes.get_mut(..address.len())?.copy_from_slice(address);
+        Some(Self { bytes, len: u8::try_from(address.len()).ok()? })
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The address, if it is one of Ethernet.
+    #[must_use]
+    pub fn mac(&self) -> Option<MacAddr> {
+        <[u8; 6]>::try_from(self.bytes()).ok().map(MacAddr::new)
+    }
+}
+
+impl From<MacAddr> for HwAddr {
+    fn from(mac: MacAddr) -> Self {
+        Self::new(&mac.octets()).unwrap_or(Self { bytes: [0; HW_ADDR_MAX], len: 0 })
+    }
+}
+
+impl fmt::Display for HwAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, byte) in self.bytes().iter().enumerate() {
+            let sep = if i == 0 { "" } else { ":" };
+            write!(f, "{sep}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HwAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for HwAddr {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The longest interface name, without the terminating NUL (`IFNAMSIZ - 1`).
 pub const IFNAME_MAX: usize = 15;
 
@@ -126,12 +187,12 @@ pub enum Dev {
     /// The interface index, above 0.
     Index(u32),
     /// The interface name, up to 15 bytes, or an alternative name, up to 127.
-    Name(DevName),
+    Name(Name),
 }
 
-/// The name of a network device. One of up to 15 bytes takes no allocation.
+/// A name of the kernel's, such as that of a device or of a kind. One of up to 15 bytes takes no allocation.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct DevName(Repr);
+pub struct Name(Repr);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Repr {
@@ -139,7 +200,21 @@ enum Repr {
     Long(Box<str>),
 }
 
-impl Deref for DevName {
+impl Name {
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self
+    }
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        Self(Repr::Short([0; IFNAME_MAX], 0))
+    }
+}
+
+impl Deref for Name {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -154,7 +229,7 @@ impl Deref for DevName {
     }
 }
 
-impl From<&str> for DevName {
+impl From<&str> for Name {
     fn from(name: &str) -> Self {
         let mut bytes = [0; IFNAME_MAX];
         match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
@@ -167,13 +242,53 @@ impl From<&str> for DevName {
     }
 }
 
-impl fmt::Debug for DevName {
+impl From<String> for Name {
+    fn from(name: String) -> Self {
+        name.as_str().into()
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<&str> for Name {
+    fn eq(&self, other: &&str) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escaped(self))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Name {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }
 }
 
 impl Dev {
+    /// The index, if it is given by index.
+    #[must_use]
+    pub const fn index(&self) -> Option<u32> {
+        match self {
+            Self::Index(index) => Some(*index),
+            Self::Name(_) => None,
+        }
+    }
+
     /// Checks what can be checked before the kernel is asked.
     ///
     /// # Errors
@@ -226,6 +341,17 @@ impl fmt::Display for Dev {
     }
 }
 
+/// The index as a number, or the name.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Dev {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Index(index) => serializer.serialize_u32(*index),
+            Self::Name(name) => serializer.serialize_str(name),
+        }
+    }
+}
+
 impl fmt::Debug for Dev {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -247,6 +373,12 @@ impl From<&str> for Dev {
 impl From<String> for Dev {
     fn from(name: String) -> Self {
         Self::Name(name.as_str().into())
+    }
+}
+
+impl From<Name> for Dev {
+    fn from(name: Name) -> Self {
+        Self::Name(name)
     }
 }
 

@@ -50,6 +50,18 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+/// Serializes a bitflags type as its number.
+macro_rules! serialize_bits {
+    ($($name:ident)+) => {$(
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.bits().serialize(serializer)
+            }
+        }
+    )+};
+}
+
 pub mod addr;
 pub mod attr;
 pub mod batch;

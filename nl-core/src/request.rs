@@ -139,6 +139,13 @@ impl Request {
         self.sensitive
     }
 
+    /// The error for this request when it could not be sent because of another one: that the device it is about was looked up,
+    /// for instance.
+    #[must_use]
+    pub fn not_sent(&self, error: Error) -> Error {
+        error.during(|| self.describe())
+    }
+
     pub(crate) const fn wording(&self) -> Wording {
         self.wording
     }

@@ -341,7 +341,7 @@ impl Entries {
     async fn try_flush(&self) -> Result<Ack> {
         let (mut filter, link) = self.resolved("flush").await?;
         let named = |error: Error| error.during(|| self.describe("flush"));
-        let kind = link.as_ref().and_then(|link| link.kind.as_deref());
+        let kind = link.as_ref().and_then(|link| link.kind_name.as_deref());
         let is_vxlan = kind == Some("vxlan") && filter.bridge.is_none();
         let permanent =
             filter.state.is_some_and(|(mask, value)| (mask & value).contains(FdbState::PERMANENT));
@@ -351,7 +351,7 @@ impl Entries {
             )));
         }
         if let (Some(link), None) = (&link, filter.bridge) {
-            let target = match link.master_kind.as_deref() {
+            let target = match link.port_kind.as_deref() {
                 Some("bridge") if !is_vxlan => FdbFlags::MASTER,
                 _ => FdbFlags::SELF,
             };
@@ -361,7 +361,7 @@ impl Entries {
         let since = if is_vxlan { Since::linux(6, 7) } else { Since::linux(5, 19) };
         self.fdb.conn.acknowledged(filter.flush_request()).await.map_err(|error| {
             // No release of the kernel flushes a device that is neither.
-            let port = link.as_ref().is_some_and(|l| l.master_kind.as_deref() == Some("bridge"));
+            let port = link.as_ref().is_some_and(|l| l.port_kind.as_deref() == Some("bridge"));
             let refused = kind == Some("bridge") || is_vxlan || port;
             named(error.or_unsupported(
                 |kernel| kernel.errno == Errno::EOPNOTSUPP && refused,
@@ -412,8 +412,8 @@ impl Entries {
             None => None,
         };
         if let Some(bridge) = &bridge {
-            if bridge.kind.as_deref() != Some("bridge") {
-                let kind = bridge.kind.as_deref().unwrap_or("plain device");
+            if bridge.kind_name.as_deref() != Some("bridge") {
+                let kind = bridge.kind_name.as_deref().unwrap_or("plain device");
                 return Err(Error::usage(format!("{} is a {kind}, not a bridge", bridge.name)));
             }
             if let Some(dev) =

@@ -83,6 +83,14 @@ impl<'a> AttrWriter<'a> {
         self
     }
 
+    /// Bytes as they are, for a structure in front of the attributes of a nest. Padded to 4 bytes.
+    pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+        reserve(self.buf, align(bytes.len()));
+        self.buf.extend_from_slice(bytes);
+        self.pad();
+        self
+    }
+
     /// An attribute without a value, whose presence is the message (`NLA_FLAG`).
     pub fn flag(&mut self, kind: u16) -> &mut Self {
         self.bytes(kind, &[])
@@ -176,13 +184,20 @@ impl<'a> AttrWriter<'a> {
         self.open(kind)
     }
 
+    /// A nest without the mark, which is left out if nothing is written into it.
+    pub fn nested_unless_empty(&mut self, kind: u16) -> Nested<'_> {
+        let mut nest = self.open(kind);
+        nest.omit_if_empty = true;
+        nest
+    }
+
     fn open(&mut self, kind: u16) -> Nested<'_> {
         let start = self.buf.len();
         // The placeholder is the largest length: a nest that is never closed reaches past the end of the
         // message and is refused by every reader, instead of being taken for an empty one.
         reserve(self.buf, HEADER_LEN);
         self.head(u16::MAX, kind);
-        Nested { start, writer: AttrWriter { buf: self.buf, fault: self.fault } }
+        Nested { start, omit_if_empty: false, writer: AttrWriter { buf: self.buf, fault: self.fault } }
     }
 
     #[inline]
@@ -208,6 +223,7 @@ impl<'a> AttrWriter<'a> {
 /// An open nest. Writes like an [`AttrWriter`]; dropping it closes the nest.
 pub struct Nested<'a> {
     start: usize,
+    omit_if_empty: bool,
     writer: AttrWriter<'a>,
 }
 
@@ -228,6 +244,10 @@ impl DerefMut for Nested<'_> {
 impl Drop for Nested<'_> {
     fn drop(&mut self) {
         let len = self.writer.buf.len() - self.start;
+        if self.omit_if_empty && len == HEADER_LEN {
+            self.writer.buf.truncate(self.start);
+            return;
+        }
         let head =
             self.writer.buf.get_mut(self.start..).and_then(|nest| nest.first_chunk_mut::<HEADER_LEN>());
         match (u16::try_from(len), head) {
@@ -295,6 +315,14 @@ mod tests {
         assert_eq!(bytes, written_over(0));
         assert!(!bytes.contains(&0xa5), "{bytes:02x?}");
         assert_eq!(bytes.get(4..8), Some(&[0xff, 0, 0, 0][..]));
+    }
+
+    #[test]
+    fn an_empty_nest_is_left_out_where_it_is_asked_for() {
+        let mut buf = AttrBuf::new();
+        drop(buf.writer().nested_unless_empty(1));
+        buf.writer().nested_unless_empty(2).flag(3);
+        assert_eq!(buf.finish().unwrap().len(), 8);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::Connection;
 use crate::addr::Dev;
 use crate::attr::DecodeError;
 use crate::dump::Dump;
-use crate::error::Result;
-use crate::link::{IFLA_IFNAME, Link, request};
+use crate::error::{Error, Result};
+use crate::link::{IFLA_IFNAME, Link, list_request, request};
 use crate::message::{IfInfoMsg, MessageRef};
 use crate::pending::Pending;
 use crate::protocol::Protocol;
@@ -36,7 +36,7 @@ impl Connection {
     ///
     /// Equivalent: `ip link show`. Needs no privilege.
     pub fn links(&self) -> Dump<Link> {
-        let dump = self.dump(request(None), |message| Link::decode(message).map(Some));
+        let dump = self.dump(list_request(None, None, false), |message| Link::decode(message).map(Some));
         match self.require(Protocol::Route, "links") {
             Ok(()) => dump,
             Err(error) => dump.failed(error),
@@ -61,7 +61,7 @@ impl Connection {
     /// As [`link`](Self::link).
     pub fn link_name(&self, index: u32) -> Pending<String> {
         let conn = self.clone();
-        Pending::new(async move { Ok(conn.find_link(&Dev::Index(index)).await?.name) })
+        Pending::new(async move { Ok(conn.find_link(&Dev::Index(index)).await?.name.as_str().to_owned()) })
     }
 
     /// The names of every device of the namespace by index, for printing many entries. The list is read again if it changed
@@ -71,15 +71,15 @@ impl Connection {
     /// As [`Dump::collect_all`], and a connection of another protocol.
     pub fn link_names(&self) -> Pending<HashMap<u32, String>> {
         let links = self.links().collect_all();
-        Pending::new(
-            async move { Ok(links.await?.into_iter().map(|link| (link.index, link.name)).collect()) },
-        )
+        Pending::new(async move {
+            Ok(links.await?.into_iter().map(|link| (link.index, link.name.as_str().to_owned())).collect())
+        })
     }
 
     pub(crate) async fn find_link(&self, dev: &Dev) -> Result<Link> {
         self.require(Protocol::Route, "links")?;
         dev.check()?;
-        let link = self.answered(request(Some(dev)), Link::decode).await?;
+        let link = self.answered(request(dev, false), Link::decode).await?;
         if matches!(dev, Dev::Name(name) if **name == *link.name) {
             self.names().remember(self.socket(), &link.name, link.index);
         }
@@ -90,7 +90,7 @@ impl Connection {
         match self.known_index(dev)? {
             Some(index) => Ok(index),
             None => {
-                let (index, is_own_name) = self.answered(request(Some(dev)), index_of(dev)).await?;
+                let (index, is_own_name) = self.answered(request(dev, false), index_of(dev)).await?;
                 if let (Dev::Name(name), true) = (dev, is_own_name) {
                     self.names().remember(self.socket(), name, index);
                 }
@@ -112,5 +112,35 @@ impl Connection {
                 Ok(self.names().index(self.socket(), name))
             }
         }
+    }
+}
+
+/// How the devices of a request were named, for errors about it.
+#[derive(Debug, Default)]
+pub struct Named(Vec<(u32, Dev)>);
+
+impl Named {
+    /// Calls the devices in an error as they were named.
+    #[must_use]
+    pub fn explain(&self, error: Error) -> Error {
+        self.0.iter().fold(error, |error, (index, dev)| error.naming(*index, dev))
+    }
+}
+
+impl Connection {
+    /// Puts indexes in place of names, and returns the names for errors.
+    ///
+    /// # Errors
+    /// The first device that is not there, with the names of those before it.
+    pub async fn resolve(&self, devs: Vec<&mut Dev>) -> Result<Named, (Error, Named)> {
+        let mut named = Named::default();
+        for dev in devs {
+            let index = match self.find_index(dev).await {
+                Ok(index) => index,
+                Err(error) => return Err((error, named)),
+            };
+            named.0.push((index, std::mem::replace(dev, Dev::Index(index))));
+        }
+        Ok(named)
     }
 }

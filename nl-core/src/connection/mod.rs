@@ -56,6 +56,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use builder::ConnectionBuilder;
+pub use link::Named;
 
 pub use crate::protocol::Protocol;
 

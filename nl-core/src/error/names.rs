@@ -9,22 +9,34 @@ use crate::message::HEADER_LEN as NLMSG_HEADER_LEN;
 pub struct Names {
     header_len: usize,
     attrs: &'static [AttrName],
+    base: &'static [AttrName],
 }
 
 impl Names {
     /// For messages about whose attributes nothing is known.
-    pub const UNKNOWN: &'static Self = &Self { header_len: usize::MAX, attrs: &[] };
+    pub const UNKNOWN: &'static Self = &Self { header_len: usize::MAX, attrs: &[], base: &[] };
 
     /// Names of the attributes that follow a fixed header of this length.
     #[must_use]
     pub const fn new(header_len: usize, attrs: &'static [AttrName]) -> Self {
-        Self { header_len, attrs }
+        Self { header_len, attrs, base: &[] }
+    }
+
+    /// The same with other top-level attributes, which go before those that are there: nests that several kinds fill in their
+    /// own way.
+    #[must_use]
+    pub const fn with(&self, attrs: &'static [AttrName]) -> Self {
+        Self { header_len: self.header_len, attrs, base: self.attrs }
+    }
+
+    fn find(&self, kind: u16) -> Option<&'static AttrName> {
+        find(self.attrs, kind).or_else(|| find(self.base, kind))
     }
 
     /// The name of a top-level attribute.
     #[must_use]
     pub fn name(&self, kind: u16) -> Option<&'static str> {
-        find(self.attrs, kind).map(|attr| attr.name)
+        self.find(kind).map(|attr| attr.name)
     }
 
     /// The path of the attribute that begins at, or holds, byte `offset` of `request`.
@@ -32,7 +44,7 @@ impl Names {
     pub fn path_at(&self, request: &[u8], offset: u32) -> Option<AttrPath> {
         let offset = usize::try_from(offset).ok()?;
         let mut path = AttrPath(Vec::new());
-        let mut names = self.attrs;
+        let mut names: Option<&'static [AttrName]> = None;
         let mut at = align(NLMSG_HEADER_LEN.checked_add(self.header_len)?);
         let mut end = request.len();
         // Every round steps over one attribute or into it, so the walk ends at the latest with the bytes.
@@ -48,7 +60,7 @@ impl Names {
                 continue;
             }
             let kind = u16::from_ne_bytes([head[2], head[3]]) & NLA_TYPE_MASK;
-            let known = find(names, kind);
+            let known = names.map_or_else(|| self.find(kind), |names| find(names, kind));
             path.0.push((kind, known.map(|attr| attr.name)));
             if offset < at + HEADER_LEN {
                 return Some(path);
@@ -57,7 +69,7 @@ impl Names {
             if nested.is_empty() {
                 return Some(path);
             }
-            names = nested;
+            names = Some(nested);
             end = (at + len).min(request.len());
             at += HEADER_LEN;
         }
@@ -70,9 +82,14 @@ impl Names {
             .filter(|at| *at != 0)
             .and_then(|at| self.path_at(request, at))
             .unwrap_or(AttrPath(Vec::new()));
-        let names =
-            path.0.iter().fold(self.attrs, |names, (kind, _)| find(names, *kind).map_or(&[], |a| a.nested));
-        path.0.push((kind, find(names, kind).map(|attr| attr.name)));
+        let within = |names: Option<&'static [AttrName]>, kind| {
+            names.map_or_else(|| self.find(kind), |names| find(names, kind))
+        };
+        let nest = path
+            .0
+            .iter()
+            .fold(None, |names, (kind, _)| Some(within(names, *kind).map_or(&[][..], |attr| attr.nested)));
+        path.0.push((kind, within(nest, kind).map(|attr| attr.name)));
         path
     }
 }

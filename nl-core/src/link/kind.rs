@@ -1,0 +1,248 @@
+use std::fmt;
+
+use super::codec::{
+    self, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO,
+};
+use super::{Link, LinkVerb};
+use crate::addr::Dev;
+use crate::attr::{AttrWriter, Attrs, DecodeError};
+use crate::check::Invalid;
+use crate::error::{AttrName, Names};
+
+/// A kind of virtual device, or what such a device keeps for each of its ports.
+///
+/// Mostly made with [`link_kind!`](crate::link_kind), which takes a line for each option:
+///
+/// ```
+/// use nl_core::link::{Link, LinkKind};
+///
+/// nl_core::link_kind! {
+///     /// A network card for tests (`type netdevsim`), which has no options.
+///     #[derive(Clone, Debug, Default, PartialEq)]
+///     pub struct NetDevSim("netdevsim") {}
+/// }
+/// nl_core::link_kind! {
+///     /// What a team keeps for a port.
+///     #[derive(Clone, Debug, Default, PartialEq)]
+///     pub struct TeamPort("team") {
+///         /// Whether the port may be used.
+///         enabled: bool = TEAM_PORT_ENABLED(1) "enabled";
+///     }
+/// }
+/// # fn example(link: &Link) -> Result<(), nl_core::attr::DecodeError> {
+/// if let Some(port) = link.port::<TeamPort>() {
+///     println!("{}", port?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub trait LinkKind: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
+    /// The name of the kind, as in `ip link add … type KIND`.
+    const KIND: &'static str;
+
+    /// The options by name, for errors.
+    const NAMES: &'static [AttrName];
+
+    /// Whether such a device is on top of another one and cannot be made without it.
+    const NEEDS_LINK: bool = false;
+
+    /// Writes the options.
+    fn encode(&self, w: &mut AttrWriter<'_>, verb: LinkVerb);
+
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// They are malformed.
+    fn decode(options: Attrs<'_>) -> Result<Self, DecodeError>;
+
+    /// Refuses what the kernel would refuse or do in another way than this says.
+    ///
+    /// # Errors
+    /// The reason, with the limit.
+    fn check(&self, verb: LinkVerb) -> Result<(), Invalid> {
+        let _ = verb;
+        Ok(())
+    }
+
+    /// The devices that the options name. A handle puts indexes in place of names before they are encoded.
+    fn devs(&mut self) -> Vec<&mut Dev> {
+        Vec::new()
+    }
+}
+
+/// A [`LinkKind`] whichever it is.
+pub(super) trait AnyKind: fmt::Debug + Send + Sync {
+    fn boxed(&self) -> Box<dyn AnyKind>;
+    fn names(&self) -> &'static Names;
+    fn encode_as(&self, w: &mut AttrWriter<'_>, place: Place, verb: LinkVerb);
+    fn check_as(&self, place: Place, verb: LinkVerb, has_link: bool) -> Result<(), Invalid>;
+    fn all_devs(&mut self) -> Vec<&mut Dev>;
+}
+
+/// Whether options are of a device or of a port of one.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Place {
+    Device,
+    Port,
+}
+
+/// The names of the attributes of a request about a device of this kind.
+struct NamesOf<T>(std::marker::PhantomData<T>);
+
+impl<T: LinkKind> NamesOf<T> {
+    const INFO: &'static [AttrName] = &[
+        AttrName::new(IFLA_INFO_KIND, "IFLA_INFO_KIND"),
+        AttrName::nest(IFLA_INFO_DATA, "IFLA_INFO_DATA", T::NAMES),
+        AttrName::new(IFLA_INFO_SLAVE_KIND, "IFLA_INFO_SLAVE_KIND"),
+        AttrName::nest(IFLA_INFO_SLAVE_DATA, "IFLA_INFO_SLAVE_DATA", T::NAMES),
+    ];
+    const TOP: &'static [AttrName] = &[AttrName::nest(IFLA_LINKINFO, "IFLA_LINKINFO", Self::INFO)];
+    const ALL: &'static Names = &codec::NAMES.with(Self::TOP);
+}
+
+impl<T: LinkKind> AnyKind for T {
+    fn boxed(&self) -> Box<dyn AnyKind> {
+        Box::new(self.clone())
+    }
+
+    fn names(&self) -> &'static Names {
+        NamesOf::<T>::ALL
+    }
+
+    fn encode_as(&self, w: &mut AttrWriter<'_>, place: Place, verb: LinkVerb) {
+        let (kind, data) = match place {
+            Place::Device => (IFLA_INFO_KIND, IFLA_INFO_DATA),
+            Place::Port => (IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA),
+        };
+        // As iproute2 has it, without a NUL byte.
+        w.bytes(kind, T::KIND.as_bytes());
+        self.encode(&mut w.nested_unless_empty(data), verb);
+    }
+
+    fn check_as(&self, place: Place, verb: LinkVerb, has_link: bool) -> Result<(), Invalid> {
+        if T::NEEDS_LINK && place == Place::Device && verb == LinkVerb::Add && !has_link {
+            return Err(format!("a {} is on top of another device: add link()", T::KIND).into());
+        }
+        self.check(verb)
+    }
+
+    fn all_devs(&mut self) -> Vec<&mut Dev> {
+        self.devs()
+    }
+}
+
+impl Link {
+    /// The options of the device, if it is of this kind.
+    ///
+    /// # Errors
+    /// They are malformed.
+    #[must_use]
+    pub fn kind<T: LinkKind>(&self) -> Option<Result<T, DecodeError>> {
+        self.is_kind(T::KIND).then(|| T::decode(Attrs::new(&self.kind_data)))
+    }
+
+    /// What the device's master keeps for it as a port, if the master is of this kind.
+    ///
+    /// # Errors
+    /// It is malformed.
+    #[must_use]
+    pub fn port<T: LinkKind>(&self) -> Option<Result<T, DecodeError>> {
+        self.is_port_of(T::KIND).then(|| T::decode(Attrs::new(&self.port_data)))
+    }
+}
+
+/// A kind of device from a line for each option: a structure, its setters, and [`LinkKind`](crate::link::LinkKind).
+///
+/// Each option is `name: Type = ATTRIBUTE(number) "word";`, with the type one that implements
+/// [`AttrValue`](crate::link::AttrValue). Options that can only be read stand in a second block, `read { … }`. Behind the
+/// structure may stand `needs_link;`, and `check = function;` for what [`LinkKind::check`](crate::link::LinkKind::check) does.
+#[macro_export]
+macro_rules! link_kind {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident($kind:literal) {
+            $($(#[$doc:meta])* $field:ident: $type:ty = $attr:ident($number:literal) $word:literal;)*
+        }
+        $(read {
+            $($(#[$rdoc:meta])* $rfield:ident: $rtype:ty = $rattr:ident($rnumber:literal) $rword:literal;)*
+        })?
+        $(needs_link = $needs_link:literal;)?
+        $(check = $check:path;)?
+    ) => {
+        $(const $attr: u16 = $number;)*
+        $($(const $rattr: u16 = $rnumber;)*)?
+
+        $(#[$meta])*
+        #[non_exhaustive]
+        $vis struct $name {
+            $($(#[$doc])* pub $field: Option<$type>,)*
+            $($($(#[$rdoc])* pub $rfield: Option<$rtype>,)*)?
+        }
+
+        impl $name {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $field(mut self, $field: impl Into<$type>) -> Self {
+                    self.$field = Some($field.into());
+                    self
+                }
+            )*
+        }
+
+        impl $crate::link::LinkKind for $name {
+            const KIND: &'static str = $kind;
+            const NAMES: &'static [$crate::error::AttrName] = &[
+                $($crate::error::AttrName::new($attr, stringify!($attr)),)*
+                $($($crate::error::AttrName::new($rattr, stringify!($rattr)),)*)?
+            ];
+            $(const NEEDS_LINK: bool = $needs_link;)?
+
+            fn encode(&self, w: &mut $crate::attr::AttrWriter<'_>, _: $crate::link::LinkVerb) {
+                $(if let Some(value) = &self.$field {
+                    $crate::link::AttrValue::write(value, w, $attr);
+                })*
+                let _ = w;
+            }
+
+            fn decode(options: $crate::attr::Attrs<'_>) -> Result<Self, $crate::attr::DecodeError> {
+                #[allow(unused_mut)]
+                let mut out = Self::default();
+                for attr in options {
+                    let attr = attr?;
+                    match attr.kind() {
+                        $($attr => out.$field = Some($crate::link::AttrValue::read(attr)?),)*
+                        $($($rattr => out.$rfield = Some($crate::link::AttrValue::read(attr)?),)*)?
+                        _ => {}
+                    }
+                }
+                Ok(out)
+            }
+
+            $(fn check(&self, verb: $crate::link::LinkVerb) -> Result<(), $crate::check::Invalid> {
+                $check(self, verb)
+            })?
+
+            fn devs(&mut self) -> Vec<&mut $crate::addr::Dev> {
+                #[allow(unused_mut)]
+                let mut devs: Vec<&mut $crate::addr::Dev> = Vec::new();
+                $(devs.extend(self.$field.as_mut().and_then($crate::link::AttrValue::dev));)*
+                devs
+            }
+        }
+
+        /// The kind and its options in the words of `ip link`.
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str($kind)?;
+                $(if let Some(value) = &self.$field {
+                    $crate::link::AttrValue::words(value, $word, f)?;
+                })*
+                $($(if let Some(value) = &self.$rfield {
+                    $crate::link::AttrValue::words(value, $rword, f)?;
+                })*)?
+                Ok(())
+            }
+        }
+    };
+}
