@@ -58,7 +58,5 @@ pub mod fdb;
 #[cfg(feature = "mptcp")]
 pub mod mptcp;
 pub mod stream;
-#[cfg(feature = "fdb")]
-mod watch;
 
 pub use event::{NetworkEvent, RtnetlinkGroup};
