@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use nl_core::watch::{Change, Watch};
+use nl_core::attr::DecodeError;
+use nl_core::message::{MessageRef, Request};
+use nl_core::watch::{Change, Event, Source, Watch};
 use nl_core::{Connection, Protocol};
-use nl_testkit::fault::{Answer, Conversation, Delivery, Peer};
+use nl_testkit::fault::{Answer, Conversation, Delivery, Peer, pair};
 use nl_testkit::within;
 use tokio::sync::mpsc;
 
@@ -34,14 +37,15 @@ fn message(kind: u16, last: u8, flags: u8, age: u32) -> Answer {
 }
 
 /// A kernel with this table. The first socket is the connection's, the second the monitor's, the others are those of lists.
-fn kernel(table: &Arc<Mutex<Table>>) -> (Connection, mpsc::UnboundedReceiver<Peer>) {
+fn kernel(table: &Arc<Mutex<Table>>) -> (Connection, mpsc::UnboundedReceiver<OwnedFd>) {
     let (sender, monitors) = mpsc::unbounded_channel();
     let (made, table) = (AtomicUsize::new(0), Arc::clone(table));
     let source = move || -> io::Result<OwnedFd> {
-        let (socket, peer) = Peer::pair()?;
+        let (socket, peer) = pair()?;
         if made.fetch_add(1, Ordering::Relaxed) == 1 {
             sender.send(peer).map_err(io::Error::other)?;
         } else {
+            let peer = Peer::over(peer)?;
             let table = Arc::clone(&table);
             let list = move |request: &[u8]| {
                 let table = table.lock().unwrap();
@@ -86,7 +90,7 @@ async fn watch_of_another_family_reports_the_differences_after_lost_events() {
     let table = Arc::new(Mutex::new(Table::from([(1, 0), (2, 0), (3, 0)])));
     let (conn, mut monitors) = kernel(&table);
     let mut watch = Watch::open(&conn, Addresses).unwrap();
-    let monitor = monitors.recv().await.unwrap();
+    let monitor = Peer::over(monitors.recv().await.unwrap()).unwrap();
     let mut believed = Table::new();
     follow(&mut watch, &mut believed).await;
     assert_eq!(believed, *table.lock().unwrap());
@@ -104,7 +108,7 @@ async fn watch_of_another_family_reports_events_but_not_ages() {
     let table = Arc::new(Mutex::new(Table::from([(1, 0)])));
     let (conn, mut monitors) = kernel(&table);
     let mut watch = Watch::open(&conn, Addresses).unwrap();
-    let monitor = monitors.recv().await.unwrap();
+    let monitor = Peer::over(monitors.recv().await.unwrap()).unwrap();
     follow(&mut watch, &mut Table::new()).await;
     // Only its lifetime differs.
     monitor.answer(&message(RTM_NEWADDR, 1, 0, 5)).await.unwrap();
@@ -116,6 +120,57 @@ async fn watch_of_another_family_reports_events_but_not_ages() {
     let Change::Deleted(deleted) = next(&mut watch).await else { panic!("not deleted") };
     assert_eq!(deleted.flags, 0x80);
     assert!(watch.is_empty());
+}
+
+/// Addresses, with something that happens while a list is read.
+#[derive(Clone)]
+struct Meanwhile(Arc<dyn Fn() + Send + Sync>);
+
+impl Source for Meanwhile {
+    type Entry = Address;
+    const PROTOCOL: Protocol = Addresses::PROTOCOL;
+    const ENTRIES: &'static str = Addresses::ENTRIES;
+
+    fn groups(&self) -> Vec<u32> {
+        Addresses.groups()
+    }
+
+    fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Address>>, DecodeError> {
+        Addresses.decode_event(message)
+    }
+
+    fn list(&self) -> Request {
+        Addresses.list()
+    }
+
+    fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Address>, DecodeError> {
+        (self.0)();
+        Addresses.decode_entry(message)
+    }
+
+    fn question(&self, entry: &Address) -> Option<Request> {
+        Addresses.question(entry)
+    }
+}
+
+/// A list skips an entry for each one that is deleted while it is read, also if the watch reads of the deletion later.
+#[tokio::test]
+async fn list_is_repeated_after_a_deletion_whose_event_is_read_behind_its_end() {
+    let table = Arc::new(Mutex::new(Table::from([(1, 0), (2, 0)])));
+    let (conn, mut monitors) = kernel(&table);
+    let (monitor, read) = (Arc::new(OnceLock::<UnixDatagram>::new()), Arc::new(AtomicUsize::new(0)));
+    let (sender, counter) = (Arc::clone(&monitor), Arc::clone(&read));
+    let source = Meanwhile(Arc::new(move || {
+        // The last entry of the first list.
+        if counter.fetch_add(1, Ordering::Relaxed) == 1 {
+            sender.get().unwrap().send(&message(RTM_DELADDR, 9, 0, 5).to_bytes()).unwrap();
+        }
+    }));
+    let mut watch = Watch::open(&conn, source).unwrap();
+    monitor.set(monitors.recv().await.unwrap().into()).unwrap();
+    let synced = async { while watch.next().await.unwrap().unwrap() != Change::Synced {} };
+    within(DEADLINE, synced, "the watch to be synced").await;
+    assert_eq!((watch.len(), read.load(Ordering::Relaxed)), (2, 4));
 }
 
 #[tokio::test]
