@@ -43,6 +43,7 @@
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `serde`: `Serialize` on what is read from the kernel.
+//! - `watch`: copies of kernel tables that are kept up to date by events.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
 
@@ -85,6 +86,8 @@ mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use addr::{Dev, MacAddr};
 pub use connection::Connection;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use netlink_sys::{Socket, SocketAddr};
 use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbVerb};
 use nl_core::{Connection, MacAddr, Protocol};
-use nl_events::RtnetlinkGroup;
+use nl_events::Source;
 use nl_events::fdb::{FdbChange, FdbWatch};
 use nl_events::stream::Events;
 use nl_testkit::{Lab, sandbox};
@@ -77,7 +77,7 @@ fn burst(port: u32) {
         socket.bind(&SocketAddr::new(0, 0)).unwrap();
         socket.add_membership(3).unwrap();
         socket.set_rx_buf_sz(64 << 20_i32).ok();
-        let mut events = Events::builder().group(RtnetlinkGroup::BridgeFdb).open().unwrap();
+        let mut events = Events::builder().source(Source::FDB).open().unwrap();
         let mut watched = FdbWatch::open(&open()).wait().unwrap();
         sync(&mut watched);
         change(port, verb, BURST);

@@ -2,7 +2,7 @@
 //!
 //! # What it does
 //! [`Events`](stream::Events) is a stream of the kernel's notifications: a [`NetworkEvent`] for each message of the
-//! [groups](RtnetlinkGroup) that were asked for. A watch, such as [`FdbWatch`](fdb::FdbWatch), starts with the current table and
+//! [sources](Source) that were asked for. A watch, such as [`FdbWatch`](fdb::FdbWatch), starts with the current table and
 //! then reports each change. When the kernel drops events because the reader is slow, the watch lists the table again and
 //! reports exactly the changes that were missed.
 //!
@@ -57,8 +57,8 @@ mod event;
 pub mod fdb;
 #[cfg(feature = "mptcp")]
 pub mod mptcp;
+pub mod source;
 pub mod stream;
-#[cfg(feature = "fdb")]
-mod watch;
 
-pub use event::{NetworkEvent, RtnetlinkGroup};
+pub use event::NetworkEvent;
+pub use source::Source;

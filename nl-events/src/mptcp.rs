@@ -3,11 +3,11 @@
 //! ```no_run
 //! use futures_util::StreamExt;
 //! use nl_core::{Connection, Protocol};
-//! use nl_events::{NetworkEvent, stream::Events};
+//! use nl_events::{NetworkEvent, Source, stream::Events};
 //!
 //! # async fn example() -> nl_core::Result<()> {
 //! let family = Connection::open(Protocol::Generic)?.family(nl_mptcp::FAMILY).await?;
-//! let mut events = Events::builder().mptcp(family).open()?;
+//! let mut events = Events::builder().source(Source::mptcp(&family)?).open()?;
 //! while let Some(event) = events.next().await {
 //!     match event {
 //!         Ok(NetworkEvent::Mptcp(event)) => println!("{event}"),

@@ -2,10 +2,10 @@
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
-//! use nl_events::{NetworkEvent, RtnetlinkGroup, stream::Events};
+//! use nl_events::{NetworkEvent, Source, stream::Events};
 //!
 //! # async fn example() -> nl_core::Result<()> {
-//! let mut events = Events::builder().group(RtnetlinkGroup::BridgeFdb).open()?;
+//! let mut events = Events::builder().source(Source::FDB).open()?;
 //! while let Some(event) = events.next().await {
 //!     match event {
 //!         Ok(NetworkEvent::Fdb(event)) => println!("{event}"),
@@ -18,21 +18,19 @@
 //! # }
 //! ```
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::{fmt, io};
 
 use futures_core::Stream;
 use nl_core::Protocol;
 use nl_core::error::Result;
-#[cfg(feature = "mptcp")]
-use nl_core::genl::Family;
 use nl_core::monitor::{Monitor, MonitorBuilder};
 use nl_core::netns::Netns;
 
-use crate::{NetworkEvent, RtnetlinkGroup};
+use crate::event::NetworkEvent;
+use crate::source::{Source, decode_any};
 
 /// A `Stream` of `Result<NetworkEvent>` that ends only if a socket fails.
 ///
@@ -41,7 +39,7 @@ use crate::{NetworkEvent, RtnetlinkGroup};
 /// [`nl_core::monitor`], or use a watch. Any other error is the last item. Under feature `blocking`, `for event in &mut events`
 /// waits without a runtime.
 ///
-/// Events of generic netlink come over a socket of their own, so their order among the other events is not known.
+/// Each protocol has a socket of its own, so the order of events of `NETLINK_ROUTE` among those of generic netlink is not known.
 #[derive(Debug)]
 pub struct Events {
     monitors: Vec<Monitor<NetworkEvent>>,
@@ -52,14 +50,7 @@ pub struct Events {
 impl Events {
     /// Options.
     pub fn builder() -> EventsBuilder {
-        EventsBuilder {
-            groups: Vec::new(),
-            #[cfg(feature = "mptcp")]
-            mptcp: None,
-            netns: None,
-            receive_buffer: None,
-            source: None,
-        }
+        EventsBuilder { monitor: Monitor::builder(Protocol::Route), sources: Vec::new() }
     }
 
     /// Discards everything that is queued, and says whether there was anything.
@@ -108,91 +99,54 @@ impl IntoIterator for &mut Events {
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is opened"]
 pub struct EventsBuilder {
-    groups: Vec<RtnetlinkGroup>,
-    #[cfg(feature = "mptcp")]
-    mptcp: Option<Arc<Family>>,
-    netns: Option<Netns>,
-    receive_buffer: Option<usize>,
-    source: Option<Source>,
-}
-
-/// Where sockets come from.
-#[derive(Clone)]
-struct Source(Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>);
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Source")
-    }
+    monitor: MonitorBuilder,
+    sources: Vec<Source>,
 }
 
 impl EventsBuilder {
-    /// Listens to this group.
-    pub fn group(mut self, group: RtnetlinkGroup) -> Self {
-        self.groups.push(group);
-        self
-    }
-
-    /// Listens to the events of Multipath TCP. `family` is [`mptcp_pm`](nl_mptcp::FAMILY), as
-    /// [resolved](nl_core::Connection::family) by a connection.
-    #[cfg(feature = "mptcp")]
-    pub fn mptcp(mut self, family: Arc<Family>) -> Self {
-        self.mptcp = Some(family);
+    /// Yields the events of this source.
+    pub fn source(mut self, source: Source) -> Self {
+        self.sources.push(source);
         self
     }
 
     /// Listens inside another namespace; by default it is the calling thread's.
     pub fn netns(mut self, netns: &Netns) -> Self {
-        self.netns = Some(netns.clone());
+        self.monitor = self.monitor.netns(netns);
         self
     }
 
     /// The size of each socket's receive buffer in bytes, 8 MiB by default; see [`MonitorBuilder::receive_buffer`].
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.receive_buffer = Some(bytes);
+        self.monitor = self.monitor.receive_buffer(bytes);
         self
     }
 
-    /// Takes sockets from this function instead of opening them, as [`MonitorBuilder::sockets_from`] does: first one for
-    /// Multipath TCP if its events are asked for, then one for the groups of rtnetlink.
+    /// Takes sockets from this function instead of opening them, as [`MonitorBuilder::sockets_from`] does: one for each protocol,
+    /// in the order of the protocols' first sources.
     pub fn sockets_from(mut self, source: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static) -> Self {
-        self.source = Some(Source(Arc::new(source)));
+        self.monitor = self.monitor.sockets_from(source);
         self
     }
 
-    /// Starts listening. Needs no runtime.
+    /// Starts listening. Needs no runtime. Without sources it listens to nothing.
     ///
     /// # Errors
     /// As [`MonitorBuilder::open`].
     pub fn open(self) -> Result<Events> {
         let mut monitors = Vec::new();
-        #[cfg(feature = "mptcp")]
-        if let Some(family) = &self.mptcp {
-            let (number, group) = (family.id, family.group(nl_mptcp::EVENT_GROUP)?);
-            let monitor = self.monitor(Protocol::Generic).group(group);
-            monitors.push(monitor.open(move |message| NetworkEvent::decode_mptcp(number, message))?);
-        }
-        if !self.groups.is_empty() || monitors.is_empty() {
-            let mut monitor = self.monitor(Protocol::Route);
-            for group in &self.groups {
-                monitor = monitor.group(group.number());
+        let mut rest = self.sources;
+        loop {
+            let protocol = rest.first().map_or(Protocol::Route, Source::protocol);
+            let (own, others): (Vec<_>, _) =
+                rest.into_iter().partition(|source| source.protocol() == protocol);
+            let monitor = self.monitor.clone().protocol(protocol);
+            let monitor = own.iter().fold(monitor, |monitor, source| monitor.group(source.group()));
+            monitors.push(monitor.open(move |message| decode_any(&own, message))?);
+            if others.is_empty() {
+                return Ok(Events { monitors, first: 0 });
             }
-            monitors.push(monitor.open(NetworkEvent::decode)?);
-        }
-        Ok(Events { monitors, first: 0 })
-    }
-
-    fn monitor(&self, protocol: Protocol) -> MonitorBuilder {
-        let mut monitor = Monitor::builder(protocol);
-        if let Some(netns) = &self.netns {
-            monitor = monitor.netns(netns);
-        }
-        if let Some(Source(source)) = self.source.clone() {
-            monitor = monitor.sockets_from(move || source());
-        }
-        match self.receive_buffer {
-            Some(bytes) => monitor.receive_buffer(bytes),
-            None => monitor,
+            rest = others;
         }
     }
 }

@@ -184,6 +184,12 @@ impl MonitorBuilder {
         Self { spec, groups: Vec::new(), receive_buffer: DEFAULT_RECEIVE_BUFFER }
     }
 
+    /// Changes the protocol. The numbers of groups are those of this protocol.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.spec.protocol = protocol;
+        self
+    }
+
     /// Joins a group, by its number (`RTNLGRP_*`, or as [resolved](crate::connection::Connection::family) for a
     /// generic family).
     pub fn group(mut self, number: u32) -> Self {

@@ -1,6 +1,9 @@
 //! The crate against a running kernel, checked with iproute2.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
+#[cfg(feature = "watch")]
+#[path = "../watch/addresses.rs"]
+mod addresses;
 mod batch;
 mod connection;
 mod dump;
@@ -16,5 +19,7 @@ mod refusals;
 mod support;
 mod surroundings;
 mod trust;
+#[cfg(feature = "watch")]
+mod watch;
 
 nl_testkit::main!();

@@ -4,14 +4,8 @@
 //! updated or deleted. It starts with the entries that exist, and it recovers from lost events.
 //!
 //! # How the watch stays correct
-//! - It listens before it lists the table, and replays the events that arrived meanwhile over the list.
-//! - When the kernel drops events (`ENOBUFS`), the watch first reads the receive buffer empty, because until then the kernel
-//!   goes on dropping and reports it only once. Then it lists the table on another socket and reports the differences.
-//! - The kernel resumes a list by counting entries, so a list skips entries when others are deleted meanwhile. An entry that
-//!   a list lacks is therefore reported as deleted only after the kernel has said that it does not exist. A listing during
-//!   which something was deleted is repeated, because it may also lack an entry that is new.
-//! - Only a refusal by the kernel means that an entry or a table does not exist. An error of a socket never does.
-//! - [`FdbChange::Synced`] is reported after a listing during which nothing was lost or deleted.
+//! As every [`nl_core::watch`] does: it lists the table again after lost events, and reports an entry as deleted only after the
+//! kernel has said that it does not exist.
 //!
 //! # What is in the tables
 //! Entries of bridges and tunnel endpoints of VXLAN devices. The address filters of plain devices (`33:33:…`, `01:00:5e:…`
@@ -19,6 +13,10 @@
 
 mod change;
 mod event;
+mod row;
+mod tables;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use change::FdbChange;

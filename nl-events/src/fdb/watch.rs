@@ -1,19 +1,16 @@
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbVerb, RTNLGRP_NEIGH};
+use nl_bridge::fdb::FdbEntry;
 use nl_core::addr::Dev;
-use nl_core::dump::Dump;
 use nl_core::error::{Error, Result};
-use nl_core::message::MessageRef;
-use nl_core::{Connection, Pending, Protocol};
+use nl_core::watch::{Source, Watch};
+use nl_core::{Connection, Pending};
 
-use super::change::is_watched;
-use super::{FdbChange, FdbEvent};
-use crate::watch::{Driver, Event, Keyed, Source};
+use super::change::FdbChange;
+use super::tables::Tables;
 
 /// A table that is watched: a `Stream` of `Result<FdbChange>`, first of the entries that exist, then of what changes.
 ///
@@ -30,7 +27,7 @@ use crate::watch::{Driver, Event, Keyed, Source};
 /// repeated after a pause, which grows to a second; entries are never reported as deleted because of it. The watch ends
 /// after an error that cannot pass: its socket failed, or there is no runtime to wait in.
 pub struct FdbWatch {
-    driver: Driver<Tables>,
+    watch: Watch<Tables>,
 }
 
 impl FdbWatch {
@@ -52,25 +49,25 @@ impl FdbWatch {
     /// An entry that is seen again unchanged is no change, so its [`ages`](FdbEntry#structfield.ages) are those of the last
     /// message about it.
     pub fn entries(&self) -> impl Iterator<Item = &FdbEntry> {
-        self.driver.table().iter().map(|entry| &entry.0)
+        self.watch.entries().map(|row| &row.0)
     }
 
     /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.driver.table().len()
+        self.watch.len()
     }
 
     /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.driver.table().is_empty()
+        self.watch.is_empty()
     }
 
     /// How often the kernel dropped events because the receive buffer was full.
     #[must_use]
     pub fn overruns(&self) -> u64 {
-        self.driver.overruns()
+        self.watch.overruns()
     }
 }
 
@@ -78,7 +75,7 @@ impl Stream for FdbWatch {
     type Item = Result<FdbChange>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().driver.poll_change(cx).map(|change| change.map(|change| change.map(FdbChange::from)))
+        Pin::new(&mut self.get_mut().watch).poll_next(cx).map_ok(FdbChange::from)
     }
 }
 
@@ -96,7 +93,7 @@ impl IntoIterator for &mut FdbWatch {
 impl fmt::Debug for FdbWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FdbWatch")
-            .field("scope", &self.driver.source().scope)
+            .field("of", self.watch.source())
             .field("entries", &self.len())
             .field("overruns", &self.overruns())
             .finish_non_exhaustive()
@@ -157,123 +154,22 @@ impl FdbWatchBuilder {
     }
 
     async fn start(self) -> Result<FdbWatch> {
-        self.conn.require(Protocol::Route, "FDB entries")?;
-        let scope = match self.of {
-            Of::All => Scope::All,
-            Of::Dev(dev) => Scope::Dev(self.conn.link(dev).await?.index),
+        self.conn.require(Tables::PROTOCOL, Tables::ENTRIES)?;
+        let tables = match self.of {
+            Of::All => Tables::All,
+            Of::Dev(dev) => Tables::Dev(self.conn.link(dev).await?.index),
             Of::Bridge(bridge) => {
                 let link = self.conn.link(bridge).await?;
                 if link.kind.as_deref() != Some("bridge") {
                     return Err(Error::usage(format!("{} is not a bridge", link.name)));
                 }
-                Scope::Bridge(link.index)
+                Tables::Bridge(link.index)
             }
         };
-        let mut monitor = self.conn.monitor().group(RTNLGRP_NEIGH);
+        let mut watch = Watch::builder(&self.conn, tables);
         if let Some(bytes) = self.receive_buffer {
-            monitor = monitor.receive_buffer(bytes);
+            watch = watch.receive_buffer(bytes);
         }
-        let monitor = monitor.open(move |message: MessageRef<'_>| {
-            Ok(FdbEvent::decode(message)?.and_then(|event| scope.event(event)))
-        })?;
-        Ok(FdbWatch { driver: Driver::new(self.conn, Tables { scope }, monitor) })
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Scope {
-    All,
-    Bridge(u32),
-    Dev(u32),
-}
-
-impl Scope {
-    fn covers(self, entry: &FdbEntry) -> bool {
-        match self {
-            Self::All => true,
-            Self::Bridge(bridge) => entry.master == Some(bridge),
-            Self::Dev(dev) => entry.index == dev,
-        }
-    }
-
-    /// What an event means for the entries that are watched.
-    fn event(self, event: FdbEvent) -> Option<Event<FdbEntry>> {
-        match event {
-            event if !is_watched(event.entry()) => None,
-            FdbEvent::New(entry) if self.covers(&entry) => Some(Event::New(keyed(entry))),
-            FdbEvent::Deleted(entry) if self.covers(&entry) => Some(Event::Deleted(keyed(entry))),
-            _ if !matches!(self, Self::Dev(_)) => None,
-            // The address may have moved away from the device. The ports of a bridge share a table.
-            FdbEvent::New(entry) => Some(Event::Left(keyed(entry))),
-            FdbEvent::Deleted(_) => Some(Event::DeletedElsewhere),
-        }
-    }
-}
-
-fn keyed(entry: FdbEntry) -> Arc<Keyed<FdbEntry>> {
-    Arc::new(Keyed(entry))
-}
-
-/// The tables of bridges and VXLAN devices.
-#[derive(Debug)]
-struct Tables {
-    scope: Scope,
-}
-
-impl Source for Tables {
-    type Entry = FdbEntry;
-
-    fn list(&self, conn: &Connection) -> Dump<Arc<Keyed<FdbEntry>>> {
-        let scope = self.scope;
-        let mut filter = FdbFilter::default();
-        match scope {
-            Scope::All => {}
-            Scope::Bridge(bridge) => filter.bridge = Some(bridge),
-            Scope::Dev(dev) => filter.index = Some(dev),
-        }
-        conn.dump(filter.list_request(), move |message| {
-            let entry = FdbEntry::decode(message)?;
-            Ok((is_watched(&entry) && scope.covers(&entry)).then(|| keyed(entry)))
-        })
-    }
-
-    fn ask(&self, conn: &Connection, entry: &FdbEntry) -> Pending<Option<FdbEntry>> {
-        let scope = self.scope;
-        let answer = conn.get(question(entry).request(FdbVerb::Get), FdbEntry::decode);
-        Pending::new(async move {
-            match answer.await {
-                Ok(found) => Ok(scope.covers(&found).then_some(found)),
-                Err(error) if is_no_entry(&error) => Ok(None),
-                Err(error) => Err(error),
-            }
-        })
-    }
-
-    fn is_absence(&self, refusal: &Error) -> bool {
-        // The bridge or device is gone. A list of all tables is about none that could be.
-        !matches!(self.scope, Scope::All) && refusal.is_not_found()
-    }
-}
-
-/// Whether the kernel says that there is no such entry, or no such table: a device without one can have taken the index of the
-/// device that had it. Only the kernel's own refusal says so.
-fn is_no_entry(error: &Error) -> bool {
-    error.kernel().is_some() && (error.is_not_found() || error.is_unsupported())
-}
-
-/// The entry to ask the kernel for.
-fn question(entry: &FdbEntry) -> FdbEntry {
-    match entry.master {
-        // In the bridge as a whole, so that it is found on any port.
-        Some(bridge) => {
-            let mut question = FdbEntry::new(entry.mac, bridge).self_();
-            question.vlan = entry.vlan;
-            question
-        }
-        None => {
-            let mut question = FdbEntry::new(entry.mac, entry.index).self_();
-            question.src_vni = entry.src_vni;
-            question
-        }
+        Ok(FdbWatch { watch: watch.open()? })
     }
 }

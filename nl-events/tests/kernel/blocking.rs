@@ -7,7 +7,7 @@ use nl_core::netns::Netns;
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::{FdbChange, FdbEvent, FdbWatch};
 use nl_events::stream::Events;
-use nl_events::{NetworkEvent, RtnetlinkGroup};
+use nl_events::{NetworkEvent, Source};
 use nl_testkit::{Lab, Result};
 
 fn mac(number: u16) -> MacAddr {
@@ -26,7 +26,7 @@ async fn watch_and_events_wait_on_a_thread_without_a_runtime(lab: Lab) -> Result
     let netns = Netns::fd(bridge.node().netns_fd())?;
     let thread = thread::spawn(move || {
         let conn = Connection::builder(Protocol::Route).netns(&netns).open().unwrap();
-        let mut events = Events::builder().netns(&netns).group(RtnetlinkGroup::BridgeFdb).open().unwrap();
+        let mut events = Events::builder().netns(&netns).source(Source::FDB).open().unwrap();
         let mut watch = FdbWatch::builder(&conn).bridge("br0").open().wait().unwrap();
         let synced =
             watch.into_iter().map(std::result::Result::unwrap).any(|change| change == FdbChange::Synced);

@@ -7,7 +7,7 @@ use nl_core::netns::Netns;
 use nl_core::{Connection, Protocol};
 use nl_events::mptcp::MptcpEvent;
 use nl_events::stream::Events;
-use nl_events::{NetworkEvent, RtnetlinkGroup};
+use nl_events::{NetworkEvent, Source};
 use nl_testkit::{Lab, Result, within};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -22,7 +22,8 @@ async fn one_stream_tells_of_a_bridge_and_of_multipath_tcp(lab: Lab) -> Result {
     let conn = node.open(|| Connection::open(Protocol::Generic)).await?;
     let family = conn.family(nl_mptcp::FAMILY).await?;
     let netns = Netns::fd(node.netns_fd())?;
-    let mut events = Events::builder().netns(&netns).group(RtnetlinkGroup::BridgeFdb).mptcp(family).open()?;
+    let mut events =
+        Events::builder().netns(&netns).source(Source::FDB).source(Source::mptcp(&family)?).open()?;
 
     node.ip("mptcp endpoint add 127.0.0.1 port 4321 signal").await;
     node.bridge("fdb add 02:00:00:00:00:07 dev port1 master static").await;

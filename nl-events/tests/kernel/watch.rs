@@ -4,7 +4,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::{FdbChange, FdbEvent, FdbWatch};
 use nl_events::stream::Events;
-use nl_events::{NetworkEvent, RtnetlinkGroup};
+use nl_events::{NetworkEvent, Source};
 use nl_testkit::{EthFrame, Lab, Result, within};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -190,7 +190,7 @@ async fn a_watch_of_what_is_no_bridge_is_refused(lab: Lab) -> Result {
 async fn the_raw_stream_is_what_the_kernel_says_and_nothing_of_other_families(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 1).await?;
     let node = bridge.node();
-    let mut events = node.open(|| Events::builder().group(RtnetlinkGroup::BridgeFdb).open()).await?;
+    let mut events = node.open(|| Events::builder().source(Source::FDB).open()).await?;
     // A neighbour of IPv4 comes in the same group.
     node.ip("neigh add 192.0.2.9 lladdr 02:00:00:00:aa:06 dev br0 nud permanent").await;
     node.bridge("fdb add 02:00:00:00:aa:06 dev port1 master static").await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use nl_events::fdb::{FdbEvent, FdbWatch};
 use nl_events::stream::Events;
-use nl_events::{NetworkEvent, RtnetlinkGroup};
+use nl_events::{NetworkEvent, Source};
 use nl_testkit::fault::{Delivery, Fault, Peer};
 use nl_testkit::within;
 use tokio::sync::mpsc;
@@ -100,7 +100,7 @@ async fn a_stream_tells_that_events_were_lost_and_goes_on() {
         sender.send(peer).map_err(io::Error::other)?;
         Ok(socket)
     };
-    let mut events = Events::builder().group(RtnetlinkGroup::BridgeFdb).sockets_from(source).open().unwrap();
+    let mut events = Events::builder().source(Source::FDB).sockets_from(source).open().unwrap();
     let monitor = monitors.recv().await.unwrap();
     monitor.answer(&message(RTM_NEWNEIGH, 1, 11)).await.unwrap();
     monitor.deliver(&Delivery::OVERRUN).await.unwrap();

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use futures_util::{Stream, StreamExt};
 use nl_events::fdb::{FdbChange, FdbWatch};
 use nl_events::stream::Events;
-use nl_events::{NetworkEvent, RtnetlinkGroup};
+use nl_events::{NetworkEvent, Source};
 use nl_testkit::fault::{Conversation, Peer};
 use nl_testkit::within;
 use tokio::runtime::{Builder, Runtime};
@@ -171,7 +171,7 @@ fn events_go_on_after_their_runtime_was_shut_down() {
         sender.send(peer).map_err(io::Error::other)?;
         Ok(socket)
     };
-    let mut events = Events::builder().group(RtnetlinkGroup::BridgeFdb).sockets_from(source).open().unwrap();
+    let mut events = Events::builder().source(Source::FDB).sockets_from(source).open().unwrap();
     let monitor = monitors.blocking_recv().unwrap();
     for mac in 1..4 {
         let next = runtime();

@@ -1,30 +1,29 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use futures_core::Stream;
-use nl_core::monitor::{Monitor, MonitorBuilder};
+use nl_core::monitor::MonitorBuilder;
+use nl_core::watch::{self, Backoff, Feed};
 use nl_core::{Connection, Error, Pending, Protocol, Result};
 
+use super::event::Report;
 use super::machine::{Input, Machine, Snapshot};
+use super::policy::Policy;
 use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK, decode, list};
 use super::table::Table;
-use super::{Policy, Report};
 use crate::diag::SockDiag;
 use crate::event::MptcpEvent;
 use crate::{EVENT_GROUP, FAMILY, Mptcp};
 
-/// The first pause before a listing is repeated; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const DEFAULT_MOST_RUNNING: usize = 64;
 
 /// The path manager of a namespace: a `Stream` of `Result<Report>` that does its work while it is polled.
 ///
-/// It reports everything that happened, what was done, and each decision that failed. An `Err` is reported once and the path
-/// manager goes on: an event that cannot be read, or a list that failed, makes it list everything again. It ends only if one of its
+/// It reports each event, each decision that was carried out, and each decision that failed. An `Err` is reported once and the path
+/// manager goes on: after an event that cannot be read or a list that failed, it lists everything again. It ends only if one of its
 /// sockets fails or it cannot wait. [How it stays right](super#how-the-table-stays-right).
 ///
 /// A path manager that is polled on another runtime goes on there, also after its first runtime was shut down. Under feature
@@ -36,15 +35,14 @@ pub struct PathManager<P> {
     mptcp: Mptcp,
     route: Connection,
     diag: SockDiag,
-    events: Monitor<MptcpEvent>,
-    interfaces: Monitor<Input>,
+    events: Feed<Input>,
+    interfaces: Feed<Input>,
     machine: Box<Machine<P>>,
-    /// All are polled each time: without a runtime nothing says which of them can go on.
+    /// All are polled each time, because without a runtime nothing says which of them can continue.
     running: Vec<Running>,
     listing: Option<Listing>,
     resting: Option<Pending<()>>,
-    pause: Duration,
-    overruns: u64,
+    backoff: Backoff,
     errors: VecDeque<Error>,
     ended: bool,
 }
@@ -72,7 +70,7 @@ impl<P: Policy> PathManager<P> {
         PathManager::builder(mptcp).open(policy)
     }
 
-    /// What is known.
+    /// The connections and interfaces as they are after the reports so far.
     #[must_use]
     pub fn table(&self) -> &Table {
         self.machine.table()
@@ -86,36 +84,23 @@ impl<P: Policy> PathManager<P> {
     /// How often the kernel dropped events because a receive buffer was full.
     #[must_use]
     pub fn overruns(&self) -> u64 {
-        self.overruns
+        self.events.overruns() + self.interfaces.overruns()
     }
 
-    /// Reads events until there are none, and says whether anything came of it.
+    /// Takes one event.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mptcp =
-            Pin::new(&mut self.events).poll_next(cx).map(|next| next.map(|event| event.map(Input::Mptcp)));
-        let (polled, of_mptcp) = match mptcp {
-            Poll::Pending => (Pin::new(&mut self.interfaces).poll_next(cx), false),
-            ready => (ready, true),
+        let input = match self.events.poll_input(cx) {
+            Poll::Pending => ready!(self.interfaces.poll_input(cx)),
+            Poll::Ready(input) => input,
         };
-        match polled {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(None) => self.ended = true,
-            Poll::Ready(Some(Ok(input))) => self.machine.input(input),
-            Poll::Ready(Some(Err(error))) if error.is_overrun() => {
-                self.overruns += 1;
-                self.machine.lost();
-                // The kernel drops everything until the buffer was read empty.
-                let discarded = match of_mptcp {
-                    true => self.events.discard_pending(),
-                    false => self.interfaces.discard_pending(),
-                };
-                if let Err(error) = discarded {
-                    self.errors.push_back(error);
-                    self.ended = true;
-                }
+        match input {
+            watch::Input::Ended(error) => {
+                self.errors.extend(error);
+                self.ended = true;
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.errors.push_back(error);
+            watch::Input::Event(event) => self.machine.input(event),
+            watch::Input::Lost(error) => {
+                self.errors.extend(error);
                 self.machine.lost();
             }
         }
@@ -135,12 +120,9 @@ impl<P: Policy> PathManager<P> {
                 }
             }
             if self.machine.is_lost() {
-                // Listings take no more than about a third of the time while events are being lost.
-                let pause = self.pause.max(took * 2).min(LONGEST_PAUSE);
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                self.resting = Some(Pending::pause(pause));
+                self.resting = Some(Pending::pause(self.backoff.rest(took)));
             } else {
-                self.pause = FIRST_PAUSE;
+                self.backoff.reset();
             }
             return Poll::Ready(());
         }
@@ -202,7 +184,7 @@ impl<P: Policy> Stream for PathManager<P> {
             if this.ended {
                 return Poll::Ready(None);
             }
-            // Events first: the receive buffers are what overflows. The others have their turn all the same.
+            // Events first, because the receive buffers are what overflows. The others are polled in any case.
             let events = this.poll_events(cx).is_ready();
             let decisions = this.poll_decisions(cx).is_ready();
             let listing = this.poll_listing(cx).is_ready();
@@ -227,7 +209,9 @@ impl<P: Policy> IntoIterator for &mut PathManager<P> {
 
 impl<P> fmt::Debug for PathManager<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PathManager").field("overruns", &self.overruns).finish_non_exhaustive()
+        f.debug_struct("PathManager")
+            .field("overruns", &(self.events.overruns() + self.interfaces.overruns()))
+            .finish_non_exhaustive()
     }
 }
 
@@ -241,20 +225,20 @@ pub struct PathManagerBuilder {
 }
 
 impl PathManagerBuilder {
-    /// The size of the receive buffers in bytes; by default they are raised as far as the system lets it, up to 8 MiB. The smaller
+    /// The size of the receive buffers in bytes; by default as large as the system allows, up to 8 MiB. The smaller
     /// they are, the more often everything is listed again.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
         self
     }
 
-    /// How many decisions are being carried out at a time, at least 1; by default 64.
+    /// The number of decisions that are carried out at a time, at least 1; by default 64.
     pub fn most_running(mut self, decisions: usize) -> Self {
         self.most_running = decisions;
         self
     }
 
-    /// Begins. The first report that tells that the table is complete is [`PathEvent::Synced`](super::PathEvent::Synced).
+    /// Starts the path manager. [`PathEvent::Synced`](super::PathEvent::Synced) is the report that the table is complete.
     ///
     /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.19, with `CONFIG_INET_MPTCP_DIAG`.
     ///
@@ -280,8 +264,9 @@ impl PathManagerBuilder {
             Some(bytes) => monitor.receive_buffer(bytes),
             None => monitor,
         };
-        let events =
-            sized(conn.monitor()).group(group).open(move |message| MptcpEvent::decode(number, message))?;
+        let events = sized(conn.monitor())
+            .group(group)
+            .open(move |message| Ok(MptcpEvent::decode(number, message)?.map(Input::Mptcp)))?;
         let interfaces = sized(route.monitor())
             .group(RTNLGRP_LINK)
             .group(RTNLGRP_IPV4_IFADDR)
@@ -291,14 +276,13 @@ impl PathManagerBuilder {
             diag: SockDiag::new(conn.sibling(Protocol::SockDiag)?),
             mptcp: self.mptcp,
             route,
-            events,
-            interfaces,
+            events: Feed::new(events),
+            interfaces: Feed::new(interfaces),
             machine: Box::new(Machine::new(policy, self.most_running)),
             running: Vec::new(),
             listing: None,
             resting: None,
-            pause: FIRST_PAUSE,
-            overruns: 0,
+            backoff: Backoff::default(),
             errors: VecDeque::new(),
             ended: false,
         })
@@ -312,7 +296,7 @@ mod tests {
     fn is_send<T: Send>() {}
 
     #[test]
-    fn a_path_manager_can_be_polled_on_any_thread() {
+    fn path_manager_can_be_sent_to_other_threads() {
         is_send::<PathManager<()>>();
     }
 }

@@ -1,5 +1,6 @@
 use std::net::{IpAddr, SocketAddr};
 
+use nl_core::Error;
 use nl_core::error::Errno;
 
 use super::plan::Decision;
@@ -94,5 +95,22 @@ pub enum PathEvent {
         token: Token,
         /// The address's number at the peer.
         id: AddressId,
+    },
+}
+
+/// What a [`PathManager`](super::PathManager) yields.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// A decision was carried out. For a subflow that is created this says that the first packet was sent.
+    Done(Decision),
+    /// An event.
+    Event(PathEvent),
+    /// A decision failed.
+    Failed {
+        /// The decision.
+        decision: Decision,
+        /// Why it was not carried out.
+        error: Error,
     },
 }

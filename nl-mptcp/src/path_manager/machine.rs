@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use nl_core::Error;
 
-use super::event::PathEvent;
+use super::event::{PathEvent, Report};
 use super::plan::{Decision, Plan};
+use super::policy::Policy;
 use super::table::{AddressKind, ConnectionState, Interface, SubflowPhase, SubflowState, Table, canonical};
-use super::{Policy, Report};
 use crate::Token;
 use crate::event::{ConnectionEvent, ConnectionFlags, MptcpEvent, SubflowEvent};
 

@@ -73,49 +73,26 @@
 //! What fails comes back as [`PathEvent::Failed`]; trying again at once would go on for ever.
 //!
 //! # How the table stays right
-//! It begins with lists: links, addresses, and connections with their subflows as `sock_diag` tells them. Events that arrive
-//! meanwhile are applied afterwards, in their order; each says how things are and not what changed, so an event older than a list
-//! does no harm. When the kernel dropped events, what is queued is thrown away, everything is listed again, and the difference is
-//! told as events. What no list tells is kept from before: what either side announced.
+//! It begins with lists: links, addresses, and connections with their subflows from `sock_diag`. Events that arrive meanwhile are
+//! applied afterwards, in their order. Each event holds the new state and not a difference, so an event older than a list does no
+//! harm. When the kernel drops events, the receive buffer is read empty, everything is listed again, and the differences are
+//! reported as events. What no list contains is kept from before: the addresses that either side announced.
 //!
-//! Three things no kernel tells, so the table cannot know them: what the peer announced while events were lost or before the path
-//! manager began; a subflow that ends while its connection is being closed; a connection that falls back to plain TCP later on.
+//! The kernel does not report three things, so the table lacks them: what the peer announced while events were lost or before the
+//! path manager began; a subflow that ends while its connection is being closed; a connection that falls back to plain TCP later.
 
 mod driver;
 mod event;
 mod machine;
 mod plan;
 mod policies;
+mod policy;
 mod snapshot;
 mod table;
 
-use nl_core::Error;
-
 pub use driver::{PathManager, PathManagerBuilder};
-pub use event::PathEvent;
+pub use event::{PathEvent, Report};
 pub use plan::{Decision, Plan};
 pub use policies::{BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts};
+pub use policy::Policy;
 pub use table::{AddressKind, ConnectionState, Interface, SubflowState, Table};
-
-/// Decides what to do with connections; [how to write one](self#writing-a-policy).
-pub trait Policy: Send {
-    /// Is called for everything that happens, after it happened.
-    fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>);
-}
-
-/// What a [`PathManager`] tells.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Report {
-    /// A decision was carried out. For a subflow that is created this says that the first packet was sent.
-    Done(Decision),
-    /// Something happened.
-    Event(PathEvent),
-    /// A decision failed.
-    Failed {
-        /// What was decided.
-        decision: Decision,
-        /// Why it was not done.
-        error: Error,
-    },
-}

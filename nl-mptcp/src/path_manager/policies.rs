@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::Policy;
 use super::event::PathEvent;
 use super::plan::Plan;
+use super::policy::Policy;
 use super::table::{ConnectionState, Interface, Table, same};
 use crate::Token;
 use crate::connection::Subflow;

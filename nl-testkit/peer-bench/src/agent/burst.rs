@@ -123,10 +123,10 @@ fn by_hand(source: Source) -> Result<(Cost, Tally)> {
 fn ours(source: Source) -> Result<(Cost, Tally)> {
     use nl_events::fdb::FdbEvent;
     use nl_events::stream::Events;
-    use nl_events::{NetworkEvent, RtnetlinkGroup};
+    use nl_events::NetworkEvent;
 
     in_time(async {
-        let mut stream = Events::builder().group(RtnetlinkGroup::BridgeFdb).open()?;
+        let mut stream = Events::builder().source(nl_events::Source::FDB).open()?;
         let (events, watch) = source.start()?;
         let mut tally = Tally::default();
         while tally.entries < events {

@@ -1,39 +1,98 @@
+use std::borrow::Cow;
 use std::collections::{HashSet, hash_set};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
 /// An entry of a table that is watched.
-pub(crate) trait Entry {
+///
+/// Two readings of an entry are compared as whole values with `PartialEq`, so a field that is added later is compared too.
+pub trait Entry: Clone + PartialEq + Send + Sync + 'static {
     /// What makes an entry the same entry.
     type Key: Eq + Hash;
 
     /// The entry's key.
     fn key(&self) -> Self::Key;
 
-    /// Whether two readings of the same entry differ in nothing, or only in what changes by itself, such as ages.
-    fn is_same(&self, other: &Self) -> bool;
+    /// The entry without what changes by itself, such as ages. By default this is the whole entry.
+    ///
+    /// Readings that are equal in this form are no change.
+    ///
+    /// ```
+    /// # use std::borrow::Cow;
+    /// # use nl_core::watch::Entry;
+    /// #[derive(Clone, PartialEq)]
+    /// struct Neighbour {
+    ///     index: u32,
+    ///     state: u16,
+    ///     /// In hundredths of a second.
+    ///     age: u32,
+    /// }
+    ///
+    /// impl Entry for Neighbour {
+    ///     type Key = u32;
+    ///
+    ///     fn key(&self) -> u32 {
+    ///         self.index
+    ///     }
+    ///
+    ///     fn normalized(&self) -> Cow<'_, Self> {
+    ///         Cow::Owned(Self { age: 0, ..self.clone() })
+    ///     }
+    /// }
+    /// ```
+    fn normalized(&self) -> Cow<'_, Self> {
+        Cow::Borrowed(self)
+    }
 }
 
-/// An entry that is found by its key: equal to every reading of the same entry.
-pub(crate) struct Keyed<E>(pub(crate) E);
+/// An entry that is found by its key: equal to every reading of the same entry. It is one allocation that tables share.
+pub(super) struct Row<E>(Arc<E>);
 
-impl<E: Entry> PartialEq for Keyed<E> {
+impl<E> Row<E> {
+    pub(super) fn new(entry: E) -> Self {
+        Self(Arc::new(entry))
+    }
+
+    pub(super) fn entry(&self) -> &E {
+        &self.0
+    }
+}
+
+impl<E: Entry> Row<E> {
+    /// The entry, copied where a table has it too.
+    pub(super) fn into_entry(self) -> E {
+        Arc::unwrap_or_clone(self.0)
+    }
+
+    /// Whether two readings of the same entry differ in nothing, or only in what changes by itself.
+    pub(super) fn is_unchanged(&self, other: &Self) -> bool {
+        self.0.normalized() == other.0.normalized()
+    }
+}
+
+impl<E> Clone for Row<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E: Entry> PartialEq for Row<E> {
     fn eq(&self, other: &Self) -> bool {
         self.0.key() == other.0.key()
     }
 }
 
-impl<E: Entry> Eq for Keyed<E> {}
+impl<E: Entry> Eq for Row<E> {}
 
-impl<E: Entry> Hash for Keyed<E> {
+impl<E: Entry> Hash for Row<E> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.key().hash(state);
     }
 }
 
-/// Entries by key. An entry is one allocation; tables share it.
-pub(crate) struct Table<E> {
-    entries: HashSet<Arc<Keyed<E>>, Seeds>,
+/// Entries by key.
+pub(super) struct Table<E> {
+    entries: HashSet<Row<E>, Seeds>,
 }
 
 impl<E> Default for Table<E> {
@@ -43,33 +102,33 @@ impl<E> Default for Table<E> {
 }
 
 impl<E: Entry> Table<E> {
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Keyed<E>>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Row<E>> {
         self.entries.iter()
     }
 
-    pub(crate) fn contains(&self, entry: &Keyed<E>) -> bool {
+    pub(super) fn contains(&self, entry: &Row<E>) -> bool {
         self.entries.contains(entry)
     }
 
-    pub(crate) fn reserve(&mut self, additional: usize) {
+    pub(super) fn reserve(&mut self, additional: usize) {
         self.entries.reserve(additional);
     }
 
     /// Puts an entry there, and returns the one that it replaces.
-    pub(crate) fn put(&mut self, entry: Arc<Keyed<E>>) -> Option<Arc<Keyed<E>>> {
+    pub(super) fn put(&mut self, entry: Row<E>) -> Option<Row<E>> {
         self.entries.replace(entry)
     }
 
     /// Removes an entry. A table that has become much smaller gives memory back.
-    pub(crate) fn take(&mut self, entry: &Keyed<E>) -> Option<Arc<Keyed<E>>> {
+    pub(super) fn take(&mut self, entry: &Row<E>) -> Option<Row<E>> {
         /// Not worth shrinking.
         const SMALL: usize = 64;
         let taken = self.entries.take(entry);
@@ -79,14 +138,14 @@ impl<E: Entry> Table<E> {
         taken
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 }
 
 impl<E> IntoIterator for Table<E> {
-    type Item = Arc<Keyed<E>>;
-    type IntoIter = hash_set::IntoIter<Arc<Keyed<E>>>;
+    type Item = Row<E>;
+    type IntoIter = hash_set::IntoIter<Row<E>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.entries.into_iter()

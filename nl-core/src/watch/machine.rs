@@ -9,54 +9,84 @@
 //! 4. `Rest`, and then from the beginning, if entries were deleted or events lost while the table was listed.
 
 use std::collections::hash_set;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::vec;
 
-use super::table::{Entry, Keyed, Table};
+use super::backoff::Backoff;
+use super::table::{Entry, Row, Table};
 
-/// The first rest before a listing is repeated; it doubles up to [`LONGEST_REST`].
-const FIRST_REST: Duration = Duration::from_millis(5);
-const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Entries with events that are queued while the table is listed. Beyond it the events are dropped and the listing is repeated,
 /// as if the kernel had dropped them.
 pub(super) const MAX_QUEUED: usize = 1 << 20;
 
-/// What the kernel reports.
-pub(crate) enum Event<E> {
-    New(Arc<Keyed<E>>),
-    Deleted(Arc<Keyed<E>>),
-    /// An entry that is not watched was deleted from the table that is listed.
+/// What the kernel reports about a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<E> {
+    /// The entry was deleted; this was its last state.
+    Deleted(E),
+    /// An entry that is not watched was deleted from the table that is listed. A list that was being read meanwhile may lack
+    /// entries, because the kernel resumes it by counting.
     DeletedElsewhere,
     /// The entry still exists, and is no longer one of those that are watched.
-    Left(Arc<Keyed<E>>),
+    Left(E),
+    /// The entry exists, in this state.
+    New(E),
 }
 
-/// What changed in the table.
-pub(crate) enum Change<E> {
-    Added(Arc<Keyed<E>>),
+/// What changed in a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<E> {
+    /// An entry is new, or existed when the watch began.
+    Added(E),
+    /// An entry is in another state.
     Changed {
-        before: Arc<Keyed<E>>,
-        after: Arc<Keyed<E>>,
+        /// How it was.
+        before: E,
+        /// How it is.
+        after: E,
     },
-    Deleted(Arc<Keyed<E>>),
-    /// The table is the kernel's.
+    /// An entry was deleted.
+    Deleted(E),
+    /// The table is the same as in the kernel. Everything that existed when the watch began, or that was missed when events
+    /// were lost, has been reported.
     Synced,
 }
 
+impl<E> Change<E> {
+    pub(super) fn map<T>(self, f: impl Fn(E) -> T) -> Change<T> {
+        match self {
+            Self::Added(entry) => Change::Added(f(entry)),
+            Self::Changed { before, after } => Change::Changed { before: f(before), after: f(after) },
+            Self::Deleted(entry) => Change::Deleted(f(entry)),
+            Self::Synced => Change::Synced,
+        }
+    }
+}
+
+/// What the kernel answers when it is asked for an entry.
+pub(super) enum Answer<E> {
+    /// There is none.
+    Absent,
+    /// The entry as it is, or another one that the kernel found in its place.
+    Found(E),
+    /// The kernel cannot be asked.
+    Unknown,
+}
+
 /// What the driver is to do next.
-pub(crate) enum Task<E> {
-    Ask(Arc<Keyed<E>>),
+pub(super) enum Task<E> {
+    Ask(Row<E>),
     List,
     /// Nothing, until an event arrives.
     None,
     Rest(Duration),
 }
 
-pub(crate) struct Machine<E> {
+pub(super) struct Machine<E> {
     table: Table<E>,
     phase: Phase<E>,
-    rest: Duration,
+    backoff: Backoff,
     /// Something was lost or deleted since the listing began.
     dirty: bool,
 }
@@ -82,31 +112,32 @@ struct Round<E> {
 
 /// The entries that the list lacks.
 struct Questions<E> {
-    open: vec::IntoIter<Arc<Keyed<E>>>,
-    asked: Option<Arc<Keyed<E>>>,
-    absent: Vec<Arc<Keyed<E>>>,
+    open: vec::IntoIter<Row<E>>,
+    asked: Option<Row<E>>,
+    absent: Vec<Row<E>>,
 }
 
 /// What is to be applied to the table, one by one.
 struct Differences<E> {
-    absent: vec::IntoIter<Arc<Keyed<E>>>,
-    found: hash_set::IntoIter<Arc<Keyed<E>>>,
+    absent: vec::IntoIter<Row<E>>,
+    found: hash_set::IntoIter<Row<E>>,
     took: Duration,
 }
 
 impl<E: Entry> Machine<E> {
     /// A machine with an empty table, whose first task is to list it.
-    pub(crate) fn new() -> Self {
-        Self { table: Table::default(), phase: Phase::Live, rest: FIRST_REST, dirty: false }.listing()
+    pub(super) fn new() -> Self {
+        Self { table: Table::default(), phase: Phase::Live, backoff: Backoff::default(), dirty: false }
+            .listing()
     }
 
     /// The table after the changes that were taken.
-    pub(crate) fn table(&self) -> &Table<E> {
+    pub(super) fn table(&self) -> &Table<E> {
         &self.table
     }
 
     /// The next change that follows from a reading of the table. To be taken until there is none before anything else is given.
-    pub(crate) fn next_change(&mut self) -> Option<Change<E>> {
+    pub(super) fn next_change(&mut self) -> Option<Change<Row<E>>> {
         let Phase::Emitting(Differences { absent, found, took }) = &mut self.phase else { return None };
         for entry in absent {
             if let Some(before) = self.table.take(&entry) {
@@ -119,19 +150,16 @@ impl<E: Entry> Machine<E> {
             }
         }
         if self.dirty {
-            // Listings take no more than about a third of the time while the table keeps changing.
-            let rest = self.rest.max(took.saturating_mul(2)).min(LONGEST_REST);
-            self.rest = (self.rest * 2).min(LONGEST_REST);
-            self.phase = Phase::Resting(rest);
+            self.phase = Phase::Resting(self.backoff.rest(*took));
             return None;
         }
-        self.rest = FIRST_REST;
+        self.backoff.reset();
         self.phase = Phase::Live;
         Some(Change::Synced)
     }
 
     /// What is to be done. Asked for again only when the last task has ended.
-    pub(crate) fn task(&mut self, now: Instant) -> Task<E> {
+    pub(super) fn task(&mut self, now: Instant) -> Task<E> {
         match &mut self.phase {
             Phase::Live | Phase::Emitting(_) => Task::None,
             Phase::Resting(rest) => Task::Rest(*rest),
@@ -147,13 +175,13 @@ impl<E: Entry> Machine<E> {
     }
 
     /// An event. Returns the change that it makes.
-    pub(crate) fn on_event(&mut self, event: Event<E>) -> Option<Change<E>> {
+    pub(super) fn on_event(&mut self, event: Event<E>) -> Option<Change<Row<E>>> {
         match &mut self.phase {
             Phase::Live | Phase::Resting(_) => {
                 return match event {
-                    Event::New(entry) => put(&mut self.table, entry),
+                    Event::New(entry) => put(&mut self.table, Row::new(entry)),
                     Event::Deleted(entry) | Event::Left(entry) => {
-                        self.table.take(&entry).map(Change::Deleted)
+                        self.table.take(&Row::new(entry)).map(Change::Deleted)
                     }
                     Event::DeletedElsewhere => None,
                 };
@@ -170,7 +198,7 @@ impl<E: Entry> Machine<E> {
     }
 
     /// Events were lost, or could not be read.
-    pub(crate) fn on_loss(&mut self) {
+    pub(super) fn on_loss(&mut self) {
         match self.phase {
             Phase::Live => self.list(),
             Phase::Resting(_) => {}
@@ -179,14 +207,14 @@ impl<E: Entry> Machine<E> {
     }
 
     /// An entry of the list.
-    pub(crate) fn on_listed(&mut self, entry: Arc<Keyed<E>>) {
+    pub(super) fn on_listed(&mut self, entry: Row<E>) {
         if let Phase::Listing(round) = &mut self.phase {
             round.seen.put(entry);
         }
     }
 
     /// The list is complete.
-    pub(crate) fn on_list_end(&mut self, now: Instant) {
+    pub(super) fn on_list_end(&mut self, now: Instant) {
         let mut round = match std::mem::replace(&mut self.phase, Phase::Live) {
             Phase::Listing(round) => round,
             other => {
@@ -195,7 +223,7 @@ impl<E: Entry> Machine<E> {
             }
         };
         round.replay();
-        let lacking = |entry: &&Arc<Keyed<E>>| !round.seen.contains(entry) && !round.deleted.contains(entry);
+        let lacking = |entry: &&Row<E>| !round.seen.contains(entry) && !round.deleted.contains(entry);
         let open: Vec<_> = self.table.iter().filter(lacking).cloned().collect();
         if open.is_empty() {
             self.emit(round, Vec::new(), now);
@@ -205,15 +233,17 @@ impl<E: Entry> Machine<E> {
         }
     }
 
-    /// The answer to the question: the entry as it is, another entry that the kernel found in its place, or none.
-    pub(crate) fn on_answer(&mut self, found: Option<E>, now: Instant) {
+    /// The answer to the question.
+    pub(super) fn on_answer(&mut self, answer: Answer<E>, now: Instant) {
         let Phase::Asking(round, questions) = &mut self.phase else { return };
         if let Some(asked) = questions.asked.take() {
-            match found.map(Keyed) {
+            match answer {
                 // The list skipped it.
-                Some(found) if found == *asked => drop(round.seen.put(Arc::new(found))),
+                Answer::Found(found) if found.key() == asked.entry().key() => {
+                    drop(round.seen.put(Row::new(found)));
+                }
                 // What was found may be one of several under the address. Not certain, so it stays until the next listing.
-                Some(_) if self.dirty => drop(round.seen.put(asked)),
+                Answer::Found(_) | Answer::Unknown if self.dirty => drop(round.seen.put(asked)),
                 _ => questions.absent.push(asked),
             }
         }
@@ -226,7 +256,7 @@ impl<E: Entry> Machine<E> {
     }
 
     /// The list or the question failed. The events since then are applied, and the table is listed again later.
-    pub(crate) fn on_failure(&mut self, now: Instant) {
+    pub(super) fn on_failure(&mut self, now: Instant) {
         match std::mem::replace(&mut self.phase, Phase::Live) {
             Phase::Listing(mut round) | Phase::Asking(mut round, _) => {
                 self.dirty = true;
@@ -238,7 +268,7 @@ impl<E: Entry> Machine<E> {
     }
 
     /// The rest is over.
-    pub(crate) fn on_rested(&mut self) {
+    pub(super) fn on_rested(&mut self) {
         if let Phase::Resting(_) = self.phase {
             self.list();
         }
@@ -259,7 +289,7 @@ impl<E: Entry> Machine<E> {
         });
     }
 
-    fn emit(&mut self, mut round: Round<E>, mut absent: Vec<Arc<Keyed<E>>>, now: Instant) {
+    fn emit(&mut self, mut round: Round<E>, mut absent: Vec<Row<E>>, now: Instant) {
         round.replay();
         absent.extend(round.deleted);
         absent.retain(|entry| !round.seen.contains(entry));
@@ -280,6 +310,7 @@ impl<E: Entry> Round<E> {
             Event::Deleted(entry) | Event::Left(entry) => (&mut self.deleted, &mut self.existing, entry),
             Event::DeletedElsewhere => return true,
         };
+        let entry = Row::new(entry);
         if to.len() + from.len() >= MAX_QUEUED {
             to.clear();
             from.clear();
@@ -295,7 +326,7 @@ impl<E: Entry> Round<E> {
     /// Applies what happened since the round began to what was found.
     fn replay(&mut self) {
         for entry in self.existing.iter() {
-            self.seen.put(Arc::clone(entry));
+            self.seen.put(entry.clone());
         }
         for entry in self.deleted.iter() {
             self.seen.take(entry);
@@ -304,10 +335,10 @@ impl<E: Entry> Round<E> {
 }
 
 /// Puts an entry into the table, and says what that changed.
-fn put<E: Entry>(table: &mut Table<E>, entry: Arc<Keyed<E>>) -> Option<Change<E>> {
-    match table.put(Arc::clone(&entry)) {
+fn put<E: Entry>(table: &mut Table<E>, entry: Row<E>) -> Option<Change<Row<E>>> {
+    match table.put(entry.clone()) {
         None => Some(Change::Added(entry)),
-        Some(before) if before.0.is_same(&entry.0) => None,
+        Some(before) if before.is_unchanged(&entry) => None,
         Some(before) => Some(Change::Changed { before, after: entry }),
     }
 }

@@ -1,54 +1,54 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::machine::{Change, Event, MAX_QUEUED, Machine, Task};
-use super::table::{Entry, Keyed};
+use super::machine::{Answer, Change, Event, MAX_QUEUED, Machine, Task};
+use super::table::{Entry, Row};
 
 /// A number with a value, and an age that changes by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Row {
+struct Number {
     key: u32,
     value: u8,
     age: u8,
 }
 
-impl Entry for Row {
+impl Entry for Number {
     type Key = u32;
 
     fn key(&self) -> u32 {
         self.key
     }
 
-    fn is_same(&self, other: &Self) -> bool {
-        self.value == other.value
+    fn normalized(&self) -> Cow<'_, Self> {
+        Cow::Owned(Self { age: 0, ..self.clone() })
     }
 }
 
-fn row(key: u32, value: u8) -> Arc<Keyed<Row>> {
-    Arc::new(Keyed(Row { key, value, age: 0 }))
+fn number(key: u32, value: u8) -> Number {
+    Number { key, value, age: 0 }
 }
 
 type Rows = BTreeMap<u32, u8>;
 
 /// Applies a change to what a reader of the changes has, and checks that it fits.
-fn apply(rows: &mut Rows, change: Change<Row>) -> bool {
-    match change {
-        Change::Added(new) => assert_eq!(rows.insert(new.0.key, new.0.value), None),
+fn apply(rows: &mut Rows, change: Change<Row<Number>>) -> bool {
+    match change.map(Row::into_entry) {
+        Change::Added(new) => assert_eq!(rows.insert(new.key, new.value), None),
         Change::Changed { before, after } => {
-            assert_ne!(before.0.value, after.0.value);
-            assert_eq!(rows.insert(after.0.key, after.0.value), Some(before.0.value));
+            assert_ne!(before.value, after.value);
+            assert_eq!(rows.insert(after.key, after.value), Some(before.value));
         }
-        Change::Deleted(old) => assert_eq!(rows.remove(&old.0.key), Some(old.0.value)),
+        Change::Deleted(old) => assert_eq!(rows.remove(&old.key), Some(old.value)),
         Change::Synced => return true,
     }
     false
 }
 
 /// Takes all changes, and says whether the machine was synced.
-fn take(machine: &mut Machine<Row>, rows: &mut Rows) -> bool {
+fn take(machine: &mut Machine<Number>, rows: &mut Rows) -> bool {
     let mut synced = false;
     while let Some(change) = machine.next_change() {
         synced |= apply(rows, change);
@@ -56,12 +56,12 @@ fn take(machine: &mut Machine<Row>, rows: &mut Rows) -> bool {
     synced
 }
 
-fn table(machine: &Machine<Row>) -> Rows {
-    machine.table().iter().map(|entry| (entry.0.key, entry.0.value)).collect()
+fn table(machine: &Machine<Number>) -> Rows {
+    machine.table().iter().map(|entry| (entry.entry().key, entry.entry().value)).collect()
 }
 
 /// A machine that has seen these rows.
-fn synced(rows: &[(u32, u8)]) -> (Machine<Row>, Rows) {
+fn synced(rows: &[(u32, u8)]) -> (Machine<Number>, Rows) {
     let (mut machine, mut reader) = (Machine::new(), Rows::new());
     list(&mut machine, rows);
     assert!(take(&mut machine, &mut reader));
@@ -69,15 +69,15 @@ fn synced(rows: &[(u32, u8)]) -> (Machine<Row>, Rows) {
     (machine, reader)
 }
 
-fn list(machine: &mut Machine<Row>, rows: &[(u32, u8)]) {
+fn list(machine: &mut Machine<Number>, rows: &[(u32, u8)]) {
     assert!(matches!(machine.task(Instant::now()), Task::List));
-    rows.iter().for_each(|(key, value)| machine.on_listed(row(*key, *value)));
+    rows.iter().for_each(|(key, value)| machine.on_listed(Row::new(number(*key, *value))));
     machine.on_list_end(Instant::now());
 }
 
-fn asked(machine: &mut Machine<Row>) -> Option<u32> {
+fn asked(machine: &mut Machine<Number>) -> Option<u32> {
     match machine.task(Instant::now()) {
-        Task::Ask(entry) => Some(entry.0.key),
+        Task::Ask(entry) => Some(entry.entry().key),
         Task::None => None,
         _ => panic!("neither a question nor nothing to do"),
     }
@@ -86,9 +86,9 @@ fn asked(machine: &mut Machine<Row>) -> Option<u32> {
 #[test]
 fn unchanged_row_with_another_age_is_no_change() {
     let (mut machine, _) = synced(&[(1, 1)]);
-    let older = Arc::new(Keyed(Row { key: 1, value: 1, age: 9 }));
+    let older = Number { key: 1, value: 1, age: 9 };
     assert!(machine.on_event(Event::New(older)).is_none());
-    assert_eq!(machine.table().iter().next().unwrap().0.age, 9);
+    assert_eq!(machine.table().iter().next().unwrap().entry().age, 9);
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn row_that_the_list_lacks_is_deleted_only_after_the_answer() {
     while let Some(key) = asked(&mut machine) {
         assert_eq!(machine.table().len(), 3);
         questions.push(key);
-        let found = (key == 3).then_some(Row { key: 3, value: 7, age: 0 });
-        machine.on_answer(found, Instant::now());
+        let answer = if key == 3 { Answer::Found(number(3, 7)) } else { Answer::Absent };
+        machine.on_answer(answer, Instant::now());
     }
     questions.sort_unstable();
     assert_eq!(questions, [1, 3]);
@@ -120,7 +120,24 @@ fn answer_about_another_row_deletes_only_if_nothing_was_lost_meanwhile() {
         if lost {
             machine.on_loss();
         }
-        machine.on_answer(Some(Row { key: 2, value: 2, age: 0 }), Instant::now());
+        machine.on_answer(Answer::Found(number(2, 2)), Instant::now());
+        assert_eq!(take(&mut machine, &mut reader), !lost);
+        assert_eq!(reader.contains_key(&1), lost);
+    }
+}
+
+/// A table of which the kernel cannot be asked for one row.
+#[test]
+fn row_without_an_answer_is_deleted_only_if_nothing_was_lost_meanwhile() {
+    for lost in [false, true] {
+        let (mut machine, mut reader) = synced(&[(1, 1)]);
+        machine.on_loss();
+        list(&mut machine, &[]);
+        assert_eq!(asked(&mut machine), Some(1));
+        if lost {
+            machine.on_loss();
+        }
+        machine.on_answer(Answer::Unknown, Instant::now());
         assert_eq!(take(&mut machine, &mut reader), !lost);
         assert_eq!(reader.contains_key(&1), lost);
     }
@@ -131,9 +148,9 @@ fn failure_keeps_the_table_and_applies_the_events() {
     let (mut machine, mut reader) = synced(&[(1, 1), (2, 2), (3, 3)]);
     machine.on_loss();
     assert!(matches!(machine.task(Instant::now()), Task::List));
-    machine.on_listed(row(1, 9));
-    assert!(machine.on_event(Event::New(row(4, 4))).is_none());
-    assert!(machine.on_event(Event::Deleted(row(2, 2))).is_none());
+    machine.on_listed(Row::new(number(1, 9)));
+    assert!(machine.on_event(Event::New(number(4, 4))).is_none());
+    assert!(machine.on_event(Event::Deleted(number(2, 2))).is_none());
     machine.on_failure(Instant::now());
     assert!(!take(&mut machine, &mut reader));
     assert_eq!(reader, Rows::from([(1, 1), (3, 3), (4, 4)]));
@@ -142,7 +159,7 @@ fn failure_keeps_the_table_and_applies_the_events() {
 
 #[test]
 fn rests_grow_to_a_second_and_begin_small_after_a_sync() {
-    let mut machine = Machine::<Row>::new();
+    let mut machine = Machine::<Number>::new();
     let mut rests = Vec::new();
     for _ in 0..12 {
         assert!(matches!(machine.task(Instant::now()), Task::List));
@@ -167,9 +184,9 @@ fn rests_grow_to_a_second_and_begin_small_after_a_sync() {
 #[test]
 fn deletion_while_listing_is_followed_by_another_listing() {
     for (event, repeated) in [
-        (Event::New(row(5, 5)), false),
-        (Event::Left(row(5, 5)), false),
-        (Event::Deleted(row(5, 5)), true),
+        (Event::New(number(5, 5)), false),
+        (Event::Left(number(5, 5)), false),
+        (Event::Deleted(number(5, 5)), true),
         (Event::DeletedElsewhere, true),
     ] {
         let mut machine = Machine::new();
@@ -186,7 +203,7 @@ fn queue_is_bounded_by_entries_and_not_by_events() {
     let mut machine = Machine::new();
     assert!(matches!(machine.task(Instant::now()), Task::List));
     for turn in 0..MAX_QUEUED + 1 {
-        machine.on_event(Event::New(row(1, u8::try_from(turn % 256).unwrap())));
+        machine.on_event(Event::New(number(1, u8::try_from(turn % 256).unwrap())));
     }
     machine.on_list_end(Instant::now());
     let mut reader = Rows::new();
@@ -199,7 +216,7 @@ fn queue_that_overflows_repeats_the_listing() {
     let mut machine = Machine::new();
     assert!(matches!(machine.task(Instant::now()), Task::List));
     for key in 0..=u32::try_from(MAX_QUEUED).unwrap() {
-        machine.on_event(Event::New(row(key, 1)));
+        machine.on_event(Event::New(number(key, 1)));
     }
     machine.on_list_end(Instant::now());
     assert!(!take(&mut machine, &mut Rows::new()));
@@ -231,7 +248,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A kernel that resumes a list by counting, as that of the FDB does, and a driver.
 struct World {
     kernel: Rows,
-    machine: Machine<Row>,
+    machine: Machine<Number>,
     reader: Rows,
     work: Option<Work>,
     lost: bool,
@@ -254,8 +271,8 @@ impl World {
                     None => drop(self.kernel.remove(&key)),
                 }
                 let event = match value {
-                    Some(value) => Event::New(row(key, value)),
-                    None if known => Event::Deleted(row(key, 0)),
+                    Some(value) => Event::New(number(key, value)),
+                    None if known => Event::Deleted(number(key, 0)),
                     None => return,
                 };
                 // The kernel drops everything until the loss was reported.
@@ -293,7 +310,7 @@ impl World {
         match self.work.take() {
             None => {
                 self.work = match self.machine.task(Instant::now()) {
-                    Task::Ask(entry) => Some(Work::Ask(entry.0.key)),
+                    Task::Ask(entry) => Some(Work::Ask(entry.entry().key)),
                     Task::List => Some(Work::List(0)),
                     Task::None => None,
                     Task::Rest(_) => Some(Work::Rest),
@@ -301,7 +318,9 @@ impl World {
             }
             Some(Work::List(at)) => {
                 let piece: Vec<_> = self.kernel.iter().skip(at).take(4).collect();
-                piece.iter().for_each(|(key, value)| self.machine.on_listed(row(**key, **value)));
+                piece
+                    .iter()
+                    .for_each(|(key, value)| self.machine.on_listed(Row::new(number(**key, **value))));
                 if piece.is_empty() {
                     self.machine.on_list_end(Instant::now());
                 } else {
@@ -309,8 +328,8 @@ impl World {
                 }
             }
             Some(Work::Ask(key)) => {
-                let found = self.kernel.get(&key).map(|value| Row { key, value: *value, age: 0 });
-                self.machine.on_answer(found, Instant::now());
+                let found = self.kernel.get(&key).map(|value| Answer::Found(number(key, *value)));
+                self.machine.on_answer(found.unwrap_or(Answer::Absent), Instant::now());
             }
             Some(Work::Rest) => self.machine.on_rested(),
         }

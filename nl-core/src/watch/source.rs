@@ -1,0 +1,68 @@
+use super::machine::Event;
+use super::table::Entry;
+use crate::attr::DecodeError;
+use crate::error::Error;
+use crate::message::{MessageRef, Request};
+use crate::protocol::Protocol;
+
+/// Where the entries of a table come from; [an example](crate::watch).
+///
+/// A source says what is requested and how messages are read. The watch does the rest.
+pub trait Source: Clone + Send + 'static {
+    /// An entry of the table.
+    type Entry: Entry;
+
+    /// The protocol that lists the table and sends its events.
+    const PROTOCOL: Protocol;
+
+    /// What the entries are called in errors, in the plural: `FDB entries`.
+    const ENTRIES: &'static str;
+
+    /// The numbers of the multicast groups that report every change of the table.
+    fn groups(&self) -> Vec<u32>;
+
+    /// What a message of the groups means for the table; `None` if nothing.
+    ///
+    /// # Errors
+    /// The message is malformed. The watch yields the error and lists the table again.
+    fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Self::Entry>>, DecodeError>;
+
+    /// The request that lists the table.
+    fn list(&self) -> Request;
+
+    /// Reads an entry of the list; `None` if it is not one of those that are watched.
+    ///
+    /// # Errors
+    /// The message is malformed. The watch yields the error and lists the table again.
+    fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Self::Entry>, DecodeError>;
+
+    /// The request for the current state of an entry that a list lacks.
+    ///
+    /// `None` if the kernel cannot be asked for one entry. Then the list is trusted, unless it was read while entries were
+    /// deleted or events were lost.
+    fn question(&self, entry: &Self::Entry) -> Option<Request>;
+
+    /// Reads the answer to a [`question`](Self::question); `None` if the entry is no longer one of those that are watched.
+    ///
+    /// The kernel may find an entry by a part of its key. An entry of another key means that the one that was asked for does not
+    /// exist, or that it is one of several that the kernel has under this part.
+    ///
+    /// # Errors
+    /// The message is malformed. The watch yields the error and lists the table again.
+    fn decode_answer(&self, message: MessageRef<'_>) -> Result<Option<Self::Entry>, DecodeError> {
+        self.decode_entry(message)
+    }
+
+    /// Whether the kernel's refusal of a [`question`](Self::question) means that the entry does not exist. By default this is what
+    /// [`Error::is_not_found`] says.
+    fn is_absent_entry(&self, refusal: &Error) -> bool {
+        refusal.is_not_found()
+    }
+
+    /// Whether the kernel's refusal of the [`list`](Self::list) means that the table does not exist, which makes it empty. By
+    /// default no refusal does.
+    fn is_absent_table(&self, refusal: &Error) -> bool {
+        let _ = refusal;
+        false
+    }
+}

@@ -1,0 +1,113 @@
+//! Where events come from: one [`Source`] for each family.
+//!
+//! | source | events | Cargo feature |
+//! |---|---|---|
+//! | [`Source::FDB`] | [`NetworkEvent::Fdb`] | `fdb` |
+//! | `Source::mptcp` | `NetworkEvent::Mptcp` | `mptcp` |
+//!
+//! ```
+//! # #[cfg(feature = "fdb")]
+//! # fn main() -> nl_core::Result<()> {
+//! use nl_events::Source;
+//! use nl_events::stream::Events;
+//!
+//! let events = Events::builder().source(Source::FDB).open()?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "fdb"))]
+//! # fn main() {}
+//! ```
+
+#[cfg(feature = "fdb")]
+mod fdb;
+#[cfg(feature = "mptcp")]
+mod mptcp;
+
+use std::fmt;
+
+use nl_core::Protocol;
+use nl_core::attr::DecodeError;
+use nl_core::message::MessageRef;
+
+use crate::event::NetworkEvent;
+
+/// A multicast group of the kernel, and how its messages are read.
+#[derive(Clone, Copy)]
+pub struct Source {
+    protocol: Protocol,
+    group: u32,
+    /// The first and the last type of message that is an event of this source.
+    kinds: (u16, u16),
+    decode: Decode,
+}
+
+type Decode = fn(MessageRef<'_>) -> Result<Option<NetworkEvent>, DecodeError>;
+
+/// The sources of `NETLINK_ROUTE`, whose types of messages are fixed.
+const ROUTE: &[Source] = &[
+    #[cfg(feature = "fdb")]
+    Source::FDB,
+];
+
+impl Source {
+    /// The protocol that has the group.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The number of the group: `enum rtnetlink_groups` in `include/uapi/linux/rtnetlink.h`, or the number that the kernel has
+    /// given to the group of a generic netlink family.
+    #[must_use]
+    pub const fn group(&self) -> u32 {
+        self.group
+    }
+
+    /// Reads a message; `None` if it is not an event of this source.
+    ///
+    /// # Errors
+    /// The message is malformed.
+    #[inline]
+    pub fn decode(&self, message: MessageRef<'_>) -> Result<Option<NetworkEvent>, DecodeError> {
+        let (first, last) = self.kinds;
+        if (first..=last).contains(&message.kind()) { (self.decode)(message) } else { Ok(None) }
+    }
+}
+
+impl NetworkEvent {
+    /// Reads a message of a multicast group of this protocol; `None` if it is not an event of a source that is compiled in.
+    ///
+    /// The type of the message says which source it belongs to. Generic netlink numbers its families when they are loaded, so
+    /// its messages belong to none here: read them with [`Source::decode`].
+    ///
+    /// # Errors
+    /// The message is malformed.
+    pub fn decode(protocol: Protocol, message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
+        let sources = if protocol == Protocol::Route { ROUTE } else { &[] };
+        decode_any(sources, message)
+    }
+}
+
+/// Reads a message that belongs to one of these sources.
+#[inline]
+pub(crate) fn decode_any(
+    sources: &[Source],
+    message: MessageRef<'_>,
+) -> Result<Option<NetworkEvent>, DecodeError> {
+    for source in sources {
+        if let Some(event) = source.decode(message)? {
+            return Ok(Some(event));
+        }
+    }
+    Ok(None)
+}
+
+/// Where it comes from, without how it is read.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("protocol", &self.protocol)
+            .field("group", &self.group)
+            .finish_non_exhaustive()
+    }
+}
