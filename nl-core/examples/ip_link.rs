@@ -8,13 +8,13 @@ async fn main() -> nl_core::Result<()> {
     let conn = Connection::open(Protocol::Route)?;
     let mut links = conn.links();
     while let Some(link) = links.try_next().await? {
-        let kind = link.kind.as_deref().unwrap_or("device");
+        let kind = link.kind_name.as_deref().unwrap_or("device");
         println!(
             "{}: {} {kind} mtu {} {}",
             link.index,
             link.name,
             link.mtu,
-            if link.up { "UP" } else { "DOWN" }
+            if link.is_up() { "UP" } else { "DOWN" }
         );
     }
     Ok(())

@@ -6,8 +6,8 @@ fn main() -> nl_core::Result<()> {
     let conn = Connection::open(Protocol::Route)?;
     for link in conn.links() {
         let link = link?;
-        let kind = link.kind.as_deref().unwrap_or("device");
-        let state = if link.up { "UP" } else { "DOWN" };
+        let kind = link.kind_name.as_deref().unwrap_or("device");
+        let state = if link.is_up() { "UP" } else { "DOWN" };
         println!("{}: {} {kind} mtu {} {state}", link.index, link.name, link.mtu);
     }
     Ok(())

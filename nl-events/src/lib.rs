@@ -61,4 +61,4 @@ pub mod source;
 pub mod stream;
 
 pub use event::NetworkEvent;
-pub use source::Source;
+pub use source::{RtnetlinkGroup, Source};

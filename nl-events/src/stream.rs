@@ -30,7 +30,7 @@ use nl_core::monitor::{Monitor, MonitorBuilder};
 use nl_core::netns::Netns;
 
 use crate::event::NetworkEvent;
-use crate::source::{Source, decode_any};
+use crate::source::{RtnetlinkGroup, Source, decode_any};
 
 /// A `Stream` of `Result<NetworkEvent>` that ends only if a socket fails.
 ///
@@ -104,10 +104,15 @@ pub struct EventsBuilder {
 }
 
 impl EventsBuilder {
-    /// Yields the events of this source.
-    pub fn source(mut self, source: Source) -> Self {
-        self.sources.push(source);
+    /// Yields the events of this source, or of this [group](crate::RtnetlinkGroup).
+    pub fn source(mut self, source: impl Into<Source>) -> Self {
+        self.sources.push(source.into());
         self
+    }
+
+    /// Yields the events of this group.
+    pub fn group(self, group: RtnetlinkGroup) -> Self {
+        self.source(group)
     }
 
     /// Listens inside another namespace; by default it is the calling thread's.

@@ -12,8 +12,8 @@ use super::table::Row;
 use crate::connection::Connection;
 use crate::dump::Dump;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::Request;
 use crate::pending::Pending;
+use crate::request::Request;
 
 /// Changes that are yielded without waiting before other tasks get a turn.
 const MAX_BURST: u32 = 128;

@@ -7,7 +7,8 @@
 //! use futures_util::StreamExt;
 //! use nl_core::attr::DecodeError;
 //! use nl_core::error::Schema;
-//! use nl_core::message::{IfInfoMsg, MessageRef, Request};
+//! use nl_core::message::{IfInfoMsg, MessageRef};
+//! use nl_core::Request;
 //! use nl_core::watch::{Change, Entry, Event, Source, Watch};
 //! use nl_core::{Connection, Error, Protocol};
 //!
@@ -52,7 +53,7 @@
 //!     }
 //!
 //!     fn list(&self) -> Request {
-//!         Request::new(RTM_GETLINK, &Schema::UNKNOWN).with_header(&IfInfoMsg::default())
+//!         Request::unnamed(RTM_GETLINK).with_header(&IfInfoMsg::default())
 //!     }
 //!
 //!     fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Flags>, DecodeError> {
@@ -63,7 +64,7 @@
 //!
 //!     fn question(&self, entry: &Flags) -> Option<Request> {
 //!         let header = IfInfoMsg { index: entry.index, ..IfInfoMsg::default() };
-//!         Some(Request::new(RTM_GETLINK, &Schema::UNKNOWN).with_header(&header))
+//!         Some(Request::unnamed(RTM_GETLINK).with_header(&header))
 //!     }
 //! }
 //!

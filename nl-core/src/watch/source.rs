@@ -2,8 +2,9 @@ use super::machine::Event;
 use super::table::Entry;
 use crate::attr::DecodeError;
 use crate::error::Error;
-use crate::message::{MessageRef, Request};
+use crate::message::MessageRef;
 use crate::protocol::Protocol;
+use crate::request::Request;
 
 /// Where the entries of a table come from; [an example](crate::watch).
 ///

@@ -39,7 +39,7 @@ async fn a_large_table_is_listed_completely(lab: Lab) -> Result {
     let conn = route(&node).await;
     many_links(&conn, "d", MANY).await;
     let listed = conn.links().collect_all().await?;
-    assert_eq!(sorted(listed.into_iter().map(|link| link.name).collect()), link_names(&node).await);
+    assert_eq!(sorted(listed.into_iter().map(|link| link.name.into()).collect()), link_names(&node).await);
     Ok(())
 }
 
@@ -146,7 +146,7 @@ async fn collected_under_change(
                         raw.ack(new_link(&format!("late{attempt}"), "bridge"));
                     }
                 }
-                Ok(Some(link.name))
+                Ok(Some(String::from(link.name)))
             }
         };
         let names = within(SOON, conn.dump(list_links(), decode).collect_all(), "the listing").await;
@@ -205,7 +205,7 @@ async fn an_entry_that_cannot_be_read_is_an_error_in_its_place(lab: Lab) -> Resu
     many_links(&conn, "d", 10).await;
     let decode = |message: MessageRef<'_>| {
         let link = Link::decode(message)?;
-        if link.name == "d3" { Err(DecodeError::Missing(3)) } else { Ok(Some(link.name)) }
+        if link.name == "d3" { Err(DecodeError::Missing(3)) } else { Ok(Some(String::from(link.name))) }
     };
     let items: Vec<_> = conn.dump(list_links(), decode).collect().await;
     assert_eq!(items.len(), 11);

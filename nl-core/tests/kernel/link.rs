@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use nl_core::addr::Dev;
 use nl_core::connection::{Connection, Protocol};
-use nl_core::link::Link;
+use nl_core::link::{Link, LinkFlags};
 use nl_testkit::{Lab, Result};
 
 use crate::support::route;
@@ -13,8 +13,14 @@ use crate::support::route;
 type Facts = (String, u64, bool, Option<String>, Option<String>, Option<String>);
 
 fn ours(link: Link) -> (u32, Facts) {
-    let mac = link.mac.map(|mac| mac.to_string());
-    (link.index, (link.name, link.mtu.into(), link.up, link.kind, mac, link.master_kind))
+    let mac = link.mac().map(|mac| mac.to_string());
+    {
+        let (kind, port) = (link.kind_name.map(String::from), link.port_kind.map(String::from));
+        (
+            link.index,
+            (link.name.clone().into(), link.mtu.into(), link.flags.contains(LinkFlags::UP), kind, mac, port),
+        )
+    }
 }
 
 fn theirs(link: &serde_json::Value) -> (u32, Facts) {

@@ -9,7 +9,7 @@ use nl_testkit::{Lab, Node, Result, within};
 use crate::support::{RTM_NEWLINK, RTNLGRP_LINK, SOON, many_links, route};
 
 fn new_links(message: MessageRef<'_>) -> nl_core::Result<Option<String>, DecodeError> {
-    if message.kind() != RTM_NEWLINK { Ok(None) } else { Ok(Some(Link::decode(message)?.name)) }
+    if message.kind() != RTM_NEWLINK { Ok(None) } else { Ok(Some(Link::decode(message)?.name.into())) }
 }
 
 fn links() -> MonitorBuilder {

@@ -14,7 +14,8 @@ async fn marked(lab: &Lab, name: &str) -> Result<Node> {
 }
 
 async fn names(conn: &Connection) -> nl_core::Result<Vec<String>> {
-    let mut names: Vec<_> = conn.links().collect_all().await?.into_iter().map(|link| link.name).collect();
+    let mut names: Vec<_> =
+        conn.links().collect_all().await?.into_iter().map(|link| String::from(link.name)).collect();
     names.sort();
     Ok(names)
 }
@@ -114,7 +115,11 @@ async fn a_connection_keeps_its_namespace_wherever_it_is_used(lab: Lab) -> Resul
             let listed = names(&conn).await.unwrap();
             let made = conn.batch([crate::support::new_link("made", "bridge")]).summarize(1).await.unwrap();
             made.into_result().unwrap();
-            (listed, conn.link("mark-a").await.unwrap().name, conn.link("mark-b").await.is_err())
+            (
+                listed,
+                String::from(conn.link("mark-a").await.unwrap().name),
+                conn.link("mark-b").await.is_err(),
+            )
         })
         .await;
     assert_eq!(seen, (vec!["lo".to_owned(), "mark-a".to_owned()], "mark-a".to_owned(), true));

@@ -95,8 +95,8 @@ async fn without_proc_everything_goes_on(lab: Lab) -> Result {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 assert!(Netns::current().is_err(), "there is a /proc");
                 runtime.block_on(async {
-                    let mut names: Vec<_> =
-                        conn.links().collect_all().await?.into_iter().map(|link| link.name).collect();
+                    let mut names: Vec<String> =
+                        conn.links().collect_all().await?.into_iter().map(|link| link.name.into()).collect();
                     names.sort();
                     conn.batch([new_link("made", "bridge")]).summarize(1).await?.into_result()?;
                     let fresh = Connection::open(Protocol::Route)?;
@@ -138,7 +138,7 @@ async fn a_connection_opened_without_a_namespace_keeps_that_of_its_thread(lab: L
             let monitor = conn.monitor().group(1).open(|_| Ok(Some(())))?;
             drop(monitor);
             assert_eq!(conn.sibling(Protocol::Generic)?.netns()?, conn.netns()?);
-            Ok::<_, nl_core::Error>(links.into_iter().map(|link| link.name).collect::<Vec<_>>())
+            Ok::<_, nl_core::Error>(links.into_iter().map(|link| link.name.into()).collect::<Vec<String>>())
         })
         .await?;
     assert!(names.contains(&"d0".to_owned()) && names.contains(&"d1".to_owned()), "{names:?}");

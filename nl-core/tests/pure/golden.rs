@@ -70,8 +70,8 @@ fn the_bridge_view_of_a_port_reads_as_a_link() {
     let bytes = bytes(BRIDGE_LINK);
     let link = Link::decode(MessageRef::parse(&bytes).unwrap()).unwrap();
     assert_eq!((link.index, link.name.as_str(), link.master, link.mtu), (6, "vx0", Some(3), 1500));
-    assert_eq!(link.mac, Some("fe:f5:af:e4:70:ff".parse().unwrap()));
-    assert!(link.up);
+    assert_eq!(link.mac(), Some("fe:f5:af:e4:70:ff".parse().unwrap()));
+    assert!(link.is_up());
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use nl_core::Protocol;
+use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::error::Schema;
-use nl_core::message::{FixedHeader, MessageRef, Request};
+use nl_core::message::{FixedHeader, MessageRef};
 use nl_core::watch::{Entry, Event, Source};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,7 @@ impl Source for Addresses {
     }
 
     fn list(&self) -> Request {
-        Request::new(RTM_GETADDR, &Schema::UNKNOWN).with_header(&IfAddrMsg([0; 8]))
+        Request::unnamed(RTM_GETADDR).with_header(&IfAddrMsg([0; 8]))
     }
 
     fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Address>, DecodeError> {

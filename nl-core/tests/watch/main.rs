@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::message::{MessageRef, Request};
+use nl_core::message::MessageRef;
 use nl_core::watch::{Change, Event, Source, Watch};
 use nl_core::{Connection, Protocol};
 use nl_testkit::fault::{Answer, Conversation, Delivery, Peer, pair};

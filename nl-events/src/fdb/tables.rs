@@ -1,8 +1,9 @@
 use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbVerb, RTNLGRP_NEIGH};
 use nl_core::Protocol;
+use nl_core::Request;
 use nl_core::attr::DecodeError;
 use nl_core::error::Error;
-use nl_core::message::{MessageRef, Request};
+use nl_core::message::MessageRef;
 use nl_core::watch::{Event, Source};
 
 use super::event::FdbEvent;

@@ -160,7 +160,7 @@ impl FdbWatchBuilder {
             Of::Dev(dev) => Tables::Dev(self.conn.link(dev).await?.index),
             Of::Bridge(bridge) => {
                 let link = self.conn.link(bridge).await?;
-                if link.kind.as_deref() != Some("bridge") {
+                if link.kind_name.as_deref() != Some("bridge") {
                     return Err(Error::usage(format!("{} is not a bridge", link.name)));
                 }
                 Tables::Bridge(link.index)

@@ -20,10 +20,13 @@
 
 #[cfg(feature = "fdb")]
 mod fdb;
+mod group;
 #[cfg(feature = "mptcp")]
 mod mptcp;
 
 use std::fmt;
+
+pub use group::RtnetlinkGroup;
 
 use nl_core::Protocol;
 use nl_core::attr::DecodeError;
