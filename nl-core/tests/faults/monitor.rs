@@ -19,7 +19,7 @@ fn monitor() -> (Monitor<String>, Peer) {
     let monitor = Monitor::builder(Protocol::Route)
         .group(1)
         .sockets_from(only(socket))
-        .open(|message| Ok(Some(Link::decode(message)?.name)))
+        .open(|message| Ok(Some(Link::decode(message)?.name.into())))
         .unwrap();
     (monitor, peer)
 }
