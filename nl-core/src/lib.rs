@@ -26,7 +26,7 @@
 //!
 //!     // An error names the operation, the object and the errno.
 //!     let error = conn.link("no-such-dev").await.unwrap_err();
-//!     assert_eq!(error.to_string(), "look up link no-such-dev: No such device (ENODEV)");
+//!     assert_eq!(error.to_string(), "get link no-such-dev: No such device (ENODEV)");
 //!     Ok(())
 //! }
 //! ```

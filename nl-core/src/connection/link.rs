@@ -131,16 +131,27 @@ impl Connection {
     /// Puts indexes in place of names, and returns the names for errors.
     ///
     /// # Errors
-    /// The first device that is not there, with the names of those before it.
+    /// The first device that is not there. It and those behind it got stand-ins for indexes, which the returned names explain too,
+    /// so that the request can be described. It must not be sent.
     pub async fn resolve(&self, devs: Vec<&mut Dev>) -> Result<Named, (Error, Named)> {
-        let mut named = Named::default();
+        let (mut named, mut failed) = (Named::default(), None);
+        // Counts down from an index that no device has.
+        let mut stand_in = u32::MAX;
         for dev in devs {
-            let index = match self.find_index(dev).await {
-                Ok(index) => index,
-                Err(error) => return Err((error, named)),
+            let found = match &failed {
+                None => self.find_index(dev).await,
+                Some(_) => dev.index().ok_or_else(|| Error::usage("not looked up")),
             };
+            let index = found.unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                stand_in -= 1;
+                stand_in + 1
+            });
             named.0.push((index, std::mem::replace(dev, Dev::Index(index))));
         }
-        Ok(named)
+        match failed {
+            None => Ok(named),
+            Some(error) => Err((error, named)),
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::LinkStats;
 use crate::addr::{Dev, HwAddr, IFNAME_MAX, MacAddr, Name, escaped};
 use crate::attr::{Attr, Attrs, DecodeError};
 use crate::attr_names;
-use crate::message::{IfInfoMsg, MessageRef, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE};
+use crate::message::{IfInfoMsg, MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use crate::request::Request;
 
 // `include/uapi/linux/rtnetlink.h`
@@ -483,13 +483,17 @@ pub(super) fn describe(message: MessageRef<'_>) -> String {
         RTM_DELLINK => "delete",
         RTM_NEWLINKPROP => "add altname of",
         RTM_DELLINKPROP => "delete altname of",
-        _ if flags & NLM_F_DUMP != 0 => "list",
         _ => "get",
     };
-    let mut text = format!("{verb} link");
-    // Writing to a String cannot fail.
+    let is_one = message.header::<IfInfoMsg>().is_ok_and(|(header, attrs)| {
+        let named =
+            [IFLA_IFNAME, IFLA_ALT_IFNAME].iter().any(|kind| matches!(attrs.find(*kind), Ok(Some(_))));
+        header.index != 0 || named
+    });
+    let mut text = if verb == "get" && !is_one { "list links".to_owned() } else { format!("{verb} link") };
+    // What cannot be read is left out; writing to a String cannot fail.
     let _ = write_words(&mut text, message);
-    if verb == "get" && text == "get link" { "list links".into() } else { text }
+    text
 }
 
 fn write_words(text: &mut String, message: MessageRef<'_>) -> Result<(), DescribeError> {

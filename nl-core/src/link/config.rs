@@ -154,6 +154,11 @@ impl LinkConfig {
         devs
     }
 
+    /// The name of the kind, if one is set.
+    pub(super) fn kind_name(&self) -> Option<&'static str> {
+        self.kind.as_ref().map(|kind| kind.kind())
+    }
+
     /// Whether nothing is set but names that are added.
     pub(super) fn is_unset(&self) -> bool {
         let request = self.request(LinkVerb::Change);
@@ -262,9 +267,7 @@ impl LinkConfig {
     }
 
     /// What a new device still needs, which the kernel takes in a change only and silently drops when a device is made: alias,
-    /// address generation, protocol down; and being up, which has to wait for those.
-    ///
-    /// With it, [`request`](Self::request) makes the device without what is in here.
+    /// address generation, protocol down. [`request`](Self::request) then makes the device without.
     pub(super) fn later(&mut self) -> Option<Self> {
         let waits = self.alias.is_some() || self.addr_gen_mode.is_some() || self.protocol_down.is_some();
         waits.then(|| {
@@ -272,6 +275,17 @@ impl LinkConfig {
             later.alias = self.alias.take();
             later.addr_gen_mode = self.addr_gen_mode.take();
             later.protocol_down = self.protocol_down.take();
+            later.flags = std::mem::take(&mut self.flags);
+            later
+        })
+    }
+
+    /// The flags, where they have to wait for address generation: in one request the kernel sets the flags first, and a device
+    /// that comes up makes itself an address at once.
+    pub(super) fn flags_later(&mut self) -> Option<Self> {
+        let waits = self.addr_gen_mode.is_some() && !self.flags.0.is_empty();
+        waits.then(|| {
+            let mut later = Self::new(self.dev.clone());
             later.flags = std::mem::take(&mut self.flags);
             later
         })

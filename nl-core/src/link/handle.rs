@@ -5,7 +5,7 @@ use super::{AddrGenMode, Link};
 use crate::addr::{Dev, HwAddr, Name};
 use crate::connection::Connection;
 use crate::dump::Dump;
-use crate::error::{Ack, Error, Result};
+use crate::error::{Ack, Errno, Error, KernelError, Result, Since};
 use crate::netns::Netns;
 use crate::pending::Pending;
 use crate::protocol::Protocol;
@@ -179,6 +179,12 @@ impl DeviceEntry {
         Pending::new(async move { self.links.add(self.config).await })
     }
 
+    /// What was set so far.
+    #[must_use]
+    pub fn config(&self) -> &LinkConfig {
+        &self.config
+    }
+
     /// Changes the device that is there. Only what is set changes.
     ///
     /// Equivalent: `ip link set`. Needs `CAP_NET_ADMIN`.
@@ -252,7 +258,14 @@ impl Links {
         let mut later = config.later();
         let alt_names = std::mem::take(&mut config.alt_names);
         let request = echoed(config.request(LinkVerb::Add));
-        let link = self.conn.answered(request, Link::decode).await.map_err(|error| named.explain(error))?;
+        let link = self.conn.answered(request, Link::decode).await.map_err(|error| {
+            let unknown = |kernel: &KernelError| {
+                // The text has been there since Linux 5.12.
+                let text = kernel.ext_ack.message.as_deref().unwrap_or_default();
+                kernel.errno == Errno::EOPNOTSUPP && text.starts_with("Unknown device type")
+            };
+            named.explain(error.or_unsupported(unknown, "this kind of device", Since::option("its module")))
+        })?;
         if let Some(later) = &mut later {
             later.dev = Dev::Index(link.index);
         }
@@ -281,8 +294,12 @@ impl Links {
             Some(netns) => &Connection::builder(Protocol::Route).netns(netns).open()?,
             None => &self.conn,
         };
-        if let Some(later) = later {
+        if let Some(mut later) = later {
+            let flags = later.flags_later();
             conn.acknowledged(later.request(LinkVerb::Change)).await?;
+            if let Some(flags) = flags {
+                conn.acknowledged(flags.request(LinkVerb::Change)).await?;
+            }
         }
         if !alt_names.is_empty() {
             let mut names = LinkConfig::new(link.index);
@@ -302,6 +319,15 @@ impl Links {
                 return Err(name_dev(named.explain(error), &own));
             }
         };
+        if let (Some(kind), Some(index)) = (config.kind_name(), config.dev.index()) {
+            // Without options the kernel says success to any kind.
+            let link = self.conn.link(index).await.map_err(|error| named.explain(error))?;
+            if !link.is_kind(kind) {
+                let is = link.kind_name.as_deref().unwrap_or("plain device");
+                let error = Error::usage(format!("{own} is a {is}, not a {kind}"));
+                return Err(named.explain(config.request(LinkVerb::Change).not_sent(error)));
+            }
+        }
         let alt_names = std::mem::take(&mut config.alt_names);
         let mut ack = Ack::default();
         let mut requests = Vec::new();
@@ -313,9 +339,11 @@ impl Links {
             }
         }
         // The name may change and the device may leave the namespace, so this comes last.
+        let flags = config.flags_later();
         if requests.is_empty() || !config.is_unset() {
             requests.push(config.request(LinkVerb::Change));
         }
+        requests.extend(flags.map(|flags| flags.request(LinkVerb::Change)));
         for request in &mut requests {
             request.encoded().map_err(|error| named.explain(error))?;
         }

@@ -73,6 +73,7 @@ pub trait LinkKind: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
 /// A [`LinkKind`] whichever it is.
 pub(super) trait AnyKind: fmt::Debug + Send + Sync {
     fn boxed(&self) -> Box<dyn AnyKind>;
+    fn kind(&self) -> &'static str;
     fn names(&self) -> &'static Names;
     fn encode_as(&self, w: &mut AttrWriter<'_>, place: Place, verb: LinkVerb);
     fn check_as(&self, place: Place, verb: LinkVerb, has_link: bool) -> Result<(), Invalid>;
@@ -103,6 +104,10 @@ impl<T: LinkKind> NamesOf<T> {
 impl<T: LinkKind> AnyKind for T {
     fn boxed(&self) -> Box<dyn AnyKind> {
         Box::new(self.clone())
+    }
+
+    fn kind(&self) -> &'static str {
+        T::KIND
     }
 
     fn names(&self) -> &'static Names {
@@ -205,7 +210,7 @@ macro_rules! link_kind {
                 let _ = w;
             }
 
-            fn decode(options: $crate::attr::Attrs<'_>) -> Result<Self, $crate::attr::DecodeError> {
+            fn decode(options: $crate::attr::Attrs<'_>) -> ::std::result::Result<Self, $crate::attr::DecodeError> {
                 #[allow(unused_mut)]
                 let mut out = Self::default();
                 for attr in options {
@@ -219,7 +224,7 @@ macro_rules! link_kind {
                 Ok(out)
             }
 
-            $(fn check(&self, verb: $crate::link::LinkVerb) -> Result<(), $crate::check::Invalid> {
+            $(fn check(&self, verb: $crate::link::LinkVerb) -> ::std::result::Result<(), $crate::check::Invalid> {
                 $check(self, verb)
             })?
 

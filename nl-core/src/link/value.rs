@@ -281,7 +281,7 @@ macro_rules! attr_enum {
                 $crate::link::AttrValue::write(&$type::from(*self), w, kind);
             }
 
-            fn read(attr: $crate::attr::Attr<'_>) -> Result<Self, $crate::attr::DecodeError> {
+            fn read(attr: $crate::attr::Attr<'_>) -> ::std::result::Result<Self, $crate::attr::DecodeError> {
                 <$type as $crate::link::AttrValue>::read(attr).map(Self::from)
             }
 

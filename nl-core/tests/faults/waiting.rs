@@ -35,7 +35,7 @@ async fn a_late_answer_is_a_timeout_and_the_next_request_is_answered() {
     let conn = connection(socket);
     let error = conn.with_timeout(Duration::from_millis(20)).link("lo").await.unwrap_err();
     assert!(error.is_timeout() && !error.is_not_found(), "{error:?}");
-    assert_eq!(error.to_string(), "look up link lo: no answer within 20ms");
+    assert_eq!(error.to_string(), "get link lo: no answer within 20ms");
     let late = asked(&peer).await;
     peer.answer(&link("lo", &late)).await.unwrap();
     peer.answer(&Answer::ack(&late)).await.unwrap();

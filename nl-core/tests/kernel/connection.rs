@@ -83,7 +83,7 @@ async fn a_thousand_requests_at_a_time_get_their_own_answers(lab: Lab) -> Result
         match (i % 2, outcome) {
             (0, Ok(name)) => assert_eq!(name, "lo"),
             (1, Err(error)) => {
-                assert!(error.to_string().starts_with(&format!("look up link none{i}: ")), "{error}")
+                assert!(error.to_string().starts_with(&format!("get link none{i}: ")), "{error}")
             }
             (_, outcome) => panic!("request {i}: {outcome:?}"),
         }

@@ -75,10 +75,10 @@ async fn a_device_is_found_by_name_and_by_index(lab: Lab) -> Result {
 async fn a_device_that_does_not_exist_is_named_in_the_error(lab: Lab) -> Result {
     let conn = route(&lab.node("a").await?).await;
     let error = conn.link("no-such-dev").await.unwrap_err();
-    assert_eq!(error.to_string(), "look up link no-such-dev: No such device (ENODEV)");
+    assert_eq!(error.to_string(), "get link no-such-dev: No such device (ENODEV)");
     assert!(error.is_not_found());
     let error = conn.link(4711).await.unwrap_err();
-    assert_eq!(error.to_string(), "look up link #4711: No such device (ENODEV)");
+    assert_eq!(error.to_string(), "get link #4711: No such device (ENODEV)");
     Ok(())
 }
 

@@ -6,6 +6,8 @@
 mod addresses;
 mod batch;
 mod connection;
+#[cfg(feature = "link")]
+mod devices;
 mod dump;
 mod genl;
 #[cfg(feature = "interop")]

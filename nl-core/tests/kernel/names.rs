@@ -68,7 +68,7 @@ async fn an_alternative_name_longer_than_a_name_is_found_and_its_absence_noticed
     node.ip(&format!("link property del dev d0 altname {long}")).await;
     let error = conn.link_index(long.as_str()).await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
-    assert_eq!(error.operation(), Some(format!("look up link {long}").as_str()));
+    assert_eq!(error.operation(), Some(format!("get link {long}").as_str()));
     Ok(())
 }
 

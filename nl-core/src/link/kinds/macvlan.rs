@@ -31,14 +31,14 @@ link_kind! {
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     pub struct MacVlan("macvlan") {
-        /// Who may talk to whom; VEPA unless set.
-        mode: MacVlanMode = IFLA_MACVLAN_MODE(1) "mode";
-        /// 1: the device below is not made promiscuous in passthru mode (`nopromisc`).
-        flags: u16 = IFLA_MACVLAN_FLAGS(2) "flags";
         /// How many broadcasts may wait to be copied. Linux 5.11.
         bc_queue_len: u32 = IFLA_MACVLAN_BC_QUEUE_LEN(7) "bcqueuelen";
         /// From how many receivers on broadcasts are copied later: −1 never, 0 by the number of devices. Linux 6.4.
         bc_cutoff: i32 = IFLA_MACVLAN_BC_CUTOFF(9) "bclim";
+        /// Who may talk to whom; VEPA unless set.
+        mode: MacVlanMode = IFLA_MACVLAN_MODE(1) "mode";
+        /// 1: the device below is not made promiscuous in passthru mode (`nopromisc`).
+        flags: u16 = IFLA_MACVLAN_FLAGS(2) "flags";
     }
     read {
         /// How many source addresses there are.
@@ -119,9 +119,9 @@ link_kind! {
 }
 
 impl IpVlan {
-    /// In this mode.
+    /// In this mode, with devices that may talk to each other.
     #[must_use]
     pub fn new(mode: IpVlanMode) -> Self {
-        Self::default().mode(mode)
+        Self::default().mode(mode).flags(IpVlanFlags::empty())
     }
 }

@@ -154,12 +154,12 @@ link_kind! {
         protocol: VlanProtocol = IFLA_VLAN_PROTOCOL(5) "protocol";
         /// The VLAN, 0 to 4094; set when the device is made.
         id: u16 = IFLA_VLAN_ID(1) "id";
-        /// What is on or off.
-        flags: VlanFlagChange = IFLA_VLAN_FLAGS(2) "flags";
         /// Priorities of received frames, and what packets get for them.
         ingress_qos_map: QosMap = IFLA_VLAN_INGRESS_QOS(4) "ingress-qos-map";
         /// Priorities of packets, and what frames get for them.
         egress_qos_map: QosMap = IFLA_VLAN_EGRESS_QOS(3) "egress-qos-map";
+        /// What is on or off.
+        flags: VlanFlagChange = IFLA_VLAN_FLAGS(2) "flags";
     }
     needs_link = true;
     check = check;
