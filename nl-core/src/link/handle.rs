@@ -6,9 +6,11 @@ use crate::addr::{Dev, HwAddr, Name};
 use crate::connection::Connection;
 use crate::dump::Dump;
 use crate::error::{Ack, Errno, Error, KernelError, Result, Since};
+use crate::message::RawMessage;
 use crate::netns::Netns;
 use crate::pending::Pending;
 use crate::protocol::Protocol;
+use crate::request::Request;
 
 /// The network devices of the connection's namespace. Cheap to clone.
 ///
@@ -258,9 +260,8 @@ impl Links {
         let mut later = config.later();
         let alt_names = std::mem::take(&mut config.alt_names);
         let request = echoed(config.request(LinkVerb::Add));
-        let link = self.conn.answered(request, Link::decode).await.map_err(|error| {
+        let link = self.make(request, &config).await.map_err(|error| {
             let unknown = |kernel: &KernelError| {
-                // The text has been there since Linux 5.12.
                 let text = kernel.ext_ack.message.as_deref().unwrap_or_default();
                 kernel.errno == Errno::EOPNOTSUPP && text.starts_with("Unknown device type")
             };
@@ -269,13 +270,33 @@ impl Links {
         if let Some(later) = &mut later {
             later.dev = Dev::Index(link.index);
         }
-        match self.finish(&link, later, alt_names, config.netns.as_ref()).await {
+        match self.finish(&link, later, alt_names, &config).await {
             Ok(()) => Ok(link),
             Err(error) => {
                 // Nothing of it stays. That it is gone already is as good.
-                let _ = self.device(link.index).delete().await;
+                let there = self.there(&config).map(Self::new);
+                let _ = there.unwrap_or_else(|_| self.clone()).device(link.index).delete().await;
                 Err(error)
             }
+        }
+    }
+
+    /// Sends the request, and returns the device as the kernel made it.
+    async fn make(&self, request: Request, config: &LinkConfig) -> Result<Link> {
+        let reply = self.conn.exchange(request).await?;
+        let messages = reply.messages.iter().map(RawMessage::as_ref);
+        match messages.map(Link::decode).find_map(Result::ok) {
+            Some(link) => Ok(link),
+            // Before Linux 6.2 the kernel does not send it.
+            None => self.there(config)?.link(&config.dev).await,
+        }
+    }
+
+    /// The connection to where the device is made.
+    fn there(&self, config: &LinkConfig) -> Result<Connection> {
+        match &config.netns {
+            Some(netns) => Connection::builder(Protocol::Route).netns(netns).open(),
+            None => Ok(self.conn.clone()),
         }
     }
 
@@ -285,15 +306,12 @@ impl Links {
         link: &Link,
         later: Option<LinkConfig>,
         alt_names: Vec<Name>,
-        netns: Option<&Netns>,
+        config: &LinkConfig,
     ) -> Result<()> {
         if later.is_none() && alt_names.is_empty() {
             return Ok(());
         }
-        let conn = match netns {
-            Some(netns) => &Connection::builder(Protocol::Route).netns(netns).open()?,
-            None => &self.conn,
-        };
+        let conn = self.there(config)?;
         if let Some(mut later) = later {
             let flags = later.flags_later();
             conn.acknowledged(later.request(LinkVerb::Change)).await?;

@@ -119,8 +119,7 @@ impl<T: LinkKind> AnyKind for T {
             Place::Device => (IFLA_INFO_KIND, IFLA_INFO_DATA),
             Place::Port => (IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA),
         };
-        // As iproute2 has it, without a NUL byte.
-        w.bytes(kind, T::KIND.as_bytes());
+        w.str(kind, T::KIND);
         self.encode(&mut w.nested_unless_empty(data), verb);
     }
 
