@@ -52,7 +52,7 @@ pub(crate) fn travelled(entry: &FdbEntry, verb: FdbVerb) -> FdbEntry {
     out.link_netnsid = None;
     out.protocol = None;
     out.ages = None;
-    out.kind = 0;
+    out.ndm_type = 0;
     if verb == FdbVerb::Delete {
         out.flags_ext = None;
         out.notify = None;

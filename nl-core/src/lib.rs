@@ -82,6 +82,7 @@ pub mod netns;
 mod pending;
 mod protocol;
 mod request;
+mod setters;
 mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]

@@ -1,16 +1,15 @@
 use std::fmt::{self, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use nl_core::MacAddr;
-use nl_core::Request;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::attr_names;
 use nl_core::check::{Invalid, check_index, opt_within};
 use nl_core::message::{
     AF_BRIDGE, MessageRef, NLM_F_APPEND, NLM_F_BULK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NdMsg,
 };
+use nl_core::{MacAddr, Request, attr_names};
 
-use super::{FdbAges, FdbEntry, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
+use super::{FdbAges, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
 
 // `include/uapi/linux/rtnetlink.h`
 
@@ -24,25 +23,6 @@ pub const RTM_GETNEIGH: u16 = 30;
 pub const RTNLGRP_NEIGH: u32 = 3;
 
 // `include/uapi/linux/neighbour.h`
-attr_names! { NAMES: NdMsg {
-    NDA_DST = 1,
-    NDA_LLADDR = 2,
-    NDA_CACHEINFO = 3,
-    NDA_VLAN = 5,
-    NDA_PORT = 6,
-    NDA_VNI = 7,
-    NDA_IFINDEX = 8,
-    NDA_MASTER = 9,
-    NDA_LINK_NETNSID = 10,
-    NDA_SRC_VNI = 11,
-    NDA_PROTOCOL = 12,
-    NDA_NH_ID = 13,
-    NDA_FDB_EXT_ATTRS = 14 { NFEA_ACTIVITY_NOTIFY = 1, NFEA_DONT_REFRESH = 2 },
-    NDA_FLAGS_EXT = 15,
-    NDA_NDM_STATE_MASK = 16,
-    NDA_NDM_FLAGS_MASK = 17,
-} }
-
 /// The largest VLAN that can be used; 4095 is reserved.
 const VLAN_MAX: u16 = 4094;
 /// A VNI has 24 bits. The kernel does not check that.
@@ -50,33 +30,166 @@ const VNI_MAX: u32 = 0xff_ffff;
 /// `USER_HZ`: the kernel tells ages to user space in hundredths of a second.
 const MILLIS_PER_TICK: u64 = 10;
 
-fn describe(message: MessageRef<'_>) -> String {
-    let verb = match (message.kind(), message.flags()) {
-        (RTM_NEWNEIGH, flags) if flags & NLM_F_APPEND != 0 => "append",
-        (RTM_NEWNEIGH, flags) if flags & NLM_F_REPLACE != 0 => "replace",
-        (RTM_NEWNEIGH, _) => "add",
-        (RTM_DELNEIGH, flags) if flags & NLM_F_BULK != 0 => "flush",
-        (RTM_DELNEIGH, _) => "delete",
-        _ => "get",
-    };
-    match FdbEntry::decode_any(message) {
-        Ok((entry, true)) => format!("{verb} fdb {entry}"),
-        Ok((entry, false)) => {
-            let verb = if verb == "get" { "list" } else { verb };
-            let mut text = format!("{verb} fdb");
-            if entry.index != 0 {
-                // Writing to a String cannot fail.
-                let _ = write!(text, " dev #{}", entry.index);
-            }
-            if let Some(master) = entry.master {
-                let _ = write!(text, " br #{master}");
-            }
-            if let Some(vlan) = entry.vlan {
-                let _ = write!(text, " vlan {vlan}");
-            }
-            text
+/// One entry of a forwarding database, as it is read and as it is written.
+///
+/// ```
+/// use nl_bridge::fdb::{FdbEntry, FdbVerb};
+///
+/// let entry = FdbEntry::new("02:00:00:00:00:01".parse()?, 5).master().static_().vlan(10);
+/// assert_eq!(entry.to_string(), "02:00:00:00:00:01 dev #5 vlan 10 master static");
+/// let request = entry.request(FdbVerb::Add);
+/// # Ok::<(), nl_core::Error>(())
+/// ```
+///
+/// It has no heap memory. Unknown bits in [`state`](Self::state), [`flags`](Self::flags) and
+/// [`flags_ext`](Self::flags_ext) survive being read and written back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct FdbEntry {
+    /// The address.
+    pub mac: MacAddr,
+    /// The interface: the port the address is behind, the bridge for its own addresses, or the VXLAN device.
+    pub index: u32,
+    /// The bridge whose table the entry is in; only read (`NDA_MASTER`).
+    pub master: Option<u32>,
+    /// The VLAN, 1 to 4094 (`NDA_VLAN`).
+    pub vlan: Option<u16>,
+    /// What kind of entry it is (`ndm_state`).
+    pub state: FdbState,
+    /// Flags (`ndm_flags`).
+    pub flags: FdbFlags,
+    /// Further flags; `None` before Linux 6.2 (`NDA_FLAGS_EXT`).
+    pub flags_ext: Option<FdbFlagsExt>,
+    /// VXLAN: the remote endpoint (`NDA_DST`).
+    pub dst: Option<IpAddr>,
+    /// VXLAN: the remote UDP port, where it is not the device's (`NDA_PORT`).
+    pub port: Option<u16>,
+    /// VXLAN: the VNI to send with, 0 to 16777215, where it is not the device's (`NDA_VNI`).
+    pub vni: Option<u32>,
+    /// VXLAN in metadata mode: the VNI the entry belongs to, 0 to 16777215 (`NDA_SRC_VNI`).
+    pub src_vni: Option<u32>,
+    /// VXLAN: the interface to send through (`NDA_IFINDEX`).
+    pub via: Option<u32>,
+    /// The namespace of that interface, where it is another one; only read (`NDA_LINK_NETNSID`).
+    pub link_netnsid: Option<i32>,
+    /// VXLAN: an FDB nexthop group in place of a remote, for EVPN multihoming (`NDA_NH_ID`).
+    pub nexthop: Option<u32>,
+    /// Who put the entry there (`RTPROT_*`); only read, and no driver of the kernel's reports it yet
+    /// (`NDA_PROTOCOL`).
+    pub protocol: Option<u8>,
+    /// How old it is; only read (`NDA_CACHEINFO`).
+    pub ages: Option<FdbAges>,
+    /// Activity tracking; `None` where it is off (`NFEA_ACTIVITY_NOTIFY`). An update without it switches it off.
+    pub notify: Option<FdbNotify>,
+    /// An update keeps the age; only written (`NFEA_DONT_REFRESH`).
+    pub dont_refresh: bool,
+    /// `ndm_type`: 1 on VXLAN entries, 0 on a bridge's; only read.
+    pub ndm_type: u8,
+}
+
+macro_rules! fdb_options {
+    ($($target:tt)*) => {
+        nl_core::setters! { $($target)*
+            /// Meant for the bridge above the device (`master`).
+            master(entry) { entry.flags |= crate::fdb::FdbFlags::MASTER; }
+            /// Meant for the device's own table (`self`). This is so without being said, but with
+            /// [`master()`](Self::master()) it must be: then the entry goes into both tables, the bridge's first, and stays
+            /// there if the device refuses.
+            self_(entry) { entry.flags |= crate::fdb::FdbFlags::SELF; }
+            /// An address of the bridge or port itself (`local`, `permanent`); on a VXLAN device, an entry that does not age.
+            permanent(entry) { entry.state = crate::fdb::FdbState::PERMANENT; }
+            /// Forwarded to and never ageing (`static`).
+            static_(entry) { entry.state = crate::fdb::FdbState::NOARP; }
+            /// Ageing like a learned entry (`dynamic`). The kernel takes one only while the port is up.
+            dynamic(entry) { entry.state = crate::fdb::FdbState::REACHABLE; }
+            /// In this VLAN, 1 to 4094; without one see [VLANs](super#vlans).
+            vlan(entry, vlan: u16) { entry.vlan = Some(vlan); }
+            /// VXLAN: behind this remote endpoint (`dst`).
+            dst(entry, dst: std::net::IpAddr) { entry.dst = Some(dst); }
+            /// VXLAN: sent to this UDP port instead of the device's (`port`).
+            port(entry, port: u16) { entry.port = Some(port); }
+            /// VXLAN: sent with this VNI instead of the device's, 0 to 16777215 (`vni`).
+            vni(entry, vni: u32) { entry.vni = Some(vni); }
+            /// VXLAN in metadata mode: belonging to this VNI, 0 to 16777215 (`src_vni`).
+            src_vni(entry, vni: u32) { entry.src_vni = Some(vni); }
+            /// VXLAN: behind this FDB nexthop group instead of a remote (`nhid`).
+            nexthop(entry, id: u32) { entry.nexthop = Some(id); }
+            /// Not moving to another port when a frame comes from there (`sticky`). Needs [`static_`](Self::static_) or
+            /// [`dynamic`](Self::dynamic).
+            sticky(entry) { entry.flags |= crate::fdb::FdbFlags::STICKY; }
+            /// Put there by a control plane (`extern_learn`): never ages, may roam. The kernel makes no difference between adding
+            /// and replacing such an entry.
+            extern_learn(entry) { entry.flags |= crate::fdb::FdbFlags::EXT_LEARNED; }
+            /// VXLAN: the remote is a router (`router`).
+            router(entry) { entry.flags |= crate::fdb::FdbFlags::ROUTER; }
+            /// Inserted or refreshed as if a frame had just been learned from (`use`): dynamic whatever the state says. On a
+            /// port that is down or does not learn, the kernel says success and does nothing.
+            use_(entry) { entry.flags |= crate::fdb::FdbFlags::USE; }
+            /// Told about when it falls silent and when it is seen again (`activity_notify`). Linux 5.14.
+            activity_notify(entry) { entry.notify = Some(entry.notify.unwrap_or_default() | crate::fdb::FdbNotify::ACTIVITY); }
+            /// Entered as silent already (`inactive`); comes with [`activity_notify`](Self::activity_notify).
+            inactive(entry) { entry.notify = Some(crate::fdb::FdbNotify::ACTIVITY | crate::fdb::FdbNotify::INACTIVE); }
+            /// Changed without its age starting anew (`norefresh`).
+            norefresh(entry) { entry.dont_refresh = true; }
         }
-        Err(_) => format!("{verb} fdb"),
+    };
+}
+pub(super) use fdb_options;
+
+fdb_options!(FdbEntry []);
+
+impl FdbEntry {
+    /// An entry for `mac` on the interface `index`: permanent, in the device's own table, which are the defaults of `bridge fdb`.
+    #[must_use]
+    pub fn new(mac: MacAddr, index: u32) -> Self {
+        Self { mac, index, state: FdbState::PERMANENT, ..Self::default() }
+    }
+
+    /// Which table a change goes to: as flagged; for an entry that was read, where it was; otherwise the device's.
+    pub(super) fn target(&self) -> FdbFlags {
+        let flagged = self.flags & (FdbFlags::SELF | FdbFlags::MASTER);
+        match self.master {
+            _ if !flagged.is_empty() => flagged,
+            Some(master) if master != self.index => FdbFlags::MASTER,
+            _ => FdbFlags::SELF,
+        }
+    }
+
+    /// Whether it is in a bridge's table.
+    #[must_use]
+    pub fn is_bridge(&self) -> bool {
+        self.master.is_some()
+    }
+
+    /// Whether it is a tunnel endpoint of a VXLAN device.
+    #[must_use]
+    pub fn is_tunnel(&self) -> bool {
+        self.dst.is_some() || self.nexthop.is_some()
+    }
+
+    /// Whether it never ages and is the device's own address, or a permanent tunnel endpoint.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.state.contains(FdbState::PERMANENT)
+    }
+
+    /// Whether it is forwarded to and never ages.
+    #[must_use]
+    pub fn is_static(&self) -> bool {
+        self.state.contains(FdbState::NOARP) && !self.is_permanent()
+    }
+
+    /// Whether it ages: learned from a frame, or added as if it had been.
+    #[must_use]
+    pub fn is_dynamic(&self) -> bool {
+        !self.state.intersects(FdbState::NOARP | FdbState::PERMANENT)
+    }
+
+    /// Whether a locked port keeps the address out until it is authorised.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.flags_ext.is_some_and(|flags| flags.contains(FdbFlagsExt::LOCKED))
     }
 }
 
@@ -109,10 +222,10 @@ impl FdbEntry {
         if header.family != AF_BRIDGE {
             return Err(DecodeError::Kind(message.kind()));
         }
-        let mut entry = Self::blank(MacAddr::ZERO, header.index);
+        let mut entry = Self { index: header.index, ..Self::default() };
         entry.state = FdbState::from_bits_retain(header.state);
         entry.flags = FdbFlags::from_bits_retain(header.flags);
-        entry.kind = header.kind;
+        entry.ndm_type = header.kind;
         let mut has_mac = false;
         for attr in attrs {
             let attr = attr?;
@@ -281,7 +394,7 @@ impl FdbEntry {
     }
 }
 
-fn check_vlan(vlan: Option<u16>) -> Result<(), Invalid> {
+pub(super) fn check_vlan(vlan: Option<u16>) -> Result<(), Invalid> {
     opt_within("vlan", vlan, 1, VLAN_MAX)
 }
 
@@ -348,84 +461,112 @@ impl fmt::Display for FdbVerb {
     }
 }
 
-/// Which entries to list or flush.
-///
-/// `index` and `bridge` are filtered by the kernel; when listing, the rest is filtered while reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FdbFilter {
-    /// On this interface.
-    pub index: Option<u32>,
-    /// In the table of this bridge, and in those of its ports themselves.
-    pub bridge: Option<u32>,
-    /// In this VLAN, 1 to 4094.
-    pub vlan: Option<u16>,
-    /// With this address; only when listing.
-    pub mac: Option<MacAddr>,
-    /// With the state bits in `state.0` set as in `state.1`.
-    pub state: Option<(FdbState, FdbState)>,
-    /// With the flags in `flags.0` set as in `flags.1`.
-    pub flags: Option<(FdbFlags, FdbFlags)>,
+/// A line as `bridge fdb show` prints it, with `#5` for interface 5. The only rendering of an entry.
+impl fmt::Display for FdbEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} dev #{}", self.mac, self.index)?;
+        if let Some(dst) = self.dst {
+            write!(f, " dst {dst}")?;
+        }
+        if let Some(vlan) = self.vlan {
+            write!(f, " vlan {vlan}")?;
+        }
+        if let Some(port) = self.port {
+            write!(f, " port {port}")?;
+        }
+        if let Some(vni) = self.vni {
+            write!(f, " vni {vni}")?;
+        }
+        if let Some(vni) = self.src_vni {
+            write!(f, " src_vni {vni}")?;
+        }
+        if let Some(via) = self.via {
+            write!(f, " via #{via}")?;
+        }
+        if let Some(id) = self.nexthop {
+            write!(f, " nhid {id}")?;
+        }
+        if let Some(master) = self.master {
+            write!(f, " master #{master}")?;
+        }
+        const FLAGS: [(FdbFlags, &str); 7] = [
+            (FdbFlags::USE, " use"),
+            (FdbFlags::SELF, " self"),
+            (FdbFlags::MASTER, " master"),
+            (FdbFlags::EXT_LEARNED, " extern_learn"),
+            (FdbFlags::OFFLOADED, " offload"),
+            (FdbFlags::STICKY, " sticky"),
+            (FdbFlags::ROUTER, " router"),
+        ];
+        for (flag, word) in FLAGS {
+            if self.flags.contains(flag) {
+                f.write_str(word)?;
+            }
+        }
+        if self.is_locked() {
+            f.write_str(" locked")?;
+        }
+        if let Some(notify) = self.notify {
+            let inactive = notify.contains(FdbNotify::INACTIVE);
+            f.write_str(if inactive { " activity_notify inactive" } else { " activity_notify" })?;
+        }
+        if self.is_permanent() {
+            f.write_str(" permanent")
+        } else if self.is_static() {
+            f.write_str(" static")
+        } else if self.state.contains(FdbState::STALE) {
+            f.write_str(" stale")
+        } else {
+            Ok(())
+        }
+    }
 }
 
-impl FdbFilter {
-    /// The request that lists what the kernel can filter.
-    #[must_use]
-    pub fn list_request(&self) -> Request {
-        let header = NdMsg { family: AF_BRIDGE, index: self.index.unwrap_or(0), ..NdMsg::default() };
-        let mut request = Request::new(RTM_GETNEIGH, &NAMES, describe).with_header(&header);
-        if let Some(bridge) = self.bridge {
-            request.attrs().u32(NDA_MASTER, bridge);
+pub(super) fn describe(message: MessageRef<'_>) -> String {
+    let verb = match (message.kind(), message.flags()) {
+        (RTM_NEWNEIGH, flags) if flags & NLM_F_APPEND != 0 => "append",
+        (RTM_NEWNEIGH, flags) if flags & NLM_F_REPLACE != 0 => "replace",
+        (RTM_NEWNEIGH, _) => "add",
+        (RTM_DELNEIGH, flags) if flags & NLM_F_BULK != 0 => "flush",
+        (RTM_DELNEIGH, _) => "delete",
+        _ => "get",
+    };
+    match FdbEntry::decode_any(message) {
+        Ok((entry, true)) => format!("{verb} fdb {entry}"),
+        Ok((entry, false)) => {
+            let verb = if verb == "get" { "list" } else { verb };
+            let mut text = format!("{verb} fdb");
+            if entry.index != 0 {
+                // Writing to a String cannot fail.
+                let _ = write!(text, " dev #{}", entry.index);
+            }
+            if let Some(master) = entry.master {
+                let _ = write!(text, " br #{master}");
+            }
+            if let Some(vlan) = entry.vlan {
+                let _ = write!(text, " vlan {vlan}");
+            }
+            text
         }
-        request.invalid_if(check_vlan(self.vlan))
-    }
-
-    /// Whether an entry passes what the kernel does not filter when listing.
-    #[must_use]
-    pub fn matches(&self, entry: &FdbEntry) -> bool {
-        self.vlan.is_none_or(|vlan| entry.vlan == Some(vlan))
-            && self.mac.is_none_or(|mac| entry.mac == mac)
-            && self.state.is_none_or(|(mask, value)| entry.state & mask == value)
-            && self.flags.is_none_or(|(mask, value)| entry.flags & mask == value)
-    }
-
-    /// The request that removes all that match in one go.
-    ///
-    /// Without a [`state`](Self::state) that says otherwise, local entries are spared: those are the bridge's own
-    /// addresses, and a bridge without them no longer answers.
-    #[must_use]
-    pub fn flush_request(&self) -> Request {
-        // The masks select; without them the kernel takes the values for nothing and removes everything.
-        let (state_mask, state) = self.state.unwrap_or((FdbState::PERMANENT, FdbState::empty()));
-        let (flags_mask, flags) = self.flags.unwrap_or_default();
-        let (index, target, port) = match (self.bridge, self.index) {
-            (Some(bridge), port) => (bridge, FdbFlags::SELF, port),
-            (None, Some(index)) => (index, flags_mask & (FdbFlags::SELF | FdbFlags::MASTER) & flags, None),
-            (None, None) => (0, FdbFlags::empty(), None),
-        };
-        let select =
-            FdbFlags::USE | FdbFlags::EXT_LEARNED | FdbFlags::STICKY | FdbFlags::OFFLOADED | FdbFlags::ROUTER;
-        let mut request =
-            Request::new(RTM_DELNEIGH, &NAMES, describe).with_flags(NLM_F_BULK).with_header(&NdMsg {
-                family: AF_BRIDGE,
-                index,
-                state: state.bits(),
-                flags: ((flags & select) | target).bits(),
-                kind: 0,
-            });
-        let mut w = request.attrs();
-        w.opt(NDA_VLAN, self.vlan, AttrWriter::u16);
-        w.opt(NDA_IFINDEX, port, AttrWriter::u32);
-        w.u16(NDA_NDM_STATE_MASK, state_mask.bits());
-        if !(flags_mask & select).is_empty() {
-            w.u8(NDA_NDM_FLAGS_MASK, (flags_mask & select).bits());
-        }
-        request
-            .invalid_if(Invalid::when(index == 0, "a flush needs a bridge or a device"))
-            .invalid_if(Invalid::when(
-                self.mac.is_some(),
-                "a flush cannot select by MAC address: delete the entry",
-            ))
-            .invalid_if(check_vlan(self.vlan))
+        Err(_) => format!("{verb} fdb"),
     }
 }
+
+attr_names! { pub(super) NAMES: NdMsg {
+    NDA_DST = 1,
+    NDA_LLADDR = 2,
+    NDA_CACHEINFO = 3,
+    NDA_VLAN = 5,
+    NDA_PORT = 6,
+    NDA_VNI = 7,
+    NDA_IFINDEX = 8,
+    NDA_MASTER = 9,
+    NDA_LINK_NETNSID = 10,
+    NDA_SRC_VNI = 11,
+    NDA_PROTOCOL = 12,
+    NDA_NH_ID = 13,
+    NDA_FDB_EXT_ATTRS = 14 { NFEA_ACTIVITY_NOTIFY = 1, NFEA_DONT_REFRESH = 2 },
+    NDA_FLAGS_EXT = 15,
+    NDA_NDM_STATE_MASK = 16,
+    NDA_NDM_FLAGS_MASK = 17,
+} }

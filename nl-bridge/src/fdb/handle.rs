@@ -1,5 +1,3 @@
-use std::net::IpAddr;
-
 use nl_core::Request;
 use nl_core::addr::Dev;
 use nl_core::batch::Batch;
@@ -9,6 +7,7 @@ use nl_core::error::{Ack, Errno, Error, Result, Since};
 use nl_core::link::Link;
 use nl_core::{MacAddr, Pending, Protocol};
 
+use super::codec::fdb_options;
 use super::{FdbEntry, FdbFilter, FdbFlags, FdbState, FdbVerb};
 
 /// The forwarding databases of the connection's namespace. Cheap to clone.
@@ -103,38 +102,9 @@ pub struct Entry {
     entry: FdbEntry,
 }
 
-macro_rules! options {
-    ($($name:ident($($arg:ident: $type:ty)?);)+) => {$(
-        #[doc = concat!("See [`FdbEntry::", stringify!($name), "()`].")]
-        pub fn $name(mut self $(, $arg: $type)?) -> Self {
-            self.entry = self.entry.$name($($arg)?);
-            self
-        }
-    )+};
-}
+fdb_options!(Entry[entry]);
 
 impl Entry {
-    options! {
-        master();
-        self_();
-        permanent();
-        static_();
-        dynamic();
-        vlan(vlan: u16);
-        dst(dst: IpAddr);
-        port(port: u16);
-        vni(vni: u32);
-        src_vni(vni: u32);
-        nexthop(id: u32);
-        sticky();
-        extern_learn();
-        router();
-        use_();
-        activity_notify();
-        inactive();
-        norefresh();
-    }
-
     /// VXLAN: sent through this device (`via`).
     pub fn via(mut self, dev: impl Into<Dev>) -> Self {
         self.via = Some(dev.into());
@@ -195,42 +165,48 @@ impl Entry {
     /// that can be asked.
     pub fn get(mut self) -> Pending<FdbEntry> {
         Pending::new(async move {
-            let found = match self.resolve().await {
+            let found = match self.resolve(FdbVerb::Get).await {
                 Ok(()) => self.fdb.conn.answered(self.entry.request(FdbVerb::Get), FdbEntry::decode).await,
                 Err(error) => Err(error),
             };
-            found.map_err(|error| error.during(|| self.describe(FdbVerb::Get)))
+            found.map_err(|error| self.explain(error))
         })
     }
 
     fn change(mut self, verb: FdbVerb) -> Pending<Ack> {
         Pending::new(async move {
-            let outcome = match self.resolve().await {
+            let outcome = match self.resolve(verb).await {
                 Ok(()) => self.fdb.conn.acknowledged(self.entry.request(verb)).await,
                 Err(error) => Err(error),
             };
-            outcome.map_err(|error| error.during(|| self.describe(verb)))
+            outcome.map_err(|error| self.explain(error))
         })
     }
 
     /// Puts indexes in place of names.
-    async fn resolve(&mut self) -> Result<()> {
-        self.fdb.on_route()?;
-        self.entry.index = self.fdb.index(&self.dev).await?;
+    async fn resolve(&mut self, verb: FdbVerb) -> Result<()> {
+        self.fdb.conn.require(Protocol::Route, "FDB entries")?;
+        match self.fdb.index(&self.dev).await {
+            Ok(index) => self.entry.index = index,
+            Err(error) => return Err(self.entry.request(verb).not_sent(error)),
+        }
         if let Some(via) = &self.via {
-            self.entry.via = Some(self.fdb.index(via).await?);
+            self.entry.via = Some(0);
+            match self.fdb.index(via).await {
+                Ok(index) => self.entry.via = Some(index),
+                Err(error) => return Err(self.entry.request(verb).not_sent(error)),
+            }
         }
         Ok(())
     }
 
-    fn describe(&self, verb: FdbVerb) -> String {
-        let mut text = format!("{verb} fdb {} dev {}", self.entry.mac, self.dev);
-        // Writing to a String cannot fail.
-        let _ = self.entry.write_details(&mut text);
-        if let Some(via) = &self.via {
-            text.push_str(&format!(" via {via}"));
+    /// Calls the devices in an error as they were given.
+    fn explain(&self, error: Error) -> Error {
+        let error = error.naming(self.entry.index, &self.dev);
+        match (&self.via, self.entry.via) {
+            (Some(via), Some(index)) => error.naming(index, via),
+            _ => error,
         }
-        text
     }
 }
 

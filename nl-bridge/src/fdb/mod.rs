@@ -2,7 +2,7 @@
 //!
 //! Three tables answer under this name, and one listing mixes them:
 //!
-//! | table | told by | example |
+//! | table | recognised by | example |
 //! |---|---|---|
 //! | a bridge's | [`FdbEntry::master`](FdbEntry#structfield.master) is set | learned and configured addresses of the ports |
 //! | a VXLAN device's | [`FdbFlags::SELF`] and a [remote](FdbEntry#structfield.dst) or [nexthop](FdbEntry#structfield.nexthop) | remote endpoints |
@@ -21,9 +21,11 @@
 //! [`include/uapi/linux/neighbour.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/neighbour.h?h=v6.12
 
 mod codec;
-mod entry;
+mod filter;
+mod flags;
 mod handle;
 
-pub use codec::{FdbFilter, FdbVerb, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
-pub use entry::{FdbAges, FdbEntry, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
+pub use codec::{FdbEntry, FdbVerb, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
+pub use filter::FdbFilter;
+pub use flags::{FdbAges, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
 pub use handle::{Entries, Entry, Fdb};

@@ -119,7 +119,7 @@ fn the_kernels_vxlan_entry_reads_as_it_was_made() {
         .dst("192.0.2.1".parse().unwrap())
         .port(1234)
         .vni(200);
-    expected.kind = 1;
+    expected.ndm_type = 1;
     let mut entry = decoded(DUMP_VXLAN);
     let ages = entry.ages.take().unwrap();
     assert_eq!(entry, expected);

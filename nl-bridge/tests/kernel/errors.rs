@@ -98,7 +98,7 @@ async fn a_refusal_of_the_kernel_carries_its_text(lab: Lab) -> Result {
     let error = fdb.entry(mac(1), "vx0").nexthop(4711).add().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "add fdb 02:00:00:00:00:01 dev vx0 nhid 4711 permanent: Invalid argument (EINVAL)\n  \
+        "add fdb 02:00:00:00:00:01 dev vx0 nhid 4711 self permanent: Invalid argument (EINVAL)\n  \
          kernel: \"Nexthop id does not exist\""
     );
     // An IPv6 remote on an IPv4 device.

@@ -206,7 +206,7 @@ async fn a_vxlan_entry_has_the_type_that_tells_it_from_a_bridges(lab: Lab) -> Re
     fdb.entry(mac(1), "vx0").dst("192.0.2.7".parse()?).add().await?;
     plain_bridge(&node, "br0").await;
     fdb.entry(mac(2), "br0").self_().add().await?;
-    let kinds = (the(&fdb, mac(1)).await.kind, the(&fdb, mac(2)).await.kind);
+    let kinds = (the(&fdb, mac(1)).await.ndm_type, the(&fdb, mac(2)).await.ndm_type);
     assert_eq!(kinds, (1, 0));
     let (tunnel, bridge) = (the(&fdb, mac(1)).await, the(&fdb, mac(2)).await);
     assert!(tunnel.is_tunnel() && !tunnel.is_bridge() && bridge.is_bridge() && !bridge.is_tunnel());

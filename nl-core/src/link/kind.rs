@@ -210,8 +210,9 @@ macro_rules! link_kind {
             }
 
             fn decode(options: $crate::attr::Attrs<'_>) -> ::std::result::Result<Self, $crate::attr::DecodeError> {
-                #[allow(unused_mut)]
                 let mut out = Self::default();
+                // A kind without options changes nothing.
+                let _ = &mut out;
                 for attr in options {
                     let attr = attr?;
                     match attr.kind() {
@@ -228,8 +229,8 @@ macro_rules! link_kind {
             })?
 
             fn devs(&mut self) -> Vec<&mut $crate::addr::Dev> {
-                #[allow(unused_mut)]
                 let mut devs: Vec<&mut $crate::addr::Dev> = Vec::new();
+                let _ = &mut devs;
                 $(devs.extend(self.$field.as_mut().and_then($crate::link::AttrValue::dev));)*
                 devs
             }

@@ -22,7 +22,7 @@ const UPDATES: [(&str, Edit); 9] = [
     ("protocol", |e| e.protocol = Some(3)),
     ("notify", |e| e.notify = Some(FdbNotify::ACTIVITY)),
     ("dont_refresh", |e| e.dont_refresh = true),
-    ("kind", |e| e.kind = 1),
+    ("ndm_type", |e| e.ndm_type = 1),
 ];
 const MOVES: [(&str, Edit); 6] = [
     ("index", |e| e.index = 6),
