@@ -8,6 +8,7 @@ mod clean_build;
 mod entry;
 mod floor;
 mod iproute2;
+mod listing;
 mod measure;
 mod mptcp;
 mod netlink;
@@ -119,6 +120,7 @@ impl Task {
                 singles: 20,
                 held: 100,
                 events: 500,
+                devices: 500,
             }
         } else {
             Plan {
@@ -131,6 +133,7 @@ impl Task {
                 singles: 200,
                 held: 1_000,
                 events: 5_000,
+                devices: 10_000,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -139,7 +142,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=23).filter(|row| *row != 6) {
+    for row in (1..=24).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -162,6 +165,7 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             21 => agent::burst(plan)?,
             22 => agent::latency(plan)?,
             23 => vec![agent::plugin(plan)?],
+            24 => vec![listing::devices(plan)?],
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {

@@ -67,6 +67,19 @@ pub(crate) fn child(command: &mut Command) -> Result<Cost> {
     Ok(Cost { cpu: sys::cpu_of_children()?.saturating_sub(cpu), wall })
 }
 
+/// [`child`], with what it prints.
+pub(crate) fn child_with_output(command: &mut Command) -> Result<(Cost, String)> {
+    let cpu = sys::cpu_of_children()?;
+    let wall = Instant::now();
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let wall = wall.elapsed();
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", output.status).into());
+    }
+    let cost = Cost { cpu: sys::cpu_of_children()?.saturating_sub(cpu), wall };
+    Ok((cost, String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
 /// Resident memory in KiB.
 pub(crate) type Kib = u64;
 

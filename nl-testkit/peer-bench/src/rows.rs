@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) held: u32,
     /// In the row about events.
     pub(crate) events: u32,
+    /// In the row about devices.
+    pub(crate) devices: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.

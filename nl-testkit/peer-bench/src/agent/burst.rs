@@ -121,9 +121,9 @@ fn by_hand(source: Source) -> Result<(Cost, Tally)> {
 
 #[cfg(feature = "ours")]
 fn ours(source: Source) -> Result<(Cost, Tally)> {
+    use nl_events::NetworkEvent;
     use nl_events::fdb::FdbEvent;
     use nl_events::stream::Events;
-    use nl_events::NetworkEvent;
 
     in_time(async {
         let mut stream = Events::builder().source(nl_events::Source::FDB).open()?;
