@@ -16,7 +16,7 @@ use nl_core::attr_names;
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, no_options, within};
+use crate::kind::{Config, no_options, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size};
 

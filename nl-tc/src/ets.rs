@@ -17,7 +17,7 @@ use nl_core::attr_names;
 use nl_core::error::{AttrName, Names};
 
 use crate::TcVerb;
-use crate::config::{Config, within};
+use crate::kind::{Config, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size};
 

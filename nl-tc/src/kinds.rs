@@ -38,7 +38,7 @@ macro_rules! kinds {
             pub fn is_met_by(&self, current: &Self) -> bool {
                 match (self, current) {
                     $(#[cfg(feature = $feature)] (Self::$variant(wanted), Self::$variant(current)) => {
-                        $crate::config::Config::kept(wanted, current) == *current
+                        $crate::kind::Config::kept(wanted, current) == *current
                     })+
                     (wanted, current) => wanted == current,
                 }
@@ -48,14 +48,14 @@ macro_rules! kinds {
             pub(crate) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, nl_core::attr::DecodeError> {
                 Ok(match kind {
                     $(#[cfg(feature = $feature)]
-                    $kind => Self::$variant($crate::config::Config::decode(options.unwrap_or_default())?),)+
+                    $kind => Self::$variant($crate::kind::Config::decode(options.unwrap_or_default())?),)+
                     _ => Self::Other { kind: kind.to_owned(), options: options.map(<[u8]>::to_vec) },
                 })
             }
 
             pub(crate) fn encode(&self, w: &mut nl_core::attr::AttrWriter<'_>, verb: $crate::TcVerb) {
                 match self {
-                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::config::Config::encode(config, w, verb),)+
+                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::kind::Config::encode(config, w, verb),)+
                     Self::Other { options: Some(options), .. } => {
                         w.bytes($crate::message::TCA_OPTIONS, options);
                     }
@@ -68,7 +68,7 @@ macro_rules! kinds {
             pub(crate) fn refusal(&self, verb: $crate::TcVerb) -> $crate::units::Refusal {
                 match self {
                     _ if !verb.writes() => None,
-                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::config::Config::refusal(config, verb),)+
+                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::kind::Config::refusal(config, verb),)+
                     Self::Other { kind, .. } if kind.is_empty() => Some("a configuration is needed".into()),
                     Self::Other { kind, .. } if kind.len() > 15 => {
                         Some(format!("kind \"{kind}\" has {} bytes; 15 are possible", kind.len()).into())
@@ -80,7 +80,7 @@ macro_rules! kinds {
             pub(crate) fn names(&self) -> &'static nl_core::error::Names {
                 match self {
                     $(#[cfg(feature = $feature)]
-                    Self::$variant(_) => <$config as $crate::config::Config>::NAMES,)+
+                    Self::$variant(_) => <$config as $crate::kind::Config>::NAMES,)+
                     Self::Other { .. } => &$crate::message::PLAIN,
                 }
             }
@@ -99,7 +99,7 @@ macro_rules! kinds {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.kind())?;
                 match self {
-                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::config::Config::write_words(config, f),)+
+                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::kind::Config::write_words(config, f),)+
                     Self::Other { .. } => Ok(()),
                 }
             }

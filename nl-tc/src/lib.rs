@@ -59,15 +59,6 @@
 mod readme {}
 
 pub mod class;
-#[cfg(any(
-    feature = "drr",
-    feature = "ets",
-    feature = "hfsc",
-    feature = "htb",
-    feature = "leaf",
-    feature = "qfq"
-))]
-mod config;
 #[cfg(feature = "drr")]
 pub mod drr;
 #[cfg(feature = "ets")]
@@ -77,7 +68,15 @@ pub mod filter;
 pub mod hfsc;
 #[cfg(feature = "htb")]
 pub mod htb;
-mod id;
+#[cfg(any(
+    feature = "drr",
+    feature = "ets",
+    feature = "hfsc",
+    feature = "htb",
+    feature = "leaf",
+    feature = "qfq"
+))]
+mod kind;
 mod kinds;
 #[cfg(feature = "leaf")]
 pub mod leaf;
@@ -86,19 +85,23 @@ mod object;
 pub mod qdisc;
 #[cfg(feature = "qfq")]
 pub mod qfq;
-mod stab;
+mod size_table;
 pub mod stats;
 mod tc;
+mod tc_handle;
 pub mod tree;
 mod units;
 
-pub use id::TcHandle;
+pub use class::{ClassEntry, Classes};
+pub use filter::{FilterEntry, Filters};
 pub use message::{
     RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_NEWQDISC,
     RTM_NEWTCLASS, RTM_NEWTFILTER, RTNLGRP_TC, TcVerb,
 };
 pub use nl_core::message::TcMsg;
 pub use object::TcObject;
-pub use stab::SizeTable;
-pub use tc::{ClassEntry, Classes, FilterEntry, Filters, QdiscEntry, Qdiscs, Tc};
+pub use qdisc::{QdiscEntry, Qdiscs};
+pub use size_table::SizeTable;
+pub use tc::Tc;
+pub use tc_handle::TcHandle;
 pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size};

@@ -9,7 +9,7 @@ use nl_core::error::Names;
 use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, TcMsg};
 
 use crate::TcHandle;
-use crate::stab::TCA_STAB;
+use crate::size_table::TCA_STAB;
 use crate::stats::{Estimator, StatsAttrs};
 use crate::units::Refusal;
 
@@ -57,7 +57,11 @@ macro_rules! tca {
                 nl_core::error::AttrName::new($crate::message::TCA_KIND, "TCA_KIND"),
                 nl_core::error::AttrName::nest($crate::message::TCA_OPTIONS, "TCA_OPTIONS", $options),
                 nl_core::error::AttrName::new($crate::message::TCA_RATE, "TCA_RATE"),
-                nl_core::error::AttrName::nest($crate::stab::TCA_STAB, "TCA_STAB", $crate::stab::NAMES),
+                nl_core::error::AttrName::nest(
+                    $crate::size_table::TCA_STAB,
+                    "TCA_STAB",
+                    $crate::size_table::NAMES,
+                ),
                 nl_core::error::AttrName::new($crate::message::TCA_INGRESS_BLOCK, "TCA_INGRESS_BLOCK"),
                 nl_core::error::AttrName::new($crate::message::TCA_EGRESS_BLOCK, "TCA_EGRESS_BLOCK"),
             ],

@@ -30,7 +30,7 @@ use nl_core::attr::{Attr, AttrWriter, Attrs, DecodeError, Fields};
 use nl_core::attr_names;
 use nl_core::error::Names;
 
-use crate::config::Config;
+use crate::kind::Config;
 use crate::message::TCA_OPTIONS;
 use crate::units::{Rate, Refusal};
 use crate::{TcHandle, TcVerb};

@@ -1,4 +1,4 @@
-use crate::config::no_options;
+use crate::kind::no_options;
 use crate::message::PLAIN;
 
 /// Where filters for what comes in and goes out hang; it queues nothing (`tc qdisc … clsact`). Its parent is

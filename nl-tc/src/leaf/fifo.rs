@@ -4,7 +4,7 @@ use nl_core::attr::{AttrWriter, DecodeError, Fields};
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters};
+use crate::kind::{Config, setters};
 use crate::message::{PLAIN, TCA_OPTIONS};
 use crate::units::{Refusal, Size};
 

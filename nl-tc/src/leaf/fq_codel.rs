@@ -6,7 +6,7 @@ use nl_core::attr_names;
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters, within};
+use crate::kind::{Config, setters, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Refusal, Size, Time, micros};
 

@@ -5,7 +5,7 @@ use nl_core::attr::{AttrBuf, AttrWriter, Attrs, DecodeError, Fields, Nested};
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters};
+use crate::kind::{Config, setters};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Exact, NANOS_PER_TICK, Probability, Rate, Refusal, Time, joined};
 

@@ -5,7 +5,7 @@ use nl_core::attr::{AttrWriter, DecodeError, Fields};
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters, within};
+use crate::kind::{Config, setters, within};
 use crate::message::{PLAIN, TCA_OPTIONS};
 use crate::units::{Refusal, Size};
 

@@ -6,7 +6,7 @@ use nl_core::attr_names;
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters};
+use crate::kind::{Config, setters};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Burst, Exact, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Refusal, Size, joined};
 

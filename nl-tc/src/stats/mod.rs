@@ -1,7 +1,7 @@
 //! Statistics of classes and qdiscs, and rates from two readings.
 
-mod app;
 mod sampler;
+mod xstats;
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use nl_core::attr::{Attr, Attrs, DecodeError};
 use crate::Rate;
 use crate::units::Refusal;
 
-pub use app::*;
 pub use sampler::{Rates, Sampler};
+pub use xstats::*;
 
 // `include/uapi/linux/gen_stats.h`
 const TCA_STATS_BASIC: u16 = 1;

@@ -38,6 +38,7 @@
 //! kernel would give a new one. Of an inner HTB class, priority and quantum are not looked at, for they have no effect and cannot
 //! be changed.
 
+mod apply;
 mod check;
 mod plan;
 

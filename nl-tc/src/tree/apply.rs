@@ -1,8 +1,8 @@
 use nl_core::{Dev, Error, Pending, Result};
 
-use super::Tc;
 use crate::class::ClassFilter;
 use crate::qdisc::QdiscFilter;
+use crate::tc::Tc;
 use crate::tree::{Plan, Snapshot, Tree};
 
 impl Tc {

@@ -2,8 +2,8 @@ use nl_core::dump::Dump;
 use nl_core::error::Ack;
 use nl_core::{Dev, Pending, Result};
 
-use super::Tc;
 use crate::filter::{Filter, FilterConfig, Matchall, list_request};
+use crate::tc::Tc;
 use crate::{TcHandle, TcVerb};
 
 /// A filter to be added or deleted. The verb comes last.
@@ -16,7 +16,7 @@ pub struct FilterEntry {
 }
 
 impl FilterEntry {
-    pub(super) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
+    pub(crate) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
         Self { tc, dev, filter: Filter::new(0, parent, Matchall::new(TcHandle::NONE)) }
     }
 
@@ -92,7 +92,7 @@ pub struct Filters {
 }
 
 impl Filters {
-    pub(super) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
+    pub(crate) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
         Self { tc, dev, parent }
     }
 

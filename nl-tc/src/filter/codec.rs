@@ -1,7 +1,3 @@
-//! Filters that send packets into classes: all of them, or those whose header has certain bits.
-//!
-//! As much as a class tree needs. Actions and the other kinds of filter are not here; read, they keep their bytes.
-
 use std::fmt::{self, Write};
 use std::net::Ipv4Addr;
 

@@ -6,10 +6,10 @@ use nl_core::error::{Ack, Errno, KernelError, Since};
 use nl_core::message::NLM_F_ECHO;
 use nl_core::{Dev, Pending, Result};
 
-use super::{Tc, not_found};
 use crate::message::{PLAIN, RTM_GETQDISC};
 use crate::qdisc::{Qdisc, QdiscConfig, QdiscFilter};
 use crate::stats::Estimator;
+use crate::tc::{Tc, not_found};
 use crate::{SizeTable, TcHandle, TcMsg, TcVerb};
 
 /// One qdisc to be added, changed, deleted or read. The verb comes last.
@@ -22,7 +22,7 @@ pub struct QdiscEntry {
 }
 
 impl QdiscEntry {
-    pub(super) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
+    pub(crate) fn new(tc: Tc, dev: Dev, parent: TcHandle) -> Self {
         Self { tc, dev, qdisc: Qdisc::at(0, parent) }
     }
 
@@ -179,7 +179,7 @@ fn has_no_such_kind(error: &KernelError) -> bool {
 }
 
 impl Tc {
-    pub(super) fn qdiscs_matching(&self, filter: QdiscFilter) -> Dump<Qdisc> {
+    pub(crate) fn qdiscs_matching(&self, filter: QdiscFilter) -> Dump<Qdisc> {
         self.conn.dump(filter.list_request(), move |message| {
             let qdisc = Qdisc::decode(message)?;
             Ok(filter.matches(&qdisc).then_some(qdisc))
@@ -197,7 +197,7 @@ pub struct Qdiscs {
 }
 
 impl Qdiscs {
-    pub(super) fn new(tc: Tc) -> Self {
+    pub(crate) fn new(tc: Tc) -> Self {
         Self { tc, dev: None, filter: QdiscFilter::default() }
     }
 

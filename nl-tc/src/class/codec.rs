@@ -1,5 +1,3 @@
-//! Classes: what of a link goes to whom, inside a classful qdisc.
-
 use std::fmt::{self, Write};
 
 use nl_core::Request;

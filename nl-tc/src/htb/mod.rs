@@ -26,7 +26,7 @@ use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::attr_names;
 use nl_core::error::Names;
 
-use crate::config::{Config, setters, within};
+use crate::kind::{Config, setters, within};
 use crate::message::TCA_OPTIONS;
 use crate::units::{Burst, Exact, LinkLayer, Overhead, Rate, Refusal, Size, joined};
 use crate::{TcHandle, TcVerb};

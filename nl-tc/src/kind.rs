@@ -37,7 +37,7 @@ macro_rules! setters {
         $(#[$doc])*
         #[must_use]
         pub fn $name(mut self, $name: $type) -> Self {
-            self.$name = $crate::config::setters!(@ $name $($wrap)?);
+            self.$name = $crate::kind::setters!(@ $name $($wrap)?);
             self
         }
     )+};
@@ -51,7 +51,7 @@ pub(crate) use setters;
 #[cfg(any(feature = "drr", feature = "leaf", feature = "qfq"))]
 macro_rules! no_options {
     ($name:ident $names:ident) => {
-        impl $crate::config::Config for $name {
+        impl $crate::kind::Config for $name {
             const NAMES: &'static nl_core::error::Names = &$names;
 
             fn decode(_options: &[u8]) -> Result<Self, nl_core::attr::DecodeError> {

@@ -1,20 +1,14 @@
 //! The handle.
 
-mod class;
-mod filter;
-mod qdisc;
-mod tree;
-
 use nl_core::Request;
 use nl_core::batch::Batch;
 use nl_core::error::decode_error;
 use nl_core::{Connection, Dev, Error, Protocol, Result};
 
+use crate::class::{ClassEntry, Classes};
+use crate::filter::{FilterEntry, Filters};
+use crate::qdisc::{QdiscEntry, Qdiscs};
 use crate::{TcHandle, TcObject, TcVerb};
-
-pub use class::{ClassEntry, Classes};
-pub use filter::{FilterEntry, Filters};
-pub use qdisc::{QdiscEntry, Qdiscs};
 
 /// Traffic control of a namespace. Cheap to clone.
 ///
@@ -34,7 +28,7 @@ pub use qdisc::{QdiscEntry, Qdiscs};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tc {
-    conn: Connection,
+    pub(crate) conn: Connection,
 }
 
 impl Tc {
@@ -110,14 +104,14 @@ impl Tc {
         self.conn.batch(changes.into_iter().map(|(verb, object)| object.into().request(verb)))
     }
 
-    fn on_route(&self) -> Result<()> {
+    pub(crate) fn on_route(&self) -> Result<()> {
         match self.conn.protocol() {
             Protocol::Route => Ok(()),
             other => Err(Error::usage(format!("traffic control is on NETLINK_ROUTE, not {other}"))),
         }
     }
 
-    async fn index(&self, dev: &Dev) -> Result<u32> {
+    pub(crate) async fn index(&self, dev: &Dev) -> Result<u32> {
         self.on_route()?;
         match self.conn.known_index(dev)? {
             Some(index) => Ok(index),
@@ -127,7 +121,7 @@ impl Tc {
 }
 
 /// What the kernel says of an object that does not exist, where it answers nothing.
-fn not_found() -> Error {
+pub(crate) fn not_found() -> Error {
     const ENOENT: i32 = 2;
     let refusal = decode_error(0, &(-ENOENT).to_ne_bytes());
     refusal.err().unwrap_or_else(|| Error::usage("there is none"))

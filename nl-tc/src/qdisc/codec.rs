@@ -1,5 +1,3 @@
-//! Qdiscs: how a device, or a leaf class, queues packets.
-
 use std::fmt::{self, Write};
 
 use nl_core::Request;

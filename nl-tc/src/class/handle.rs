@@ -6,11 +6,11 @@ use nl_core::error::Ack;
 use nl_core::message::{NLM_F_ECHO, RawMessage};
 use nl_core::{Dev, Error, Pending, Result};
 
-use super::{Tc, not_found};
 use crate::class::{Class, ClassConfig, ClassFilter, Place};
 use crate::message::{PLAIN, RTM_GETTCLASS};
 use crate::qdisc::QdiscFilter;
 use crate::stats::Estimator;
+use crate::tc::{Tc, not_found};
 use crate::{TcHandle, TcMsg, TcVerb};
 
 /// One class to be added, changed, deleted or read. The verb comes last.
@@ -30,7 +30,7 @@ pub struct ClassEntry {
 }
 
 impl ClassEntry {
-    pub(super) fn new(tc: Tc, dev: Dev, handle: TcHandle) -> Self {
+    pub(crate) fn new(tc: Tc, dev: Dev, handle: TcHandle) -> Self {
         Self { tc, dev, class: Class::at(0, handle) }
     }
 
@@ -221,7 +221,7 @@ impl Tc {
         }
     }
 
-    pub(super) fn classes_matching(&self, filter: ClassFilter) -> Dump<Class> {
+    pub(crate) fn classes_matching(&self, filter: ClassFilter) -> Dump<Class> {
         self.conn.dump(filter.list_request(), move |message| filter.decode(message))
     }
 }
@@ -281,7 +281,7 @@ pub struct Classes {
 }
 
 impl Classes {
-    pub(super) fn new(tc: Tc, dev: Dev) -> Self {
+    pub(crate) fn new(tc: Tc, dev: Dev) -> Self {
         Self { tc, dev, filter: ClassFilter::default() }
     }
 
