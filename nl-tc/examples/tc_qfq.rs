@@ -30,7 +30,7 @@ fn class(words: &mut Words) -> Result<QfqClassConfig> {
     let mut config = QfqClassConfig::new(weight);
     while let Some(word) = words.word() {
         config = match word.as_str() {
-            "maxpkt" => config.lmax(words.value::<Size>()?),
+            "maxpkt" => config.maxpkt(words.value::<Size>()?),
             _ => return Err(format!("what is {word}?").into()),
         };
     }

@@ -143,7 +143,7 @@ async fn show(tc: &Tc, dev: &str, kind: &str) -> Result {
                 "    {} bytes, {} packets, {} dropped",
                 class.stats.bytes, class.stats.packets, class.stats.drops
             );
-            if let Some(app) = class.stats.app {
+            if let Some(app) = class.stats.xstats {
                 println!("    {app:?}");
             }
         }

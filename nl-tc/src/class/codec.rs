@@ -1,34 +1,20 @@
-use std::fmt::{self, Write};
+use std::fmt;
 
 use nl_core::Request;
 use nl_core::attr::DecodeError;
+use nl_core::check::{Invalid, check_index};
 use nl_core::message::{MessageRef, TcMsg};
 
-use crate::kinds::kinds;
+use super::config::ClassConfig;
 use crate::message::{
-    self, PLAIN, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_KIND, TCA_RATE, check_index, judged,
-    start,
+    self, NAMES, Parts, RTM_DELTCLASS, RTM_GETTCLASS, RTM_NEWTCLASS, TCA_KIND, TCA_RATE, describe,
 };
-use crate::stats::{AppStats, Estimator, Stats};
-use crate::units::Refusal;
+use crate::setters::setters;
+use crate::stats::{Estimator, Stats, XStats};
+use crate::units::word;
 use crate::{TcHandle, TcVerb};
 
-kinds! {
-    /// The configuration of a class, by kind.
-    ClassConfig;
-    /// See [`drr`](crate::drr).
-    "drr" Drr(crate::drr::DrrClassConfig) "drr";
-    /// See [`ets`](crate::ets).
-    "ets" Ets(crate::ets::EtsClassConfig) "ets";
-    /// See [`hfsc`](crate::hfsc).
-    "hfsc" Hfsc(crate::hfsc::HfscClassConfig) "hfsc";
-    /// See [`htb`](crate::htb).
-    "htb" Htb(crate::htb::HtbClassConfig) "htb";
-    /// See [`qfq`](crate::qfq).
-    "qfq" Qfq(crate::qfq::QfqClassConfig) "qfq";
-}
-
-/// One class, as it is read and as it is written.
+/// A class, as it is read and written.
 ///
 #[cfg_attr(feature = "htb", doc = "```")]
 #[cfg_attr(not(feature = "htb"), doc = "```ignore")]
@@ -46,23 +32,24 @@ kinds! {
 pub struct Class {
     /// The interface.
     pub index: u32,
-    /// The name.
+    /// The classid, such as `1:10`.
     pub handle: TcHandle,
-    /// The class or qdisc it is under. Read of a class directly under its qdisc it is [`ROOT`](TcHandle::ROOT), but with HFSC
-    /// the qdisc. Written it may be [`NONE`](TcHandle::NONE): then the class is under the qdisc, or stays where it is.
+    /// The class or qdisc above this class. The kernel reports [`ROOT`](TcHandle::ROOT) for a class directly under its qdisc,
+    /// and HFSC reports the qdisc. In a request it can be [`NONE`](TcHandle::NONE): then a new class is added under the qdisc,
+    /// and an existing class stays where it is.
     pub parent: TcHandle,
     /// The kind and its options.
     pub config: ClassConfig,
-    /// The rate estimator; only written, the kernel does not tell it.
+    /// The rate estimator. Write only: the kernel does not report it.
     pub estimator: Option<Estimator>,
-    /// The qdisc on the class, unless that is the queue it had from the beginning; only read.
+    /// The qdisc of the class, unless that is the default one. Read only.
     pub leaf: Option<TcHandle>,
-    /// What it counted; only read.
+    /// The counters. Read only.
     pub stats: Stats,
 }
 
 impl Class {
-    /// A class of this name on the interface `index`, directly under its qdisc.
+    /// A class directly under its qdisc, on the interface `index`.
     #[must_use]
     pub fn new(index: u32, handle: TcHandle, config: impl Into<ClassConfig>) -> Self {
         Self {
@@ -76,27 +63,26 @@ impl Class {
         }
     }
 
-    /// A class of this name without a configuration: enough to delete it.
+    /// A class without a configuration, which is enough to delete it.
     #[must_use]
     pub fn at(index: u32, handle: TcHandle) -> Self {
-        Self::new(index, handle, ClassConfig::nothing())
+        Self::new(index, handle, ClassConfig::unset())
     }
 
-    /// Under this class or qdisc (`parent`).
+    setters! {
+        /// Sets the class or qdisc above this class (`parent`).
+        parent: TcHandle;
+        /// Sets the rate estimator (`estimator`).
+        estimator: Estimator => Some;
+    }
+
+    /// Whether the class is directly under its qdisc.
     #[must_use]
-    pub fn parent(mut self, parent: TcHandle) -> Self {
-        self.parent = parent;
-        self
+    pub fn is_top(&self) -> bool {
+        is_top(self.handle, self.parent)
     }
 
-    /// With this rate estimator (`estimator`).
-    #[must_use]
-    pub fn estimator(mut self, estimator: Estimator) -> Self {
-        self.estimator = Some(estimator);
-        self
-    }
-
-    /// Reads an `RTM_NEWTCLASS` or `RTM_DELTCLASS` message.
+    /// Decodes an `RTM_NEWTCLASS` or `RTM_DELTCLASS` message.
     ///
     /// # Errors
     /// The message is of another type, or malformed.
@@ -105,10 +91,10 @@ impl Class {
         if !matches!(message.kind(), RTM_NEWTCLASS | RTM_DELTCLASS) {
             return Err(DecodeError::Kind(message.kind()));
         }
-        let parts = Parts::read(message)?;
+        let parts = Parts::decode(message)?;
         let mut stats = Stats::default();
-        let app = stats.read(&parts.stats)?;
-        stats.app = AppStats::of_class(parts.kind, app)?;
+        let xstats = stats.decode(&parts.stats)?;
+        stats.xstats = XStats::decode_class(parts.kind, xstats)?;
         Ok(Self {
             index: parts.index,
             handle: parts.handle,
@@ -120,8 +106,8 @@ impl Class {
         })
     }
 
-    /// The request that does this with the class. One that the kernel would refuse, or would take and quietly do something
-    /// else, is [refused](Request::invalid_if) when it is sent.
+    /// The request that does this with the class. Sending [fails](Request::invalid_if) if the kernel would refuse the request or
+    /// misread it.
     #[must_use]
     pub fn request(&self, verb: TcVerb) -> Request {
         let message = if verb == TcVerb::Delete { RTM_DELTCLASS } else { RTM_NEWTCLASS };
@@ -131,23 +117,35 @@ impl Class {
             parent: self.wire_parent(verb).bits(),
             ..TcMsg::default()
         };
-        let mut request = start(message, verb, header, self.config.kind(), self.config.names(), describe);
+        let mut request = message::request(
+            message,
+            verb,
+            header,
+            self.config.kind(),
+            self.config.names(),
+            describe_request,
+        );
         if verb.writes() {
-            if let Some(estimator) = self.estimator {
-                request.attrs().bytes(TCA_RATE, &estimator.wire());
-            }
-            self.config.encode(&mut request.attrs(), verb);
+            let mut w = request.attrs();
+            w.opt(TCA_RATE, self.estimator, |w, kind, estimator| w.bytes(kind, &estimator.wire()));
+            self.config.encode(&mut w, verb);
         }
-        judged(request, self.refusal(verb))
+        request.invalid_if(self.check(verb))
     }
 
-    /// Without a word, a new class goes under the qdisc and one that is there stays.
+    /// The request that reads one class. The kernel also sends the answer to everybody who listens for events.
+    pub(crate) fn get_request(index: u32, handle: TcHandle) -> Request {
+        let header = TcMsg { index, handle: handle.bits(), ..TcMsg::default() };
+        message::get(RTM_GETTCLASS, header, describe_request)
+    }
+
+    /// Without a parent, a new class is added under the qdisc and an existing class stays where it is.
     fn wire_parent(&self, verb: TcVerb) -> TcHandle {
         let qdisc = self.handle.qdisc();
         match verb {
             TcVerb::Delete => TcHandle::NONE,
             TcVerb::Add if self.parent.is_none() => qdisc,
-            // HFSC's own class is under the root, and others cannot be made there.
+            // The root class of HFSC is under the root. Other classes cannot be added there.
             _ if self.config.kind() == "hfsc" && self.parent.is_root() => match self.handle.minor() {
                 0 => TcHandle::NONE,
                 _ => qdisc,
@@ -156,74 +154,74 @@ impl Class {
         }
     }
 
-    fn refusal(&self, verb: TcVerb) -> Refusal {
-        let (handle, parent) = (self.handle, self.parent);
-        let kind = self.config.kind();
-        check_index(self.index)
-            .or_else(|| {
-                (handle.major() == 0 || handle.is_root()).then(|| {
-                    format!("class {handle}; a class has a name like 1:10, the kernel picks none").into()
-                })
-            })
-            .or_else(|| (handle.minor() == 0).then(|| self.refusal_of_zero(verb)).flatten())
-            .or_else(|| {
-                let apart = !parent.is_root() && !parent.is_none() && parent.qdisc() != handle.qdisc();
-                (apart && verb.writes())
-                    .then(|| format!("parent {parent}; it is in the same qdisc, {}", handle.qdisc()).into())
-            })
-            .or_else(|| (parent == handle && handle.minor() != 0).then(|| "a class under itself".into()))
-            .or_else(|| {
-                let flat = matches!(kind, "drr" | "qfq" | "ets") && verb.writes();
-                (flat && !parent.is_root() && parent.minor() != 0).then(|| {
-                    format!("parent {parent}; {kind} classes are all under the qdisc, {}", handle.qdisc())
-                        .into()
-                })
-            })
-            .or_else(|| self.config.refusal(verb))
-            .or_else(|| self.estimator.filter(|_| verb.writes())?.refusal())
-    }
-
-    /// `X:0` is HFSC's own class; with other kinds it must not be.
-    fn refusal_of_zero(&self, verb: TcVerb) -> Refusal {
-        match &self.config {
-            #[cfg(feature = "hfsc")]
-            ClassConfig::Hfsc(_) => crate::hfsc::check_root(self.handle, verb),
-            #[cfg(feature = "htb")]
-            ClassConfig::Htb(_) => crate::htb::check_handle(self.handle),
-            _ if verb == TcVerb::Delete => {
-                Some(format!("class {}; minors 1 to ffff are possible", self.handle).into())
-            }
-            _ => Some(
-                format!(
-                    "class {}; minors 1 to ffff are possible, for one called so could not be deleted",
-                    self.handle
-                )
-                .into(),
-            ),
+    fn check(&self, verb: TcVerb) -> Result<(), Invalid> {
+        let (handle, parent, kind) = (self.handle, self.parent, self.config.kind());
+        check_index(self.index)?;
+        if handle.major() == 0 || handle.is_root() {
+            return Err(
+                format!("classid {handle}; a classid like 1:10 is needed, the kernel chooses none").into()
+            );
         }
+        self.check_minor(verb)?;
+        let qdisc = handle.qdisc();
+        if verb.writes() && !parent.is_root() {
+            if !parent.is_none() && parent.qdisc() != qdisc {
+                return Err(format!("parent {parent}; a parent in the same qdisc, {qdisc}, is needed").into());
+            }
+            if matches!(kind, "drr" | "qfq" | "ets") && parent.minor() != 0 {
+                return Err(
+                    format!("parent {parent}; {kind} classes are children of the qdisc, {qdisc}").into()
+                );
+            }
+        }
+        if parent == handle && handle.minor() != 0 {
+            return Err(format!("parent {parent} is the class itself").into());
+        }
+        self.config.check(verb)?;
+        self.estimator.filter(|_| verb.writes()).map_or(Ok(()), Estimator::check)
     }
 
-    /// Whether it is directly under its qdisc.
-    #[must_use]
-    pub fn is_top(&self) -> bool {
-        is_top(self.handle, self.parent)
+    /// `X:0` is the root class of HFSC. Other kinds must not have it.
+    fn check_minor(&self, verb: TcVerb) -> Result<(), Invalid> {
+        let handle = self.handle;
+        let why = match (self.config.kind(), verb) {
+            _ if handle.minor() != 0 => return Ok(()),
+            ("hfsc", TcVerb::Change | TcVerb::Replace) => return Ok(()),
+            ("hfsc", _) => {
+                format!("class {handle} is the root class: it can be changed, not added or deleted")
+            }
+            ("htb", _) => format!(
+                "classid {handle}; minors 1 to ffff are possible, because the qdisc's new classes would become children of {handle}"
+            ),
+            (_, TcVerb::Delete) => format!("classid {handle}; minors 1 to ffff are possible"),
+            _ => format!(
+                "classid {handle}; minors 1 to ffff are possible, because {handle} could not be deleted"
+            ),
+        };
+        Err(why.into())
     }
 }
 
-fn is_top(handle: TcHandle, parent: TcHandle) -> bool {
-    handle.minor() != 0 && (parent.is_root() || parent == handle.qdisc())
+/// The words of `tc`, with `#5` for interface 5.
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "class dev #{}", self.index)?;
+        for (name, handle) in [("parent", self.parent), ("classid", self.handle)] {
+            word(f, name, Some(handle).filter(|handle| !handle.is_none()))?;
+        }
+        self.config.write_words(f)
+    }
 }
 
-/// What identifies a class in a message, without the rest of it.
-pub(crate) struct Place<'a> {
-    pub(crate) handle: TcHandle,
-    pub(crate) parent: TcHandle,
-    /// That of the qdisc.
-    pub(crate) kind: &'a str,
+/// The part of a message that identifies a class, and the kind of its qdisc.
+pub(super) struct Identity<'a> {
+    pub(super) handle: TcHandle,
+    pub(super) parent: TcHandle,
+    pub(super) kind: &'a str,
 }
 
-impl<'a> Place<'a> {
-    pub(crate) fn read(message: MessageRef<'a>) -> Result<Self, DecodeError> {
+impl<'a> Identity<'a> {
+    pub(super) fn decode(message: MessageRef<'a>) -> Result<Self, DecodeError> {
         if message.kind() != RTM_NEWTCLASS {
             return Err(DecodeError::Kind(message.kind()));
         }
@@ -236,35 +234,11 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A command of `tc`, with `#5` in place of the name of interface 5.
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "class dev #{}", self.index)?;
-        write_place(f, self.parent, self.handle)?;
-        if !self.config.is_nothing() {
-            write!(f, " {}", self.config)?;
-        }
-        Ok(())
-    }
-}
-
-pub(crate) fn describe(message: MessageRef<'_>) -> String {
-    let place = |text: &mut String, parts: &Parts<'_>| write_place(text, parts.parent, parts.handle);
-    message::describe(message, "class", place, ClassConfig::decode)
-}
-
-pub(crate) fn write_place(f: &mut impl Write, parent: TcHandle, handle: TcHandle) -> fmt::Result {
-    if !parent.is_none() {
-        write!(f, " parent {parent}")?;
-    }
-    if handle.is_none() { Ok(()) } else { write!(f, " classid {handle}") }
-}
-
-/// Which classes of a device to list. The kernel picks those of one qdisc; the rest is filtered while reading.
+/// Which classes of a device to list. The kernel filters by qdisc. The rest is filtered while reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClassFilter {
-    /// On this interface; one must be given.
+    /// The interface, which is needed.
     pub index: u32,
     /// In this qdisc.
     pub qdisc: Option<TcHandle>,
@@ -279,37 +253,72 @@ impl ClassFilter {
         Self { index, ..Self::default() }
     }
 
-    /// The request that lists what the kernel can filter.
-    #[must_use]
-    pub fn list_request(&self) -> Request {
-        let of = self.qdisc.or(self.parent.filter(|parent| !parent.is_root())).unwrap_or_default();
-        let header = TcMsg { index: self.index, parent: of.qdisc().bits(), ..TcMsg::default() };
-        let apart = self.qdisc.zip(self.parent).is_some_and(|(q, p)| !p.is_root() && q.qdisc() != p.qdisc());
-        let refusal = check_index(self.index).or_else(|| apart.then(|| "a parent in another qdisc".into()));
-        judged(Request::new(RTM_GETTCLASS, &PLAIN, describe).with_header(&header), refusal)
-    }
-
-    /// Whether a class passes.
+    /// Whether the filter selects a class.
     #[must_use]
     pub fn matches(&self, class: &Class) -> bool {
-        self.passes(class.index, class.handle, class.parent)
+        self.selects(class.index, class.handle, class.parent)
     }
 
-    /// Reads a class if it passes.
-    pub(crate) fn decode(&self, message: MessageRef<'_>) -> Result<Option<Class>, DecodeError> {
+    /// Decodes a class if the filter selects it.
+    pub(super) fn decode(&self, message: MessageRef<'_>) -> Result<Option<Class>, DecodeError> {
         let (header, _) = message.header::<TcMsg>()?;
         let (handle, parent) = (TcHandle::from_bits(header.handle), TcHandle::from_bits(header.parent));
-        match self.passes(header.index, handle, parent) {
+        match self.selects(header.index, handle, parent) {
             true => Class::decode(message).map(Some),
             false => Ok(None),
         }
     }
 
-    fn passes(&self, index: u32, handle: TcHandle, under: TcHandle) -> bool {
+    /// The request that lists what the kernel can filter.
+    #[must_use]
+    pub fn list_request(&self) -> Request {
+        let of = self.qdisc.or(self.parent.filter(|parent| !parent.is_root())).unwrap_or_default();
+        let header = TcMsg { index: self.index, parent: of.qdisc().bits(), ..TcMsg::default() };
+        let request = Request::new(RTM_GETTCLASS, &NAMES, describe_request).with_header(&header);
+        request.invalid_if(self.check())
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        check_index(self.index)?;
+        match (self.qdisc, self.parent) {
+            (Some(qdisc), Some(parent)) if !parent.is_root() && qdisc.qdisc() != parent.qdisc() => {
+                Err(format!("parent {parent}; a parent in the same qdisc, {qdisc}, is needed").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn selects(&self, index: u32, handle: TcHandle, under: TcHandle) -> bool {
         self.index == index
             && self.qdisc.is_none_or(|qdisc| handle.qdisc() == qdisc.qdisc())
             && self.parent.is_none_or(|parent| {
                 under == parent || parent.minor() == 0 && handle.qdisc() == parent && is_top(handle, under)
             })
     }
+}
+
+/// `classes`, and what selects them.
+impl fmt::Display for ClassFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "classes dev #{}", self.index)?;
+        word(f, "qdisc", self.qdisc)?;
+        word(f, "parent", self.parent)
+    }
+}
+
+fn is_top(handle: TcHandle, parent: TcHandle) -> bool {
+    handle.minor() != 0 && (parent.is_root() || parent == handle.qdisc())
+}
+
+fn describe_request(message: MessageRef<'_>) -> String {
+    let class = |parts: &Parts<'_>| {
+        let config = ClassConfig::decode(parts.kind, parts.options).unwrap_or(ClassConfig::unset());
+        Class::new(parts.index, parts.handle, config).parent(parts.parent)
+    };
+    let list = |parts: &Parts<'_>| ClassFilter {
+        index: parts.index,
+        qdisc: Some(parts.parent).filter(|qdisc| !qdisc.is_none()),
+        parent: None,
+    };
+    describe(message, "class", class, list)
 }

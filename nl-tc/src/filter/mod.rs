@@ -1,10 +1,13 @@
-//! Filters that send packets into classes: all of them, or those whose header has certain bits.
+//! Filters that send packets into classes: all packets, or those with certain header bits.
 //!
-//! As much as a class tree needs. Actions and the other kinds of filter are not here; read, they keep their bytes.
+//! This covers what a class tree needs. Actions and other kinds of filters are not supported: they are read as bytes.
 
 mod codec;
+mod config;
 mod handle;
+mod u32;
 
-pub(crate) use codec::write_place;
-pub use codec::{ALL, Filter, FilterConfig, IPV4, IPV6, Matchall, U32, U32Key, list_request};
+pub use codec::{ALL, Filter, IPV4, IPV6, list_request};
+pub use config::{FilterConfig, Matchall};
 pub use handle::{FilterEntry, Filters};
+pub use u32::{U32, U32Key};

@@ -1,94 +1,54 @@
-use std::fmt::{self, Write};
+use std::fmt;
 
 use nl_core::Request;
-use nl_core::attr::DecodeError;
+use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::check::{Invalid, check_index, opt_within};
 use nl_core::message::{MessageRef, TcMsg};
 
-use crate::kinds::kinds;
+use super::config::QdiscConfig;
 use crate::message::{
-    self, PLAIN, Parts, RTM_DELQDISC, RTM_GETQDISC, RTM_NEWQDISC, TCA_DUMP_INVISIBLE, TCA_EGRESS_BLOCK,
-    TCA_INGRESS_BLOCK, TCA_RATE, check_index, judged, start,
+    self, NAMES, Parts, RTM_DELQDISC, RTM_GETQDISC, RTM_NEWQDISC, TCA_DUMP_INVISIBLE, TCA_EGRESS_BLOCK,
+    TCA_INGRESS_BLOCK, TCA_RATE, TCA_STAB, describe,
 };
-use crate::stats::{AppStats, Estimator, Stats};
-use crate::units::Refusal;
+use crate::setters::setters;
+use crate::stats::{Estimator, Stats, XStats};
+use crate::units::word;
 use crate::{SizeTable, TcHandle, TcVerb};
 
-kinds! {
-    /// The configuration of a qdisc, by kind.
-    QdiscConfig;
-    /// See [`leaf`](crate::leaf).
-    "leaf" Bfifo(crate::leaf::BfifoConfig) "bfifo";
-    /// See [`leaf`](crate::leaf).
-    "leaf" Clsact(crate::leaf::Clsact) "clsact";
-    /// See [`drr`](crate::drr).
-    "drr" Drr(crate::drr::DrrConfig) "drr";
-    /// See [`ets`](crate::ets).
-    "ets" Ets(crate::ets::EtsConfig) "ets";
-    /// See [`leaf`](crate::leaf).
-    "leaf" FqCodel(crate::leaf::FqCodelConfig) "fq_codel";
-    /// See [`hfsc`](crate::hfsc).
-    "hfsc" Hfsc(crate::hfsc::HfscConfig) "hfsc";
-    /// See [`htb`](crate::htb).
-    "htb" Htb(crate::htb::HtbConfig) "htb";
-    /// See [`leaf`](crate::leaf).
-    "leaf" Ingress(crate::leaf::Ingress) "ingress";
-    /// See [`leaf`](crate::leaf).
-    "leaf" Netem(crate::leaf::NetemConfig) "netem";
-    /// See [`leaf`](crate::leaf).
-    "leaf" Pfifo(crate::leaf::PfifoConfig) "pfifo";
-    /// See [`qfq`](crate::qfq).
-    "qfq" Qfq(crate::qfq::QfqConfig) "qfq";
-    /// See [`leaf`](crate::leaf).
-    "leaf" Sfq(crate::leaf::SfqConfig) "sfq";
-    /// See [`leaf`](crate::leaf).
-    "leaf" Tbf(crate::leaf::TbfConfig) "tbf";
-}
-
-impl QdiscConfig {
-    /// Whether classes in it can be in a [tree](crate::tree).
-    pub(crate) fn has_classes(&self) -> bool {
-        matches!(self.kind(), "drr" | "ets" | "hfsc" | "htb" | "qfq")
-    }
-
-    /// Ingress and clsact have a place and a name of their own.
-    pub(crate) fn is_ingress(&self) -> bool {
-        matches!(self.kind(), "ingress" | "clsact")
-    }
-}
-
-/// One qdisc, as it is read and as it is written.
+/// A qdisc, as it is read and written.
 ///
-/// A qdisc is found by the place it is in: the device itself, or a class. Its name is what classes and filters use.
+/// The kernel finds a qdisc by its parent: the device itself or a class. Classes and filters refer to its handle.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Qdisc {
     /// The interface.
     pub index: u32,
-    /// The name; [`NONE`](TcHandle::NONE) lets the kernel pick one, and is read of those that were never named.
+    /// The handle, such as `1:`. With [`NONE`](TcHandle::NONE) the kernel chooses one. The kernel reports `NONE` for a default
+    /// qdisc.
     pub handle: TcHandle,
-    /// Where it is: [`ROOT`](TcHandle::ROOT), a class, or [`CLSACT`](TcHandle::CLSACT).
+    /// The parent: [`ROOT`](TcHandle::ROOT), a class, or [`CLSACT`](TcHandle::CLSACT).
     pub parent: TcHandle,
     /// The kind and its options.
     pub config: QdiscConfig,
-    /// The rate estimator; only written, the kernel does not tell it.
+    /// The rate estimator. Write only: the kernel does not report it.
     pub estimator: Option<Estimator>,
-    /// What packets count for (`stab`).
+    /// The size table (`stab`).
     pub stab: Option<SizeTable>,
-    /// The block whose filters see what comes in (`ingress_block`).
+    /// The shared block of filters on ingress (`ingress_block`).
     pub ingress_block: Option<u32>,
-    /// The block whose filters see what goes out (`egress_block`).
+    /// The shared block of filters on egress (`egress_block`).
     pub egress_block: Option<u32>,
-    /// Whether the hardware does it; only read.
+    /// Whether the hardware carries it out. Read only.
     pub offloaded: bool,
-    /// References held to it; only read.
+    /// The reference count. Read only.
     pub references: u32,
-    /// What it counted; only read.
+    /// The counters. Read only.
     pub stats: Stats,
 }
 
 impl Qdisc {
-    /// A qdisc in this place of the interface `index`.
+    /// A qdisc with this parent, on the interface `index`.
     #[must_use]
     pub fn new(index: u32, parent: TcHandle, config: impl Into<QdiscConfig>) -> Self {
         Self {
@@ -106,34 +66,22 @@ impl Qdisc {
         }
     }
 
-    /// A qdisc in this place without a configuration: enough to delete it.
+    /// A qdisc without a configuration, which is enough to delete it.
     #[must_use]
     pub fn at(index: u32, parent: TcHandle) -> Self {
-        Self::new(index, parent, QdiscConfig::nothing())
+        Self::new(index, parent, QdiscConfig::unset())
     }
 
-    /// Of this name, `1:` to `fffe:` (`handle`).
-    #[must_use]
-    pub fn handle(mut self, handle: TcHandle) -> Self {
-        self.handle = handle;
-        self
+    setters! {
+        /// Sets the handle, `1:` to `fffe:` (`handle`).
+        handle: TcHandle;
+        /// Sets the rate estimator (`estimator`).
+        estimator: Estimator => Some;
+        /// Sets the size table. Only for the root qdisc (`stab`).
+        stab: SizeTable => Some;
     }
 
-    /// With this rate estimator (`estimator`).
-    #[must_use]
-    pub fn estimator(mut self, estimator: Estimator) -> Self {
-        self.estimator = Some(estimator);
-        self
-    }
-
-    /// With this size table (`stab`). Only on the root.
-    #[must_use]
-    pub fn stab(mut self, table: SizeTable) -> Self {
-        self.stab = Some(table);
-        self
-    }
-
-    /// Reads an `RTM_NEWQDISC` or `RTM_DELQDISC` message.
+    /// Decodes an `RTM_NEWQDISC` or `RTM_DELQDISC` message.
     ///
     /// # Errors
     /// The message is of another type, or malformed.
@@ -141,27 +89,24 @@ impl Qdisc {
         if !matches!(message.kind(), RTM_NEWQDISC | RTM_DELQDISC) {
             return Err(DecodeError::Kind(message.kind()));
         }
-        let parts = Parts::read(message)?;
+        let parts = Parts::decode(message)?;
         let mut qdisc = Self {
-            index: parts.index,
             handle: parts.handle,
-            parent: parts.parent,
-            config: QdiscConfig::decode(parts.kind, parts.options)?,
             estimator: parts.estimator,
             stab: parts.stab.map(|attr| SizeTable::decode(attr.attrs())).transpose()?,
             ingress_block: parts.ingress_block,
             egress_block: parts.egress_block,
             offloaded: parts.offloaded,
             references: parts.info,
-            stats: Stats::default(),
+            ..Self::new(parts.index, parts.parent, QdiscConfig::decode(parts.kind, parts.options)?)
         };
-        let app = qdisc.stats.read(&parts.stats)?;
-        qdisc.stats.app = AppStats::of_qdisc(parts.kind, app, parts.options.unwrap_or_default())?;
+        let xstats = qdisc.stats.decode(&parts.stats)?;
+        qdisc.stats.xstats = XStats::decode_qdisc(parts.kind, xstats, parts.options.unwrap_or_default())?;
         Ok(qdisc)
     }
 
-    /// The request that does this with the qdisc. One that the kernel would refuse, or would take and quietly do something
-    /// else, is [refused](Request::invalid_if) when it is sent.
+    /// The request that does this with the qdisc. Sending [fails](Request::invalid_if) if the kernel would refuse the request or
+    /// misread it.
     #[must_use]
     pub fn request(&self, verb: TcVerb) -> Request {
         let message = if verb == TcVerb::Delete { RTM_DELQDISC } else { RTM_NEWQDISC };
@@ -175,111 +120,110 @@ impl Qdisc {
             parent: self.parent.bits(),
             ..TcMsg::default()
         };
-        let mut request = start(message, verb, header, self.config.kind(), self.config.names(), describe);
+        let mut request = message::request(
+            message,
+            verb,
+            header,
+            self.config.kind(),
+            self.config.names(),
+            describe_request,
+        );
         if verb.writes() {
             let mut w = request.attrs();
-            if let Some(estimator) = self.estimator {
-                w.bytes(TCA_RATE, &estimator.wire());
-            }
+            w.opt(TCA_RATE, self.estimator, |w, kind, estimator| w.bytes(kind, &estimator.wire()));
             if let Some(table) = &self.stab {
-                table.encode(&mut w);
+                table.encode(&mut w, TCA_STAB);
             }
             self.config.encode(&mut w, verb);
-            for (kind, block) in
-                [(TCA_INGRESS_BLOCK, self.ingress_block), (TCA_EGRESS_BLOCK, self.egress_block)]
-            {
-                if let Some(block) = block {
-                    w.u32(kind, block);
-                }
-            }
+            w.opt(TCA_INGRESS_BLOCK, self.ingress_block, AttrWriter::u32);
+            w.opt(TCA_EGRESS_BLOCK, self.egress_block, AttrWriter::u32);
         }
-        judged(request, self.refusal(verb))
+        request.invalid_if(self.check(verb))
     }
 
-    fn refusal(&self, verb: TcVerb) -> Refusal {
-        let (handle, parent) = (self.handle, self.parent);
-        check_index(self.index)
-            .or_else(|| {
-                let named = handle.is_none() || handle.is_qdisc();
-                (!named).then(|| format!("qdisc {handle}; a qdisc has a name like 1:, up to ffff:").into())
-            })
-            .or_else(|| {
-                let reserved = handle.major() == u16::MAX && !self.config.is_ingress() && verb.creates();
-                reserved.then(|| "qdisc ffff: is for ingress and clsact; 1: to fffe: are possible".into())
-            })
-            .or_else(|| match parent {
-                TcHandle::NONE => Some("a qdisc needs a place: root, a class, or clsact".into()),
-                parent if verb.writes() && self.config.is_ingress() && parent != TcHandle::INGRESS => {
-                    Some(format!("{} on {parent}; its place is ffff:fff1", self.config.kind()).into())
-                }
-                parent if verb.writes() && !self.config.is_ingress() && parent == TcHandle::INGRESS => Some(
-                    format!("{} on ffff:fff1; only ingress and clsact go there", self.config.kind()).into(),
-                ),
-                parent if !parent.is_root() && parent.qdisc() == handle && parent != TcHandle::INGRESS => {
-                    Some("a qdisc on a class of its own".into())
-                }
-                _ => None,
-            })
-            .or_else(|| {
-                [self.ingress_block, self.egress_block]
-                    .contains(&Some(0))
-                    .then(|| "block 0; 1 is the least".into())
-            })
-            .or_else(|| self.config.refusal(verb))
-            .or_else(|| self.estimator.filter(|_| verb.writes())?.refusal())
-            .or_else(|| match self.stab.as_ref().filter(|_| verb.writes())? {
-                _ if !parent.is_root() => {
-                    Some(format!("a size table on {parent}; the root is where one is possible").into())
-                }
-                table => table.refusal(),
-            })
+    /// The request that reads one qdisc. The kernel also sends the answer to everybody who listens for events.
+    pub(super) fn get_request(&self) -> Request {
+        let (handle, parent) = (self.handle.bits(), self.parent.bits());
+        let header = TcMsg { index: self.index, handle, parent, ..TcMsg::default() };
+        message::get(RTM_GETQDISC, header, describe_request)
+    }
+
+    fn check(&self, verb: TcVerb) -> Result<(), Invalid> {
+        let (handle, parent, kind) = (self.handle, self.parent, self.config.kind());
+        let is_ingress = self.config.is_ingress();
+        check_index(self.index)?;
+        if !handle.is_none() && !handle.is_qdisc() {
+            return Err(format!(
+                "handle {handle}; a qdisc's handle has no minor number: 1: to ffff: are possible"
+            )
+            .into());
+        }
+        let reserved = handle.major() == u16::MAX && !is_ingress && verb.creates();
+        Invalid::when(reserved, "handle ffff: is for ingress and clsact; 1: to fffe: are possible")?;
+        Invalid::when(parent.is_none(), "a qdisc needs a parent: root, a class, or clsact")?;
+        let on_ingress = parent == TcHandle::INGRESS;
+        if verb.writes() && is_ingress != on_ingress {
+            return Err(match is_ingress {
+                true => format!("parent {parent}; {kind} needs the parent ffff:fff1"),
+                false => format!("parent ffff:fff1 is for ingress and clsact, not for {kind}"),
+            }
+            .into());
+        }
+        if !parent.is_root() && parent.qdisc() == handle && !on_ingress {
+            return Err(format!("parent {parent} is a class of the qdisc itself").into());
+        }
+        opt_within("ingress_block", self.ingress_block, 1, u32::MAX)?;
+        opt_within("egress_block", self.egress_block, 1, u32::MAX)?;
+        self.config.check(verb)?;
+        if !verb.writes() {
+            return Ok(());
+        }
+        self.estimator.map_or(Ok(()), Estimator::check)?;
+        match &self.stab {
+            Some(_) if !parent.is_root() => {
+                Err(format!("a size table on {parent}; only the root qdisc can have one").into())
+            }
+            Some(table) => table.check(),
+            None => Ok(()),
+        }
     }
 }
 
-/// A command of `tc`, with `#5` in place of the name of interface 5.
+/// The words of `tc`, with `#5` for interface 5.
 impl fmt::Display for Qdisc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "qdisc dev #{}", self.index)?;
-        write_place(f, self.parent, self.handle)?;
+        write_address(f, Some(self.parent), Some(self.handle))?;
         if let Some(table) = &self.stab {
             write!(f, " {table}")?;
         }
-        if !self.config.is_nothing() {
-            write!(f, " {}", self.config)?;
-        }
-        Ok(())
+        self.config.write_words(f)
     }
 }
 
-pub(crate) fn describe(message: MessageRef<'_>) -> String {
-    let place = |text: &mut String, parts: &Parts<'_>| write_place(text, parts.parent, parts.handle);
-    message::describe(message, "qdisc", place, QdiscConfig::decode)
-}
-
-pub(crate) fn write_place(f: &mut impl Write, parent: TcHandle, handle: TcHandle) -> fmt::Result {
-    match parent {
-        TcHandle::NONE | TcHandle::INGRESS => {}
-        TcHandle::ROOT => f.write_str(" root")?,
-        parent => write!(f, " parent {parent}")?,
-    }
-    if handle.is_none() { Ok(()) } else { write!(f, " handle {handle}") }
-}
-
-/// Which qdiscs to list. The kernel filters from 7.2 on, and before while reading.
+/// Which qdiscs to list. Linux 7.2 and newer filter in the kernel. On older kernels the list is filtered while reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QdiscFilter {
     /// On this interface.
     pub index: Option<u32>,
-    /// In this place.
+    /// With this parent.
     pub parent: Option<TcHandle>,
-    /// Of this name.
+    /// With this handle.
     pub handle: Option<TcHandle>,
-    /// Also those that the kernel put there by itself on classes (`invisible`).
+    /// Includes the default qdiscs of classes (`invisible`).
     pub invisible: bool,
 }
 
 impl QdiscFilter {
+    /// Whether the filter selects a qdisc.
+    #[must_use]
+    pub fn matches(&self, qdisc: &Qdisc) -> bool {
+        self.index.is_none_or(|index| qdisc.index == index)
+            && self.parent.is_none_or(|parent| qdisc.parent == parent)
+            && self.handle.is_none_or(|handle| qdisc.handle == handle)
+    }
+
     /// The request that lists what the kernel can filter.
     #[must_use]
     pub fn list_request(&self) -> Request {
@@ -289,18 +233,48 @@ impl QdiscFilter {
             parent: self.parent.unwrap_or_default().bits(),
             ..TcMsg::default()
         };
-        let mut request = Request::new(RTM_GETQDISC, &PLAIN, describe).with_header(&header);
+        let mut request = Request::new(RTM_GETQDISC, &NAMES, describe_request).with_header(&header);
         if self.invisible {
             request.attrs().flag(TCA_DUMP_INVISIBLE);
         }
-        judged(request, self.index.and_then(check_index))
+        request.invalid_if(self.index.map_or(Ok(()), check_index))
     }
+}
 
-    /// Whether a qdisc passes.
-    #[must_use]
-    pub fn matches(&self, qdisc: &Qdisc) -> bool {
-        self.index.is_none_or(|index| qdisc.index == index)
-            && self.parent.is_none_or(|parent| qdisc.parent == parent)
-            && self.handle.is_none_or(|handle| qdisc.handle == handle)
+/// `qdiscs`, and what selects them.
+impl fmt::Display for QdiscFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("qdiscs")?;
+        self.index.map_or(Ok(()), |index| write!(f, " dev #{index}"))?;
+        write_address(f, self.parent, self.handle)
     }
+}
+
+fn write_address(
+    f: &mut fmt::Formatter<'_>,
+    parent: Option<TcHandle>,
+    handle: Option<TcHandle>,
+) -> fmt::Result {
+    match parent {
+        None | Some(TcHandle::NONE | TcHandle::INGRESS) => {}
+        Some(TcHandle::ROOT) => f.write_str(" root")?,
+        parent => word(f, "parent", parent)?,
+    }
+    word(f, "handle", handle.filter(|handle| !handle.is_none()))
+}
+
+fn describe_request(message: MessageRef<'_>) -> String {
+    let qdisc = |parts: &Parts<'_>| {
+        let config = QdiscConfig::decode(parts.kind, parts.options).unwrap_or(QdiscConfig::unset());
+        let mut qdisc = Qdisc::new(parts.index, parts.parent, config).handle(parts.handle);
+        qdisc.stab = parts.stab.and_then(|attr| SizeTable::decode(attr.attrs()).ok());
+        qdisc
+    };
+    let list = |parts: &Parts<'_>| QdiscFilter {
+        index: Some(parts.index).filter(|index| *index != 0),
+        parent: Some(parts.parent),
+        handle: Some(parts.handle),
+        invisible: false,
+    };
+    describe(message, "qdisc", qdisc, list)
 }

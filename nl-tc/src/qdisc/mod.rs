@@ -1,8 +1,10 @@
 //! Qdiscs: how a device or a leaf class queues packets.
 
 mod codec;
+mod config;
 mod handle;
 
-pub use codec::{Qdisc, QdiscConfig, QdiscFilter};
-pub(crate) use codec::{describe, write_place};
+pub use codec::{Qdisc, QdiscFilter};
+pub use config::QdiscConfig;
+pub(crate) use handle::list;
 pub use handle::{QdiscEntry, Qdiscs};

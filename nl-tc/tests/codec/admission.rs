@@ -78,7 +78,7 @@ fn a_burst_on_top_of_a_full_link_is_told_with_its_times() {
     // 500 kbit/s too much for 10 ms is 625 bytes; 1 Mbit/s is left to catch up.
     assert_eq!((overload.behind, overload.until), (Some(625), Some(Duration::from_millis(15))));
     let text = overload.to_string();
-    assert_eq!(text, "more is promised than the link can send, from 0ns on until 15ms, by up to 625 bytes");
+    assert_eq!(text, "more is guaranteed than the link can send, from 0ns on until 15ms, by up to 625 bytes");
 }
 
 #[test]

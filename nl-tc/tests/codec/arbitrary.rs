@@ -79,9 +79,9 @@ fn any_class() -> impl Strategy<Value = ClassConfig> {
             config.quantum = quantum;
             config.into()
         }),
-        (1..=1024_u32, option::of(512..=65_536_u32)).prop_map(|(weight, lmax)| {
+        (1..=1024_u32, option::of(512..=65_536_u32)).prop_map(|(weight, maxpkt)| {
             let mut config = QfqClassConfig::new(weight);
-            config.lmax = lmax;
+            config.maxpkt = maxpkt;
             config.into()
         }),
         (256..=(1_u32 << 20)).prop_map(|quantum| EtsClassConfig::new(quantum).into()),

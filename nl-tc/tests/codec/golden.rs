@@ -12,7 +12,7 @@ use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::leaf::{BfifoConfig, FqCodelConfig, NetemConfig, NetemLoss, PfifoConfig, SfqConfig, TbfConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
-use nl_tc::stats::{AppStats, Estimator};
+use nl_tc::stats::{Estimator, XStats};
 use nl_tc::{Burst, LinkLayer, Probability, Rate, Size, SizeTable, TcHandle, TcVerb};
 
 use crate::{sent, unhex};
@@ -211,7 +211,7 @@ fn htb_classes_read_as_they_were_made() {
     assert_eq!(Burst::from(Size(15 * 1024)).bytes(read.rate), read.burst.bytes(read.rate));
     assert!(ClassConfig::from(htb()).is_met_by(&class.config));
     assert!(!ClassConfig::from(htb().prio(1)).is_met_by(&class.config));
-    let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Htb(stats)) = class.stats.xstats else { panic!("{class:?}") };
     assert_eq!((stats.lends, stats.tokens, stats.ctokens), (0, 1_920_000, 192_000));
 
     let class = decoded(DUMP_HTB_WIDE);
@@ -232,7 +232,7 @@ fn hfsc_classes_read_as_they_were_made() {
     let root = decoded(DUMP_HFSC_ROOT);
     assert_eq!((root.handle, root.parent, root.is_top()), (QDISC, TcHandle::ROOT, false));
     assert_eq!(root.config, HfscClassConfig::new().into());
-    let Some(AppStats::Hfsc(stats)) = root.stats.app else { panic!("{root:?}") };
+    let Some(XStats::Hfsc(stats)) = root.stats.xstats else { panic!("{root:?}") };
     assert_eq!((stats.work, stats.rtwork, stats.period, stats.level), (0, 0, 0, 1));
 
     let class = decoded(DUMP_HFSC);
@@ -246,17 +246,17 @@ fn a_drr_class_goes_and_comes() {
     assert_eq!(add_class(1, config.clone()), unhex(ADD_DRR_CLASS));
     let class = decoded(DUMP_DRR);
     assert_eq!(class.config, config.into());
-    assert!(matches!(class.stats.app, Some(AppStats::Drr(stats)) if stats.deficit == 0));
+    assert!(matches!(class.stats.xstats, Some(XStats::Drr(stats)) if stats.deficit == 0));
 }
 
 #[test]
 fn a_qfq_class_goes_and_comes() {
-    let config = QfqClassConfig::new(10).lmax(2048);
+    let config = QfqClassConfig::new(10).maxpkt(2048);
     assert_eq!(add_class(1, config.clone()), unhex(ADD_QFQ_CLASS));
     let class = decoded(DUMP_QFQ);
     assert_eq!(class.config, config.into());
     assert!(
-        matches!(class.stats.app, Some(AppStats::Qfq(stats)) if (stats.weight, stats.lmax) == (10, 2048))
+        matches!(class.stats.xstats, Some(XStats::Qfq(stats)) if (stats.weight, stats.lmax) == (10, 2048))
     );
 }
 

@@ -93,7 +93,11 @@ async fn adding_a_class_without_its_parent_deletes_it_even_if_a_filter_is_bound(
     })
     .await;
     let error = outcome.unwrap_err();
-    assert!(error.is_usage() && error.to_string().contains("there is no class 1:99"), "{error}");
+    assert!(error.is_not_found(), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "add class dev #5 parent 1:99 classid 1:10 htb rate 1Mbit: parent 1:99: No such file or directory (ENOENT)"
+    );
     assert_eq!(asked, [RTM_NEWTCLASS, RTM_DELTCLASS, RTM_DELTCLASS]);
 }
 
@@ -113,7 +117,11 @@ async fn changing_a_class_reads_it_first_whatever_the_size_of_the_qdisc() {
 async fn changing_a_class_of_another_kind_or_parent_is_refused_unsent() {
     for (parent, kind, why) in [
         (TcHandle::ROOT, "hfsc", "qdisc 1: is hfsc, not htb"),
-        (QDISC.class(1), "htb", "class 1:10 is under 1:1, and HTB moves none: delete it and add it"),
+        (
+            QDISC.class(1),
+            "htb",
+            "class 1:10 is under 1:1, and HTB cannot move it: delete the class and add it again",
+        ),
     ] {
         let change = async |tc: Tc| tc.class(DEV, CLASS).parent(QDISC).change(mbit(1)).await;
         let (outcome, asked) =

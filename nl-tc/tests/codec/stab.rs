@@ -44,12 +44,12 @@ fn without_a_table_only_the_overhead_counts() {
 fn what_cannot_be_is_refused_with_the_limit() {
     let table = SizeTable::new().mpu(64);
     for (table, why) in [
-        (table.slots(0), "0 slots; 1 to 32748 are possible"),
-        (table.slots(32_749), "32749 slots; 1 to 32748 are possible"),
-        (table.mtu(0), "mtu 0; 1 is the least"),
+        (table.slots(0), "tsize 0; 1 to 32748 are possible"),
+        (table.slots(32_749), "tsize 32749; 1 to 32748 are possible"),
+        (table.mtu(0), "mtu 0; 1 is the minimum"),
         (
             table.mtu(1 << 30).slots(1),
-            "mtu 1073741824 in 1 slots with mpu 64: a slot of more than 2^30 bytes",
+            "mtu 1073741824 with tsize 1 and mpu 64; a slot has at most 2^30 bytes",
         ),
         (table.link_layer(LinkLayer::Other(7)), "Other(7); ethernet and ATM are possible"),
     ] {
@@ -59,7 +59,7 @@ fn what_cannot_be_is_refused_with_the_limit() {
     }
     let on_class = Qdisc::new(2, TcHandle::new(1, 1), PfifoConfig::new()).stab(table);
     let error = refused(on_class.request(TcVerb::Change));
-    assert!(error.ends_with("a size table on 1:1; the root is where one is possible"), "{error}");
+    assert!(error.ends_with("a size table on 1:1; only the root qdisc can have one"), "{error}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_table_of_another_making_is_not_written_back() {
     assert_eq!(read.stab.unwrap().size(100), None);
     let error = refused(read.request(TcVerb::Replace));
     assert!(
-        error.ends_with("a size table that was not reckoned here, whose sizes the kernel does not tell"),
+        error.ends_with("a size table of another program, whose sizes the kernel does not report"),
         "{error}"
     );
 }

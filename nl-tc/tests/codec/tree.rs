@@ -162,7 +162,7 @@ impl Kernel {
                 }
             }
             ClassConfig::Drr(drr) => drr.quantum = drr.quantum.or(Some(1514)),
-            ClassConfig::Qfq(qfq) => qfq.lmax = qfq.lmax.or(Some(1514)),
+            ClassConfig::Qfq(qfq) => qfq.maxpkt = qfq.maxpkt.or(Some(1514)),
             ClassConfig::Hfsc(new) => {
                 if let Some(ClassConfig::Hfsc(old)) = there.as_ref().map(|c| &c.config) {
                     new.real_time = new.real_time.or(old.real_time);
@@ -357,7 +357,7 @@ fn a_tree_that_cannot_be_is_refused() {
         (Tree::new().class(ONE, one(1), mbit(1)), "class 1:1 in qdisc 1:, which is not in the tree"),
         (root().qdisc(ROOT, TcHandle::new(2, 0), pfifo()), "two qdiscs on root"),
         (root().class(one(9), one(1), mbit(1)), "class 1:1 under 1:9, which is not in the tree"),
-        (root().class(ONE, one(1), mbit(1)).class(ONE, one(1), mbit(1)), "two classes called 1:1"),
+        (root().class(ONE, one(1), mbit(1)).class(ONE, one(1), mbit(1)), "two classes with the classid 1:1"),
         (
             root()
                 .class(ONE, one(1), mbit(1))
@@ -373,10 +373,10 @@ fn a_tree_that_cannot_be_is_refused() {
                 TcHandle::new(2, 0),
                 pfifo(),
             ),
-            "a qdisc on class 1:1, which has classes under it",
+            "a qdisc on class 1:1, which has children",
         ),
-        (root().class(ONE, one(1), mbit(1)).qdisc(one(1), ONE, pfifo()), "two qdiscs called 1:"),
-        (root().class(one(2), one(1), mbit(1)).class(one(1), one(2), mbit(1)), "1:1 hangs on itself"),
+        (root().class(ONE, one(1), mbit(1)).qdisc(one(1), ONE, pfifo()), "two qdiscs with the handle 1:"),
+        (root().class(one(2), one(1), mbit(1)).class(one(1), one(2), mbit(1)), "1:1 is its own ancestor"),
         (root().class(ONE, one(1), mbit(1).prio(8)), "prio 8; 0 to 7 are possible"),
         (
             Tree::new().qdisc(ROOT, ONE, EtsConfig::new(2).quanta([2000])).class(
@@ -384,7 +384,7 @@ fn a_tree_that_cannot_be_is_refused() {
                 one(1),
                 EtsClassConfig::new(2000),
             ),
-            "the quantum of 1:1 is said twice, with its qdisc and by itself",
+            "the quantum of 1:1 is set twice, in its qdisc and in the class",
         ),
     ] {
         let error = tree.plan(&none).unwrap_err();
@@ -485,7 +485,7 @@ fn any_tree() -> impl Strategy<Value = Tree> {
                 0 => tree.class(parent, handle, mbit(rate).prio(prio)),
                 1 => tree.class(parent, handle, curves),
                 2 => tree.class(parent, handle, DrrClassConfig::new().quantum(1000 + prio)),
-                _ => tree.class(parent, handle, QfqClassConfig::new(1 + prio).lmax(2000)),
+                _ => tree.class(parent, handle, QfqClassConfig::new(1 + prio).maxpkt(2000)),
             };
             if let Some((name, config)) = leaf {
                 leaves.push((handle, name, config));

@@ -103,7 +103,7 @@ async fn another_protocol_has_no_traffic_control(lab: Lab) -> Result {
     let tc = Tc::new(node.open(|| Connection::open(nl_core::Protocol::Generic)).await?);
     let error = tc.classes("lo").list().await.unwrap_err();
     assert!(
-        error.to_string().ends_with("traffic control is on NETLINK_ROUTE, not NETLINK_GENERIC"),
+        error.to_string().ends_with("qdiscs, classes and filters are on NETLINK_ROUTE, not NETLINK_GENERIC"),
         "{error}"
     );
     Ok(())

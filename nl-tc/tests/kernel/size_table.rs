@@ -86,7 +86,7 @@ async fn the_kernel_takes_a_size_table_on_the_root_only(lab: Lab) -> Result {
     assert!(theirs.stderr.contains("STAB not supported on a non root"), "{theirs:?}");
     let error = tc.qdisc(DEV, CLASS).stab(SizeTable::new().overhead(10)).add(PfifoConfig::new()).await;
     let error = error.unwrap_err().to_string();
-    assert!(error.ends_with("a size table on 1:10; the root is where one is possible"), "{error}");
+    assert!(error.ends_with("a size table on 1:10; only the root qdisc can have one"), "{error}");
     Ok(())
 }
 
@@ -105,7 +105,7 @@ async fn the_limits_are_those_of_the_kernel(lab: Lab) -> Result {
         .stab(coarse)
         .request(TcVerb::Replace);
     let error = request.encoded().unwrap_err().to_string();
-    assert!(error.contains("a slot of more than 2^30 bytes"), "{error}");
+    assert!(error.contains("a slot has at most 2^30 bytes"), "{error}");
     let line = "tc qdisc replace dev eth0 root handle 2: stab mpu 64 mtu 1073741824 tsize 1 htb";
     let theirs = node.command(line.split_whitespace()).await;
     assert!(theirs.stderr.contains("Invalid logarithmic size of size table"), "{theirs:?}");

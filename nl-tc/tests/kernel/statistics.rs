@@ -8,7 +8,7 @@ use nl_tc::hfsc::{HfscClassConfig, HfscConfig};
 use nl_tc::htb::HtbConfig;
 use nl_tc::leaf::{FqCodelConfig, PfifoConfig, SfqConfig};
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
-use nl_tc::stats::{AppStats, Estimator, Sampler};
+use nl_tc::stats::{Estimator, Sampler, XStats};
 use nl_tc::{Rate, Tc, TcHandle};
 use nl_testkit::{EthFrame, Lab, Node, Result, eventually};
 
@@ -49,13 +49,13 @@ async fn an_htb_class_counts_what_goes_through_it(lab: Lab) -> Result {
     tc.class(DEV, CLASS).add(mbit(100)).await?;
     send(&node, 3).await?;
     let qdisc = tc.qdisc(DEV, TcHandle::ROOT).get().await?;
-    let Some(AppStats::HtbQdisc(stats)) = qdisc.stats.app else { panic!("{qdisc:?}") };
+    let Some(XStats::HtbQdisc(stats)) = qdisc.stats.xstats else { panic!("{qdisc:?}") };
     assert!(stats.direct_packets >= 3, "{stats:?}");
 
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = sent(&tc, 20).await;
-    let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Htb(stats)) = class.stats.xstats else { panic!("{class:?}") };
     assert_eq!(u64::from(stats.lends + stats.borrows), class.stats.packets);
     let text = node.tc("-s class show dev eth0").await;
     let words = format!("Sent {} bytes {} pkt", class.stats.bytes, class.stats.packets);
@@ -79,7 +79,7 @@ async fn a_slow_class_holds_and_drops(lab: Lab) -> Result {
     assert!((1..=2).contains(&held), "{class:?}");
     assert_eq!(class.stats.backlog, held * 1000);
     assert!(class.stats.drops >= 10, "{class:?}");
-    let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Htb(stats)) = class.stats.xstats else { panic!("{class:?}") };
     assert!(stats.tokens < 0, "in debt: {stats:?}");
     Ok(())
 }
@@ -190,7 +190,7 @@ async fn an_hfsc_class_counts_its_work(lab: Lab) -> Result {
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = sent(&tc, 20).await;
-    let Some(AppStats::Hfsc(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Hfsc(stats)) = class.stats.xstats else { panic!("{class:?}") };
     let text = node.tc("-s class show dev eth0").await;
     let words = format!("period {} ", stats.period);
     assert!(text.contains(&words) && text.contains("work "), "{text}\nexpected {words}");
@@ -206,7 +206,7 @@ async fn a_drr_class_counts(lab: Lab) -> Result {
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = sent(&tc, 20).await;
-    assert!(matches!(class.stats.app, Some(AppStats::Drr(stats)) if stats.deficit == 0), "{class:?}");
+    assert!(matches!(class.stats.xstats, Some(XStats::Drr(stats)) if stats.deficit == 0), "{class:?}");
     Ok(())
 }
 
@@ -214,11 +214,11 @@ async fn a_drr_class_counts(lab: Lab) -> Result {
 async fn a_qfq_class_counts_and_says_its_weight(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(QfqConfig::new()).await?;
-    tc.class(DEV, CLASS).add(QfqClassConfig::new(7).lmax(2048)).await?;
+    tc.class(DEV, CLASS).add(QfqClassConfig::new(7).maxpkt(2048)).await?;
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = sent(&tc, 20).await;
-    let Some(AppStats::Qfq(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Qfq(stats)) = class.stats.xstats else { panic!("{class:?}") };
     assert_eq!((stats.weight, stats.lmax), (7, 2048));
     Ok(())
 }
@@ -229,7 +229,7 @@ async fn fq_codel_counts_its_flows(lab: Lab) -> Result {
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(FqCodelConfig::new()).await?;
     send(&node, 20).await?;
     let qdisc = tc.qdisc(DEV, TcHandle::ROOT).get().await?;
-    let Some(AppStats::FqCodel(stats)) = qdisc.stats.app else { panic!("{qdisc:?}") };
+    let Some(XStats::FqCodel(stats)) = qdisc.stats.xstats else { panic!("{qdisc:?}") };
     let text = node.tc("-s qdisc show dev eth0").await;
     for words in [
         format!("maxpacket {}", stats.maxpacket),
@@ -263,8 +263,8 @@ async fn flows_of_sfq_and_fq_codel_are_listed(lab: Lab) -> Result {
         assert!(!flows.is_empty(), "{kind} holds packets");
         let known = flows.iter().all(|flow| {
             matches!(
-                (kind, &flow.stats.app),
-                ("sfq", Some(AppStats::SfqFlow(_))) | ("fq_codel", Some(AppStats::FqCodelFlow(_)))
+                (kind, &flow.stats.xstats),
+                ("sfq", Some(XStats::SfqFlow(_))) | ("fq_codel", Some(XStats::FqCodelFlow(_)))
             )
         });
         assert!(known, "{flows:?}");

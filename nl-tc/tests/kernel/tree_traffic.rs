@@ -130,7 +130,7 @@ async fn a_drr_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
 #[nl_testkit::test(needs(qdisc = "qfq", tool = "tc"), timeout = 60)]
 async fn a_qfq_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
-    let classes = [3, 4].map(|weight| QfqClassConfig::new(weight).lmax(2048).into());
-    let other = QfqClassConfig::new(1).lmax(2048).into();
+    let classes = [3, 4].map(|weight| QfqClassConfig::new(weight).maxpkt(2048).into());
+    let other = QfqClassConfig::new(1).maxpkt(2048).into();
     change_under_traffic(&node, &tc, QfqConfig::new(), classes, other).await
 }

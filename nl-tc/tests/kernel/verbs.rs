@@ -74,8 +74,8 @@ async fn an_htb_class_under_a_parent_that_is_not_there_is_refused(lab: Lab) -> R
             _ => entry.replace(mbit(1)).await,
         }
         .unwrap_err();
-        assert!(error.is_usage(), "{error}");
-        let text = "classid 1:10 htb rate 1Mbit: there is no class 1:99 to be the parent";
+        assert!(error.is_not_found(), "{error}");
+        let text = "dev eth0 parent 1:99 classid 1:10 htb rate 1Mbit: parent 1:99: No such file or directory";
         assert!(error.to_string().contains(text), "{error}");
     }
     assert_eq!(classes(&tc).await, []);
@@ -93,7 +93,9 @@ async fn an_htb_class_is_not_moved_in_silence(lab: Lab) -> Result {
     for parent in [b, QDISC, TcHandle::ROOT] {
         let error = tc.class(DEV, CLASS).parent(parent).change(mbit(2)).await.unwrap_err();
         assert!(
-            error.to_string().ends_with("class 1:10 is under 1:1, and HTB moves none: delete it and add it")
+            error.to_string().ends_with(
+                "class 1:10 is under 1:1, and HTB cannot move it: delete the class and add it again"
+            )
         );
     }
     tc.class(DEV, CLASS).parent(a).change(mbit(2)).await?;
@@ -245,9 +247,9 @@ async fn drr_classes_are_made_changed_and_deleted(lab: Lab) -> Result {
 async fn a_qfq_change_without_lmax_takes_the_devices(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(QfqConfig::new()).await?;
-    tc.class(DEV, CLASS).add(QfqClassConfig::new(10).lmax(2048)).await?;
+    tc.class(DEV, CLASS).add(QfqClassConfig::new(10).maxpkt(2048)).await?;
     tc.class(DEV, CLASS).change(QfqClassConfig::new(20)).await?;
-    assert_eq!(tc.class(DEV, CLASS).get().await?.config, QfqClassConfig::new(20).lmax(1514).into());
+    assert_eq!(tc.class(DEV, CLASS).get().await?.config, QfqClassConfig::new(20).maxpkt(1514).into());
     Ok(())
 }
 

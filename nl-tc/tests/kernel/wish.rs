@@ -366,7 +366,7 @@ fn roll(random: &mut Random, kind: &str) -> Said<ClassConfig> {
         }
         "qfq" => {
             let (weight, lmax) = (1 + u32::from(random.below(3)), 2000 + u32::from(random.below(2)));
-            said(format!("qfq weight {weight} maxpkt {lmax}"), QfqClassConfig::new(weight).lmax(lmax))
+            said(format!("qfq weight {weight} maxpkt {lmax}"), QfqClassConfig::new(weight).maxpkt(lmax))
         }
         _ => {
             let quantum = 3000 + u32::from(random.below(3));

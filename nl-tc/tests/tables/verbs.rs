@@ -180,7 +180,7 @@ fn classes() -> Vec<VerbLine> {
             |index| Class::new(index, CLASS, DrrClassConfig::new().quantum(1500)).request(TcVerb::Change),
             none; NOT_MARKED),
         line!("class replace dev eth0 classid 1:10 qfq weight 10 maxpkt 2048" "qfq",
-            |index| Class::new(index, CLASS, QfqClassConfig::new(10).lmax(2048)).request(TcVerb::Replace),
+            |index| Class::new(index, CLASS, QfqClassConfig::new(10).maxpkt(2048)).request(TcVerb::Replace),
             none; REPLACED),
         line!("class replace dev eth0 parent 1:1 classid 1:10 estimator 500ms 2s hfsc sc rate 1mbit" "hfsc",
             |index| {

@@ -40,7 +40,7 @@ const DECLINED: &[(&str, &str)] = &[("837a", QUANTUM), ("b9e9", QUANTUM), ("ca5e
 /// The kernel makes it 256 without a word.
 const QUANTUM: &str = "quantum 1; 256 to 1048576 are possible";
 /// The kernel gives it to any kind.
-const NAME: &str = "qdisc ffff: is for ingress and clsact";
+const NAME: &str = "handle ffff: is for ingress and clsact";
 
 /// Why a case is not to be run: the kernel, or any where it is not known which, does not survive it.
 pub(super) fn brings_down(id: &str, kernel: Option<&str>) -> Option<String> {

@@ -104,7 +104,7 @@ pub(super) fn class(kind: &str, mut words: Words<'_>) -> Result<ClassConfig, Sto
                 config.weight = words.parse(word)?;
                 Ok(config)
             }
-            "maxpkt" => Ok(config.lmax(words.parse::<Size>(word)?)),
+            "maxpkt" => Ok(config.maxpkt(words.parse::<Size>(word)?)),
             _ => unknown(kind, word),
         })?
         .into(),
