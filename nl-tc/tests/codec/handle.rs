@@ -177,6 +177,33 @@ async fn a_class_added_while_it_is_read_is_found() {
     assert_eq!(outcome.unwrap().handle, CLASS);
 }
 
+/// The kernel answers success and no class: it was deleted between the list and the request.
+#[tokio::test]
+async fn class_that_vanishes_while_it_is_read_is_not_found() {
+    let get = async |tc: Tc| tc.class(DEV, CLASS).get().await;
+    let (outcome, asked) = run(get, |request| match is_dump(request) {
+        true => vec![Answer::done(0).answers(request)],
+        false => vec![Answer::ack(request)],
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert_eq!(error.to_string(), "get class dev #5 classid 1:10: No such file or directory (ENOENT)");
+    assert_eq!(asked, [RTM_GETTCLASS, RTM_GETTCLASS]);
+}
+
+#[tokio::test]
+async fn class_that_vanishes_before_a_replacement_is_added() {
+    let replace = async |tc: Tc| tc.class(DEV, CLASS).replace(mbit(1)).await;
+    let (outcome, asked) = run(replace, |request| match kind(request) {
+        RTM_GETTCLASS => vec![Answer::ack(request)],
+        _ => vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)],
+    })
+    .await;
+    outcome.unwrap();
+    assert_eq!(asked, [RTM_GETTCLASS, RTM_NEWTCLASS]);
+}
+
 /// The kernel answers success and nothing where there is only a qdisc of its own.
 #[tokio::test]
 async fn a_qdisc_that_the_kernel_does_not_show_is_not_found() {

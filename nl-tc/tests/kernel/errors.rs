@@ -90,3 +90,34 @@ async fn a_kind_that_the_kernel_does_not_have_is_unsupported(lab: Lab) -> Result
     );
     Ok(())
 }
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn error_names_the_device_as_the_caller_did(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    node.ip("link property add dev eth0 altname uplink").await;
+    let error = tc.class("uplink", CLASS).delete().await.unwrap_err();
+    assert!(error.to_string().starts_with("delete class dev uplink classid 1:10: "), "{error}");
+    let error = tc.qdisc("uplink", CLASS).delete().await.unwrap_err();
+    assert!(error.to_string().starts_with("delete qdisc dev uplink parent 1:10: "), "{error}");
+    let error = tc.filter("uplink", QDISC).priority(5).delete().await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("delete filter dev uplink parent 1: protocol all prio 5: "),
+        "{error}"
+    );
+    let error = tc.filters("nowhere", QDISC).list().await.unwrap_err();
+    assert_eq!(error.to_string(), "list filters dev nowhere parent 1:: No such device (ENODEV)");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn filter_of_a_missing_qdisc_or_class_is_not_found(lab: Lab) -> Result {
+    let ([_node, _peer], tc) = htb(&lab).await?;
+    let matchall = || nl_tc::filter::Matchall::new(CLASS);
+    for parent in [TcHandle::new(7, 0), TcHandle::new(7, 1), CLASS] {
+        let error = tc.filter(DEV, parent).add(matchall()).await.unwrap_err();
+        assert!(error.is_not_found(), "{error}");
+        let error = tc.filter(DEV, parent).priority(5).delete().await.unwrap_err();
+        assert!(error.is_not_found(), "{error}");
+    }
+    Ok(())
+}
