@@ -50,8 +50,8 @@ impl Tc {
         Classes::new(self.conn.clone(), dev.into())
     }
 
-    /// The qdisc in a place of a device, to be added, changed, deleted or read: on the device itself
-    /// ([`TcHandle::ROOT`]), on a class, or where clsact is ([`TcHandle::CLSACT`]).
+    /// One qdisc to be added, changed, deleted or read. The parent is the device itself ([`TcHandle::ROOT`]), a class, or
+    /// [`TcHandle::CLSACT`].
     pub fn qdisc(&self, dev: impl Into<Dev>, parent: TcHandle) -> QdiscEntry {
         QdiscEntry::new(self.conn.clone(), dev.into(), parent)
     }

@@ -38,7 +38,7 @@ fn htb() -> HtbClassConfig {
 }
 
 #[test]
-fn an_htb_class_beyond_the_fields() {
+fn htb_class_beyond_the_limits_is_refused() {
     class_refused(HtbClassConfig::new(Rate::ZERO), "rate 0bit; 8bit, one byte per second, is the minimum");
     class_refused(HtbClassConfig::new(Rate::bit(7)), "rate 0bit; 8bit, one byte per second, is the minimum");
     class_refused(htb().ceil(Rate::ZERO), "ceil 0bit; 8bit, one byte per second, is the minimum");
@@ -58,7 +58,7 @@ fn an_htb_class_beyond_the_fields() {
 }
 
 #[test]
-fn an_htb_qdisc_beyond_the_fields() {
+fn htb_qdisc_beyond_the_limits_is_refused() {
     qdisc_refused(HtbConfig::new().r2q(0), "r2q 0; 1 to 4294967295 are possible");
     let mut config = HtbConfig::new();
     config.default_class = 0x1_0000;
@@ -66,7 +66,7 @@ fn an_htb_qdisc_beyond_the_fields() {
 }
 
 #[test]
-fn hfsc_curves_that_are_none() {
+fn invalid_hfsc_curves_are_refused() {
     let class = HfscClassConfig::new;
     class_refused(class(), "no curve; real_time() or link_share() is needed");
     class_refused(
@@ -96,7 +96,7 @@ fn hfsc_curves_that_are_none() {
 }
 
 #[test]
-fn drr_qfq_and_ets_beyond_the_bounds() {
+fn drr_qfq_and_ets_beyond_the_limits_are_refused() {
     class_refused(DrrClassConfig::new().quantum(255), "quantum 255; 256 to 1048576 are possible");
     class_refused(
         DrrClassConfig::new().quantum((1 << 20) + 1),
@@ -106,7 +106,7 @@ fn drr_qfq_and_ets_beyond_the_bounds() {
     class_refused(QfqClassConfig::new(5000), "weight 5000; 1 to 1024 are possible");
     class_refused(QfqClassConfig::new(1).maxpkt(511), "maxpkt 511; 512 to 65536 are possible");
     class_refused(QfqClassConfig::new(1).maxpkt(65_537), "maxpkt 65537; 512 to 65536 are possible");
-    // Nothing to change is no fault, and no difference.
+    // A change without options is valid, and no difference.
     let nothing = ClassConfig::from(EtsClassConfig::default());
     assert!(Class::new(2, CLASS, nothing.clone()).request(TcVerb::Change).encoded().is_ok());
     assert!(nothing.is_met_by(&EtsClassConfig::new(1500).into()));
@@ -126,7 +126,7 @@ fn drr_qfq_and_ets_beyond_the_bounds() {
 }
 
 #[test]
-fn handles_that_name_no_class() {
+fn invalid_classids_are_refused() {
     let drr = DrrClassConfig::new;
     let refused_as = |handle, config: ClassConfig, verb| refused(Class::new(2, handle, config).request(verb));
     for handle in [TcHandle::NONE, TcHandle::new(0, 1), TcHandle::ROOT] {
@@ -158,7 +158,7 @@ fn handles_that_name_no_class() {
 }
 
 #[test]
-fn parents_that_cannot_be() {
+fn invalid_parents_are_refused() {
     let under = |parent, config: ClassConfig| {
         refused(Class::new(2, CLASS, config).parent(parent).request(TcVerb::Add))
     };
@@ -171,7 +171,7 @@ fn parents_that_cannot_be() {
 }
 
 #[test]
-fn places_and_names_of_qdiscs_that_cannot_be() {
+fn invalid_parents_and_handles_of_qdiscs_are_refused() {
     let pfifo = PfifoConfig::new;
     let error = |qdisc: Qdisc| refused(qdisc.request(TcVerb::Add));
     let at_root = |handle| Qdisc::new(2, TcHandle::ROOT, pfifo()).handle(handle);
@@ -193,12 +193,12 @@ fn places_and_names_of_qdiscs_that_cannot_be() {
     );
     assert!(error(Qdisc::at(2, TcHandle::ROOT)).ends_with("a configuration is needed"));
     let mut request = Qdisc::new(2, TcHandle::CLSACT, Clsact).request(TcVerb::Add);
-    // The name comes by itself: ffff:.
+    // The handle is set automatically: ffff:.
     assert_eq!(request.encoded().unwrap()[24..28], 0xffff_0000_u32.to_ne_bytes());
 }
 
 #[test]
-fn estimators_that_cannot_be() {
+fn invalid_estimators_are_refused() {
     let with = |interval, average| {
         let estimator = Estimator::new(Duration::from_millis(interval), Duration::from_millis(average));
         refused(Class::new(2, CLASS, htb()).estimator(estimator).request(TcVerb::Add))
@@ -209,7 +209,7 @@ fn estimators_that_cannot_be() {
 }
 
 #[test]
-fn leaves_beyond_the_fields() {
+fn leaf_qdiscs_beyond_the_limits_are_refused() {
     qdisc_refused(FqCodelConfig::new().flows(65_537), "flows 65537; 1 to 65536 are possible");
     qdisc_refused(FqCodelConfig::new().quantum(255), "quantum 255; 256 to 1048576 are possible");
     qdisc_refused(
@@ -252,11 +252,11 @@ fn leaves_beyond_the_fields() {
 }
 
 #[test]
-fn netem_that_makes_no_sense() {
+fn contradictory_netem_options_are_refused() {
     let half = Probability(u32::MAX / 2);
     let netem = NetemConfig::new;
     qdisc_refused(netem().reorder(half), "reorder needs a delay");
-    // The kernel makes a larger one this.
+    // The kernel lowers a larger value to this.
     qdisc_refused(netem().jitter(Duration::from_secs(3)), "jitter 3s; 2.147483647s are possible");
     qdisc_refused(netem().gap(5), "gap needs reorder");
     qdisc_refused(netem().ecn(true), "ecn needs loss, which it replaces");
@@ -273,7 +273,7 @@ fn netem_that_makes_no_sense() {
 }
 
 #[test]
-fn filters_that_cannot_be() {
+fn invalid_filters_are_refused() {
     let on =
         |config: nl_tc::filter::FilterConfig| refused(Filter::new(2, QDISC, config).request(TcVerb::Add));
     assert!(on(Matchall::new(QDISC).into()).ends_with("classid 1:; a classid like 1:10 is needed"));
@@ -285,13 +285,13 @@ fn filters_that_cannot_be() {
 }
 
 #[test]
-fn a_list_needs_a_device() {
+fn class_list_without_a_device_is_refused() {
     let error = refused(ClassFilter::default().list_request());
     assert_eq!(error, "list classes dev #0: interface index 0; the first one is 1");
 }
 
 #[test]
-fn a_name_of_a_kind_is_short() {
+fn long_kind_name_is_refused() {
     let config = QdiscConfig::Other { kind: "a_kind_of_16_byt".into(), options: None };
     qdisc_refused(config, "kind \"a_kind_of_16_byt\" has 16 bytes; 15 are possible");
     let _ = HfscConfig::new();
