@@ -28,7 +28,7 @@ pub struct Stats {
     pub requeues: u32,
     /// How often a limit was exceeded. Wraps at 2³².
     pub overlimits: u32,
-    /// The rate that the kernel measured, if the object has an [`Estimator`].
+    /// The rate that the kernel measured, if the object has an [`Estimator`](super::Estimator).
     pub measured: Option<Measured>,
     /// The counters that only this kind has (`TCA_STATS_APP`).
     pub xstats: Option<XStats>,
