@@ -1,4 +1,4 @@
-//! DRR, in the words of `tc`.
+//! DRR, with the command line of `tc`.
 //!
 //! ```text
 //! tc_drr qdisc { add | replace } dev DEV { root | parent ID } [handle ID] [drr]
@@ -6,7 +6,7 @@
 //! tc_drr qdisc delete dev DEV { root | parent ID } | class delete dev DEV classid ID | show dev DEV
 //! ```
 //!
-//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! Try it without privilege in a new namespace. A comma separates commands:
 //! ```text
 //! unshare -Urn target/debug/examples/tc_drr qdisc add dev lo root handle 1: drr , \
 //!     class add dev lo classid 1:10 drr quantum 3000 , \

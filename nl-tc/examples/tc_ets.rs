@@ -1,4 +1,4 @@
-//! ETS, in the words of `tc`.
+//! ETS, with the command line of `tc`.
 //!
 //! ```text
 //! tc_ets qdisc { add | change | replace } dev DEV { root | parent ID } [handle ID] [ets] bands N [strict N] [quanta N…]
@@ -7,7 +7,7 @@
 //! tc_ets qdisc delete dev DEV { root | parent ID } | show dev DEV
 //! ```
 //!
-//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! Try it without privilege in a new namespace. A comma separates commands:
 //! ```text
 //! unshare -Urn target/debug/examples/tc_ets qdisc add dev lo root handle 1: ets bands 3 strict 1 , \
 //!     class change dev lo classid 1:2 ets quantum 3000 , \

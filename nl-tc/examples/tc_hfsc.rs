@@ -1,4 +1,4 @@
-//! HFSC, in the words of `tc`, and whether the link can keep what is promised.
+//! HFSC, with the command line of `tc`, and a check whether the link can hold the guarantees.
 //!
 //! ```text
 //! tc_hfsc qdisc { add | change | replace } dev DEV { root | parent ID } [handle ID] [hfsc] [default MINOR]
@@ -7,9 +7,9 @@
 //! tc_hfsc qdisc delete dev DEV { root | parent ID } | class delete dev DEV classid ID | show dev DEV
 //! ```
 //!
-//! A class is refused whose real-time curve alone would not fit a link of `LINK_RATE`, if that variable is set.
+//! If the variable `LINK_RATE` is set, a class whose real-time curve exceeds a link of that rate is refused.
 //!
-//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! Try it without privilege in a new namespace. A comma separates commands:
 //! ```text
 //! unshare -Urn target/debug/examples/tc_hfsc qdisc add dev lo root handle 1: hfsc , \
 //!     class add dev lo classid 1:10 hfsc sc umax 1500 dmax 10ms rate 1mbit , \
@@ -40,7 +40,7 @@ fn qdisc(words: &mut Words) -> Result<HfscConfig> {
     Ok(config)
 }
 
-/// Hexadecimal, as `tc` has it.
+/// Hexadecimal, as in `tc`.
 fn minor(words: &mut Words) -> Result<u16> {
     Ok(u16::from_str_radix(&words.value::<String>()?, 16)?)
 }

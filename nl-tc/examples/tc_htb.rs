@@ -1,4 +1,4 @@
-//! HTB, in the words of `tc`.
+//! HTB, with the command line of `tc`.
 //!
 //! ```text
 //! tc_htb qdisc { add | replace } dev DEV { root | parent ID } [handle ID] [htb] [default MINOR] [r2q N] [direct_qlen N] [offload]
@@ -7,7 +7,7 @@
 //! tc_htb qdisc delete dev DEV { root | parent ID } | class delete dev DEV classid ID | show dev DEV
 //! ```
 //!
-//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! Try it without privilege in a new namespace. A comma separates commands:
 //! ```text
 //! unshare -Urn target/debug/examples/tc_htb qdisc add dev lo root handle 1: htb , \
 //!     class add dev lo classid 1:10 htb rate 10mbit ceil 100mbit , \
@@ -40,7 +40,7 @@ fn qdisc(words: &mut Words) -> Result<HtbConfig> {
     Ok(config)
 }
 
-/// Hexadecimal, as `tc` has it.
+/// Hexadecimal, as in `tc`.
 fn minor(words: &mut Words) -> Result<u16> {
     Ok(u16::from_str_radix(&words.value::<String>()?, 16)?)
 }

@@ -1,4 +1,4 @@
-//! QFQ, in the words of `tc`.
+//! QFQ, with the command line of `tc`.
 //!
 //! ```text
 //! tc_qfq qdisc { add | replace } dev DEV { root | parent ID } [handle ID] [qfq]
@@ -6,7 +6,7 @@
 //! tc_qfq qdisc delete dev DEV { root | parent ID } | class delete dev DEV classid ID | show dev DEV
 //! ```
 //!
-//! Try it without privilege, in a namespace of your own; a comma is between commands:
+//! Try it without privilege in a new namespace. A comma separates commands:
 //! ```text
 //! unshare -Urn target/debug/examples/tc_qfq qdisc add dev lo root handle 1: qfq , \
 //!     class add dev lo classid 1:10 qfq weight 10 maxpkt 2048 , \
@@ -30,7 +30,7 @@ fn class(words: &mut Words) -> Result<QfqClassConfig> {
     let mut config = QfqClassConfig::new(weight);
     while let Some(word) = words.word() {
         config = match word.as_str() {
-            "maxpkt" => config.lmax(words.value::<Size>()?),
+            "maxpkt" => config.maxpkt(words.value::<Size>()?),
             _ => return Err(format!("what is {word}?").into()),
         };
     }

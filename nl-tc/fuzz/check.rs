@@ -1,4 +1,4 @@
-// What must hold for any bytes. Shared by the fuzz target and by the test that replays the corpus.
+// The properties that hold for any bytes. Shared by the fuzz target and the test that replays the corpus.
 
 use std::fmt::Display;
 
@@ -15,21 +15,21 @@ use nl_tc::{RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER, Rate, TcHandle, TcVerb}
 
 const VERBS: [TcVerb; 4] = [TcVerb::Add, TcVerb::Change, TcVerb::Replace, TcVerb::Delete];
 
-/// Reads the bytes as a datagram, and as the payload of one message of each kind of object.
+/// Decodes the bytes as a datagram, and as the payload of one message of each kind of object.
 pub(crate) fn check(data: &[u8]) {
     let alone =
         [RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER].map(|kind| MessageRef::from_parts(kind, 0, data));
     let (mut qdiscs, mut classes) = (Vec::new(), Vec::new());
     for message in Messages::new(data).map_while(Result::ok).chain(alone) {
         classes.extend(check_object(message, Class::decode, Class::request, |_| true));
-        qdiscs.extend(check_object(message, Qdisc::decode, Qdisc::request, is_told_as_asked));
+        qdiscs.extend(check_object(message, Qdisc::decode, Qdisc::request, is_reported_as_sent));
         check_object(message, Filter::decode, Filter::request, |_| true);
     }
     check_configs(&classes);
     check_plans(qdiscs, classes);
 }
 
-/// It prints, and every request for it is refused in words or means the same when it is read.
+/// It prints, and every request for it is refused with a text or decodes to the same object.
 fn check_object<T: Display>(
     message: MessageRef<'_>,
     decode: fn(MessageRef<'_>) -> Result<T, DecodeError>,
@@ -52,7 +52,7 @@ fn check_object<T: Display>(
         }
         let back = MessageRef::parse(bytes).and_then(decode);
         let back = back.unwrap_or_else(|error| panic!("our own request does not read back: {error}"));
-        // What is read is exact.
+        // The decoded object is exact.
         match request(&back, verb).encoded() {
             Ok(again) => assert!(again == bytes || !exact(&object), "{verb} {object}\n{again:?}\n{bytes:?}"),
             Err(error) => panic!("what was read is refused: {error}"),
@@ -61,8 +61,8 @@ fn check_object<T: Display>(
     Some(object)
 }
 
-/// Of the times of fq_codel the kernel tells something else than it is asked for, and that is what is read.
-fn is_told_as_asked(qdisc: &Qdisc) -> bool {
+/// The kernel reports other times of fq_codel than it receives. Decoding expects the reported ones.
+fn is_reported_as_sent(qdisc: &Qdisc) -> bool {
     match &qdisc.config {
         QdiscConfig::FqCodel(config) => {
             [config.target, config.interval, config.ce_threshold].iter().all(Option::is_none)
@@ -71,7 +71,7 @@ fn is_told_as_asked(qdisc: &Qdisc) -> bool {
     }
 }
 
-/// What was asked for is met by what is read back.
+/// The decoded configuration meets the requested one.
 fn check_configs(classes: &[Class]) {
     for class in classes {
         let mut request = class.request(TcVerb::Replace);
@@ -82,7 +82,7 @@ fn check_configs(classes: &[Class]) {
     }
 }
 
-/// Whatever is there, it can be removed and something else made.
+/// Any current state can be removed and replaced.
 fn check_plans(qdiscs: Vec<Qdisc>, classes: Vec<Class>) {
     let index = qdiscs.first().map_or(1, |qdisc| qdisc.index.max(1));
     let rooted = qdiscs.iter().any(|q| q.index == index && q.parent.is_root() && !q.handle.is_none());

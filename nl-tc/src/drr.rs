@@ -1,4 +1,4 @@
-//! DRR, deficit round robin: every class in turn sends its quantum.
+//! DRR, deficit round robin: each class in turn sends its quantum.
 //!
 //! ```
 //! use nl_tc::drr::DrrClassConfig;
@@ -7,29 +7,23 @@
 //! let class = DrrClassConfig::new().quantum(3000);
 //! ```
 //!
-//! All classes are children of the qdisc. A packet that belongs to no class is dropped: there is no default class.
+//! All classes are children of the qdisc. A packet that matches no class is dropped, because there is no default class.
 
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::attr_names;
+use nl_core::check::{Invalid, opt_within};
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, no_options, within};
-use crate::message::TCA_OPTIONS;
-use crate::units::{Refusal, Size};
+use crate::config::Config;
+use crate::message::kind_names;
+use crate::setters::setters;
+use crate::units::{Size, word};
 
-// `include/uapi/linux/pkt_sched.h`
-/// The kernel moves a quantum outside of these to them.
-pub(crate) const QUANTUM_MIN: u32 = 256;
-pub(crate) const QUANTUM_MAX: u32 = 1 << 20;
-
-attr_names! { OPTIONS {
-    TCA_DRR_QUANTUM = 1,
-} }
-
-static NAMES: Names = crate::message::tca![OPTIONS];
+/// The kernel clamps a quantum to these limits.
+const QUANTUM_MIN: u32 = 256;
+const QUANTUM_MAX: u32 = 1 << 20;
 
 /// A DRR qdisc, which has no options (`tc qdisc … drr`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,37 +32,41 @@ static NAMES: Names = crate::message::tca![OPTIONS];
 pub struct DrrConfig {}
 
 impl DrrConfig {
-    /// The only one there is.
+    /// A DRR qdisc.
     #[must_use]
     pub const fn new() -> Self {
         Self {}
     }
 }
 
-no_options!(DrrConfig NAMES);
+impl Config for DrrConfig {
+    const NAMES: &'static Names = &NAMES;
+
+    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self {})
+    }
+}
 
 /// A DRR class (`tc class … drr`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct DrrClassConfig {
-    /// How many bytes the class sends in its turn, 256 to 1048576. Without one, a packet of the device when the class is
-    /// made, and what it was when it is changed (`quantum`).
+    /// The number of bytes sent per round, 256 to 1048576. Unset: the MTU of the device in a new class, and no change in an
+    /// existing class (`quantum`).
     pub quantum: Option<u32>,
 }
 
 impl DrrClassConfig {
-    /// One packet of the device in a turn.
+    /// A class that sends one packet of the device per round.
     #[must_use]
     pub const fn new() -> Self {
         Self { quantum: None }
     }
 
-    /// Sends this many bytes in a turn, 256 to 1048576 (`quantum`).
-    #[must_use]
-    pub fn quantum(mut self, quantum: impl Into<Size>) -> Self {
-        self.quantum = Some(quantum.into().0);
-        self
+    setters! {
+        /// Sets the number of bytes sent per round, 256 to 1048576 (`quantum`).
+        quantum: impl Into<Size> => Size::some;
     }
 }
 
@@ -81,22 +79,24 @@ impl Config for DrrClassConfig {
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
-        // Needed even when empty.
-        let mut options = w.nested(TCA_OPTIONS);
-        if let Some(quantum) = self.quantum {
-            options.u32(TCA_DRR_QUANTUM, quantum);
-        }
+        // The kernel needs the nest even if it is empty.
+        w.nested(TCA_OPTIONS).opt(TCA_DRR_QUANTUM, self.quantum, AttrWriter::u32);
     }
 
-    fn refusal(&self, _verb: TcVerb) -> Refusal {
-        within("quantum", self.quantum?, QUANTUM_MIN, QUANTUM_MAX)
+    fn check(&self, _verb: TcVerb) -> Result<(), Invalid> {
+        opt_within("quantum", self.quantum, QUANTUM_MIN, QUANTUM_MAX)
     }
 
-    fn kept(&self, current: &Self) -> Self {
+    fn as_read_back(&self, current: &Self) -> Self {
         Self { quantum: self.quantum.or(current.quantum) }
     }
 
-    fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.quantum.map_or(Ok(()), |quantum| write!(f, " quantum {quantum}"))
+    fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        word(f, "quantum", self.quantum)
     }
+}
+
+// `include/uapi/linux/pkt_sched.h`
+kind_names! {
+    TCA_DRR_QUANTUM = 1,
 }

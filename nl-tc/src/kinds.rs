@@ -1,5 +1,3 @@
-//! The enums over kinds of classes and qdiscs.
-
 /// An enum over the kinds, and what all of them can do.
 macro_rules! kinds {
     (
@@ -13,17 +11,17 @@ macro_rules! kinds {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$about])* #[cfg(feature = $feature)] $variant($config),)+
-            /// A kind this crate does not know, or whose feature is off, with the value of its `TCA_OPTIONS`.
+            /// A kind that this crate does not know or whose feature is off, with the value of its `TCA_OPTIONS`.
             Other {
-                /// The kind's name, up to 15 bytes.
+                /// The name of the kind, up to 15 bytes.
                 kind: String,
-                /// Its options, as they are on the wire; `None` where there are none.
+                /// The options as bytes; `None` if the message has none.
                 options: Option<Vec<u8>>,
             },
         }
 
         impl $name {
-            /// The kind's name.
+            /// The name of the kind.
             #[must_use]
             pub fn kind(&self) -> &str {
                 match self {
@@ -32,16 +30,22 @@ macro_rules! kinds {
                 }
             }
 
-            /// Whether a class or qdisc that reads as `current` is as this says: the kernel's rounding allowed for, and
-            /// what this does not say left to it.
+            /// Whether an object that reads as `current` already has this configuration.
+            ///
+            /// Allows for the kernel's rounding. Unset options are not compared.
             #[must_use]
             pub fn is_met_by(&self, current: &Self) -> bool {
                 match (self, current) {
-                    $(#[cfg(feature = $feature)] (Self::$variant(wanted), Self::$variant(current)) => {
-                        $crate::config::Config::kept(wanted, current) == *current
+                    $(#[cfg(feature = $feature)] (Self::$variant(desired), Self::$variant(current)) => {
+                        $crate::config::Config::as_read_back(desired, current) == *current
                     })+
-                    (wanted, current) => wanted == current,
+                    (desired, current) => desired == current,
                 }
+            }
+
+            /// No configuration, which is enough to delete an object.
+            pub(crate) const fn unset() -> Self {
+                Self::Other { kind: String::new(), options: None }
             }
 
             #[inline]
@@ -54,52 +58,49 @@ macro_rules! kinds {
             }
 
             pub(crate) fn encode(&self, w: &mut nl_core::attr::AttrWriter<'_>, verb: $crate::TcVerb) {
+                let _ = verb;
                 match self {
                     $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::config::Config::encode(config, w, verb),)+
-                    Self::Other { options: Some(options), .. } => {
-                        w.bytes($crate::message::TCA_OPTIONS, options);
-                    }
-                    Self::Other { options: None, .. } => {
-                        let _ = verb;
+                    Self::Other { options, .. } => {
+                        w.opt($crate::message::TCA_OPTIONS, options.as_deref(), nl_core::attr::AttrWriter::bytes);
                     }
                 }
             }
 
-            pub(crate) fn refusal(&self, verb: $crate::TcVerb) -> $crate::units::Refusal {
+            pub(crate) fn check(&self, verb: $crate::TcVerb) -> Result<(), nl_core::check::Invalid> {
                 match self {
-                    _ if !verb.writes() => None,
-                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::config::Config::refusal(config, verb),)+
-                    Self::Other { kind, .. } if kind.is_empty() => Some("a configuration is needed".into()),
+                    _ if !verb.writes() => Ok(()),
+                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::config::Config::check(config, verb),)+
+                    Self::Other { kind, .. } if kind.is_empty() => Err("a configuration is needed".into()),
                     Self::Other { kind, .. } if kind.len() > 15 => {
-                        Some(format!("kind \"{kind}\" has {} bytes; 15 are possible", kind.len()).into())
+                        Err(format!("kind \"{kind}\" has {} bytes; 15 are possible", kind.len()).into())
                     }
-                    Self::Other { .. } => None,
+                    Self::Other { .. } => Ok(()),
                 }
+            }
+
+            /// The words of an object's command from the kind on, with a space in front; none if this is unset.
+            pub(crate) fn write_words(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                if self.kind().is_empty() { Ok(()) } else { write!(f, " {self}") }
             }
 
             pub(crate) fn names(&self) -> &'static nl_core::error::Names {
                 match self {
                     $(#[cfg(feature = $feature)]
                     Self::$variant(_) => <$config as $crate::config::Config>::NAMES,)+
-                    Self::Other { .. } => &$crate::message::PLAIN,
+                    Self::Other { .. } => &$crate::message::NAMES,
                 }
-            }
-
-            pub(crate) const fn nothing() -> Self {
-                Self::Other { kind: String::new(), options: None }
-            }
-
-            pub(crate) const fn is_nothing(&self) -> bool {
-                matches!(self, Self::Other { kind, .. } if kind.is_empty())
             }
         }
 
-        /// The kind and its options in the words of a `tc` command.
+        /// The kind and its options in the words of `tc`.
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.kind())?;
                 match self {
-                    $(#[cfg(feature = $feature)] Self::$variant(config) => $crate::config::Config::write_words(config, f),)+
+                    $(#[cfg(feature = $feature)] Self::$variant(config) => {
+                        $crate::config::Config::write_options(config, f)
+                    })+
                     Self::Other { .. } => Ok(()),
                 }
             }

@@ -2,12 +2,12 @@
 //!
 //! # What it does
 //! Lists, adds, changes, replaces and deletes the [classes](class) of [HTB](htb), [HFSC](hfsc), [DRR](drr), [QFQ](qfq) and
-//! [ETS](ets), the [qdiscs](qdisc) they live in and those on their [leaves](leaf), with every option the kernel has for them. What is
-//! read has the type it was written with, and [statistics](stats) down to each kind's own counters. A
-//! [tree] of them is described once and brought about with the fewest requests.
+//! [ETS](ets), their [qdiscs](qdisc) and the qdiscs of their [leaves](leaf), with every option of the kernel. Reading returns the
+//! types that writing takes, with [statistics](stats) including the counters of each kind. A [tree] of them is applied with the
+//! fewest requests.
 //!
-//! Rates, sizes and times are types: bits and bytes cannot be mixed up. Nothing is clamped: what the kernel would refuse, move
-//! within its limits or quietly take for something else is an error that says the limit.
+//! Rates, sizes and times are types, so bits and bytes cannot be confused. Nothing is clamped: a value that the kernel would
+//! refuse, clamp or misread is an error that names the limit.
 //!
 //! # Example
 //! ```no_run
@@ -40,15 +40,15 @@
 //! ```
 //!
 //! # Permissions and namespaces
-//! Reading takes no privilege. Changing takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace, so an
-//! unprivileged user can do it in a user and network namespace of his own. Everything happens in the namespace the
-//! [`Connection`](nl_core::Connection) was opened in.
+//! Reading needs no privilege. Changing needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace, so an
+//! unprivileged user can change a network namespace of their own. All calls act in the network namespace in which the
+//! [`Connection`](nl_core::Connection) was opened.
 //!
 //! # Features
 //! - `htb`, `hfsc`, `drr`, `qfq`, `ets`, `leaf` (on by default): the modules of those names. A kind whose feature is off is read
 //!   as [`Other`](class::ClassConfig::Other).
-//! - `tokio` (on by default): the verbs of [`Tc`] can be awaited in a tokio runtime.
-//! - `blocking`: they can be waited for without a runtime, by [`Pending::wait`](nl_core::Pending), and lists are iterated over.
+//! - `tokio` (on by default): `.await` on the verbs of [`Tc`] in a tokio runtime.
+//! - `blocking`: [`Pending::wait`](nl_core::Pending) on the same verbs and `for` loops over the same lists, without a runtime.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -77,28 +77,35 @@ pub mod filter;
 pub mod hfsc;
 #[cfg(feature = "htb")]
 pub mod htb;
-mod id;
 mod kinds;
 #[cfg(feature = "leaf")]
 pub mod leaf;
+mod lookup;
 mod message;
 mod object;
 pub mod qdisc;
 #[cfg(feature = "qfq")]
 pub mod qfq;
-mod stab;
+mod setters;
+mod size_table;
 pub mod stats;
 mod tc;
+mod tc_handle;
 pub mod tree;
 mod units;
+mod verb;
 
-pub use id::TcHandle;
+pub use class::{ClassEntry, Classes};
+pub use filter::{FilterEntry, Filters};
 pub use message::{
     RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_NEWQDISC,
-    RTM_NEWTCLASS, RTM_NEWTFILTER, RTNLGRP_TC, TcVerb,
+    RTM_NEWTCLASS, RTM_NEWTFILTER, RTNLGRP_TC,
 };
 pub use nl_core::message::TcMsg;
 pub use object::TcObject;
-pub use stab::SizeTable;
-pub use tc::{ClassEntry, Classes, FilterEntry, Filters, QdiscEntry, Qdiscs, Tc};
+pub use qdisc::{QdiscEntry, Qdiscs};
+pub use size_table::SizeTable;
+pub use tc::Tc;
+pub use tc_handle::TcHandle;
 pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size};
+pub use verb::TcVerb;

@@ -1,119 +1,41 @@
-//! What class, qdisc and filter messages have in common.
+//! The parts that class, qdisc and filter messages share.
 
-use std::fmt;
+use std::fmt::Display;
 
 use nl_core::Describe;
 use nl_core::Request;
 use nl_core::attr::{Attr, DecodeError};
 use nl_core::error::Names;
-use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, TcMsg};
+use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE, TcMsg};
 
-use crate::TcHandle;
-use crate::stab::TCA_STAB;
 use crate::stats::{Estimator, StatsAttrs};
-use crate::units::Refusal;
+use crate::{TcHandle, TcVerb};
 
 // `include/uapi/linux/rtnetlink.h`
 
-/// A qdisc that is there; also the request that makes one.
+/// A qdisc exists. As a request: creates or changes one.
 pub const RTM_NEWQDISC: u16 = 36;
-/// A qdisc that is gone; also the request that removes one.
+/// A qdisc was deleted. As a request: deletes one.
 pub const RTM_DELQDISC: u16 = 37;
 /// The request that reads qdiscs.
 pub const RTM_GETQDISC: u16 = 38;
-/// A class that is there; also the request that makes one.
+/// A class exists. As a request: creates or changes one.
 pub const RTM_NEWTCLASS: u16 = 40;
-/// A class that is gone; also the request that removes one.
+/// A class was deleted. As a request: deletes one.
 pub const RTM_DELTCLASS: u16 = 41;
 /// The request that reads classes.
 pub const RTM_GETTCLASS: u16 = 42;
-/// A filter that is there; also the request that makes one.
+/// A filter exists. As a request: creates or changes one.
 pub const RTM_NEWTFILTER: u16 = 44;
-/// A filter that is gone; also the request that removes one.
+/// A filter was deleted. As a request: deletes one.
 pub const RTM_DELTFILTER: u16 = 45;
 /// The request that reads filters.
 pub const RTM_GETTFILTER: u16 = 46;
-/// The multicast group of traffic control. Other people's reads of single objects come in it too, as if they were new.
+/// The multicast group of traffic control. The kernel also sends the answer to a read of a single object to this group, as if
+/// the object were new.
 pub const RTNLGRP_TC: u32 = 4;
 
-pub(crate) const TCA_KIND: u16 = 1;
-pub(crate) const TCA_OPTIONS: u16 = 2;
-const TCA_STATS: u16 = 3;
-const TCA_XSTATS: u16 = 4;
-pub(crate) const TCA_RATE: u16 = 5;
-const TCA_STATS2: u16 = 7;
-pub(crate) const TCA_DUMP_INVISIBLE: u16 = 10;
-const TCA_CHAIN: u16 = 11;
-const TCA_HW_OFFLOAD: u16 = 12;
-pub(crate) const TCA_INGRESS_BLOCK: u16 = 13;
-pub(crate) const TCA_EGRESS_BLOCK: u16 = 14;
-
-/// The names of the top-level attributes, with those of one kind's options.
-macro_rules! tca {
-    ($options:expr) => {
-        nl_core::error::Names::new(
-            <nl_core::message::TcMsg as nl_core::message::FixedHeader>::LEN,
-            &[
-                nl_core::error::AttrName::new($crate::message::TCA_KIND, "TCA_KIND"),
-                nl_core::error::AttrName::nest($crate::message::TCA_OPTIONS, "TCA_OPTIONS", $options),
-                nl_core::error::AttrName::new($crate::message::TCA_RATE, "TCA_RATE"),
-                nl_core::error::AttrName::nest($crate::stab::TCA_STAB, "TCA_STAB", $crate::stab::NAMES),
-                nl_core::error::AttrName::new($crate::message::TCA_INGRESS_BLOCK, "TCA_INGRESS_BLOCK"),
-                nl_core::error::AttrName::new($crate::message::TCA_EGRESS_BLOCK, "TCA_EGRESS_BLOCK"),
-            ],
-        )
-    };
-}
-pub(crate) use tca;
-
-/// For kinds whose options have no names, and requests without options.
-pub(crate) static PLAIN: Names = tca![&[]];
-
-/// What to do with a class, a qdisc or a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TcVerb {
-    /// Make it; fails if it is there.
-    Add,
-    /// Change the one that is there.
-    Change,
-    /// Remove it.
-    Delete,
-    /// Make it, or change the one that is there.
-    Replace,
-}
-
-impl TcVerb {
-    pub(crate) const fn writes(self) -> bool {
-        !matches!(self, Self::Delete)
-    }
-
-    pub(crate) const fn creates(self) -> bool {
-        matches!(self, Self::Add | Self::Replace)
-    }
-
-    pub(crate) const fn nlm_flags(self) -> u16 {
-        match self {
-            Self::Add => NLM_F_CREATE | NLM_F_EXCL,
-            Self::Replace => NLM_F_CREATE | NLM_F_REPLACE,
-            Self::Change | Self::Delete => 0,
-        }
-    }
-}
-
-/// The word of `tc` for it, but for `delete`.
-impl fmt::Display for TcVerb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Add => "add",
-            Self::Change => "change",
-            Self::Delete => "delete",
-            Self::Replace => "replace",
-        })
-    }
-}
-
-/// Any message of traffic control, taken apart. What only some readers want is not decoded yet.
+/// A traffic control message, split into its attributes. Attributes that only some readers need are not decoded yet.
 #[derive(Default)]
 pub(crate) struct Parts<'a> {
     pub index: u32,
@@ -133,7 +55,7 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     #[inline]
-    pub(crate) fn read(message: MessageRef<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(message: MessageRef<'a>) -> Result<Self, DecodeError> {
         let (header, attrs) = message.header::<TcMsg>()?;
         let mut parts = Self {
             index: header.index,
@@ -148,7 +70,7 @@ impl<'a> Parts<'a> {
                 TCA_KIND => parts.kind = attr.str()?,
                 TCA_OPTIONS => parts.options = Some(attr.value()),
                 TCA_STATS => parts.stats.legacy = Some(attr),
-                TCA_XSTATS => parts.stats.app = attr.value(),
+                TCA_XSTATS => parts.stats.xstats = attr.value(),
                 TCA_RATE => parts.estimator = Some(Estimator::from_wire(attr.array()?)),
                 TCA_STATS2 => parts.stats.modern = Some(attr),
                 TCA_STAB => parts.stab = Some(attr),
@@ -163,38 +85,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The verb of a request that is not known any more.
-pub(crate) fn verb(message: MessageRef<'_>) -> &'static str {
-    match (message.kind(), message.flags()) {
-        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, flags) if flags & NLM_F_REPLACE != 0 => "replace",
-        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, flags) if flags & NLM_F_CREATE != 0 => "add",
-        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, _) => "change",
-        (RTM_DELQDISC | RTM_DELTCLASS | RTM_DELTFILTER, _) => "delete",
-        _ => "list",
-    }
-}
-
-/// The operation and the object, from the request's own bytes. `place` writes where the object is; `config` reads its options.
-pub(crate) fn describe<C: fmt::Display>(
-    message: MessageRef<'_>,
-    what: &str,
-    place: impl FnOnce(&mut String, &Parts<'_>) -> fmt::Result,
-    config: impl FnOnce(&str, Option<&[u8]>) -> Result<C, DecodeError>,
-) -> String {
-    let verb = verb(message);
-    let Ok(parts) = Parts::read(message) else { return format!("{verb} {what}") };
-    let mut text = format!("{verb} {what} dev #{}", parts.index);
-    // Writing to a String cannot fail.
-    let _ = place(&mut text, &parts);
-    if let (false, Ok(config)) = (parts.kind.is_empty(), config(parts.kind, parts.options)) {
-        text.push(' ');
-        text.push_str(&config.to_string());
-    }
-    text
-}
-
-/// A request with its header and kind.
-pub(crate) fn start(
+/// A request with its header. The kind is sent unless the object is deleted.
+pub(crate) fn request(
     message: u16,
     verb: TcVerb,
     header: TcMsg,
@@ -210,17 +102,53 @@ pub(crate) fn start(
     request
 }
 
-/// Marks a request as bad input, if it is.
-pub(crate) fn judged(request: Request, refusal: Refusal) -> Request {
-    match refusal {
-        None => request,
-        Some(why) => request.invalid_if(Err(why.into())),
+/// A request that reads. Without `NLM_F_ECHO`, the kernel sends the answer to everybody but the caller.
+pub(crate) fn get(message: u16, header: TcMsg, describe: Describe) -> Request {
+    Request::new(message, &NAMES, describe).with_flags(NLM_F_ECHO).with_header(&header)
+}
+
+/// The verb and the object in words, from the bytes of a request: `object` for one object, `list` for a list.
+pub(crate) fn describe<T: Display, L: Display>(
+    message: MessageRef<'_>,
+    what: &str,
+    object: impl FnOnce(&Parts<'_>) -> T,
+    list: impl FnOnce(&Parts<'_>) -> L,
+) -> String {
+    let verb = match (message.kind(), message.flags()) {
+        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, flags) if flags & NLM_F_REPLACE != 0 => "replace",
+        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, flags) if flags & NLM_F_CREATE != 0 => "add",
+        (RTM_NEWQDISC | RTM_NEWTCLASS | RTM_NEWTFILTER, _) => "change",
+        (RTM_DELQDISC | RTM_DELTCLASS | RTM_DELTFILTER, _) => "delete",
+        (_, flags) if flags & NLM_F_ECHO != 0 => "get",
+        _ => "list",
+    };
+    match Parts::decode(message) {
+        Ok(parts) if verb == "list" => format!("list {}", list(&parts)),
+        Ok(parts) => format!("{verb} {}", object(&parts)),
+        Err(_) => format!("{verb} {what}"),
     }
 }
 
-pub(crate) fn check_index(index: u32) -> Refusal {
-    match index {
-        0 => Some("interface index 0; the first one is 1".into()),
-        _ => None,
-    }
+/// The attributes of a message by name, as `NAMES`, with those in `TCA_OPTIONS` of one kind.
+macro_rules! kind_names {
+    ($($options:tt)*) => {
+        nl_core::attr_names! { pub(crate) NAMES: nl_core::message::TcMsg {
+            TCA_KIND = 1,
+            TCA_OPTIONS = 2 { $($options)* },
+            TCA_STATS = 3,
+            TCA_XSTATS = 4,
+            TCA_RATE = 5,
+            TCA_STATS2 = 7 in $crate::stats::NAMES,
+            TCA_STAB = 8 in $crate::size_table::NAMES,
+            TCA_DUMP_INVISIBLE = 10,
+            TCA_CHAIN = 11,
+            TCA_HW_OFFLOAD = 12,
+            TCA_INGRESS_BLOCK = 13,
+            TCA_EGRESS_BLOCK = 14,
+        } }
+    };
 }
+pub(crate) use kind_names;
+
+// For requests without options, and kinds whose options are not attributes.
+kind_names! {}

@@ -7,7 +7,7 @@ use crate::class::Class;
 use crate::filter::Filter;
 use crate::qdisc::Qdisc;
 
-/// A class, a qdisc or a filter, for a batch or a plan of them.
+/// A class, a qdisc or a filter, for a batch or a plan.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -24,7 +24,7 @@ pub enum TcObject {
 }
 
 impl TcObject {
-    /// The request that does this with it.
+    /// The request that does this with the object.
     #[must_use]
     pub fn request(&self, verb: TcVerb) -> Request {
         match self {
@@ -35,7 +35,7 @@ impl TcObject {
     }
 }
 
-/// A command of `tc`, with `#5` in place of the name of interface 5.
+/// The words of `tc`, with `#5` for interface 5.
 impl fmt::Display for TcObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The words that the commands of all kinds begin with. Several commands are separated by a comma, a word of its own.
+//! The words that all kinds share. Commands are separated by a comma as a word of its own.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -14,7 +14,7 @@ use nl_tc::{Tc, TcHandle};
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// The words of a command that are left.
+/// The remaining words of a command.
 pub(crate) struct Words(std::iter::Peekable<std::vec::IntoIter<String>>);
 
 impl Words {
@@ -23,12 +23,12 @@ impl Words {
         self.0.next()
     }
 
-    /// The next word, if it is as wanted.
-    pub(crate) fn word_if(&mut self, wanted: impl FnOnce(&String) -> bool) -> Option<String> {
-        self.0.next_if(wanted)
+    /// The next word, if the condition holds.
+    pub(crate) fn word_if(&mut self, condition: impl FnOnce(&String) -> bool) -> Option<String> {
+        self.0.next_if(condition)
     }
 
-    /// Whether the next word is this one, which is then taken.
+    /// Takes the next word if it is this one.
     pub(crate) fn skip(&mut self, word: &str) -> bool {
         self.word_if(|next| next == word).is_some()
     }
@@ -40,7 +40,7 @@ impl Words {
     }
 }
 
-/// Carries a command out: the options of a qdisc and of a class are read by these.
+/// Runs a command. These functions parse the options of a qdisc and of a class.
 pub(crate) fn run(
     kind: &str,
     qdisc: fn(&mut Words) -> Result<QdiscConfig>,
@@ -98,7 +98,7 @@ async fn command(
             break;
         }
     }
-    // As in a command of tc.
+    // As in a `tc` command.
     words.skip(kind);
     let ack = match (what.as_str(), verb.as_str()) {
         ("qdisc", "delete") => tc.qdisc(dev, parent).handle(handle).delete().await?,
@@ -143,7 +143,7 @@ async fn show(tc: &Tc, dev: &str, kind: &str) -> Result {
                 "    {} bytes, {} packets, {} dropped",
                 class.stats.bytes, class.stats.packets, class.stats.drops
             );
-            if let Some(app) = class.stats.app {
+            if let Some(app) = class.stats.xstats {
                 println!("    {app:?}");
             }
         }
@@ -151,12 +151,12 @@ async fn show(tc: &Tc, dev: &str, kind: &str) -> Result {
     Ok(())
 }
 
-/// With the name of the device; an object knows its number.
+/// With the name of the device instead of its index.
 fn named(object: &impl Display, index: u32, dev: &str) -> String {
     object.to_string().replacen(&format!(" dev #{index}"), &format!(" dev {dev}"), 1)
 }
 
-/// What the kernel remarked although it did as asked.
+/// The warning of the kernel on success.
 fn warn(ack: &Ack) {
     if let Some(text) = ack.warning() {
         eprintln!("the kernel remarks: {text}");

@@ -1,25 +1,25 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ServiceCurve;
+use super::curve::ServiceCurve;
 use crate::Rate;
 
-/// Real-time curves that a link cannot meet together.
+/// Real-time curves that a link cannot guarantee together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overload {
-    /// From when on more is promised than the link can send, after all classes became busy at once; to the nanosecond, rounded
-    /// down.
+    /// The time from which on more is guaranteed than the link can send, if all classes become busy at once. Rounded down to
+    /// nanoseconds.
     pub from: Duration,
-    /// When the link has caught up, rounded up; `None` where it never does.
+    /// The time when the link has caught up, rounded up. `None` if it never does.
     pub until: Option<Duration>,
-    /// The most bytes by which the link falls behind; `None` where there is no most.
+    /// The maximum number of bytes by which the link falls behind. `None` if there is no maximum.
     pub behind: Option<u64>,
-    /// What is promised in the long run.
+    /// The sum of the guarantees in the long run, in bytes per second.
     pub promised: u128,
 }
 
-/// Whether a link of this rate can meet all these real-time curves, whatever comes when.
+/// Checks whether a link of this rate can guarantee all of these real-time curves.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,20 +33,19 @@ pub struct Overload {
 /// assert_eq!(overload.from, Duration::ZERO);
 /// ```
 ///
-/// They can be met if, all classes becoming busy at once, at no time more has been promised than the link has sent: if the sum
-/// of the curves is nowhere above the link's. The real-time curves of the **leaves** count. The
-/// kernel does not check this; where it does not hold, packets are late.
+/// It can if the sum of the curves is nowhere above the curve of the link. Pass the real-time curves of the **leaves**. The kernel
+/// does not check this. If the guarantees exceed the link, packets are late.
 ///
 /// # Errors
-/// Where the sum is above.
+/// The sum exceeds the link.
 ///
-/// A curve the kernel cannot hold, which no verb takes, promises nothing here; see [`ServiceCurve::two_pieces`].
+/// A curve that the kernel cannot hold, and that the verbs refuse, is ignored here; see [`ServiceCurve::two_pieces`].
 pub fn admit(link: Rate, curves: impl IntoIterator<Item = ServiceCurve>) -> Result<(), Overload> {
     let link = i128::from(link.bytes_per_second());
     let mut pieces: Vec<[i128; 3]> =
         curves.into_iter().filter_map(|curve| curve.wire("").ok()).map(|wire| wire.map(i128::from)).collect();
     pieces.sort_unstable_by_key(|[_, d, _]| *d);
-    // How far the promise is ahead of the link, in millionths of a byte, and how fast that grows in bytes per second.
+    // The lead of the guarantees over the link in millionths of a byte, and its growth in bytes per second.
     let (mut at, mut ahead) = (0, 0);
     let mut slope = pieces.iter().map(|[m1, d, m2]| if *d == 0 { m2 } else { m1 }).sum::<i128>() - link;
     let mut span = Span::default();
@@ -68,7 +67,7 @@ pub fn admit(link: Rate, curves: impl IntoIterator<Item = ServiceCurve>) -> Resu
     })
 }
 
-/// The first stretch of time in which the promise is ahead, and how far it gets ahead at all.
+/// The first period in which the guarantees lead, and their maximum lead.
 #[derive(Default)]
 struct Span {
     /// In nanoseconds.
@@ -79,14 +78,14 @@ struct Span {
 }
 
 impl Span {
-    /// A stretch from `at` to `end` in microseconds in which the lead goes from `ahead` with this slope.
+    /// A period from `at` to `end` in microseconds in which the lead starts at `ahead` and grows with this slope.
     fn segment(&mut self, at: i128, ahead: i128, slope: i128, end: Option<i128>) {
         if end == Some(at) {
             return;
         }
         let last = end.map(|end| ahead + slope * (end - at));
         if self.from.is_none() && (last.is_some_and(|last| last > 0) || last.is_none() && slope > 0) {
-            // The lead is at most 0 here, or this would not be the first.
+            // The lead is at most 0 here, or an earlier period would have been the first.
             let after = if slope > 0 { -ahead * 1000 / slope } else { 0 };
             self.from = Some(at * 1000 + after);
         } else if self.from.is_some() && self.until.is_none() && ahead > 0 && slope < 0 {
@@ -107,7 +106,7 @@ fn nanos(n: i128) -> Duration {
 impl fmt::Display for Overload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bits = self.promised * 8;
-        write!(f, "more is promised than the link can send, from {:?} on", self.from)?;
+        write!(f, "more is guaranteed than the link can send, from {:?} on", self.from)?;
         match (self.until, self.behind) {
             (Some(until), Some(behind)) => write!(f, " until {until:?}, by up to {behind} bytes"),
             _ => write!(f, "; {bits} bit/s in the long run"),

@@ -1,10 +1,11 @@
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use nl_core::check::Invalid;
+
 use crate::units::{Exact, Rate, Size, Time, micros};
 
-/// How much is to be sent by when: at one rate for a time, then at another.
+/// A service curve: how much can be sent by when. It is one rate for a time, then another.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,10 +19,10 @@ use crate::units::{Exact, Rate, Size, Time, micros};
 /// assert_eq!(delay.two_pieces(), Some((Rate::kbit(1200), Duration::from_millis(10), Rate::mbit(1))));
 /// ```
 ///
-/// The kernel has 32 bits for the bytes per second of a rate, that is up to 34.36 Gbit/s, and for the microseconds of a time,
-/// that is up to 4294 s; what does not fit is refused by the verb.
+/// The kernel has 32 bits for the bytes per second of a rate, so up to 34.36 Gbit/s, and 32 bits for the microseconds of a time,
+/// so up to 4294 s. The verb refuses what does not fit.
 ///
-/// Two curves are equal when they are the same to the kernel, whichever way they were written.
+/// Two curves are equal if they are the same to the kernel, whichever constructor made them.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceCurve(Form);
 
@@ -32,7 +33,7 @@ enum Form {
 }
 
 impl ServiceCurve {
-    /// This rate from the beginning (`rate RATE`, `m2 RATE`).
+    /// One rate from the beginning (`rate RATE`, `m2 RATE`).
     #[must_use]
     pub const fn rate(rate: Rate) -> Self {
         Self::two_piece(Rate::ZERO, Duration::ZERO, rate)
@@ -46,23 +47,28 @@ impl ServiceCurve {
 
     /// `umax` bytes within the time `dmax`, and `rate` in the long run (`umax BYTES dmax TIME rate RATE`).
     ///
-    /// If that is faster than `rate`, it is a burst at the beginning; otherwise nothing is guaranteed until `rate` just does
-    /// it. Rounded as `tc` does: a rate up, a time down to microseconds. Some releases of `tc` get it wrong for 4295 bytes
-    /// and more, for they reckon with 32 bits.
+    /// If that is faster than `rate`, the curve starts with a burst. Otherwise it starts with a pause after which `rate` is just
+    /// fast enough. Rounds as `tc` does: a rate up, a time down to microseconds. Some releases of `tc` compute in 32 bits and
+    /// are wrong from 4295 bytes on.
     #[must_use]
     pub fn delay(umax: impl Into<Size>, dmax: Duration, rate: Rate) -> Self {
         Self(Form::Delay { umax: umax.into(), dmax, rate })
     }
 
-    /// `m1`, `d` and `m2` as the kernel has them, or nothing where it cannot.
+    /// `m1`, `d` and `m2` as the kernel stores them; `None` if it cannot hold them.
     #[must_use]
     pub fn two_pieces(self) -> Option<(Rate, Duration, Rate)> {
         let [m1, d, m2] = self.wire("").ok()?;
-        Some((Rate::bps(m1.into()), of_micros(d), Rate::bps(m2.into())))
+        Some((Rate::bps(m1.into()), Duration::from_micros(d.into()), Rate::bps(m2.into())))
+    }
+
+    /// The curve of `m1` in bytes per second, `d` in microseconds and `m2` in bytes per second.
+    pub(super) fn from_wire([m1, d, m2]: [u32; 3]) -> Self {
+        Self::two_piece(Rate::bps(m1.into()), Duration::from_micros(d.into()), Rate::bps(m2.into()))
     }
 
     /// `m1` in bytes per second, `d` in microseconds, `m2` in bytes per second.
-    pub(super) fn wire(self, name: &str) -> Result<[u32; 3], Cow<'static, str>> {
+    pub(super) fn wire(self, name: &str) -> Result<[u32; 3], Invalid> {
         let wire = match self.0 {
             Form::Pieces { m1, d, m2 } => [
                 narrow(m1, &format!("{name} m1"))?,
@@ -76,23 +82,23 @@ impl ServiceCurve {
             }
         };
         match wire {
-            [0, _, 0] => Err(format!(
-                "{name} curve of rate 0; the kernel takes it for none, and does not take one away"
-            )
-            .into()),
+            [0, _, 0] => {
+                Err(format!("{name} curve of rate 0; the kernel ignores it, and cannot remove a curve")
+                    .into())
+            }
             wire => Ok(wire),
         }
     }
 
-    /// As it is read back.
-    pub(super) fn kept(self) -> Self {
+    /// The curve as the kernel reports it.
+    pub(super) fn as_read_back(self) -> Self {
         self.two_pieces().map_or(self, |(m1, d, m2)| Self::two_piece(m1, d, m2))
     }
 }
 
-fn delay(name: &str, umax: u32, d: u32, m2: u32) -> Result<[u32; 3], Cow<'static, str>> {
+fn delay(name: &str, umax: u32, d: u32, m2: u32) -> Result<[u32; 3], Invalid> {
     if d == 0 && umax != 0 {
-        return Err(format!("{name} umax {umax} without dmax: within which time?").into());
+        return Err(format!("{name} umax {umax} without dmax; a time is needed").into());
     }
     if d == 0 {
         return Ok([0, 0, m2]);
@@ -101,10 +107,8 @@ fn delay(name: &str, umax: u32, d: u32, m2: u32) -> Result<[u32; 3], Cow<'static
     let m1 = work.div_ceil(d.into());
     if m1 > u64::from(m2) {
         let m1 = u32::try_from(m1).map_err(|_| {
-            Cow::from(format!(
-                "{name} {umax} bytes in {d} us is {m1} bytes per second; {} are possible",
-                u32::MAX
-            ))
+            let limit = u32::MAX;
+            format!("{name} {umax} bytes in {d} us is {m1} bytes per second; {limit} are possible")
         })?;
         return Ok([m1, d, m2]);
     }
@@ -139,7 +143,7 @@ impl PartialEq for ServiceCurve {
 
 impl Eq for ServiceCurve {}
 
-/// In the words of `tc`.
+/// The words of `tc`.
 impl fmt::Display for ServiceCurve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -156,7 +160,7 @@ impl fmt::Display for ServiceCurve {
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for ServiceCurve {
-    /// As the kernel has it: bytes per second, microseconds, bytes per second.
+    /// The values of the kernel: bytes per second, microseconds, bytes per second.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::{Error, SerializeStruct};
         let [m1, d, m2] = self.wire("curve").map_err(Error::custom)?;
@@ -169,17 +173,9 @@ impl serde::Serialize for ServiceCurve {
 }
 
 /// A rate for a field of 32 bits.
-fn narrow(rate: Rate, name: &str) -> Result<u32, Cow<'static, str>> {
+fn narrow(rate: Rate, name: &str) -> Result<u32, Invalid> {
     u32::try_from(rate.bytes_per_second()).map_err(|_| {
-        format!(
-            "{name} {} bytes per second; {} (34.3Gbit) are possible, the kernel has 32 bits for it",
-            rate.bytes_per_second(),
-            u32::MAX
-        )
-        .into()
+        format!("{name} {} bytes per second; {} (34.3Gbit) are possible", rate.bytes_per_second(), u32::MAX)
+            .into()
     })
-}
-
-pub(super) const fn of_micros(micros: u32) -> Duration {
-    Duration::from_micros(micros as u64)
 }

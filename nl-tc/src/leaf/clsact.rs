@@ -1,17 +1,33 @@
-use crate::config::no_options;
-use crate::message::PLAIN;
+use nl_core::attr::DecodeError;
+use nl_core::error::Names;
 
-/// Where filters for what comes in and goes out hang; it queues nothing (`tc qdisc … clsact`). Its parent is
+use crate::config::Config;
+use crate::message::NAMES;
+
+/// A qdisc for filters on ingress and egress, which queues nothing (`tc qdisc … clsact`). Its parent is
 /// [`TcHandle::CLSACT`](crate::TcHandle::CLSACT).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Clsact;
 
-/// Where filters for what comes in hang; it queues nothing (`tc qdisc … ingress`). Its parent is
+/// A qdisc for filters on ingress, which queues nothing (`tc qdisc … ingress`). Its parent is
 /// [`TcHandle::INGRESS`](crate::TcHandle::INGRESS).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Ingress;
 
-no_options!(Clsact PLAIN);
-no_options!(Ingress PLAIN);
+impl Config for Clsact {
+    const NAMES: &'static Names = &NAMES;
+
+    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self)
+    }
+}
+
+impl Config for Ingress {
+    const NAMES: &'static Names = &NAMES;
+
+    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self)
+    }
+}

@@ -4,62 +4,57 @@ use nl_core::attr::{AttrWriter, DecodeError, Fields};
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters};
-use crate::message::{PLAIN, TCA_OPTIONS};
-use crate::units::{Refusal, Size};
+use crate::config::Config;
+use crate::message::{NAMES, TCA_OPTIONS};
+use crate::setters::setters;
+use crate::units::{Size, word};
 
-/// First in, first out, so many packets (`tc qdisc … pfifo`).
+/// A FIFO with a limit in packets (`tc qdisc … pfifo`).
 ///
-/// A leaf class has one of these from the beginning, which is not listed unless asked for.
+/// A new leaf class has one. The kernel lists it only if asked for invisible qdiscs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PfifoConfig {
-    /// Packets held; without one the device's queue length (`limit`).
+    /// The number of packets queued. Unset: the queue length of the device (`limit`).
     pub limit: Option<u32>,
 }
 
-/// First in, first out, so many bytes (`tc qdisc … bfifo`).
+/// A FIFO with a limit in bytes (`tc qdisc … bfifo`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct BfifoConfig {
-    /// Bytes held; without one the device's queue length times its packet (`limit`).
+    /// The number of bytes queued. Unset: the queue length of the device times its packet size (`limit`).
     pub limit: Option<u32>,
 }
 
 impl PfifoConfig {
-    /// As long as the device's queue.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { limit: None }
-    }
-
     setters! {
-        /// Holds this many packets (`limit`).
+        /// Sets the number of packets queued (`limit`).
         limit: u32 => Some;
     }
 }
 
 impl BfifoConfig {
-    /// As long as the device's queue.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { limit: None }
-    }
-
-    /// Holds this many bytes (`limit`).
-    #[must_use]
-    pub fn limit(mut self, limit: impl Into<Size>) -> Self {
-        self.limit = Some(limit.into().0);
-        self
+    setters! {
+        /// Sets the number of bytes queued (`limit`).
+        limit: impl Into<Size> => Size::some;
     }
 }
 
 macro_rules! fifo {
     ($($name:ident)+) => {$(
+        impl $name {
+            /// A FIFO as long as the queue of the device.
+            #[must_use]
+            pub const fn new() -> Self {
+                Self { limit: None }
+            }
+        }
+
         impl Config for $name {
-            const NAMES: &'static Names = &PLAIN;
+            const NAMES: &'static Names = &NAMES;
 
             fn decode(options: &[u8]) -> Result<Self, DecodeError> {
                 let limit = match options {
@@ -71,21 +66,15 @@ macro_rules! fifo {
 
             fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
                 // `struct tc_fifo_qopt`
-                if let Some(limit) = self.limit {
-                    w.u32(TCA_OPTIONS, limit);
-                }
+                w.opt(TCA_OPTIONS, self.limit, AttrWriter::u32);
             }
 
-            fn refusal(&self, _verb: TcVerb) -> Refusal {
-                None
-            }
-
-            fn kept(&self, current: &Self) -> Self {
+            fn as_read_back(&self, current: &Self) -> Self {
                 Self { limit: self.limit.or(current.limit) }
             }
 
-            fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.limit.map_or(Ok(()), |limit| write!(f, " limit {limit}"))
+            fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                word(f, "limit", self.limit)
             }
         }
     )+};

@@ -1,5 +1,4 @@
-//! Qdiscs without classes of their own: those that go on the leaves of a class tree, and [`Clsact`] and [`Ingress`] where filters
-//! hang.
+//! Qdiscs without classes: those for the leaves of a class tree, and [`Clsact`] and [`Ingress`] for filters.
 
 mod clsact;
 mod fifo;

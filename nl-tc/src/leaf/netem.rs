@@ -1,35 +1,21 @@
 use std::fmt;
 use std::time::Duration;
 
-use nl_core::attr::{AttrBuf, AttrWriter, Attrs, DecodeError, Fields, Nested};
+use nl_core::attr::{Attr, AttrBuf, AttrWriter, Attrs, DecodeError, Fields};
+use nl_core::check::{Invalid, within};
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters};
-use crate::message::TCA_OPTIONS;
-use crate::units::{Exact, NANOS_PER_TICK, Probability, Rate, Refusal, Time, joined};
+use crate::config::Config;
+use crate::message::kind_names;
+use crate::setters::setters;
+use crate::units::{Exact, NANOS_PER_TICK, Probability, Rate, Time, joined, word};
 
-// `include/uapi/linux/pkt_sched.h`
-const TCA_NETEM_CORR: u16 = 1;
-const TCA_NETEM_REORDER: u16 = 3;
-const TCA_NETEM_CORRUPT: u16 = 4;
-const TCA_NETEM_LOSS: u16 = 5;
-const TCA_NETEM_RATE: u16 = 6;
-const TCA_NETEM_ECN: u16 = 7;
-const TCA_NETEM_RATE64: u16 = 8;
-const TCA_NETEM_LATENCY64: u16 = 10;
-const TCA_NETEM_JITTER64: u16 = 11;
-const TCA_NETEM_SLOT: u16 = 12;
-const TCA_NETEM_PRNG_SEED: u16 = 14;
-const NETEM_LOSS_GI: u16 = 1;
-const NETEM_LOSS_GE: u16 = 2;
+/// `sizeof(struct tc_netem_qopt)`, `include/uapi/linux/pkt_sched.h`
 const QOPT_LEN: usize = 24;
 const DEFAULT_LIMIT: u32 = 1000;
 
-// Behind a structure and not a plain list of attributes, so an error names none of them.
-static NAMES: Names = crate::message::tca![&[]];
-
-/// A network that is far away, or bad (`tc qdisc … netem`).
+/// Emulates a network with delay, loss and more (`tc qdisc … netem`).
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,60 +30,60 @@ static NAMES: Names = crate::message::tca![&[]];
 /// # Ok::<(), nl_core::Error>(())
 /// ```
 ///
-/// A change says everything anew, but for the [rate](Self::rate), the [slots](Self::slot) and a loss model, which stay where
-/// they are not said. Distributions of delay (`distribution`) are neither set nor told by the kernel.
+/// A change replaces the whole configuration, except that an unset [rate](Self::rate), [slot](Self::slot) or loss model stays
+/// unchanged. Delay distributions (`distribution`) cannot be set, and the kernel does not report them.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct NetemConfig {
-    /// Packets held (`limit`).
+    /// The number of packets queued (`limit`).
     pub limit: u32,
-    /// How long a packet takes (`delay TIME`).
+    /// The delay of a packet (`delay TIME`).
     pub delay: Duration,
-    /// More or less by up to this (`delay TIME JITTER`).
+    /// The maximum deviation from the delay (`delay TIME JITTER`).
     pub jitter: Duration,
-    /// How much a delay depends on the last (`delay TIME JITTER CORRELATION`).
+    /// The correlation with the last delay (`delay TIME JITTER CORRELATION`).
     pub delay_correlation: Probability,
-    /// Which packets are lost (`loss`).
+    /// The packets that are dropped (`loss`).
     pub loss: NetemLoss,
-    /// Marked where it would be lost (`ecn`).
+    /// Whether packets are marked instead of dropped (`ecn`).
     pub ecn: bool,
-    /// How many packets are sent twice (`duplicate`).
+    /// The probability that a packet is sent twice (`duplicate`).
     pub duplicate: Probability,
-    /// How much that depends on the last.
+    /// The correlation with the last duplication (`duplicate PERCENT CORRELATION`).
     pub duplicate_correlation: Probability,
-    /// How many packets are sent at once, before those that are delayed (`reorder`).
+    /// The probability that a packet is sent without delay (`reorder`).
     pub reorder: Probability,
-    /// How much that depends on the last.
+    /// The correlation with the last reordering (`reorder PERCENT CORRELATION`).
     pub reorder_correlation: Probability,
-    /// Every so many packets (`gap`); with [`reorder`](Self::reorder) at least 1.
+    /// The distance between reordered packets. At least 1 with [`reorder`](Self::reorder) (`gap`).
     pub gap: u32,
-    /// How many packets have a bit flipped (`corrupt`).
+    /// The probability that a bit of a packet is flipped (`corrupt`).
     pub corrupt: Probability,
-    /// How much that depends on the last.
+    /// The correlation with the last corruption (`corrupt PERCENT CORRELATION`).
     pub corrupt_correlation: Probability,
-    /// How fast packets leave (`rate`).
+    /// The rate limit (`rate`).
     pub rate: Option<NetemRate>,
-    /// Packets leave together at times (`slot`).
+    /// Slots in which packets are sent together (`slot`).
     pub slot: Option<NetemSlot>,
-    /// What the random numbers begin with, on kernels that have it (`seed`).
+    /// The seed of the random numbers, on kernels that support it (`seed`).
     pub seed: Option<u64>,
 }
 
-/// Which packets are lost.
+/// The packets that are dropped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NetemLoss {
-    /// At random (`loss random`).
+    /// Independent or correlated losses (`loss random`).
     #[non_exhaustive]
     Random {
-        /// How many.
+        /// The probability that a packet is dropped.
         probability: Probability,
-        /// How much that depends on the last.
+        /// The correlation with the last packet.
         correlation: Probability,
     },
-    /// By a Markov chain of four states (`loss state`).
+    /// A Markov chain of four states (`loss state`).
     State {
         /// From received to lost in a burst.
         p13: Probability,
@@ -110,47 +96,47 @@ pub enum NetemLoss {
         /// From received in a burst to lost in a burst.
         p23: Probability,
     },
-    /// By the Gilbert-Elliott model (`loss gemodel`).
+    /// The Gilbert-Elliott model (`loss gemodel`).
     GilbertElliott {
         /// From good to bad.
         p: Probability,
         /// From bad to good.
         r: Probability,
-        /// Lost while bad (`1-h`).
+        /// Loss in the bad state (`1-h`).
         bad: Probability,
-        /// Lost while good (`1-k`).
+        /// Loss in the good state (`1-k`).
         good: Probability,
     },
 }
 
 impl NetemLoss {
-    /// None.
+    /// No loss.
     pub const NONE: Self = Self::Random { probability: Probability::NEVER, correlation: Probability::NEVER };
 
-    /// This many, each by itself (`loss PERCENT`).
+    /// Independent losses (`loss PERCENT`).
     #[must_use]
     pub const fn random(probability: Probability) -> Self {
         Self::correlated(probability, Probability::NEVER)
     }
 
-    /// This many, depending on the last (`loss PERCENT CORRELATION`).
+    /// Losses that correlate with the last packet (`loss PERCENT CORRELATION`).
     #[must_use]
     pub const fn correlated(probability: Probability, correlation: Probability) -> Self {
         Self::Random { probability, correlation }
     }
 }
 
-/// How fast packets leave.
+/// A rate limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct NetemRate {
     /// The rate.
     pub rate: Rate,
-    /// Bytes added to every packet, or taken off.
+    /// Bytes added to every packet. Can be negative.
     pub packet_overhead: i32,
-    /// Bytes in a cell; 0 for no cells.
+    /// The size of a cell in bytes. 0 for no cells.
     pub cell_size: u32,
-    /// Bytes added to every cell, or taken off.
+    /// Bytes added to every cell. Can be negative.
     pub cell_overhead: i32,
 }
 
@@ -160,22 +146,22 @@ impl From<Rate> for NetemRate {
     }
 }
 
-/// When packets leave together.
+/// Slots in which packets are sent together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct NetemSlot {
-    /// At least this long after the last time.
+    /// The minimum time between slots.
     pub min_delay: Duration,
-    /// At most this long.
+    /// The maximum time between slots.
     pub max_delay: Duration,
-    /// So many packets at most; 0 for any.
+    /// The maximum number of packets per slot. 0 for no limit.
     pub max_packets: u32,
-    /// So many bytes at most; 0 for any.
+    /// The maximum number of bytes per slot. 0 for no limit.
     pub max_bytes: u32,
 }
 
 impl NetemConfig {
-    /// A network that does nothing to packets, and holds 1000.
+    /// A qdisc that changes nothing and queues up to 1000 packets.
     #[must_use]
     pub const fn new() -> Self {
         const NEVER: Probability = Probability::NEVER;
@@ -200,45 +186,45 @@ impl NetemConfig {
     }
 
     setters! {
-        /// Holds this many packets (`limit`).
+        /// Sets the number of packets queued (`limit`).
         limit: u32;
-        /// Delays packets by this, to the nanosecond (`delay`).
+        /// Sets the delay, in nanoseconds (`delay`).
         delay: Duration;
-        /// More or less by up to this, 2.147483647 s at most (`delay TIME JITTER`).
+        /// Sets the maximum deviation from the delay, up to 2.147483647 s (`delay TIME JITTER`).
         jitter: Duration;
-        /// Lets a delay depend on the last (`delay TIME JITTER CORRELATION`).
+        /// Sets the correlation with the last delay (`delay TIME JITTER CORRELATION`).
         delay_correlation: Probability;
-        /// Loses packets so (`loss`).
+        /// Sets the packets that are dropped (`loss`).
         loss: NetemLoss;
-        /// Marks packets instead of losing them, or not (`ecn`).
+        /// Sets whether packets are marked instead of dropped (`ecn`).
         ecn: bool;
-        /// Sends this many twice (`duplicate`).
+        /// Sets the probability that a packet is sent twice (`duplicate`).
         duplicate: Probability;
-        /// Lets that depend on the last (`duplicate PERCENT CORRELATION`).
+        /// Sets the correlation with the last duplication (`duplicate PERCENT CORRELATION`).
         duplicate_correlation: Probability;
-        /// Lets that depend on the last (`reorder PERCENT CORRELATION`).
+        /// Sets the correlation with the last reordering (`reorder PERCENT CORRELATION`).
         reorder_correlation: Probability;
-        /// Sends every so many at once (`gap`).
+        /// Sets the distance between reordered packets (`gap`).
         gap: u32;
-        /// Flips a bit in this many (`corrupt`).
+        /// Sets the probability that a bit of a packet is flipped (`corrupt`).
         corrupt: Probability;
-        /// Lets that depend on the last (`corrupt PERCENT CORRELATION`).
+        /// Sets the correlation with the last corruption (`corrupt PERCENT CORRELATION`).
         corrupt_correlation: Probability;
-        /// Sends packets together (`slot`).
+        /// Sets the slots in which packets are sent together (`slot`).
         slot: NetemSlot => Some;
-        /// Begins random numbers with this (`seed`).
+        /// Sets the seed of the random numbers (`seed`).
         seed: u64 => Some;
     }
 
-    /// Sends no faster than this (`rate`).
+    /// Sets the rate limit (`rate`).
     #[must_use]
     pub fn rate(mut self, rate: impl Into<NetemRate>) -> Self {
         self.rate = Some(rate.into());
         self
     }
 
-    /// Sends this many at once, before those that are delayed (`reorder`). Needs a [delay](Self::delay); makes the
-    /// [gap](Self::gap) 1 if it is 0, as `tc` does.
+    /// Sets the probability that a packet is sent without delay. Needs a [delay](Self::delay). Raises the [gap](Self::gap) to at
+    /// least 1, as `tc` does (`reorder`).
     #[must_use]
     pub fn reorder(mut self, probability: Probability) -> Self {
         self.reorder = probability;
@@ -253,11 +239,7 @@ impl NetemConfig {
         }
     }
 
-    fn decode_attr(
-        &mut self,
-        attr: nl_core::attr::Attr<'_>,
-        rate64: &mut Option<u64>,
-    ) -> Result<(), DecodeError> {
+    fn decode_attr(&mut self, attr: Attr<'_>, rate64: &mut Option<u64>) -> Result<(), DecodeError> {
         match attr.kind() {
             TCA_NETEM_CORR => {
                 let mut f = attr.fields();
@@ -360,7 +342,7 @@ impl Config for NetemConfig {
         if let (Some(rate), Some(_)) = (&mut c.rate, rate64) {
             rate.rate = joined(rate.rate, rate64);
         }
-        // The kernel tells a rate of nothing and slots of no time where there are none.
+        // The kernel reports a rate of 0 and slots of no time if there are none.
         c.rate = c.rate.filter(|rate| !rate.rate.is_zero());
         c.slot = c.slot.filter(|slot| *slot != NetemSlot::default());
         Ok(c)
@@ -384,11 +366,11 @@ impl Config for NetemConfig {
         match self.loss {
             NetemLoss::Random { .. } => {}
             NetemLoss::State { p13, p31, p32, p14, p23 } => {
-                let mut nest: Nested<'_> = a.nested(TCA_NETEM_LOSS);
+                let mut nest = a.nested(TCA_NETEM_LOSS);
                 words(&mut nest, NETEM_LOSS_GI, &[p13.0, p31.0, p32.0, p14.0, p23.0]);
             }
             NetemLoss::GilbertElliott { p, r, bad, good } => {
-                let mut nest: Nested<'_> = a.nested(TCA_NETEM_LOSS);
+                let mut nest = a.nested(TCA_NETEM_LOSS);
                 words(&mut nest, NETEM_LOSS_GE, &[p.0, r.0, u32::MAX - bad.0, good.0]);
             }
         }
@@ -401,15 +383,13 @@ impl Config for NetemConfig {
                 cell_overhead.to_ne_bytes(),
             ];
             a.bytes(TCA_NETEM_RATE, fields.as_flattened());
-            if let Some(rate) = rate.wide() {
-                a.u64(TCA_NETEM_RATE64, rate);
-            }
+            a.opt(TCA_NETEM_RATE64, rate.wide(), AttrWriter::u64);
         }
         if self.ecn {
             a.u32(TCA_NETEM_ECN, 1);
         }
         for (kind, time) in [(TCA_NETEM_LATENCY64, self.delay), (TCA_NETEM_JITTER64, self.jitter)] {
-            // The fields for ticks of 64 ns stay 0.
+            // The fields in ticks of 64 ns stay 0.
             if !time.is_zero() {
                 a.u64(kind, nanos(time));
             }
@@ -425,62 +405,37 @@ impl Config for NetemConfig {
             }
             a.bytes(TCA_NETEM_SLOT, &fields);
         }
-        if let Some(seed) = self.seed {
-            a.u64(TCA_NETEM_PRNG_SEED, seed);
-        }
-        // Nothing here is longer than an attribute.
+        a.opt(TCA_NETEM_PRNG_SEED, self.seed, AttrWriter::u64);
+        // All of these fit.
         bytes.extend(attrs.finish().unwrap_or_default());
         w.bytes(TCA_OPTIONS, &bytes);
     }
 
-    fn refusal(&self, _verb: TcVerb) -> Refusal {
+    fn check(&self, _verb: TcVerb) -> Result<(), Invalid> {
         let slot = self.slot.unwrap_or_default();
-        let times = [
-            ("delay", self.delay),
-            ("jitter", self.jitter),
-            ("slot", slot.min_delay),
-            ("slot", slot.max_delay),
-        ];
+        for (name, time) in [("delay", self.delay), ("slot", slot.min_delay), ("slot", slot.max_delay)] {
+            if i64::try_from(time.as_nanos()).is_err() {
+                return Err(format!("{name} {time:?}; {} ns are possible", i64::MAX).into());
+            }
+        }
         let positive = i32::MAX.unsigned_abs();
-        times
-            .into_iter()
-            .find_map(|(name, time)| {
-                let fits = i64::try_from(time.as_nanos()).is_ok();
-                (!fits).then(|| format!("{name} {time:?}; {} ns are possible", i64::MAX).into())
-            })
-            .or_else(|| {
-                let most = Duration::from_nanos(i32::MAX.unsigned_abs().into());
-                (self.jitter > most)
-                    .then(|| format!("jitter {:?}; {most:?} are possible", self.jitter).into())
-            })
-            .or_else(|| self.rate.and_then(|rate| rate.rate.refusal("rate")))
-            .or_else(|| (slot.min_delay > slot.max_delay).then(|| "slot min_delay over max_delay".into()))
-            .or_else(|| {
-                (slot.max_packets > positive || slot.max_bytes > positive).then(|| {
-                    format!("slot of more than {positive} packets or bytes, which is the most").into()
-                })
-            })
-            .or_else(|| {
-                (self.reorder != Probability::NEVER && self.delay.is_zero())
-                    .then(|| "reorder without a delay, which it lets packets pass".into())
-            })
-            .or_else(|| {
-                (self.reorder != Probability::NEVER && self.gap == 0)
-                    .then(|| "reorder with gap 0; 1 is the least".into())
-            })
-            .or_else(|| {
-                (self.reorder == Probability::NEVER && self.gap != 0)
-                    .then(|| "gap without reorder, for how many packets?".into())
-            })
-            .or_else(|| match self.loss {
-                NetemLoss::Random { probability: Probability::NEVER, .. } if self.ecn => {
-                    Some("ecn without loss, which it replaces".into())
-                }
-                _ => None,
-            })
+        let longest = Duration::from_nanos(positive.into());
+        if self.jitter > longest {
+            return Err(format!("jitter {:?}; {longest:?} are possible", self.jitter).into());
+        }
+        self.rate.map_or(Ok(()), |rate| rate.rate.check("rate"))?;
+        Invalid::when(slot.min_delay > slot.max_delay, "slot min_delay is above max_delay")?;
+        within("slot packets", slot.max_packets, 0, positive)?;
+        within("slot bytes", slot.max_bytes, 0, positive)?;
+        let reorders = self.reorder != Probability::NEVER;
+        Invalid::when(reorders && self.delay.is_zero(), "reorder needs a delay")?;
+        Invalid::when(reorders && self.gap == 0, "reorder with gap 0; 1 is the minimum")?;
+        Invalid::when(!reorders && self.gap != 0, "gap needs reorder")?;
+        let loses = !matches!(self.loss, NetemLoss::Random { probability: Probability::NEVER, .. });
+        Invalid::when(self.ecn && !loses, "ecn needs loss, which it replaces")
     }
 
-    fn kept(&self, current: &Self) -> Self {
+    fn as_read_back(&self, current: &Self) -> Self {
         Self {
             rate: self.rate.or(current.rate),
             slot: self.slot.or(current.slot),
@@ -489,8 +444,8 @@ impl Config for NetemConfig {
         }
     }
 
-    fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " limit {}", self.limit)?;
+    fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        word(f, "limit", Some(self.limit))?;
         if !self.delay.is_zero() {
             write!(f, " delay {}", Time(self.delay))?;
             if !self.jitter.is_zero() {
@@ -525,9 +480,7 @@ impl Config for NetemConfig {
                 correlated(f, correlation)?;
             }
         }
-        if self.gap > 1 {
-            write!(f, " gap {}", self.gap)?;
-        }
+        word(f, "gap", Some(self.gap).filter(|gap| *gap > 1))?;
         if let Some(NetemRate { rate, packet_overhead, cell_size, cell_overhead }) = self.rate {
             write!(f, " rate {}", Exact(rate))?;
             if (packet_overhead, cell_size, cell_overhead) != (0, 0, 0) {
@@ -537,12 +490,10 @@ impl Config for NetemConfig {
         if let Some(slot) = self.slot {
             write!(f, " slot {} {}", Time(slot.min_delay), Time(slot.max_delay))?;
             for (name, most) in [("packets", slot.max_packets), ("bytes", slot.max_bytes)] {
-                if most != 0 {
-                    write!(f, " {name} {most}")?;
-                }
+                word(f, name, Some(most).filter(|most| *most != 0))?;
             }
         }
-        self.seed.map_or(Ok(()), |seed| write!(f, " seed {seed}"))
+        word(f, "seed", self.seed)
     }
 }
 
@@ -554,7 +505,7 @@ fn probability(f: &mut Fields<'_>) -> Result<Probability, DecodeError> {
     f.u32().map(Probability)
 }
 
-/// An attribute of 32-bit numbers, all of which are 0 unless something is wanted.
+/// Writes an attribute of 32-bit numbers, unless all of them are 0.
 fn words(w: &mut AttrWriter<'_>, kind: u16, words: &[u32]) {
     if words.iter().any(|word| *word != 0) {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
@@ -572,4 +523,19 @@ fn nanos(time: Duration) -> u64 {
 
 fn of_nanos(nanos: i64) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+}
+
+// `include/uapi/linux/pkt_sched.h`. They follow `struct tc_netem_qopt`. The kernel reports no offset among them.
+kind_names! {
+    TCA_NETEM_CORR = 1,
+    TCA_NETEM_REORDER = 3,
+    TCA_NETEM_CORRUPT = 4,
+    TCA_NETEM_LOSS = 5 { NETEM_LOSS_GI = 1, NETEM_LOSS_GE = 2 },
+    TCA_NETEM_RATE = 6,
+    TCA_NETEM_ECN = 7,
+    TCA_NETEM_RATE64 = 8,
+    TCA_NETEM_LATENCY64 = 10,
+    TCA_NETEM_JITTER64 = 11,
+    TCA_NETEM_SLOT = 12,
+    TCA_NETEM_PRNG_SEED = 14,
 }

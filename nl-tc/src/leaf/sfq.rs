@@ -2,16 +2,18 @@ use std::fmt;
 use std::time::Duration;
 
 use nl_core::attr::{AttrWriter, DecodeError, Fields};
+use nl_core::check::{Invalid, opt_within};
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters, within};
-use crate::message::{PLAIN, TCA_OPTIONS};
-use crate::units::{Refusal, Size};
+use crate::config::Config;
+use crate::message::{NAMES, TCA_OPTIONS};
+use crate::setters::setters;
+use crate::units::{Size, word};
 
-/// `struct tc_sfq_qopt`, of which `struct tc_sfq_qopt_v1` is a longer form: `include/uapi/linux/pkt_sched.h`.
+/// `sizeof(struct tc_sfq_qopt_v1)`, which begins with `struct tc_sfq_qopt`: `include/uapi/linux/pkt_sched.h`
 const QOPT_V1_LEN: usize = 72;
-// `net/sched/sch_sfq.c`: the kernel moves larger numbers to these.
+// `net/sched/sch_sfq.c`: the kernel lowers larger numbers to these.
 const DEPTH_MAX: u32 = 127;
 const FLOWS_MAX: u32 = 65_408;
 const DEFAULT_FLOWS: u32 = 128;
@@ -19,86 +21,81 @@ const DIVISOR_MAX: u32 = 65_536;
 
 /// Stochastic fairness queueing (`tc qdisc … sfq`).
 ///
-/// What is not given is as the kernel has it, or stays as it is when changed; but [`perturb`](Self::perturb) and
-/// [`headdrop`](Self::headdrop) are always said.
+/// Unset options use the kernel's defaults in a new qdisc, and stay unchanged in a change. [`perturb`](Self::perturb) and
+/// [`headdrop`](Self::headdrop) are always sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SfqConfig {
-    /// Bytes a flow sends in its turn, up to 2³¹−1 (`quantum`).
+    /// The number of bytes that a flow sends per round, up to 2³¹−1 (`quantum`).
     pub quantum: Option<u32>,
-    /// How often flows are told apart anew, in whole seconds; 0 for never (`perturb`).
+    /// How often the hash function changes, in whole seconds. 0 for never (`perturb`).
     pub perturb: Duration,
-    /// Packets held, at least 2 (`limit`).
+    /// The number of packets queued, at least 2 (`limit`).
     pub limit: Option<u32>,
-    /// Size of the hash table, a power of two up to 65536 (`divisor`).
+    /// The size of the hash table, a power of two up to 65536 (`divisor`).
     pub divisor: Option<u32>,
-    /// Flows told apart, 1 to 65408, but no more than there are packets and places in the hash table (`flows`).
+    /// The number of flows, 1 to 65408. At most the limit and the size of the hash table (`flows`).
     pub flows: Option<u32>,
-    /// Packets held of a flow, 1 to 127 (`depth`).
+    /// The number of packets queued per flow, 1 to 127 (`depth`).
     pub depth: Option<u32>,
-    /// Drops the oldest packet of a flow and not the newest (`headdrop`).
+    /// Whether the oldest packet of a flow is dropped instead of the newest (`headdrop`).
     pub headdrop: bool,
-    /// Early drops within a flow; read and written as it is (`redflowlimit` and more).
+    /// Early drops within a flow, as the kernel stores them (`redflowlimit` and more).
     pub red: Option<SfqRed>,
 }
 
-/// Early drops of SFQ, as the kernel has them (`struct tc_sfq_qopt_v1`).
+/// Early drops of SFQ, as the kernel stores them (`struct tc_sfq_qopt_v1`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SfqRed {
-    /// Bytes held of a flow.
+    /// The number of bytes queued per flow.
     pub limit: u32,
-    /// Bytes from which packets are dropped at times; at least 1.
+    /// The average queue length in bytes above which some packets are dropped, at least 1.
     pub min: u32,
-    /// Bytes from which packets are always dropped.
+    /// The average queue length in bytes above which all packets are dropped.
     pub max: u32,
     /// The weight of a packet in the average, as a power of two.
     pub wlog: u8,
-    /// The logarithm of the probability's scale.
+    /// The logarithm of the scale of the probability.
     pub plog: u8,
-    /// The logarithm of the cells that idle time is reckoned in.
+    /// The logarithm of the cell size for idle time.
     pub scell_log: u8,
     /// `TC_RED_*` flags.
     pub flags: u8,
-    /// The largest probability, in 2³² steps.
+    /// The maximum probability, in 2³² steps.
     pub max_probability: u32,
 }
 
 impl SfqConfig {
-    /// As the kernel has it.
+    /// A qdisc with the kernel's defaults.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     setters! {
-        /// Tells flows apart anew this often (`perturb`).
+        /// Sets the number of bytes that a flow sends per round (`quantum`).
+        quantum: impl Into<Size> => Size::some;
+        /// Sets how often the hash function changes (`perturb`).
         perturb: Duration;
-        /// Holds this many packets (`limit`).
+        /// Sets the number of packets queued (`limit`).
         limit: u32 => Some;
-        /// Uses a hash table of this size (`divisor`).
+        /// Sets the size of the hash table (`divisor`).
         divisor: u32 => Some;
-        /// Tells this many flows apart (`flows`).
+        /// Sets the number of flows (`flows`).
         flows: u32 => Some;
-        /// Holds this many packets of a flow (`depth`).
+        /// Sets the number of packets queued per flow (`depth`).
         depth: u32 => Some;
-        /// Drops the oldest packet, or the newest (`headdrop`).
+        /// Sets whether the oldest packet is dropped instead of the newest (`headdrop`).
         headdrop: bool;
-        /// Drops packets early.
+        /// Sets the early drops within a flow.
         red: SfqRed => Some;
-    }
-
-    /// Sends this many bytes of a flow in its turn (`quantum`).
-    #[must_use]
-    pub fn quantum(mut self, quantum: impl Into<Size>) -> Self {
-        self.quantum = Some(quantum.into().0);
-        self
     }
 }
 
 impl Config for SfqConfig {
-    const NAMES: &'static Names = &PLAIN;
+    const NAMES: &'static Names = &NAMES;
 
     fn decode(options: &[u8]) -> Result<Self, DecodeError> {
         let mut f = Fields::of_attr(TCA_OPTIONS, options);
@@ -139,39 +136,34 @@ impl Config for SfqConfig {
         w.bytes(TCA_OPTIONS, &bytes);
     }
 
-    fn refusal(&self, verb: TcVerb) -> Refusal {
-        let bounds = [
-            ("quantum", self.quantum, 1, i32::MAX.unsigned_abs()),
-            ("limit", self.limit, 2, u32::MAX),
-            ("divisor", self.divisor, 1, DIVISOR_MAX),
-            ("flows", self.flows, 1, FLOWS_MAX),
-            ("depth", self.depth, 1, DEPTH_MAX),
-        ];
-        bounds
-            .into_iter()
-            .find_map(|(name, value, low, high)| within(name, value?, low, high))
-            .or_else(|| {
-                let divisor = self.divisor.filter(|divisor| !divisor.is_power_of_two())?;
-                Some(format!("divisor {divisor}; powers of two up to {DIVISOR_MAX} are possible").into())
-            })
-            .or_else(|| {
-                // The kernel moves a larger limit to this; what is there already is not known when changing.
-                let given = |n: Option<u32>, default| n.or(verb.creates().then_some(default));
-                let (flows, depth) = (given(self.flows, DEFAULT_FLOWS)?, given(self.depth, DEPTH_MAX)?);
-                let (limit, room) = (self.limit?, depth * flows);
-                (limit > room).then(|| format!("limit {limit}; flows times depth is {room}").into())
-            })
-            .or_else(|| match (self.perturb.subsec_nanos(), i32::try_from(self.perturb.as_secs())) {
-                (0, Ok(_)) => None,
-                _ => Some(
-                    format!("perturb {:?}; whole seconds up to {} are possible", self.perturb, i32::MAX)
-                        .into(),
-                ),
-            })
-            .or_else(|| (self.red?.min == 0).then(|| "red min 0; 1 is the least".into()))
+    fn check(&self, verb: TcVerb) -> Result<(), Invalid> {
+        opt_within("quantum", self.quantum, 1, i32::MAX.unsigned_abs())?;
+        opt_within("limit", self.limit, 2, u32::MAX)?;
+        opt_within("divisor", self.divisor, 1, DIVISOR_MAX)?;
+        opt_within("flows", self.flows, 1, FLOWS_MAX)?;
+        opt_within("depth", self.depth, 1, DEPTH_MAX)?;
+        if let Some(divisor) = self.divisor.filter(|divisor| !divisor.is_power_of_two()) {
+            return Err(format!("divisor {divisor}; powers of two up to {DIVISOR_MAX} are possible").into());
+        }
+        // The kernel lowers a larger limit to this product. A change does not know the current values.
+        let given = |n: Option<u32>, default| n.or(verb.creates().then_some(default));
+        let (flows, depth) = (given(self.flows, DEFAULT_FLOWS), given(self.depth, DEPTH_MAX));
+        if let (Some(limit), Some(flows), Some(depth)) = (self.limit, flows, depth) {
+            let room = depth * flows;
+            if limit > room {
+                return Err(format!("limit {limit}; up to flows times depth, {room}, are possible").into());
+            }
+        }
+        if self.perturb.subsec_nanos() != 0 || i32::try_from(self.perturb.as_secs()).is_err() {
+            let limit = i32::MAX;
+            return Err(
+                format!("perturb {:?}; whole seconds up to {limit} are possible", self.perturb).into()
+            );
+        }
+        opt_within("red min", self.red.map(|red| red.min), 1, u32::MAX)
     }
 
-    fn kept(&self, current: &Self) -> Self {
+    fn as_read_back(&self, current: &Self) -> Self {
         let (limit, divisor) = (self.limit.or(current.limit), self.divisor.or(current.divisor));
         let room = limit.unwrap_or(u32::MAX).min(divisor.unwrap_or(u32::MAX));
         Self {
@@ -186,22 +178,13 @@ impl Config for SfqConfig {
         }
     }
 
-    fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers = [
-            ("limit", self.limit),
-            ("quantum", self.quantum),
-            ("divisor", self.divisor),
-            ("flows", self.flows),
-            ("depth", self.depth),
-        ];
-        for (name, value) in numbers {
-            if let Some(value) = value {
-                write!(f, " {name} {value}")?;
-            }
-        }
-        if !self.perturb.is_zero() {
-            write!(f, " perturb {}", self.perturb.as_secs())?;
-        }
+    fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        word(f, "limit", self.limit)?;
+        word(f, "quantum", self.quantum)?;
+        word(f, "divisor", self.divisor)?;
+        word(f, "flows", self.flows)?;
+        word(f, "depth", self.depth)?;
+        word(f, "perturb", Some(self.perturb.as_secs()).filter(|_| !self.perturb.is_zero()))?;
         f.write_str(if self.headdrop { " headdrop" } else { "" })
     }
 }

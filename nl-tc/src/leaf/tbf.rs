@@ -2,28 +2,19 @@ use std::fmt;
 use std::time::Duration;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
-use nl_core::attr_names;
+use nl_core::check::Invalid;
 use nl_core::error::Names;
 
 use crate::TcVerb;
-use crate::config::{Config, setters};
-use crate::message::TCA_OPTIONS;
-use crate::units::{Burst, Exact, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Refusal, Size, joined};
+use crate::config::Config;
+use crate::message::kind_names;
+use crate::setters::setters;
+use crate::units::{Burst, Exact, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Size, joined};
 
-// `include/uapi/linux/pkt_sched.h`
+/// `sizeof(struct tc_tbf_qopt)`, `include/uapi/linux/pkt_sched.h`
 const PARMS_LEN: usize = 36;
 
-attr_names! { OPTIONS {
-    TCA_TBF_PARMS = 1,
-    TCA_TBF_RATE64 = 4,
-    TCA_TBF_PRATE64 = 5,
-    TCA_TBF_BURST = 6,
-    TCA_TBF_PBURST = 7,
-} }
-
-static NAMES: Names = crate::message::tca![OPTIONS];
-
-/// Token bucket filter: nothing leaves faster than the rate (`tc qdisc … tbf`).
+/// Token bucket filter: limits the rate (`tc qdisc … tbf`).
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,20 +30,20 @@ static NAMES: Names = crate::message::tca![OPTIONS];
 pub struct TbfConfig {
     /// The rate (`rate`).
     pub rate: Rate,
-    /// How much may be sent at once (`burst`). The kernel works out the time of one in bytes itself, rounded down.
+    /// The size of the bucket. The kernel converts bytes into a time itself and rounds down (`burst`).
     pub burst: Burst,
-    /// Bytes held: the burst and what waits (`limit`).
+    /// The number of bytes queued, including the burst (`limit`).
     pub limit: u32,
-    /// The rate of bursts, over [`rate`](Self::rate); zero for none (`peakrate`).
+    /// The rate of bursts, above [`rate`](Self::rate). Zero for no limit (`peakrate`).
     pub peak_rate: Rate,
-    /// How much may be sent at the peak rate at once, at least a packet (`mtu`, `minburst`).
+    /// The size of the bucket of the peak rate, at least one packet (`mtu`, `minburst`).
     pub peak_burst: Burst,
-    /// How a packet's length is reckoned (`overhead`, `mpu`, `linklayer`).
+    /// How the length of a packet is computed (`overhead`, `mpu`, `linklayer`).
     pub overhead: Overhead,
 }
 
 impl TbfConfig {
-    /// This rate, this much at once, and nothing held beyond that.
+    /// A qdisc with this rate and burst that queues nothing more than the burst.
     #[must_use]
     pub fn new(rate: Rate, burst: impl Into<Burst>) -> Self {
         let burst = burst.into();
@@ -66,24 +57,24 @@ impl TbfConfig {
         }
     }
 
-    /// Holds this many bytes in all (`limit`).
+    /// Sets the number of bytes queued, including the burst (`limit`).
     #[must_use]
     pub fn limit(mut self, limit: impl Into<Size>) -> Self {
         self.limit = limit.into().0;
         self
     }
 
-    /// Holds the burst and what the rate sends in this time, so that nothing waits longer (`latency`). Without regard to a peak
-    /// rate.
+    /// Sets the limit so that no packet waits longer: the burst and the bytes that the rate sends in this time. Ignores the peak
+    /// rate (`latency`).
     #[must_use]
     pub fn latency(mut self, latency: Duration) -> Self {
         let bytes = Burst::Time(latency).bytes(self.rate).saturating_add(self.burst.bytes(self.rate));
-        // More than the field holds is refused by the verb.
+        // `check` refuses more than the field can hold.
         self.limit = u32::try_from(bytes).unwrap_or(u32::MAX);
         self
     }
 
-    /// Lets bursts go no faster than this, and this much of them at once (`peakrate`, `minburst`).
+    /// Sets the rate of bursts and the size of its bucket (`peakrate`, `minburst`).
     #[must_use]
     pub fn peak_rate(mut self, rate: Rate, burst: impl Into<Burst>) -> Self {
         (self.peak_rate, self.peak_burst) = (rate, burst.into());
@@ -91,7 +82,7 @@ impl TbfConfig {
     }
 
     setters! {
-        /// Reckons lengths so (`overhead`, `mpu`, `linklayer`).
+        /// Sets how the length of a packet is computed (`overhead`, `mpu`, `linklayer`).
         overhead: Overhead;
     }
 
@@ -130,7 +121,7 @@ impl Config for TbfConfig {
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let peak = !self.peak_rate.is_zero();
-        // What cannot be held is refused and not sent.
+        // `check` refuses a burst that does not fit.
         let [burst, peak_burst] = self.buckets().map(|(_, rate, burst)| burst.ticks(rate).unwrap_or(0));
         let mut parms = [0; PARMS_LEN];
         let (head, tail) = parms.split_at_mut(24);
@@ -149,63 +140,49 @@ impl Config for TbfConfig {
             .into_iter()
             .zip([(TCA_TBF_RATE64, TCA_TBF_BURST), (TCA_TBF_PRATE64, TCA_TBF_PBURST)])
         {
-            if let Some(rate) = rate.wide() {
-                options.u64(wide, rate);
-            }
-            if let (Some(burst), false) = (in_bytes(burst, rate), rate.is_zero()) {
-                options.u32(bytes, burst);
-            }
+            options.opt(wide, rate.wide(), AttrWriter::u64);
+            options.opt(bytes, in_bytes(burst, rate).filter(|_| !rate.is_zero()), AttrWriter::u32);
         }
     }
 
-    fn refusal(&self, _verb: TcVerb) -> Refusal {
+    fn check(&self, _verb: TcVerb) -> Result<(), Invalid> {
         let peak = !self.peak_rate.is_zero();
-        self.rate
-            .refusal("rate")
-            .or_else(|| {
-                let buckets = self.buckets().into_iter().take(1 + usize::from(peak));
-                buckets.into_iter().find_map(|(name, rate, burst)| match burst {
-                    Burst::Time(Duration::ZERO) => {
-                        Some(format!("{name} of no time; 64 ns are the least").into())
-                    }
-                    _ => burst.refusal(name, rate),
-                })
-            })
-            .or_else(|| match self.limit {
-                0 => Some("limit 0 bytes; 1 is the least".into()),
-                u32::MAX => Some(format!("limit over the field; {} bytes are possible", u32::MAX - 1).into()),
-                _ => None,
-            })
-            .or_else(|| {
-                (peak && self.peak_rate <= self.rate).then(|| {
-                    format!("peak rate {}; it must be over the rate, {}", self.peak_rate, self.rate).into()
-                })
-            })
-            .or_else(|| self.overhead.refusal())
+        self.rate.check("rate")?;
+        for (name, rate, burst) in self.buckets().into_iter().take(1 + usize::from(peak)) {
+            match burst {
+                Burst::Time(Duration::ZERO) => {
+                    return Err(format!("{name} of 0 ns; 64 ns is the minimum").into());
+                }
+                burst => burst.check(name, rate)?,
+            }
+        }
+        Invalid::when(self.limit == 0, "limit 0 bytes; 1 is the minimum")?;
+        Invalid::when(self.limit == u32::MAX, "limit is too high; 4294967294 bytes are possible")?;
+        if peak && self.peak_rate <= self.rate {
+            let (peak, rate) = (self.peak_rate, self.rate);
+            return Err(format!("peak rate {peak}; more than the rate, {rate}, is possible").into());
+        }
+        self.overhead.check()
     }
 
-    fn kept(&self, current: &Self) -> Self {
-        let mut kept = self.clone();
-        kept.burst = as_kept(self.burst, self.rate, self.overhead);
-        kept.peak_burst = match self.peak_rate {
+    fn as_read_back(&self, current: &Self) -> Self {
+        let mut config = self.clone();
+        config.burst = stored(self.burst, self.rate, self.overhead);
+        config.peak_burst = match self.peak_rate {
             Rate::ZERO => current.peak_burst,
-            rate => as_kept(self.peak_burst, rate, self.overhead),
+            rate => stored(self.peak_burst, rate, self.overhead),
         };
-        kept
+        config
     }
 
-    fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " rate {} burst {}b", Exact(self.rate), self.burst.bytes(self.rate))?;
         if !self.peak_rate.is_zero() {
-            write!(
-                f,
-                " peakrate {} minburst {}b",
-                Exact(self.peak_rate),
-                self.peak_burst.bytes(self.peak_rate)
-            )?;
+            let burst = self.peak_burst.bytes(self.peak_rate);
+            write!(f, " peakrate {} minburst {burst}b", Exact(self.peak_rate))?;
         }
         write!(f, " limit {}b", self.limit)?;
-        self.overhead.write_words(f)
+        self.overhead.write_options(f)
     }
 }
 
@@ -216,16 +193,16 @@ fn in_bytes(burst: Burst, rate: Rate) -> Option<u32> {
     }
 }
 
-/// As it is read back: the kernel turns bytes into time as it does for a packet, which is rounded down, and takes a packet's
-/// overhead in.
-fn as_kept(burst: Burst, rate: Rate, overhead: Overhead) -> Burst {
-    let Some(bytes) = in_bytes(burst, rate) else { return burst.kept(rate) };
+/// The burst as the kernel stores and reports it. The kernel converts bytes into a time as it does for a packet: including the
+/// overhead, rounded down.
+fn stored(burst: Burst, rate: Rate, overhead: Overhead) -> Burst {
+    let Some(bytes) = in_bytes(burst, rate) else { return burst.as_read_back(rate) };
     let mut len = u64::from(bytes) + u64::from(overhead.bytes);
     len = len.max(overhead.mpu.into());
     if overhead.link_layer == LinkLayer::Atm {
         len = len.div_ceil(48) * 53;
     }
-    // `psched_ratecfg_precompute__`, `net/sched/sch_generic.c`: as many bits as a multiplication leaves room for.
+    // `psched_ratecfg_precompute__`, `net/sched/sch_generic.c`: as many bits as fit in a multiplication.
     let (mut mult, mut shift, mut factor) = (1, 0, 1_000_000_000_u64);
     while let Some(per_byte) = factor.checked_div(rate.bytes_per_second()) {
         mult = per_byte;
@@ -240,4 +217,13 @@ fn as_kept(burst: Burst, rate: Rate, overhead: Overhead) -> Burst {
         Ok(ticks) => Burst::of_ticks(ticks),
         Err(_) => burst,
     }
+}
+
+// `include/uapi/linux/pkt_sched.h`
+kind_names! {
+    TCA_TBF_PARMS = 1,
+    TCA_TBF_RATE64 = 4,
+    TCA_TBF_PRATE64 = 5,
+    TCA_TBF_BURST = 6,
+    TCA_TBF_PBURST = 7,
 }

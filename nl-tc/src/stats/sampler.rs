@@ -2,10 +2,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use super::Stats;
+use super::counters::Stats;
 use crate::Rate;
 
-/// Turns readings of counters into rates.
+/// Computes rates from readings of counters.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -21,14 +21,13 @@ use crate::Rate;
 /// assert_eq!(rates.rate, Rate::mbit(10));
 /// ```
 ///
-/// `K` tells the objects apart: a handle, or an interface and a handle.
+/// `K` identifies an object: a handle, or an interface and a handle.
 ///
-/// # When counters begin anew
-/// A class that was deleted and made again counts from 0. That is seen when a 64-bit counter falls, and then only what was
-/// counted since is taken, with [`Rates::restarted`] set: never a number from below zero, nor a leap. If the new class has
-/// already counted more than the old one had, its counters look like the old one's; so say what you know:
-/// [`sample_all`](Self::sample_all) forgets what is no longer listed, and [`forget`](Self::forget) one object, say on the
-/// event of its deletion.
+/// # When counters restart
+/// A class that was deleted and created again counts from 0. The sampler notices that when a 64-bit counter falls. It then uses
+/// only what the new class has counted, and sets [`Rates::restarted`]. If the new class has already counted more than the old
+/// one, its counters look like those of the old one. To avoid that, report deletions: [`sample_all`](Self::sample_all) forgets
+/// objects that are no longer listed, and [`forget`](Self::forget) forgets one object.
 #[derive(Clone, Debug)]
 pub struct Sampler<K> {
     last: HashMap<K, Reading>,
@@ -43,12 +42,12 @@ struct Reading {
     overlimits: u32,
 }
 
-/// What went on between two readings.
+/// The difference between two readings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Rates {
-    /// The time between them.
+    /// The time between the readings.
     pub over: Duration,
     /// Bytes sent.
     pub bytes: u64,
@@ -56,7 +55,7 @@ pub struct Rates {
     pub packets: u64,
     /// Packets dropped.
     pub drops: u64,
-    /// How often a limit was hit.
+    /// How often a limit was exceeded.
     pub overlimits: u64,
     /// Bytes sent per second.
     pub rate: Rate,
@@ -64,7 +63,7 @@ pub struct Rates {
     pub packet_rate: f64,
     /// Packets dropped per second.
     pub drop_rate: f64,
-    /// The counters began anew in between: what was counted before that is missing.
+    /// The counters restarted between the readings. Counts from before the restart are missing.
     pub restarted: bool,
 }
 
@@ -75,15 +74,15 @@ impl<K> Default for Sampler<K> {
 }
 
 impl<K: Eq + Hash> Sampler<K> {
-    /// One that has seen nothing yet.
+    /// A sampler without readings.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a reading, and gives the rates since the last one of the same object.
+    /// Adds a reading and returns the rates since the last reading of the same object.
     ///
-    /// `None` for the first reading, and for one that is not later than the last.
+    /// `None` for the first reading, and for a reading that is not later than the last.
     pub fn sample(&mut self, key: K, at: Instant, stats: &Stats) -> Option<Rates> {
         let now = Reading {
             at,
@@ -96,7 +95,7 @@ impl<K: Eq + Hash> Sampler<K> {
         now.since(&last)
     }
 
-    /// Takes a reading of everything there is, and forgets what is not in it.
+    /// Adds a reading of all objects and forgets those that are missing from it.
     pub fn sample_all<'a>(
         &mut self,
         at: Instant,
@@ -127,7 +126,7 @@ impl<K: Eq + Hash> Sampler<K> {
 impl Reading {
     fn since(&self, last: &Self) -> Option<Rates> {
         let over = self.at.checked_duration_since(last.at).filter(|over| !over.is_zero())?;
-        // Counters of 64 bits do not wrap; one of 32 that fell by less than half its range did not either.
+        // 64-bit counters do not wrap. A 32-bit counter that fell by less than half its range did not wrap either.
         let fell = |now: u32, then: u32| now < then && now.wrapping_sub(then) > u32::MAX / 2;
         let restarted = self.bytes < last.bytes
             || self.packets < last.packets

@@ -1,94 +1,78 @@
 use std::collections::{HashMap, HashSet};
 
-use nl_core::{Error, Result};
+use nl_core::check::Invalid;
 
-use super::Tree;
+use super::desired::Tree;
 use crate::TcHandle;
 use crate::qdisc::QdiscConfig;
 
 impl Tree {
-    /// Whether it is a tree at all.
-    pub(super) fn check(&self) -> Result<()> {
-        let (mut places, mut names) = (HashSet::new(), HashSet::new());
+    /// Refuses a description that is not a tree.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let (mut parents, mut handles) = (HashSet::new(), HashSet::new());
         let inner: HashSet<_> = self.classes.iter().map(|class| class.parent).collect();
         let classes: HashSet<_> = self.classes.iter().map(|class| class.handle).collect();
         let qdiscs: Qdiscs<'_> = self.qdiscs.iter().map(|qdisc| (qdisc.handle, &qdisc.config)).collect();
         for qdisc in &self.qdiscs {
-            let (place, name) = (qdisc.parent, qdisc.handle);
-            if !places.insert(place) {
-                return Err(Error::usage(format!("two qdiscs on {place}")));
+            let (parent, handle) = (qdisc.parent, qdisc.handle);
+            if !parents.insert(parent) {
+                return Err(format!("two qdiscs on {parent}").into());
             }
-            if !name.is_none() && !names.insert(name) {
-                return Err(Error::usage(format!("two qdiscs called {name}")));
+            if !handle.is_none() && !handles.insert(handle) {
+                return Err(format!("two qdiscs with the handle {handle}").into());
             }
-            if !place.is_root() {
-                if inner.contains(&place) {
-                    return Err(Error::usage(format!(
-                        "a qdisc on class {place}, which has classes under it"
-                    )));
-                }
-                if !classes.contains(&place) && !is_band(&qdiscs, place) {
-                    return Err(Error::usage(format!("a qdisc on class {place}, which is not in the tree")));
-                }
+            if !parent.is_root() && inner.contains(&parent) {
+                return Err(format!("a qdisc on class {parent}, which has children").into());
+            }
+            if !parent.is_root() && !classes.contains(&parent) && !is_band(&qdiscs, parent) {
+                return Err(format!("a qdisc on class {parent}, which is not in the tree").into());
             }
         }
         for class in &self.classes {
-            let (name, parent) = (class.handle, class.parent);
-            let Some(qdisc) = qdiscs.get(&name.qdisc()) else {
-                return Err(Error::usage(format!(
-                    "class {name} in qdisc {}, which is not in the tree",
-                    name.qdisc()
-                )));
+            let (handle, parent, within) = (class.handle, class.parent, class.handle.qdisc());
+            let Some(qdisc) = qdiscs.get(&within) else {
+                return Err(format!("class {handle} in qdisc {within}, which is not in the tree").into());
             };
             if qdisc.kind() != class.config.kind() {
                 let (is, not) = (qdisc.kind(), class.config.kind());
-                return Err(Error::usage(format!(
-                    "class {name} is {not}, but qdisc {} is {is}",
-                    name.qdisc()
-                )));
+                return Err(format!("class {handle} is {not}, but qdisc {within} is {is}").into());
             }
-            if name.minor() != 0 && !names.insert(name) {
-                return Err(Error::usage(format!("two classes called {name}")));
+            if handle.minor() != 0 && !handles.insert(handle) {
+                return Err(format!("two classes with the classid {handle}").into());
             }
-            let under_class = parent != name.qdisc();
-            if under_class && !classes.contains(&parent) {
-                return Err(Error::usage(format!("class {name} under {parent}, which is not in the tree")));
+            if parent != within && !classes.contains(&parent) {
+                return Err(format!("class {handle} under {parent}, which is not in the tree").into());
             }
-            if parent.qdisc() != name.qdisc() {
-                return Err(Error::usage(format!("class {name} under {parent}, which is in another qdisc")));
+            if parent.qdisc() != within {
+                return Err(format!("class {handle} under {parent}, which is in another qdisc").into());
             }
-            check_quantum(qdisc, name)?;
+            check_quantum(qdisc, handle)?;
         }
         self.check_loops()?;
-        match self.qdiscs.iter().any(|qdisc| qdisc.parent.is_root()) {
-            false if !self.qdiscs.is_empty() => Err(Error::usage("a tree without a qdisc on the root")),
-            _ => Ok(()),
-        }
+        let rootless = !self.qdiscs.is_empty() && !self.qdiscs.iter().any(|qdisc| qdisc.parent.is_root());
+        Invalid::when(rootless, "a tree without a root qdisc")
     }
 
-    /// Every class and qdisc hangs on the root at last.
-    fn check_loops(&self) -> Result<()> {
-        let links = self.classes.iter().map(|class| (class.handle, class.parent));
-        let on = self.qdiscs.iter().filter(|qdisc| !qdisc.handle.is_none());
-        // HFSC's own class has the name of its qdisc, and is under that.
-        let above: HashMap<_, _> = links
-            .filter(|(class, _)| class.minor() != 0)
-            .chain(on.map(|qdisc| (qdisc.handle, qdisc.parent)))
-            .collect();
-        let mut hanging = HashSet::from([TcHandle::ROOT]);
-        let names = self.classes.iter().map(|class| class.handle);
-        let named = self.qdiscs.iter().map(|qdisc| qdisc.handle).filter(|name| !name.is_none());
-        for name in names.chain(named) {
-            let (mut at, mut way) = (name, Vec::new());
-            while !hanging.contains(&at) {
-                if way.len() > above.len() {
-                    return Err(Error::usage(format!("{name} hangs on itself")));
+    /// Refuses classes and qdiscs that are not connected to the root.
+    fn check_loops(&self) -> Result<(), Invalid> {
+        let classes = self.classes.iter().map(|class| (class.handle, class.parent));
+        let qdiscs = self.qdiscs.iter().filter(|qdisc| !qdisc.handle.is_none());
+        let qdiscs = qdiscs.map(|qdisc| (qdisc.handle, qdisc.parent));
+        // The root class of HFSC has the handle of its qdisc, which is also its parent.
+        let above: HashMap<_, _> =
+            classes.clone().filter(|(class, _)| class.minor() != 0).chain(qdiscs.clone()).collect();
+        let mut connected = HashSet::from([TcHandle::ROOT]);
+        for (handle, _) in classes.chain(qdiscs) {
+            let (mut at, mut path) = (handle, Vec::new());
+            while !connected.contains(&at) {
+                if path.len() > above.len() {
+                    return Err(format!("{handle} is its own ancestor").into());
                 }
-                way.push(at);
-                // A band of ETS hangs on its qdisc.
+                path.push(at);
+                // The parent of an ETS band that is not in the tree is its qdisc.
                 at = above.get(&at).copied().unwrap_or(at.qdisc());
             }
-            hanging.extend(way);
+            connected.extend(path);
         }
         Ok(())
     }
@@ -96,32 +80,27 @@ impl Tree {
 
 type Qdiscs<'a> = HashMap<TcHandle, &'a QdiscConfig>;
 
-/// Whether it is a class that is there without being said.
-fn is_band(qdiscs: &Qdiscs<'_>, place: TcHandle) -> bool {
-    match qdiscs.get(&place.qdisc()) {
+/// Whether this is an ETS band, which exists without being in the tree.
+fn is_band(qdiscs: &Qdiscs<'_>, classid: TcHandle) -> bool {
+    match qdiscs.get(&classid.qdisc()) {
         #[cfg(feature = "ets")]
-        Some(QdiscConfig::Ets(ets)) => (1..=u16::from(ets.bands)).contains(&place.minor()),
+        Some(QdiscConfig::Ets(ets)) => (1..=u16::from(ets.bands)).contains(&classid.minor()),
         _ => false,
     }
 }
 
-/// A quantum is said once: with the qdisc or with the class.
-fn check_quantum(qdisc: &QdiscConfig, class: TcHandle) -> Result<()> {
-    match qdisc {
-        #[cfg(feature = "ets")]
-        QdiscConfig::Ets(ets) => {
-            let (strict, said) = (usize::from(ets.strict), ets.quanta.len());
-            let band = usize::from(class.minor()).wrapping_sub(1);
-            if (strict..strict + said).contains(&band) {
-                return Err(Error::usage(format!(
-                    "the quantum of {class} is said twice, with its qdisc and by itself"
-                )));
-            }
-            Ok(())
-        }
-        _ => {
-            let _ = class;
-            Ok(())
+/// Refuses a band whose quantum is set both in the qdisc and in the class.
+fn check_quantum(qdisc: &QdiscConfig, classid: TcHandle) -> Result<(), Invalid> {
+    #[cfg(feature = "ets")]
+    if let QdiscConfig::Ets(ets) = qdisc {
+        let first = usize::from(ets.strict);
+        let band = usize::from(classid.minor()).wrapping_sub(1);
+        if (first..first + ets.quanta.len()).contains(&band) {
+            return Err(
+                format!("the quantum of {classid} is set twice, in its qdisc and in the class").into()
+            );
         }
     }
+    let _ = (qdisc, classid);
+    Ok(())
 }

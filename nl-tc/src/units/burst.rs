@@ -1,14 +1,20 @@
 use std::time::Duration;
 
-use super::{NANOS_PER_TICK, Rate, Size};
+#[cfg(any(feature = "htb", feature = "leaf"))]
+use nl_core::check::Invalid;
 
+use super::rate::Rate;
+use super::size::Size;
+
+/// The kernel's scheduling clock ticks every 64 ns (`/proc/net/psched`).
+pub(crate) const NANOS_PER_TICK: u64 = 64;
 const TICKS_PER_SECOND: u64 = 1_000_000_000 / NANOS_PER_TICK;
-/// The timer resolution `tc` reckons its default burst with, on a kernel with high-resolution timers.
+/// The timer resolution for which `tc` computes its default burst, on a kernel with high-resolution timers.
 const TIMERS_PER_SECOND: u64 = 1_000_000_000;
-/// `tc` takes a packet to have this many bytes where nothing is said.
+/// The packet size for which `tc` computes its default burst, in bytes.
 const DEFAULT_MTU: u32 = 1600;
 
-/// How much may be sent at once, which the kernel keeps as the time that takes at the rate.
+/// The size of a token bucket: how much can be sent at once. The kernel stores it as a time at the rate.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,28 +24,28 @@ const DEFAULT_MTU: u32 = 1600;
 /// assert_eq!(burst.time(Rate::mbit(1)), Some(Duration::from_micros(122_880)));
 /// ```
 ///
-/// The time is in ticks of 64 ns, rounded up, so that a burst is never smaller than asked; at most 2³²−1 of them, which is
-/// 274.877 s. Older releases of `tc`, 6.1 among them, cut to microseconds and make bursts too small from 1 Gbit/s on.
+/// The time is in ticks of 64 ns, rounded up, so that a burst is never smaller than requested. The limit is 2³²−1 ticks, or
+/// 274.877 s. Older releases of `tc`, such as 6.1, round down to microseconds, so their bursts are too small from 1 Gbit/s on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Burst {
-    /// This many bytes.
+    /// A number of bytes.
     Bytes(Size),
-    /// One packet of this many bytes, and what the rate sends in a nanosecond: `tc`'s default, with 1600.
+    /// One packet of this many bytes, and the bytes that the rate sends in a nanosecond. With 1600, the default of `tc`.
     Mtu(u32),
-    /// What is sent in this time: how it is read from the kernel.
+    /// The bytes that the rate sends in this time. The kernel reports bursts like this.
     Time(Duration),
 }
 
 impl Burst {
-    /// The time it takes at this rate, if the kernel can hold that.
+    /// The time to send the burst at this rate. `None` if the kernel cannot hold it.
     #[must_use]
     pub fn time(self, rate: Rate) -> Option<Duration> {
         self.ticks(rate).map(time_of)
     }
 
-    /// The bytes sent at this rate, cut to whole ones.
+    /// The size of the burst at this rate in bytes, rounded down.
     #[must_use]
     pub fn bytes(self, rate: Rate) -> u64 {
         match self {
@@ -52,7 +58,7 @@ impl Burst {
         }
     }
 
-    /// The time in ticks, rounded up, whether the kernel can hold that or not.
+    /// The time in ticks, rounded up. It may be more than the kernel can hold.
     fn all_ticks(self, rate: Rate) -> u128 {
         match self {
             Self::Time(time) => time.as_nanos().div_ceil(NANOS_PER_TICK.into()),
@@ -61,7 +67,7 @@ impl Burst {
         }
     }
 
-    /// The time in ticks, where the kernel can hold that.
+    /// The time in ticks. `None` if the kernel cannot hold it.
     pub(crate) fn ticks(self, rate: Rate) -> Option<u32> {
         let is_none = !matches!(self, Self::Time(_)) && (rate.is_zero() || self.bytes(rate) == 0);
         u32::try_from(self.all_ticks(rate)).ok().filter(|_| !is_none)
@@ -70,8 +76,17 @@ impl Burst {
 
 #[cfg(any(feature = "htb", feature = "leaf"))]
 impl Burst {
-    /// Why the kernel cannot hold this as the field `name`.
-    pub(crate) fn refusal(self, name: &str, rate: Rate) -> super::Refusal {
+    pub(crate) const fn of_ticks(ticks: u32) -> Self {
+        Self::Time(time_of(ticks))
+    }
+
+    /// The burst as the kernel stores and reports it.
+    pub(crate) fn as_read_back(self, rate: Rate) -> Self {
+        self.ticks(rate).map_or(self, Self::of_ticks)
+    }
+
+    /// Refuses a burst that the field `name` cannot hold.
+    pub(crate) fn check(self, name: &str, rate: Rate) -> Result<(), Invalid> {
         let fits = match self {
             Self::Time(_) => self.ticks(rate).is_some(),
             // Without the division.
@@ -80,15 +95,15 @@ impl Burst {
                 needed != 0 && needed <= u128::from(rate.bytes_per_second()) * u128::from(u32::MAX)
             }
         };
-        (!fits).then(|| self.too_much(name, rate))
+        if fits { Ok(()) } else { Err(self.invalid(name, rate)) }
     }
 
     #[cold]
-    fn too_much(self, name: &str, rate: Rate) -> std::borrow::Cow<'static, str> {
+    fn invalid(self, name: &str, rate: Rate) -> Invalid {
         let seconds = self.all_ticks(rate) / u128::from(TICKS_PER_SECOND);
         match self {
             Self::Time(_) => format!("{name} of {seconds} s; 274.877 s are possible"),
-            _ if self.bytes(rate) == 0 => format!("{name} of 0 bytes; 1 is the least"),
+            _ if self.bytes(rate) == 0 => format!("{name} of 0 bytes; 1 is the minimum"),
             _ if rate.is_zero() => format!("{name} at rate 0"),
             _ => format!(
                 "{name} of {} bytes takes {seconds} s at {rate}; 274.877 s are possible",
@@ -123,6 +138,6 @@ impl From<Duration> for Burst {
     }
 }
 
-pub(super) const fn time_of(ticks: u32) -> Duration {
+const fn time_of(ticks: u32) -> Duration {
     Duration::from_nanos(ticks as u64 * NANOS_PER_TICK)
 }

@@ -1,4 +1,13 @@
-/// What the link below adds to a packet, so that its time on the wire can be reckoned (`linklayer`).
+#[cfg(any(feature = "htb", feature = "leaf"))]
+use std::fmt;
+
+#[cfg(any(feature = "htb", feature = "leaf"))]
+use nl_core::check::Invalid;
+
+#[cfg(any(feature = "htb", feature = "leaf"))]
+use super::{rate::Rate, words::word};
+
+/// How the link layer frames packets, which changes their length on the wire (`linklayer`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -8,7 +17,7 @@ pub enum LinkLayer {
     Ethernet,
     /// ATM, ADSL: cells of 53 bytes, of which 48 carry data.
     Atm,
-    /// Not said (`TC_LINKLAYER_UNAWARE`). Of a rate the kernel then guesses from a rate table, and there is none.
+    /// Not specified (`TC_LINKLAYER_UNAWARE`). For a rate, the kernel then guesses from a rate table, which is never sent.
     Unaware,
     /// Another number.
     Other(u8),
@@ -34,15 +43,60 @@ impl LinkLayer {
     }
 }
 
-/// How a packet's length on the wire is reckoned: so many bytes more, at least so many in all, in cells or not.
+/// How the length of a packet on the wire is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Overhead {
-    /// Added to every packet (`overhead`).
+    /// Bytes added to every packet (`overhead`).
     pub bytes: u16,
-    /// The least a packet counts as (`mpu`).
+    /// The minimum length of a packet in bytes (`mpu`).
     pub mpu: u16,
-    /// Cells or not (`linklayer`).
+    /// The framing of the link layer (`linklayer`).
     pub link_layer: LinkLayer,
+}
+
+#[cfg(any(feature = "htb", feature = "leaf"))]
+impl Overhead {
+    /// Reads a `struct tc_ratespec`, `include/uapi/linux/pkt_sched.h`.
+    pub(crate) fn from_ratespec(s: [u8; 12]) -> (Self, Rate) {
+        let overhead = Self {
+            bytes: u16::from_ne_bytes([s[2], s[3]]),
+            mpu: u16::from_ne_bytes([s[6], s[7]]),
+            link_layer: LinkLayer::from_wire(s[1]),
+        };
+        (overhead, Rate::bps(u32::from_ne_bytes([s[8], s[9], s[10], s[11]]).into()))
+    }
+
+    /// The `struct tc_ratespec` of a rate with this overhead.
+    pub(crate) fn ratespec(self, rate: Rate) -> [u8; 12] {
+        let ([a, b], [c, d]) = (self.bytes.to_ne_bytes(), self.mpu.to_ne_bytes());
+        let [e, f, g, h] = rate.saturated().to_ne_bytes();
+        [0, self.link_layer.wire(), a, b, 0, 0, c, d, e, f, g, h]
+    }
+
+    pub(crate) fn check(self) -> Result<(), Invalid> {
+        match self.link_layer {
+            LinkLayer::Other(byte) if byte > 0xf => {
+                Err(format!("link layer {byte}; 0 to 15 are possible").into())
+            }
+            LinkLayer::Unaware => {
+                Err("link layer unaware needs a rate table, which is not sent; Ethernet and ATM are possible"
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The words of `tc`, each with a space in front.
+    pub(crate) fn write_options(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        word(f, "mpu", Some(self.mpu).filter(|mpu| *mpu != 0))?;
+        word(f, "overhead", Some(self.bytes).filter(|bytes| *bytes != 0))?;
+        match self.link_layer {
+            LinkLayer::Ethernet => Ok(()),
+            LinkLayer::Atm => f.write_str(" linklayer atm"),
+            LinkLayer::Unaware => f.write_str(" linklayer unaware"),
+            LinkLayer::Other(byte) => write!(f, " linklayer {byte}"),
+        }
+    }
 }

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use nl_core::{Error, Result};
 
-/// How often something happens, from never to always, in 2³²−1 steps.
+/// A probability, in 2³²−1 steps.
 ///
 /// ```
 /// use nl_tc::Probability;
@@ -18,15 +18,15 @@ use nl_core::{Error, Result};
 pub struct Probability(pub u32);
 
 impl Probability {
-    /// Never.
+    /// 0%.
     pub const NEVER: Self = Self(0);
-    /// Always.
+    /// 100%.
     pub const ALWAYS: Self = Self(u32::MAX);
 
-    /// This many percent, to the nearest step.
+    /// The probability in percent, rounded to the nearest step.
     ///
     /// # Errors
-    /// Less than 0 or more than 100.
+    /// `percent` is below 0 or above 100.
     pub fn percent(percent: f64) -> Result<Self> {
         if !(0.0..=100.0).contains(&percent) {
             return Err(Error::usage(format!("{percent}%; 0 to 100 are possible")));
@@ -37,7 +37,7 @@ impl Probability {
     }
 }
 
-/// Six significant digits, as `tc` prints it.
+/// Six significant digits, as `tc` prints.
 impl fmt::Display for Probability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = f64::from(self.0) / f64::from(u32::MAX) * 100.0;
@@ -59,7 +59,7 @@ impl FromStr for Probability {
 
     fn from_str(text: &str) -> Result<Self> {
         let number = text.strip_suffix('%').unwrap_or(text);
-        let percent = number.parse().map_err(|_| Error::usage(format!("\"{text}\" is no percentage")))?;
+        let percent = number.parse().map_err(|_| Error::usage(format!("\"{text}\" is not a percentage")))?;
         Self::percent(percent)
     }
 }

@@ -1,11 +1,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(any(feature = "htb", feature = "leaf"))]
+use nl_core::check::Invalid;
 use nl_core::{Error, Result};
 
-use super::{scaled, split_number};
+use super::number::{scaled, split_number};
 
-/// A data rate. Whether a number is in bits or in bytes is said when it is made and never again.
+/// A data rate. The constructor names the unit, so bits and bytes cannot be confused.
 ///
 /// ```
 /// use nl_tc::Rate;
@@ -16,10 +18,10 @@ use super::{scaled, split_number};
 /// # Ok::<(), nl_core::Error>(())
 /// ```
 ///
-/// The kernel counts whole bytes per second; a rate of other bits is rounded down to them, as `tc` does. A rate over
-/// [`MAX`](Self::MAX) becomes that, and no verb takes it.
+/// The kernel counts whole bytes per second. Other rates are rounded down, as `tc` does. A rate over [`MAX`](Self::MAX) becomes
+/// `MAX`, which every verb refuses.
 ///
-/// `Display` is `tc`'s: three digits at least, cut and not rounded (`1234567bit` prints as `1234Kbit`).
+/// `Display` prints like `tc`: at least three digits, cut off and not rounded (`1234567bit` prints as `1234Kbit`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Rate(u64);
@@ -63,12 +65,12 @@ rates! {
 }
 
 impl Rate {
-    /// No rate at all.
+    /// Zero.
     pub const ZERO: Self = Self(0);
-    /// More than any verb takes: 2⁶⁴−1 bytes per second.
+    /// 2⁶⁴−1 bytes per second, which every verb refuses.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// Whole bytes per second, as the kernel has it.
+    /// Whole bytes per second, the unit of the kernel.
     #[must_use]
     pub const fn bytes_per_second(self) -> u64 {
         self.0
@@ -80,10 +82,34 @@ impl Rate {
         self.0 as u128 * 8
     }
 
-    /// Whether it is no rate at all.
+    /// Whether the rate is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
+    }
+
+    /// The 64-bit field, if the 32-bit field cannot hold the rate.
+    #[cfg(any(feature = "htb", feature = "leaf"))]
+    pub(crate) fn wide(self) -> Option<u64> {
+        Some(self.bytes_per_second()).filter(|rate| *rate > u64::from(u32::MAX))
+    }
+
+    /// The 32-bit field that goes with the [wide](Self::wide) one.
+    #[cfg(any(feature = "htb", feature = "leaf"))]
+    pub(crate) fn saturated(self) -> u32 {
+        u32::try_from(self.bytes_per_second()).unwrap_or(u32::MAX)
+    }
+
+    /// Refuses a rate that the 64-bit field `name` cannot hold.
+    #[cfg(any(feature = "htb", feature = "leaf"))]
+    pub(crate) fn check(self, name: &str) -> Result<(), Invalid> {
+        match self {
+            Self::ZERO => Err(format!("{name} 0bit; 8bit, one byte per second, is the minimum").into()),
+            Self::MAX => {
+                Err(format!("{name} is too high; {} bytes per second are possible", u64::MAX - 1).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "compared before")]
@@ -106,14 +132,14 @@ impl fmt::Display for Rate {
     }
 }
 
-/// From the words of `tc`: `10mbit`, `1.5gbit`, `100kbps` (bytes), and without a unit bits. Upper and lower case are one.
+/// Parses the words of `tc`: `10mbit`, `1.5gbit`, `100kbps` (bytes). A number without a unit is in bits. Case is ignored.
 impl FromStr for Rate {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let bad = || {
             Error::usage(format!(
-                "\"{text}\" is no rate: a number and bit, kbit, mbit, gbit or tbit, or bps to tbps for bytes, with an i for \
+                "\"{text}\" is not a rate: a number and bit, kbit, mbit, gbit or tbit, or bps to tbps for bytes, with an i for \
                  powers of 1024 (kibit)"
             ))
         };
@@ -140,5 +166,30 @@ impl FromStr for Rate {
 impl From<Rate> for u64 {
     fn from(rate: Rate) -> Self {
         rate.0
+    }
+}
+
+/// The rate of a 32-bit field and the 64-bit field that replaces it.
+#[cfg(any(feature = "htb", feature = "leaf"))]
+pub(crate) fn joined(narrow: Rate, wide: Option<u64>) -> Rate {
+    Rate::bps(wide.unwrap_or(0).max(narrow.bytes_per_second()))
+}
+
+/// A rate in the words of `tc`, with all digits.
+#[cfg(any(feature = "hfsc", feature = "htb", feature = "leaf"))]
+pub(crate) struct Exact(pub Rate);
+
+#[cfg(any(feature = "hfsc", feature = "htb", feature = "leaf"))]
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.0.bits_per_second();
+        match bits {
+            // `Display` of a rate prints every digit of these.
+            0..1_000_000 => self.0.fmt(f),
+            _ if bits.is_multiple_of(1_000) && bits < 1_000_000_000 => self.0.fmt(f),
+            _ if bits.is_multiple_of(1_000_000) && bits < 1_000_000_000_000 => self.0.fmt(f),
+            _ if bits.is_multiple_of(1_000_000_000) && bits < 1_000_000_000_000_000 => self.0.fmt(f),
+            _ => write!(f, "{bits}bit"),
+        }
     }
 }

@@ -3,9 +3,9 @@ use std::str::FromStr;
 
 use nl_core::{Error, Result};
 
-use super::{scaled, split_number};
+use super::number::{scaled, split_number};
 
-/// A number of bytes: of a packet, a burst, a quantum. Up to 4 GiB − 1.
+/// A number of bytes, up to 4 GiB − 1: of a packet, a burst or a quantum.
 ///
 /// ```
 /// use nl_tc::Size;
@@ -15,10 +15,18 @@ use super::{scaled, split_number};
 /// # Ok::<(), nl_core::Error>(())
 /// ```
 ///
-/// `Display` is `tc`'s, which shows a size that is close to a whole KiB or MiB as that.
+/// `Display` prints like `tc`, which rounds a size that is close to a whole KiB or MiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Size(pub u32);
+
+#[cfg(any(feature = "drr", feature = "htb", feature = "leaf", feature = "qfq"))]
+impl Size {
+    /// For a field that may be unset.
+    pub(crate) fn some(size: impl Into<Self>) -> Option<u32> {
+        Some(size.into().0)
+    }
+}
 
 impl From<u32> for Size {
     fn from(bytes: u32) -> Self {
@@ -32,7 +40,7 @@ impl fmt::Display for Size {
         const MIB: u64 = 1024 * 1024;
         let n = u64::from(self.0);
         let near = |unit: u64| {
-            // Ties go to the even neighbour, but here they are too far off to matter.
+            // `tc` rounds ties to even, but a tie is too far from a whole unit to matter.
             let whole = (n + unit / 2) / unit;
             (whole, n.abs_diff(whole * unit))
         };
@@ -44,14 +52,14 @@ impl fmt::Display for Size {
     }
 }
 
-/// From the words of `tc`: a number and `b`, `k` or `kb`, `m`, `g`, which are powers of 1024, or `kbit`, `mbit`, `gbit`.
+/// Parses the words of `tc`: a number and `b`, `k` or `kb`, `m`, `g`, which are powers of 1024, or `kbit`, `mbit`, `gbit`.
 impl FromStr for Size {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let bad = || {
             Error::usage(format!(
-                "\"{text}\" is no size: a number and b, k, m, g, kbit, mbit or gbit, under 4 GiB"
+                "\"{text}\" is not a size: a number and b, k, m, g, kbit, mbit or gbit, under 4 GiB"
             ))
         };
         let (number, word) = split_number(text);

@@ -1,11 +1,12 @@
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use nl_core::check::Invalid;
+
 /// A time in whole microseconds, for a field of 32 bits.
-pub(crate) fn micros(name: &str, time: Duration) -> Result<u32, Cow<'static, str>> {
+pub(crate) fn micros(name: &str, time: Duration) -> Result<u32, Invalid> {
     if !time.subsec_nanos().is_multiple_of(1000) {
-        return Err(format!("{name} {time:?}; the kernel has whole microseconds for it").into());
+        return Err(format!("{name} {time:?}; the kernel counts whole microseconds").into());
     }
     u32::try_from(time.as_micros()).map_err(|_| format!("{name} {time:?}; 4294.967295s are possible").into())
 }

@@ -1,4 +1,4 @@
-//! Arbitrary configurations survive the wire; arbitrary bytes never panic.
+//! Arbitrary configurations round-trip. Arbitrary bytes never panic.
 
 use std::time::Duration;
 
@@ -79,9 +79,9 @@ fn any_class() -> impl Strategy<Value = ClassConfig> {
             config.quantum = quantum;
             config.into()
         }),
-        (1..=1024_u32, option::of(512..=65_536_u32)).prop_map(|(weight, lmax)| {
+        (1..=1024_u32, option::of(512..=65_536_u32)).prop_map(|(weight, maxpkt)| {
             let mut config = QfqClassConfig::new(weight);
-            config.lmax = lmax;
+            config.maxpkt = maxpkt;
             config.into()
         }),
         (256..=(1_u32 << 20)).prop_map(|quantum| EtsClassConfig::new(quantum).into()),
@@ -209,13 +209,13 @@ fn any_qdisc() -> impl Strategy<Value = QdiscConfig> {
 
 proptest! {
     #[test]
-    fn a_class_survives_the_wire(config in any_class()) {
+    fn class_round_trips(config in any_class()) {
         let class = Class::new(2, CLASS, config);
         let mut request = class.request(TcVerb::Replace);
         let bytes = request.encoded().unwrap().to_vec();
         let read = Class::decode(MessageRef::parse(&bytes).unwrap()).unwrap();
         prop_assert!(class.config.is_met_by(&read.config), "{:?}\n{:?}", class.config, read.config);
-        // And what is read is exact: it makes the same bytes.
+        // The decoded object is exact: it encodes to the same bytes.
         let mut back = read.request(TcVerb::Replace);
         prop_assert_eq!(back.encoded().unwrap(), &bytes);
         prop_assert!(read.config.is_met_by(&read.config));
@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn a_qdisc_survives_the_wire(config in any_qdisc()) {
+    fn qdisc_round_trips(config in any_qdisc()) {
         let qdisc = Qdisc::new(2, TcHandle::ROOT, config).handle(TcHandle::new(1, 0));
         let mut request = qdisc.request(TcVerb::Add);
         let bytes = request.encoded().unwrap().to_vec();
@@ -238,10 +238,10 @@ proptest! {
         }
     }
 
-    /// The kernel tells a time otherwise than it was told, but what is read and written back is told the same.
+    /// The kernel reports another time than it received, but a decoded time that is written back is reported the same.
     #[test]
-    fn a_time_of_fq_codel_does_not_drift(micros in 0..=u32::MAX - 2) {
-        let told = |micros: u32| {
+    fn fq_codel_time_written_back_stays_the_same(micros in 0..=u32::MAX - 2) {
+        let reported = |micros: u32| {
             let nanos = u64::from(micros) * 1000;
             u32::try_from((nanos >> 10) * 1024 / 1000).unwrap()
         };
@@ -253,16 +253,16 @@ proptest! {
                 other => panic!("{other:?}"),
             }
         };
-        let first = read(told(micros));
+        let first = read(reported(micros));
         let asked = FqCodelConfig::new().target(Duration::from_micros(micros.into()));
         prop_assert!(QdiscConfig::from(asked).is_met_by(&first.clone().into()));
         let again = u32::try_from(first.target.unwrap().as_micros()).unwrap();
-        prop_assert_eq!(told(again), told(micros));
-        prop_assert_eq!(read(told(again)), first);
+        prop_assert_eq!(reported(again), reported(micros));
+        prop_assert_eq!(read(reported(again)), first);
     }
 
     #[test]
-    fn a_filter_survives_the_wire(
+    fn filter_round_trips(
         class in 1..=u16::MAX,
         keys in vec((any::<u32>(), any::<u32>(), -100..100_i32), 1..10),
         priority in 1..u16::MAX,
@@ -278,7 +278,7 @@ proptest! {
         prop_assert_eq!(read, filter);
     }
 
-    /// Any attributes at all under a header that is right, of every kind.
+    /// Any attributes after a valid header, for every kind.
     #[test]
     fn arbitrary_bytes_never_panic(
         message in 36..=46_u16,
@@ -324,7 +324,7 @@ proptest! {
     }
 }
 
-/// It prints, and it is encoded or refused in words.
+/// It prints, and it is encoded or refused with a text.
 fn check(text: &str, mut request: nl_core::Request) {
     assert!(!text.is_empty());
     if let Err(error) = request.encoded() {

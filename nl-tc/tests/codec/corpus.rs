@@ -9,14 +9,14 @@ fn corpus() -> Corpus {
 }
 
 #[test]
-fn the_stored_corpus_breaks_nothing() {
+fn stored_corpus_passes_the_fuzz_check() {
     corpus().replay(20, check);
 }
 
-/// The corpus begins with the golden bytes, and with a request of each kind; `BLESS=1 cargo test` writes them.
+/// The corpus contains the golden bytes and a request of each kind. `BLESS=1 cargo test` writes them.
 #[test]
 #[cfg(target_endian = "little")]
-fn the_golden_bytes_are_in_the_corpus() {
+fn corpus_contains_the_golden_bytes() {
     let golden = crate::golden::ALL.iter().map(|(name, hex)| ((*name).to_owned(), crate::unhex(hex)));
     let all = crate::golden::ALL.iter().flat_map(|(_, hex)| crate::unhex(hex)).collect();
     let payload = crate::unhex(crate::golden::DUMP_HTB)[16..].to_vec();

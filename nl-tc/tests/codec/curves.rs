@@ -1,4 +1,4 @@
-//! `umax`, `dmax` and `rate` become `m1`, `d` and `m2` as `tc` has it.
+//! `umax`, `dmax` and `rate` become `m1`, `d` and `m2` as in `tc`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn us(micros: u64) -> Duration {
 
 /// In bytes per second and microseconds, each measured on a kernel.
 #[test]
-fn curves_are_converted_as_by_tc() {
+fn curve_converts_like_tc() {
     for (curve, m1, d, m2) in [
         (ServiceCurve::rate(MBIT), 0, 0, 125_000),
         (ServiceCurve::delay(1500, us(30_000), MBIT), 0, 18_000, 125_000),
@@ -23,7 +23,7 @@ fn curves_are_converted_as_by_tc() {
         (ServiceCurve::delay(1, us(1), MBIT), 1_000_000, 1, 125_000),
         (ServiceCurve::delay(0, us(10_000), MBIT), 0, 10_000, 125_000),
         (ServiceCurve::two_piece(Rate::mbit(2), us(10_000), MBIT), 250_000, 10_000, 125_000),
-        // Here tc overflows 32 bits and says 54360.
+        // Here `tc` overflows 32 bits and prints 54360.
         (ServiceCurve::delay(5000, us(60_000), MBIT), 0, 20_000, 125_000),
     ] {
         let pieces = (Rate::bps(m1), us(d), Rate::bps(m2));
@@ -33,7 +33,7 @@ fn curves_are_converted_as_by_tc() {
 }
 
 #[test]
-fn what_the_kernel_cannot_hold_is_no_curve() {
+fn curve_beyond_the_kernels_fields_has_no_pieces() {
     for curve in [
         ServiceCurve::rate(Rate::gbit(35)),
         ServiceCurve::rate(Rate::ZERO),
@@ -49,16 +49,16 @@ fn what_the_kernel_cannot_hold_is_no_curve() {
     assert_eq!(ServiceCurve::rate(limit).two_pieces(), Some((Rate::ZERO, Duration::ZERO, limit)));
 }
 
-/// The bytes promised by a time in microseconds, times 10⁶.
+/// The guaranteed bytes × 10⁶ by a time in microseconds.
 fn promised((m1, d, m2): (Rate, Duration, Rate), at: u128) -> u128 {
     let (m1, d, m2) = (u128::from(m1.bytes_per_second()), d.as_micros(), u128::from(m2.bytes_per_second()));
     if at <= d { at * m1 } else { d * m1 + (at - d) * m2 }
 }
 
 proptest! {
-    /// What the form is for: `umax` bytes by `dmax`, whichever way they are promised.
+    /// The purpose of this form: `umax` bytes by `dmax`, with either shape of the curve.
     #[test]
-    fn the_work_is_promised_within_the_time(umax in 1..u32::MAX, dmax in 1..u32::MAX, rate in 1..u32::MAX) {
+    fn delay_curve_guarantees_umax_by_dmax(umax in 1..u32::MAX, dmax in 1..u32::MAX, rate in 1..u32::MAX) {
         let curve = ServiceCurve::delay(umax, us(dmax.into()), Rate::bps(rate.into()));
         if let Some(pieces) = curve.two_pieces() {
             prop_assert!(promised(pieces, dmax.into()) >= u128::from(umax) * 1_000_000 - u128::from(rate));

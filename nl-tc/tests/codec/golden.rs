@@ -12,7 +12,7 @@ use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::leaf::{BfifoConfig, FqCodelConfig, NetemConfig, NetemLoss, PfifoConfig, SfqConfig, TbfConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
-use nl_tc::stats::{AppStats, Estimator};
+use nl_tc::stats::{Estimator, XStats};
 use nl_tc::{Burst, LinkLayer, Probability, Rate, Size, SizeTable, TcHandle, TcVerb};
 
 use crate::{sent, unhex};
@@ -74,7 +74,7 @@ const DUMP_DRR: &str = "a4000000280002000100000000000000000000000200000001000100
 /// `qdisc qfq 1:`
 const ADD_QFQ: &str =
     "2c000000240005060100000000000000000000000200000000000100ffffffff000000000800010071667100";
-/// `class qfq 1:1 weight 10 lmax 2048`
+/// `class qfq 1:1 weight 10 maxpkt 2048`
 const ADD_QFQ_CLASS: &str = "400000002800050601000000000000000000000002000000010001000000010000000000080001007166710014000280\
     080001000a0000000800020000080000";
 /// `qfq class dump`
@@ -83,7 +83,7 @@ const DUMP_QFQ: &str = "b4000000280002000100000000000000000000000200000001000100
     000000000000000000000000000000000c0004000a000000000800002c00030000000000000000000000000000000000\
     0000000000000000000000000000000000000000000000000c0004000a00000000080000";
 
-/// All of these, for the fuzz target to begin with.
+/// All of these, as seeds of the fuzz target.
 pub(crate) const ALL: &[(&str, &str)] = &[
     ("add_htb", ADD_HTB),
     ("add_htb_class", ADD_HTB_CLASS),
@@ -104,7 +104,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
 
 const QDISC: TcHandle = TcHandle::new(1, 0);
 
-/// Qdiscs and filters of other kinds, as we write them; none has bytes from elsewhere.
+/// Qdiscs and filters of other kinds, as this crate encodes them. No captured bytes exist for them.
 pub(crate) fn leaves() -> impl Iterator<Item = (String, Vec<u8>)> {
     let probability = Probability::ALWAYS;
     let ms = Duration::from_millis;
@@ -164,7 +164,7 @@ fn hfsc() -> HfscClassConfig {
 }
 
 #[test]
-fn qdiscs_have_the_bytes_the_kernel_took() {
+fn qdisc_encodes_to_the_golden_bytes() {
     assert_eq!(add_qdisc(HtbConfig::new().default_class(0x20)), unhex(ADD_HTB));
     assert_eq!(add_qdisc(HfscConfig::new().default_class(0x10)), unhex(ADD_HFSC));
     assert_eq!(add_qdisc(DrrConfig::new()), unhex(ADD_DRR));
@@ -172,7 +172,7 @@ fn qdiscs_have_the_bytes_the_kernel_took() {
 }
 
 #[test]
-fn qdiscs_read_as_they_were_made() {
+fn qdisc_decodes_from_the_golden_bytes() {
     for (hex, config) in [
         (ADD_HTB, QdiscConfig::from(HtbConfig::new().default_class(0x20))),
         (ADD_HFSC, HfscConfig::new().default_class(0x10).into()),
@@ -186,24 +186,24 @@ fn qdiscs_read_as_they_were_made() {
 }
 
 #[test]
-fn an_htb_class_has_the_bytes_the_kernel_took() {
+fn htb_class_encodes_to_the_golden_bytes() {
     assert_eq!(add_class(1, htb()), unhex(ADD_HTB_CLASS));
 }
 
 /// Rates over 32 bits, with an estimator: `rate 40gbit quantum 60000 prio 3 estimator 250ms 500ms`.
 #[test]
-fn a_wide_htb_class_has_the_bytes_the_kernel_took() {
+fn htb_class_with_64_bit_rates_encodes_to_the_golden_bytes() {
     let estimator = Estimator::new(Duration::from_millis(250), Duration::from_millis(500));
     let class = Class::new(2, QDISC.class(2), htb_wide()).estimator(estimator);
     assert_eq!(sent(class.request(TcVerb::Add)), unhex(ADD_HTB_WIDE));
 }
 
 #[test]
-fn htb_classes_read_as_they_were_made() {
+fn htb_class_decodes_from_the_golden_bytes() {
     let class = decoded(DUMP_HTB);
     assert_eq!((class.index, class.handle, class.parent), (2, QDISC.class(1), TcHandle::ROOT));
     assert_eq!((class.leaf, class.is_top()), (None, true));
-    // The kernel gave it a quantum, the rate by r2q.
+    // The kernel set the quantum to the rate divided by r2q.
     let quantum = HtbConfig::new().quantum(Rate::mbit(1));
     let ClassConfig::Htb(read) = &class.config else { panic!("{class:?}") };
     assert_eq!(read.quantum, Some(quantum));
@@ -211,7 +211,7 @@ fn htb_classes_read_as_they_were_made() {
     assert_eq!(Burst::from(Size(15 * 1024)).bytes(read.rate), read.burst.bytes(read.rate));
     assert!(ClassConfig::from(htb()).is_met_by(&class.config));
     assert!(!ClassConfig::from(htb().prio(1)).is_met_by(&class.config));
-    let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Htb(stats)) = class.stats.xstats else { panic!("{class:?}") };
     assert_eq!((stats.lends, stats.tokens, stats.ctokens), (0, 1_920_000, 192_000));
 
     let class = decoded(DUMP_HTB_WIDE);
@@ -223,16 +223,16 @@ fn htb_classes_read_as_they_were_made() {
 }
 
 #[test]
-fn an_hfsc_class_has_the_bytes_the_kernel_took() {
+fn hfsc_class_encodes_to_the_golden_bytes() {
     assert_eq!(add_class(0x10, hfsc()), unhex(ADD_HFSC_CLASS));
 }
 
 #[test]
-fn hfsc_classes_read_as_they_were_made() {
+fn hfsc_class_decodes_from_the_golden_bytes() {
     let root = decoded(DUMP_HFSC_ROOT);
     assert_eq!((root.handle, root.parent, root.is_top()), (QDISC, TcHandle::ROOT, false));
     assert_eq!(root.config, HfscClassConfig::new().into());
-    let Some(AppStats::Hfsc(stats)) = root.stats.app else { panic!("{root:?}") };
+    let Some(XStats::Hfsc(stats)) = root.stats.xstats else { panic!("{root:?}") };
     assert_eq!((stats.work, stats.rtwork, stats.period, stats.level), (0, 0, 0, 1));
 
     let class = decoded(DUMP_HFSC);
@@ -241,31 +241,31 @@ fn hfsc_classes_read_as_they_were_made() {
 }
 
 #[test]
-fn a_drr_class_goes_and_comes() {
+fn drr_class_encodes_and_decodes_the_golden_bytes() {
     let config = DrrClassConfig::new().quantum(3000);
     assert_eq!(add_class(1, config.clone()), unhex(ADD_DRR_CLASS));
     let class = decoded(DUMP_DRR);
     assert_eq!(class.config, config.into());
-    assert!(matches!(class.stats.app, Some(AppStats::Drr(stats)) if stats.deficit == 0));
+    assert!(matches!(class.stats.xstats, Some(XStats::Drr(stats)) if stats.deficit == 0));
 }
 
 #[test]
-fn a_qfq_class_goes_and_comes() {
-    let config = QfqClassConfig::new(10).lmax(2048);
+fn qfq_class_encodes_and_decodes_the_golden_bytes() {
+    let config = QfqClassConfig::new(10).maxpkt(2048);
     assert_eq!(add_class(1, config.clone()), unhex(ADD_QFQ_CLASS));
     let class = decoded(DUMP_QFQ);
     assert_eq!(class.config, config.into());
     assert!(
-        matches!(class.stats.app, Some(AppStats::Qfq(stats)) if (stats.weight, stats.lmax) == (10, 2048))
+        matches!(class.stats.xstats, Some(XStats::Qfq(stats)) if (stats.weight, stats.lmax) == (10, 2048))
     );
 }
 
 #[test]
-fn a_class_that_was_read_can_be_written_back() {
+fn decoded_class_encodes_to_its_request() {
     for (dump, add) in [(DUMP_DRR, ADD_DRR_CLASS), (DUMP_QFQ, ADD_QFQ_CLASS), (DUMP_HFSC, ADD_HFSC_CLASS)] {
         let back = sent(decoded(dump).request(TcVerb::Replace));
         let mut expected = unhex(add);
-        // Replace instead of add, and the parent as it was read.
+        // Replace instead of add, and the decoded parent.
         (expected[6], expected[7]) = (0x05, 0x05);
         expected[28..32].copy_from_slice(&back[28..32]);
         assert_eq!(back, expected);
@@ -273,7 +273,7 @@ fn a_class_that_was_read_can_be_written_back() {
 }
 
 #[test]
-fn an_error_says_what_was_asked() {
+fn error_describes_the_request() {
     let request = Class::new(2, QDISC.class(1), htb().prio(8)).parent(QDISC).request(TcVerb::Add);
     assert_eq!(
         crate::refused(request),

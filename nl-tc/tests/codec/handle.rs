@@ -1,4 +1,4 @@
-//! How many requests a verb makes, and what it does with the answers: the kernel is simulated.
+//! The requests of a verb and its reaction to the answers, with a simulated kernel.
 
 use std::cell::RefCell;
 
@@ -30,7 +30,7 @@ fn is_dump(request: &[u8]) -> bool {
     u16::from_ne_bytes([request[6], request[7]]) & NLM_F_DUMP == NLM_F_DUMP
 }
 
-/// Runs a verb against a kernel that answers so. Returns the outcome and the types of the requests.
+/// Runs a verb against a kernel with these answers. Returns the outcome and the types of the requests.
 async fn run<T>(
     verb: impl AsyncFnOnce(Tc) -> T,
     mut answers: impl FnMut(&[u8]) -> Vec<Answer>,
@@ -58,7 +58,7 @@ fn mbit(rate: u64) -> HtbClassConfig {
 }
 
 #[tokio::test]
-async fn adding_a_class_makes_one_request() {
+async fn adding_a_class_sends_one_request() {
     let add = async |tc: Tc| tc.class(DEV, CLASS).add(mbit(1)).await;
     let (outcome, asked) =
         run(add, |request| vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)]).await;
@@ -81,7 +81,7 @@ async fn adding_a_class_of_another_kind_deletes_it_and_reports_the_kind() {
 }
 
 #[tokio::test]
-async fn adding_a_class_without_its_parent_deletes_it_even_if_a_filter_is_bound() {
+async fn adding_a_class_under_a_missing_parent_deletes_it_even_if_a_filter_is_bound() {
     let add = async |tc: Tc| tc.class(DEV, CLASS).parent(QDISC.class(0x99)).add(mbit(1)).await;
     let mut deletions = 0;
     let (outcome, asked) = run(add, |request| match kind(request) {
@@ -93,12 +93,16 @@ async fn adding_a_class_without_its_parent_deletes_it_even_if_a_filter_is_bound(
     })
     .await;
     let error = outcome.unwrap_err();
-    assert!(error.is_usage() && error.to_string().contains("there is no class 1:99"), "{error}");
+    assert!(error.is_not_found(), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "add class dev #5 parent 1:99 classid 1:10 htb rate 1Mbit: parent 1:99: No such file or directory (ENOENT)"
+    );
     assert_eq!(asked, [RTM_NEWTCLASS, RTM_DELTCLASS, RTM_DELTCLASS]);
 }
 
 #[tokio::test]
-async fn changing_a_class_reads_it_first_whatever_the_size_of_the_qdisc() {
+async fn changing_a_class_first_reads_it_alone() {
     let change = async |tc: Tc| tc.class(DEV, CLASS).change(mbit(1)).await;
     let (outcome, asked) = run(change, |request| match kind(request) {
         RTM_GETTCLASS => vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)],
@@ -110,10 +114,14 @@ async fn changing_a_class_reads_it_first_whatever_the_size_of_the_qdisc() {
 }
 
 #[tokio::test]
-async fn changing_a_class_of_another_kind_or_parent_is_refused_unsent() {
+async fn changing_a_class_of_another_kind_or_parent_sends_no_change() {
     for (parent, kind, why) in [
         (TcHandle::ROOT, "hfsc", "qdisc 1: is hfsc, not htb"),
-        (QDISC.class(1), "htb", "class 1:10 is under 1:1, and HTB moves none: delete it and add it"),
+        (
+            QDISC.class(1),
+            "htb",
+            "class 1:10 is under 1:1, and HTB cannot move it: delete the class and add it again",
+        ),
     ] {
         let change = async |tc: Tc| tc.class(DEV, CLASS).parent(QDISC).change(mbit(1)).await;
         let (outcome, asked) =
@@ -125,7 +133,7 @@ async fn changing_a_class_of_another_kind_or_parent_is_refused_unsent() {
 }
 
 #[tokio::test]
-async fn replacing_a_class_that_does_not_exist_adds_it() {
+async fn replacing_a_missing_class_adds_it() {
     let replace = async |tc: Tc| tc.class(DEV, CLASS).parent(QDISC).replace(mbit(1)).await;
     let (outcome, asked) = run(replace, |request| match kind(request) {
         RTM_GETTCLASS => vec![Answer::error(ENOENT, request)],
@@ -137,7 +145,7 @@ async fn replacing_a_class_that_does_not_exist_adds_it() {
 }
 
 #[tokio::test]
-async fn changing_a_class_that_does_not_exist_is_not_found() {
+async fn changing_a_missing_class_reports_not_found() {
     let change = async |tc: Tc| tc.class(DEV, CLASS).change(mbit(1)).await;
     let (outcome, asked) = run(change, |request| vec![Answer::error(ENOENT, request)]).await;
     let error = outcome.unwrap_err();
@@ -146,7 +154,7 @@ async fn changing_a_class_that_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_class_that_does_not_exist_is_not_found() {
+async fn reading_a_missing_class_reports_not_found() {
     let get = async |tc: Tc| tc.class(DEV, CLASS).get().await;
     let (outcome, asked) = run(get, |request| match is_dump(request) {
         true => vec![Answer::done(0).answers(request)],
@@ -159,7 +167,7 @@ async fn a_class_that_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_class_added_while_it_is_read_is_found() {
+async fn reading_a_class_added_after_the_list_returns_it() {
     let get = async |tc: Tc| tc.class(DEV, CLASS).get().await;
     let (outcome, _) = run(get, |request| match is_dump(request) {
         true => vec![Answer::done(0).answers(request)],
@@ -169,9 +177,36 @@ async fn a_class_added_while_it_is_read_is_found() {
     assert_eq!(outcome.unwrap().handle, CLASS);
 }
 
-/// The kernel answers success and nothing where there is only a qdisc of its own.
+/// The kernel answers success and no class: it was deleted between the list and the request.
 #[tokio::test]
-async fn a_qdisc_that_the_kernel_does_not_show_is_not_found() {
+async fn reading_a_class_deleted_after_the_list_reports_not_found() {
+    let get = async |tc: Tc| tc.class(DEV, CLASS).get().await;
+    let (outcome, asked) = run(get, |request| match is_dump(request) {
+        true => vec![Answer::done(0).answers(request)],
+        false => vec![Answer::ack(request)],
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert_eq!(error.to_string(), "get class dev #5 classid 1:10: No such file or directory (ENOENT)");
+    assert_eq!(asked, [RTM_GETTCLASS, RTM_GETTCLASS]);
+}
+
+#[tokio::test]
+async fn replacing_a_class_that_the_kernel_does_not_return_adds_it() {
+    let replace = async |tc: Tc| tc.class(DEV, CLASS).replace(mbit(1)).await;
+    let (outcome, asked) = run(replace, |request| match kind(request) {
+        RTM_GETTCLASS => vec![Answer::ack(request)],
+        _ => vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)],
+    })
+    .await;
+    outcome.unwrap();
+    assert_eq!(asked, [RTM_GETTCLASS, RTM_NEWTCLASS]);
+}
+
+/// If only a default qdisc exists, the kernel answers success without an object.
+#[tokio::test]
+async fn reading_a_hidden_qdisc_reports_not_found() {
     let get = async |tc: Tc| tc.qdisc(DEV, TcHandle::ROOT).get().await;
     let (outcome, asked) = run(get, |request| match is_dump(request) {
         true => vec![Answer::done(0).answers(request)],
@@ -185,7 +220,7 @@ async fn a_qdisc_that_the_kernel_does_not_show_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_qdisc_is_changed_with_one_request_by_every_verb() {
+async fn qdisc_verbs_send_one_request_each() {
     use nl_tc::htb::HtbConfig;
     use nl_tc::qdisc::QdiscConfig;
     let config = || QdiscConfig::from(HtbConfig::new());
@@ -202,17 +237,17 @@ async fn a_qdisc_is_changed_with_one_request_by_every_verb() {
 }
 
 #[tokio::test]
-async fn a_verb_can_be_spawned() {
+async fn verb_can_be_spawned() {
     let add = async |tc: Tc| tokio::spawn(tc.class(DEV, CLASS).add(mbit(1))).await.unwrap();
     let (outcome, _) =
         run(add, |request| vec![class(request, TcHandle::ROOT, "htb"), Answer::ack(request)]).await;
     outcome.unwrap();
 }
 
-/// On the real kernel, of which reading asks no privilege.
+/// On the real kernel, where reading needs no privilege.
 #[cfg(feature = "blocking")]
 #[test]
-fn a_verb_is_waited_for_on_a_thread_without_a_runtime() {
+fn verb_waits_on_a_thread_without_a_runtime() {
     let tc = Tc::new(Connection::open(Protocol::Route).unwrap());
     let error = tc.class("lo", CLASS).get().wait().unwrap_err();
     assert!(error.is_not_found(), "{error}");

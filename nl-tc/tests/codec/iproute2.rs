@@ -1,4 +1,4 @@
-//! What `tc` said on a real machine, as kept in `tests/golden`: ours still says the same, and reads it.
+//! The requests that `tc` sent on a real machine, stored in `tests/golden`: the crate sends the same and decodes them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,8 +21,8 @@ fn check(name: &str, lines: Vec<Line>) {
     let habits = Habit::ALL.map(|(habit, command)| habit.is_in(sent(command)).then_some(habit));
     let habits: Vec<_> = habits.into_iter().flatten().collect();
     let mut wrong = Vec::new();
-    let kept: Vec<_> = lines.iter().filter(|line| line.kept).collect();
-    for line in &kept {
+    let stored: Vec<_> = lines.iter().filter(|line| line.stored).collect();
+    for line in &stored {
         let ours = (line.ours)(golden.numbers[DEV]).encoded().unwrap().to_vec();
         match golden.request(&line.command) {
             Some(theirs) => {
@@ -36,14 +36,14 @@ fn check(name: &str, lines: Vec<Line>) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let known: BTreeSet<_> = kept.iter().map(|line| &line.command).collect();
+    let known: BTreeSet<_> = stored.iter().map(|line| &line.command).collect();
     let there: BTreeSet<_> = golden.requests.iter().map(|request| &request.command).collect();
     assert_eq!(there, known, "a command in {name}.hex that is tested nowhere");
 }
 
 #[test]
 #[cfg_attr(target_endian = "big", ignore = "the files are of a little-endian machine")]
-fn ours_are_the_requests_that_tc_sent() {
+fn requests_equal_those_of_tc() {
     check("classes", tables::class_lines());
     check("qdiscs", tables::qdisc_lines());
     check("size_tables", tables::size_table_lines());
@@ -52,13 +52,13 @@ fn ours_are_the_requests_that_tc_sent() {
 
 #[test]
 #[cfg_attr(target_endian = "big", ignore = "the files are of a little-endian machine")]
-fn what_tc_sent_is_read_as_ours_is() {
+fn requests_of_tc_decode_like_ours() {
     let mut read = 0;
     let mut compare = |golden: &Golden, line: &Line, decode: &dyn Fn(MessageRef<'_>) -> String| {
-        // Where values differ on purpose, and where `tc` says nothing at all.
+        // Values that differ on purpose, and options that `tc` does not send.
         let apart = ["netem delay 1us", "tbf rate 40gbit burst 1mb limit 10mb", "1: sfq"];
         let cut = line.of_habits.iter().any(|(habit, _)| *habit == Habit::CutsBursts);
-        if !line.kept || cut || apart.iter().any(|words| line.command.ends_with(words)) {
+        if !line.stored || cut || apart.iter().any(|words| line.command.ends_with(words)) {
             return;
         }
         let ours = (line.ours)(golden.numbers[DEV]).encoded().unwrap().to_vec();

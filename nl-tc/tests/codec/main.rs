@@ -48,7 +48,7 @@ fn sent(request: Request) -> Vec<u8> {
     bytes
 }
 
-/// What the request is refused with.
+/// The error of an invalid request.
 fn refused(mut request: Request) -> String {
     match request.encoded() {
         Ok(_) => panic!("not refused"),

@@ -38,36 +38,27 @@ fn htb() -> HtbClassConfig {
 }
 
 #[test]
-fn an_htb_class_beyond_the_fields() {
-    class_refused(
-        HtbClassConfig::new(Rate::ZERO),
-        "rate 0bit; 8bit, which is one byte per second, is the least",
-    );
-    class_refused(
-        HtbClassConfig::new(Rate::bit(7)),
-        "rate 0bit; 8bit, which is one byte per second, is the least",
-    );
-    class_refused(htb().ceil(Rate::ZERO), "ceil 0bit; 8bit, which is one byte per second, is the least");
+fn htb_class_beyond_the_limits_is_refused() {
+    class_refused(HtbClassConfig::new(Rate::ZERO), "rate 0bit; 8bit, one byte per second, is the minimum");
+    class_refused(HtbClassConfig::new(Rate::bit(7)), "rate 0bit; 8bit, one byte per second, is the minimum");
+    class_refused(htb().ceil(Rate::ZERO), "ceil 0bit; 8bit, one byte per second, is the minimum");
     class_refused(
         HtbClassConfig::new(Rate::tbit(u64::MAX)),
-        "rate over the limit; 18446744073709551614 bytes per second are possible",
+        "rate is too high; 18446744073709551614 bytes per second are possible",
     );
     class_refused(htb().prio(8), "prio 8; 0 to 7 are possible");
-    class_refused(
-        htb().quantum(0),
-        "quantum 0; 1 is the least, and without one the kernel takes the rate by r2q",
-    );
+    class_refused(htb().quantum(0), "quantum 0; 1 is the minimum, and unset means the rate divided by r2q");
     class_refused(
         HtbClassConfig::new(Rate::bit(8)),
         "burst of 1600 bytes takes 1600 s at 8bit; 274.877 s are possible",
     );
     class_refused(htb().burst(Duration::from_secs(275)), "burst of 275 s; 274.877 s are possible");
-    class_refused(htb().cburst(0), "cburst of 0 bytes; 1 is the least");
+    class_refused(htb().cburst(0), "cburst of 0 bytes; 1 is the minimum");
     class_refused(htb().link_layer(LinkLayer::Other(16)), "link layer 16; 0 to 15 are possible");
 }
 
 #[test]
-fn an_htb_qdisc_beyond_the_fields() {
+fn htb_qdisc_beyond_the_limits_is_refused() {
     qdisc_refused(HtbConfig::new().r2q(0), "r2q 0; 1 to 4294967295 are possible");
     let mut config = HtbConfig::new();
     config.default_class = 0x1_0000;
@@ -75,28 +66,28 @@ fn an_htb_qdisc_beyond_the_fields() {
 }
 
 #[test]
-fn hfsc_curves_that_are_none() {
+fn invalid_hfsc_curves_are_refused() {
     let class = HfscClassConfig::new;
-    class_refused(class(), "no curve; real_time() or link_share() at least is needed");
+    class_refused(class(), "no curve; real_time() or link_share() is needed");
     class_refused(
         class().real_time(Rate::mbit(1)).upper_limit(Rate::mbit(2)),
-        "an upper limit without a link-sharing curve; it limits that",
+        "an upper limit without a link-sharing curve, which it limits",
     );
     class_refused(
         class().link_share(Rate::gbit(35)),
-        "ls m2 4375000000 bytes per second; 4294967295 (34.3Gbit) are possible, the kernel has 32 bits for it",
+        "ls m2 4375000000 bytes per second; 4294967295 (34.3Gbit) are possible",
     );
     class_refused(
         class().real_time(Rate::ZERO),
-        "rt curve of rate 0; the kernel takes it for none, and does not take one away",
+        "rt curve of rate 0; the kernel ignores it, and cannot remove a curve",
     );
     class_refused(
         class().real_time(ServiceCurve::delay(1500, Duration::ZERO, Rate::mbit(1))),
-        "rt umax 1500 without dmax: within which time?",
+        "rt umax 1500 without dmax; a time is needed",
     );
     class_refused(
         class().service(ServiceCurve::two_piece(Rate::mbit(1), Duration::from_nanos(10), Rate::mbit(1))),
-        "rt d 10ns; the kernel has whole microseconds for it",
+        "rt d 10ns; the kernel counts whole microseconds",
     );
     class_refused(
         class().service(ServiceCurve::two_piece(Rate::mbit(1), Duration::from_secs(5000), Rate::mbit(1))),
@@ -105,7 +96,7 @@ fn hfsc_curves_that_are_none() {
 }
 
 #[test]
-fn drr_qfq_and_ets_beyond_the_bounds() {
+fn drr_qfq_and_ets_beyond_the_limits_are_refused() {
     class_refused(DrrClassConfig::new().quantum(255), "quantum 255; 256 to 1048576 are possible");
     class_refused(
         DrrClassConfig::new().quantum((1 << 20) + 1),
@@ -113,9 +104,9 @@ fn drr_qfq_and_ets_beyond_the_bounds() {
     );
     class_refused(QfqClassConfig::new(0), "weight 0; 1 to 1024 are possible");
     class_refused(QfqClassConfig::new(5000), "weight 5000; 1 to 1024 are possible");
-    class_refused(QfqClassConfig::new(1).lmax(511), "lmax 511; 512 to 65536 are possible");
-    class_refused(QfqClassConfig::new(1).lmax(65_537), "lmax 65537; 512 to 65536 are possible");
-    // Nothing to change is no fault, and no difference.
+    class_refused(QfqClassConfig::new(1).maxpkt(511), "maxpkt 511; 512 to 65536 are possible");
+    class_refused(QfqClassConfig::new(1).maxpkt(65_537), "maxpkt 65537; 512 to 65536 are possible");
+    // A change without options is valid, and no difference.
     let nothing = ClassConfig::from(EtsClassConfig::default());
     assert!(Class::new(2, CLASS, nothing.clone()).request(TcVerb::Change).encoded().is_ok());
     assert!(nothing.is_met_by(&EtsClassConfig::new(1500).into()));
@@ -127,26 +118,25 @@ fn drr_qfq_and_ets_beyond_the_bounds() {
     qdisc_refused(EtsConfig::new(2).strict(3), "strict bands 3; 0 to 2 are possible");
     qdisc_refused(
         EtsConfig::new(3).strict(2).quanta([1500, 1500]),
-        "2 quanta; there are 1 bands that are not strict",
+        "number of quanta 2; 0 to 1 are possible",
     );
     qdisc_refused(EtsConfig::new(3).quanta([0]), "quantum 0; 256 to 1048576 are possible");
     qdisc_refused(EtsConfig::new(3).priomap([3]), "priomap band 3; 0 to 2 are possible");
-    qdisc_refused(EtsConfig::new(3).priomap([0; 17]), "17 priorities; there are 16");
+    qdisc_refused(EtsConfig::new(3).priomap([0; 17]), "number of priorities 17; 0 to 16 are possible");
 }
 
 #[test]
-fn handles_that_name_no_class() {
+fn invalid_classids_are_refused() {
     let drr = DrrClassConfig::new;
     let refused_as = |handle, config: ClassConfig, verb| refused(Class::new(2, handle, config).request(verb));
     for handle in [TcHandle::NONE, TcHandle::new(0, 1), TcHandle::ROOT] {
         let error = refused_as(handle, drr().into(), TcVerb::Add);
-        assert!(error.ends_with("a class has a name like 1:10, the kernel picks none"), "{error}");
+        assert!(error.ends_with("a classid like 1:10 is needed, the kernel chooses none"), "{error}");
     }
     for config in [drr().into(), QfqClassConfig::new(1).into()] {
         let error = refused_as(QDISC, config, TcVerb::Add);
         assert!(
-            error
-                .ends_with("class 1:; minors 1 to ffff are possible, for one called so could not be deleted")
+            error.ends_with("classid 1:; minors 1 to ffff are possible, because 1: could not be deleted")
         );
     }
     let error = refused_as(QDISC, htb().into(), TcVerb::Add);
@@ -155,7 +145,7 @@ fn handles_that_name_no_class() {
     for verb in [TcVerb::Add, TcVerb::Delete] {
         let error = refused_as(QDISC, hfsc.clone(), verb);
         assert!(
-            error.ends_with("class 1: is the qdisc's own: it can be changed, not added or deleted"),
+            error.ends_with("class 1: is the root class: it can be changed, not added or deleted"),
             "{error}"
         );
     }
@@ -168,38 +158,47 @@ fn handles_that_name_no_class() {
 }
 
 #[test]
-fn parents_that_cannot_be() {
+fn invalid_parents_are_refused() {
     let under = |parent, config: ClassConfig| {
         refused(Class::new(2, CLASS, config).parent(parent).request(TcVerb::Add))
     };
     let error = under(TcHandle::new(2, 1), htb().into());
-    assert!(error.ends_with("parent 2:1; it is in the same qdisc, 1:"), "{error}");
-    assert!(under(CLASS, htb().into()).ends_with("a class under itself"));
+    assert!(error.ends_with("parent 2:1; a parent in the same qdisc, 1:, is needed"), "{error}");
+    assert!(under(CLASS, htb().into()).ends_with("parent 1:10 is the class itself"));
     let error = under(TcHandle::new(1, 1), DrrClassConfig::new().into());
-    assert!(error.ends_with("parent 1:1; drr classes are all under the qdisc, 1:"), "{error}");
+    assert!(error.ends_with("parent 1:1; drr classes are children of the qdisc, 1:"), "{error}");
     Class::new(2, CLASS, DrrClassConfig::new()).parent(QDISC).request(TcVerb::Add).encoded().unwrap();
 }
 
 #[test]
-fn places_and_names_of_qdiscs_that_cannot_be() {
+fn invalid_parents_and_handles_of_qdiscs_are_refused() {
     let pfifo = PfifoConfig::new;
     let error = |qdisc: Qdisc| refused(qdisc.request(TcVerb::Add));
     let at_root = |handle| Qdisc::new(2, TcHandle::ROOT, pfifo()).handle(handle);
-    assert!(error(at_root(CLASS)).ends_with("qdisc 1:10; a qdisc has a name like 1:, up to ffff:"));
+    assert!(
+        error(at_root(CLASS))
+            .ends_with("handle 1:10; a qdisc's handle has no minor number: 1: to ffff: are possible")
+    );
     assert!(error(at_root(TcHandle::new(0xffff, 0))).ends_with("1: to fffe: are possible"));
     assert!(error(Qdisc::new(2, TcHandle::NONE, pfifo())).ends_with("root, a class, or clsact"));
     assert!(error(Qdisc::new(0, TcHandle::ROOT, pfifo())).ends_with("interface index 0; the first one is 1"));
-    assert!(error(Qdisc::new(2, TcHandle::ROOT, Clsact)).ends_with("its place is ffff:fff1"));
-    assert!(error(Qdisc::new(2, TcHandle::CLSACT, pfifo())).ends_with("only ingress and clsact go there"));
-    assert!(error(Qdisc::new(2, CLASS, pfifo()).handle(QDISC)).ends_with("a qdisc on a class of its own"));
+    assert!(error(Qdisc::new(2, TcHandle::ROOT, Clsact)).ends_with("clsact needs the parent ffff:fff1"));
+    assert!(
+        error(Qdisc::new(2, TcHandle::CLSACT, pfifo()))
+            .ends_with("parent ffff:fff1 is for ingress and clsact, not for pfifo")
+    );
+    assert!(
+        error(Qdisc::new(2, CLASS, pfifo()).handle(QDISC))
+            .ends_with("parent 1:10 is a class of the qdisc itself")
+    );
     assert!(error(Qdisc::at(2, TcHandle::ROOT)).ends_with("a configuration is needed"));
     let mut request = Qdisc::new(2, TcHandle::CLSACT, Clsact).request(TcVerb::Add);
-    // The name comes by itself: ffff:.
+    // The handle is set automatically: ffff:.
     assert_eq!(request.encoded().unwrap()[24..28], 0xffff_0000_u32.to_ne_bytes());
 }
 
 #[test]
-fn estimators_that_cannot_be() {
+fn invalid_estimators_are_refused() {
     let with = |interval, average| {
         let estimator = Estimator::new(Duration::from_millis(interval), Duration::from_millis(average));
         refused(Class::new(2, CLASS, htb()).estimator(estimator).request(TcVerb::Add))
@@ -210,57 +209,60 @@ fn estimators_that_cannot_be() {
 }
 
 #[test]
-fn leaves_beyond_the_fields() {
+fn leaf_qdiscs_beyond_the_limits_are_refused() {
     qdisc_refused(FqCodelConfig::new().flows(65_537), "flows 65537; 1 to 65536 are possible");
     qdisc_refused(FqCodelConfig::new().quantum(255), "quantum 255; 256 to 1048576 are possible");
     qdisc_refused(
         FqCodelConfig::new().target(Duration::from_nanos(1)),
-        "target 1ns; the kernel has whole microseconds for it",
+        "target 1ns; the kernel counts whole microseconds",
     );
     let change = Qdisc::new(2, TcHandle::ROOT, FqCodelConfig::new().flows(1)).request(TcVerb::Change);
     assert!(refused(change).contains("flows cannot be changed"));
     qdisc_refused(SfqConfig::new().divisor(3), "divisor 3; powers of two up to 65536 are possible");
     qdisc_refused(SfqConfig::new().depth(128), "depth 128; 1 to 127 are possible");
-    qdisc_refused(SfqConfig::new().limit(11).depth(2).flows(5), "limit 11; flows times depth is 10");
-    qdisc_refused(SfqConfig::new().limit(16_257), "limit 16257; flows times depth is 16256");
+    qdisc_refused(
+        SfqConfig::new().limit(11).depth(2).flows(5),
+        "limit 11; up to flows times depth, 10, are possible",
+    );
+    qdisc_refused(
+        SfqConfig::new().limit(16_257),
+        "limit 16257; up to flows times depth, 16256, are possible",
+    );
     qdisc_refused(
         SfqConfig::new().perturb(Duration::from_millis(1500)),
         "perturb 1.5s; whole seconds up to 2147483647 are possible",
     );
-    qdisc_refused(
-        TbfConfig::new(Rate::ZERO, 1500),
-        "rate 0bit; 8bit, which is one byte per second, is the least",
-    );
-    qdisc_refused(TbfConfig::new(Rate::mbit(1), 0), "burst of 0 bytes; 1 is the least");
-    qdisc_refused(TbfConfig::new(Rate::mbit(1), 1500).limit(0), "limit 0 bytes; 1 is the least");
+    qdisc_refused(TbfConfig::new(Rate::ZERO, 1500), "rate 0bit; 8bit, one byte per second, is the minimum");
+    qdisc_refused(TbfConfig::new(Rate::mbit(1), 0), "burst of 0 bytes; 1 is the minimum");
+    qdisc_refused(TbfConfig::new(Rate::mbit(1), 1500).limit(0), "limit 0 bytes; 1 is the minimum");
     qdisc_refused(
         TbfConfig::new(Rate::gbit(100), 1500).latency(Duration::from_secs(10)),
-        "limit over the field; 4294967294 bytes are possible",
+        "limit is too high; 4294967294 bytes are possible",
     );
     qdisc_refused(
         TbfConfig::new(Rate::mbit(2), 1500).peak_rate(Rate::mbit(2), 1500),
-        "peak rate 2Mbit; it must be over the rate, 2Mbit",
+        "peak rate 2Mbit; more than the rate, 2Mbit, is possible",
     );
     let mut overhead = Overhead::default();
     overhead.link_layer = LinkLayer::Unaware;
     qdisc_refused(
         TbfConfig::new(Rate::mbit(2), 1500).overhead(overhead),
-        "an unaware link layer needs a rate table, which is not sent: ethernet or ATM",
+        "link layer unaware needs a rate table, which is not sent; Ethernet and ATM are possible",
     );
 }
 
 #[test]
-fn netem_that_makes_no_sense() {
+fn contradictory_netem_options_are_refused() {
     let half = Probability(u32::MAX / 2);
     let netem = NetemConfig::new;
-    qdisc_refused(netem().reorder(half), "reorder without a delay, which it lets packets pass");
-    // The kernel makes a larger one this.
+    qdisc_refused(netem().reorder(half), "reorder needs a delay");
+    // The kernel lowers a larger value to this.
     qdisc_refused(netem().jitter(Duration::from_secs(3)), "jitter 3s; 2.147483647s are possible");
-    qdisc_refused(netem().gap(5), "gap without reorder, for how many packets?");
-    qdisc_refused(netem().ecn(true), "ecn without loss, which it replaces");
-    qdisc_refused(netem().rate(Rate::ZERO), "rate 0bit; 8bit, which is one byte per second, is the least");
+    qdisc_refused(netem().gap(5), "gap needs reorder");
+    qdisc_refused(netem().ecn(true), "ecn needs loss, which it replaces");
+    qdisc_refused(netem().rate(Rate::ZERO), "rate 0bit; 8bit, one byte per second, is the minimum");
     let slot = NetemSlot { min_delay: Duration::from_millis(2), ..NetemSlot::default() };
-    qdisc_refused(netem().slot(slot), "slot min_delay over max_delay");
+    qdisc_refused(netem().slot(slot), "slot min_delay is above max_delay");
     let ok = netem()
         .delay(Duration::from_millis(1))
         .reorder(half)
@@ -271,25 +273,25 @@ fn netem_that_makes_no_sense() {
 }
 
 #[test]
-fn filters_that_cannot_be() {
+fn invalid_filters_are_refused() {
     let on =
         |config: nl_tc::filter::FilterConfig| refused(Filter::new(2, QDISC, config).request(TcVerb::Add));
-    assert!(on(Matchall::new(QDISC).into()).ends_with("class 1:; it has a name like 1:10"));
-    assert!(on(U32::new(CLASS, []).into()).ends_with("0 keys; 1 to 128 are possible"));
+    assert!(on(Matchall::new(QDISC).into()).ends_with("classid 1:; a classid like 1:10 is needed"));
+    assert!(on(U32::new(CLASS, []).into()).ends_with("number of keys 0; 1 to 128 are possible"));
     let key = U32Key { offset: 2, ..U32Key::default() };
     assert!(on(U32::new(CLASS, [key]).into()).ends_with("key at byte 2; multiples of 4 are possible"));
     let delete = refused(Filter::new(2, QDISC, Matchall::new(CLASS)).request(TcVerb::Delete));
-    assert!(delete.contains("priority 0, which means all of them here"), "{delete}");
+    assert!(delete.contains("priority 0, which means all filters here"), "{delete}");
 }
 
 #[test]
-fn a_list_needs_a_device() {
+fn class_list_without_a_device_is_refused() {
     let error = refused(ClassFilter::default().list_request());
-    assert_eq!(error, "list class dev #0: interface index 0; the first one is 1");
+    assert_eq!(error, "list classes dev #0: interface index 0; the first one is 1");
 }
 
 #[test]
-fn a_name_of_a_kind_is_short() {
+fn long_kind_name_is_refused() {
     let config = QdiscConfig::Other { kind: "a_kind_of_16_byt".into(), options: None };
     qdisc_refused(config, "kind \"a_kind_of_16_byt\" has 16 bytes; 15 are possible");
     let _ = HfscConfig::new();

@@ -1,4 +1,4 @@
-//! Two readings make a rate, whatever happened in between.
+//! Rates from two readings, whatever happened in between.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn stats(bytes: u64, packets: u64, drops: u32) -> Stats {
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn the_first_reading_gives_no_rate() {
+fn first_reading_returns_no_rates() {
     let mut sampler = Sampler::new();
     let start = Instant::now();
     assert_eq!(sampler.sample((), start, &stats(5, 1, 0)), None);
@@ -27,7 +27,7 @@ fn the_first_reading_gives_no_rate() {
 }
 
 #[test]
-fn a_class_made_anew_counts_from_zero() {
+fn counters_of_a_new_class_restart_at_zero() {
     let mut sampler = Sampler::new();
     let start = Instant::now();
     sampler.sample((), start, &stats(1_000_000, 1000, 7));
@@ -38,7 +38,7 @@ fn a_class_made_anew_counts_from_zero() {
 }
 
 #[test]
-fn narrow_counters_wrap() {
+fn counters_of_32_bits_wrap() {
     let mut sampler = Sampler::new();
     let start = Instant::now();
     sampler.sample((), start, &stats(10, 1, u32::MAX - 1));
@@ -46,9 +46,9 @@ fn narrow_counters_wrap() {
     assert_eq!((rates.drops, rates.restarted), (5, false));
 }
 
-/// It fell, and not by wrapping: only drops tell that the class is another one.
+/// The counter fell without wrapping. Only drops show that the class is a new one.
 #[test]
-fn a_drop_counter_that_falls_tells_of_a_new_class() {
+fn falling_drop_counter_is_a_restart() {
     let mut sampler = Sampler::new();
     let start = Instant::now();
     sampler.sample((), start, &stats(10, 1, 1000));
@@ -57,14 +57,14 @@ fn a_drop_counter_that_falls_tells_of_a_new_class() {
 }
 
 #[test]
-fn what_is_not_listed_is_forgotten() {
+fn unlisted_object_is_forgotten() {
     let mut sampler = Sampler::new();
     let start = Instant::now();
     let (a, b) = (stats(10, 1, 0), stats(20, 2, 0));
     assert_eq!(sampler.sample_all(start, [("a", &a), ("b", &b)]), []);
     let rates = sampler.sample_all(start + SECOND, [("a", &a)]);
     assert_eq!(rates.iter().map(|(key, rates)| (*key, rates.bytes)).collect::<Vec<_>>(), [("a", 0)]);
-    // "b" was away: its counters may be another's.
+    // "b" was missing, so its counters may belong to another class.
     let later = stats(5000, 50, 0);
     let rates = sampler.sample_all(start + 2 * SECOND, [("a", &a), ("b", &later)]);
     assert_eq!(rates.len(), 1);
@@ -75,9 +75,9 @@ fn what_is_not_listed_is_forgotten() {
 }
 
 proptest! {
-    /// Never more than was counted, never from below zero.
+    /// At most the counter, and never below zero.
     #[test]
-    fn a_rate_is_never_more_than_the_counter(
+    fn rates_never_exceed_the_counters(
         readings in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), 1..10_000_000_000_u64), 1..20)
     ) {
         let mut sampler = Sampler::new();

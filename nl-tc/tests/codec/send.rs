@@ -1,4 +1,4 @@
-//! Public futures and streams can be spawned on a runtime of many threads.
+//! Public futures and streams are `Send`.
 
 use std::future::Future;
 

@@ -4,7 +4,7 @@ use nl_tc::{Rate, TcHandle};
 use serde_json::json;
 
 #[test]
-fn a_class_is_serialized_with_its_kind_and_rates_in_bytes_per_second() {
+fn class_serializes_with_its_kind_and_rates_in_bytes_per_second() {
     let class = Class::new(5, TcHandle::new(1, 0x10), HtbClassConfig::new(Rate::mbit(8)));
     let value = serde_json::to_value(&class).unwrap();
     assert_eq!((&value["index"], &value["handle"]), (&json!(5), &json!("1:10")));

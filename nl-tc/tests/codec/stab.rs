@@ -14,7 +14,7 @@ fn qdisc(table: SizeTable) -> Qdisc {
 }
 
 #[test]
-fn cells_are_53_bytes_for_48() {
+fn atm_cell_counts_53_bytes_for_48() {
     let atm = SizeTable::new().link_layer(LinkLayer::Atm);
     for (packet, cells) in [(1, 1), (48, 1), (49, 2), (96, 2), (97, 3), (100, 3), (1500, 32)] {
         assert_eq!(atm.size(packet), Some(cells * 53), "{packet} bytes");
@@ -23,8 +23,8 @@ fn cells_are_53_bytes_for_48() {
 }
 
 #[test]
-fn a_table_of_slots_counts_as_the_manual_says() {
-    // tc-stab(8): 128 slots of 16 bytes, of which the last is for 2033 to 2048.
+fn size_table_counts_as_the_manual_says() {
+    // tc-stab(8): 128 slots of 16 bytes. The last one is for 2033 to 2048.
     let table = SizeTable::new().mpu(1).mtu(1500).slots(128);
     for (packet, size) in [(1, 16), (16, 16), (17, 32), (2033, 2048), (2048, 2048)] {
         assert_eq!(table.size(packet), Some(size), "{packet} bytes");
@@ -34,22 +34,22 @@ fn a_table_of_slots_counts_as_the_manual_says() {
 }
 
 #[test]
-fn without_a_table_only_the_overhead_counts() {
+fn size_table_without_sizes_adds_the_overhead() {
     assert_eq!(SizeTable::new().size(100), Some(100));
     assert_eq!(SizeTable::new().overhead(24).size(100), Some(124));
     assert_eq!(SizeTable::new().overhead(-200).size(100), Some(1));
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_the_limit() {
+fn invalid_size_table_is_refused_with_the_limit() {
     let table = SizeTable::new().mpu(64);
     for (table, why) in [
-        (table.slots(0), "0 slots; 1 to 32748 are possible"),
-        (table.slots(32_749), "32749 slots; 1 to 32748 are possible"),
-        (table.mtu(0), "mtu 0; 1 is the least"),
+        (table.slots(0), "tsize 0; 1 to 32748 are possible"),
+        (table.slots(32_749), "tsize 32749; 1 to 32748 are possible"),
+        (table.mtu(0), "mtu 0; 1 is the minimum"),
         (
             table.mtu(1 << 30).slots(1),
-            "mtu 1073741824 in 1 slots with mpu 64: a slot of more than 2^30 bytes",
+            "mtu 1073741824 with tsize 1 and mpu 64; a slot has at most 2^30 bytes",
         ),
         (table.link_layer(LinkLayer::Other(7)), "Other(7); ethernet and ATM are possible"),
     ] {
@@ -59,11 +59,11 @@ fn what_cannot_be_is_refused_with_the_limit() {
     }
     let on_class = Qdisc::new(2, TcHandle::new(1, 1), PfifoConfig::new()).stab(table);
     let error = refused(on_class.request(TcVerb::Change));
-    assert!(error.ends_with("a size table on 1:1; the root is where one is possible"), "{error}");
+    assert!(error.ends_with("a size table on 1:1; only the root qdisc can have one"), "{error}");
 }
 
 #[test]
-fn what_is_read_is_what_was_written() {
+fn size_table_round_trips() {
     let base = SizeTable::new();
     for table in [
         base.overhead(i32::MIN),
@@ -76,16 +76,16 @@ fn what_is_read_is_what_was_written() {
         let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap().stab;
         assert_eq!(read, Some(table));
     }
-    // What is said by default is read as said.
+    // Default values are decoded as set.
     let bytes = sent(qdisc(base.mpu(64)).request(TcVerb::Add));
     let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap().stab;
     assert_eq!(read, Some(base.mpu(64).mtu(2047).slots(512)));
 }
 
 proptest! {
-    /// Whatever the measures: taken and read back, counting the same, or refused.
+    /// Whatever the parameters: the table is decoded with the same sizes, or refused.
     #[test]
-    fn any_table_is_read_back_or_refused(
+    fn any_size_table_round_trips_or_is_refused(
         overhead: i32,
         mpu in prop_oneof![Just(0), 1_u32..3000, any::<u32>()],
         mtu in option::of(prop_oneof![0_u32..3000, any::<u32>()]),
@@ -105,9 +105,9 @@ proptest! {
     }
 }
 
-/// The kernel tells the measures of a table and not what is in it.
+/// The kernel reports the parameters of a table, not its sizes.
 #[test]
-fn a_table_of_another_making_is_not_written_back() {
+fn size_table_of_another_program_is_not_written_back() {
     let mut bytes = sent(qdisc(SizeTable::new().mpu(64)).request(TcVerb::Add));
     // cell_log 2, size_log 0, cell_align -1
     let [one, other] = (-1_i16).to_ne_bytes();
@@ -117,7 +117,7 @@ fn a_table_of_another_making_is_not_written_back() {
     assert_eq!(read.stab.unwrap().size(100), None);
     let error = refused(read.request(TcVerb::Replace));
     assert!(
-        error.ends_with("a size table that was not reckoned here, whose sizes the kernel does not tell"),
+        error.ends_with("a size table of another program, whose sizes the kernel does not report"),
         "{error}"
     );
 }

@@ -1,4 +1,4 @@
-//! Plans, carried out by a model of the kernel that refuses what the kernel would refuse.
+//! Plans, applied to a model of the kernel that refuses what the kernel would refuse.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,7 +19,7 @@ use proptest::prelude::*;
 const ROOT: TcHandle = TcHandle::ROOT;
 const ONE: TcHandle = TcHandle::new(1, 0);
 
-/// What a kernel has on a device: qdiscs by place, classes by name.
+/// The qdiscs of a device by parent, and its classes by classid.
 #[derive(Clone, Debug, Default)]
 struct Kernel {
     qdiscs: BTreeMap<TcHandle, Qdisc>,
@@ -162,7 +162,7 @@ impl Kernel {
                 }
             }
             ClassConfig::Drr(drr) => drr.quantum = drr.quantum.or(Some(1514)),
-            ClassConfig::Qfq(qfq) => qfq.lmax = qfq.lmax.or(Some(1514)),
+            ClassConfig::Qfq(qfq) => qfq.maxpkt = qfq.maxpkt.or(Some(1514)),
             ClassConfig::Hfsc(new) => {
                 if let Some(ClassConfig::Hfsc(old)) = there.as_ref().map(|c| &c.config) {
                     new.real_time = new.real_time.or(old.real_time);
@@ -210,7 +210,7 @@ impl Kernel {
     }
 }
 
-/// From what is there to what is wanted, and there it stays.
+/// Applies the tree, and checks that a second plan is empty.
 fn bring_about(kernel: &mut Kernel, tree: &Tree) -> Plan {
     let plan = tree.plan(&kernel.snapshot()).unwrap();
     kernel.carry_out(&plan);
@@ -237,7 +237,7 @@ fn commands(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
-fn a_tree_is_made_from_the_top_and_removed_in_one_go() {
+fn tree_is_added_top_down_and_deleted_in_one_step() {
     let mut kernel = Kernel::default();
     let plan = bring_about(&mut kernel, &shop());
     assert_eq!(
@@ -256,7 +256,7 @@ fn a_tree_is_made_from_the_top_and_removed_in_one_go() {
 }
 
 #[test]
-fn what_can_be_changed_is_changed() {
+fn changeable_objects_are_changed() {
     let mut kernel = Kernel::default();
     bring_about(&mut kernel, &shop());
     let other = Tree::new()
@@ -277,7 +277,7 @@ fn what_can_be_changed_is_changed() {
 }
 
 #[test]
-fn what_no_change_can_do_is_made_anew() {
+fn unchangeable_objects_are_deleted_and_added() {
     let mut kernel = Kernel::default();
     let tree = |curves: HfscClassConfig, parent: u16| {
         Tree::new()
@@ -288,18 +288,18 @@ fn what_no_change_can_do_is_made_anew() {
     };
     let curves = HfscClassConfig::new().service(Rate::mbit(1)).upper_limit(Rate::mbit(2));
     bring_about(&mut kernel, &tree(curves.clone(), 1));
-    // A curve less.
+    // One curve less.
     let plan = bring_about(&mut kernel, &tree(HfscClassConfig::new().service(Rate::mbit(1)), 1));
     assert_eq!(
         commands(&plan),
         ["delete class classid 1:3", "add class parent 1:1 classid 1:3 hfsc sc m2 1Mbit"]
     );
-    // A curve more is a change.
+    // One curve more is a change.
     assert_eq!(bring_about(&mut kernel, &tree(curves.clone(), 1)).steps()[0].0, TcVerb::Change);
     // Another parent.
     let plan = bring_about(&mut kernel, &tree(curves, 2));
     assert_eq!(plan.steps().iter().map(|(verb, _)| *verb).collect::<Vec<_>>(), [TcVerb::Delete, TcVerb::Add]);
-    // HTB in place of it, under another name in one request, under the same in two.
+    // An HTB qdisc replaces it: under another handle in one request, under the same handle in two.
     let plan = bring_about(&mut kernel, &Tree::new().qdisc(ROOT, TcHandle::new(2, 0), HtbConfig::new()));
     assert_eq!(commands(&plan), ["replace qdisc root handle 2: htb"]);
     let plan =
@@ -307,9 +307,9 @@ fn what_no_change_can_do_is_made_anew() {
     assert_eq!(commands(&plan), ["delete qdisc root handle 2:", "add qdisc root handle 2: htb r2q 5"]);
 }
 
-/// The class that an HFSC qdisc is can be changed, but neither deleted nor robbed of a curve.
+/// The root class of HFSC can be changed, but not deleted, and no curve can be removed.
 #[test]
-fn a_curve_that_the_qdisc_itself_loses_takes_a_new_qdisc() {
+fn hfsc_root_class_that_loses_a_curve_takes_a_new_qdisc() {
     let mut kernel = Kernel::default();
     let hfsc = || Tree::new().qdisc(ROOT, ONE, HfscConfig::new().default_class(1));
     let curves = HfscClassConfig::new;
@@ -326,7 +326,7 @@ fn a_curve_that_the_qdisc_itself_loses_takes_a_new_qdisc() {
 }
 
 #[test]
-fn bands_of_ets_are_changed_and_never_made() {
+fn ets_bands_are_changed_and_never_added() {
     let mut kernel = Kernel::default();
     let tree = Tree::new()
         .qdisc(ROOT, ONE, EtsConfig::new(4).strict(1).quanta([2000]))
@@ -335,7 +335,7 @@ fn bands_of_ets_are_changed_and_never_made() {
     let plan = bring_about(&mut kernel, &tree);
     assert_eq!(plan.steps()[1].0, TcVerb::Change);
     assert_eq!(plan.steps().len(), 3);
-    // With the qdisc changed, the kernel forgets the quantum of the class.
+    // A change of the qdisc resets the quantum of the class.
     let other = Tree::new()
         .qdisc(ROOT, ONE, EtsConfig::new(3).strict(1).quanta([2000]))
         .class(ONE, ONE.class(3), EtsClassConfig::new(5000))
@@ -347,7 +347,7 @@ fn bands_of_ets_are_changed_and_never_made() {
 }
 
 #[test]
-fn a_tree_that_cannot_be_is_refused() {
+fn invalid_tree_is_refused() {
     let none = Snapshot::new(2, [], []);
     let root = || Tree::new().qdisc(ROOT, ONE, HtbConfig::new());
     let one = |minor| ONE.class(minor);
@@ -357,7 +357,7 @@ fn a_tree_that_cannot_be_is_refused() {
         (Tree::new().class(ONE, one(1), mbit(1)), "class 1:1 in qdisc 1:, which is not in the tree"),
         (root().qdisc(ROOT, TcHandle::new(2, 0), pfifo()), "two qdiscs on root"),
         (root().class(one(9), one(1), mbit(1)), "class 1:1 under 1:9, which is not in the tree"),
-        (root().class(ONE, one(1), mbit(1)).class(ONE, one(1), mbit(1)), "two classes called 1:1"),
+        (root().class(ONE, one(1), mbit(1)).class(ONE, one(1), mbit(1)), "two classes with the classid 1:1"),
         (
             root()
                 .class(ONE, one(1), mbit(1))
@@ -373,10 +373,10 @@ fn a_tree_that_cannot_be_is_refused() {
                 TcHandle::new(2, 0),
                 pfifo(),
             ),
-            "a qdisc on class 1:1, which has classes under it",
+            "a qdisc on class 1:1, which has children",
         ),
-        (root().class(ONE, one(1), mbit(1)).qdisc(one(1), ONE, pfifo()), "two qdiscs called 1:"),
-        (root().class(one(2), one(1), mbit(1)).class(one(1), one(2), mbit(1)), "1:1 hangs on itself"),
+        (root().class(ONE, one(1), mbit(1)).qdisc(one(1), ONE, pfifo()), "two qdiscs with the handle 1:"),
+        (root().class(one(2), one(1), mbit(1)).class(one(1), one(2), mbit(1)), "1:1 is its own ancestor"),
         (root().class(ONE, one(1), mbit(1).prio(8)), "prio 8; 0 to 7 are possible"),
         (
             Tree::new().qdisc(ROOT, ONE, EtsConfig::new(2).quanta([2000])).class(
@@ -384,7 +384,7 @@ fn a_tree_that_cannot_be_is_refused() {
                 one(1),
                 EtsClassConfig::new(2000),
             ),
-            "the quantum of 1:1 is said twice, with its qdisc and by itself",
+            "the quantum of 1:1 is set twice, in its qdisc and in the class",
         ),
     ] {
         let error = tree.plan(&none).unwrap_err();
@@ -392,9 +392,9 @@ fn a_tree_that_cannot_be_is_refused() {
     }
 }
 
-/// In a time that grows with the tree, and not with its square.
+/// The time grows with the size of the tree, not with its square.
 #[test]
-fn a_large_tree_is_planned_in_no_time() {
+fn large_tree_is_planned_quickly() {
     let begin = std::time::Instant::now();
     let qdisc = |minor| TcHandle::new(minor + 1, 0);
     let tree = |rate| {
@@ -428,9 +428,9 @@ fn a_large_tree_is_planned_in_no_time() {
     assert!(begin.elapsed() < std::time::Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
-/// The kernel's own qdiscs have no names, and are no business of a tree's.
+/// The default qdiscs of the kernel have no handles, and a tree ignores them.
 #[test]
-fn what_the_kernel_put_there_is_not_there() {
+fn default_qdiscs_are_ignored() {
     let own = Qdisc::new(2, ROOT, PfifoConfig::new());
     assert!(Tree::new().plan(&Snapshot::new(2, [own], [])).unwrap().is_empty());
 }
@@ -460,7 +460,7 @@ fn curves() -> impl Strategy<Value = HfscClassConfig> {
     })
 }
 
-/// Trees of few names, so that two of them have much in common.
+/// Trees with few handles, so that two of them have much in common.
 fn any_tree() -> impl Strategy<Value = Tree> {
     let classes = vec((0..7_usize, 1..8_u16, 1..4_u64, 0..3_u32, curves(), prop::option::of(leaf())), 0..8);
     (0..4_u8, 1..3_u16, 1..3_u32, classes).prop_map(|(kind, major, r2q, classes)| {
@@ -485,14 +485,14 @@ fn any_tree() -> impl Strategy<Value = Tree> {
                 0 => tree.class(parent, handle, mbit(rate).prio(prio)),
                 1 => tree.class(parent, handle, curves),
                 2 => tree.class(parent, handle, DrrClassConfig::new().quantum(1000 + prio)),
-                _ => tree.class(parent, handle, QfqClassConfig::new(1 + prio).lmax(2000)),
+                _ => tree.class(parent, handle, QfqClassConfig::new(1 + prio).maxpkt(2000)),
             };
             if let Some((name, config)) = leaf {
                 leaves.push((handle, name, config));
             }
         }
         for (class, name, config) in leaves {
-            // 0 lets the kernel pick a name; the others are few, and above those of the roots.
+            // With 0 the kernel chooses a handle. The others are few, and above those of the root qdiscs.
             let handle = if name == 0 { TcHandle::NONE } else { TcHandle::new(0x10 + name, 0) };
             if inner.contains(&class) || !(handle.is_none() || used.insert(handle)) {
                 continue;
@@ -511,11 +511,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn every_tree_is_brought_about_from_every_other(trees in vec(any_tree(), 1..5)) {
+    fn plan_leads_from_any_tree_to_any_other(trees in vec(any_tree(), 1..5)) {
         let mut kernel = Kernel::default();
         for tree in &trees {
             let plan = bring_about(&mut kernel, tree);
-            // Nothing twice, and nothing made that was not deleted.
+            // No step is repeated, and nothing is added that was not deleted.
             let mut seen = HashSet::new();
             for (verb, object) in plan.steps() {
                 let name = match object {
@@ -530,9 +530,9 @@ proptest! {
         prop_assert_eq!(plan.steps().len(), 1);
     }
 
-    /// Flat classes that are in both stay, whatever else changes.
+    /// Flat classes in both trees stay, whatever else changes.
     #[test]
-    fn a_class_in_both_trees_stays(before in vec(1..20_u16, 0..10), after in vec(1..20_u16, 0..10)) {
+    fn class_in_both_trees_stays(before in vec(1..20_u16, 0..10), after in vec(1..20_u16, 0..10)) {
         let tree = |minors: &[u16], quantum: u32| {
             let mut names: Vec<_> = minors.to_vec();
             names.sort_unstable();
@@ -545,7 +545,7 @@ proptest! {
         bring_about(&mut kernel, &tree(&before, 1000));
         let plan = bring_about(&mut kernel, &tree(&after, 2000));
         let (before, after): (HashSet<_>, HashSet<_>) = (before.into_iter().collect(), after.into_iter().collect());
-        // One request for every class that is in either.
+        // One request for each class that is in either tree.
         prop_assert_eq!(plan.steps().len(), before.union(&after).count());
         let changed = plan.steps().iter().filter(|(verb, _)| *verb == TcVerb::Change).count();
         prop_assert_eq!(changed, before.intersection(&after).count());

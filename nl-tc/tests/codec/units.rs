@@ -1,4 +1,4 @@
-//! The words of `tc`, taken and printed as `tc` does.
+//! The words of `tc`, parsed and printed.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use nl_tc::{Burst, Probability, Rate, Size, TcHandle};
 use proptest::prelude::*;
 
 #[test]
-fn rates_are_taken_from_the_words_of_tc() {
+fn rate_parses_like_tc() {
     for (text, bytes) in [
         ("8bit", 1),
         ("8", 1),
@@ -46,7 +46,7 @@ fn rates_are_taken_from_the_words_of_tc() {
 }
 
 #[test]
-fn rates_are_printed_in_the_words_of_tc() {
+fn rate_prints_like_tc() {
     for (rate, text) in [
         (Rate::ZERO, "0bit"),
         (Rate::bit(8), "8bit"),
@@ -67,14 +67,14 @@ fn rates_are_printed_in_the_words_of_tc() {
 }
 
 #[test]
-fn bits_and_bytes_are_told_apart() {
+fn rate_distinguishes_bits_and_bytes() {
     assert_eq!(Rate::mbit(8), Rate::mbps(1));
     assert_eq!(Rate::kibit(8), Rate::kibps(1));
     assert_eq!(Rate::tbit(u64::MAX), Rate::MAX);
 }
 
 #[test]
-fn sizes_are_taken_and_printed_in_the_words_of_tc() {
+fn size_parses_and_prints_like_tc() {
     for (text, bytes, printed) in [
         ("1500", 1500, "1500b"),
         ("1500b", 1500, "1500b"),
@@ -99,7 +99,7 @@ fn sizes_are_taken_and_printed_in_the_words_of_tc() {
 }
 
 #[test]
-fn handles_are_taken_and_printed_in_the_words_of_tc() {
+fn handle_parses_and_prints_like_tc() {
     for (text, handle) in [
         ("root", TcHandle::ROOT),
         ("none", TcHandle::NONE),
@@ -119,7 +119,7 @@ fn handles_are_taken_and_printed_in_the_words_of_tc() {
 
 /// The table of the current `tc`, which rounds up.
 #[test]
-fn default_bursts_are_those_of_tc() {
+fn default_burst_equals_that_of_tc() {
     for (rate, burst, ticks) in [
         (Rate::mbit(1), Burst::default(), 200_000),
         (Rate::mbit(100), Burst::default(), 2000),
@@ -137,7 +137,7 @@ fn default_bursts_are_those_of_tc() {
 }
 
 #[test]
-fn an_estimator_is_reckoned_as_by_tc() {
+fn estimator_is_computed_like_tc() {
     let ms = Duration::from_millis;
     for (interval, average, code, log) in [
         (ms(250), ms(500), ms(250), 1),
@@ -159,7 +159,7 @@ fn an_estimator_is_reckoned_as_by_tc() {
 }
 
 #[test]
-fn percentages_are_printed_as_by_tc() {
+fn probability_prints_like_tc() {
     for (percent, text) in [(0.0, "0%"), (0.1, "0.1%"), (1.5, "1.5%"), (33.3, "33.3%"), (100.0, "100%")] {
         assert_eq!(Probability::percent(percent).unwrap().to_string(), text);
     }
@@ -170,30 +170,30 @@ fn percentages_are_printed_as_by_tc() {
 
 proptest! {
     #[test]
-    fn a_rate_reads_as_it_prints_where_nothing_is_cut(kbit in 1..999_999_u64) {
+    fn rate_round_trips_as_text(kbit in 1..999_999_u64) {
         let rate = Rate::kbit(kbit);
         prop_assert_eq!(rate.to_string().parse::<Rate>().unwrap(), rate);
     }
 
     #[test]
-    fn a_handle_reads_as_it_prints(bits in any::<u32>()) {
+    fn handle_round_trips_as_text(bits in any::<u32>()) {
         let handle = TcHandle::from_bits(bits);
         prop_assert_eq!(handle.to_string().parse::<TcHandle>().unwrap(), handle);
     }
 
     #[test]
-    fn a_burst_is_never_smaller_than_asked(bytes in 1..1_000_000_u32, rate in 1000..u64::from(u32::MAX) * 4) {
+    fn burst_is_never_smaller_than_requested(bytes in 1..1_000_000_u32, rate in 1000..u64::from(u32::MAX) * 4) {
         let rate = Rate::bps(rate);
         if let Some(time) = Burst::from(bytes).time(rate) {
-            let kept = Burst::from(time);
-            prop_assert!(kept.bytes(rate) >= bytes.into());
-            // And by no more than a tick.
-            prop_assert!(kept.bytes(rate) <= u64::from(bytes) + rate.bytes_per_second() * 64 / 1_000_000_000 + 1);
+            let stored = Burst::from(time);
+            prop_assert!(stored.bytes(rate) >= bytes.into());
+            // And by at most one tick.
+            prop_assert!(stored.bytes(rate) <= u64::from(bytes) + rate.bytes_per_second() * 64 / 1_000_000_000 + 1);
         }
     }
 
     #[test]
-    fn texts_never_panic(text in ".{0,24}") {
+    fn arbitrary_texts_never_panic(text in ".{0,24}") {
         let _ = text.parse::<Rate>();
         let _ = text.parse::<Size>();
         let _ = text.parse::<TcHandle>();

@@ -1,7 +1,7 @@
-//! What we send against what `tc` sends for the same words, byte for byte.
+//! The requests of the crate and of `tc` for the same command, compared byte by byte.
 //!
-//! Nothing is needed for this but the right to trace a child: the requests of `tc` are read from it whether or not the kernel
-//! takes them, and ours come from the codec.
+//! This needs only the right to trace a child: the requests are read from `tc` itself, whether or not the kernel accepts them.
+//! Those of the crate come from the codec.
 
 use std::collections::BTreeMap;
 
@@ -14,28 +14,28 @@ use crate::support::DEV;
 use crate::tables::{self, Habit, Line, differences, verbs};
 
 #[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 180)]
-async fn classes_have_the_bytes_of_tc(lab: Lab) -> Result {
+async fn class_requests_equal_those_of_tc(lab: Lab) -> Result {
     check(&lab, "classes", tables::class_lines()).await
 }
 
 #[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 180)]
-async fn qdiscs_have_the_bytes_of_tc(lab: Lab) -> Result {
+async fn qdisc_requests_equal_those_of_tc(lab: Lab) -> Result {
     check(&lab, "qdiscs", tables::qdisc_lines()).await
 }
 
 #[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 60)]
-async fn size_tables_have_the_bytes_of_tc(lab: Lab) -> Result {
+async fn size_table_requests_equal_those_of_tc(lab: Lab) -> Result {
     check(&lab, "size_tables", tables::size_table_lines()).await
 }
 
 #[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 120)]
-async fn verbs_have_the_bytes_of_tc(lab: Lab) -> Result {
+async fn verb_requests_equal_those_of_tc(lab: Lab) -> Result {
     check(&lab, "verbs", verbs::lines().into_iter().map(|verb| verb.line).collect()).await
 }
 
-/// Both go through the kernel, ours from the handle, and nlmon sees ours.
+/// Both requests go to the kernel. The crate's request comes from the handle and is captured by nlmon.
 #[nl_testkit::test(needs(link = "nlmon", link = "veth", tool = "tc"), timeout = 120)]
-async fn the_handle_sends_the_requests_of_tc(lab: Lab) -> Result {
+async fn handle_sends_the_requests_of_tc(lab: Lab) -> Result {
     let (node, habits) = device(&lab).await?;
     let tc = crate::support::open(&node).await?;
     let mut recording = node.record().await?;
@@ -43,10 +43,10 @@ async fn the_handle_sends_the_requests_of_tc(lab: Lab) -> Result {
     for verbs::VerbLine { line, handle } in verbs::lines() {
         let Some(send) = handle else { continue };
         recording.take()?;
-        // Whether the kernel takes it is the business of other tests; that it was asked is seen below.
+        // Other tests check whether the kernel accepts it. This test checks the request.
         send(&tc).await;
         let mut ours = recording.take()?;
-        // What a verb looks up first are other messages than its own.
+        // The look-ups of a verb are other messages.
         ours.retain(|sent| of_tc(sent) && sent.kind() == (line.ours)(1).kind());
         let [ours] = &ours[..] else {
             wrong.push(format!("`{}`: ours is not one request: {ours:?}", line.command));
@@ -61,7 +61,7 @@ async fn the_handle_sends_the_requests_of_tc(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The handle asks the kernel to report the class that it makes.
+/// The handle asks the kernel to report the class that it adds.
 #[cfg(test)]
 fn without_echo(message: &[u8]) -> Vec<u8> {
     let mut message = message.to_vec();
@@ -72,9 +72,9 @@ fn without_echo(message: &[u8]) -> Vec<u8> {
     message
 }
 
-/// What is listed as a difference of one line is listed of a line there is.
+/// A difference listed for a line belongs to an existing line.
 #[nl_testkit::test]
-fn the_listed_differences_are_of_lines_there_are(_lab: Lab) {
+fn listed_differences_belong_to_existing_lines(_lab: Lab) {
     let (classes, qdiscs) = (tables::classes(), tables::qdiscs());
     for (line, _) in differences::LINES.iter().chain(differences::LINES_OF_CUT_BURSTS) {
         let is_class = classes.iter().any(|(words, config)| *line == format!("{} {words}", config.kind()));
@@ -93,7 +93,7 @@ async fn check(lab: &Lab, golden: &str, lines: Vec<Line>) -> Result {
     for line in lines {
         let theirs = requests(&node, &line.command).await?;
         wrong.extend(differs(&line, (line.ours)(index).encoded()?, &theirs, &habits));
-        for request in theirs.iter().filter(|_| line.kept) {
+        for request in theirs.iter().filter(|_| line.stored) {
             blessing.add(&line.command, &request.message);
         }
     }
@@ -108,12 +108,12 @@ fn differs(line: &Line, ours: &[u8], theirs: &[Sent], habits: &[Habit]) -> Optio
         return Some(format!("`{}`: tc sent not one request: {theirs:?}", line.command));
     };
     let mismatch = line.compare(ours, &theirs.message, habits).err()?.to_string();
-    // Rate tables are long, and nobody reads them.
-    let told = mismatch.lines().map(|line| line.chars().take(200).collect::<String>() + "\n");
-    Some(format!("`{}`: {}", line.command, told.take(70).collect::<String>()))
+    // Rate tables are long, and the kernel does not read them.
+    let shown = mismatch.lines().map(|line| line.chars().take(200).collect::<String>() + "\n");
+    Some(format!("`{}`: {}", line.command, shown.take(70).collect::<String>()))
 }
 
-/// What `tc` asked of traffic control.
+/// The traffic control requests of `tc`.
 #[cfg(test)]
 async fn requests(node: &Node, command: &str) -> Result<Vec<Sent>> {
     let (_, mut sent) = node.requests_of(command).await?;
@@ -126,7 +126,7 @@ fn of_tc(sent: &Sent) -> bool {
     sent.protocol == 0 && (RTM_NEWQDISC..=RTM_GETTFILTER).contains(&sent.kind())
 }
 
-/// A node with a device, and what its `tc` does as older ones do.
+/// A node with a device, and the habits of its `tc`.
 #[cfg(test)]
 async fn device(lab: &Lab) -> Result<(Node, Vec<Habit>)> {
     lab.quiet();

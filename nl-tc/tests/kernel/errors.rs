@@ -1,4 +1,4 @@
-//! What is said when something is not there, or not possible.
+//! The errors for missing objects and impossible requests.
 
 use nl_core::error::Errno;
 use nl_tc::htb::HtbConfig;
@@ -9,7 +9,7 @@ use nl_testkit::{Lab, Result};
 use crate::support::{CLASS, DEV, QDISC, htb, mbit, wired};
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn an_error_says_what_was_asked_in_the_words_of_tc(lab: Lab) -> Result {
+async fn error_describes_the_operation_in_the_words_of_tc(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
     let error = tc.class(DEV, CLASS).parent(QDISC).add(mbit(1).ceil(Rate::mbit(2))).await.unwrap_err();
@@ -28,7 +28,7 @@ async fn an_error_says_what_was_asked_in_the_words_of_tc(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn what_is_not_there_is_not_found(lab: Lab) -> Result {
+async fn missing_objects_report_not_found(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     let error = tc.class(DEV, CLASS).get().await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
@@ -44,13 +44,13 @@ async fn what_is_not_there_is_not_found(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn the_kernels_own_words_come_through(lab: Lab) -> Result {
+async fn error_contains_the_kernels_text(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     let error =
         tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).change(HtbConfig::new().r2q(5)).await.unwrap_err();
     assert_eq!(error.errno(), Some(Errno::EINVAL));
     assert!(error.to_string().contains("Change operation not supported by specified qdisc"), "{error}");
-    // A rate whose quantum is out of bounds is taken with a remark, on kernels that remark.
+    // Some kernels accept a rate whose quantum is out of bounds with a warning.
     let ack = tc.class(DEV, CLASS).add(mbit(100)).await?;
     if let Some(text) = ack.warning() {
         assert!(text.contains("quantum of class"), "{text}");
@@ -59,7 +59,7 @@ async fn the_kernels_own_words_come_through(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "pfifo", tool = "tc"))]
-async fn a_qdisc_without_classes_has_none(lab: Lab) -> Result {
+async fn class_in_a_classless_qdisc_is_refused(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(PfifoConfig::new()).await?;
     let error = tc.class(DEV, CLASS).add(mbit(1)).await.unwrap_err();
@@ -79,7 +79,7 @@ async fn bad_input_is_refused_before_the_kernel_is_asked(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test]
-async fn a_kind_that_the_kernel_does_not_have_is_unsupported(lab: Lab) -> Result {
+async fn unknown_kind_is_unsupported(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     let none = nl_tc::qdisc::QdiscConfig::Other { kind: "nosuchkind".into(), options: None };
     let error = tc.qdisc(DEV, TcHandle::ROOT).add(none).await.unwrap_err();
@@ -88,5 +88,36 @@ async fn a_kind_that_the_kernel_does_not_have_is_unsupported(lab: Lab) -> Result
         error.to_string(),
         "add qdisc dev eth0 root nosuchkind: this kind of qdisc is not supported by this kernel (needs its module, sch_KIND)"
     );
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn error_names_the_device_as_the_caller_did(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    node.ip("link property add dev eth0 altname uplink").await;
+    let error = tc.class("uplink", CLASS).delete().await.unwrap_err();
+    assert!(error.to_string().starts_with("delete class dev uplink classid 1:10: "), "{error}");
+    let error = tc.qdisc("uplink", CLASS).delete().await.unwrap_err();
+    assert!(error.to_string().starts_with("delete qdisc dev uplink parent 1:10: "), "{error}");
+    let error = tc.filter("uplink", QDISC).priority(5).delete().await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("delete filter dev uplink parent 1: protocol all prio 5: "),
+        "{error}"
+    );
+    let error = tc.filters("nowhere", QDISC).list().await.unwrap_err();
+    assert_eq!(error.to_string(), "list filters dev nowhere parent 1:: No such device (ENODEV)");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+async fn filter_of_a_missing_qdisc_or_class_reports_not_found(lab: Lab) -> Result {
+    let ([_node, _peer], tc) = htb(&lab).await?;
+    let matchall = || nl_tc::filter::Matchall::new(CLASS);
+    for parent in [TcHandle::new(7, 0), TcHandle::new(7, 1), CLASS] {
+        let error = tc.filter(DEV, parent).add(matchall()).await.unwrap_err();
+        assert!(error.is_not_found(), "{error}");
+        let error = tc.filter(DEV, parent).priority(5).delete().await.unwrap_err();
+        assert!(error.is_not_found(), "{error}");
+    }
     Ok(())
 }

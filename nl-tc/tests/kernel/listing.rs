@@ -1,4 +1,4 @@
-//! Listing, with filters.
+//! Lists and their filters.
 
 use nl_core::Connection;
 use nl_tc::filter::{Matchall, U32};
@@ -10,12 +10,12 @@ use nl_testkit::{Lab, Result};
 use crate::support::{CLASS, DEV, QDISC, classes, handles, htb, mbit, wired};
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn classes_are_listed_by_qdisc_and_by_parent(lab: Lab) -> Result {
+async fn class_list_filters_by_qdisc_and_parent(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, QDISC.class(1)).add(mbit(10)).await?;
     tc.class(DEV, QDISC.class(2)).parent(QDISC.class(1)).add(mbit(5)).await?;
     tc.class(DEV, QDISC.class(3)).parent(QDISC.class(1)).add(mbit(5)).await?;
-    // An HTB inside of it.
+    // An HTB qdisc inside it.
     let inner = TcHandle::new(2, 0);
     tc.qdisc(DEV, QDISC.class(3)).handle(inner).add(HtbConfig::new()).await?;
     tc.class(DEV, inner.class(1)).add(mbit(1)).await?;
@@ -39,7 +39,7 @@ async fn classes_are_listed_by_qdisc_and_by_parent(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn qdiscs_are_listed_by_device_place_and_name(lab: Lab) -> Result {
+async fn qdisc_list_filters_by_device_parent_and_handle(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
     tc.qdisc(DEV, CLASS).handle(TcHandle::new(2, 0)).add(HtbConfig::new()).await?;
@@ -55,9 +55,9 @@ async fn qdiscs_are_listed_by_device_place_and_name(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Another kind keeps its bytes, and goes back with them.
+/// Another kind keeps its bytes and is written back with them.
 #[nl_testkit::test(needs(qdisc = "pfifo", tool = "tc"))]
-async fn a_kind_that_is_not_known_keeps_its_bytes(lab: Lab) -> Result {
+async fn unknown_kind_keeps_its_bytes(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     node.tc("qdisc add dev eth0 root handle 1: pfifo_head_drop limit 77").await;
     let qdisc = tc.qdisc(DEV, TcHandle::ROOT).get().await?;
@@ -70,7 +70,7 @@ async fn a_kind_that_is_not_known_keeps_its_bytes(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn filters_are_made_listed_and_deleted(lab: Lab) -> Result {
+async fn filters_are_added_listed_and_deleted(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
     let to = U32::to("192.0.2.7".parse().unwrap(), CLASS);
@@ -85,7 +85,7 @@ async fn filters_are_made_listed_and_deleted(lab: Lab) -> Result {
     assert_eq!(node.tc("filter show dev eth0").await, "");
     node.tc("filter add dev eth0 parent 1: prio 5 protocol ip u32 match ip dst 192.0.2.7 classid 1:10").await;
     assert_eq!(node.tc("filter show dev eth0").await, ours);
-    // Where the kernel has it.
+    // If the kernel has it.
     let outcome = tc.filter(DEV, QDISC).priority(6).add(Matchall::new(CLASS)).await;
     match outcome {
         Ok(_) => {
@@ -98,12 +98,12 @@ async fn filters_are_made_listed_and_deleted(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test]
-async fn another_protocol_has_no_traffic_control(lab: Lab) -> Result {
+async fn connection_of_another_protocol_is_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let tc = Tc::new(node.open(|| Connection::open(nl_core::Protocol::Generic)).await?);
     let error = tc.classes("lo").list().await.unwrap_err();
     assert!(
-        error.to_string().ends_with("traffic control is on NETLINK_ROUTE, not NETLINK_GENERIC"),
+        error.to_string().ends_with("qdiscs, classes and filters are on NETLINK_ROUTE, not NETLINK_GENERIC"),
         "{error}"
     );
     Ok(())

@@ -1,4 +1,4 @@
-//! One line of `tc` at a time: installed by `tc` and read by us, installed by us and shown by `tc`, both the same.
+//! Each line of `tc` is set by `tc` and read by the crate, and set by the crate and shown by `tc`. Both results are equal.
 
 use nl_tc::class::ClassConfig;
 use nl_tc::qdisc::QdiscConfig;
@@ -8,7 +8,7 @@ use nl_testkit::Node;
 use crate::support::{CLASS, DEV, QDISC, lines, qdiscs};
 use crate::tables::{ClassLine, QdiscLine};
 
-/// Each of the classes, alone under its qdisc.
+/// Each class alone in its qdisc.
 pub(crate) async fn check_classes(
     node: &Node,
     tc: &Tc,
@@ -53,19 +53,19 @@ async fn check_class(node: &Node, tc: &Tc, qdisc: &str, words: &str, config: Cla
     outcome.unwrap();
     assert_eq!(shown().await, by_them, "{kind} {words}: installed by us and shown by tc");
     assert_eq!(there().await, read, "{kind} {words}: installed by us and read by us");
-    // What was read makes the same class again.
+    // The decoded class encodes to the same class.
     tc.class(DEV, id).replace(read.config.clone()).await.unwrap();
     assert_eq!(shown().await, by_them, "{kind} {words}: written back");
     end().await;
 
-    // Our own words are those of tc.
+    // `Display` prints the words of `tc`.
     begin().await;
     node.tc(&format!("class {verb} dev eth0 parent 1: classid {id} {config}")).await;
     assert_eq!(shown().await, by_them, "{kind} {words}: printed by us as {config}");
     end().await;
 }
 
-/// Each of the qdiscs, alone on the device.
+/// Each qdisc alone on the device.
 pub(crate) async fn check_qdiscs(node: &Node, tc: &Tc, lines: impl IntoIterator<Item = QdiscLine>) {
     for (words, config) in lines {
         check_qdisc(node, tc, words, config).await;
@@ -80,7 +80,7 @@ async fn check_qdisc(node: &Node, tc: &Tc, words: &str, config: QdiscConfig) {
     };
     let shown = async || {
         let mut lines = lines(node, "-d qdisc show dev eth0").await;
-        // Random numbers begin with a random number.
+        // The seed is a random number.
         for line in &mut lines {
             line.truncate(line.find(" seed ").unwrap_or(line.len()));
         }
@@ -107,14 +107,14 @@ async fn check_qdisc(node: &Node, tc: &Tc, words: &str, config: QdiscConfig) {
     assert_eq!(there().await, read, "{words}: installed by us and read by us");
     tc.qdisc(DEV, parent).delete().await.unwrap();
 
-    // What was read makes the same qdisc again.
+    // The decoded qdisc encodes to the same qdisc.
     tc.qdisc(DEV, parent).handle(handle).add(read).await.unwrap();
-    // Where SFQ is told how many flows, it has no more than packets.
+    // With a given number of flows, SFQ has at most as many flows as packets.
     let back: Vec<_> = shown().await.iter().map(|line| line.replace("flows 127 ", "flows 128 ")).collect();
     assert_eq!(back, by_them, "{words}: written back");
     tc.qdisc(DEV, parent).delete().await.unwrap();
 
-    // Our own words are those of tc.
+    // `Display` prints the words of `tc`.
     node.tc(&format!("qdisc add dev eth0 {place} {config}")).await;
     assert_eq!(shown().await, by_them, "{words}: printed by us as {config}");
     tc.qdisc(DEV, parent).delete().await.unwrap();

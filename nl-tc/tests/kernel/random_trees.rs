@@ -1,7 +1,7 @@
-//! Any tree brought about from any other is the one that `tc` makes on a device that has nothing.
+//! A tree applied to any other tree equals the tree that `tc` creates on an empty device.
 //!
-//! Trees come in rows of a few, each row out of one number: `NL_TESTKIT_SEED` begins with another. `NL_TESTKIT_SCALE` divides how
-//! many rows there are, for emulated machines.
+//! Trees come in rows, each generated from one number. `NL_TESTKIT_SEED` sets the first number. `NL_TESTKIT_SCALE` divides the
+//! number of rows, for emulated machines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +18,7 @@ use crate::support::{DEV, QDISC, wired};
 use crate::wish::{Random, Wish};
 
 const SEEDS: u64 = 50;
-/// One after another, from nothing to nothing.
+/// One after another, from an empty device to an empty device.
 const TREES: usize = 4;
 static FILES: AtomicU64 = AtomicU64::new(0);
 const SOON: std::time::Duration = std::time::Duration::from_secs(20);
@@ -27,7 +27,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// What `tc` shows of a device and the classes in these qdiscs after these commands, in one process.
+/// The output of `tc` for a device and the classes of these qdiscs after these commands, in one process.
 async fn shown_after(node: &Node, commands: &[String], qdiscs: &[TcHandle]) -> Vec<String> {
     // The list of all classes ends at a netem qdisc.
     let classes = qdiscs.iter().map(|handle| format!("class show dev eth0 parent {handle}"));
@@ -42,7 +42,7 @@ async fn shown_after(node: &Node, commands: &[String], qdiscs: &[TcHandle]) -> V
     lines
 }
 
-/// Without references, seeds, and the names that the kernel picked.
+/// Without references, seeds, and the handles that the kernel chose.
 fn comparable(line: &str) -> String {
     let mut out = Vec::new();
     let mut words = line.split_whitespace();
@@ -60,7 +60,7 @@ fn comparable(line: &str) -> String {
     out.join(" ")
 }
 
-/// A qdisc without a wish for a name may have kept the one it had.
+/// A qdisc without a desired handle may have kept its handle.
 fn unnamed(lines: Vec<String>, places: &[TcHandle]) -> Vec<String> {
     let places: Vec<_> = places.iter().map(|place| format!(" parent {place} ")).collect();
     let of = |line: &&String| line.starts_with("qdisc ") && places.iter().any(|place| line.contains(place));
@@ -75,7 +75,7 @@ fn unnamed(lines: Vec<String>, places: &[TcHandle]) -> Vec<String> {
     out
 }
 
-/// Everything that the kernel tells about traffic control, by interface.
+/// All traffic control events of the kernel, by interface.
 async fn listen(node: &Node) -> Monitor<u32> {
     let open = || {
         Monitor::builder(Protocol::Route)
@@ -85,9 +85,9 @@ async fn listen(node: &Node) -> Monitor<u32> {
     node.open(open).await.unwrap()
 }
 
-/// How many events there were about the device since this was asked last.
+/// The number of events about the device since the last call.
 async fn events(tc: &Tc, monitor: &mut Monitor<u32>) -> usize {
-    // One of another device is behind all of them.
+    // One of another device comes last.
     tc.qdisc("lo", TcHandle::ROOT).change(PfifoConfig::new().limit(10)).await.unwrap();
     let mut count = 0;
     loop {
@@ -121,8 +121,8 @@ async fn follow_one_another(lab: &Lab, kinds: &[&str]) -> Result {
             };
             let tree = wish.tree();
             let plan = tc.apply(DEV, &tree).await.unwrap_or_else(|error| panic!("{error}\n{}", place()));
-            let told = events(&tc, &mut monitor).await;
-            assert!(told >= plan.steps().len(), "{told} events of\n{plan}\n{}", place());
+            let reported = events(&tc, &mut monitor).await;
+            assert!(reported >= plan.steps().len(), "{reported} events of\n{plan}\n{}", place());
             steps += plan.steps().len();
             let is = unnamed(shown_after(&node, &[], &wish.handles()).await, &wish.unnamed());
             let expected = shown_after(&fresh, &wish.commands(), &wish.handles()).await;
@@ -146,7 +146,7 @@ async fn follow_one_another(lab: &Lab, kinds: &[&str]) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", qdisc = "tbf", tool = "tc"), timeout = 120)]
-async fn htb_trees_follow_one_another(lab: Lab) -> Result {
+async fn random_htb_trees_apply_one_after_another(lab: Lab) -> Result {
     follow_one_another(&lab, &["htb", "pfifo", "bfifo", "tbf"]).await
 }
 
@@ -165,7 +165,7 @@ async fn htb_trees_follow_one_another(lab: Lab) -> Result {
     ),
     timeout = 120
 )]
-async fn trees_of_all_kinds_follow_one_another(lab: Lab) -> Result {
+async fn random_trees_of_all_kinds_apply_one_after_another(lab: Lab) -> Result {
     let plain = ["pfifo", "bfifo", "tbf", "fq_codel", "sfq", "netem"];
     follow_one_another(&lab, &[&["htb", "hfsc", "drr", "qfq", "ets"][..], &plain].concat()).await
 }

@@ -1,6 +1,6 @@
-//! Thousands of classes in a batch: made, listed, changed, deleted, as `tc` counts them.
+//! Thousands of classes in a batch: added, listed, changed and deleted, and counted by `tc`.
 //!
-//! A hundred in a qdisc, for each class that is made or deleted takes the kernel a look at all others of its qdisc.
+//! A hundred per qdisc, because for each class that is added or deleted the kernel visits all others of the qdisc.
 //! `NL_TESTKIT_SCALE` divides their number, for emulated machines.
 
 use std::hash::{BuildHasher, RandomState};
@@ -17,13 +17,13 @@ use crate::support::{DEV, QDISC, classes, lines, wired};
 
 const PER_QDISC: u64 = 100;
 
-/// Of a number from 0 on: a class in the qdisc on a class of the root's.
+/// By number from 0 on: a class in the qdisc of a class of the root qdisc.
 fn handle(number: u64) -> TcHandle {
     let of = |n: u64| u16::try_from(n).unwrap();
     TcHandle::new(0x100 + of(number / PER_QDISC), 1 + of(number % PER_QDISC))
 }
 
-/// In full qdiscs, at least two.
+/// In full qdiscs, at least two of them.
 fn many(count: u64) -> u64 {
     let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
     (count / scale.max(1)).next_multiple_of(PER_QDISC).max(2 * PER_QDISC)
@@ -39,7 +39,7 @@ async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)>, count
     assert_eq!(done, count);
 }
 
-/// What classes are made with, and what `tc` must say of one, by its rate in kbit/s.
+/// The configuration of a class, and the expected output of `tc`, by its rate in kbit/s.
 struct Kind<C, W> {
     qdisc: QdiscConfig,
     config: C,
@@ -68,9 +68,9 @@ impl<C: Fn(u64) -> ClassConfig, W: Fn(u64) -> String> Kind<C, W> {
             batch(tc, (0..count).map(|number| (verb, class(number).into())), count).await;
             let shown = lines(node, "class show dev eth0").await;
             assert_eq!(shown.len() as u64, before.len() as u64 + count);
-            let (begin, wanted) = (format!(" {} ", handle(some)), (self.words)(rate(some)));
+            let (begin, expected) = (format!(" {} ", handle(some)), (self.words)(rate(some)));
             let line = shown.iter().find(|line| line.contains(&begin)).unwrap();
-            assert!(line.contains(&wanted), "{verb}: {line}\nexpected {wanted}");
+            assert!(line.contains(&expected), "{verb}: {line}\nexpected {expected}");
             let listed = classes(tc).await;
             assert_eq!(listed.len(), shown.len());
             let found = listed.iter().find(|class| class.handle == handle(some)).unwrap();
@@ -84,7 +84,7 @@ impl<C: Fn(u64) -> ClassConfig, W: Fn(u64) -> String> Kind<C, W> {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 120)]
-async fn thousands_of_htb_classes(lab: Lab) -> Result {
+async fn batch_handles_thousands_of_htb_classes(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let kind = Kind {
         qdisc: HtbConfig::new().into(),
@@ -95,7 +95,7 @@ async fn thousands_of_htb_classes(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"), timeout = 120)]
-async fn thousands_of_hfsc_classes(lab: Lab) -> Result {
+async fn batch_handles_thousands_of_hfsc_classes(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let kind = Kind {
         qdisc: HfscConfig::new().into(),

@@ -1,4 +1,4 @@
-//! Size tables: what packets count for.
+//! Size tables: the size of packets.
 
 use nl_tc::htb::HtbConfig;
 use nl_tc::leaf::PfifoConfig;
@@ -9,9 +9,9 @@ use nl_testkit::{EthFrame, Lab, Node, Result};
 use crate::support::{CLASS, DEV, QDISC, htb, lines, mbit, wired};
 use crate::tables::size_tables;
 
-/// Installed by `tc` and read by us, installed by us and shown by `tc`, and written back.
+/// Set by `tc` and read by the crate, set by the crate and shown by `tc`, and written back.
 #[nl_testkit::test(needs(qdisc = "pfifo", tool = "tc"), timeout = 60)]
-async fn size_tables_are_those_of_tc(lab: Lab) -> Result {
+async fn size_tables_match_tc(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     for (words, table) in size_tables() {
         node.tc(&format!("qdisc replace dev eth0 root handle 1: stab {words} pfifo")).await;
@@ -27,7 +27,7 @@ async fn size_tables_are_those_of_tc(lab: Lab) -> Result {
             assert_eq!(there(&tc).await, Some(read), "{words}: {how}");
         }
         tc.qdisc(DEV, TcHandle::ROOT).delete().await?;
-        // Our own words are those of tc.
+        // `Display` prints the words of `tc`.
         node.tc(&format!("qdisc add dev eth0 root handle 1: {table} pfifo")).await;
         assert_eq!(lines(&node, "-d qdisc show dev eth0").await, by_them, "{words}: printed as {table}");
         tc.qdisc(DEV, TcHandle::ROOT).delete().await?;
@@ -37,7 +37,7 @@ async fn size_tables_are_those_of_tc(lab: Lab) -> Result {
 
 /// Real packets, and the kernel's own count of them.
 #[nl_testkit::test(needs(qdisc = "pfifo", tool = "tc"), timeout = 60)]
-async fn packets_count_for_what_the_table_says(lab: Lab) -> Result {
+async fn packets_count_as_the_size_table_says(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     for (words, table) in size_tables() {
         tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).stab(table).add(PfifoConfig::new()).await?;
@@ -55,9 +55,9 @@ async fn packets_count_for_what_the_table_says(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The kernel counts so, and a change that does not repeat the table takes it away.
+/// The kernel counts like this, and a change without the table removes it.
 #[nl_testkit::test(needs(qdisc = "tbf", tool = "tc"))]
-async fn a_change_that_does_not_say_the_table_removes_it(lab: Lab) -> Result {
+async fn change_without_the_size_table_removes_it(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let tbf = |rate| nl_tc::leaf::TbfConfig::new(rate, 5120).limit(10_240);
     let table = SizeTable::new().link_layer(LinkLayer::Atm).overhead(10);
@@ -67,7 +67,7 @@ async fn a_change_that_does_not_say_the_table_removes_it(lab: Lab) -> Result {
     assert_eq!(there(&tc).await.map(|table| table.overhead), Some(20));
     let shown = node.tc("-d qdisc show dev eth0").await;
     assert!(shown.contains("linklayer atm overhead 20 mtu 2047 tsize 512"), "{shown}");
-    // A tree that says nothing of it leaves it alone.
+    // A tree without this option does not change it.
     let tree = nl_tc::tree::Tree::new().qdisc(TcHandle::ROOT, QDISC, tbf(Rate::mbit(4)));
     tc.apply(DEV, &tree).await?;
     let shown = node.tc("-d qdisc show dev eth0").await;
@@ -78,7 +78,7 @@ async fn a_change_that_does_not_say_the_table_removes_it(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn the_kernel_takes_a_size_table_on_the_root_only(lab: Lab) -> Result {
+async fn size_table_below_the_root_is_refused(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
     let line = "tc qdisc add dev eth0 parent 1:10 stab overhead 10 pfifo";
@@ -86,26 +86,26 @@ async fn the_kernel_takes_a_size_table_on_the_root_only(lab: Lab) -> Result {
     assert!(theirs.stderr.contains("STAB not supported on a non root"), "{theirs:?}");
     let error = tc.qdisc(DEV, CLASS).stab(SizeTable::new().overhead(10)).add(PfifoConfig::new()).await;
     let error = error.unwrap_err().to_string();
-    assert!(error.ends_with("a size table on 1:10; the root is where one is possible"), "{error}");
+    assert!(error.ends_with("a size table on 1:10; only the root qdisc can have one"), "{error}");
     Ok(())
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn the_limits_are_those_of_the_kernel(lab: Lab) -> Result {
+async fn size_table_limits_equal_those_of_the_kernel(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let longest = SizeTable::new().mpu(64).mtu(1 << 20).slots(32_748);
     let entry = || tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC);
     entry().stab(longest).add(HtbConfig::new()).await?;
     let shown = node.tc("-d qdisc show dev eth0").await;
     assert!(shown.contains("mpu 64 mtu 1048576 tsize 32748"), "{shown}");
-    // A slot of 2³¹ bytes is refused by the kernel too.
+    // The kernel also refuses a slot of 2³¹ bytes.
     let coarse = SizeTable::new().mpu(64).mtu(1 << 30).slots(1);
     let mut request = Qdisc::new(node.index_of(DEV).await?, TcHandle::ROOT, HtbConfig::new())
         .handle(TcHandle::new(2, 0))
         .stab(coarse)
         .request(TcVerb::Replace);
     let error = request.encoded().unwrap_err().to_string();
-    assert!(error.contains("a slot of more than 2^30 bytes"), "{error}");
+    assert!(error.contains("a slot has at most 2^30 bytes"), "{error}");
     let line = "tc qdisc replace dev eth0 root handle 2: stab mpu 64 mtu 1073741824 tsize 1 htb";
     let theirs = node.command(line.split_whitespace()).await;
     assert!(theirs.stderr.contains("Invalid logarithmic size of size table"), "{theirs:?}");

@@ -8,7 +8,7 @@ use nl_tc::hfsc::{HfscClassConfig, HfscConfig};
 use nl_tc::htb::HtbConfig;
 use nl_tc::leaf::{FqCodelConfig, PfifoConfig, SfqConfig};
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
-use nl_tc::stats::{AppStats, Estimator, Sampler};
+use nl_tc::stats::{Estimator, Sampler, XStats};
 use nl_tc::{Rate, Tc, TcHandle};
 use nl_testkit::{EthFrame, Lab, Node, Result, eventually};
 
@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(10);
 async fn send(node: &Node, frames: usize) -> Result {
     let frame = EthFrame::new([2, 0, 0, 0, 0, 9], [2, 0, 0, 0, 0, 1], EthFrame::TEST, &[0; 986]).to_bytes();
     for _ in 0..frames {
-        // A class that holds no more says so to the sender.
+        // A full class reports that to the sender.
         match node.send_frame(DEV, &frame).await {
             Err(error) if error.to_string().contains("os error 105") => {}
             other => other?,
@@ -44,18 +44,18 @@ async fn sent(tc: &Tc, packets: u64) -> nl_tc::class::Class {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn an_htb_class_counts_what_goes_through_it(lab: Lab) -> Result {
+async fn htb_class_counts_its_packets(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(100)).await?;
     send(&node, 3).await?;
     let qdisc = tc.qdisc(DEV, TcHandle::ROOT).get().await?;
-    let Some(AppStats::HtbQdisc(stats)) = qdisc.stats.app else { panic!("{qdisc:?}") };
+    let Some(XStats::HtbQdisc(stats)) = qdisc.stats.xstats else { panic!("{qdisc:?}") };
     assert!(stats.direct_packets >= 3, "{stats:?}");
 
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = sent(&tc, 20).await;
-    let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Htb(stats)) = class.stats.xstats else { panic!("{class:?}") };
     assert_eq!(u64::from(stats.lends + stats.borrows), class.stats.packets);
     let text = node.tc("-s class show dev eth0").await;
     let words = format!("Sent {} bytes {} pkt", class.stats.bytes, class.stats.packets);
@@ -67,7 +67,7 @@ async fn an_htb_class_counts_what_goes_through_it(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn a_slow_class_holds_and_drops(lab: Lab) -> Result {
+async fn slow_class_queues_and_drops(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     let slow = nl_tc::htb::HtbClassConfig::new(Rate::kbit(8));
     tc.class(DEV, CLASS).add(slow).await?;
@@ -79,13 +79,13 @@ async fn a_slow_class_holds_and_drops(lab: Lab) -> Result {
     assert!((1..=2).contains(&held), "{class:?}");
     assert_eq!(class.stats.backlog, held * 1000);
     assert!(class.stats.drops >= 10, "{class:?}");
-    let Some(AppStats::Htb(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Htb(stats)) = class.stats.xstats else { panic!("{class:?}") };
     assert!(stats.tokens < 0, "in debt: {stats:?}");
     Ok(())
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 30)]
-async fn an_estimator_measures(lab: Lab) -> Result {
+async fn estimator_measures_a_rate(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     let estimator = Estimator::new(Duration::from_millis(250), Duration::from_millis(500));
     tc.class(DEV, CLASS).estimator(estimator).add(mbit(100)).await?;
@@ -96,14 +96,14 @@ async fn an_estimator_measures(lab: Lab) -> Result {
         (measured.rate > Rate::ZERO && measured.packets > 0).then_some(measured)
     };
     eventually(SOON, ask, "the estimator to have measured").await;
-    // A qdisc can have one too.
+    // A qdisc can also have one.
     tc.qdisc(DEV, CLASS).estimator(estimator).add(PfifoConfig::new()).await?;
     assert!(tc.qdisc(DEV, CLASS).get().await?.stats.measured.is_some());
     Ok(())
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn rates_survive_a_class_that_is_made_anew(lab: Lab) -> Result {
+async fn rates_of_a_class_added_again_restart(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     let mut sampler = Sampler::new();
     tc.class(DEV, CLASS).add(mbit(100)).await?;
@@ -131,9 +131,9 @@ async fn shown(node: &Node, class: TcHandle) -> Option<(u64, u64)> {
     Some((words.next()?.parse().ok()?, words.nth(1)?.parse().ok()?))
 }
 
-/// A new class that counted more than the old one had looks like the old one; a list in which it was missing tells.
+/// A new class with higher counters looks like the old one, unless a list in between shows that it was missing.
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn a_class_that_was_not_listed_in_between_is_another_one(lab: Lab) -> Result {
+async fn unlisted_class_is_sampled_as_a_new_one(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     let other = QDISC.class(0x20);
     let mut sampler = Sampler::new();
@@ -152,7 +152,7 @@ async fn a_class_that_was_not_listed_in_between_is_another_one(lab: Lab) -> Resu
     sent(&tc, 10).await;
     assert_eq!(sample().await, []);
 
-    // With a qdisc on it, or changed, it is the same class.
+    // With a qdisc or with changes, it is still the same class.
     tc.qdisc(DEV, CLASS).add(PfifoConfig::new().limit(50)).await?;
     tc.class(DEV, CLASS).change(mbit(200)).await?;
     let before = shown(&node, CLASS).await.unwrap();
@@ -183,14 +183,14 @@ async fn a_class_that_was_not_listed_in_between_is_another_one(lab: Lab) -> Resu
 }
 
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"))]
-async fn an_hfsc_class_counts_its_work(lab: Lab) -> Result {
+async fn hfsc_class_counts_its_work(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HfscConfig::new()).await?;
     tc.class(DEV, CLASS).add(HfscClassConfig::new().service(Rate::mbit(100))).await?;
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = sent(&tc, 20).await;
-    let Some(AppStats::Hfsc(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Hfsc(stats)) = class.stats.xstats else { panic!("{class:?}") };
     let text = node.tc("-s class show dev eth0").await;
     let words = format!("period {} ", stats.period);
     assert!(text.contains(&words) && text.contains("work "), "{text}\nexpected {words}");
@@ -199,26 +199,26 @@ async fn an_hfsc_class_counts_its_work(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "drr", tool = "tc"))]
-async fn a_drr_class_counts(lab: Lab) -> Result {
+async fn drr_class_counts_its_packets(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(DrrConfig::new()).await?;
     tc.class(DEV, CLASS).add(DrrClassConfig::new().quantum(3000)).await?;
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = sent(&tc, 20).await;
-    assert!(matches!(class.stats.app, Some(AppStats::Drr(stats)) if stats.deficit == 0), "{class:?}");
+    assert!(matches!(class.stats.xstats, Some(XStats::Drr(stats)) if stats.deficit == 0), "{class:?}");
     Ok(())
 }
 
 #[nl_testkit::test(needs(qdisc = "qfq", tool = "tc"))]
-async fn a_qfq_class_counts_and_says_its_weight(lab: Lab) -> Result {
+async fn qfq_class_counts_its_packets_and_reports_its_weight(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(QfqConfig::new()).await?;
-    tc.class(DEV, CLASS).add(QfqClassConfig::new(7).lmax(2048)).await?;
+    tc.class(DEV, CLASS).add(QfqClassConfig::new(7).maxpkt(2048)).await?;
     direct(&tc).await?;
     send(&node, 20).await?;
     let class = sent(&tc, 20).await;
-    let Some(AppStats::Qfq(stats)) = class.stats.app else { panic!("{class:?}") };
+    let Some(XStats::Qfq(stats)) = class.stats.xstats else { panic!("{class:?}") };
     assert_eq!((stats.weight, stats.lmax), (7, 2048));
     Ok(())
 }
@@ -229,7 +229,7 @@ async fn fq_codel_counts_its_flows(lab: Lab) -> Result {
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(FqCodelConfig::new()).await?;
     send(&node, 20).await?;
     let qdisc = tc.qdisc(DEV, TcHandle::ROOT).get().await?;
-    let Some(AppStats::FqCodel(stats)) = qdisc.stats.app else { panic!("{qdisc:?}") };
+    let Some(XStats::FqCodel(stats)) = qdisc.stats.xstats else { panic!("{qdisc:?}") };
     let text = node.tc("-s qdisc show dev eth0").await;
     for words in [
         format!("maxpacket {}", stats.maxpacket),
@@ -244,11 +244,11 @@ async fn fq_codel_counts_its_flows(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Flows that hold packets are listed like classes, with counters of their own kind.
+/// Flows with queued packets are listed as classes, with counters of their kind.
 #[nl_testkit::test(needs(qdisc = "sfq", tool = "tc"))]
-async fn flows_of_sfq_and_fq_codel_are_listed(lab: Lab) -> Result {
+async fn flows_of_sfq_and_fq_codel_are_listed_as_classes(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
-    // A class that lets nothing through, so that what is on it holds its packets.
+    // A class that sends nothing, so that its qdisc keeps its packets.
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HtbConfig::new()).await?;
     tc.class(DEV, CLASS).add(nl_tc::htb::HtbClassConfig::new(Rate::kbit(8))).await?;
     direct(&tc).await?;
@@ -263,8 +263,8 @@ async fn flows_of_sfq_and_fq_codel_are_listed(lab: Lab) -> Result {
         assert!(!flows.is_empty(), "{kind} holds packets");
         let known = flows.iter().all(|flow| {
             matches!(
-                (kind, &flow.stats.app),
-                ("sfq", Some(AppStats::SfqFlow(_))) | ("fq_codel", Some(AppStats::FqCodelFlow(_)))
+                (kind, &flow.stats.xstats),
+                ("sfq", Some(XStats::SfqFlow(_))) | ("fq_codel", Some(XStats::FqCodelFlow(_)))
             )
         });
         assert!(known, "{flows:?}");
@@ -273,9 +273,9 @@ async fn flows_of_sfq_and_fq_codel_are_listed(lab: Lab) -> Result {
     Ok(())
 }
 
-/// 30 kB at 1 Mbit/s, of which 5 kB go at once, take 0.2 s.
+/// 30 kB at 1 Mbit/s take 0.2 s, because 5 kB are sent at once.
 #[nl_testkit::test(needs(qdisc = "htb", qdisc = "tbf", tool = "tc"), timeout = 30)]
-async fn packets_are_as_slow_as_they_were_told(lab: Lab) -> Result {
+async fn htb_limits_the_rate_of_packets(lab: Lab) -> Result {
     let ([node, peer], tc) = wired(&lab).await?;
     for kind in ["htb", "tbf"] {
         if kind == "htb" {

@@ -1,4 +1,4 @@
-//! A device to put things on, and what both sides say is there.
+//! A device for the tests, and what both sides list on it.
 
 use nl_core::{Connection, Protocol};
 use nl_tc::class::Class;
@@ -56,8 +56,8 @@ pub(crate) fn handles(classes: &[Class]) -> Vec<String> {
     classes.iter().map(|class| class.handle.to_string()).collect()
 }
 
-/// Whether this `tc` reckons bursts to the tick, as we do, and not to the microsecond.
-pub(crate) async fn reckons_in_ticks(node: &Node, tc: &Tc) -> bool {
+/// Whether this `tc` computes bursts in ticks, like the crate, and not in microseconds.
+pub(crate) async fn computes_in_ticks(node: &Node, tc: &Tc) -> bool {
     node.tc("qdisc add dev eth0 root handle 1: htb").await;
     node.tc("class add dev eth0 parent 1: classid 1:10 htb rate 1gbit").await;
     let class = tc.class(DEV, CLASS).get().await.unwrap();

@@ -11,15 +11,15 @@ use crate::support::{CLASS, DEV, lines, wired};
 use crate::tables::hfsc;
 
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"), timeout = 120)]
-async fn hfsc_classes_are_those_of_tc(lab: Lab) -> Result {
+async fn hfsc_classes_match_tc(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     check_classes(&node, &tc, "hfsc default 10", hfsc::classes()).await;
     Ok(())
 }
 
-/// `tc` reckons with 32 bits here and says 54.36 ms.
+/// `tc` computes with 32 bits here and prints 54.36 ms.
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"))]
-async fn a_large_unit_of_work_does_not_overflow(lab: Lab) -> Result {
+async fn large_umax_does_not_overflow(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     node.tc("qdisc add dev eth0 root handle 1: hfsc").await;
     let curve = ServiceCurve::delay(5000, Duration::from_millis(60), Rate::mbit(1));

@@ -6,14 +6,14 @@ use nl_tc::htb::HtbClassConfig;
 use nl_testkit::{Lab, Result};
 
 use crate::oracle::check_classes;
-use crate::support::{CLASS, DEV, lines, reckons_in_ticks, wired};
+use crate::support::{CLASS, DEV, computes_in_ticks, lines, wired};
 use crate::tables::htb;
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 120)]
-async fn htb_classes_are_those_of_tc(lab: Lab) -> Result {
+async fn htb_classes_match_tc(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     check_classes(&node, &tc, "htb", htb::exact_classes()).await;
-    if reckons_in_ticks(&node, &tc).await {
+    if computes_in_ticks(&node, &tc).await {
         check_classes(&node, &tc, "htb", htb::classes_of_ticks()).await;
     } else {
         eprintln!("this tc cuts bursts to microseconds: {} lines left out", htb::classes_of_ticks().len());
@@ -21,11 +21,11 @@ async fn htb_classes_are_those_of_tc(lab: Lab) -> Result {
     Ok(())
 }
 
-/// What an old `tc` gets wrong: with us the burst is there whatever the rate.
+/// An old `tc` gets this wrong. The crate sets the requested burst at any rate.
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn a_fast_class_has_the_burst_it_was_given(lab: Lab) -> Result {
+async fn fast_class_has_the_requested_burst(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
-    let exact = reckons_in_ticks(&node, &tc).await;
+    let exact = computes_in_ticks(&node, &tc).await;
     for (rate, bytes, burst) in
         [(Rate::gbit(1), 1600, "1600b"), (Rate::gbit(10), 1680, "1680b"), (Rate::gbit(40), 1920, "1920b")]
     {

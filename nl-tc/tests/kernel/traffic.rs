@@ -1,7 +1,7 @@
 //! Shares of a link, in real packets.
 //!
-//! The queues are filled first and nobody sends while shares are measured: a class that still holds packets at the end has held
-//! some all along, and a slow machine measures what a fast one does.
+//! The queues are filled first, and nobody sends during the measurement. A class with packets at the end had packets all the time,
+//! and a slow machine measures the same as a fast one.
 #![expect(clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 use std::collections::BTreeMap;
@@ -21,8 +21,8 @@ use nl_testkit::{Lab, Node, Result, eventually};
 
 use crate::support::{DEV, QDISC, wired};
 
-/// What a class is given to send, and how much of it the busiest must have sent: at 2 Mbit/s that takes a second, and the rest
-/// would take ten more.
+/// The packets of a class, and how many of them the busiest class must have sent: at 2 Mbit/s that takes a second, and the rest
+/// would take ten seconds more.
 const HELD: u32 = 3000;
 const MEASURED: u64 = 200;
 const PAYLOAD: usize = 1000;
@@ -32,10 +32,10 @@ const FAST: Rate = Rate::gbit(1);
 const LATE: Duration = Duration::from_secs(60);
 
 const TOP: TcHandle = QDISC.class(1);
-/// In a bottleneck that does not share by itself.
+/// In a bottleneck that does not divide the bandwidth itself.
 const INNER: TcHandle = TcHandle::new(2, 0);
 
-/// What `tc -s class show` says of a class.
+/// The output of `tc -s class show` for a class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
     bytes: u64,
@@ -44,12 +44,12 @@ struct Seen {
     held: u64,
 }
 
-/// A sender and a receiver with a shaped link between them; two classes, for packets to the ports 1 and 2.
+/// A sender and a receiver with a shaped link between them, and two classes, for packets to ports 1 and 2.
 struct Link {
     node: Node,
     tc: Tc,
     peer: Ipv4Addr,
-    /// So that nothing comes back.
+    /// So that no replies arrive.
     _receivers: Vec<UdpSocket>,
     meter: Meter,
     classes: [TcHandle; 2],
@@ -62,14 +62,14 @@ impl Link {
         let receivers = peer
             .open(move || [1, 2].map(|port| UdpSocket::bind((address, port)).unwrap()).into_iter().collect());
         let receivers = receivers.await;
-        // Address resolution would be shaped too.
+        // Address resolution would also be shaped.
         let mac = peer.mac_of(DEV).await?.map(|byte| format!("{byte:02x}")).join(":");
         node.ip(&format!("neigh replace {address} lladdr {mac} dev {DEV} nud permanent")).await;
         let meter = peer.meter(DEV).await?;
         Ok(Self { node, tc, peer: address, _receivers: receivers, meter, classes })
     }
 
-    /// HTB with one class of the link's rate, for everything.
+    /// HTB with one class at the rate of the link, for all packets.
     async fn bottleneck(&self) -> Result {
         let htb = HtbConfig::new().default_class(TOP.minor());
         self.tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(htb).await?;
@@ -77,7 +77,7 @@ impl Link {
         Ok(())
     }
 
-    /// Room for what the classes are to hold, and filters by port on their qdisc.
+    /// Queues for the packets of the classes, and filters by port on their qdisc.
     async fn direct(&self) -> Result {
         for (class, port) in self.classes.into_iter().zip(1..) {
             self.tc.qdisc(DEV, class).add(PfifoConfig::new().limit(HELD)).await?;
@@ -88,13 +88,13 @@ impl Link {
         Ok(())
     }
 
-    /// Gives each class so many packets to send.
+    /// Gives each class this many packets to send.
     async fn fill(&self, packets: u32) {
         let peer = self.peer;
         let send = move || {
             let mut socket = sender();
             for port in [1, 2].into_iter().cycle().take(2 * packets as usize) {
-                // A socket may have so much under way; then another goes on.
+                // A socket can have a limited number of bytes in flight. Then another socket continues.
                 while !sent(&socket, (peer, port)) {
                     socket = sender();
                 }
@@ -103,7 +103,7 @@ impl Link {
         self.node.open(send).await;
     }
 
-    /// What `tc` shows of the two classes, between two readings of ours.
+    /// The output of `tc` for the two classes, between two readings of the crate.
     async fn seen(&self) -> [Seen; 2] {
         let before = self.ours().await;
         let shown = shown(&self.node).await;
@@ -129,7 +129,7 @@ impl Link {
         seen
     }
 
-    /// The first class's share of what both send while both have something to send. `gone` tells what a class has sent.
+    /// The share of the first class while both classes have packets. `gone` returns what a class has sent.
     async fn share(&self, gone: impl Fn(&Seen) -> u64) -> f64 {
         let begin = self.seen().await;
         let much = async || {
@@ -146,7 +146,7 @@ impl Link {
         share
     }
 
-    /// Once the link is fast: everything has gone through the classes and arrived, and both sides have counted it.
+    /// After the link becomes fast: all packets went through the classes and arrived, and both sides counted them.
     async fn drained(&self) -> BTreeMap<TcHandle, Seen> {
         let empty = async || {
             let now = self.ours().await;
@@ -176,7 +176,7 @@ fn sent(socket: &UdpSocket, to: (Ipv4Addr, u16)) -> bool {
     }
 }
 
-/// The text says the same in every release; JSON has classes in the newer ones only.
+/// The text is the same in every release. Only newer releases print classes as JSON.
 async fn shown(node: &Node) -> BTreeMap<TcHandle, Seen> {
     let text = node.tc("-s class show dev eth0").await;
     let mut all = BTreeMap::new();
@@ -197,7 +197,7 @@ async fn shown(node: &Node) -> BTreeMap<TcHandle, Seen> {
     all
 }
 
-/// Late timers cost every class the same part of its rate.
+/// Late timers cost every class the same fraction of its rate.
 fn htb_class(rate: Rate) -> HtbClassConfig {
     let burst = Duration::from_millis(40);
     HtbClassConfig::new(rate).burst(burst).cburst(burst)
@@ -214,7 +214,7 @@ fn assert_share(share: f64, configured: f64) {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 120)]
-async fn two_htb_classes_share_by_their_rates(lab: Lab) -> Result {
+async fn htb_classes_share_the_link_by_rate(lab: Lab) -> Result {
     let classes = [QDISC.class(0x10), QDISC.class(0x20)];
     let link = Link::new(&lab, classes).await?;
     let rates = [Rate::kbit(500), Rate::kbit(1500)];
@@ -236,7 +236,7 @@ async fn two_htb_classes_share_by_their_rates(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", qdisc = "drr", tool = "tc"), timeout = 120)]
-async fn two_drr_classes_share_by_their_quanta(lab: Lab) -> Result {
+async fn drr_classes_share_the_link_by_quantum(lab: Lab) -> Result {
     let classes = [INNER.class(1), INNER.class(2)];
     let link = Link::new(&lab, classes).await?;
     link.bottleneck().await?;
@@ -254,7 +254,7 @@ async fn two_drr_classes_share_by_their_quanta(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", qdisc = "qfq", tool = "tc"), timeout = 120)]
-async fn two_qfq_classes_share_by_their_weights(lab: Lab) -> Result {
+async fn qfq_classes_share_the_link_by_weight(lab: Lab) -> Result {
     let classes = [INNER.class(1), INNER.class(2)];
     let link = Link::new(&lab, classes).await?;
     link.bottleneck().await?;
@@ -264,7 +264,7 @@ async fn two_qfq_classes_share_by_their_weights(lab: Lab) -> Result {
     }
     link.direct().await?;
     link.fill(HELD).await;
-    // QFQ counts what it takes in, not what it sends.
+    // QFQ counts the packets it queues, not those it sends.
     let taken = link.ours().await;
     assert_eq!(taken.map(|class| class.packets), [u64::from(HELD); 2]);
     assert_share(link.share(|class| class.bytes - class.held * FRAME).await, 0.2);
@@ -274,9 +274,9 @@ async fn two_qfq_classes_share_by_their_weights(lab: Lab) -> Result {
     Ok(())
 }
 
-/// By its link-sharing curve alone the class would get a hundredth; the guarantee makes that a quarter.
+/// The link-sharing curve alone would give the class a hundredth of the link. The guarantee makes that a quarter.
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"), timeout = 120)]
-async fn an_hfsc_guarantee_is_kept_against_a_flood(lab: Lab) -> Result {
+async fn hfsc_guarantee_holds_against_a_flood(lab: Lab) -> Result {
     let classes = [QDISC.class(0x10), QDISC.class(0x20)];
     let link = Link::new(&lab, classes).await?;
     let curves = HfscClassConfig::new;

@@ -1,4 +1,4 @@
-//! Trees brought about on a real kernel: what `tc` shows is what was said, and a second time nothing is done.
+//! Trees applied to a real kernel: `tc` shows the desired state, and a second application does nothing.
 
 use nl_tc::drr::{DrrClassConfig, DrrConfig};
 use nl_tc::ets::{EtsClassConfig, EtsConfig};
@@ -15,7 +15,7 @@ use crate::support::{CLASS, DEV, QDISC, lines, mbit, wired};
 
 const ROOT: TcHandle = TcHandle::ROOT;
 
-/// Applies it twice: the second time nothing is done.
+/// Applies it twice. The second time does nothing.
 async fn settle(tc: &Tc, tree: &Tree) -> Plan {
     let plan = tc.apply(DEV, tree).await.unwrap();
     let again = tc.apply(DEV, tree).await.unwrap();
@@ -23,7 +23,7 @@ async fn settle(tc: &Tc, tree: &Tree) -> Plan {
     plan
 }
 
-/// What `tc` shows, without counts of references.
+/// The output of `tc` without reference counts.
 async fn shown(node: &Node) -> Vec<String> {
     let mut all = lines(node, "qdisc show dev eth0").await;
     all.extend(lines(node, "class show dev eth0").await);
@@ -39,7 +39,7 @@ fn names(lines: &[String]) -> Vec<String> {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn an_htb_tree_is_made_changed_and_removed(lab: Lab) -> Result {
+async fn htb_tree_is_added_changed_and_deleted(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let begin = shown(&node).await;
     let class = |minor| QDISC.class(minor);
@@ -57,7 +57,7 @@ async fn an_htb_tree_is_made_changed_and_removed(lab: Lab) -> Result {
     let expected = ["qdisc htb 1:", "qdisc pfifo 10:", "class htb 1:1", "class htb 1:10", "class htb 1:20"];
     assert_eq!(names(&shown(&node).await), expected);
 
-    // A class that is changed keeps what it counted.
+    // A changed class keeps its counters.
     tc.filter(DEV, QDISC).priority(1).add(U32::all(CLASS)).await?;
     let frame = EthFrame::new([2, 0, 0, 0, 0, 9], [2, 0, 0, 0, 0, 1], EthFrame::TEST, &[0; 986]).to_bytes();
     node.send_frame(DEV, &frame).await?;
@@ -65,7 +65,7 @@ async fn an_htb_tree_is_made_changed_and_removed(lab: Lab) -> Result {
     assert_eq!(verbs(&plan), [TcVerb::Change]);
     assert!(tc.class(DEV, CLASS).get().await?.stats.bytes >= 1000);
 
-    // By other hands: put right again.
+    // Changed by another program: corrected again.
     node.tc("class change dev eth0 parent 1:1 classid 1:20 htb rate 1mbit quantum 5000").await;
     node.tc("class add dev eth0 parent 1:1 classid 1:99 htb rate 1mbit").await;
     node.tc("qdisc del dev eth0 parent 1:10").await;
@@ -79,9 +79,9 @@ async fn an_htb_tree_is_made_changed_and_removed(lab: Lab) -> Result {
     Ok(())
 }
 
-/// A leaf becomes a parent, a parent a leaf, a class moves.
+/// A leaf becomes a parent, a parent becomes a leaf, and a class moves.
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn an_htb_tree_is_rearranged(lab: Lab) -> Result {
+async fn htb_tree_is_rearranged(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let class = |minor| QDISC.class(minor);
     let (a, b) = (TcHandle::new(0xa, 0), TcHandle::new(0xb, 0));
@@ -104,20 +104,20 @@ async fn an_htb_tree_is_rearranged(lab: Lab) -> Result {
     let shown = shown(&node).await;
     assert!(shown.iter().any(|line| line.starts_with("class htb 1:2 parent 1:1 leaf b: ")), "{shown:#?}");
     assert!(shown.iter().any(|line| line.starts_with("class htb 1:3 parent 1:1 leaf a: ")), "{shown:#?}");
-    // Another qdisc altogether, in one request.
+    // A different qdisc, in one request.
     let plan = settle(&tc, &Tree::new().qdisc(ROOT, TcHandle::new(5, 0), PfifoConfig::new().limit(9))).await;
     assert_eq!(verbs(&plan), [TcVerb::Replace]);
     Ok(())
 }
 
 #[nl_testkit::test(needs(qdisc = "hfsc", qdisc = "fq_codel", tool = "tc"))]
-async fn an_hfsc_tree_is_made_and_loses_a_curve(lab: Lab) -> Result {
+async fn hfsc_tree_is_added_and_loses_a_curve(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     let curves = HfscClassConfig::new;
     let tree = |config: HfscClassConfig| {
         Tree::new()
             .qdisc(ROOT, QDISC, HfscConfig::new().default_class(0x10))
-            // Real-time only: the kernel gives it a share for its child.
+            // Only a real-time curve: the kernel gives it a link-sharing curve because of its child.
             .class(QDISC, QDISC.class(1), curves().real_time(Rate::mbit(10)))
             .class(QDISC.class(1), CLASS, config)
             .qdisc(CLASS, TcHandle::new(0x10, 0), FqCodelConfig::new().limit(100).flows(32))
@@ -131,7 +131,7 @@ async fn an_hfsc_tree_is_made_and_loses_a_curve(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "drr", qdisc = "qfq", qdisc = "sfq", tool = "tc"))]
-async fn drr_and_qfq_trees_are_made_and_changed(lab: Lab) -> Result {
+async fn drr_and_qfq_trees_are_added_and_changed(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     let inner = TcHandle::new(2, 0);
     let tree = |quantum: u32, weight| {
@@ -149,7 +149,7 @@ async fn drr_and_qfq_trees_are_made_and_changed(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "ets", qdisc = "netem", tool = "tc"))]
-async fn an_ets_tree_is_made_and_changed(lab: Lab) -> Result {
+async fn ets_tree_is_added_and_changed(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     let tree = |bands, quantum: u32| {
         Tree::new()
@@ -159,14 +159,14 @@ async fn an_ets_tree_is_made_and_changed(lab: Lab) -> Result {
     };
     assert_eq!(verbs(&settle(&tc, &tree(3, 2000)).await), [TcVerb::Add, TcVerb::Change, TcVerb::Add]);
     assert_eq!(verbs(&settle(&tc, &tree(3, 3000)).await), [TcVerb::Change]);
-    // With other bands the kernel forgets the quantum.
+    // With other bands the kernel resets the quantum.
     settle(&tc, &tree(4, 3000)).await;
     Ok(())
 }
 
 /// The kernel's list of all classes ends at a netem qdisc.
 #[nl_testkit::test(needs(qdisc = "htb", qdisc = "drr", qdisc = "netem", tool = "tc"))]
-async fn classes_are_seen_beside_netem(lab: Lab) -> Result {
+async fn snapshot_beside_netem_has_all_classes(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let mut tree = Tree::new().qdisc(ROOT, QDISC, HtbConfig::new());
     for minor in 1..=8 {
@@ -190,7 +190,7 @@ async fn classes_are_seen_beside_netem(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn what_the_kernel_refuses_ends_it_and_says_what(lab: Lab) -> Result {
+async fn refused_step_ends_the_operation_and_is_named(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     // Nine levels; HTB has eight.
     let mut tree = Tree::new().qdisc(ROOT, QDISC, HtbConfig::new());

@@ -1,4 +1,4 @@
-//! A tree is changed while packets go through it: those of a class go on through that class, and it counts them all.
+//! A tree changes while it sends packets: the packets of a class stay in that class, and it counts all of them.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const DEFAULT: TcHandle = QDISC.class(0x20);
 const FRAMES: u32 = 200;
 const SOON: Duration = Duration::from_secs(20);
 
-/// A tree whose class has this configuration, and beside it one that comes and goes and one for packets of no class.
+/// A tree with a class of this configuration, a class that is added and deleted, and a class for packets that match no class.
 fn tree(qdisc: &QdiscConfig, class: &ClassConfig, other: &ClassConfig, round: u16) -> Tree {
     let tree = Tree::new()
         .qdisc(ROOT, QDISC, qdisc.clone())
@@ -41,7 +41,7 @@ async fn send(node: &Node) -> Result {
     Ok(())
 }
 
-/// Applies trees, one configuration of the class after the other, while packets are sent.
+/// Applies trees with one configuration of the class after another while packets are sent.
 async fn change_under_traffic(
     node: &Node,
     tc: &Tc,
@@ -88,7 +88,7 @@ async fn change_under_traffic(
         text.contains("Sent 0 bytes 0 pkt (dropped 0,"),
         "the default class after {rounds} changes\n{text}"
     );
-    // Nor was one dropped for want of a class.
+    // No packet was dropped because it matched no class.
     let text = node.tc("-s qdisc show dev eth0 root").await;
     assert!(text.contains(" (dropped 0,"), "{text}");
     let text = node.tc("-s class show dev eth0 classid 1:10").await;
@@ -102,7 +102,7 @@ async fn change_under_traffic(
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 60)]
-async fn an_htb_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
+async fn changing_an_htb_class_keeps_its_counters(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let classes = [mbit(500).prio(1), mbit(600).ceil(Rate::mbit(700)).prio(2)];
     let classes = classes.map(|class| class.quantum(3000).burst(100_000).into());
@@ -111,7 +111,7 @@ async fn an_htb_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"), timeout = 60)]
-async fn an_hfsc_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
+async fn changing_an_hfsc_class_keeps_its_counters(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let curves = HfscClassConfig::new;
     let classes = [curves().service(Rate::mbit(500)), curves().service(Rate::mbit(600))].map(Into::into);
@@ -120,7 +120,7 @@ async fn an_hfsc_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "drr", tool = "tc"), timeout = 60)]
-async fn a_drr_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
+async fn changing_a_drr_class_keeps_its_counters(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let classes = [3000, 4000].map(|quantum: u32| DrrClassConfig::new().quantum(quantum).into());
     let other = DrrClassConfig::new().quantum(1000).into();
@@ -128,9 +128,9 @@ async fn a_drr_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "qfq", tool = "tc"), timeout = 60)]
-async fn a_qfq_class_counts_on_while_it_is_changed(lab: Lab) -> Result {
+async fn changing_a_qfq_class_keeps_its_counters(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
-    let classes = [3, 4].map(|weight| QfqClassConfig::new(weight).lmax(2048).into());
-    let other = QfqClassConfig::new(1).lmax(2048).into();
+    let classes = [3, 4].map(|weight| QfqClassConfig::new(weight).maxpkt(2048).into());
+    let other = QfqClassConfig::new(1).maxpkt(2048).into();
     change_under_traffic(&node, &tc, QfqConfig::new(), classes, other).await
 }

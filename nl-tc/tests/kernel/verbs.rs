@@ -1,4 +1,4 @@
-//! What each verb does to what is there.
+//! The effect of each verb on existing objects.
 
 use futures_util::StreamExt;
 use nl_core::error::Errno;
@@ -15,7 +15,7 @@ use nl_testkit::{Lab, Result};
 use crate::support::{CLASS, DEV, QDISC, classes, handles, htb, lines, mbit, qdiscs, wired};
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn add_is_exclusive_change_needs_it_replace_does_both(lab: Lab) -> Result {
+async fn add_is_exclusive_change_needs_the_class_replace_does_both(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     let class = || tc.class(DEV, CLASS);
     assert!(class().change(mbit(1)).await.unwrap_err().is_not_found());
@@ -33,7 +33,7 @@ async fn add_is_exclusive_change_needs_it_replace_does_both(lab: Lab) -> Result 
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn a_change_of_an_htb_class_says_everything_anew(lab: Lab) -> Result {
+async fn change_of_an_htb_class_replaces_all_options(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1).ceil(Rate::mbit(9)).prio(5).overhead(24)).await?;
     tc.class(DEV, CLASS).change(mbit(2)).await?;
@@ -44,7 +44,7 @@ async fn a_change_of_an_htb_class_says_everything_anew(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn htb_classes_nest_and_leave_from_the_leaves(lab: Lab) -> Result {
+async fn htb_classes_nest_and_are_deleted_bottom_up(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     let (top, leaf) = (QDISC.class(1), QDISC.class(2));
     tc.class(DEV, top).add(mbit(10)).await?;
@@ -62,9 +62,9 @@ async fn htb_classes_nest_and_leave_from_the_leaves(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The kernel would say success, and make a class under the qdisc.
+/// The kernel would report success and add the class under the qdisc.
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn an_htb_class_under_a_parent_that_is_not_there_is_refused(lab: Lab) -> Result {
+async fn htb_class_under_a_missing_parent_reports_not_found(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     let missing = QDISC.class(0x99);
     for verb in [TcVerb::Add, TcVerb::Replace] {
@@ -74,17 +74,17 @@ async fn an_htb_class_under_a_parent_that_is_not_there_is_refused(lab: Lab) -> R
             _ => entry.replace(mbit(1)).await,
         }
         .unwrap_err();
-        assert!(error.is_usage(), "{error}");
-        let text = "classid 1:10 htb rate 1Mbit: there is no class 1:99 to be the parent";
+        assert!(error.is_not_found(), "{error}");
+        let text = "dev eth0 parent 1:99 classid 1:10 htb rate 1Mbit: parent 1:99: No such file or directory";
         assert!(error.to_string().contains(text), "{error}");
     }
     assert_eq!(classes(&tc).await, []);
     Ok(())
 }
 
-/// The kernel would say success, and leave it where it is.
+/// The kernel would report success and not move the class.
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn an_htb_class_is_not_moved_in_silence(lab: Lab) -> Result {
+async fn moving_an_htb_class_is_refused(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     let (a, b) = (QDISC.class(1), QDISC.class(2));
     tc.class(DEV, a).add(mbit(10)).await?;
@@ -93,7 +93,9 @@ async fn an_htb_class_is_not_moved_in_silence(lab: Lab) -> Result {
     for parent in [b, QDISC, TcHandle::ROOT] {
         let error = tc.class(DEV, CLASS).parent(parent).change(mbit(2)).await.unwrap_err();
         assert!(
-            error.to_string().ends_with("class 1:10 is under 1:1, and HTB moves none: delete it and add it")
+            error.to_string().ends_with(
+                "class 1:10 is under 1:1, and HTB cannot move it: delete the class and add it again"
+            )
         );
     }
     tc.class(DEV, CLASS).parent(a).change(mbit(2)).await?;
@@ -105,7 +107,7 @@ async fn an_htb_class_is_not_moved_in_silence(lab: Lab) -> Result {
 
 /// The kernel would read the options as HTB's.
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn a_class_of_another_kind_than_its_qdisc_is_refused(lab: Lab) -> Result {
+async fn class_of_another_kind_than_its_qdisc_is_refused(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     for config in [ClassConfig::from(QfqClassConfig::new(1)), DrrClassConfig::new().into()] {
         let kind = config.kind().to_owned();
@@ -116,11 +118,11 @@ async fn a_class_of_another_kind_than_its_qdisc_is_refused(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn a_qdisc_on_a_class_is_told_with_it(lab: Lab) -> Result {
+async fn class_reports_its_leaf_qdisc(lab: Lab) -> Result {
     let ([_node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
     assert_eq!(tc.class(DEV, CLASS).get().await?.leaf, None);
-    // The queue it has from the beginning is listed only when asked for.
+    // The default queue is listed only on request.
     assert_eq!(qdiscs(&tc).await.len(), 1);
     let all = tc.qdiscs().dev(DEV).invisible().list().await?.collect_all().await?;
     assert_eq!((all.len(), all[1].config.kind(), all[1].parent), (2, "pfifo", CLASS));
@@ -131,18 +133,18 @@ async fn a_qdisc_on_a_class_is_told_with_it(lab: Lab) -> Result {
     assert_eq!((qdisc.handle, qdisc.config), (leaf, BfifoConfig::new().limit(3000).into()));
     tc.qdisc(DEV, CLASS).handle(leaf).change(BfifoConfig::new().limit(4000)).await?;
     assert_eq!(tc.qdisc(DEV, CLASS).get().await?.config, BfifoConfig::new().limit(4000).into());
-    // Another kind takes its place.
+    // Another kind replaces it.
     tc.qdisc(DEV, CLASS).handle(TcHandle::new(0x11, 0)).replace(PfifoConfig::new().limit(7)).await?;
     assert_eq!(tc.qdisc(DEV, CLASS).get().await?.config, PfifoConfig::new().limit(7).into());
     tc.qdisc(DEV, CLASS).delete().await?;
-    // Back is the queue the class had, which has no name.
+    // The class has its default queue again, which has no handle.
     assert_eq!(tc.class(DEV, CLASS).get().await?.leaf, None);
     assert_eq!(qdiscs(&tc).await.len(), 1);
     Ok(())
 }
 
 #[nl_testkit::test(needs(qdisc = "tbf", tool = "tc"))]
-async fn the_kernel_names_a_qdisc_that_has_no_name(lab: Lab) -> Result {
+async fn qdisc_without_a_handle_gets_one_from_the_kernel(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).add(PfifoConfig::new().limit(9)).await?;
     let qdisc = tc.qdisc(DEV, TcHandle::ROOT).get().await?;
@@ -152,14 +154,14 @@ async fn the_kernel_names_a_qdisc_that_has_no_name(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
-async fn a_batch_makes_a_whole_tree(lab: Lab) -> Result {
+async fn batch_adds_a_whole_tree(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let index = node.index_of(DEV).await?;
     let qdisc = nl_tc::qdisc::Qdisc::new(index, TcHandle::ROOT, HtbConfig::new()).handle(QDISC);
     let class = |minor| Class::new(index, QDISC.class(minor), HtbClassConfig::new(Rate::kbit(minor.into())));
     let changes = std::iter::once((TcVerb::Add, nl_tc::TcObject::from(qdisc)))
         .chain((1..=500).map(|minor| (TcVerb::Add, class(minor).into())))
-        // One that the kernel refuses, one that is bad input.
+        // One that the kernel refuses, and one with bad input.
         .chain([(TcVerb::Add, class(500).into()), (TcVerb::Add, class(0).into())]);
     let results: Vec<_> = tc.batch(changes).collect().await;
     assert_eq!(results.len(), 503);
@@ -179,7 +181,7 @@ async fn a_batch_makes_a_whole_tree(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"))]
-async fn a_change_of_an_hfsc_class_leaves_the_curves_it_does_not_have(lab: Lab) -> Result {
+async fn change_of_an_hfsc_class_keeps_its_other_curves(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HfscConfig::new()).await?;
     let mbit = Rate::mbit;
@@ -188,7 +190,7 @@ async fn a_change_of_an_hfsc_class_leaves_the_curves_it_does_not_have(lab: Lab) 
     tc.class(DEV, CLASS).change(HfscClassConfig::new().real_time(mbit(9))).await?;
     let expected = config.real_time(mbit(9));
     assert_eq!(tc.class(DEV, CLASS).get().await?.config, expected.into());
-    // The class X:0 is there, and can be changed.
+    // The root class X:0 exists and can be changed.
     tc.class(DEV, QDISC).change(HfscClassConfig::new().link_share(mbit(5))).await?;
     let shown = lines(&node, "class show dev eth0").await;
     assert!(shown[0].starts_with("class hfsc 1: root ls m1 0bit d 0us m2 5Mbit"), "{shown:#?}");
@@ -199,7 +201,7 @@ async fn a_change_of_an_hfsc_class_leaves_the_curves_it_does_not_have(lab: Lab) 
 }
 
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"))]
-async fn a_real_time_parent_is_given_a_share_and_the_kernel_says_so(lab: Lab) -> Result {
+async fn hfsc_parent_with_a_real_time_curve_gets_a_share_with_a_warning(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HfscConfig::new()).await?;
     let rt = HfscClassConfig::new().real_time(Rate::mbit(1));
@@ -212,7 +214,7 @@ async fn a_real_time_parent_is_given_a_share_and_the_kernel_says_so(lab: Lab) ->
 }
 
 #[nl_testkit::test(needs(qdisc = "hfsc", tool = "tc"))]
-async fn hfsc_refuses_a_parent_that_is_not_there_and_a_move(lab: Lab) -> Result {
+async fn hfsc_class_under_a_missing_or_another_parent_is_refused(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HfscConfig::new()).await?;
     let sc = || HfscClassConfig::new().service(Rate::mbit(1));
@@ -226,11 +228,11 @@ async fn hfsc_refuses_a_parent_that_is_not_there_and_a_move(lab: Lab) -> Result 
 }
 
 #[nl_testkit::test(needs(qdisc = "drr", tool = "tc"))]
-async fn drr_classes_are_made_changed_and_deleted(lab: Lab) -> Result {
+async fn drr_classes_are_added_changed_and_deleted(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(DrrConfig::new()).await?;
     tc.class(DEV, CLASS).add(DrrClassConfig::new()).await?;
-    // A packet of the device.
+    // The packet size of the device.
     let config = tc.class(DEV, CLASS).get().await?.config;
     assert_eq!(config, DrrClassConfig::new().quantum(1514).into());
     tc.class(DEV, CLASS).change(DrrClassConfig::new().quantum(3000)).await?;
@@ -242,17 +244,17 @@ async fn drr_classes_are_made_changed_and_deleted(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(qdisc = "qfq", tool = "tc"))]
-async fn a_qfq_change_without_lmax_takes_the_devices(lab: Lab) -> Result {
+async fn qfq_change_without_maxpkt_uses_that_of_the_device(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(QfqConfig::new()).await?;
-    tc.class(DEV, CLASS).add(QfqClassConfig::new(10).lmax(2048)).await?;
+    tc.class(DEV, CLASS).add(QfqClassConfig::new(10).maxpkt(2048)).await?;
     tc.class(DEV, CLASS).change(QfqClassConfig::new(20)).await?;
-    assert_eq!(tc.class(DEV, CLASS).get().await?.config, QfqClassConfig::new(20).lmax(1514).into());
+    assert_eq!(tc.class(DEV, CLASS).get().await?.config, QfqClassConfig::new(20).maxpkt(1514).into());
     Ok(())
 }
 
 #[nl_testkit::test(needs(qdisc = "ets", tool = "tc"))]
-async fn ets_classes_are_bands(lab: Lab) -> Result {
+async fn ets_classes_are_the_bands(lab: Lab) -> Result {
     let ([_node, _peer], tc) = wired(&lab).await?;
     let qdisc = || tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC);
     qdisc().add(EtsConfig::new(3).strict(1).quanta([2000])).await?;

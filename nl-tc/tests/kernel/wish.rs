@@ -1,4 +1,4 @@
-//! Random trees, each told twice: as a [`Tree`], and as the commands of `tc` that make it on a device that has nothing.
+//! Random trees, each in two forms: as a [`Tree`], and as the `tc` commands that create it on an empty device.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use nl_tc::qfq::{QfqClassConfig, QfqConfig};
 use nl_tc::tree::Tree;
 use nl_tc::{Rate, TcHandle};
 
-/// A configuration, and the words of `tc` for it with the kind.
+/// A configuration, and its words in `tc` from the kind on.
 #[derive(Clone, Debug)]
 struct Said<T> {
     words: String,
@@ -25,7 +25,7 @@ fn said<T>(words: impl Into<String>, config: impl Into<T>) -> Said<T> {
     Said { words: words.into(), config: config.into() }
 }
 
-/// Rates at which a burst is a whole number of microseconds, which is all an old `tc` keeps of it.
+/// Rates at which a burst is a whole number of microseconds, because an old `tc` rounds down to them.
 const RATES: [u64; 7] = [1, 2, 4, 5, 10, 20, 40];
 const CLASSFUL: [&str; 5] = ["htb", "hfsc", "drr", "qfq", "ets"];
 
@@ -57,7 +57,7 @@ impl Random {
     }
 }
 
-/// A qdisc with classes, and what is on those.
+/// A qdisc with classes, and their qdiscs.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
     handle: TcHandle,
@@ -67,16 +67,16 @@ pub(crate) struct Wish {
     leaves: BTreeMap<u16, Leaf>,
 }
 
-/// What is on a class: a qdisc, or a whole tree.
+/// The qdisc of a class, or a whole tree.
 #[derive(Clone, Debug)]
 enum Leaf {
-    /// 0 lets the kernel pick the name.
+    /// With 0 the kernel chooses the handle.
     Plain(u16, Box<Said<QdiscConfig>>),
     Tree(Box<Wish>),
 }
 
 impl Wish {
-    /// With kinds out of these.
+    /// With these kinds.
     pub(crate) fn random(random: &mut Random, kinds: &[&str]) -> Self {
         let major = 1 + random.below(2);
         Self::of_depth(random, kinds, major, 1)
@@ -103,7 +103,7 @@ impl Wish {
         wish
     }
 
-    /// The same with some things otherwise.
+    /// The same with some changes.
     pub(crate) fn changed(&self, random: &mut Random, kinds: &[&str]) -> Self {
         let mut wish = self.clone();
         let kind = wish.qdisc.config.kind().to_owned();
@@ -149,11 +149,11 @@ impl Wish {
         let parent = if matches!(self.kind(), "htb" | "hfsc") { *random.pick(&above) } else { 0 };
         let class = roll(random, self.kind());
         self.classes.entry(minor).or_insert((parent, class));
-        // A class with children has nothing on it.
+        // A class with children has no qdisc.
         self.leaves.remove(&parent);
     }
 
-    /// The class that an HFSC qdisc is, which is changed and not made, or left alone.
+    /// The root class of HFSC, which is changed and not added, or not touched.
     fn own(&mut self, random: &mut Random) {
         if self.kind() == "hfsc" && random.one_in(3) {
             let class = roll(random, "hfsc");
@@ -163,7 +163,7 @@ impl Wish {
         }
     }
 
-    /// Those of the bands of ETS that share whose quantum the qdisc does not say.
+    /// The ETS bands that are not strict and whose quantum the qdisc does not set.
     fn bands(&mut self, random: &mut Random) {
         let QdiscConfig::Ets(ets) = &self.qdisc.config else { return };
         let said = u16::from(ets.strict) + u16::try_from(ets.quanta.len()).unwrap();
@@ -173,7 +173,7 @@ impl Wish {
         }
     }
 
-    /// Where something can hang.
+    /// The possible parents.
     fn places(&self) -> Vec<u16> {
         match &self.qdisc.config {
             QdiscConfig::Ets(ets) => (1..=ets.bands.into()).collect(),
@@ -204,7 +204,7 @@ impl Wish {
         }
     }
 
-    /// The names of the qdiscs that have classes.
+    /// The handles of the qdiscs with classes.
     pub(crate) fn handles(&self) -> Vec<TcHandle> {
         let below = self.leaves.values().flat_map(|leaf| match leaf {
             Leaf::Plain(..) => Vec::new(),
@@ -213,7 +213,7 @@ impl Wish {
         std::iter::once(self.handle).chain(below).collect()
     }
 
-    /// Where there is something without a wish for a name.
+    /// For qdiscs without a desired handle.
     pub(crate) fn unnamed(&self) -> Vec<TcHandle> {
         let places = self.leaves.iter().flat_map(|(minor, leaf)| match leaf {
             Leaf::Plain(0, _) => vec![self.handle.class(*minor)],
@@ -223,14 +223,14 @@ impl Wish {
         places.collect()
     }
 
-    /// As we are told.
+    /// As configured.
     pub(crate) fn tree(&self) -> Tree {
-        self.told(Tree::new(), TcHandle::ROOT)
+        self.add_to(Tree::new(), TcHandle::ROOT)
     }
 
-    fn told(&self, tree: Tree, place: TcHandle) -> Tree {
+    fn add_to(&self, tree: Tree, place: TcHandle) -> Tree {
         let mut tree = tree.qdisc(place, self.handle, self.qdisc.config.clone());
-        // In an order of no meaning.
+        // In any order.
         for (minor, (parent, class)) in &self.classes {
             tree = tree.class(self.handle.class(*parent), self.handle.class(*minor), class.config.clone());
         }
@@ -238,13 +238,13 @@ impl Wish {
             let class = self.handle.class(*minor);
             tree = match leaf {
                 Leaf::Plain(name, said) => tree.qdisc(class, TcHandle::new(*name, 0), said.config.clone()),
-                Leaf::Tree(wish) => wish.told(tree, class),
+                Leaf::Tree(wish) => wish.add_to(tree, class),
             };
         }
         tree
     }
 
-    /// As `tc` is told.
+    /// The words for `tc`.
     pub(crate) fn commands(&self) -> Vec<String> {
         self.ordered("root".into())
     }
@@ -285,7 +285,7 @@ impl Wish {
     }
 }
 
-/// What varies is always said: what is not said is left as it is.
+/// Options that vary are always set, because unset options stay as they are.
 fn qdisc(random: &mut Random, kind: &str) -> Said<QdiscConfig> {
     match kind {
         "htb" => {
@@ -365,8 +365,8 @@ fn roll(random: &mut Random, kind: &str) -> Said<ClassConfig> {
             said(format!("drr quantum {quantum}"), DrrClassConfig::new().quantum(quantum))
         }
         "qfq" => {
-            let (weight, lmax) = (1 + u32::from(random.below(3)), 2000 + u32::from(random.below(2)));
-            said(format!("qfq weight {weight} maxpkt {lmax}"), QfqClassConfig::new(weight).lmax(lmax))
+            let (weight, maxpkt) = (1 + u32::from(random.below(3)), 2000 + u32::from(random.below(2)));
+            said(format!("qfq weight {weight} maxpkt {maxpkt}"), QfqClassConfig::new(weight).maxpkt(maxpkt))
         }
         _ => {
             let quantum = 3000 + u32::from(random.below(3));

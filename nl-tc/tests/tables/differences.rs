@@ -1,13 +1,13 @@
-//! Where we do not send what `tc` sends, and why. Each of these must really be there.
+//! The differences from the requests of `tc`, with their reasons. Each of them must exist.
 
 use nl_tc::leaf::NetemConfig;
 
 use super::Habit;
 
-/// The path of a difference, and the reason.
+/// The path of the difference, and the reason.
 pub(crate) type Difference = (&'static str, &'static str);
 
-/// Of a class, told by the words behind its kind.
+/// The differences of a class, by the words after its kind.
 pub(crate) fn of_class(kind: &str, words: &str) -> Vec<Difference> {
     let always = match kind {
         "htb" => HTB_CLASS,
@@ -17,7 +17,7 @@ pub(crate) fn of_class(kind: &str, words: &str) -> Vec<Difference> {
     with(always, &format!("{kind} {words}"))
 }
 
-/// Of a qdisc, told by its words.
+/// The differences of a qdisc, by its words.
 pub(crate) fn of_qdisc(kind: &str, words: &str) -> Vec<Difference> {
     let always = match kind {
         "htb" | "fq_codel" => NOT_MARKED,
@@ -33,12 +33,12 @@ fn with(always: &[Difference], line: &str) -> Vec<Difference> {
     all
 }
 
-/// Of a line, from a `tc` with a habit.
+/// The differences of a line from a `tc` with a habit.
 pub(crate) fn of_habits(line: &str) -> Vec<(Habit, Difference)> {
     listed(LINES_OF_CUT_BURSTS, line).into_iter().map(|difference| (Habit::CutsBursts, difference)).collect()
 }
 
-/// Of netem, from a `tc` that says ticks.
+/// The differences of netem from a `tc` that sends ticks.
 pub(crate) fn of_netem(netem: &NetemConfig) -> Vec<(Habit, Difference)> {
     let ticks = "nanoseconds are exact, ticks of 64 ns are not";
     let mut all = Vec::new();
@@ -61,7 +61,7 @@ const TABLE: &str =
     "where the link layer is given, as it always is, the kernel has no use for the rate table";
 
 pub(crate) const NOT_MARKED: &[Difference] = &[("TCA_OPTIONS.bits", NESTED)];
-/// Of a size table.
+/// The differences of a size table.
 pub(crate) const STAB: Difference = ("TCA_STAB.bits", NESTED);
 const HTB_CLASS: &[Difference] = &[
     ("TCA_OPTIONS.bits", NESTED),
@@ -82,15 +82,15 @@ const TBF: &[Difference] = &[
 const PEAK: Difference = ("TCA_OPTIONS/TCA_TBF_PTAB", TABLE);
 const PEAK_LOG: Difference = ("TCA_OPTIONS/TCA_TBF_PARMS.peakrate.cell_log", TABLE);
 const PEAK_ALIGN: Difference = ("TCA_OPTIONS/TCA_TBF_PARMS.peakrate.cell_align", TABLE);
-const RECKONED_AT_32_BITS: &str =
-    "tc reckons it at 4294967295 bytes per second, the most of the field, and not at the rate";
+const COMPUTED_AT_32_BITS: &str =
+    "tc computes it at 4294967295 bytes per second, the maximum of the field, and not at the rate";
 const WEIGHT: &[Difference] =
     &[("TCA_OPTIONS/TCA_QFQ_WEIGHT", "a change without one would make it 1, so it is always said")];
 
 const CORRELATIONS: &[Difference] =
     &[("TCA_OPTIONS/TCA_NETEM_CORR", "tc sends correlations of delay, loss and duplication, all of them 0")];
 
-/// Of single lines: `KIND WORDS` of a class, the words of a qdisc.
+/// The differences of single lines: `KIND WORDS` of a class, the words of a qdisc.
 pub(crate) const LINES: &[(&str, &[Difference])] = &[
     ("qfq ", WEIGHT),
     ("qfq maxpkt 512", WEIGHT),
@@ -98,9 +98,9 @@ pub(crate) const LINES: &[(&str, &[Difference])] = &[
     ("tbf rate 1mbit burst 5kb limit 10k peakrate 2mbit mtu 2000", &[PEAK, PEAK_LOG, PEAK_ALIGN]),
     (
         "tbf rate 1mbit burst 5kb limit 10k peakrate 100gbit mtu 20000",
-        &[PEAK, PEAK_LOG, PEAK_ALIGN, ("TCA_OPTIONS/TCA_TBF_PARMS.mtu", RECKONED_AT_32_BITS)],
+        &[PEAK, PEAK_LOG, PEAK_ALIGN, ("TCA_OPTIONS/TCA_TBF_PARMS.mtu", COMPUTED_AT_32_BITS)],
     ),
-    ("tbf rate 40gbit burst 1mb limit 10mb", &[("TCA_OPTIONS/TCA_TBF_PARMS.buffer", RECKONED_AT_32_BITS)]),
+    ("tbf rate 40gbit burst 1mb limit 10mb", &[("TCA_OPTIONS/TCA_TBF_PARMS.buffer", COMPUTED_AT_32_BITS)]),
     ("sfq", &[("TCA_OPTIONS", "all is said, so that a replacement begins anew as well")]),
     ("netem corrupt 0.1% 25%", CORRELATIONS),
     ("netem delay 10ms reorder 25% 50%", CORRELATIONS),
@@ -111,7 +111,7 @@ const BUFFER: Difference = ("TCA_OPTIONS/TCA_HTB_PARMS.buffer", CUT);
 const CBUFFER: Difference = ("TCA_OPTIONS/TCA_HTB_PARMS.cbuffer", CUT);
 const BOTH: &[Difference] = &[BUFFER, CBUFFER];
 
-/// Of single lines, where `tc` cuts a burst's time to microseconds, as old releases do.
+/// The differences of single lines from a `tc` that rounds bursts down to microseconds, as old releases do.
 pub(crate) const LINES_OF_CUT_BURSTS: &[(&str, &[Difference])] = &[
     ("htb rate 1gbit", BOTH),
     ("htb rate 10gbit", BOTH),

@@ -33,10 +33,10 @@ pub(crate) fn qfq_classes() -> Vec<ClassLine> {
         ("weight 1", weight(1).into()),
         ("weight 10", weight(10).into()),
         ("weight 1024", weight(1024).into()),
-        ("maxpkt 512", weight(1).lmax(512).into()),
-        ("maxpkt 2048", weight(1).lmax(2048).into()),
-        ("weight 10 maxpkt 2048", weight(10).lmax(2048).into()),
-        ("weight 1024 maxpkt 65536", weight(1024).lmax(65_536).into()),
+        ("maxpkt 512", weight(1).maxpkt(512).into()),
+        ("maxpkt 2048", weight(1).maxpkt(2048).into()),
+        ("weight 10 maxpkt 2048", weight(10).maxpkt(2048).into()),
+        ("weight 1024 maxpkt 65536", weight(1024).maxpkt(65_536).into()),
     ]
 }
 

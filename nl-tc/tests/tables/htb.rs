@@ -23,12 +23,12 @@ pub(crate) fn qdiscs() -> Vec<QdiscLine> {
     ]
 }
 
-/// What needs hardware that does it: no kernel here takes it.
+/// Options that need hardware support, which these kernels refuse.
 pub(crate) fn qdiscs_of_hardware() -> Vec<QdiscLine> {
     vec![("htb offload", HtbConfig::new().offload(true).into())]
 }
 
-/// Bursts of which even an old `tc` gets every tick.
+/// Bursts that even an old `tc` converts exactly.
 pub(crate) fn exact_classes() -> Vec<ClassLine> {
     let rate = HtbClassConfig::new;
     vec![
@@ -107,7 +107,7 @@ pub(crate) fn exact_classes() -> Vec<ClassLine> {
     ]
 }
 
-/// Bursts of which only a `tc` that rounds up gets every tick.
+/// Bursts that only a `tc` that rounds up converts exactly.
 pub(crate) fn classes_of_ticks() -> Vec<ClassLine> {
     let rate = HtbClassConfig::new;
     vec![
@@ -123,8 +123,8 @@ pub(crate) fn classes_of_ticks() -> Vec<ClassLine> {
     ]
 }
 
-/// Of these the golden file has the rate tables of `tc`.
-pub(crate) const KEPT: &[&str] = &[
+/// The lines whose rate tables are in the golden file.
+pub(crate) const STORED: &[&str] = &[
     "rate 1mbit",
     "rate 1gbit",
     "rate 7mbit ceil 11mbit",

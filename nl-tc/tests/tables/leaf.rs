@@ -87,7 +87,7 @@ pub(crate) fn sfq() -> Vec<QdiscLine> {
     ]
 }
 
-/// `tc` reckons these numbers, and does not show them in its own words.
+/// `tc` computes these numbers and does not print them.
 pub(crate) fn sfq_red() -> Vec<QdiscLine> {
     let red = SfqRed {
         limit: 100_000,
@@ -159,7 +159,7 @@ pub(crate) fn netem() -> Vec<QdiscLine> {
                 })
                 .into(),
         ),
-        // What is left out is as tc-netem(8) says.
+        // Unset options have the defaults of tc-netem(8).
         (
             "netem loss state 1%",
             netem()
@@ -209,8 +209,8 @@ pub(crate) fn netem() -> Vec<QdiscLine> {
     ]
 }
 
-/// Of the TBF lines, the golden file has the rate tables of `tc` of these.
-pub(crate) const KEPT: &[&str] = &[
+/// The TBF lines whose rate tables are in the golden file.
+pub(crate) const STORED: &[&str] = &[
     "tbf rate 1mbit burst 5kb latency 70ms",
     "tbf rate 40gbit burst 1mb limit 10mb",
     "tbf rate 1mbit burst 5kb limit 10k peakrate 2mbit mtu 2000",

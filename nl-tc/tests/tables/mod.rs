@@ -1,4 +1,4 @@
-//! What is told twice: in the words of `tc`, and as a configuration.
+//! Values in two forms: in the words of `tc`, and as a configuration.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ pub(crate) mod leaf;
 mod shape;
 pub(crate) mod verbs;
 
-/// A class: the words behind `tc class add … KIND`, and the configuration.
+/// A class: the words after `tc class add … KIND`, and the configuration.
 pub(crate) type ClassLine = (&'static str, ClassConfig);
 
-/// A qdisc: the words behind `tc qdisc add …`, and the configuration.
+/// A qdisc: the words after `tc qdisc add …`, and the configuration.
 pub(crate) type QdiscLine = (&'static str, QdiscConfig);
 
 /// All classes.
@@ -64,21 +64,21 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A command of `tc`, ours for it, and where they differ on purpose.
+/// A `tc` command, the request of the crate, and the intended differences.
 pub(crate) struct Line {
     pub(crate) command: String,
     pub(crate) shape: &'static Shape,
-    /// Ours for an interface of this number, with the flags it is sent with.
+    /// The request for this interface index, with the flags it is sent with.
     pub(crate) ours: Box<dyn Fn(u32) -> Request>,
     on_purpose: Vec<Difference>,
-    /// Further ones, from a `tc` that has this habit.
+    /// Further differences from a `tc` with this habit.
     pub(crate) of_habits: Vec<(Habit, Difference)>,
-    /// Whether it is kept in a golden file: rate tables are long.
-    pub(crate) kept: bool,
+    /// Whether it is stored in a golden file. Rate tables are too long.
+    pub(crate) stored: bool,
 }
 
 impl Line {
-    /// Compares ours with what a `tc` of these habits sent.
+    /// Compares the request with that of a `tc` with these habits.
     pub(crate) fn compare(&self, ours: &[u8], theirs: &[u8], habits: &[Habit]) -> Result<(), Mismatch> {
         let mut on_purpose = self.on_purpose.clone();
         let of_habits = self.of_habits.iter().filter(|(habit, _)| habits.contains(habit));
@@ -87,33 +87,33 @@ impl Line {
     }
 }
 
-/// What older releases of `tc` do.
+/// The habits of older releases of `tc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Habit {
-    /// Bursts are cut to microseconds.
+    /// Bursts are rounded down to microseconds.
     CutsBursts,
-    /// Everything is asked for, and then left out while reading.
+    /// Lists everything and filters while reading.
     ListsAll,
-    /// Netem's times are said in ticks of 64 ns, and before that cut to microseconds.
+    /// The times of netem are sent in ticks of 64 ns, after rounding down to microseconds.
     SaysTicks,
 }
 
 impl Habit {
-    /// Each with a command it is seen in.
+    /// Each habit with a command that shows it.
     pub(crate) const ALL: [(Self, &str); 3] = [
         (Self::CutsBursts, "tc class add dev eth0 parent 1: classid 1:10 htb rate 1gbit"),
         (Self::ListsAll, "tc qdisc show dev eth0 handle 1:"),
         (Self::SaysTicks, "tc qdisc add dev eth0 root handle 1: netem delay 100ms"),
     ];
 
-    /// Whether it is seen in what that command sent, which is one of two things.
+    /// Whether the request of that command shows the habit.
     pub(crate) fn is_in(self, sent: &[u8]) -> bool {
         let (with, without) = match self {
             // 1600 bytes at 125000000 bytes per second are 200 ticks, and 12 µs are 187.
             Self::CutsBursts => ([187_u32, 187].map(u32::to_ne_bytes), [200_u32, 200].map(u32::to_ne_bytes)),
-            // The name and the place asked for.
+            // The requested handle and parent.
             Self::ListsAll => ([[0; 4]; 2], [QDISC.bits().to_ne_bytes(), [0; 4]]),
-            // And the limit behind it.
+            // And the limit after it.
             Self::SaysTicks => {
                 ([1_562_500_u32, 1000].map(u32::to_ne_bytes), [0_u32, 1000].map(u32::to_ne_bytes))
             }
@@ -130,7 +130,7 @@ impl Habit {
 pub(crate) fn class_lines() -> Vec<Line> {
     let line = |(words, config): ClassLine| {
         let kind = config.kind().to_owned();
-        // Those of ETS are there from the beginning.
+        // The classes of ETS exist from the beginning.
         let (verb, word) = if kind == "ets" { (TcVerb::Change, "change") } else { (TcVerb::Add, "add") };
         let command = format!("tc class {word} dev eth0 parent 1: classid 1:10 {kind} {words}");
         Line {
@@ -138,7 +138,7 @@ pub(crate) fn class_lines() -> Vec<Line> {
             shape: shape::of(&kind),
             on_purpose: differences::of_class(&kind, words),
             of_habits: differences::of_habits(&format!("{kind} {words}")),
-            kept: kind != "htb" || htb::KEPT.contains(&words),
+            stored: kind != "htb" || htb::STORED.contains(&words),
             ours: Box::new(move |index| {
                 let class = Class::new(index, CLASS, config.clone()).parent(QDISC);
                 class.request(verb).with_flags(NLM_F_ACK)
@@ -152,7 +152,7 @@ pub(crate) fn class_lines() -> Vec<Line> {
 pub(crate) fn qdisc_lines() -> Vec<Line> {
     let line = |(words, config): QdiscLine| {
         let kind = config.kind();
-        // HFSC's has a number for options, and its class attributes.
+        // The options of an HFSC qdisc are a number, those of its class are attributes.
         let kind = if kind == "hfsc" { "" } else { kind };
         let ingress = matches!(kind, "clsact" | "ingress");
         let place = if ingress { "" } else { "root handle 1: " };
@@ -165,7 +165,7 @@ pub(crate) fn qdisc_lines() -> Vec<Line> {
             shape: shape::of(kind),
             on_purpose: differences::of_qdisc(kind, words),
             of_habits,
-            kept: kind != "tbf" || leaf::KEPT.contains(&words),
+            stored: kind != "tbf" || leaf::STORED.contains(&words),
             ours: Box::new(move |index| {
                 let qdisc = match ingress {
                     true => Qdisc::new(index, TcHandle::CLSACT, config.clone()),
@@ -185,7 +185,7 @@ pub(crate) fn size_table_lines() -> Vec<Line> {
         shape: shape::of("pfifo"),
         on_purpose: vec![differences::STAB],
         of_habits: Vec::new(),
-        kept: true,
+        stored: true,
         ours: Box::new(move |index| {
             let qdisc = Qdisc::new(index, TcHandle::ROOT, PfifoConfig::new()).handle(QDISC).stab(table);
             qdisc.request(TcVerb::Add).with_flags(NLM_F_ACK)
@@ -194,7 +194,7 @@ pub(crate) fn size_table_lines() -> Vec<Line> {
     size_tables().into_iter().map(line).collect()
 }
 
-/// Size tables: the words behind `stab`, and the table.
+/// Size tables: the words after `stab`, and the table.
 pub(crate) fn size_tables() -> Vec<(&'static str, SizeTable)> {
     let table = SizeTable::new();
     let (ethernet, atm) = (table.link_layer(LinkLayer::Ethernet), table.link_layer(LinkLayer::Atm));
@@ -216,7 +216,7 @@ pub(crate) fn size_tables() -> Vec<(&'static str, SizeTable)> {
         ("mpu 1 mtu 1 tsize 1", table.mpu(1).mtu(1).slots(1)),
         ("mpu 70000 tsize 32", table.mpu(70_000).slots(32)),
         ("mpu 64 mtu 65536 tsize 1024", table.mpu(64).mtu(65_536).slots(1024)),
-        // A table is not made, whatever its measures.
+        // No table is created, whatever its size.
         ("mtu 9000 tsize 64 overhead 4", table.mtu(9000).slots(64).overhead(4)),
     ]
 }

@@ -1,4 +1,4 @@
-//! The names in the messages of traffic control, by kind.
+//! The names in traffic control messages, by kind.
 
 use nl_tc::{
     RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_NEWQDISC,
@@ -20,12 +20,12 @@ pub(crate) fn of(kind: &str) -> &'static Shape {
         "sfq" => &SFQ,
         "tbf" => &TBF,
         "u32" => &U32,
-        // Also HFSC's qdisc: no attributes in its options.
+        // The options of an HFSC qdisc are no attributes either.
         _ => &PLAIN,
     }
 }
 
-/// One of the kernel's messages with these options.
+/// A message of the kernel with these options.
 macro_rules! shape {
     ($options:expr) => {
         Shape::new(

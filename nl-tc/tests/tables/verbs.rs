@@ -1,4 +1,4 @@
-//! Every verb, and what is not in the configuration of a kind.
+//! Every verb, and the options that all kinds have.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,14 +23,14 @@ use nl_tc::{Rate, SizeTable, Tc, TcHandle, TcVerb};
 
 pub(crate) type Sending<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// A line, and ours for it from the handle, where there is one.
+/// A line, and the call of the handle for it, if there is one.
 pub(crate) struct VerbLine {
     pub(crate) line: Line,
     pub(crate) handle: Option<for<'a> fn(&'a Tc) -> Sending<'a>>,
 }
 
 impl VerbLine {
-    /// As it is with a `tc` that has this habit.
+    /// The line for a `tc` with this habit.
     fn but(mut self, habit: Habit, difference: Difference) -> Self {
         self.line.of_habits.push((habit, difference));
         self
@@ -55,13 +55,13 @@ impl VerbLine {
             ours: Box::new(move |index| ours(index).with_flags(flags)),
             on_purpose,
             of_habits: Vec::new(),
-            kept: !tables,
+            stored: !tables,
         };
         Self { line, handle }
     }
 }
 
-/// `line!("qdisc del …" "htb", |index| request, |tc| verb; differences)`: acknowledged, or a list.
+/// `line!("qdisc del …" "htb", |index| request, |tc| verb; differences)`: an acknowledged request, or a list.
 macro_rules! line {
     (list $($rest:tt)*) => { line!(@ NLM_F_DUMP, $($rest)*) };
     (@ $flags:expr, $command:literal $kind:literal, $codec:expr, none; $differences:expr) => {
@@ -180,7 +180,7 @@ fn classes() -> Vec<VerbLine> {
             |index| Class::new(index, CLASS, DrrClassConfig::new().quantum(1500)).request(TcVerb::Change),
             none; NOT_MARKED),
         line!("class replace dev eth0 classid 1:10 qfq weight 10 maxpkt 2048" "qfq",
-            |index| Class::new(index, CLASS, QfqClassConfig::new(10).lmax(2048)).request(TcVerb::Replace),
+            |index| Class::new(index, CLASS, QfqClassConfig::new(10).maxpkt(2048)).request(TcVerb::Replace),
             none; REPLACED),
         line!("class replace dev eth0 parent 1:1 classid 1:10 estimator 500ms 2s hfsc sc rate 1mbit" "hfsc",
             |index| {

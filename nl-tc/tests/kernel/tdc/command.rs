@@ -1,4 +1,4 @@
-//! Commands of `tc`, carried out by the crate.
+//! `tc` commands that the crate runs.
 
 use futures_util::TryStreamExt;
 use nl_tc::filter::IPV4;
@@ -8,7 +8,7 @@ use nl_testkit::tdc::{Command, Ran};
 use super::kinds;
 use super::words::{Stop, Words};
 
-/// Carries out a command line as `tc` would.
+/// Runs a command line as `tc` would.
 pub(super) async fn carry_out(tc: &Tc, command: Command) -> Ran {
     let Some(words) = command.tc() else {
         let program = command.line.split_whitespace().next().unwrap_or_default();
@@ -21,7 +21,7 @@ pub(super) async fn carry_out(tc: &Tc, command: Command) -> Ran {
 }
 
 async fn line(tc: &Tc, mut words: Vec<&str>) -> Result<(), Stop> {
-    // What is printed is of no interest.
+    // The output is not checked.
     words.retain(|word| !["-s", "-j"].contains(word));
     let mut words = Words::new(words);
     let (object, verb) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -100,7 +100,7 @@ async fn filter(tc: &Tc, verb: &str, place: &Place<'_>, words: Words<'_>) -> Res
     Ok(())
 }
 
-/// What is said before the kind.
+/// The words before the kind.
 #[derive(Debug, Default)]
 struct Place<'a> {
     dev: &'a str,
@@ -129,7 +129,7 @@ impl<'a> Place<'a> {
                 ("filter", "ingress") => place.parent = Some(TcHandle::CLSACT_INGRESS),
                 ("qdisc", "stab") => return Err(Stop::NotOurs("size tables were not thought of".to_owned())),
                 (_, kind) => {
-                    // These two have a place of their own.
+                    // These two have a parent of their own.
                     if ["ingress", "clsact"].contains(&kind) {
                         place.parent = Some(TcHandle::INGRESS);
                     }

@@ -1,15 +1,15 @@
-//! What is known of the cases beforehand: those that are not in these lists pass.
+//! The expected results of the cases. Cases that are not in these lists pass.
 
 use self::Outcome::{FailsWithTc, NotApplicable};
 
-/// What becomes of a case.
+/// The outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// As it says.
+    /// The case passes.
     Passes,
-    /// Not as it says, and with the real `tc` neither.
+    /// The case fails, also with the real `tc`.
     FailsWithTc,
-    /// It cannot be tried.
+    /// The case cannot run.
     NotApplicable,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Expected {
     pub(super) reason: &'static str,
 }
 
-/// What is expected of a case on a kernel.
+/// The expected result of a case on a kernel.
 pub(super) fn of(id: &str, kernel: &str) -> Expected {
     let exception = EXCEPTIONS
         .iter()
@@ -31,18 +31,18 @@ pub(super) fn of(id: &str, kernel: &str) -> Expected {
     }
 }
 
-/// Whether the crate means to refuse this, although the kernel takes it.
+/// Whether the crate refuses this although the kernel accepts it.
 pub(super) fn is_declined(id: &str, reason: &str) -> bool {
     DECLINED.iter().any(|(known, why)| *known == id && reason.contains(why))
 }
 
 const DECLINED: &[(&str, &str)] = &[("837a", QUANTUM), ("b9e9", QUANTUM), ("ca5e", NAME), ("e4b7", NAME)];
-/// The kernel makes it 256 without a word.
+/// The kernel raises it to 256 without an error.
 const QUANTUM: &str = "quantum 1; 256 to 1048576 are possible";
-/// The kernel gives it to any kind.
-const NAME: &str = "qdisc ffff: is for ingress and clsact";
+/// The kernel accepts it for any kind.
+const NAME: &str = "handle ffff: is for ingress and clsact";
 
-/// Why a case is not to be run: the kernel, or any where it is not known which, does not survive it.
+/// The reason not to run a case: it crashes this kernel, or an unknown kernel may crash.
 pub(super) fn brings_down(id: &str, kernel: Option<&str>) -> Option<String> {
     let is_it = |(known, on, _): &&Down| *known == id && kernel.is_none_or(|kernel| *on == kernel);
     DOWN.iter().find(is_it).map(|(_, on, what)| format!("it brings {on} down: {what}"))
@@ -53,28 +53,28 @@ type Down = (&'static str, &'static str, &'static str);
 
 const DOWN: &[Down] = &[
     ("3a62", "6.12", "a null pointer in qfq_dequeue of 6.12.118"),
-    // The `tc` of that lane cannot prepare the case, the crate can.
+    // The `tc` of that lane cannot prepare the case. The crate can.
     ("3a62", "6.1", "a null pointer in qfq_dequeue of 6.1.192"),
-    // With one of these or both; a kernel warns once.
+    // With one of these or both: a kernel warns only once.
     ("82d9", "6.1", "a warning in qfq_dequeue of 6.1.192"),
     ("c797", "6.1", "a warning in qfq_dequeue of 6.1.192"),
 ];
 
-/// The case, the kernels it is true of (all when empty), what becomes of it, and part of the reason.
+/// The case, the kernels (all if empty), the outcome, and part of the reason.
 type Exception = (&'static str, &'static [&'static str], Outcome, &'static str);
 
 const EXCEPTIONS: &[Exception] = &[
-    // What the crate refuses, see above.
+    // Refused by the crate, see above.
     ("837a", &[], NotApplicable, QUANTUM),
     ("b9e9", &[], NotApplicable, QUANTUM),
     ("ca5e", &[], NotApplicable, NAME),
     ("e4b7", &[], NotApplicable, NAME),
-    // What Debian's cloud kernels do not have.
+    // Not available in Debian's cloud kernels.
     ("41f5", &[], NotApplicable, "it needs netdevsim"),
     ("291d", &[], NotApplicable, "the kernel makes no dualpi2 qdisc"),
     ("9c6d", &[], NotApplicable, "the kernel makes no dualpi2 qdisc"),
     ("d3da", &[], NotApplicable, "the kernel makes no dualpi2 qdisc"),
-    // What must not be run there, see above.
+    // Not run there, see above.
     ("3a62", &["6.1", "6.12"], NotApplicable, "qfq_dequeue"),
     ("82d9", &["6.1"], NotApplicable, "qfq_dequeue"),
     ("c797", &["6.1"], NotApplicable, "qfq_dequeue"),

@@ -61,7 +61,7 @@ pub(super) fn qdisc(kind: &str, mut words: Words<'_>) -> Result<QdiscConfig, Sto
         })?
         .into(),
         "tbf" => tbf(words)?.into(),
-        // Kinds the crate knows nothing of can be made as they are without options, where the kernel wants none.
+        // Kinds that the crate does not know can be added without options, if the kernel needs none.
         _ if words.peek().is_none() && kind != "cbs" => {
             QdiscConfig::Other { kind: kind.to_owned(), options: None }
         }
@@ -104,7 +104,7 @@ pub(super) fn class(kind: &str, mut words: Words<'_>) -> Result<ClassConfig, Sto
                 config.weight = words.parse(word)?;
                 Ok(config)
             }
-            "maxpkt" => Ok(config.lmax(words.parse::<Size>(word)?)),
+            "maxpkt" => Ok(config.maxpkt(words.parse::<Size>(word)?)),
             _ => unknown(kind, word),
         })?
         .into(),
@@ -129,7 +129,7 @@ pub(super) fn filter(kind: &str, mut words: Words<'_>) -> Result<FilterConfig, S
     Ok(if kind == "u32" { U32::new(class, keys).into() } else { Matchall::new(class).into() })
 }
 
-/// What is sought in a header, behind `match`.
+/// The key after `match`.
 fn key(words: &mut Words<'_>) -> Result<U32Key, Stop> {
     let rest = [words.next(), words.next(), words.next()];
     match rest {
@@ -159,7 +159,7 @@ fn ets(words: &mut Words<'_>) -> Result<EtsConfig, Stop> {
         "strict" => Ok(config.strict(words.parse(word)?)),
         _ => unknown("ets", word),
     })?;
-    // As `tc` has it.
+    // As in `tc`.
     let named = u8::try_from(config.quanta.len()).unwrap_or(u8::MAX).saturating_add(config.strict);
     let mut all = EtsConfig::new(bands.unwrap_or(named));
     (all.strict, all.quanta, all.priomap) = (config.strict, config.quanta, config.priomap);
@@ -244,7 +244,7 @@ fn curve(words: &mut Words<'_>) -> Result<ServiceCurve, Stop> {
 
 const CURVE: &[&str] = &["d", "dmax", "m1", "m2", "rate", "umax"];
 
-/// Gives each word to a function until there are no more.
+/// Calls a function for each word.
 fn each<C>(
     words: &mut Words<'_>,
     mut config: C,

@@ -1,8 +1,8 @@
 //! The kernel's own test cases of traffic control (`tools/testing/selftests/tc-testing`), with this crate in place of `tc`.
 //!
-//! What comes before and after the command under test, and what shows the outcome, is the real `tc`. Where the command under
-//! test is none of those the crate has, such as `ping`, it carries out those before it. What is expected of which case
-//! is in [`expected`]; what came of it, in `README.md`.
+//! The real `tc` runs the commands before and after the command under test, and shows the outcome. If the crate does not have the
+//! command under test, such as `ping`, the crate runs the commands before it. [`expected`] has the expected results, and
+//! `README.md` the actual ones.
 
 mod command;
 mod expected;
@@ -40,12 +40,12 @@ files! {
     cases_of_hfsc "qdiscs/hfsc.json" 60 qdisc = "hfsc";
     cases_of_htb "qdiscs/htb.json" 60 qdisc = "htb";
     cases_of_qfq "qdiscs/qfq.json" 60 qdisc = "qfq";
-    // Each of these once brought a kernel down. They are for machines with nobody else in them.
+    // Each of these once crashed a kernel. They run only in dedicated machines.
     cases_of_qdiscs_together "infra/qdiscs.json" 120 vm, tool = "ping", link = "dummy", link = "ifb",
         qdisc = "drr", qdisc = "ets", qdisc = "hfsc", qdisc = "htb", qdisc = "netem", qdisc = "qfq", qdisc = "tbf";
 }
 
-/// How many cases run at once, in a namespace each: many do nothing but wait for `ping`, which gets no answer.
+/// The number of cases that run at once, each in a namespace: many only wait for a `ping` without an answer.
 const AT_ONCE: usize = 8;
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ async fn try_file(lab: &Lab, file: &str) -> Result {
     Ok(())
 }
 
-/// The next of what several take from.
+/// The next item of a shared iterator.
 fn next<I: Iterator>(left: &RefCell<I>) -> Option<I::Item> {
     left.borrow_mut().next()
 }
@@ -91,7 +91,7 @@ async fn try_case(node: &Node, tc: &Tc, case: &Case) -> Result<Table> {
         true => tdc::run(node, one, |_, command| carry_out(tc, command)).await?,
         false => Table::default(),
     };
-    // Of a command under test that the crate has no words for, what comes before it is left.
+    // If the crate cannot run the command under test, only the commands before it are used.
     if table.rows.len() == table.not_applicable() {
         table = tdc::run_whole(node, one, |_, command| carry_out(tc, command)).await?;
     }
@@ -118,7 +118,7 @@ fn is_change(case: &Case) -> bool {
 #[derive(Debug)]
 struct Lane {
     about: String,
-    /// Which of the kernels all is known about; `None` for another one, where what is there is not known before.
+    /// The kernel with known results; `None` for any other kernel.
     number: Option<&'static str>,
 }
 
@@ -137,7 +137,7 @@ impl Lane {
 
 const KERNELS: &[&str] = &["6.1", "6.12", "7"];
 
-/// What is not as expected, for people.
+/// The unexpected results as text.
 fn compare(table: &Table, lane: &Lane) -> String {
     let mut wrong = String::new();
     for row in &table.rows {
@@ -152,10 +152,10 @@ fn compare(table: &Table, lane: &Lane) -> String {
             _ => continue,
         };
         let Some(kernel) = lane.number else { continue };
-        let Expected { outcome: wanted, reason: why } = expected::of(&row.id, kernel);
-        if outcome != wanted || !reason.contains(why) {
+        let Expected { outcome: desired, reason: why } = expected::of(&row.id, kernel);
+        if outcome != desired || !reason.contains(why) {
             let _ =
-                writeln!(wrong, "{}: {outcome:?} ({reason}), where {wanted:?} ({why}) is expected", row.id);
+                writeln!(wrong, "{}: {outcome:?} ({reason}), where {desired:?} ({why}) is expected", row.id);
         }
     }
     wrong

@@ -1,4 +1,4 @@
-//! Taking a command line of `tc` apart, with the types of the crate where it has them.
+//! A parser for `tc` command lines, which uses the types of the crate.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use nl_core::{Error, error::ErrorKind};
 use nl_testkit::tdc::Ran;
 
-/// Why a command was not carried out.
+/// The reason why a command was not run.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The crate has no such thing.
+    /// The crate does not support it.
     NotOurs(String),
-    /// A type of the crate does not hold it.
+    /// A type of the crate cannot hold it.
     NoValue(String),
-    /// The crate or the kernel refused it, or it went wrong otherwise.
+    /// The crate or the kernel refused it, or it failed otherwise.
     Failed(Error),
 }
 
@@ -25,7 +25,7 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
-    /// A connection that is lost is no refusal.
+    /// A lost connection is not a refusal.
     pub(super) fn ran(self) -> Ran {
         match self {
             Self::NotOurs(why) => Ran::NotApplicable(why),
@@ -41,7 +41,7 @@ impl Stop {
     }
 }
 
-/// The words that are left.
+/// The remaining words.
 #[derive(Clone, Debug)]
 pub(super) struct Words<'a>(std::vec::IntoIter<&'a str>);
 
@@ -62,7 +62,7 @@ impl<'a> Words<'a> {
         self.next().ok_or_else(|| Stop::NoValue(format!("{of} without a value")))
     }
 
-    /// The word behind `of`, as a type that reads `tc`'s words or numbers.
+    /// The word after `of`, as a type that parses the words of `tc` or numbers.
     pub(super) fn parse<T: FromStr<Err: Display>>(&mut self, of: &str) -> Result<T, Stop> {
         let text = self.value(of)?;
         text.parse().map_err(|error| Stop::NoValue(format!("{of} {text}: {error}")))
@@ -74,7 +74,7 @@ impl<'a> Words<'a> {
         u16::from_str_radix(text, 16).map_err(|error| Stop::NoValue(format!("{of} {text}: {error}")))
     }
 
-    /// A time; a number without a unit is in microseconds.
+    /// A time. A number without a unit is in microseconds.
     pub(super) fn time(&mut self, of: &str) -> Result<Duration, Stop> {
         let text = self.value(of)?;
         let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use nl_core::{Error, Result};
 
-/// The name of a qdisc or class: `1:` is a qdisc, `1:10` a class in it. The numbers are hexadecimal.
+/// The handle of a qdisc, such as `1:`, or the classid of a class in it, such as `1:10`. The numbers are hexadecimal.
 ///
 /// ```
 /// use nl_tc::TcHandle;
@@ -17,7 +17,7 @@ use nl_core::{Error, Result};
 pub struct TcHandle(u32);
 
 impl TcHandle {
-    /// Nothing named; where a qdisc is made, the kernel picks a name from `8001:` on.
+    /// No handle. For a new qdisc, the kernel chooses one from `8001:` on.
     pub const NONE: Self = Self(0);
     /// The device itself, as a parent (`root`).
     pub const ROOT: Self = Self(u32::MAX);
@@ -25,9 +25,9 @@ impl TcHandle {
     pub const INGRESS: Self = Self(0xffff_fff1);
     /// The parent of a clsact qdisc; the same as [`INGRESS`](Self::INGRESS).
     pub const CLSACT: Self = Self::INGRESS;
-    /// Of a clsact or ingress qdisc, where filters for what comes in hang (`ffff:fff2`).
+    /// The parent of filters on ingress, in a clsact or ingress qdisc (`ffff:fff2`).
     pub const CLSACT_INGRESS: Self = Self(0xffff_fff2);
-    /// Of a clsact qdisc, where filters for what goes out hang (`ffff:fff3`).
+    /// The parent of filters on egress, in a clsact qdisc (`ffff:fff3`).
     pub const CLSACT_EGRESS: Self = Self(0xffff_fff3);
 
     /// `major:minor`.
@@ -36,7 +36,7 @@ impl TcHandle {
         Self((major as u32) << 16 | minor as u32)
     }
 
-    /// From the 32 bits of the kernel.
+    /// A handle from the 32 bits of the kernel.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
@@ -61,38 +61,38 @@ impl TcHandle {
         self.0 as u16
     }
 
-    /// The qdisc a class is in: `1:` of `1:10`.
+    /// The handle of the qdisc of a class: `1:` for `1:10`.
     #[must_use]
     pub const fn qdisc(self) -> Self {
         Self(self.0 & 0xffff_0000)
     }
 
-    /// The class with this number in the same qdisc.
+    /// The classid with this minor number in the same qdisc.
     #[must_use]
     pub const fn class(self, minor: u16) -> Self {
         Self::new(self.major(), minor)
     }
 
-    /// Whether it is [`NONE`](Self::NONE).
+    /// Whether this is [`NONE`](Self::NONE).
     #[must_use]
     pub const fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether it is [`ROOT`](Self::ROOT).
+    /// Whether this is [`ROOT`](Self::ROOT).
     #[must_use]
     pub const fn is_root(self) -> bool {
         self.0 == Self::ROOT.0
     }
 
-    /// Whether it can be the name of a qdisc: `1:` to `fffe:`, or the `ffff:` of ingress and clsact.
+    /// Whether this can be the handle of a qdisc: `1:` to `fffe:`, or `ffff:` for ingress and clsact.
     #[must_use]
     pub const fn is_qdisc(self) -> bool {
         self.minor() == 0 && self.major() != 0
     }
 }
 
-/// As `tc` prints it: `1:`, `1:10`, `:10`, `root`, `none`.
+/// Prints like `tc`: `1:`, `1:10`, `:10`, `root`, `none`.
 impl fmt::Display for TcHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.major(), self.minor()) {
@@ -111,14 +111,16 @@ impl fmt::Debug for TcHandle {
     }
 }
 
-/// From `1:`, `1:10`, `:10`, `root`, `none`, and `ingress` or `clsact` for their parent. A number without a colon is refused,
-/// for `tc` takes it for a qdisc in one place and for a class in another.
+/// Parses `1:`, `1:10`, `:10`, `root`, `none`, and `ingress` or `clsact` for their parent. A number without a colon is an error,
+/// because `tc` reads it as a qdisc in one place and as a class in another.
 impl FromStr for TcHandle {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let bad = || {
-            Error::usage(format!("\"{text}\" is no handle: hexadecimal 1: or 1:10, each up to ffff, or root"))
+            Error::usage(format!(
+                "\"{text}\" is not a handle: hexadecimal 1: or 1:10, each up to ffff, or root"
+            ))
         };
         let number = |part: &str| match part {
             "" => Ok(0),

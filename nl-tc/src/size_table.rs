@@ -1,30 +1,24 @@
-use std::borrow::Cow;
 use std::fmt;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::attr_names;
+use nl_core::check::{Invalid, within};
 
-use crate::units::{LinkLayer, Refusal};
+use crate::setters::setters;
+use crate::units::{LinkLayer, word};
 
-// `include/uapi/linux/pkt_sched.h`
-pub(crate) const TCA_STAB: u16 = 8;
+/// `sizeof(struct tc_sizespec)`, `include/uapi/linux/pkt_sched.h`
 const BASE_LEN: usize = 24;
 const DEFAULT_MTU: u32 = 2047;
 const DEFAULT_SLOTS: u32 = 512;
-/// As many as the length of an attribute leaves room for.
+/// The number of sizes that fits in one attribute.
 const SLOTS_MAX: u32 = 32_748;
 /// `STAB_SIZE_LOG_MAX`, `net/sched/sch_api.c`
 const LOG_MAX: u32 = 30;
 
-attr_names! { pub(crate) NAMES {
-    TCA_STAB_BASE = 1,
-    TCA_STAB_DATA = 2,
-} }
-
-/// What a packet counts for, other than its length: with the overhead of the line behind it, in cells, or at least so much
-/// (`stab`).
+/// A size table: the length that a packet counts for, with the overhead and the cells of the line behind the device (`stab`).
 ///
-/// It is for every qdisc and class of the device, and so on the qdisc at the root. The kernel refuses it on others.
+/// It applies to every qdisc and class of the device, so it belongs to the root qdisc. The kernel refuses it on other qdiscs.
 ///
 #[cfg_attr(feature = "htb", doc = "```")]
 #[cfg_attr(not(feature = "htb"), doc = "```ignore")]
@@ -40,84 +34,60 @@ attr_names! { pub(crate) NAMES {
 /// assert_eq!(qdisc.to_string(), "qdisc dev #5 root stab overhead 10 linklayer atm htb");
 /// ```
 ///
-/// The kernel has a table of sizes and looks a packet up by its length; what is in the table, is reckoned here as
-/// `tc-stab(8)` says (`struct tc_sizespec`, `include/uapi/linux/pkt_sched.h`). It takes nothing but the right to make the
-/// qdisc, `CAP_NET_ADMIN`. A change or replacement of the qdisc that does not say it again removes it.
+/// The kernel looks up the length of a packet in a table of sizes. This crate computes the table as `tc-stab(8)` describes
+/// (`struct tc_sizespec`, `include/uapi/linux/pkt_sched.h`). A change or replacement of the qdisc without the table removes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SizeTable {
-    /// Bytes added to each packet before it is looked up, or taken off (`overhead`).
+    /// Bytes added to each packet before the lookup. Can be negative (`overhead`).
     pub overhead: i32,
-    /// The least a packet counts for, in bytes (`mpu`).
+    /// The minimum size of a packet in bytes (`mpu`).
     pub mpu: u32,
-    /// The longest packet the table is made for, in bytes; without one 2047 (`mtu`). A longer one counts for as much as
-    /// several together.
+    /// The longest packet in the table, in bytes. Unset: 2047. A longer packet counts as several packets (`mtu`).
     pub mtu: Option<u32>,
-    /// Sizes in the table, up to 32748; without one 512 (`tsize`).
+    /// The number of sizes in the table, up to 32748. Unset: 512 (`tsize`).
     pub slots: Option<u32>,
-    /// Cells or not (`linklayer`); [`Unaware`](LinkLayer::Unaware) when nothing is said, which counts like Ethernet.
+    /// The framing of the link layer. The default, [`Unaware`](LinkLayer::Unaware), is the same as Ethernet (`linklayer`).
     pub link_layer: LinkLayer,
-    /// What was read and is not reckoned like this.
+    /// The bytes of a table that this crate would compute differently.
     #[cfg_attr(feature = "serde", serde(skip))]
     foreign: Option<[u8; BASE_LEN]>,
 }
 
-/// What the kernel is told of a table, and the sizes in it.
-struct Reckoned {
+/// The computed table.
+struct Computed {
     cell_log: u32,
     size_log: u32,
     sizes: Vec<u16>,
 }
 
 impl SizeTable {
-    /// Without overhead, where a packet counts for its length.
+    /// A table that does not change the length of packets.
     #[must_use]
     pub const fn new() -> Self {
         Self { overhead: 0, mpu: 0, mtu: None, slots: None, link_layer: LinkLayer::Unaware, foreign: None }
     }
 
-    /// Adds so many bytes to each packet, or takes them off (`overhead`).
-    #[must_use]
-    pub const fn overhead(mut self, overhead: i32) -> Self {
-        self.overhead = overhead;
-        self
+    setters! {
+        /// Sets the bytes added to each packet, which can be negative (`overhead`).
+        overhead: i32;
+        /// Sets the minimum size of a packet in bytes (`mpu`).
+        mpu: u32;
+        /// Sets the longest packet in the table, in bytes (`mtu`).
+        mtu: u32 => Some;
+        /// Sets the number of sizes in the table, which should be at least one for each cell (`tsize`).
+        slots: u32 => Some;
+        /// Sets the framing of the link layer (`linklayer`).
+        link_layer: LinkLayer;
     }
 
-    /// Lets no packet count for fewer bytes (`mpu`).
-    #[must_use]
-    pub const fn mpu(mut self, mpu: u32) -> Self {
-        self.mpu = mpu;
-        self
-    }
-
-    /// Makes the table for packets up to this many bytes (`mtu`).
-    #[must_use]
-    pub const fn mtu(mut self, mtu: u32) -> Self {
-        self.mtu = Some(mtu);
-        self
-    }
-
-    /// Makes the table with so many sizes, of which there should be one for each cell at least (`tsize`).
-    #[must_use]
-    pub const fn slots(mut self, slots: u32) -> Self {
-        self.slots = Some(slots);
-        self
-    }
-
-    /// Counts in cells, or not (`linklayer`).
-    #[must_use]
-    pub const fn link_layer(mut self, link_layer: LinkLayer) -> Self {
-        self.link_layer = link_layer;
-        self
-    }
-
-    /// What a packet of so many bytes counts for; `None` where the table is refused.
+    /// The size of a packet of this length; `None` if the table is invalid.
     ///
-    /// The bytes of a packet are those of the kernel: with the Ethernet header, without the checksum behind it.
+    /// Like in the kernel, the length includes the Ethernet header and excludes its checksum.
     #[must_use]
     pub fn size(&self, packet: u32) -> Option<u32> {
-        let table = self.reckoned().ok().filter(|_| self.foreign.is_none())?;
+        let table = self.computed().ok().filter(|_| self.foreign.is_none())?;
         // `__qdisc_calculate_pkt_len`, `net/sched/sch_api.c`
         let length = i64::from(packet) + i64::from(self.overhead);
         let size = match i64::try_from(table.sizes.len()).ok()? {
@@ -156,16 +126,16 @@ impl SizeTable {
             link_layer: u8::try_from(link_layer).map_or(LinkLayer::Other(u8::MAX), LinkLayer::from_wire),
             foreign: None,
         };
-        let same = table.reckoned().is_ok_and(|reckoned| table.base(&reckoned) == bytes);
+        let same = table.computed().is_ok_and(|computed| table.base(&computed) == bytes);
         table.foreign = (!same).then_some(bytes);
         Ok(table)
     }
 
-    /// Writes `TCA_STAB`.
-    pub(crate) fn encode(&self, w: &mut AttrWriter<'_>) {
-        // What cannot be reckoned is refused and not sent.
-        let Ok(table) = self.reckoned() else { return };
-        let mut stab = w.nested(TCA_STAB);
+    /// Writes the table as an attribute of this type, `TCA_STAB`.
+    pub(crate) fn encode(&self, w: &mut AttrWriter<'_>, kind: u16) {
+        // `check` refuses a table that cannot be computed.
+        let Ok(table) = self.computed() else { return };
+        let mut stab = w.nested(kind);
         stab.bytes(TCA_STAB_BASE, &self.base(&table));
         if !table.sizes.is_empty() {
             let bytes: Vec<u8> = table.sizes.iter().flat_map(|size| size.to_ne_bytes()).collect();
@@ -173,17 +143,15 @@ impl SizeTable {
         }
     }
 
-    pub(crate) fn refusal(&self) -> Refusal {
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
         match self.foreign {
-            Some(_) => {
-                Some("a size table that was not reckoned here, whose sizes the kernel does not tell".into())
-            }
-            None => self.reckoned().err(),
+            Some(_) => Err("a size table of another program, whose sizes the kernel does not report".into()),
+            None => self.computed().map(drop),
         }
     }
 
     /// `struct tc_sizespec`.
-    fn base(&self, table: &Reckoned) -> [u8; BASE_LEN] {
+    fn base(&self, table: &Computed) -> [u8; BASE_LEN] {
         let byte = |log: u32| u8::try_from(log).unwrap_or(u8::MAX);
         let (mtu, slots, align) = match table.sizes.is_empty() {
             true => (0, 0, 0),
@@ -203,30 +171,25 @@ impl SizeTable {
         base
     }
 
-    /// The table, as `tc-stab(8)` says it is made.
-    fn reckoned(&self) -> Result<Reckoned, Cow<'static, str>> {
+    /// Computes the table as `tc-stab(8)` describes.
+    fn computed(&self) -> Result<Computed, Invalid> {
         if !matches!(self.link_layer, LinkLayer::Unaware | LinkLayer::Ethernet | LinkLayer::Atm) {
             return Err(format!("{:?}; ethernet and ATM are possible", self.link_layer).into());
         }
         let (mtu, slots) = (self.mtu.unwrap_or(DEFAULT_MTU), self.slots.unwrap_or(DEFAULT_SLOTS));
-        if mtu == 0 {
-            return Err("mtu 0; 1 is the least".into());
-        }
-        if !(1..=SLOTS_MAX).contains(&slots) {
-            return Err(format!("{slots} slots; 1 to {SLOTS_MAX} are possible").into());
-        }
+        Invalid::when(mtu == 0, "mtu 0; 1 is the minimum")?;
+        within("tsize", slots, 1, SLOTS_MAX)?;
         let atm = self.link_layer == LinkLayer::Atm;
         if !atm && self.mpu == 0 {
-            // Every size would be the length.
-            return Ok(Reckoned { cell_log: 0, size_log: 0, sizes: Vec::new() });
+            // Every size would be the length of the packet.
+            return Ok(Computed { cell_log: 0, size_log: 0, sizes: Vec::new() });
         }
         let log_of = |what: &str, fits: &dyn Fn(u32) -> bool| {
-            (0..=LOG_MAX).find(|log| fits(*log)).ok_or_else(|| -> Cow<'static, str> {
-                format!(
-                    "mtu {mtu} in {slots} slots with mpu {}: a {what} of more than 2^{LOG_MAX} bytes",
-                    self.mpu
-                )
-                .into()
+            (0..=LOG_MAX).find(|log| fits(*log)).ok_or_else(|| {
+                let mpu = self.mpu;
+                Invalid::new(format!(
+                    "mtu {mtu} with tsize {slots} and mpu {mpu}; a {what} has at most 2^{LOG_MAX} bytes"
+                ))
             })
         };
         let cell_log = log_of("slot", &|log| u64::from(mtu) >> log < u64::from(slots))?;
@@ -236,7 +199,7 @@ impl SizeTable {
         };
         let size_log = log_of("unit", &|log| size(slots - 1) >> log <= u16::MAX.into())?;
         let sizes = (0..slots).map(|slot| u16::try_from(size(slot) >> size_log).unwrap_or(u16::MAX));
-        Ok(Reckoned { cell_log, size_log, sizes: sizes.collect() })
+        Ok(Computed { cell_log, size_log, sizes: sizes.collect() })
     }
 }
 
@@ -246,17 +209,13 @@ impl Default for SizeTable {
     }
 }
 
-/// In the words of `tc`, with `stab` in front.
+/// The words of `tc`, starting with `stab`.
 impl fmt::Display for SizeTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("stab")?;
-        if self.overhead != 0 {
-            write!(f, " overhead {}", self.overhead)?;
-        }
+        word(f, "overhead", Some(self.overhead).filter(|bytes| *bytes != 0))?;
         for (name, value) in [("mpu", Some(self.mpu)), ("mtu", self.mtu), ("tsize", self.slots)] {
-            if let Some(value @ 1..) = value {
-                write!(f, " {name} {value}")?;
-            }
+            word(f, name, value.filter(|value| *value != 0))?;
         }
         match self.link_layer {
             LinkLayer::Unaware => Ok(()),
@@ -266,3 +225,8 @@ impl fmt::Display for SizeTable {
         }
     }
 }
+
+attr_names! { pub(crate) NAMES {
+    TCA_STAB_BASE = 1,
+    TCA_STAB_DATA = 2,
+} }

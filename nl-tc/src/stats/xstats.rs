@@ -1,33 +1,34 @@
 use nl_core::attr::{Attrs, DecodeError, Fields};
 
-const TCA_STATS_APP: u16 = 4;
-// `include/uapi/linux/pkt_sched.h`
+use super::names::TCA_STATS_APP;
+
+/// As in `htb::qdisc`, which is compiled with its feature only.
 const TCA_HTB_INIT: u16 = 2;
 
-/// The counters that one kind has beside those that all have.
+/// The counters of one kind, in addition to those that all kinds have.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub enum AppStats {
-    /// Of a DRR class.
+pub enum XStats {
+    /// A DRR class.
     Drr(DrrStats),
-    /// Of an fq_codel qdisc.
+    /// An fq_codel qdisc.
     FqCodel(FqCodelStats),
-    /// Of a flow of an fq_codel qdisc, which is listed like a class.
+    /// A flow of an fq_codel qdisc, which the kernel lists as a class.
     FqCodelFlow(FqCodelFlowStats),
-    /// Of an HFSC class.
+    /// An HFSC class.
     Hfsc(HfscStats),
-    /// Of an HTB class.
+    /// An HTB class.
     Htb(HtbStats),
-    /// Of an HTB qdisc.
+    /// An HTB qdisc.
     HtbQdisc(HtbQdiscStats),
-    /// Of another kind, as bytes.
+    /// Another kind, as bytes.
     Other(Vec<u8>),
-    /// Of a QFQ class.
+    /// A QFQ class.
     Qfq(QfqStats),
-    /// Of an SFQ qdisc.
+    /// An SFQ qdisc.
     Sfq(SfqStats),
-    /// Of a flow of an SFQ qdisc, which is listed like a class.
+    /// A flow of an SFQ qdisc, which the kernel lists as a class.
     SfqFlow(SfqFlowStats),
 }
 
@@ -42,8 +43,8 @@ macro_rules! stats {
         }
 
         impl $name {
-            /// The fields in the order of the C structure.
-            fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+            /// Reads the fields in the order of the C structure.
+            fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
                 let mut f = Fields::of_attr(TCA_STATS_APP, bytes);
                 Ok(Self { $($field: f.$type()?),+ })
             }
@@ -55,7 +56,7 @@ macro_rules! stats {
 stats! {
     /// `struct tc_drr_stats`.
     DrrStats {
-        /// Bytes the class may still send in this round; 0 while it has nothing to send.
+        /// Bytes that the class can still send in this round. 0 while its queue is empty.
         deficit: u32,
     }
     /// `struct tc_fq_codel_qd_stats`.
@@ -68,26 +69,26 @@ stats! {
         ecn_mark: u32,
         /// How often a flow became active.
         new_flow_count: u32,
-        /// New flows now.
+        /// New flows at the moment.
         new_flows_len: u32,
-        /// Old flows now.
+        /// Old flows at the moment.
         old_flows_len: u32,
         /// Packets marked above `ce_threshold`.
         ce_mark: u32,
-        /// Memory held, in bytes.
+        /// Memory in use, in bytes.
         memory_usage: u32,
-        /// Packets dropped because memory was used up.
+        /// Packets dropped because of the memory limit.
         drop_overmemory: u32,
     }
     /// `struct tc_fq_codel_cl_stats`.
     FqCodelFlowStats {
-        /// Bytes the flow may still send in this round.
+        /// Bytes that the flow can still send in this round.
         deficit: i32,
         /// The delay of the last packet, in microseconds.
         ldelay: u32,
-        /// Drops since the delay is too long.
+        /// Drops since the delay exceeded the target.
         count: u32,
-        /// The same in the time before.
+        /// The value of `count` in the last period of drops.
         lastcount: u32,
         /// 1 while packets are dropped.
         dropping: u32,
@@ -98,7 +99,7 @@ stats! {
     HfscStats {
         /// Bytes sent.
         work: u64,
-        /// Bytes of those sent by the real-time curve.
+        /// Bytes sent by the real-time curve.
         rtwork: u64,
         /// How often the class became active.
         period: u32,
@@ -109,20 +110,20 @@ stats! {
     HtbStats {
         /// Packets sent at the class's own rate.
         lends: u32,
-        /// Packets sent with the parent's tokens.
+        /// Packets sent with tokens of the parent.
         borrows: u32,
         /// Always 0.
         giants: u32,
-        /// What may be sent at `rate`, in ticks of 64 ns; negative while in debt.
+        /// Tokens of the rate bucket, in ticks of 64 ns. Can be negative.
         tokens: i32,
-        /// What may be sent at `ceil`, in ticks of 64 ns; negative while in debt.
+        /// Tokens of the ceil bucket, in ticks of 64 ns. Can be negative.
         ctokens: i32,
     }
     /// `struct tc_qfq_stats`.
     QfqStats {
         /// The weight.
         weight: u32,
-        /// The longest packet, in bytes.
+        /// The maximum packet size, in bytes.
         lmax: u32,
     }
     /// `struct tc_sfqred_stats`.
@@ -142,7 +143,7 @@ stats! {
     }
     /// `struct tc_sfq_xstats`.
     SfqFlowStats {
-        /// Bytes the flow may still send in this round.
+        /// Bytes that the flow can still send in this round.
         allot: i32,
     }
 }
@@ -152,27 +153,31 @@ stats! {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct HtbQdiscStats {
-    /// Packets that belonged to no class and went out unshaped; wraps at 2³².
+    /// Packets that matched no class and were sent unshaped. Wraps at 2³².
     pub direct_packets: u32,
 }
 
-impl AppStats {
+impl XStats {
     #[inline]
-    pub(crate) fn of_class(kind: &str, bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
+    pub(crate) fn decode_class(kind: &str, bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         Ok(Some(match kind {
             _ if bytes.is_empty() => return Ok(None),
-            "drr" => Self::Drr(DrrStats::read(bytes)?),
+            "drr" => Self::Drr(DrrStats::decode(bytes)?),
             "fq_codel" => return Self::fq_codel(bytes),
-            "hfsc" => Self::Hfsc(HfscStats::read(bytes)?),
-            "htb" => Self::Htb(HtbStats::read(bytes)?),
-            "qfq" => Self::Qfq(QfqStats::read(bytes)?),
-            "sfq" => Self::SfqFlow(SfqFlowStats::read(bytes)?),
+            "hfsc" => Self::Hfsc(HfscStats::decode(bytes)?),
+            "htb" => Self::Htb(HtbStats::decode(bytes)?),
+            "qfq" => Self::Qfq(QfqStats::decode(bytes)?),
+            "sfq" => Self::SfqFlow(SfqFlowStats::decode(bytes)?),
             _ => Self::Other(bytes.to_vec()),
         }))
     }
 
-    /// Of a qdisc; those of HTB come with its options.
-    pub(crate) fn of_qdisc(kind: &str, bytes: &[u8], options: &[u8]) -> Result<Option<Self>, DecodeError> {
+    /// HTB reports its counters inside its options.
+    pub(crate) fn decode_qdisc(
+        kind: &str,
+        bytes: &[u8],
+        options: &[u8],
+    ) -> Result<Option<Self>, DecodeError> {
         Ok(Some(match kind {
             "htb" => {
                 let init =
@@ -184,18 +189,18 @@ impl AppStats {
             }
             _ if bytes.is_empty() => return Ok(None),
             "fq_codel" => return Self::fq_codel(bytes),
-            "sfq" => Self::Sfq(SfqStats::read(bytes)?),
+            "sfq" => Self::Sfq(SfqStats::decode(bytes)?),
             _ => Self::Other(bytes.to_vec()),
         }))
     }
 
-    /// `struct tc_fq_codel_xstats`: a number that says which of the two it is.
+    /// `struct tc_fq_codel_xstats`: a number selects one of two structures.
     fn fq_codel(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut f = Fields::of_attr(TCA_STATS_APP, bytes);
         let which = f.u32()?;
         Ok(Some(match which {
-            0 => Self::FqCodel(FqCodelStats::read(f.rest())?),
-            1 => Self::FqCodelFlow(FqCodelFlowStats::read(f.rest())?),
+            0 => Self::FqCodel(FqCodelStats::decode(f.rest())?),
+            1 => Self::FqCodelFlow(FqCodelFlowStats::decode(f.rest())?),
             _ => Self::Other(bytes.to_vec()),
         }))
     }

@@ -1,0 +1,62 @@
+use nl_core::{Connection, Dev, Error, Pending, Result};
+
+use super::current::Snapshot;
+use super::desired::Tree;
+use super::plan::Plan;
+use crate::class::ClassFilter;
+use crate::lookup::index;
+use crate::qdisc::QdiscFilter;
+use crate::tc::Tc;
+use crate::{class, qdisc};
+
+impl Tc {
+    /// Reads the current qdiscs and classes of a device, to compare them with a [`Tree`].
+    ///
+    /// Equivalent: `tc qdisc show`, and `tc class show` for each qdisc that can have classes in a tree. Needs no privilege.
+    ///
+    /// # Errors
+    /// The device does not exist.
+    pub fn snapshot(&self, dev: impl Into<Dev>) -> Pending<Snapshot> {
+        let (conn, dev) = (self.connection().clone(), dev.into());
+        Pending::new(async move {
+            let index = index(&conn, &dev).await;
+            read(&conn, index.map_err(|error| error.during(|| format!("read the tree dev {dev}")))?).await
+        })
+    }
+
+    /// Applies a tree to the root of a device and returns the steps. Returns an empty plan if the device already has the tree.
+    ///
+    /// [`tree`](crate::tree) describes what is changed and what is added again. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// The tree is invalid; the device does not exist; the first refusal by the kernel, which ends the operation. The steps before
+    /// it stay. To continue, apply the tree again.
+    pub fn apply(&self, dev: impl Into<Dev>, tree: &Tree) -> Pending<Plan> {
+        let (tc, dev, tree) = (self.clone(), dev.into(), tree.clone());
+        Pending::new(async move {
+            let apply = |error: Error| error.during(|| format!("apply a tree dev {dev}"));
+            let index = index(tc.connection(), &dev).await.map_err(apply)?;
+            // The steps describe the device by its index.
+            let explain = |error: Error| match error.operation() {
+                Some(_) => error.naming(index, &dev),
+                None => apply(error),
+            };
+            let plan = tree.plan(&read(tc.connection(), index).await?).map_err(explain)?;
+            let steps = tc.batch(plan.clone()).stop_at_first_failure();
+            steps.summarize(1).await?.into_result().map_err(explain)?;
+            Ok(plan)
+        })
+    }
+}
+
+async fn read(conn: &Connection, index: u32) -> Result<Snapshot> {
+    let on_device = QdiscFilter { index: Some(index), ..QdiscFilter::default() };
+    let qdiscs = qdisc::list(conn, on_device).collect_all().await?;
+    let mut classes = Vec::new();
+    // Each qdisc by itself, because a list of all classes ends at a netem qdisc without an error.
+    for qdisc in qdiscs.iter().filter(|qdisc| qdisc.config.has_classes()) {
+        let within = ClassFilter { qdisc: Some(qdisc.handle), ..ClassFilter::new(index) };
+        classes.extend(class::list(conn, within).collect_all().await?);
+    }
+    Ok(Snapshot::new(index, qdiscs, classes))
+}

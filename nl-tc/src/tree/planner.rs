@@ -1,0 +1,343 @@
+use std::collections::{HashMap, HashSet};
+
+use super::current::Snapshot;
+use super::desired::{Entry, Tree};
+use super::plan::{Plan, Step};
+use crate::class::{Class, ClassConfig};
+use crate::qdisc::{Qdisc, QdiscConfig};
+use crate::{TcHandle, TcVerb};
+
+impl Tree {
+    /// The steps from the current state to this tree.
+    ///
+    /// # Errors
+    /// The tree is invalid: a parent is missing, a handle is used twice, a class is of another kind than its qdisc, or a
+    /// configuration is [invalid](nl_core::Request::invalid_if).
+    pub fn plan(&self, current: &Snapshot) -> nl_core::Result<Plan> {
+        self.check()?;
+        let plan = plan(self, current);
+        for (verb, object) in &plan.steps {
+            object.request(*verb).encoded()?;
+        }
+        Ok(plan)
+    }
+}
+
+fn plan(tree: &Tree, current: &Snapshot) -> Plan {
+    let mut planner = Planner {
+        current,
+        handles: tree.qdiscs.iter().map(|qdisc| qdisc.handle).collect(),
+        desired_by_parent: tree.qdiscs.iter().map(|qdisc| (qdisc.parent, qdisc)).collect(),
+        current_by_parent: current.qdiscs().iter().map(|qdisc| (qdisc.parent, qdisc)).collect(),
+        desired_by_qdisc: grouped(tree.classes.iter().map(|class| (class.handle.qdisc(), class))),
+        current_by_qdisc: grouped(current.classes().iter().map(|class| (class.handle.qdisc(), class))),
+        leaf_parents_by_qdisc: grouped(
+            tree.qdiscs.iter().filter(|on| !on.parent.is_root()).map(|on| (on.parent.qdisc(), on.parent)),
+        ),
+        inner: tree.classes.iter().map(|class| class.parent).collect(),
+        deletes: Vec::new(),
+        writes: Vec::new(),
+    };
+    let root = TcHandle::ROOT;
+    match (planner.desired_by_parent.get(&root).copied(), planner.current_by_parent.get(&root).copied()) {
+        (Some(desired), current) => planner.qdisc(desired, current),
+        (None, Some(current)) => planner.delete_qdisc(current),
+        (None, None) => {}
+    }
+    let Planner { mut deletes, writes, .. } = planner;
+    deletes.extend(writes);
+    Plan { steps: deletes }
+}
+
+struct Planner<'a> {
+    current: &'a Snapshot,
+    /// The handles of all desired qdiscs.
+    handles: HashSet<TcHandle>,
+    desired_by_parent: HashMap<TcHandle, &'a Entry<QdiscConfig>>,
+    current_by_parent: HashMap<TcHandle, &'a Qdisc>,
+    /// The classes of each qdisc: the desired ones, the current ones, and those with a desired qdisc.
+    desired_by_qdisc: HashMap<TcHandle, Vec<&'a Entry<ClassConfig>>>,
+    current_by_qdisc: HashMap<TcHandle, Vec<&'a Class>>,
+    leaf_parents_by_qdisc: HashMap<TcHandle, Vec<TcHandle>>,
+    /// The desired classes with children.
+    inner: HashSet<TcHandle>,
+    deletes: Vec<Step>,
+    writes: Vec<Step>,
+}
+
+impl<'a> Planner<'a> {
+    /// Plans a qdisc and everything below it.
+    fn qdisc(&mut self, desired: &'a Entry<QdiscConfig>, current: Option<&'a Qdisc>) {
+        let Some(current) = current else {
+            self.write_qdisc(TcVerb::Add, desired, desired.handle, desired.config.clone());
+            return self.classes(desired, None, false);
+        };
+        // Without a desired handle the qdisc keeps its own, unless another qdisc is to have that.
+        let free = current.handle.is_none() || !self.handles.contains(&current.handle);
+        let same_handle = desired.handle == current.handle || (desired.handle.is_none() && free);
+        if same_handle
+            && desired.config.kind() == current.config.kind()
+            && self.root_class_stays(desired, current)
+        {
+            if desired.config.is_met_by(&current.config) {
+                return self.classes(desired, Some(current), false);
+            }
+            if let Some(change) = change_of(&desired.config, &current.config) {
+                self.write_qdisc(TcVerb::Change, desired, current.handle, change);
+                // A change of ETS resets the quanta of all bands.
+                return self.classes(desired, Some(current), desired.config.kind() == "ets");
+            }
+        }
+        // One request is enough, unless a handle must first become free.
+        let automatic = desired.handle.is_none();
+        let in_the_way = self.current.qdiscs().iter().any(|qdisc| qdisc.handle == desired.handle);
+        let needed = self.current.below(current).iter().any(|name| self.handles.contains(name));
+        if automatic || in_the_way || needed {
+            self.delete_qdisc(current);
+            self.write_qdisc(TcVerb::Add, desired, desired.handle, desired.config.clone());
+        } else {
+            self.write_qdisc(TcVerb::Replace, desired, desired.handle, desired.config.clone());
+        }
+        self.classes(desired, None, false);
+    }
+
+    /// Whether the root class, which only HFSC has, can be changed into the desired one. It cannot be deleted, so losing a curve
+    /// takes a new qdisc.
+    fn root_class_stays(&self, desired: &Entry<QdiscConfig>, current: &Qdisc) -> bool {
+        #[cfg(feature = "hfsc")]
+        if let QdiscConfig::Hfsc(_) = current.config {
+            let (is, should) = (current.handle, desired.handle);
+            let is =
+                self.current_by_qdisc.get(&is).and_then(|all| all.iter().find(|class| class.handle == is));
+            let should =
+                self.desired_by_qdisc.get(&should).and_then(|all| all.iter().find(|e| e.handle == should));
+            let none = crate::hfsc::HfscClassConfig::new().into();
+            let should = should.map_or(&none, |entry| &entry.config);
+            return is.is_none_or(|class| changes_into(should, &class.config));
+        }
+        let _ = (desired, current);
+        true
+    }
+
+    /// Plans the classes of a qdisc and their qdiscs. If they are `reset`, all desired classes are written again.
+    fn classes(&mut self, qdisc: &'a Entry<QdiscConfig>, current: Option<&'a Qdisc>, reset: bool) {
+        if qdisc.handle.is_none() {
+            return;
+        }
+        let kind = qdisc.config.kind();
+        let desired = ordered(
+            self.desired_by_qdisc.get(&qdisc.handle).map(Vec::as_slice).unwrap_or_default(),
+            qdisc.handle,
+        );
+        let existing: HashMap<_, _> = match current {
+            Some(current) if qdisc.config.has_classes() => {
+                let own = self.current_by_qdisc.get(&current.handle).into_iter().flatten();
+                own.map(|class| (class.handle, *class)).collect()
+            }
+            _ => HashMap::new(),
+        };
+        let deleted = self.to_delete(qdisc, &desired, &existing);
+        for class in bottom_up(&existing).into_iter().filter(|class| deleted.contains(&class.handle)) {
+            self.deletes.push((TcVerb::Delete, Class::at(self.current.index, class.handle).into()));
+        }
+        let staying = |handle| existing.get(&handle).filter(|_| !deleted.contains(&handle)).copied();
+        for entry in &desired {
+            match staying(entry.handle) {
+                Some(class) if !reset && self.is_met(qdisc, entry, class) => {}
+                Some(_) => self.write_class(TcVerb::Change, entry),
+                None => self.write_class(verb_of_new(entry.handle, kind), entry),
+            }
+            self.leaf(entry.handle, staying(entry.handle).is_some(), kind);
+        }
+        // A band of ETS can have a qdisc without being in the tree.
+        let planned: HashSet<_> = desired.iter().map(|entry| entry.handle).collect();
+        let mut bands = self.leaf_parents_by_qdisc.get(&qdisc.handle).cloned().unwrap_or_default();
+        bands.extend(existing.keys().filter(|handle| !deleted.contains(*handle)).copied());
+        bands.retain(|handle| !planned.contains(handle));
+        bands.sort_unstable();
+        bands.dedup();
+        for band in bands {
+            self.leaf(band, existing.contains_key(&band), kind);
+        }
+    }
+
+    /// Plans the qdisc of a class, which stays or is new.
+    fn leaf(&mut self, class: TcHandle, stays: bool, kind: &str) {
+        let current = self.current_by_parent.get(&class).filter(|_| stays).copied();
+        match (self.desired_by_parent.get(&class).copied(), current) {
+            (Some(desired), current) => self.qdisc(desired, current),
+            (None, Some(current)) => {
+                // HTB deletes the qdisc of a class that gets its first child.
+                let automatic = kind == "htb"
+                    && self.inner.contains(&class)
+                    && !self.current.below(current).iter().any(|name| self.handles.contains(name));
+                if !automatic {
+                    self.delete_qdisc(current);
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The classes to delete, including those to add again.
+    fn to_delete(
+        &self,
+        qdisc: &Entry<QdiscConfig>,
+        desired: &[&Entry<ClassConfig>],
+        existing: &HashMap<TcHandle, &Class>,
+    ) -> HashSet<TcHandle> {
+        let kind = qdisc.config.kind();
+        let mut deleted = HashSet::new();
+        if kind == "ets" {
+            return deleted;
+        }
+        let desired: HashMap<_, _> = desired.iter().map(|entry| (entry.handle, *entry)).collect();
+        for class in bottom_up(existing).into_iter().rev().filter(|class| class.handle.minor() != 0) {
+            let parent = if class.is_top() { qdisc.handle } else { class.parent };
+            let unchanged = desired.get(&class.handle).is_some_and(|entry| {
+                entry.parent == parent
+                    && (self.is_met(qdisc, entry, class) || changes_into(&entry.config, &class.config))
+            });
+            if !unchanged || deleted.contains(&parent) {
+                deleted.insert(class.handle);
+            }
+        }
+        deleted
+    }
+
+    /// Whether a current class is as desired, given its qdisc and its children.
+    fn is_met(&self, qdisc: &Entry<QdiscConfig>, desired: &Entry<ClassConfig>, current: &Class) -> bool {
+        let inner = self.inner.contains(&desired.handle);
+        match (&desired.config, &current.config, &qdisc.config) {
+            #[cfg(feature = "htb")]
+            (ClassConfig::Htb(config), ClassConfig::Htb(current), QdiscConfig::Htb(htb)) => {
+                let mut config = config.clone();
+                if inner {
+                    (config.prio, config.quantum) = (current.prio, current.quantum);
+                } else {
+                    config.quantum = config.quantum.or_else(|| Some(htb.quantum(config.rate)));
+                }
+                ClassConfig::from(config).is_met_by(&current.clone().into())
+            }
+            #[cfg(feature = "hfsc")]
+            (ClassConfig::Hfsc(config), current, _) if inner && config.link_share.is_none() => {
+                // The kernel gives a class with only a real-time curve a link-sharing curve when it gets a child.
+                let mut config = config.clone();
+                let shared = config.clone();
+                config.link_share = config.real_time;
+                ClassConfig::from(config).is_met_by(current) || ClassConfig::from(shared).is_met_by(current)
+            }
+            (desired, current, _) => {
+                let _ = inner;
+                desired.is_met_by(current)
+            }
+        }
+    }
+
+    fn delete_qdisc(&mut self, current: &Qdisc) {
+        let qdisc = Qdisc::at(self.current.index, current.parent).handle(current.handle);
+        self.deletes.push((TcVerb::Delete, qdisc.into()));
+    }
+
+    fn write_qdisc(
+        &mut self,
+        verb: TcVerb,
+        desired: &Entry<QdiscConfig>,
+        handle: TcHandle,
+        config: QdiscConfig,
+    ) {
+        let mut qdisc = Qdisc::new(self.current.index, desired.parent, config).handle(handle);
+        if verb == TcVerb::Change {
+            // A change without the size table would remove it.
+            qdisc.stab = self.current_by_parent.get(&desired.parent).and_then(|current| current.stab);
+        }
+        self.writes.push((verb, qdisc.into()));
+    }
+
+    fn write_class(&mut self, verb: TcVerb, entry: &Entry<ClassConfig>) {
+        let class = Class::new(self.current.index, entry.handle, entry.config.clone());
+        // A changed class already has the desired parent.
+        let class = if verb == TcVerb::Change { class } else { class.parent(entry.parent) };
+        self.writes.push((verb, class.into()));
+    }
+}
+
+fn grouped<T>(all: impl Iterator<Item = (TcHandle, T)>) -> HashMap<TcHandle, Vec<T>> {
+    let mut groups: HashMap<_, Vec<T>> = HashMap::new();
+    for (group, member) in all {
+        groups.entry(group).or_default().push(member);
+    }
+    groups
+}
+
+/// The classes of a qdisc, parents before children, otherwise in the order of the tree.
+fn ordered<'a>(classes: &[&'a Entry<ClassConfig>], qdisc: TcHandle) -> Vec<&'a Entry<ClassConfig>> {
+    // The root class of HFSC, then level by level.
+    let mut out: Vec<_> = classes.iter().copied().filter(|class| class.handle == qdisc).collect();
+    let mut level = HashSet::from([qdisc]);
+    while !level.is_empty() {
+        let next =
+            classes.iter().copied().filter(|class| class.handle != qdisc && level.contains(&class.parent));
+        let next: Vec<_> = next.collect();
+        level = next.iter().map(|class| class.handle).collect();
+        out.extend(next);
+    }
+    out
+}
+
+/// The current classes, children before parents.
+fn bottom_up<'a>(existing: &HashMap<TcHandle, &'a Class>) -> Vec<&'a Class> {
+    let depth = |class: &Class| {
+        let (mut at, mut depth) = (class.parent, 0);
+        while let Some(above) =
+            existing.get(&at).filter(|above| above.handle.minor() != 0 && depth <= existing.len())
+        {
+            at = above.parent;
+            depth += 1;
+        }
+        depth
+    };
+    let mut all: Vec<_> = existing.values().map(|class| (depth(class), *class)).collect();
+    all.sort_by_key(|(depth, class)| (std::cmp::Reverse(*depth), class.handle));
+    all.into_iter().map(|(_, class)| class).collect()
+}
+
+/// Whether a change can make the current configuration the desired one.
+fn changes_into(desired: &ClassConfig, current: &ClassConfig) -> bool {
+    match (desired, current) {
+        #[cfg(feature = "hfsc")]
+        (ClassConfig::Hfsc(desired), ClassConfig::Hfsc(current)) => {
+            (desired.real_time.is_some() || current.real_time.is_none())
+                && (desired.link_share.is_some() || current.link_share.is_none())
+                && (desired.upper_limit.is_some() || current.upper_limit.is_none())
+        }
+        (desired, current) => desired.kind() == current.kind(),
+    }
+}
+
+/// The change that makes the current configuration the desired one. `None` if no change can.
+fn change_of(desired: &QdiscConfig, current: &QdiscConfig) -> Option<QdiscConfig> {
+    match (desired, current) {
+        #[cfg(feature = "leaf")]
+        (QdiscConfig::FqCodel(desired), QdiscConfig::FqCodel(current)) => {
+            // The kernel refuses `flows` in a change, even with the current value.
+            let same = desired.flows.is_none() || desired.flows == current.flows;
+            same.then(|| {
+                let mut change = desired.clone();
+                change.flows = None;
+                change.into()
+            })
+        }
+        (desired, _) if matches!(desired.kind(), "htb" | "drr" | "qfq") => None,
+        (desired, current) => (desired.kind() == current.kind()).then(|| desired.clone()),
+    }
+}
+
+/// The verb for a new class. Some classes exist as soon as their qdisc does.
+fn verb_of_new(handle: TcHandle, kind: &str) -> TcVerb {
+    match kind {
+        "ets" => TcVerb::Change,
+        "hfsc" if handle.minor() == 0 => TcVerb::Change,
+        _ => TcVerb::Add,
+    }
+}
