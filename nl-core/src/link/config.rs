@@ -9,6 +9,7 @@ use super::codec::{
     LinkFlags, NAMES, RTM_DELLINK, RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP, describe, put_name,
 };
 use super::kind::{AnyKind, LinkKind, Place};
+use super::verb::LinkVerb;
 use crate::addr::{ALTIFNAME_MAX, Dev, HwAddr, IFNAME_MAX, Name};
 use crate::attr::AttrWriter;
 use crate::check::Invalid;
@@ -20,18 +21,6 @@ const AF_INET6: u16 = 10;
 /// `IFALIASZ - 1`
 const ALIAS_MAX: usize = 255;
 const QUEUES_MAX: u32 = 4096;
-
-/// What to do with a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LinkVerb {
-    /// Make it; fails if it is there.
-    Add,
-    /// Change the one that is there.
-    Change,
-    /// Delete it.
-    Delete,
-}
 
 /// What a device is to be: only what is set is changed. [`DeviceEntry`](super::DeviceEntry) has the same options and sends it.
 #[derive(Clone, Debug)]

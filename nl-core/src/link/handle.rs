@@ -1,6 +1,7 @@
 use super::codec::{LinkFlags, list_request, request};
-use super::config::{LinkConfig, LinkVerb, echoed};
+use super::config::{LinkConfig, echoed};
 use super::kind::LinkKind;
+use super::verb::LinkVerb;
 use super::{AddrGenMode, Link};
 use crate::addr::{Dev, HwAddr, Name};
 use crate::connection::Connection;

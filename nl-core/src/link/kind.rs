@@ -1,9 +1,10 @@
 use std::fmt;
 
+use super::Link;
 use super::codec::{
     self, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO,
 };
-use super::{Link, LinkVerb};
+use super::verb::LinkVerb;
 use crate::addr::Dev;
 use crate::attr::{AttrWriter, Attrs, DecodeError};
 use crate::check::Invalid;

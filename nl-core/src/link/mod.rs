@@ -37,11 +37,13 @@ mod kinds;
 mod stats;
 #[cfg(feature = "link")]
 mod value;
+#[cfg(feature = "link")]
+mod verb;
 
 pub use codec::{AddrGenMode, Link, LinkEvent, LinkFlags, OperState, RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK};
 pub(crate) use codec::{IFLA_IFNAME, list_request, request};
 #[cfg(feature = "link")]
-pub use config::{LinkConfig, LinkVerb};
+pub use config::LinkConfig;
 #[cfg(feature = "link")]
 pub use handle::{DeviceEntry, Devices, Links};
 #[cfg(feature = "link")]
@@ -54,3 +56,5 @@ pub use kinds::{
 pub use stats::LinkStats;
 #[cfg(feature = "link")]
 pub use value::{AttrValue, Be16, Be32, Flag};
+#[cfg(feature = "link")]
+pub use verb::LinkVerb;
