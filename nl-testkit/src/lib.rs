@@ -57,6 +57,7 @@ mod readme {}
 
 #[expect(unsafe_code, reason = "an allocator has no safe interface in std")]
 pub mod alloc;
+mod cache;
 mod cmd;
 pub mod corpus;
 mod empty_root;
@@ -75,13 +76,13 @@ pub mod sandbox;
 mod socket;
 #[expect(unsafe_code, reason = "namespaces, mounts and packet sockets have no safe interface in std")]
 mod sys;
-pub mod tdc;
 mod topology;
 mod wait;
 
 pub use nl_testkit_macros::test;
 
 pub use crate::{
+    cache::cache_dir,
     cmd::Output,
     empty_root::in_empty_root,
     frame::{Capture, EthFrame},

@@ -11,6 +11,9 @@ use std::{borrow::Cow, fmt};
 pub enum Need {
     /// Bridges that filter VLANs.
     BridgeVlanFiltering,
+    /// Something in this folder of the [cache](crate::cache_dir): `tdc` for the kernel's tests of traffic control, which
+    /// `testkit` fetches.
+    Cached(Cow<'static, str>),
     /// A generic netlink family.
     Genl(Cow<'static, str>),
     /// Root in the machine's first user namespace.
@@ -28,8 +31,6 @@ pub enum Need {
     SockDiag(Cow<'static, str>),
     /// A sysctl that a namespace's owner may write.
     Sysctl(Cow<'static, str>),
-    /// The kernel's own tests of traffic control, in the [cache](crate::tdc).
-    Tdc,
     /// A program on the search path.
     Tool(Cow<'static, str>),
     /// A throw-away virtual machine.
@@ -60,7 +61,6 @@ impl Need {
                 "bridge_vlan_filtering" => Ok(Self::BridgeVlanFiltering),
                 "host_root" => Ok(Self::HostRoot),
                 "netdevsim" => Ok(Self::Netdevsim),
-                "tdc" => Ok(Self::Tdc),
                 "vm" => Ok(Self::Vm),
                 _ => Err(wrong()),
             };
@@ -69,6 +69,7 @@ impl Need {
             value.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(wrong)?;
         let value = Cow::Owned(value.to_owned());
         match key.trim() {
+            "cached" => Ok(Self::Cached(value)),
             "genl" => Ok(Self::Genl(value)),
             "kernel" => Ok(Self::Kernel(value)),
             "link" => Ok(Self::Link(value)),
@@ -85,6 +86,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BridgeVlanFiltering => f.write_str("bridge_vlan_filtering"),
+            Self::Cached(name) => write!(f, "cached = \"{name}\""),
             Self::Genl(name) => write!(f, "genl = \"{name}\""),
             Self::HostRoot => f.write_str("host_root"),
             Self::Kernel(version) => write!(f, "kernel = \"{version}\""),
@@ -93,7 +95,6 @@ impl fmt::Display for Need {
             Self::Qdisc(kind) => write!(f, "qdisc = \"{kind}\""),
             Self::SockDiag(name) => write!(f, "sock_diag = \"{name}\""),
             Self::Sysctl(key) => write!(f, "sysctl = \"{key}\""),
-            Self::Tdc => f.write_str("tdc"),
             Self::Tool(name) => write!(f, "tool = \"{name}\""),
             Self::Vm => f.write_str("vm"),
         }
@@ -139,7 +140,7 @@ pub fn probe() -> ProbeTable {
         .chain(named(Need::SockDiag, SOCKETS))
         .chain(named(Need::Sysctl, SYSCTLS))
         .chain(named(Need::Tool, TOOLS))
-        .chain([Need::BridgeVlanFiltering, Need::Netdevsim, Need::Tdc, Need::Vm]);
+        .chain([Need::BridgeVlanFiltering, Need::Netdevsim, Need::Vm]);
     ProbeTable(needs.map(|need| Probe { result: need.probe(), need }).collect())
 }
 
@@ -211,7 +212,7 @@ mod tests {
             "bridge_vlan_filtering",
             "netdevsim",
             "sock_diag = \"mptcp\"",
-            "tdc",
+            "cached = \"tdc\"",
             "vm",
         ] {
             assert_eq!(Need::parse(text).map(|need| need.to_string()).as_deref(), Ok(text));

@@ -5,12 +5,13 @@ use std::{env, fs, io, os::unix::fs::PermissionsExt, thread};
 use netlink_sys::{Socket, SocketAddr, protocols};
 
 use super::Need;
-use crate::{netdevsim::Device, sandbox, sys, tdc};
+use crate::{cache_dir, netdevsim::Device, sandbox, sys};
 
 /// Tries what the need is about.
 pub(super) fn try_it(need: &Need) -> Result<(), String> {
     match need {
         Need::BridgeVlanFiltering => in_scratch(bridge_vlan_filtering),
+        Need::Cached(name) => cached(name),
         Need::Genl(family) => in_scratch({
             let family = family.clone();
             move || genl(&family)
@@ -35,7 +36,6 @@ pub(super) fn try_it(need: &Need) -> Result<(), String> {
             let key = key.clone();
             move || sysctl(&key)
         }),
-        Need::Tdc => cases(),
         Need::Tool(name) => tool(name),
         Need::Vm if env::var_os("NL_TESTKIT_VM").is_some() => Ok(()),
         Need::Vm => Err("not in a virtual machine made by the kit".to_owned()),
@@ -198,16 +198,14 @@ fn tool(name: &str) -> Result<(), String> {
     Err(format!("no program {name} on the search path"))
 }
 
-/// Old packages lack some files.
-fn cases() -> Result<(), String> {
-    match tdc::cached("infra/qdiscs.json") {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => {
-            Err("the kernel's tests of traffic control are not cached: `cargo testkit vm` fetches them"
-                .to_owned())
-        }
-        Err(error) => Err(error.to_string()),
+/// Names that begin with a dot are of what is still being fetched.
+fn cached(name: &str) -> Result<(), String> {
+    let folder = cache_dir().map_err(|error| error.to_string())?.join(name);
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    if entries.map(|entry| entry.file_name()).any(|name| !name.as_encoded_bytes().starts_with(b".")) {
+        return Ok(());
     }
+    Err(format!("there is nothing in {}: `testkit vm` fetches what it knows", folder.display()))
 }
 
 fn kernel(version: &str) -> Result<(), String> {

@@ -19,7 +19,7 @@ struct Repository {
 
 impl Repository {
     fn read() -> io::Result<Self> {
-        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let config = fs::read_to_string(root.join(".cargo/config.toml"))?;
         let aliases = config.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.trim());
         let tools = fs::read_to_string(root.join(".ci/setup"))?;

@@ -1,7 +1,9 @@
 //! The interpreter of tc-testing cases, with cases of our own: one for each way in which a case can end.
 
-use nl_testkit::tdc::{self, Case, Command, Ran, Verdict};
 use nl_testkit::{Lab, Node, Result};
+use nl_testkit_tdc::{self as tdc, Case, Command, Ran, Verdict};
+
+nl_testkit::main!();
 
 #[nl_testkit::test(needs(tool = "tc", qdisc = "htb", link = "veth"), timeout = 60)]
 async fn cases_end_as_they_should_with_the_real_tc(lab: Lab) -> Result {
@@ -44,7 +46,7 @@ async fn cases_end_as_they_should_with_the_real_tc(lab: Lab) -> Result {
 #[nl_testkit::test(needs(tool = "tc", qdisc = "hfsc", qdisc = "drr", qdisc = "qfq", qdisc = "ets"))]
 async fn cases_of_every_classful_kind_end_as_they_say(lab: Lab) -> Result {
     let node = lab.node("tcut").await?;
-    let table = tdc::run(&node, &Case::parse(include_str!("tdc_kinds.json"))?, tdc::with_tc).await?;
+    let table = tdc::run(&node, &Case::parse(include_str!("kinds.json"))?, tdc::with_tc).await?;
     assert_eq!(table.passed(), 4, "{table}");
     Ok(())
 }
@@ -137,5 +139,5 @@ async fn packets_of_a_case_are_sent_and_counted(lab: Lab) -> Result {
 
 #[cfg(test)]
 fn cases() -> Result<Vec<Case>> {
-    Case::parse(include_str!("tdc.json"))
+    Case::parse(include_str!("cases.json"))
 }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use nl_testkit::{Need, Node, Output, Result};
 use regex_lite::{Regex, RegexBuilder};
 
-use super::{
+use crate::{
     case::{Case, Command, Step, missing, replace},
     packet::frame,
 };
-use crate::{Need, Node, Output, Result};
 
 /// How a command of a case ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use crate::{cargo::Workspace, tally::Report, vm::series};
 /// What a lane of this project promises; nothing if it is another's.
 pub(crate) fn promises(name: &str) -> &'static str {
     match name {
-        "host-root" => include_str!("../../../../lanes/host-root.txt"),
-        "host-rootless" => include_str!("../../../../lanes/host-rootless.txt"),
+        "host-root" => include_str!("../../../lanes/host-root.txt"),
+        "host-rootless" => include_str!("../../../lanes/host-rootless.txt"),
         _ => series::ALL.iter().find(|series| series.lane == name).map_or("", |series| series.promises),
     }
 }

@@ -1,8 +1,7 @@
 //! Cases as the kernel's JSON has them.
 
+use nl_testkit::{Error, Result};
 use serde_json::Value;
-
-use crate::{Error, Result};
 
 /// One case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +159,7 @@ impl Command {
 }
 
 /// What of the expected JSON is not shown; `None` when all is.
-pub(super) fn missing(shown: &Value, expected: &Value) -> Option<String> {
+pub(crate) fn missing(shown: &Value, expected: &Value) -> Option<String> {
     let differs = || Some(format!("{shown} is shown where {expected} is expected"));
     match (shown, expected) {
         (Value::Array(shown), Value::Array(expected)) if expected.len() <= shown.len() => {
@@ -182,7 +181,7 @@ pub(super) fn missing(shown: &Value, expected: &Value) -> Option<String> {
 }
 
 /// Replaces `$NAME` and `${NAME}` as Python's templates do: what is not known stays.
-pub(super) fn replace(line: &str, value_of: impl Fn(&str) -> Option<String>) -> String {
+pub(crate) fn replace(line: &str, value_of: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('$') {

@@ -86,7 +86,7 @@ fn search_path() -> String {
 }
 
 /// Also read by `.ci/setup`.
-const TOOLS: &str = include_str!("../../../tools.txt");
+const TOOLS: &str = include_str!("../tools.txt");
 
 #[cfg(test)]
 mod tests {

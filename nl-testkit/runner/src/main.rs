@@ -141,7 +141,7 @@ fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
 fn provide(workspace: &Workspace, built: &[cargo::Executable], filter: Option<&String>) -> Result {
     let mut wanted = filter.is_none();
     for executable in built {
-        wanted = wanted || workspace.needs(executable, filter)?.contains(&Need::Tdc);
+        wanted = wanted || workspace.needs(executable, filter)?.contains(&Need::Cached("tdc".into()));
     }
     if wanted {
         vm::cases::ensure();

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use crate::EthFrame;
+use nl_testkit::EthFrame;
 
 /// The frame of an expression such as `Ether()/IP(src='10.0.0.1',dst='10.0.0.2')/ICMP()`, sent to everybody.
-pub(super) fn frame(expression: &str, source: [u8; 6]) -> Result<Vec<u8>, String> {
+pub(crate) fn frame(expression: &str, source: [u8; 6]) -> Result<Vec<u8>, String> {
     let bad = |what: &str| format!("the packet {expression}: {what}");
     let layers = layers(expression).ok_or_else(|| bad("not understood"))?;
     let [ether, ip, inner] = layers.as_slice() else { return Err(bad("not three layers")) };

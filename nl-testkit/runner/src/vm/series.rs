@@ -46,7 +46,7 @@ pub(crate) const ALL: &[Series] = &[
         lane: "vm-6.1",
         suite: "bookworm",
         netdevsim: false,
-        promises: include_str!("../../../../lanes/vm-6.1.txt"),
+        promises: include_str!("../../../lanes/vm-6.1.txt"),
     },
     Series {
         kernel: "7",
@@ -54,7 +54,7 @@ pub(crate) const ALL: &[Series] = &[
         lane: "vm-7",
         suite: "sid",
         netdevsim: false,
-        promises: include_str!("../../../../lanes/vm-7.txt"),
+        promises: include_str!("../../../lanes/vm-7.txt"),
     },
     Series {
         kernel: "6.12",
@@ -62,7 +62,7 @@ pub(crate) const ALL: &[Series] = &[
         lane: "vm-6.12",
         suite: "trixie",
         netdevsim: false,
-        promises: include_str!("../../../../lanes/vm-6.12.txt"),
+        promises: include_str!("../../../lanes/vm-6.12.txt"),
     },
     Series {
         kernel: "offload",
@@ -70,6 +70,6 @@ pub(crate) const ALL: &[Series] = &[
         lane: "vm-offload",
         suite: "bookworm-backports",
         netdevsim: true,
-        promises: include_str!("../../../../lanes/vm-offload.txt"),
+        promises: include_str!("../../../lanes/vm-offload.txt"),
     },
 ];

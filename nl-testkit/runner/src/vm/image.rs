@@ -157,12 +157,7 @@ impl Plan {
 
 /// Where images are kept: the same place for every clone of the project.
 pub(crate) fn cache() -> Result<PathBuf> {
-    let given = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let folder = given("NL_TESTKIT_CACHE")
-        .or_else(|| given("XDG_CACHE_HOME").map(|path| path.join("nl-testkit")))
-        .or_else(|| given("HOME").map(|path| path.join(".cache/nl-testkit")))
-        .ok_or("set NL_TESTKIT_CACHE to a folder for kernels, as HOME is not set")?;
-    let folder = std::path::absolute(folder)?;
+    let folder = std::path::absolute(nl_testkit::cache_dir()?)?;
     fs::create_dir_all(folder.join("images"))?;
     Ok(folder)
 }

@@ -1,26 +1,22 @@
 //! Where the kernel's cases come from: a Debian source package, cached.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use super::case::Case;
-use crate::{Error, Result};
+use nl_testkit::{Error, Result};
 
-/// Where the cases are kept: `$NL_TESTKIT_CACHE/tdc`, else `nl-testkit/tdc` in the user's cache folder.
+use crate::case::Case;
+
+/// Where the cases are kept: the folder `tdc` of the [cache](nl_testkit::cache_dir).
 ///
 /// # Errors
 ///
-/// When the environment names no such folder.
+/// When the environment names no folder for the cache.
 pub fn cache_dir() -> Result<PathBuf> {
-    let from = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let kit = from("NL_TESTKIT_CACHE")
-        .or_else(|| from("XDG_CACHE_HOME").map(|path| path.join("nl-testkit")))
-        .or_else(|| from("HOME").map(|path| path.join(".cache/nl-testkit")))
-        .ok_or("neither NL_TESTKIT_CACHE nor XDG_CACHE_HOME nor HOME is set")?;
-    Ok(kit.join("tdc"))
+    Ok(nl_testkit::cache_dir()?.join("tdc"))
 }
 
 /// The folder of the newest kernel's cases in the cache, named after the package and its version; `None` if there is none.

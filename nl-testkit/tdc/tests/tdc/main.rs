@@ -5,7 +5,8 @@
 use std::{env, process::ExitCode};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use nl_testkit::{Lab, sandbox, tdc};
+use nl_testkit::{Lab, sandbox};
+use nl_testkit_tdc as tdc;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
