@@ -43,7 +43,8 @@
 //!
 //! # Features
 //!
-//! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises,
+//! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises (by
+//! default `lanes/LANE.txt` in the package's folder or the nearest above),
 //! `NL_TESTKIT_LEDGER` a file that gets one JSON line per test,
 //! `NL_TESTKIT_ONLY=netdevsim` leaves out tests that do not declare that need, `NL_TESTKIT_MODE` is `auto`, `user`,
 //! `user-only`, `root` or `root-only`, `NL_TESTKIT_PATIENCE` multiplies every deadline (for emulated machines), and

@@ -11,10 +11,13 @@ use std::{
 use nl_testkit::{Need, Result};
 use serde_json::Value;
 
+use crate::lanes::Lanes;
+
 /// The packages of the workspace.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
+    pub(crate) lanes: Lanes,
     packages: Vec<Package>,
     libraries: PathBuf,
 }
@@ -45,7 +48,8 @@ pub(crate) struct Run {
 }
 
 impl Workspace {
-    pub(crate) fn load() -> Result<Self> {
+    /// The workspace of the current folder, with its own lanes unless others are given.
+    pub(crate) fn load(lanes: Option<&Lanes>) -> Result<Self> {
         let output = cargo()
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .stderr(Stdio::inherit())
@@ -66,7 +70,13 @@ impl Workspace {
         let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output()?;
         let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
         let target = PathBuf::from(text(&metadata, "/target_directory"));
-        Ok(Self { target, packages: packages.collect(), libraries: PathBuf::from(sysroot).join("lib") })
+        let beside = || Lanes::beside(Path::new(&text(&metadata, "/workspace_root")));
+        Ok(Self {
+            target,
+            lanes: lanes.cloned().unwrap_or_else(beside),
+            packages: packages.collect(),
+            libraries: PathBuf::from(sysroot).join("lib"),
+        })
     }
 
     /// Builds test binaries; the arguments choose which.

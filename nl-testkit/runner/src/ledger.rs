@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     cargo::{Run, text},
-    lane,
+    lanes::Lanes,
     tally::{Counts, Report, Skip, Tally},
 };
 
@@ -21,13 +21,14 @@ pub(crate) fn count(
     lines: &[String],
     run: &Run,
     listed: Option<usize>,
+    lanes: &Lanes,
     report: &mut Report,
 ) -> Result {
     let counts = Counts::of(&run.lines);
     report.check(binary, run, counts);
     let mut written = Counts::default();
     for line in lines {
-        enter(&serde_json::from_str(line)?, report, &mut written)?;
+        enter(&serde_json::from_str(line)?, lanes, report, &mut written)?;
     }
     let (Counts { passed, failed, ignored, .. }, w) = (counts, written);
     if counts.results > 0 && (passed, failed, ignored) != (w.passed, w.failed, w.ignored) {
@@ -42,7 +43,7 @@ pub(crate) fn count(
 }
 
 /// Puts ledgers together, those of one lane into one report; a folder stands for all in it whose names end in `.jsonl`.
-pub(crate) fn merge(paths: &[&str]) -> Result<Tally> {
+pub(crate) fn merge(paths: &[&str], promises: &Lanes) -> Result<Tally> {
     let mut files = Vec::new();
     for path in paths {
         let before = files.len();
@@ -59,7 +60,7 @@ pub(crate) fn merge(paths: &[&str]) -> Result<Tally> {
             let entry: Value = serde_json::from_str(line).map_err(|error| wrong(&error))?;
             let name = text(&entry, "/lane");
             let report = lanes.entry(name).or_insert_with_key(|name| Report::new(name));
-            enter(&entry, report, &mut Counts::default()).map_err(|error| wrong(&error))?;
+            enter(&entry, promises, report, &mut Counts::default()).map_err(|error| wrong(&error))?;
         }
     }
     let mut tally = Tally::default();
@@ -69,7 +70,7 @@ pub(crate) fn merge(paths: &[&str]) -> Result<Tally> {
 }
 
 /// Adds one test.
-fn enter(entry: &Value, report: &mut Report, counts: &mut Counts) -> Result {
+fn enter(entry: &Value, lanes: &Lanes, report: &mut Report, counts: &mut Counts) -> Result {
     let test = format!("{}::{}", text(entry, "/crate"), text(entry, "/test"));
     if text(entry, "/test").is_empty() {
         return Err(format!("a line of the ledger names no test: {entry}").into());
@@ -89,7 +90,7 @@ fn enter(entry: &Value, report: &mut Report, counts: &mut Counts) -> Result {
         "skipped" => {
             counts.ignored += 1;
             let need = text(entry, "/need");
-            if lane::promises(&text(entry, "/lane")).lines().any(|line| line.trim() == need) {
+            if lanes.promise(&text(entry, "/lane"), &need) {
                 report
                     .problems
                     .push(format!("{test} was skipped for want of {need}, which the lane promises"));
@@ -148,7 +149,8 @@ mod tests {
             fs::write(inner.join("ledger.jsonl"), text)?;
             fs::write(inner.join("console.txt"), "no ledger")?;
         }
-        let tally = merge(&[&folder.to_string_lossy()]);
+        let lanes = Lanes::beside(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")));
+        let tally = merge(&[&folder.to_string_lossy()], &lanes);
         fs::remove_dir_all(&folder)?;
         let tally = tally?;
         Ok((tally.failed(), tally.to_string()))
@@ -198,7 +200,7 @@ mod tests {
         assert!(merged(&[]).is_err());
         assert!(merged(&[&[json!({ "lane": "vm-7", "test": "a", "outcome": "odd" })]]).is_err());
         assert!(merged(&[&[json!({ "lane": "vm-7", "outcome": "passed" })]]).is_err());
-        assert!(merge(&["/nowhere/at/all"]).is_err());
+        assert!(merge(&["/nowhere/at/all"], &Lanes::default()).is_err());
     }
 
     #[test]

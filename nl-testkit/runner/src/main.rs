@@ -3,6 +3,7 @@
 
 mod cargo;
 mod lane;
+mod lanes;
 mod ledger;
 mod self_test;
 mod tally;
@@ -22,6 +23,7 @@ use crate::{
         unit::Unit,
         vm::{Vm, Work, run_all},
     },
+    lanes::Lanes,
     tally::Tally,
     tools::Group,
     vm::series::Series,
@@ -30,35 +32,44 @@ use crate::{
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if let Some(missing) = tools::missing(needed(&words)) {
+    let (lanes, words) = match words.as_slice() {
+        ["--lanes", folder, rest @ ..] => (Some(Lanes::given(folder)), rest),
+        words => (None, words),
+    };
+    if let Some(missing) = tools::missing(needed(words)) {
         eprintln!("testkit: {missing}");
         return ExitCode::FAILURE;
     }
-    let done = match words.as_slice() {
-        ["all"] => all(true),
-        ["all", "--no-vm"] => all(false),
-        ["host", rest @ ..] => host(rest),
-        ["merge", paths @ ..] if !paths.is_empty() => ledger::merge(paths).map(|tally| close(&tally)),
-        ["probe"] => probe(),
-        ["run", rest @ ..] => match vm::program::run(rest) {
-            Ok(code) => return code,
-            Err(error) => Err(error),
-        },
-        ["self-test"] => self_test::run(),
-        ["vm", rest @ ..] => virtual_machines(rest),
-        ["promises", path] => vm::guest::promises(path),
-        [vm::job::INIT] => vm::guest::main(),
-        _ => {
-            eprint!("{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
+    let done = lanes.transpose().and_then(|lanes| command(words, lanes.as_ref()));
     done.unwrap_or_else(|error| {
         eprintln!("testkit: {error}");
         // Whoever reads the last line must not mistake a run that never began for anything else.
         println!("\n0 passed, 1 failed, 0 skipped");
         ExitCode::FAILURE
     })
+}
+
+/// Carries out one command.
+fn command(words: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
+    let here = || lanes.cloned().unwrap_or_else(Lanes::here);
+    match words {
+        ["all"] => all(true, lanes),
+        ["all", "--no-vm"] => all(false, lanes),
+        ["host", rest @ ..] => host(rest, lanes),
+        ["merge", paths @ ..] if !paths.is_empty() => {
+            ledger::merge(paths, &here()).map(|tally| close(&tally))
+        }
+        ["probe"] => probe(),
+        ["run", rest @ ..] => vm::program::run(rest, &here()),
+        ["self-test"] => self_test::run(),
+        ["vm", rest @ ..] => virtual_machines(rest, lanes),
+        ["promises", path] => vm::guest::promises(path),
+        [vm::job::INIT] => vm::guest::main(),
+        _ => {
+            eprint!("{USAGE}");
+            Ok(ExitCode::from(2))
+        }
+    }
 }
 
 /// Who needs programs of this machine for a command.
@@ -72,8 +83,8 @@ fn needed(words: &[&str]) -> &'static [Group] {
 }
 
 /// Unit, property and doc tests of every package, then the kernel tests in every lane, or in those of this machine only.
-fn all(with_vms: bool) -> Result<ExitCode> {
-    let workspace = Workspace::load()?;
+fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<ExitCode> {
+    let workspace = Workspace::load(lanes)?;
     let built = workspace.build(&["--workspace", "--lib", "--bins", "--tests"])?;
     let (kernel, unit): (Vec<_>, Vec<_>) = built.into_iter().partition(cargo::Executable::is_kernel);
     if with_vms {
@@ -93,11 +104,11 @@ fn all(with_vms: bool) -> Result<ExitCode> {
 }
 
 /// The kernel tests on this machine.
-fn host(arguments: &[&str]) -> Result<ExitCode> {
+fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
     let Choice { kernels: None, packages, filter } = Choice::of(arguments)? else {
         return Err("`host` has one kernel only".into());
     };
-    let workspace = Workspace::load()?;
+    let workspace = Workspace::load(lanes)?;
     let kernel = workspace.build(&which(&packages))?;
     let mut tally = Tally::default();
     run(&workspace, &host_lanes(kernel, filter), &mut tally);
@@ -105,8 +116,8 @@ fn host(arguments: &[&str]) -> Result<ExitCode> {
 }
 
 /// The kernel tests on Debian's kernels.
-fn virtual_machines(arguments: &[&str]) -> Result<ExitCode> {
-    let workspace = Workspace::load()?;
+fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
+    let workspace = Workspace::load(lanes)?;
     let mut tally = Tally::default();
     for report in run_all(vm_lanes(&workspace, &Choice::of(arguments)?)?, &workspace) {
         tally.add(report);
@@ -224,7 +235,9 @@ fn close(tally: &Tally) -> ExitCode {
 }
 
 const USAGE: &str = "\
-usage: cargo testkit COMMAND
+usage: cargo testkit [--lanes FOLDER] COMMAND
+
+What a lane promises is in FOLDER/LANE.txt; FOLDER is `lanes` beside the workspace's Cargo.toml unless it is given.
 
   all [--no-vm]             every test of the workspace in every lane this machine provides, or in all but virtual machines
   host [-p CRATE] [FILTER]  the kernel tests on this machine

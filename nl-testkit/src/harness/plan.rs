@@ -131,13 +131,10 @@ impl Lane {
     pub(super) fn from_env(isolation: Isolation) -> Result<Self, String> {
         let named = env::var("NL_TESTKIT_LANE").ok().filter(|name| !name.is_empty());
         let given = env::var_os("NL_TESTKIT_PROMISES").filter(|path| !path.is_empty());
-        let file = given.map(PathBuf::from).or_else(|| {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lanes");
-            named.as_ref().map(|name| folder.join(format!("{name}.txt")))
-        });
-        let promises = match file {
-            Some(path) => read_promises(&path)?,
-            None => BTreeSet::new(),
+        let promises = match (given, &named) {
+            (Some(path), _) => read_promises(Path::new(&path))?,
+            (None, Some(name)) => read_promises(&find(name)?)?,
+            (None, None) => BTreeSet::new(),
         };
         let default = match isolation {
             Isolation::Plain => "host-root",
@@ -180,6 +177,17 @@ pub(super) fn is_selected(arguments: &Arguments, name: &str) -> bool {
     let matches =
         |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
+}
+
+/// The file of a lane: `lanes/NAME.txt` in the current folder, which is the package's under cargo, or in the nearest above.
+fn find(lane: &str) -> Result<PathBuf, String> {
+    let here = env::current_dir().map_err(|error| format!("there is no current folder: {error}"))?;
+    let name = format!("lanes/{lane}.txt");
+    let places = here.ancestors().map(|folder| folder.join(&name));
+    places
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| format!("no {name} in {} or above says what the lane promises", here.display()))
 }
 
 fn read_promises(path: &Path) -> Result<BTreeSet<Need>, String> {

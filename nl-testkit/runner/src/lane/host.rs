@@ -36,16 +36,16 @@ impl Host {
         Self { name: "host-root", mode: "root-only", may_be_empty: true, executables, filter }
     }
 
-    fn command(&self, workspace: &Workspace, executable: &Executable) -> Command {
+    fn command(&self, workspace: &Workspace, executable: &Executable) -> Result<Command> {
         let mut command = workspace.command(executable);
         command.env("NL_TESTKIT_MODE", self.mode).env("NL_TESTKIT_LANE", self.name);
-        command.env_remove("NL_TESTKIT_PROMISES").args(&self.filter);
-        command
+        command.env("NL_TESTKIT_PROMISES", workspace.lanes.file(self.name)?).args(&self.filter);
+        Ok(command)
     }
 
     /// How many tests of the binary belong here.
     fn list(&self, workspace: &Workspace, executable: &Executable) -> Result<usize> {
-        list(self.command(workspace, executable))
+        list(self.command(workspace, executable)?)
     }
 
     fn run_one(&self, workspace: &Workspace, executable: &Executable, report: &mut Report) -> Result {
@@ -62,12 +62,12 @@ impl Host {
             fs::remove_file(&ledger)?;
         }
         fs::write(&ledger, "")?;
-        let mut command = self.command(workspace, executable);
+        let mut command = self.command(workspace, executable)?;
         command.env("NL_TESTKIT_LEDGER", &ledger);
         let run = show(command)?;
         let text = fs::read_to_string(ledger).unwrap_or_default();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        ledger::count(&executable.name(), &lines, &run, Some(listed), report)
+        ledger::count(&executable.name(), &lines, &run, Some(listed), &workspace.lanes, report)
     }
 }
 

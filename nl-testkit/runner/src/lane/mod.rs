@@ -5,16 +5,7 @@ pub(crate) mod host;
 pub(crate) mod unit;
 pub(crate) mod vm;
 
-use crate::{cargo::Workspace, tally::Report, vm::series};
-
-/// What a lane of this project promises; nothing if it is another's.
-pub(crate) fn promises(name: &str) -> &'static str {
-    match name {
-        "host-root" => include_str!("../../../lanes/host-root.txt"),
-        "host-rootless" => include_str!("../../../lanes/host-rootless.txt"),
-        _ => series::ALL.iter().find(|series| series.lane == name).map_or("", |series| series.promises),
-    }
-}
+use crate::{cargo::Workspace, tally::Report};
 
 /// A place tests run in.
 pub(crate) trait Lane {

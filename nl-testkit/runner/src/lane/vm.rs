@@ -104,7 +104,10 @@ impl Vm {
             Accel::Kvm => "with KVM",
         };
         self.say(&format!("{}, {how}", image.about));
-        let promises = self.promises.clone().unwrap_or_else(|| self.series.promises.to_owned());
+        let promises = match &self.promises {
+            Some(promises) => promises.clone(),
+            None => workspace.lanes.promises(self.series.lane)?,
+        };
         let tasks = self.works.iter().map(|work| Task {
             program: work.executable.path().to_owned(),
             arguments: work.arguments.clone(),
@@ -140,7 +143,8 @@ impl Vm {
                 None => (false, "it did not end".to_owned()),
             };
             let run = Run { lines: heard.lines.clone(), success, ending };
-            let counted = ledger::count(&work.executable.name(), &heard.ledger, &run, work.listed, report);
+            let name = work.executable.name();
+            let counted = ledger::count(&name, &heard.ledger, &run, work.listed, &workspace.lanes, report);
             if let Err(error) = counted {
                 report.problems.push(format!("{}: {error}", work.executable.name()));
             }

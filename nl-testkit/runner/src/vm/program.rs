@@ -11,10 +11,10 @@ use super::{
     qemu::{Event, Limits, Machine},
     series::Series,
 };
-use crate::lane::vm::settings;
+use crate::{lane::vm::settings, lanes::Lanes};
 
 /// Boots, runs the program, prints what it printed, and returns its exit code.
-pub(crate) fn run(mut words: &[&str]) -> Result<ExitCode> {
+pub(crate) fn run(mut words: &[&str], lanes: &Lanes) -> Result<ExitCode> {
     let mut series = Series::find(DEFAULT)?;
     loop {
         words = match words {
@@ -41,7 +41,7 @@ pub(crate) fn run(mut words: &[&str]) -> Result<ExitCode> {
         arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
         environment: BTreeMap::new(),
     };
-    let job = Job { environment, tasks: vec![task], promises: series.promises.to_owned(), probe: false };
+    let job = Job { environment, tasks: vec![task], promises: lanes.promises(series.lane)?, probe: false };
     let machine = Machine { image, accel, folder: tempfile("run")?, limits: Limits::of(accel) };
     let mut exit = None;
     let ending = machine.boot(&job, &mut |event| match event {

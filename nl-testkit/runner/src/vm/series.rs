@@ -14,8 +14,6 @@ pub(crate) struct Series {
     pub(crate) suite: &'static str,
     /// Whether netdevsim is built for it; of the tests only those that need it are run then.
     pub(crate) netdevsim: bool,
-    /// What the lane promises.
-    pub(crate) promises: &'static str,
 }
 
 impl Series {
@@ -40,36 +38,14 @@ impl Series {
 
 /// Oldest and newest first, as they are most likely to fail.
 pub(crate) const ALL: &[Series] = &[
-    Series {
-        kernel: "6.1",
-        number: "6.1",
-        lane: "vm-6.1",
-        suite: "bookworm",
-        netdevsim: false,
-        promises: include_str!("../../../lanes/vm-6.1.txt"),
-    },
-    Series {
-        kernel: "7",
-        number: "7",
-        lane: "vm-7",
-        suite: "sid",
-        netdevsim: false,
-        promises: include_str!("../../../lanes/vm-7.txt"),
-    },
-    Series {
-        kernel: "6.12",
-        number: "6.12",
-        lane: "vm-6.12",
-        suite: "trixie",
-        netdevsim: false,
-        promises: include_str!("../../../lanes/vm-6.12.txt"),
-    },
+    Series { kernel: "6.1", number: "6.1", lane: "vm-6.1", suite: "bookworm", netdevsim: false },
+    Series { kernel: "7", number: "7", lane: "vm-7", suite: "sid", netdevsim: false },
+    Series { kernel: "6.12", number: "6.12", lane: "vm-6.12", suite: "trixie", netdevsim: false },
     Series {
         kernel: "offload",
         number: "6.12",
         lane: "vm-offload",
         suite: "bookworm-backports",
         netdevsim: true,
-        promises: include_str!("../../../lanes/vm-offload.txt"),
     },
 ];
