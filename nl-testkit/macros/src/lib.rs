@@ -145,6 +145,7 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
     let variant = match word.as_str() {
         "cached" => quote!(Cached),
         "genl" => quote!(Genl),
+        "iproute2" => quote!(Iproute2),
         "kernel" => quote!(Kernel),
         "link" => quote!(Link),
         "qdisc" => quote!(Qdisc),
@@ -154,7 +155,7 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
         _ => {
             return Err(syn::Error::new(
                 key.span(),
-                "unknown need: expected link, qdisc, genl, sock_diag, sysctl, tool, kernel or cached = \"…\", or \
+                "unknown need: expected link, qdisc, genl, sock_diag, sysctl, tool, iproute2, kernel or cached = \"…\", or \
                  bridge_vlan_filtering, host_root, netdevsim, vm",
             ));
         }

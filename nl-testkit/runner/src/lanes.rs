@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use nl_testkit::Result;
+use nl_testkit::{Need, Result};
 
 use crate::cargo::cargo;
 
@@ -63,7 +63,9 @@ impl Lanes {
 
     /// Whether a lane promises a need; a lane without a file promises nothing.
     pub(crate) fn promise(&self, lane: &str, need: &str) -> bool {
-        self.promises(lane).is_ok_and(|text| text.lines().any(|line| line.trim() == need))
+        let Ok(need) = Need::parse(need) else { return false };
+        let is_it = |line: &str| Need::parse(line).is_ok_and(|promise| need.follows_from(&promise));
+        self.promises(lane).is_ok_and(|text| text.lines().any(is_it))
     }
 }
 
@@ -96,6 +98,8 @@ mod tests {
     fn a_promise_is_a_line_of_the_file() {
         assert!(ours().promise("vm-6.1", "link = \"bridge\""));
         assert!(!ours().promise("vm-6.1", "link = \"odd\""));
+        assert!(ours().promise("vm-7", "kernel = \"6.10\""));
+        assert!(!ours().promise("vm-6.1", "kernel = \"6.10\""));
     }
 
     #[test]
@@ -104,7 +108,7 @@ mod tests {
         for lane in lanes.chain(["host-root", "host-rootless"]) {
             let text = ours().promises(lane).unwrap();
             for line in text.lines().filter(|line| !line.starts_with('#')) {
-                nl_testkit::Need::parse(line).unwrap();
+                Need::parse(line).unwrap();
             }
         }
     }

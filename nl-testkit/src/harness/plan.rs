@@ -9,7 +9,7 @@ use std::{
 use libtest_mimic::Arguments;
 
 use super::TestCase;
-use crate::{Need, sandbox, sys::Isolation};
+use crate::{Need, lab::Skipped, sandbox, sys::Isolation};
 
 /// Which kinds of root a run uses, from `NL_TESTKIT_MODE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Lane {
         let mut fate = Fate::Run;
         for need in needs {
             if let Err(reason) = need.probe() {
-                if self.promises.contains(need) {
+                if self.promises(need) {
                     return Fate::Broken(format!("lane {} promises {need}, but: {reason}", self.name));
                 }
                 if fate == Fate::Run {
@@ -156,6 +156,22 @@ impl Lane {
             }
         }
         fate
+    }
+
+    /// The reason with which a body may skip itself, or as an error why it may not.
+    pub(super) fn fate_of_skip(&self, skipped: &Skipped) -> Result<String, String> {
+        let Skipped { need, reason } = skipped;
+        match need.probe() {
+            Ok(()) => Err(format!("the body asked to be skipped for want of {need}, which is met: {reason}")),
+            Err(why) if self.promises(need) => {
+                Err(format!("lane {} promises {need}, but: {why}; {reason}", self.name))
+            }
+            Err(why) => Ok(format!("{need}: {why}; {reason}")),
+        }
+    }
+
+    fn promises(&self, need: &Need) -> bool {
+        self.promises.iter().any(|promise| need.follows_from(promise))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cache;
 mod probe;
+mod version;
 
 use std::{borrow::Cow, fmt};
 
@@ -18,6 +19,8 @@ pub enum Need {
     Genl(Cow<'static, str>),
     /// Root in the machine's first user namespace.
     HostRoot,
+    /// Programs of iproute2 at least this new, by what `ip -V` says.
+    Iproute2(Cow<'static, str>),
     /// A kernel at least this new, for behaviour that cannot be probed.
     Kernel(Cow<'static, str>),
     /// A kind of link.
@@ -49,6 +52,16 @@ impl Need {
         cache::probe(self)
     }
 
+    /// Whether something that meets `promise` meets this need too: the same need, or one for the same or an older version.
+    #[must_use]
+    pub fn follows_from(&self, promise: &Self) -> bool {
+        match (self, promise) {
+            (Self::Iproute2(wanted), Self::Iproute2(version))
+            | (Self::Kernel(wanted), Self::Kernel(version)) => version::is_at_least(version, wanted),
+            _ => self == promise,
+        }
+    }
+
     /// Reads one need in the notation of the attribute: `link = "vxlan"` or `host_root`.
     ///
     /// # Errors
@@ -71,6 +84,7 @@ impl Need {
         match key.trim() {
             "cached" => Ok(Self::Cached(value)),
             "genl" => Ok(Self::Genl(value)),
+            "iproute2" => Ok(Self::Iproute2(value)),
             "kernel" => Ok(Self::Kernel(value)),
             "link" => Ok(Self::Link(value)),
             "qdisc" => Ok(Self::Qdisc(value)),
@@ -89,6 +103,7 @@ impl fmt::Display for Need {
             Self::Cached(name) => write!(f, "cached = \"{name}\""),
             Self::Genl(name) => write!(f, "genl = \"{name}\""),
             Self::HostRoot => f.write_str("host_root"),
+            Self::Iproute2(version) => write!(f, "iproute2 = \"{version}\""),
             Self::Kernel(version) => write!(f, "kernel = \"{version}\""),
             Self::Link(kind) => write!(f, "link = \"{kind}\""),
             Self::Netdevsim => f.write_str("netdevsim"),
@@ -208,6 +223,7 @@ mod tests {
         for text in [
             "link = \"vxlan\"",
             "host_root",
+            "iproute2 = \"6.15\"",
             "kernel = \"6.8\"",
             "bridge_vlan_filtering",
             "netdevsim",
@@ -217,6 +233,16 @@ mod tests {
         ] {
             assert_eq!(Need::parse(text).map(|need| need.to_string()).as_deref(), Ok(text));
         }
+    }
+
+    #[test]
+    fn a_newer_version_is_promised_with_an_older() {
+        let kernel = |version: &'static str| Need::Kernel(version.into());
+        assert!(kernel("6.8").follows_from(&kernel("6.12")));
+        assert!(kernel("6.8").follows_from(&kernel("6.8")));
+        assert!(!kernel("6.12").follows_from(&kernel("6.8")));
+        assert!(!kernel("6.8").follows_from(&Need::Iproute2("6.12".into())));
+        assert!(Need::Vm.follows_from(&Need::Vm));
     }
 
     #[test]

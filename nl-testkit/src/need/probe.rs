@@ -1,10 +1,10 @@
 //! Finding out by doing: each probe tries the thing in a namespace of its own.
 
-use std::{env, fs, io, os::unix::fs::PermissionsExt, thread};
+use std::{env, fs, io, os::unix::fs::PermissionsExt, process::Command, thread};
 
 use netlink_sys::{Socket, SocketAddr, protocols};
 
-use super::Need;
+use super::{Need, version::is_at_least};
 use crate::{cache_dir, netdevsim::Device, sandbox, sys};
 
 /// Tries what the need is about.
@@ -17,6 +17,7 @@ pub(super) fn try_it(need: &Need) -> Result<(), String> {
             move || genl(&family)
         }),
         Need::HostRoot => host_root(),
+        Need::Iproute2(version) => iproute2(version),
         Need::Kernel(version) => kernel(version),
         Need::Link(kind) => in_scratch({
             let kind = kind.clone();
@@ -208,16 +209,24 @@ fn cached(name: &str) -> Result<(), String> {
     Err(format!("there is nothing in {}: `testkit vm` fetches what it knows", folder.display()))
 }
 
-fn kernel(version: &str) -> Result<(), String> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|error| error.to_string())?;
-    let numbers = |text: &str| -> Vec<u32> {
-        let digits = text.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
-        digits.split('.').filter_map(|part| part.parse().ok()).collect()
-    };
-    if numbers(&release) >= numbers(version) {
+/// `ip utility, iproute2-6.15.0, libbpf 1.5.0`
+fn iproute2(wanted: &str) -> Result<(), String> {
+    let output = Command::new("ip").arg("-V").output().map_err(|error| format!("run ip -V: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.split_once("iproute2-").and_then(|(_, rest)| rest.split([',', ' ', '\n']).next());
+    let version = version.ok_or_else(|| format!("ip -V names no version: {}", text.trim()))?;
+    if is_at_least(version.trim_start_matches("ss"), wanted) {
         return Ok(());
     }
-    Err(format!("the kernel is {}, older than {version}", release.trim()))
+    Err(format!("iproute2 is {version}, older than {wanted}"))
+}
+
+fn kernel(wanted: &str) -> Result<(), String> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|error| error.to_string())?;
+    if is_at_least(&release, wanted) {
+        return Ok(());
+    }
+    Err(format!("the kernel is {}, older than {wanted}", release.trim()))
 }
 
 fn host_root() -> Result<(), String> {
