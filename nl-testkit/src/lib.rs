@@ -65,6 +65,7 @@ mod empty_root;
 pub mod fault;
 mod frame;
 mod harness;
+mod kernel;
 mod lab;
 mod leak;
 mod link;
@@ -87,6 +88,7 @@ pub use crate::{
     cmd::Output,
     empty_root::in_empty_root,
     frame::{Capture, EthFrame},
+    kernel::{by_kernel, kernel_version},
     lab::Lab,
     link::{Counters, Vxlan},
     need::{Need, Probe, ProbeTable, probe},
