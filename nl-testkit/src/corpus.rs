@@ -57,6 +57,21 @@ impl Corpus {
         assert!(inputs.len() >= at_least, "only {} inputs in {}", inputs.len(), self.folder.display());
     }
 
+    /// As [`Self::holds`], for several inputs with their names.
+    ///
+    /// # Panics
+    ///
+    /// When one is not there, or another, and when there are none.
+    #[track_caller]
+    pub fn holds_all<N: AsRef<str>>(&self, inputs: impl IntoIterator<Item = (N, Vec<u8>)>) {
+        let mut number = 0;
+        for (name, bytes) in inputs {
+            self.holds(name.as_ref(), &bytes);
+            number += 1;
+        }
+        assert!(number > 0, "no input is expected in {}", self.folder.display());
+    }
+
     /// Asserts that an input is there with these bytes; with `BLESS=1` in the environment it is written.
     ///
     /// # Panics

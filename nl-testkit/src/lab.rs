@@ -11,7 +11,7 @@ use std::{
 use tokio::runtime::{self, RuntimeMetrics};
 
 use crate::{
-    Node, Result,
+    Need, Node, Result,
     cmd::{self, Output},
     node::{self, Started},
     record::{self, lock},
@@ -31,6 +31,8 @@ struct Inner {
     nodes: Mutex<Vec<Started>>,
     quiet: AtomicBool,
     subnets: AtomicU8,
+    /// What [`Lab::skip`] was last called with.
+    skipped: Mutex<Option<Skipped>>,
 }
 
 impl Lab {
@@ -97,6 +99,38 @@ impl Lab {
         }
     }
 
+    /// Ends a test that finds out in its body that it cannot go on: `return lab.skip(need, reason)`.
+    ///
+    /// The test is reported as skipped, as if it had declared the need. It fails instead if the need is met, if the lane
+    /// promises it, if nextest or `--include-ignored` runs the test, or if the body goes on and returns another result.
+    /// Where the need is known beforehand, declare it.
+    ///
+    /// # Errors
+    ///
+    /// Always: the error is what the test returns.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use nl_testkit::{Lab, Need, Result};
+    ///
+    /// #[nl_testkit::test(needs(tool = "ip"))]
+    /// async fn an_option_is_shown(lab: Lab) -> Result {
+    ///     let node = lab.node("a").await?;
+    ///     let output = node.command(["ip", "link", "add", "vx0", "type", "vxlan", "id", "1", "vnifilter"]).await;
+    ///     if !output.status.success() {
+    ///         return lab.skip(Need::Kernel("5.18".into()), "vxlan has no vnifilter");
+    ///     }
+    ///     // …
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn skip<T>(&self, need: Need, reason: impl Into<String>) -> Result<T> {
+        let skipped = Skipped { need, reason: reason.into() };
+        *lock(&self.inner.skipped) = Some(skipped.clone());
+        Err(skipped.into())
+    }
+
     /// What `ip -V` says, to go with results read back through iproute2.
     ///
     /// # Errors
@@ -113,8 +147,13 @@ impl Lab {
             nodes: Mutex::new(Vec::new()),
             quiet: AtomicBool::new(false),
             subnets: AtomicU8::new(0),
+            skipped: Mutex::new(None),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn take_skipped(&self) -> Option<Skipped> {
+        lock(&self.inner.skipped).take()
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
@@ -138,6 +177,21 @@ impl Lab {
         std::mem::take(&mut *lock(&self.inner.nodes))
     }
 }
+
+/// The error with which a test ends itself as skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    pub(crate) need: Need,
+    pub(crate) reason: String,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "skipped for want of {}: {}", self.need, self.reason)
+    }
+}
+
+impl std::error::Error for Skipped {}
 
 impl Drop for Inner {
     fn drop(&mut self) {

@@ -43,7 +43,8 @@
 //!
 //! # Features
 //!
-//! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises,
+//! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises (by
+//! default `lanes/LANE.txt` in the package's folder or the nearest above),
 //! `NL_TESTKIT_LEDGER` a file that gets one JSON line per test,
 //! `NL_TESTKIT_ONLY=netdevsim` leaves out tests that do not declare that need, `NL_TESTKIT_MODE` is `auto`, `user`,
 //! `user-only`, `root` or `root-only`, `NL_TESTKIT_PATIENCE` multiplies every deadline (for emulated machines), and
@@ -57,12 +58,14 @@ mod readme {}
 
 #[expect(unsafe_code, reason = "an allocator has no safe interface in std")]
 pub mod alloc;
+mod cache;
 mod cmd;
 pub mod corpus;
 mod empty_root;
 pub mod fault;
 mod frame;
 mod harness;
+mod kernel;
 mod lab;
 mod leak;
 mod link;
@@ -75,16 +78,17 @@ pub mod sandbox;
 mod socket;
 #[expect(unsafe_code, reason = "namespaces, mounts and packet sockets have no safe interface in std")]
 mod sys;
-pub mod tdc;
 mod topology;
 mod wait;
 
 pub use nl_testkit_macros::test;
 
 pub use crate::{
+    cache::cache_dir,
     cmd::Output,
     empty_root::in_empty_root,
     frame::{Capture, EthFrame},
+    kernel::{by_kernel, kernel_version},
     lab::Lab,
     link::{Counters, Vxlan},
     need::{Need, Probe, ProbeTable, probe},

@@ -32,7 +32,8 @@ fn modules(src: &Path) -> BTreeMap<Vec<String>, (PathBuf, String)> {
                 continue;
             }
             let inside = path.strip_prefix(src).unwrap().with_extension("");
-            let mut names: Vec<String> = inside.iter().map(|name| name.to_str().unwrap().to_owned()).collect();
+            let mut names: Vec<String> =
+                inside.iter().map(|name| name.to_str().unwrap().to_owned()).collect();
             if matches!(names.last().map(String::as_str), Some("mod" | "lib")) {
                 names.pop();
             }
@@ -145,7 +146,11 @@ fn edges(modules: &BTreeMap<Vec<String>, (PathBuf, String)>) -> BTreeMap<Vec<Str
 }
 
 /// Whether `to` can be reached from `from`.
-fn reaches(edges: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>, from: &Vec<String>, to: &Vec<String>) -> bool {
+fn reaches(
+    edges: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,
+    from: &Vec<String>,
+    to: &Vec<String>,
+) -> bool {
     let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
     while let Some(file) = next.pop() {
         for used in &edges[file] {
@@ -169,7 +174,11 @@ fn no_file_uses_a_file_that_uses_it() {
         assert!(modules.len() == 1 || edges.values().any(|used| !used.is_empty()), "{folder:?}");
         for (own, (path, _)) in &modules {
             for used in edges[own].iter().filter(|used| reaches(&edges, used, own)) {
-                circles.push(format!("{} uses {}, which leads back", path.display(), modules[used].0.display()));
+                circles.push(format!(
+                    "{} uses {}, which leads back",
+                    path.display(),
+                    modules[used].0.display()
+                ));
             }
         }
     }

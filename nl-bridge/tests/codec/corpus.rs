@@ -19,7 +19,7 @@ fn the_stored_corpus_breaks_nothing() {
 fn the_golden_bytes_are_in_the_corpus() {
     use crate::golden::{ADD_STATIC, ADD_VXLAN, DUMP_STATIC, DUMP_VXLAN, FLUSH};
     let both = [DUMP_STATIC, DUMP_VXLAN].concat();
-    for (name, hex) in [
+    let golden = [
         ("add_static", ADD_STATIC),
         ("add_vxlan", ADD_VXLAN),
         ("flush", FLUSH),
@@ -29,7 +29,6 @@ fn the_golden_bytes_are_in_the_corpus() {
         // The payloads alone.
         ("payload_static", &DUMP_STATIC[32..]),
         ("payload_vxlan", &DUMP_VXLAN[32..]),
-    ] {
-        corpus().holds(name, &crate::unhex(hex));
-    }
+    ];
+    corpus().holds_all(golden.map(|(name, hex)| (name, crate::unhex(hex))));
 }

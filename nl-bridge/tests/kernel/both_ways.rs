@@ -1,58 +1,104 @@
 //! Every attribute both ways: what we set iproute2 shows, and what iproute2 sets we read, and it is the same.
 
-use nl_bridge::fdb::{Entry, Fdb, FdbFlags, FdbState};
+use std::fmt;
+
+use nl_bridge::fdb::{Entry, Fdb, FdbEntry, FdbFlags, FdbState};
 use nl_core::MacAddr;
+use nl_testkit::oracle::both_ways::{Case, Object, Step, check};
 use nl_testkit::{Lab, Node, Result};
 use serde_json::{Value, json};
 
 use crate::support::{GROUP, mac, of, raw, shown_of, shown_the, still_bridge, the, vxlans};
 use crate::support::{MASTER, NOARP, RTM_NEWNEIGH};
 
-/// One entry, told three ways: through the library, in the words of `bridge fdb add`, and as `bridge -j fdb` shows it.
-struct Case {
+/// One entry through the library.
+struct Ours {
     mac: MacAddr,
     dev: &'static str,
-    ours: fn(Entry) -> Entry,
-    words: &'static str,
-    shown: Value,
+    make: fn(Entry) -> Entry,
 }
 
-fn case(dev: &'static str, ours: fn(Entry) -> Entry, words: &'static str, shown: Value) -> Case {
-    Case { mac: mac(7), dev, ours, words, shown }
+impl fmt::Debug for Ours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} dev {}", self.mac, self.dev)
+    }
 }
 
-impl Case {
-    fn with_mac(mut self, mac: MacAddr) -> Self {
-        self.mac = mac;
-        self
+fn case(dev: &'static str, make: fn(Entry) -> Entry, words: &str, shown: Value) -> Case<Ours> {
+    for_mac(mac(7), dev, make, words, shown)
+}
+
+/// `words` are those of `bridge fdb add`, `shown` is what `bridge -j fdb` shows beside the address and the device.
+fn for_mac(
+    mac: MacAddr,
+    dev: &'static str,
+    make: fn(Entry) -> Entry,
+    words: &str,
+    mut shown: Value,
+) -> Case<Ours> {
+    shown["mac"] = mac.to_string().into();
+    shown["ifname"] = dev.into();
+    Case { ours: Ours { mac, dev, make }, words: words.to_owned(), shown: Some(shown) }
+}
+
+/// Entries of the devices of a node.
+struct Table<'a> {
+    node: &'a Node,
+    fdb: &'a Fdb,
+}
+
+impl Table<'_> {
+    fn entry(&self, ours: &Ours) -> Entry {
+        (ours.make)(self.fdb.entry(ours.mac, ours.dev))
+    }
+}
+
+impl Object for Table<'_> {
+    type Ours = Ours;
+    type Read = FdbEntry;
+
+    async fn set(&self, ours: &Ours) -> Result {
+        self.entry(ours).add().await?;
+        Ok(())
     }
 
-    fn entry(&self, fdb: &Fdb) -> Entry {
-        (self.ours)(fdb.entry(self.mac, self.dev))
+    async fn remove(&self, ours: &Ours) -> Result {
+        self.entry(ours).delete().await?;
+        Ok(())
     }
 
-    async fn check(&self, node: &Node, fdb: &Fdb) {
-        let Self { mac, dev, words, .. } = self;
-        let mut shown = self.shown.clone();
-        shown["mac"] = mac.to_string().into();
-        shown["ifname"] = (*dev).into();
-
-        self.entry(fdb).add().await.unwrap();
-        assert_eq!(shown_the(node, *mac).await, shown, "set by us: {dev} {words}");
-        let by_us = the(fdb, *mac).await;
-        self.entry(fdb).delete().await.unwrap();
-        assert_eq!(shown_of(node, *mac).await, [] as [Value; 0], "deleted by us: {dev} {words}");
-
-        node.bridge(&format!("fdb add {mac} dev {dev} {words}")).await;
-        let mut by_them = the(fdb, *mac).await;
-        if by_them.is_tunnel() && by_them.is_permanent() {
-            // A VXLAN device keeps the state as it was sent, and iproute2 says permanent with two bits.
-            by_them.state -= FdbState::NOARP;
+    async fn read(&self, ours: &Ours, after: Step) -> Result<Option<FdbEntry>> {
+        let mut entries = of(self.fdb, ours.mac).await;
+        if entries.len() > 1 {
+            return Err(format!("several entries: {entries:?}").into());
         }
-        assert_eq!(shown_the(node, *mac).await, shown, "set by iproute2: {dev} {words}");
-        assert_eq!(by_us, by_them, "{dev} {words}");
-        node.bridge(&format!("fdb del {mac} dev {dev} {words}")).await;
-        assert_eq!(of(fdb, *mac).await, [], "deleted by iproute2: {dev} {words}");
+        if let Some(entry) = entries.first_mut()
+            && after == Step::SetByIproute2
+            && entry.is_tunnel()
+            && entry.is_permanent()
+        {
+            // A VXLAN device keeps the state as it was sent, and iproute2 says permanent with two bits.
+            entry.state -= FdbState::NOARP;
+        }
+        Ok(entries.pop())
+    }
+
+    async fn iproute2_sets(&self, Ours { mac, dev, .. }: &Ours, words: &str) -> Result {
+        self.node.bridge(&format!("fdb add {mac} dev {dev} {words}")).await;
+        Ok(())
+    }
+
+    async fn iproute2_removes(&self, Ours { mac, dev, .. }: &Ours, words: &str) -> Result {
+        self.node.bridge(&format!("fdb del {mac} dev {dev} {words}")).await;
+        Ok(())
+    }
+
+    async fn shown(&self, ours: &Ours, _after: Step) -> Result<Value> {
+        let mut entries = shown_of(self.node, ours.mac).await;
+        if entries.len() > 1 {
+            return Err(format!("several entries: {entries:?}").into());
+        }
+        Ok(entries.pop().unwrap_or_default())
     }
 }
 
@@ -60,7 +106,7 @@ impl Case {
 async fn what_a_bridge_keeps(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
     let on_port = |flags: &[&str], state: &str| json!({ "flags": flags, "master": "br0", "state": state });
-    for case in [
+    let cases = [
         case("port1", |e| e.master(), "master permanent", on_port(&[], "permanent")),
         case("port1", |e| e.master().static_(), "master static", on_port(&[], "static")),
         case("port1", |e| e.master().dynamic(), "master dynamic", on_port(&[], "")),
@@ -79,10 +125,9 @@ async fn what_a_bridge_keeps(lab: Lab) -> Result {
         ),
         case("port1", |e| e.master().dynamic().use_(), "master dynamic use", on_port(&[], "")),
         case("br0", |e| e.self_(), "self permanent", on_port(&[], "permanent")),
-        case("port1", |e| e.master().static_(), "master static", on_port(&[], "static")).with_mac(GROUP),
-    ] {
-        case.check(bridge.node(), &fdb).await;
-    }
+        for_mac(GROUP, "port1", |e| e.master().static_(), "master static", on_port(&[], "static")),
+    ];
+    check(&Table { node: bridge.node(), fdb: &fdb }, cases).await;
     Ok(())
 }
 
@@ -90,13 +135,12 @@ async fn what_a_bridge_keeps(lab: Lab) -> Result {
 async fn what_a_device_filters(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
     let own = || json!({ "flags": ["self"], "state": "permanent" });
-    for case in [
+    let cases = [
         case("port1", |e| e, "self permanent", own()),
         case("port1", |e| e.self_(), "self permanent", own()),
-        case("port1", |e| e.self_(), "self", own()).with_mac(GROUP),
-    ] {
-        case.check(bridge.node(), &fdb).await;
-    }
+        for_mac(GROUP, "port1", |e| e.self_(), "self", own()),
+    ];
+    check(&Table { node: bridge.node(), fdb: &fdb }, cases).await;
     Ok(())
 }
 
@@ -113,7 +157,7 @@ async fn what_a_vxlan_device_keeps(lab: Lab) -> Result {
     fn to(e: Entry) -> Entry {
         e.dst("192.0.2.7".parse().unwrap())
     }
-    for case in [
+    let cases = [
         case("vx0", to, "dst 192.0.2.7", shown(json!({}))),
         case("vx0", |e| to(e).self_().permanent(), "dst 192.0.2.7 self permanent", shown(json!({}))),
         case("vx0", |e| to(e).static_(), "dst 192.0.2.7 static", shown(json!({ "state": "static" }))),
@@ -148,8 +192,8 @@ async fn what_a_vxlan_device_keeps(lab: Lab) -> Result {
                 "flags": ["extern_learn", "router", "self"],
             })),
         ),
-        case("vx0", to, "dst 192.0.2.7", shown(json!({}))).with_mac(MacAddr::ZERO),
-        case("vx0", to, "dst 192.0.2.7", shown(json!({}))).with_mac(GROUP),
+        for_mac(MacAddr::ZERO, "vx0", to, "dst 192.0.2.7", shown(json!({}))),
+        for_mac(GROUP, "vx0", to, "dst 192.0.2.7", shown(json!({}))),
         case("vm0", |e| to(e).src_vni(300), "dst 192.0.2.7 src_vni 300", shown(json!({ "src_vni": 300 }))),
         case(
             "vm0",
@@ -169,9 +213,8 @@ async fn what_a_vxlan_device_keeps(lab: Lab) -> Result {
             "nhid 10",
             json!({ "flags": ["self"], "state": "permanent", "nhid": 10 }),
         ),
-    ] {
-        case.check(&node, &fdb).await;
-    }
+    ];
+    check(&Table { node: &node, fdb: &fdb }, cases).await;
     Ok(())
 }
 

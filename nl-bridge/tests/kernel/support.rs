@@ -1,7 +1,6 @@
 //! Small networks, tables as iproute2 prints them, requests made by hand.
 
 use std::collections::HashMap;
-use std::fs;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -9,6 +8,7 @@ use nl_bridge::fdb::{Entries, Fdb, FdbEntry, FdbFlags, FdbState};
 use nl_core::Request;
 use nl_core::message::{AF_BRIDGE, NdMsg};
 use nl_core::{Connection, MacAddr, Protocol};
+pub(crate) use nl_testkit::kernel_version as kernel;
 use nl_testkit::{Bridge, Lab, Node, Result, eventually};
 use serde_json::{Value, json};
 
@@ -78,13 +78,6 @@ pub(crate) fn mac(number: u32) -> MacAddr {
 }
 
 pub(crate) const GROUP: MacAddr = MacAddr::new([1, 0, 0x5e, 0x7f, 0, 1]);
-
-/// The running kernel's version.
-pub(crate) fn kernel() -> (u32, u32) {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut parts = release.split('.').map(|part| part.parse().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
-}
 
 pub(crate) async fn collect(entries: Entries) -> Vec<FdbEntry> {
     entries.list().await.unwrap().try_collect().await.unwrap()

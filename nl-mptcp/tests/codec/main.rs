@@ -32,11 +32,7 @@ mod serialize;
 #[cfg(feature = "blocking")]
 mod without_runtime;
 
+use nl_testkit::oracle::unhex;
+
 /// A number the family may have.
 const FAMILY: u16 = 0x20;
-
-/// Bytes from the notation of a hex dump.
-fn unhex(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
-}

@@ -10,6 +10,7 @@ use nl_core::monitor::Monitor;
 use nl_core::{Connection, Protocol};
 use nl_mptcp::event::{ConnectionEvent, MptcpEvent, SubflowEvent};
 use nl_mptcp::{ConnectionEntry, Mptcp, Token};
+pub(crate) use nl_testkit::kernel_version as kernel;
 use nl_testkit::{Lab, Node, Result, eventually, within};
 use socket2::{Domain, Socket, Type};
 
@@ -17,13 +18,6 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 pub(crate) async fn open(node: &Node) -> Result<Mptcp> {
     Ok(Mptcp::new(node.open(|| Connection::open(Protocol::Generic)).await?))
-}
-
-/// The running kernel's version.
-pub(crate) fn kernel() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut parts = release.split('.').map(|part| part.parse().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
 /// The machines `client` and `server`. On the first wire they are 10.0.1.1 and 10.0.1.2, dead:beef:1::1 and ::2; on the

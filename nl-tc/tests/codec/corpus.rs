@@ -21,7 +21,5 @@ fn corpus_contains_the_golden_bytes() {
     let all = crate::golden::ALL.iter().flat_map(|(_, hex)| crate::unhex(hex)).collect();
     let payload = crate::unhex(crate::golden::DUMP_HTB)[16..].to_vec();
     let others = [("all_in_a_datagram".to_owned(), all), ("payload_htb".to_owned(), payload)];
-    for (name, bytes) in golden.chain(crate::golden::leaves()).chain(others) {
-        corpus().holds(&name, &bytes);
-    }
+    corpus().holds_all(golden.chain(crate::golden::leaves()).chain(others));
 }

@@ -34,12 +34,7 @@ mod units;
 
 use nl_core::Request;
 use nl_core::message::NLM_F_ACK;
-
-/// Bytes from the notation of a hex dump.
-fn unhex(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
-}
+use nl_testkit::oracle::unhex;
 
 /// As captured: acknowledged, with sequence number 1.
 fn sent(request: Request) -> Vec<u8> {

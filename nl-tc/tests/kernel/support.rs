@@ -55,12 +55,3 @@ pub(crate) async fn qdiscs(tc: &Tc) -> Vec<Qdisc> {
 pub(crate) fn handles(classes: &[Class]) -> Vec<String> {
     classes.iter().map(|class| class.handle.to_string()).collect()
 }
-
-/// Whether this `tc` computes bursts in ticks, like the crate, and not in microseconds.
-pub(crate) async fn computes_in_ticks(node: &Node, tc: &Tc) -> bool {
-    node.tc("qdisc add dev eth0 root handle 1: htb").await;
-    node.tc("class add dev eth0 parent 1: classid 1:10 htb rate 1gbit").await;
-    let class = tc.class(DEV, CLASS).get().await.unwrap();
-    node.tc("qdisc del dev eth0 root").await;
-    nl_tc::class::ClassConfig::from(HtbClassConfig::new(Rate::gbit(1))).is_met_by(&class.config)
-}

@@ -136,7 +136,6 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
         "bridge_vlan_filtering" => Some(quote!(BridgeVlanFiltering)),
         "host_root" => Some(quote!(HostRoot)),
         "netdevsim" => Some(quote!(Netdevsim)),
-        "tdc" => Some(quote!(Tdc)),
         "vm" => Some(quote!(Vm)),
         _ => None,
     };
@@ -144,7 +143,9 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
         return Ok(quote!(::nl_testkit::Need::#variant));
     }
     let variant = match word.as_str() {
+        "cached" => quote!(Cached),
         "genl" => quote!(Genl),
+        "iproute2" => quote!(Iproute2),
         "kernel" => quote!(Kernel),
         "link" => quote!(Link),
         "qdisc" => quote!(Qdisc),
@@ -154,8 +155,8 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
         _ => {
             return Err(syn::Error::new(
                 key.span(),
-                "unknown need: expected link, qdisc, genl, sock_diag, sysctl, tool or kernel = \"…\", or bridge_vlan_filtering, \
-                 host_root, netdevsim, tdc, vm",
+                "unknown need: expected link, qdisc, genl, sock_diag, sysctl, tool, iproute2, kernel or cached = \"…\", or \
+                 bridge_vlan_filtering, host_root, netdevsim, vm",
             ));
         }
     };

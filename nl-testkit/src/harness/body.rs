@@ -13,15 +13,23 @@ use tokio::{runtime, task::LocalSet, time::timeout};
 use super::{Body, TestCase, report};
 use crate::{
     Error,
-    lab::Lab,
+    lab::{Lab, Skipped},
     leak::{self, Network},
     record::{self, Record},
     sandbox, sys,
     wait::patient,
 };
 
+/// How a body ended that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Passed,
+    /// It found that it cannot go on.
+    Skipped(Skipped),
+}
+
 /// Runs a test to its verdict; `alone` says that no other test runs at the same time.
-pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<(), String> {
+pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<Ended, String> {
     let record = Arc::new(Record::default());
     let before = alone.then(leak::descriptors);
     let (tell, told) = mpsc::channel();
@@ -58,8 +66,8 @@ pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<(), String> {
     };
     let _ = thread.join();
     match (verdict, before) {
-        (Ok(()), Some(before)) => complain(leak::new_descriptors(&before)),
-        (Ok(()), None) => Ok(()),
+        (Ok(ended), Some(before)) => complain(leak::new_descriptors(&before)).map(|()| ended),
+        (Ok(ended), None) => Ok(ended),
         (Err(reasons), _) => Err(reasons.join("\n")),
     }
 }
@@ -67,20 +75,30 @@ pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<(), String> {
 /// What the body's thread reports.
 enum Step {
     BodyEnded,
-    Done(Result<(), Vec<String>>),
+    Done(Result<Ended, Vec<String>>),
 }
 
-fn live(case: &'static TestCase, record: &Arc<Record>, tell: &mpsc::Sender<Step>) -> Result<(), Vec<String>> {
+fn live(
+    case: &'static TestCase,
+    record: &Arc<Record>,
+    tell: &mpsc::Sender<Step>,
+) -> Result<Ended, Vec<String>> {
     let prepared = prepare(record).map_err(|error| vec![format!("prepare the test: {error}")])?;
     let (runtime, network) = prepared;
     let local = LocalSet::new();
     let lab = Lab::start(&case.name());
     let result = panic::catch_unwind(AssertUnwindSafe(|| body(case, &lab, &runtime, &local)));
     let _ = tell.send(Step::BodyEnded);
-    let mut reasons: Vec<String> = match result {
-        Ok(Ok(())) => Vec::new(),
-        Ok(Err(error)) => vec![chain(error.as_ref())],
-        Err(_) => Vec::new(),
+    let skipped = lab.take_skipped();
+    let (ended, mut reasons) = match (result, skipped) {
+        (Ok(Ok(())), None) | (Err(_), _) => (Ended::Passed, Vec::new()),
+        (Ok(Ok(())), Some(skipped)) => {
+            (Ended::Passed, vec![format!("the body asked to be {skipped}, and went on to return Ok")])
+        }
+        (Ok(Err(error)), skipped) => match (error.downcast_ref::<Skipped>(), skipped) {
+            (Some(returned), Some(asked)) if *returned == asked => (Ended::Skipped(asked), Vec::new()),
+            _ => (Ended::Passed, vec![chain(error.as_ref())]),
+        },
     };
     reasons.extend(record.take_panics());
     if reasons.is_empty() {
@@ -98,7 +116,7 @@ fn live(case: &'static TestCase, record: &Arc<Record>, tell: &mpsc::Sender<Step>
     }
     // What a task says while it is taken down counts too.
     reasons.extend(record.take_panics());
-    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    if reasons.is_empty() { Ok(ended) } else { Err(reasons) }
 }
 
 /// The body's thread gets namespaces of its own, so that code which forgets to use a node disturbs no other test and

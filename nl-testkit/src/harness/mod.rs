@@ -18,6 +18,7 @@ use futures_util::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use self::{
+    body::Ended,
     ledger::{Ledger, Outcome},
     plan::{Fate, Lane, Mode, Passes},
 };
@@ -157,7 +158,7 @@ fn outside() -> ExitCode {
 /// The inner process: one pass over its part of the tests.
 fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
     let mut arguments = Arguments::from_args();
-    let lane = Lane::from_env(isolation)?;
+    let lane = Arc::new(Lane::from_env(isolation)?);
     let ledger = Ledger::from_env(binary, &lane)?.map(Arc::new);
     let part = plan::Part::from_env();
     let mut cases = plan::cases()?;
@@ -178,7 +179,7 @@ fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
 fn trial(
     case: &'static TestCase,
     arguments: &Arguments,
-    lane: &Lane,
+    lane: &Arc<Lane>,
     ledger: Option<&Arc<Ledger>>,
     alone: bool,
     turn: &Arc<RwLock<()>>,
@@ -189,7 +190,8 @@ fn trial(
     let fate = if selected { lane.fate(case.needs) } else { Fate::Run };
     let listed_as_ignored =
         matches!(fate, Fate::Skip(..)) && (arguments.list || arguments.ignored || arguments.include_ignored);
-    let ledger = ledger.cloned();
+    let forced = arguments.ignored || arguments.include_ignored || under_nextest();
+    let (lane, ledger) = (Arc::clone(lane), ledger.cloned());
     let turn = Arc::clone(turn);
     let shown = name.clone();
     let run = move || {
@@ -225,18 +227,25 @@ fn trial(
             let _turn = turn.read().unwrap_or_else(PoisonError::into_inner);
             run_case(case, alone)
         };
-        match result {
-            Ok(()) => record(Outcome::Passed, "").map(|()| Completion::Completed),
-            Err(reason) => {
-                record(Outcome::Failed, &reason)?;
-                Err(reason.into())
-            }
-        }
+        let reason = match result {
+            Ok(Ended::Passed) => return record(Outcome::Passed, "").map(|()| Completion::Completed),
+            Ok(Ended::Skipped(skipped)) => match lane.fate_of_skip(&skipped) {
+                Ok(reason) if forced => format!("cannot run: {reason}"),
+                Ok(reason) => {
+                    record(Outcome::Skipped(&skipped.need), &reason)?;
+                    return Ok(Completion::ignored_with(reason));
+                }
+                Err(reason) => reason,
+            },
+            Err(reason) => reason,
+        };
+        record(Outcome::Failed, &reason)?;
+        Err(reason.into())
     };
     Trial::ignorable_test(name, run).with_ignored_flag(listed_as_ignored)
 }
 
-fn run_case(case: &'static TestCase, alone: bool) -> Result<(), String> {
+fn run_case(case: &'static TestCase, alone: bool) -> Result<Ended, String> {
     panic::catch_unwind(AssertUnwindSafe(|| body::run(case, alone)))
         .unwrap_or_else(|payload| Err(record::payload_text(payload.as_ref())))
 }

@@ -9,7 +9,7 @@ use std::{
 use libtest_mimic::Arguments;
 
 use super::TestCase;
-use crate::{Need, sandbox, sys::Isolation};
+use crate::{Need, lab::Skipped, sandbox, sys::Isolation};
 
 /// Which kinds of root a run uses, from `NL_TESTKIT_MODE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,13 +131,10 @@ impl Lane {
     pub(super) fn from_env(isolation: Isolation) -> Result<Self, String> {
         let named = env::var("NL_TESTKIT_LANE").ok().filter(|name| !name.is_empty());
         let given = env::var_os("NL_TESTKIT_PROMISES").filter(|path| !path.is_empty());
-        let file = given.map(PathBuf::from).or_else(|| {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lanes");
-            named.as_ref().map(|name| folder.join(format!("{name}.txt")))
-        });
-        let promises = match file {
-            Some(path) => read_promises(&path)?,
-            None => BTreeSet::new(),
+        let promises = match (given, &named) {
+            (Some(path), _) => read_promises(Path::new(&path))?,
+            (None, Some(name)) => read_promises(&find(name)?)?,
+            (None, None) => BTreeSet::new(),
         };
         let default = match isolation {
             Isolation::Plain => "host-root",
@@ -150,7 +147,7 @@ impl Lane {
         let mut fate = Fate::Run;
         for need in needs {
             if let Err(reason) = need.probe() {
-                if self.promises.contains(need) {
+                if self.promises(need) {
                     return Fate::Broken(format!("lane {} promises {need}, but: {reason}", self.name));
                 }
                 if fate == Fate::Run {
@@ -159,6 +156,22 @@ impl Lane {
             }
         }
         fate
+    }
+
+    /// The reason with which a body may skip itself, or as an error why it may not.
+    pub(super) fn fate_of_skip(&self, skipped: &Skipped) -> Result<String, String> {
+        let Skipped { need, reason } = skipped;
+        match need.probe() {
+            Ok(()) => Err(format!("the body asked to be skipped for want of {need}, which is met: {reason}")),
+            Err(why) if self.promises(need) => {
+                Err(format!("lane {} promises {need}, but: {why}; {reason}", self.name))
+            }
+            Err(why) => Ok(format!("{need}: {why}; {reason}")),
+        }
+    }
+
+    fn promises(&self, need: &Need) -> bool {
+        self.promises.iter().any(|promise| need.follows_from(promise))
     }
 }
 
@@ -180,6 +193,17 @@ pub(super) fn is_selected(arguments: &Arguments, name: &str) -> bool {
     let matches =
         |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
+}
+
+/// The file of a lane: `lanes/NAME.txt` in the current folder, which is the package's under cargo, or in the nearest above.
+fn find(lane: &str) -> Result<PathBuf, String> {
+    let here = env::current_dir().map_err(|error| format!("there is no current folder: {error}"))?;
+    let name = format!("lanes/{lane}.txt");
+    let places = here.ancestors().map(|folder| folder.join(&name));
+    places
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| format!("no {name} in {} or above says what the lane promises", here.display()))
 }
 
 fn read_promises(path: &Path) -> Result<BTreeSet<Need>, String> {

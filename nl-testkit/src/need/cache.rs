@@ -24,7 +24,13 @@ pub(super) fn probe(need: &Need) -> Result<(), String> {
         | Need::Qdisc(_)
         | Need::SockDiag(_)
         | Need::Sysctl(_) => Disk::path(),
-        Need::HostRoot | Need::Kernel(_) | Need::Netdevsim | Need::Tdc | Need::Tool(_) | Need::Vm => None,
+        Need::Cached(_)
+        | Need::HostRoot
+        | Need::Iproute2(_)
+        | Need::Kernel(_)
+        | Need::Netdevsim
+        | Need::Tool(_)
+        | Need::Vm => None,
     };
     let result = match on_disk {
         Some(path) => Disk(path).probe(need),

@@ -2,6 +2,7 @@
 
 mod cache;
 mod probe;
+mod version;
 
 use std::{borrow::Cow, fmt};
 
@@ -11,10 +12,15 @@ use std::{borrow::Cow, fmt};
 pub enum Need {
     /// Bridges that filter VLANs.
     BridgeVlanFiltering,
+    /// Something in this folder of the [cache](crate::cache_dir): `tdc` for the kernel's tests of traffic control, which
+    /// `testkit` fetches.
+    Cached(Cow<'static, str>),
     /// A generic netlink family.
     Genl(Cow<'static, str>),
     /// Root in the machine's first user namespace.
     HostRoot,
+    /// Programs of iproute2 at least this new, by what `ip -V` says.
+    Iproute2(Cow<'static, str>),
     /// A kernel at least this new, for behaviour that cannot be probed.
     Kernel(Cow<'static, str>),
     /// A kind of link.
@@ -28,8 +34,6 @@ pub enum Need {
     SockDiag(Cow<'static, str>),
     /// A sysctl that a namespace's owner may write.
     Sysctl(Cow<'static, str>),
-    /// The kernel's own tests of traffic control, in the [cache](crate::tdc).
-    Tdc,
     /// A program on the search path.
     Tool(Cow<'static, str>),
     /// A throw-away virtual machine.
@@ -48,6 +52,16 @@ impl Need {
         cache::probe(self)
     }
 
+    /// Whether something that meets `promise` meets this need too: the same need, or one for the same or an older version.
+    #[must_use]
+    pub fn follows_from(&self, promise: &Self) -> bool {
+        match (self, promise) {
+            (Self::Iproute2(wanted), Self::Iproute2(version))
+            | (Self::Kernel(wanted), Self::Kernel(version)) => version::is_at_least(version, wanted),
+            _ => self == promise,
+        }
+    }
+
     /// Reads one need in the notation of the attribute: `link = "vxlan"` or `host_root`.
     ///
     /// # Errors
@@ -60,7 +74,6 @@ impl Need {
                 "bridge_vlan_filtering" => Ok(Self::BridgeVlanFiltering),
                 "host_root" => Ok(Self::HostRoot),
                 "netdevsim" => Ok(Self::Netdevsim),
-                "tdc" => Ok(Self::Tdc),
                 "vm" => Ok(Self::Vm),
                 _ => Err(wrong()),
             };
@@ -69,7 +82,9 @@ impl Need {
             value.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(wrong)?;
         let value = Cow::Owned(value.to_owned());
         match key.trim() {
+            "cached" => Ok(Self::Cached(value)),
             "genl" => Ok(Self::Genl(value)),
+            "iproute2" => Ok(Self::Iproute2(value)),
             "kernel" => Ok(Self::Kernel(value)),
             "link" => Ok(Self::Link(value)),
             "qdisc" => Ok(Self::Qdisc(value)),
@@ -85,15 +100,16 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BridgeVlanFiltering => f.write_str("bridge_vlan_filtering"),
+            Self::Cached(name) => write!(f, "cached = \"{name}\""),
             Self::Genl(name) => write!(f, "genl = \"{name}\""),
             Self::HostRoot => f.write_str("host_root"),
+            Self::Iproute2(version) => write!(f, "iproute2 = \"{version}\""),
             Self::Kernel(version) => write!(f, "kernel = \"{version}\""),
             Self::Link(kind) => write!(f, "link = \"{kind}\""),
             Self::Netdevsim => f.write_str("netdevsim"),
             Self::Qdisc(kind) => write!(f, "qdisc = \"{kind}\""),
             Self::SockDiag(name) => write!(f, "sock_diag = \"{name}\""),
             Self::Sysctl(key) => write!(f, "sysctl = \"{key}\""),
-            Self::Tdc => f.write_str("tdc"),
             Self::Tool(name) => write!(f, "tool = \"{name}\""),
             Self::Vm => f.write_str("vm"),
         }
@@ -139,7 +155,7 @@ pub fn probe() -> ProbeTable {
         .chain(named(Need::SockDiag, SOCKETS))
         .chain(named(Need::Sysctl, SYSCTLS))
         .chain(named(Need::Tool, TOOLS))
-        .chain([Need::BridgeVlanFiltering, Need::Netdevsim, Need::Tdc, Need::Vm]);
+        .chain([Need::BridgeVlanFiltering, Need::Netdevsim, Need::Vm]);
     ProbeTable(needs.map(|need| Probe { result: need.probe(), need }).collect())
 }
 
@@ -207,15 +223,26 @@ mod tests {
         for text in [
             "link = \"vxlan\"",
             "host_root",
+            "iproute2 = \"6.15\"",
             "kernel = \"6.8\"",
             "bridge_vlan_filtering",
             "netdevsim",
             "sock_diag = \"mptcp\"",
-            "tdc",
+            "cached = \"tdc\"",
             "vm",
         ] {
             assert_eq!(Need::parse(text).map(|need| need.to_string()).as_deref(), Ok(text));
         }
+    }
+
+    #[test]
+    fn a_newer_version_is_promised_with_an_older() {
+        let kernel = |version: &'static str| Need::Kernel(version.into());
+        assert!(kernel("6.8").follows_from(&kernel("6.12")));
+        assert!(kernel("6.8").follows_from(&kernel("6.8")));
+        assert!(!kernel("6.12").follows_from(&kernel("6.8")));
+        assert!(!kernel("6.8").follows_from(&Need::Iproute2("6.12".into())));
+        assert!(Need::Vm.follows_from(&Need::Vm));
     }
 
     #[test]

@@ -1,21 +1,23 @@
 //! Finding out by doing: each probe tries the thing in a namespace of its own.
 
-use std::{env, fs, io, os::unix::fs::PermissionsExt, thread};
+use std::{env, fs, io, os::unix::fs::PermissionsExt, process::Command, thread};
 
 use netlink_sys::{Socket, SocketAddr, protocols};
 
-use super::Need;
-use crate::{netdevsim::Device, sandbox, sys, tdc};
+use super::{Need, version::is_at_least};
+use crate::{cache_dir, netdevsim::Device, sandbox, sys};
 
 /// Tries what the need is about.
 pub(super) fn try_it(need: &Need) -> Result<(), String> {
     match need {
         Need::BridgeVlanFiltering => in_scratch(bridge_vlan_filtering),
+        Need::Cached(name) => cached(name),
         Need::Genl(family) => in_scratch({
             let family = family.clone();
             move || genl(&family)
         }),
         Need::HostRoot => host_root(),
+        Need::Iproute2(version) => iproute2(version),
         Need::Kernel(version) => kernel(version),
         Need::Link(kind) => in_scratch({
             let kind = kind.clone();
@@ -35,7 +37,6 @@ pub(super) fn try_it(need: &Need) -> Result<(), String> {
             let key = key.clone();
             move || sysctl(&key)
         }),
-        Need::Tdc => cases(),
         Need::Tool(name) => tool(name),
         Need::Vm if env::var_os("NL_TESTKIT_VM").is_some() => Ok(()),
         Need::Vm => Err("not in a virtual machine made by the kit".to_owned()),
@@ -198,28 +199,34 @@ fn tool(name: &str) -> Result<(), String> {
     Err(format!("no program {name} on the search path"))
 }
 
-/// Old packages lack some files.
-fn cases() -> Result<(), String> {
-    match tdc::cached("infra/qdiscs.json") {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => {
-            Err("the kernel's tests of traffic control are not cached: `cargo testkit vm` fetches them"
-                .to_owned())
-        }
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn kernel(version: &str) -> Result<(), String> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|error| error.to_string())?;
-    let numbers = |text: &str| -> Vec<u32> {
-        let digits = text.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
-        digits.split('.').filter_map(|part| part.parse().ok()).collect()
-    };
-    if numbers(&release) >= numbers(version) {
+/// Names that begin with a dot are of what is still being fetched.
+fn cached(name: &str) -> Result<(), String> {
+    let folder = cache_dir().map_err(|error| error.to_string())?.join(name);
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    if entries.map(|entry| entry.file_name()).any(|name| !name.as_encoded_bytes().starts_with(b".")) {
         return Ok(());
     }
-    Err(format!("the kernel is {}, older than {version}", release.trim()))
+    Err(format!("there is nothing in {}: `testkit vm` fetches what it knows", folder.display()))
+}
+
+/// `ip utility, iproute2-6.15.0, libbpf 1.5.0`
+fn iproute2(wanted: &str) -> Result<(), String> {
+    let output = Command::new("ip").arg("-V").output().map_err(|error| format!("run ip -V: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.split_once("iproute2-").and_then(|(_, rest)| rest.split([',', ' ', '\n']).next());
+    let version = version.ok_or_else(|| format!("ip -V names no version: {}", text.trim()))?;
+    if is_at_least(version.trim_start_matches("ss"), wanted) {
+        return Ok(());
+    }
+    Err(format!("iproute2 is {version}, older than {wanted}"))
+}
+
+fn kernel(wanted: &str) -> Result<(), String> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|error| error.to_string())?;
+    if is_at_least(&release, wanted) {
+        return Ok(());
+    }
+    Err(format!("the kernel is {}, older than {wanted}", release.trim()))
 }
 
 fn host_root() -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::show;
+use super::{hex::parse as parse_hex, show};
 use crate::{Error, Result};
 
 /// A golden file that was read: what another program asked of the kernel.
@@ -105,7 +105,7 @@ impl Golden {
             } else if line.is_empty() {
                 continued = false;
             } else {
-                let bytes = unhex(line).ok_or_else(|| wrong("not hex"))?;
+                let bytes = parse_hex(line).ok_or_else(|| wrong("not hex"))?;
                 match (golden.requests.last_mut(), continued) {
                     (Some(last), true) => last.message.extend(bytes),
                     _ => {
@@ -182,16 +182,6 @@ impl Blessing {
         }
         Ok(false)
     }
-}
-
-fn unhex(line: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = line.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    };
-    digits.chunks(2).map(byte).collect()
 }
 
 const fn byte_order() -> &'static str {

@@ -119,6 +119,49 @@ fn an_unmet_need_that_was_promised_is_a_failure(_lab: Lab) -> Result {
 }
 
 #[nl_testkit::test]
+fn a_body_skips_itself_with_its_reason(_lab: Lab) -> Result {
+    let run = Run::of(&["planted::skips_itself"])?;
+    assert!(!run.succeeded());
+    for (test, need, reason) in [
+        ("skips_itself", "tool = \"nosuchtool\"", "on the search path; half of it is done"),
+        ("skips_itself_without_async", "kernel = \"99.1\"", "older than 99.1; no kernel does this"),
+    ] {
+        let line = run.line(&format!("planted::{test}"));
+        assert_eq!((&line["outcome"], &line["need"]), (&"skipped".into(), &need.into()), "{line}");
+        assert!(line["reason"].as_str().is_some_and(|text| text.contains(reason)), "{line}");
+        assert!(run.stdout().contains(reason), "{run:?}");
+    }
+    assert!(run.stdout().contains("0 passed; 3 failed; 2 ignored"), "{run:?}");
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn a_body_that_skips_itself_wrongly_fails(_lab: Lab) -> Result {
+    let run = Run::of(&["planted::skips_itself_"])?;
+    let met = "for want of kernel = \"3.10\", which is met: it did not work";
+    run.failed("planted::skips_itself_for_what_is_there", met);
+    run.failed("planted::skips_itself_and_goes_on", "and went on to return Ok");
+    run.failed("planted::skips_itself_and_leaves_a_socket", "a socket of node \"a\"");
+    for (argument, setting) in [("--include-ignored", None), ("--exact", Some(("NEXTEST", "1")))] {
+        let run = Run::with(&["planted::skips_itself", argument], setting.as_slice())?;
+        run.failed("planted::skips_itself", "cannot run: tool = \"nosuchtool\"");
+    }
+    Ok(())
+}
+
+#[nl_testkit::test]
+fn a_body_that_skips_itself_for_want_of_a_promise_fails(_lab: Lab) -> Result {
+    let promises = scratch("promises");
+    fs::write(&promises, "tool = \"nosuchtool\"\nkernel = \"99.2\"\n")?;
+    let lane = [("NL_TESTKIT_LANE", "strict"), ("NL_TESTKIT_PROMISES", promises.as_str())];
+    let run = Run::with(&["planted::skips_itself"], &lane)?;
+    fs::remove_file(&promises)?;
+    run.failed("planted::skips_itself", "lane strict promises tool = \"nosuchtool\", but: ");
+    run.failed("planted::skips_itself_without_async", "lane strict promises kernel = \"99.1\", but: ");
+    Ok(())
+}
+
+#[nl_testkit::test]
 fn a_lane_for_one_need_runs_the_tests_that_declare_it(_lab: Lab) -> Result {
     let only = |need| [("NL_TESTKIT_ONLY", need)];
     let run = Run::with(&["planted::needs_"], &only("kernel = \"3.10\""))?;

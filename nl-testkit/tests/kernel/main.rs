@@ -12,8 +12,6 @@ mod netdevsim;
 mod oracle;
 #[cfg(test)]
 mod planted;
-#[cfg(test)]
-mod tdc;
 
 nl_testkit::main!();
 

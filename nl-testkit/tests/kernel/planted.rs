@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use nl_testkit::{Lab, Result};
+use nl_testkit::{Lab, Need, Result};
 
 #[nl_testkit::test(planted)]
 async fn all_is_well(lab: Lab) -> Result {
@@ -86,6 +86,35 @@ async fn panics_in_a_task_nobody_awaits(lab: Lab) -> Result {
 #[nl_testkit::test(planted)]
 async fn returns_an_error(_lab: Lab) -> Result {
     Err("a plain refusal".into())
+}
+
+#[nl_testkit::test(planted)]
+async fn skips_itself(lab: Lab) -> Result {
+    lab.node("a").await?;
+    lab.skip(Need::Tool("nosuchtool".into()), "half of it is done")
+}
+
+#[nl_testkit::test(planted)]
+fn skips_itself_without_async(lab: Lab) -> Result {
+    lab.skip(Need::Kernel("99.1".into()), "no kernel does this")
+}
+
+#[nl_testkit::test(planted)]
+async fn skips_itself_for_what_is_there(lab: Lab) -> Result {
+    lab.skip(Need::Kernel("3.10".into()), "it did not work")
+}
+
+#[nl_testkit::test(planted)]
+async fn skips_itself_and_goes_on(lab: Lab) -> Result {
+    let _: Result = lab.skip(Need::Tool("nosuchtool".into()), "half of it is done");
+    Ok(())
+}
+
+#[nl_testkit::test(planted)]
+async fn skips_itself_and_leaves_a_socket(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    mem::forget(node.open(|| UdpSocket::bind("127.0.0.1:0")).await?);
+    lab.skip(Need::Tool("nosuchtool".into()), "half of it is done")
 }
 
 #[nl_testkit::test(planted, timeout = 1)]

@@ -20,7 +20,7 @@ fn the_golden_bytes_are_in_the_corpus() {
     use super::golden::{CLIENT, FIRST, LISTENER, LISTENING, SECOND};
     let unhex = crate::unhex;
     let mib = b"TcpExt: A\nTcpExt: 1\nMPTcpExt: MPCapableSYNRX MPCurrEstab New\nMPTcpExt: 1 2 3\n";
-    for (name, bytes) in [
+    corpus().holds_all([
         ("client", unhex(CLIENT)),
         ("listener", unhex(LISTENER)),
         ("first", unhex(FIRST)),
@@ -31,7 +31,5 @@ fn the_golden_bytes_are_in_the_corpus() {
         ("payload", unhex(SECOND)[16..].to_vec()),
         ("mptcp_info", unhex(CLIENT)[128..].to_vec()),
         ("mib", mib.to_vec()),
-    ] {
-        corpus().holds(name, &bytes);
-    }
+    ]);
 }

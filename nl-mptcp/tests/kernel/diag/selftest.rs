@@ -4,7 +4,7 @@ use std::fs;
 
 use nl_mptcp::diag::{InfoFlags, MptcpSocket, SockDiag, States};
 use nl_mptcp::mib::Mib;
-use nl_testkit::{Lab, Node, Result, eventually};
+use nl_testkit::{Lab, Node, Result, eventually, kernel_version};
 
 use super::ss;
 use super::world::{Kind, Pair, SOON, connect, listen, multihomed, open, pair, talk};
@@ -33,9 +33,7 @@ async fn in_use(node: &Node) -> (u64, Option<u64>) {
 
 /// Since Linux 6.2 the kernel counts MPTCP sockets at all.
 fn sockets_are_counted() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(6), Some(2))
+    kernel_version() >= (6, 2)
 }
 
 async fn wait_for(node: &Node, sockets: u64, connections: u64) {

@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use nl_tc::filter::IPV4;
 use nl_tc::{Tc, TcHandle};
-use nl_testkit::tdc::{Command, Ran};
+use nl_testkit_tdc::{Command, Ran};
 
 use super::kinds;
 use super::words::{Stop, Words};

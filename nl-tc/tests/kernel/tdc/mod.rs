@@ -15,8 +15,8 @@ use std::fs;
 
 use futures_util::future::try_join_all;
 use nl_tc::Tc;
-use nl_testkit::tdc::{self, Case, Table, Verdict};
 use nl_testkit::{Lab, Need, Node, Result};
+use nl_testkit_tdc::{self as tdc, Case, Table, Verdict};
 
 use self::command::carry_out;
 use self::expected::{Expected, Outcome};
@@ -25,7 +25,7 @@ use super::support::open;
 macro_rules! files {
     ($($name:ident $file:literal $seconds:literal $($need:ident $(= $what:literal)?),+;)+) => {$(
         #[nl_testkit::test(
-            needs(tdc, tool = "tc", link = "veth", $($need $(= $what)?),+),
+            needs(cached = "tdc", tool = "tc", link = "veth", $($need $(= $what)?),+),
             timeout = $seconds
         )]
         async fn $name(lab: Lab) -> Result {

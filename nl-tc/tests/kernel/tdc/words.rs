@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use nl_core::{Error, error::ErrorKind};
-use nl_testkit::tdc::Ran;
+use nl_testkit_tdc::Ran;
 
 /// The reason why a command was not run.
 #[derive(Debug)]

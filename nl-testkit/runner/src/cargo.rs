@@ -1,0 +1,196 @@
+//! Asking cargo for the workspace and its test binaries, and running those.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use nl_testkit::{Need, Result};
+use serde_json::Value;
+
+use crate::lanes::Lanes;
+
+/// The packages of the workspace.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) target: PathBuf,
+    pub(crate) lanes: Lanes,
+    packages: Vec<Package>,
+    libraries: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+struct Package {
+    id: String,
+    name: String,
+    folder: PathBuf,
+}
+
+/// One built test binary.
+#[derive(Clone, Debug)]
+pub(crate) struct Executable {
+    pub(crate) package: String,
+    pub(crate) target: String,
+    kind: String,
+    path: PathBuf,
+    folder: PathBuf,
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) lines: Vec<String>,
+    pub(crate) success: bool,
+    pub(crate) ending: String,
+}
+
+impl Workspace {
+    /// The workspace of the current folder, with its own lanes unless others are given.
+    pub(crate) fn load(lanes: Option<&Lanes>) -> Result<Self> {
+        let output = cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .stderr(Stdio::inherit())
+            .output()?;
+        if !output.status.success() {
+            return Err("`cargo metadata` failed".into());
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        let packages = metadata
+            .pointer("/packages")
+            .and_then(Value::as_array)
+            .ok_or("cargo metadata lists no packages")?;
+        let packages = packages.iter().map(|package| {
+            let manifest = PathBuf::from(text(package, "/manifest_path"));
+            let folder = manifest.parent().map(PathBuf::from).unwrap_or_default();
+            Package { id: text(package, "/id"), name: text(package, "/name"), folder }
+        });
+        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output()?;
+        let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
+        let target = PathBuf::from(text(&metadata, "/target_directory"));
+        let beside = || Lanes::beside(Path::new(&text(&metadata, "/workspace_root")));
+        Ok(Self {
+            target,
+            lanes: lanes.cloned().unwrap_or_else(beside),
+            packages: packages.collect(),
+            libraries: PathBuf::from(sysroot).join("lib"),
+        })
+    }
+
+    /// Builds test binaries; the arguments choose which.
+    pub(crate) fn build(&self, which: &[&str]) -> Result<Vec<Executable>> {
+        self.build_with(cargo(), which)
+    }
+
+    /// Builds static test binaries, which run in any machine. They have a folder of their own, so that the other
+    /// builds stay warm.
+    pub(crate) fn build_static(&self, which: &[&str]) -> Result<Vec<Executable>> {
+        let mut command = cargo();
+        let flags = env::var("RUSTFLAGS").unwrap_or_default();
+        command.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
+        command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
+        let folder = self.target.join("static");
+        let mut words = which.to_vec();
+        let folder = folder.to_string_lossy();
+        words.extend(["--target", STATIC, "--target-dir", &folder]);
+        self.build_with(command, &words)
+    }
+
+    fn build_with(&self, mut command: Command, which: &[&str]) -> Result<Vec<Executable>> {
+        command.args(["test", "--no-run", "--all-features", "--message-format", "json-render-diagnostics"]);
+        command.args(which);
+        let output = command.stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            return Err("the tests do not build".into());
+        }
+        let mut built = Vec::new();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+            let is_test = text(&message, "/reason") == "compiler-artifact"
+                && message.pointer("/profile/test") == Some(&Value::Bool(true));
+            let (true, Some(path)) = (is_test, message.pointer("/executable").and_then(Value::as_str)) else {
+                continue;
+            };
+            let id = text(&message, "/package_id");
+            let package = self.packages.iter().find(|package| package.id == id);
+            let package =
+                package.ok_or_else(|| format!("cargo built {path} for the unknown package {id}"))?;
+            built.push(Executable {
+                package: package.name.clone(),
+                target: text(&message, "/target/name"),
+                kind: text(&message, "/target/kind/0"),
+                path: path.into(),
+                folder: package.folder.clone(),
+            });
+        }
+        built.sort_by(|a, b| (&a.package, &a.kind, &a.target).cmp(&(&b.package, &b.kind, &b.target)));
+        Ok(built)
+    }
+
+    /// What the tests of a binary need, those that a filter picks.
+    pub(crate) fn needs(&self, executable: &Executable, filter: Option<&String>) -> Result<Vec<Need>> {
+        let output = self.command(executable).env("NL_TESTKIT_NEEDS", "1").args(filter).output()?;
+        if !output.status.success() {
+            return Err(format!("{} does not tell its needs ({})", executable.name(), output.status).into());
+        }
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| Ok(Need::parse(line)?)).collect()
+    }
+
+    /// A command that runs a built binary as `cargo test` would.
+    pub(crate) fn command(&self, executable: &Executable) -> Command {
+        let mut command = Command::new(&executable.path);
+        let mut paths = vec![self.libraries.clone()];
+        let inherited = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+        paths.extend(env::split_paths(&inherited));
+        command
+            .current_dir(&executable.folder)
+            .env("CARGO_MANIFEST_DIR", &executable.folder)
+            .env("CARGO_PKG_NAME", &executable.package)
+            .env("LD_LIBRARY_PATH", env::join_paths(paths).unwrap_or(inherited));
+        command
+    }
+}
+
+impl Executable {
+    /// Whether it holds kernel tests.
+    pub(crate) fn is_kernel(&self) -> bool {
+        self.kind == "test" && self.target == "kernel"
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{} {} {}", self.package, self.kind, self.target)
+    }
+}
+
+/// Runs a command to its end, showing each line it prints as it comes.
+pub(crate) fn show(mut command: Command) -> Result<Run> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut lines = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            println!("{line}");
+            lines.push(line);
+        }
+    }
+    let status = child.wait()?;
+    Ok(Run { lines, success: status.success(), ending: status.to_string() })
+}
+
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
+/// The text at a place in a JSON value; empty when there is none.
+pub(crate) fn text(value: &Value, place: &str) -> String {
+    value.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// What virtual machines run.
+const STATIC: &str = "x86_64-unknown-linux-gnu";

@@ -1,0 +1,247 @@
+//! Kernel tests on Debian's kernels, in virtual machines.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use nl_testkit::{Need, Result};
+
+use super::{Lane, host::list};
+use crate::{
+    cargo::{Executable, Run, Workspace},
+    ledger,
+    tally::Report,
+    vm::{
+        accel::Accel,
+        image::Image,
+        job::{Job, Task},
+        qemu::{Event, Limits, Machine},
+        series::Series,
+    },
+};
+
+/// One kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct Vm {
+    pub(crate) series: Series,
+    /// Instead of the usual place for the console and the ledger, in the target folder.
+    pub(crate) folder: Option<&'static str>,
+    pub(crate) works: Vec<Work>,
+    /// Instead of what the lane promises.
+    pub(crate) promises: Option<String>,
+    /// Whether each promise is tried, even one that no test needs.
+    pub(crate) probe: bool,
+    /// Instead of the usual limits.
+    pub(crate) limits: Option<Limits>,
+    /// Whether lines begin with the name of the lane, as several print at once.
+    pub(crate) prefix: bool,
+}
+
+/// One test binary and how it is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) executable: Executable,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: BTreeMap<String, String>,
+    /// How many tests it has for the lane, if that is known.
+    pub(crate) listed: Option<usize>,
+}
+
+impl Work {
+    pub(crate) fn new(executable: Executable, filter: Option<&String>) -> Self {
+        Self {
+            executable,
+            arguments: filter.into_iter().cloned().collect(),
+            environment: BTreeMap::new(),
+            listed: None,
+        }
+    }
+
+    /// Asks the program, on this machine, how many tests it has for a lane.
+    pub(crate) fn list(&self, workspace: &Workspace, series: Series) -> Result<usize> {
+        let mode = if Need::HostRoot.probe().is_ok() { "root" } else { "user" };
+        let mut command = workspace.command(&self.executable);
+        command.args(&self.arguments).env("NL_TESTKIT_MODE", mode);
+        command.env("NL_TESTKIT_ONLY", series.only().unwrap_or_default());
+        command.env_remove("NL_TESTKIT_LANE").env_remove("NL_TESTKIT_PROMISES");
+        list(command)
+    }
+}
+
+/// What one binary has said so far.
+#[derive(Debug, Default)]
+struct Heard {
+    lines: Vec<String>,
+    ledger: Vec<String>,
+    exit: Option<(i32, String)>,
+}
+
+impl Vm {
+    pub(crate) fn new(series: Series, works: Vec<Work>) -> Self {
+        Self { series, folder: None, works, promises: None, probe: false, limits: None, prefix: false }
+    }
+
+    fn say(&self, line: &str) {
+        let mut out = std::io::stdout().lock();
+        // Nobody listens: nothing to do about it.
+        let _ = if self.prefix {
+            writeln!(out, "[{}] {line}", self.series.lane)
+        } else {
+            writeln!(out, "{line}")
+        };
+    }
+
+    fn boot(&self, workspace: &Workspace, report: &mut Report) -> Result {
+        let image = Image::get(self.series)?;
+        let accel = Accel::find(&image)?;
+        let how = match accel {
+            Accel::Emulation => "by emulation",
+            Accel::Kvm => "with KVM",
+        };
+        self.say(&format!("{}, {how}", image.about));
+        let promises = match &self.promises {
+            Some(promises) => promises.clone(),
+            None => workspace.lanes.promises(self.series.lane)?,
+        };
+        let tasks = self.works.iter().map(|work| Task {
+            program: work.executable.path().to_owned(),
+            arguments: work.arguments.clone(),
+            environment: work.environment.clone(),
+        });
+        let mut environment = settings(accel);
+        environment.insert("NL_TESTKIT_LANE".to_owned(), self.series.lane.to_owned());
+        if let Some(only) = self.series.only() {
+            self.say(&format!("of the tests only those that need {only}"));
+            environment.insert("NL_TESTKIT_ONLY".to_owned(), only.to_owned());
+        }
+        let job = Job { environment, tasks: tasks.collect(), promises, probe: self.probe };
+        let usual = || Path::new("nl-testkit").join(self.series.lane);
+        let folder = workspace.target.join(self.folder.map_or_else(usual, PathBuf::from));
+        let machine = Machine {
+            image,
+            accel,
+            folder: folder.clone(),
+            limits: self.limits.unwrap_or_else(|| Limits::of(accel)),
+        };
+        let mut heard: Vec<Heard> = Vec::new();
+        let mut broken = Vec::new();
+        let ending = machine.boot(&job, &mut |event| match event {
+            Event::Broken(promise) => broken.push(format!("promised, but {promise}")),
+            event => self.hear(event, &mut heard),
+        })?;
+        report.problems.extend(broken);
+        let mut all = Vec::new();
+        for (work, heard) in self.works.iter().zip(&heard) {
+            all.extend(heard.ledger.iter().map(|line| format!("{line}\n")));
+            let (success, ending) = match &heard.exit {
+                Some((code, text)) => (*code == 0, text.clone()),
+                None => (false, "it did not end".to_owned()),
+            };
+            let run = Run { lines: heard.lines.clone(), success, ending };
+            let name = work.executable.name();
+            let counted = ledger::count(&name, &heard.ledger, &run, work.listed, &workspace.lanes, report);
+            if let Err(error) = counted {
+                report.problems.push(format!("{}: {error}", work.executable.name()));
+            }
+        }
+        fs::write(folder.join("ledger.jsonl"), all.concat())?;
+        for work in self.works.iter().skip(heard.len()) {
+            report.problems.push(format!("{} was not started", work.executable.name()));
+        }
+        report.problems.extend(ending.complaint);
+        Ok(())
+    }
+
+    fn hear(&self, event: Event, heard: &mut Vec<Heard>) {
+        if let Event::Begin(index) = event {
+            let name = self.works.get(index).map(|work| work.executable.name()).unwrap_or_default();
+            self.say(&format!("\n--- {name}"));
+            heard.push(Heard::default());
+            return;
+        }
+        let Some(current) = heard.last_mut() else { return };
+        match event {
+            Event::Begin(_) | Event::Broken(_) => {}
+            Event::Exit { code, text } => current.exit = Some((code, text)),
+            Event::Ledger(line) => current.ledger.push(line),
+            Event::Stderr(line) => self.say(&line),
+            Event::Stdout(line) => {
+                self.say(&line);
+                current.lines.push(line);
+            }
+        }
+    }
+}
+
+impl Lane for Vm {
+    fn name(&self) -> &str {
+        self.series.lane
+    }
+
+    fn run(&self, workspace: &Workspace) -> Option<Report> {
+        if self.works.is_empty() {
+            self.say("no test belongs to this lane");
+            return None;
+        }
+        let mut report = Report::new(self.series.lane);
+        if let Err(error) = self.boot(workspace, &mut report) {
+            report.problems.push(error.to_string());
+        }
+        report.must_have_run();
+        Some(report)
+    }
+}
+
+/// Runs lanes side by side, as many as the machine has room for.
+pub(crate) fn run_all(lanes: Vec<Vm>, workspace: &Workspace) -> Vec<Report> {
+    let places = places().min(lanes.len()).max(1);
+    let prefix = places > 1;
+    let queue: Mutex<VecDeque<(usize, Vm)>> =
+        Mutex::new(lanes.into_iter().map(|lane| Vm { prefix, ..lane }).enumerate().collect());
+    let done = Mutex::new(BTreeMap::new());
+    let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    thread::scope(|scope| {
+        for _ in 0..places {
+            scope.spawn(|| {
+                while let Some((number, lane)) = take() {
+                    let report = lane.run(workspace);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, report);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().flatten().collect()
+}
+
+/// What every program inside gets to know.
+pub(crate) fn settings(accel: Accel) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::from([("NL_TESTKIT_VM".to_owned(), "1".to_owned())]);
+    if accel == Accel::Emulation {
+        settings.insert("NL_TESTKIT_SCALE".to_owned(), "20".to_owned());
+        settings.insert("NL_TESTKIT_PATIENCE".to_owned(), "5".to_owned());
+    }
+    for (name, value) in std::env::vars() {
+        let is_ours = name.starts_with("NL_TESTKIT_")
+            && !["CACHE", "KEEP", "LANE", "LEDGER", "ONLY", "PROMISES", "REFRESH"]
+                .iter()
+                .any(|end| name.ends_with(end));
+        if is_ours || name.starts_with("RUST_") {
+            settings.insert(name, value);
+        }
+    }
+    settings
+}
+
+/// How many machines fit: one per processor, and twice the memory of one for each.
+fn places() -> usize {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    kilobytes.map_or(1, |kilobytes| (kilobytes / (2 << 20)).min(processors))
+}

@@ -1,0 +1,251 @@
+//! `cargo testkit`: runs every test this machine can run, and says what it could not.
+#![forbid(unsafe_code)]
+
+mod cargo;
+mod lane;
+mod lanes;
+mod ledger;
+mod self_test;
+mod tally;
+mod tools;
+mod vm;
+
+use std::{env, process::ExitCode};
+
+use nl_testkit::{Need, Result, sandbox};
+
+use crate::{
+    cargo::Workspace,
+    lane::{
+        Lane,
+        doc::Doc,
+        host::Host,
+        unit::Unit,
+        vm::{Vm, Work, run_all},
+    },
+    lanes::Lanes,
+    tally::Tally,
+    tools::Group,
+    vm::series::Series,
+};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (lanes, words) = match words.as_slice() {
+        ["--lanes", folder, rest @ ..] => (Some(Lanes::given(folder)), rest),
+        words => (None, words),
+    };
+    if let Some(missing) = tools::missing(needed(words)) {
+        eprintln!("testkit: {missing}");
+        return ExitCode::FAILURE;
+    }
+    let done = lanes.transpose().and_then(|lanes| command(words, lanes.as_ref()));
+    done.unwrap_or_else(|error| {
+        eprintln!("testkit: {error}");
+        // Whoever reads the last line must not mistake a run that never began for anything else.
+        println!("\n0 passed, 1 failed, 0 skipped");
+        ExitCode::FAILURE
+    })
+}
+
+/// Carries out one command.
+fn command(words: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
+    let here = || lanes.cloned().unwrap_or_else(Lanes::here);
+    match words {
+        ["all"] => all(true, lanes),
+        ["all", "--no-vm"] => all(false, lanes),
+        ["host", rest @ ..] => host(rest, lanes),
+        ["merge", paths @ ..] if !paths.is_empty() => {
+            ledger::merge(paths, &here()).map(|tally| close(&tally))
+        }
+        ["probe"] => probe(),
+        ["run", rest @ ..] => vm::program::run(rest, &here()),
+        ["self-test"] => self_test::run(),
+        ["vm", rest @ ..] => virtual_machines(rest, lanes),
+        ["promises", path] => vm::guest::promises(path),
+        [vm::job::INIT] => vm::guest::main(),
+        _ => {
+            eprint!("{USAGE}");
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+/// Who needs programs of this machine for a command.
+fn needed(words: &[&str]) -> &'static [Group] {
+    match words {
+        ["all"] => &[Group::Host, Group::Vm],
+        ["all", "--no-vm"] | ["host", ..] => &[Group::Host],
+        ["run" | "self-test" | "vm", ..] => &[Group::Vm],
+        _ => &[],
+    }
+}
+
+/// Unit, property and doc tests of every package, then the kernel tests in every lane, or in those of this machine only.
+fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<ExitCode> {
+    let workspace = Workspace::load(lanes)?;
+    let built = workspace.build(&["--workspace", "--lib", "--bins", "--tests"])?;
+    let (kernel, unit): (Vec<_>, Vec<_>) = built.into_iter().partition(cargo::Executable::is_kernel);
+    if with_vms {
+        provide(&workspace, &kernel, None)?;
+    }
+    let mut lanes: Vec<Box<dyn Lane>> = vec![Box::new(Unit::new(unit)), Box::new(Doc)];
+    lanes.extend(host_lanes(kernel, None));
+    let mut tally = Tally::default();
+    run(&workspace, &lanes, &mut tally);
+    if with_vms {
+        for report in run_all(vm_lanes(&workspace, &Choice::default())?, &workspace) {
+            tally.add(report);
+        }
+        tally.each_must_have_run_somewhere();
+    }
+    Ok(close(&tally))
+}
+
+/// The kernel tests on this machine.
+fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
+    let Choice { kernels: None, packages, filter } = Choice::of(arguments)? else {
+        return Err("`host` has one kernel only".into());
+    };
+    let workspace = Workspace::load(lanes)?;
+    let kernel = workspace.build(&which(&packages))?;
+    let mut tally = Tally::default();
+    run(&workspace, &host_lanes(kernel, filter), &mut tally);
+    Ok(close(&tally))
+}
+
+/// The kernel tests on Debian's kernels.
+fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
+    let workspace = Workspace::load(lanes)?;
+    let mut tally = Tally::default();
+    for report in run_all(vm_lanes(&workspace, &Choice::of(arguments)?)?, &workspace) {
+        tally.add(report);
+    }
+    Ok(close(&tally))
+}
+
+fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
+    let series = Series::list(choice.kernels)?;
+    let built = workspace.build_static(&which(&choice.packages))?;
+    provide(workspace, &built, choice.filter.as_ref())?;
+    let lane = |series: Series| {
+        let works = built.iter().filter_map(|executable| {
+            let work = Work::new(executable.clone(), choice.filter.as_ref());
+            // What cannot be asked here is started there.
+            match work.list(workspace, series) {
+                Ok(0) => None,
+                Ok(listed) => Some(Work { listed: Some(listed), ..work }),
+                Err(error) => {
+                    eprintln!("{}: {error}", executable.name());
+                    Some(work)
+                }
+            }
+        });
+        let probe = choice.filter.is_none();
+        Vm { probe, ..Vm::new(series, works.collect()) }
+    };
+    Ok(series.into_iter().map(lane).collect())
+}
+
+/// Fetches what the chosen tests, or without a choice the lanes, take from elsewhere.
+fn provide(workspace: &Workspace, built: &[cargo::Executable], filter: Option<&String>) -> Result {
+    let mut wanted = filter.is_none();
+    for executable in built {
+        wanted = wanted || workspace.needs(executable, filter)?.contains(&Need::Cached("tdc".into()));
+    }
+    if wanted {
+        vm::cases::ensure();
+    }
+    Ok(())
+}
+
+/// What a command line chooses.
+#[derive(Debug, Default)]
+struct Choice<'a> {
+    kernels: Option<&'a str>,
+    packages: Vec<&'a str>,
+    filter: Option<String>,
+}
+
+impl<'a> Choice<'a> {
+    fn of(mut arguments: &[&'a str]) -> Result<Self> {
+        let mut choice = Self::default();
+        loop {
+            arguments = match arguments {
+                [] => return Ok(choice),
+                ["-p" | "--package", package, rest @ ..] => {
+                    choice.packages.push(package);
+                    rest
+                }
+                ["--kernel", kernels, rest @ ..] => {
+                    choice.kernels = Some(kernels);
+                    rest
+                }
+                [filter, rest @ ..] if !filter.starts_with('-') && choice.filter.is_none() => {
+                    choice.filter = Some((*filter).to_owned());
+                    rest
+                }
+                [other, ..] => return Err(format!("what is {other:?}?\n{USAGE}").into()),
+            };
+        }
+    }
+}
+
+fn which<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    let mut which = Vec::new();
+    for package in packages {
+        which.extend(["--package", package]);
+    }
+    if packages.is_empty() {
+        which.push("--workspace");
+    }
+    which.extend(["--test", "kernel"]);
+    which
+}
+
+/// What this machine's kernel and tools can do.
+fn probe() -> Result<ExitCode> {
+    sandbox::enter()?;
+    print!("{}", nl_testkit::probe());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn host_lanes(kernel: Vec<cargo::Executable>, filter: Option<String>) -> Vec<Box<dyn Lane>> {
+    let root = Need::HostRoot.probe().is_ok();
+    let mut lanes: Vec<Box<dyn Lane>> = vec![Box::new(Host::rootless(kernel.clone(), filter.clone(), root))];
+    if root {
+        lanes.push(Box::new(Host::root(kernel, filter)));
+    }
+    lanes
+}
+
+fn run(workspace: &Workspace, lanes: &[Box<dyn Lane>], tally: &mut Tally) {
+    for lane in lanes {
+        println!("\n=== lane {} ===", lane.name());
+        if let Some(report) = lane.run(workspace) {
+            tally.add(report);
+        }
+    }
+}
+
+fn close(tally: &Tally) -> ExitCode {
+    print!("\n{tally}");
+    if tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+const USAGE: &str = "\
+usage: cargo testkit [--lanes FOLDER] COMMAND
+
+What a lane promises is in FOLDER/LANE.txt; FOLDER is `lanes` beside the workspace's Cargo.toml unless it is given.
+
+  all [--no-vm]             every test of the workspace in every lane this machine provides, or in all but virtual machines
+  host [-p CRATE] [FILTER]  the kernel tests on this machine
+  vm [--kernel 6.1,6.12,7,offload] [-p CRATE] [FILTER]
+                            the kernel tests on Debian's kernels, in virtual machines
+  merge LEDGER…             what the lanes of several machines wrote down, put together; a folder is all the ledgers in it
+  run [--kernel 6.12] [--] PROGRAM [ARGUMENT…]
+                            one program in a virtual machine; for `runner` in cargo's configuration
+  self-test                 whether virtual machines in which something goes wrong fail the run
+  probe                     what this machine's kernel and tools can do
+";

@@ -1,0 +1,142 @@
+//! `testkit self-test`: things go wrong in virtual machines on purpose, and each must fail the run for the right reason.
+
+use std::{
+    env, fs,
+    process::{self, Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nl_testkit::Result;
+
+use crate::{
+    cargo::{Executable, Workspace},
+    lane::{
+        Lane,
+        vm::{Vm, Work},
+    },
+    tally::{Report, Tally},
+    vm::{qemu::Limits, series::Series},
+};
+
+/// What is planted, and a part of what the run must say about it.
+struct Plant {
+    /// The test of `nl-testkit` that does it.
+    test: &'static str,
+    expected: &'static str,
+    promises: Option<&'static str>,
+    limits: Option<Limits>,
+}
+
+pub(crate) fn run() -> Result<ExitCode> {
+    let workspace = Workspace::load(None)?;
+    let built = workspace.build_static(&["--package", "nl-testkit", "--test", "kernel"])?;
+    let executable = built.first().ok_or("the kit has no kernel tests")?;
+    let mut wrong = 0;
+    for plant in PLANTS {
+        let said = plant.try_it(executable, &workspace)?;
+        wrong += judge(plant.test, said.contains(plant.expected), &said);
+    }
+    let killed = killed(executable);
+    wrong += judge(
+        "the runner is killed",
+        killed.is_ok(),
+        &killed.err().map_or_else(String::new, |e| e.to_string()),
+    );
+    println!("\n{} passed, {wrong} failed, 0 skipped", PLANTS.len() + 1 - wrong);
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn judge(what: &str, good: bool, said: &str) -> usize {
+    println!("{} {what}", if good { "noticed:    " } else { "NOT NOTICED:" });
+    if !good {
+        println!("{said}");
+    }
+    usize::from(!good)
+}
+
+impl Plant {
+    const fn new(test: &'static str, expected: &'static str) -> Self {
+        Self { test, expected, promises: None, limits: None }
+    }
+
+    /// What a run of all lanes would say at its end; nothing when it would succeed.
+    fn try_it(&self, executable: &Executable, workspace: &Workspace) -> Result<String> {
+        let mut work = Work::new(executable.clone(), Some(&self.test.to_owned()));
+        work.environment.insert("NL_TESTKIT_PLANTED".to_owned(), "1".to_owned());
+        let mut lane = Vm::new(Series::find(KERNEL)?, vec![work]);
+        // Of what is planted nothing gets among the ledgers.
+        lane.folder = Some("nl-testkit-self-test");
+        lane.promises = self.promises.map(str::to_owned);
+        lane.limits = self.limits;
+        let mut tally = Tally::default();
+        let report = lane.run(workspace).unwrap_or_else(|| Report::new("none"));
+        tally.add(report);
+        tally.each_must_have_run_somewhere();
+        Ok(if tally.failed() == 0 { String::new() } else { tally.to_string() })
+    }
+}
+
+/// Kills a run while its machine is up; what is wrong is the error.
+fn killed(executable: &Executable) -> Result {
+    let folder = env::temp_dir().join(format!("nl-testkit-self-test-{}", process::id()));
+    fs::create_dir_all(&folder)?;
+    let mark = folder.display().to_string();
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["run", "--kernel", KERNEL, "--"]).arg(executable.path()).arg("planted::waits_to_be_killed");
+    command.env("NL_TESTKIT_PLANTED", "1").env("NL_TESTKIT_TELL", "/tmp/told").env("TMPDIR", &folder);
+    let mut child = command.stdout(Stdio::null()).spawn()?;
+    let started = wait(|| !machines(&mark).is_empty());
+    child.kill()?;
+    child.wait()?;
+    let ended = wait(|| machines(&mark).is_empty());
+    fs::remove_dir_all(&folder)?;
+    match (started, ended) {
+        (true, true) => Ok(()),
+        (false, _) => Err("there was no machine to kill".into()),
+        (true, false) => Err("the machine lives on".into()),
+    }
+}
+
+fn wait(done: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        if Instant::now() > end {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// Processes of QEMU whose command line contains the mark.
+fn machines(mark: &str) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_machine = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        line.starts_with("qemu-system") && line.contains(mark)
+    };
+    numbers.filter(is_machine).collect()
+}
+
+const KERNEL: &str = "6.12";
+const PLANTS: &[Plant] = &[
+    Plant::new("planted::panics", "the body fell over"),
+    Plant::new("planted::takes_too_long", "timed out after"),
+    Plant::new("planted::leaves_a_namespace", "the namespace of node \"a\""),
+    Plant::new("planted::needs_what_no_kernel_has", "needs_what_no_kernel_has ran in no lane"),
+    Plant {
+        promises: Some("link = \"nosuchlink\"\n"),
+        ..Plant::new("planted::needs_what_no_kernel_has", "promises link = \"nosuchlink\", but")
+    },
+    Plant::new("planted::fells_the_kernel", "Kernel panic - not syncing"),
+    Plant::new("planted::switches_the_machine_off", "stopped without an end marker"),
+    Plant { limits: Some(SHORT), ..Plant::new("planted::freezes_the_machine", "no sign of life for 15s") },
+];
+const SHORT: Limits = Limits {
+    hello: Duration::from_secs(120),
+    silence: Duration::from_secs(15),
+    whole: Duration::from_secs(300),
+};

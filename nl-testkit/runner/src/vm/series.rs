@@ -1,0 +1,51 @@
+//! The kernels the tests run under.
+
+use nl_testkit::Result;
+
+/// A line of kernel releases and the suite of Debian that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Series {
+    /// As given to `--kernel`.
+    pub(crate) kernel: &'static str,
+    /// How its releases begin.
+    pub(crate) number: &'static str,
+    /// As in the table and in `NL_TESTKIT_LANE`.
+    pub(crate) lane: &'static str,
+    pub(crate) suite: &'static str,
+    /// Whether netdevsim is built for it; of the tests only those that need it are run then.
+    pub(crate) netdevsim: bool,
+}
+
+impl Series {
+    /// Reads `6.1,7`; all of them for `None`.
+    pub(crate) fn list(text: Option<&str>) -> Result<Vec<Self>> {
+        let Some(text) = text else { return Ok(ALL.to_vec()) };
+        text.split(',').map(Self::find).collect()
+    }
+
+    pub(crate) fn find(name: &str) -> Result<Self> {
+        let name = name.trim();
+        let known = || ALL.iter().map(|series| series.kernel).collect::<Vec<_>>().join(", ");
+        let found = ALL.iter().find(|series| series.kernel == name).copied();
+        found.ok_or_else(|| format!("no kernel {name}: there are {}", known()).into())
+    }
+
+    /// The need that tests must declare to be run under this kernel, as `NL_TESTKIT_ONLY` has it.
+    pub(crate) fn only(&self) -> Option<&'static str> {
+        self.netdevsim.then_some("netdevsim")
+    }
+}
+
+/// Oldest and newest first, as they are most likely to fail.
+pub(crate) const ALL: &[Series] = &[
+    Series { kernel: "6.1", number: "6.1", lane: "vm-6.1", suite: "bookworm", netdevsim: false },
+    Series { kernel: "7", number: "7", lane: "vm-7", suite: "sid", netdevsim: false },
+    Series { kernel: "6.12", number: "6.12", lane: "vm-6.12", suite: "trixie", netdevsim: false },
+    Series {
+        kernel: "offload",
+        number: "6.12",
+        lane: "vm-offload",
+        suite: "bookworm-backports",
+        netdevsim: true,
+    },
+];
