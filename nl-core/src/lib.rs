@@ -41,6 +41,7 @@
 //! - `blocking`: on the calling thread, with [`Pending::wait`] and `for` loops; no runtime.
 //!
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
+//! - `address`: IP addresses of devices.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -51,6 +52,8 @@
 mod readme {}
 
 pub mod addr;
+#[cfg(feature = "address")]
+pub mod address;
 pub mod attr;
 pub mod batch;
 #[cfg(feature = "blocking")]
@@ -59,6 +62,8 @@ pub mod check;
 pub mod connection;
 pub mod dump;
 pub mod error;
+#[cfg(feature = "address")]
+mod flush;
 pub mod genl;
 #[cfg(feature = "interop")]
 pub mod interop;
@@ -74,12 +79,27 @@ pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
 
-pub use addr::{Dev, MacAddr};
+pub use addr::{Dev, IpFamily, IpPrefix, MacAddr};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use pending::Pending;
 pub use protocol::Protocol;
 pub use request::{Describe, Request};
+
+/// Serializes bit flags as their number.
+#[cfg(feature = "address")]
+macro_rules! serialize_bits {
+    ($($flags:ty: $serialize:ident;)+) => {$(
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $flags {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.$serialize(self.bits())
+            }
+        }
+    )+};
+}
+#[cfg(feature = "address")]
+use serialize_bits;
 
 /// Locks a mutex whose data is whole even if a holder panicked.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,7 +1,14 @@
 //! The crate against a running kernel, checked with iproute2.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
+#[cfg(feature = "address")]
+mod address;
 mod batch;
+#[cfg(feature = "address")]
+mod bytes;
+#[cfg(feature = "address")]
+#[path = "../golden/mod.rs"]
+mod commands;
 mod connection;
 mod dump;
 mod genl;

@@ -133,6 +133,13 @@ pub(crate) async fn route(node: &Node) -> Connection {
     node.open(|| Connection::open(Protocol::Route)).await.unwrap()
 }
 
+/// A large number, divided by `NL_TESTKIT_SCALE` for emulated machines.
+#[cfg(feature = "address")]
+pub(crate) fn scaled(count: u32) -> u32 {
+    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
+    count / u32::max(scale, 1)
+}
+
 /// The names of the devices as iproute2 sees them, sorted.
 pub(crate) async fn link_names(node: &Node) -> Vec<String> {
     let list = node.json("ip -j link show").await;
