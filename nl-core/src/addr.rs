@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
+#[cfg(feature = "rule")]
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 use std::str::FromStr;
 
@@ -165,6 +167,29 @@ impl IpPrefix {
     #[must_use]
     pub const fn is_default(&self) -> bool {
         self.len == 0
+    }
+
+    /// Refuses bits behind the length; `what` is what the prefix is for.
+    #[cfg(feature = "rule")]
+    pub(crate) fn check_network(&self, what: &str) -> Result<(), Invalid> {
+        let network: IpAddr = match self.addr {
+            IpAddr::V4(addr) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.len)).unwrap_or(0);
+                Ipv4Addr::from(u32::from(addr) & mask).into()
+            }
+            IpAddr::V6(addr) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.len)).unwrap_or(0);
+                Ipv6Addr::from(u128::from(addr) & mask).into()
+            }
+        };
+        match network == self.addr {
+            true => Ok(()),
+            false => Err(format!(
+                "{what} {self} has bits set behind its length of {}; the network is {network}/{}",
+                self.len, self.len
+            )
+            .into()),
+        }
     }
 }
 
@@ -442,6 +467,23 @@ mod tests {
         assert_eq!(error.to_string(), "prefix 192.0.2.0/33; the length is 0 to 32");
         let error = IpPrefix::new("::".parse().unwrap(), 129).unwrap_err();
         assert_eq!(error.to_string(), "prefix ::/129; the length is 0 to 128");
+    }
+
+    #[cfg(feature = "rule")]
+    #[test]
+    fn bits_behind_the_length_are_found() {
+        for (text, good) in [
+            ("192.0.2.0/24", true),
+            ("192.0.2.1/24", false),
+            ("192.0.2.1/32", true),
+            ("0.0.0.1/0", false),
+            ("::/0", true),
+            ("::1/0", false),
+            ("::1/128", true),
+            ("2001:db8::1/64", false),
+        ] {
+            assert_eq!(text.parse::<IpPrefix>().unwrap().check_network("prefix").is_ok(), good, "{text}");
+        }
     }
 
     #[test]

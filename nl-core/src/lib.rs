@@ -43,6 +43,7 @@
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
 //! - `address`: IP addresses of devices.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
+//! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
@@ -62,7 +63,7 @@ pub mod check;
 pub mod connection;
 pub mod dump;
 pub mod error;
-#[cfg(feature = "address")]
+#[cfg(any(feature = "address", feature = "rule"))]
 mod flush;
 pub mod genl;
 #[cfg(feature = "interop")]
@@ -74,6 +75,8 @@ pub mod netns;
 mod pending;
 mod protocol;
 mod request;
+#[cfg(feature = "rule")]
+pub mod rule;
 mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
@@ -87,7 +90,7 @@ pub use protocol::Protocol;
 pub use request::{Describe, Request};
 
 /// Serializes bit flags as their number.
-#[cfg(feature = "address")]
+#[cfg(any(feature = "address", feature = "rule"))]
 macro_rules! serialize_bits {
     ($($flags:ty: $serialize:ident;)+) => {$(
         #[cfg(feature = "serde")]
@@ -98,7 +101,7 @@ macro_rules! serialize_bits {
         }
     )+};
 }
-#[cfg(feature = "address")]
+#[cfg(any(feature = "address", feature = "rule"))]
 use serialize_bits;
 
 /// Locks a mutex whose data is whole even if a holder panicked.

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "address")]
 pub(crate) mod address;
+#[cfg(feature = "rule")]
+pub(crate) mod rule;
 
 use std::collections::BTreeMap;
 

@@ -88,3 +88,19 @@ mod address {
         handle_against_iproute2(lab, table()).await
     }
 }
+
+#[cfg(feature = "rule")]
+mod rule {
+    use super::*;
+    use crate::commands::rule::table;
+
+    #[nl_testkit::test(needs(tool = "ip", link = "bridge"))]
+    async fn rule_codec_makes_the_requests_of_iproute2(lab: Lab) -> Result {
+        codec_against_iproute2(lab, table()).await
+    }
+
+    #[nl_testkit::test(needs(link = "nlmon", tool = "ip", link = "bridge"))]
+    async fn rule_handle_sends_the_requests_of_iproute2(lab: Lab) -> Result {
+        handle_against_iproute2(lab, table()).await
+    }
+}

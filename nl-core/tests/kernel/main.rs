@@ -4,9 +4,9 @@
 #[cfg(feature = "address")]
 mod address;
 mod batch;
-#[cfg(feature = "address")]
+#[cfg(any(feature = "address", feature = "rule"))]
 mod bytes;
-#[cfg(feature = "address")]
+#[cfg(any(feature = "address", feature = "rule"))]
 #[path = "../golden/mod.rs"]
 mod commands;
 mod connection;
@@ -20,6 +20,8 @@ mod names;
 mod netns;
 mod plain_netlink_proto;
 mod refusals;
+#[cfg(feature = "rule")]
+mod rule;
 mod support;
 mod surroundings;
 mod trust;

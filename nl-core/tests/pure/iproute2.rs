@@ -75,3 +75,26 @@ mod address {
         assert!(read > 8, "only {read}");
     }
 }
+
+#[cfg(feature = "rule")]
+mod rule {
+    use nl_core::rule::{RTM_NEWRULE, Rule, RuleVerb};
+
+    use super::*;
+    use crate::commands::rule::table;
+
+    #[test]
+    fn rule_requests_equal_those_of_iproute2() {
+        ours_are_the_requests_of_iproute2(&table());
+    }
+
+    #[test]
+    fn rules_that_iproute2_sent_are_read_without_loss() {
+        let read = what_iproute2_sent_is_read_without_loss(&table(), |message| {
+            let rule = (message.kind() == RTM_NEWRULE).then(|| Rule::decode(message).unwrap())?;
+            // iproute2 writes an empty attribute for "from all".
+            rule.src.or(rule.dst).map(|_| rule.request(RuleVerb::Add))
+        });
+        assert!(read >= 5, "only {read}");
+    }
+}

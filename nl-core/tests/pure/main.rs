@@ -4,18 +4,20 @@
 #[cfg(feature = "address")]
 mod address;
 mod attributes;
-#[cfg(all(feature = "tokio", feature = "address"))]
+#[cfg(all(feature = "tokio", any(feature = "address", feature = "rule")))]
 #[path = "../golden/mod.rs"]
 #[expect(dead_code, reason = "the kernel tests send the commands too")]
 mod commands;
 mod decoders;
 #[cfg(feature = "tokio")]
 mod golden;
-#[cfg(all(feature = "tokio", feature = "address"))]
+#[cfg(all(feature = "tokio", any(feature = "address", feature = "rule")))]
 mod iproute2;
+#[cfg(feature = "rule")]
+mod rule;
 mod secrets;
 #[cfg(feature = "tokio")]
 mod send;
 mod sendable;
-#[cfg(feature = "address")]
+#[cfg(any(feature = "address", feature = "rule"))]
 mod support;
