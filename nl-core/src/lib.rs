@@ -41,7 +41,9 @@
 //! - `blocking`: on the calling thread, with [`Pending::wait`] and `for` loops; no runtime.
 //!
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
+//! - `address`: IP addresses of devices.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
+//! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel.
 //! - `watch`: copies of kernel tables that are kept up to date by events.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -64,6 +66,8 @@ macro_rules! serialize_bits {
 }
 
 pub mod addr;
+#[cfg(feature = "address")]
+pub mod address;
 pub mod attr;
 pub mod batch;
 #[cfg(feature = "blocking")]
@@ -72,6 +76,8 @@ pub mod check;
 pub mod connection;
 pub mod dump;
 pub mod error;
+#[cfg(any(feature = "address", feature = "rule"))]
+mod flush;
 pub mod genl;
 #[cfg(feature = "interop")]
 pub mod interop;
@@ -82,6 +88,8 @@ pub mod netns;
 mod pending;
 mod protocol;
 mod request;
+#[cfg(feature = "rule")]
+pub mod rule;
 mod setters;
 mod socket;
 pub mod sockopt;
@@ -90,12 +98,27 @@ mod sys;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use addr::{Dev, MacAddr};
+pub use addr::{Dev, IpFamily, IpPrefix, MacAddr};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use pending::Pending;
 pub use protocol::Protocol;
 pub use request::{Describe, Request};
+
+/// Serializes bit flags as their number.
+#[cfg(any(feature = "address", feature = "rule"))]
+macro_rules! serialize_bits {
+    ($($flags:ty: $serialize:ident;)+) => {$(
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $flags {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.$serialize(self.bits())
+            }
+        }
+    )+};
+}
+#[cfg(any(feature = "address", feature = "rule"))]
+use serialize_bits;
 
 /// Locks a mutex whose data is whole even if a holder panicked.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -155,6 +155,13 @@ impl<'a> Attr<'a> {
         self.raw_kind & NLA_TYPE_MASK
     }
 
+    /// The attribute's type with the flag bits, as it stands in the message.
+    #[must_use]
+    #[inline]
+    pub const fn raw_kind(&self) -> u16 {
+        self.raw_kind
+    }
+
     /// Whether the sender marked the value as nested attributes (`NLA_F_NESTED`). Many kernel replies leave the
     /// mark out, so [`attrs`](Self::attrs) does not ask for it.
     #[must_use]

@@ -197,13 +197,17 @@ impl Error {
         }
     }
 
-    /// Whether the kernel says that the object, or the device it is on, does not exist (`ENOENT`, `ENODEV`, `ESRCH`, `ENXIO`).
+    /// Whether the kernel says that the object, or the device it is on, does not exist (`ENOENT`, `ENODEV`, `ESRCH`, `ENXIO`; of
+    /// an address, `EADDRNOTAVAIL`).
     ///
     /// Never true for a socket or a file that could not be opened, which says nothing about the object.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         let errno = self.kernel().map(|kernel| kernel.errno);
-        matches!(errno, Some(Errno::ENOENT | Errno::ENODEV | Errno::ESRCH | Errno::ENXIO))
+        matches!(
+            errno,
+            Some(Errno::ENOENT | Errno::ENODEV | Errno::ESRCH | Errno::ENXIO | Errno::EADDRNOTAVAIL)
+        )
     }
 
     /// Whether the object is already there (`EEXIST`).

@@ -24,6 +24,12 @@ pub(crate) type Decode<T> = Box<dyn FnMut(MessageRef<'_>) -> Result<Option<T>, D
 /// Length of `struct nlmsghdr`.
 pub const HEADER_LEN: usize = 16;
 
+/// Any address family.
+pub const AF_UNSPEC: u8 = 0;
+/// Address family of IPv4.
+pub const AF_INET: u8 = 2;
+/// Address family of IPv6.
+pub const AF_INET6: u8 = 10;
 /// Address family of bridge messages.
 pub const AF_BRIDGE: u8 = 7;
 

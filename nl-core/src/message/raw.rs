@@ -148,7 +148,7 @@ const fn short(needed: usize, got: usize) -> DecodeError {
 /// One message on its own: type, flags and payload, whatever the family.
 ///
 /// It can carry any message of any protocol and cannot fail to decode, which is why it is what travels over a
-/// [`Connection`](crate::connection::Connection). A [sensitive](super::Request::sensitive) request never becomes one.
+/// [`Connection`](crate::connection::Connection). A [sensitive](crate::Request::sensitive) request never becomes one.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RawMessage {
     kind: u16,

@@ -1,10 +1,17 @@
 //! The crate against a running kernel, checked with iproute2.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
+#[cfg(feature = "address")]
+mod address;
 #[cfg(feature = "watch")]
 #[path = "../watch/addresses.rs"]
 mod addresses;
 mod batch;
+#[cfg(any(feature = "address", feature = "rule"))]
+mod bytes;
+#[cfg(any(feature = "address", feature = "rule"))]
+#[path = "../golden/mod.rs"]
+mod commands;
 mod connection;
 #[cfg(feature = "link")]
 mod devices;
@@ -18,6 +25,8 @@ mod names;
 mod netns;
 mod plain_netlink_proto;
 mod refusals;
+#[cfg(feature = "rule")]
+mod rule;
 mod support;
 mod surroundings;
 mod trust;

@@ -133,6 +133,21 @@ pub(crate) async fn route(node: &Node) -> Connection {
     node.open(|| Connection::open(Protocol::Route)).await.unwrap()
 }
 
+/// The running kernel's version.
+#[cfg(feature = "rule")]
+pub(crate) fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut parts = release.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
+/// A large number, divided by `NL_TESTKIT_SCALE` for emulated machines.
+#[cfg(any(feature = "address", feature = "rule"))]
+pub(crate) fn scaled(count: u32) -> u32 {
+    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
+    count / u32::max(scale, 1)
+}
+
 /// The names of the devices as iproute2 sees them, sorted.
 pub(crate) async fn link_names(node: &Node) -> Vec<String> {
     let list = node.json("ip -j link show").await;
