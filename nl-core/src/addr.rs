@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
+#[cfg(feature = "route")]
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 use std::str::FromStr;
 
 use crate::attr::{Attr, DecodeError};
+use crate::check::Invalid;
 use crate::error::{Error, Result};
 
 /// An Ethernet address, written `02:00:00:00:00:01`.
@@ -101,6 +105,135 @@ impl FromStr for MacAddr {
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for MacAddr {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An IP address and how many of its bits name the network, written `192.0.2.0/24`.
+///
+/// The bits behind the length may be set: the address of a device is written so. Who takes no such prefix refuses it.
+///
+/// ```
+/// use nl_core::addr::IpPrefix;
+///
+/// let prefix: IpPrefix = "192.0.2.0/24".parse()?;
+/// assert_eq!((prefix.len(), prefix.to_string().as_str()), (24, "192.0.2.0/24"));
+/// // A bare address is one of 32 or 128 bits.
+/// assert_eq!("2001:db8::1".parse::<IpPrefix>()?.len(), 128);
+/// # Ok::<(), nl_core::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IpPrefix {
+    addr: IpAddr,
+    len: u8,
+}
+
+#[expect(clippy::len_without_is_empty, reason = "a number of bits, not of elements")]
+impl IpPrefix {
+    /// The first `len` bits of `addr`.
+    ///
+    /// # Errors
+    /// A length over 32 for IPv4 or over 128 for IPv6.
+    pub fn new(addr: IpAddr, len: u8) -> Result<Self, Invalid> {
+        let max = Self::host(addr).len;
+        match len <= max {
+            true => Ok(Self { addr, len }),
+            false => Err(format!("prefix {addr}/{len}; the length is 0 to {max}").into()),
+        }
+    }
+
+    /// All bits of `addr`: `/32` or `/128`.
+    #[must_use]
+    pub const fn host(addr: IpAddr) -> Self {
+        let len = if addr.is_ipv4() { 32 } else { 128 };
+        Self { addr, len }
+    }
+
+    /// The address, with all of its bits.
+    #[must_use]
+    pub const fn addr(&self) -> IpAddr {
+        self.addr
+    }
+
+    /// How many bits name the network.
+    #[must_use]
+    pub const fn len(&self) -> u8 {
+        self.len
+    }
+
+    /// Whether it is all of IPv4 or of IPv6: `0.0.0.0/0` or `::/0`.
+    #[must_use]
+    pub const fn is_default(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The address without the bits behind the length.
+    #[cfg(feature = "route")]
+    pub(crate) fn network(&self) -> IpAddr {
+        match self.addr {
+            IpAddr::V4(addr) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.len)).unwrap_or(0);
+                Ipv4Addr::from(u32::from(addr) & mask).into()
+            }
+            IpAddr::V6(addr) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.len)).unwrap_or(0);
+                Ipv6Addr::from(u128::from(addr) & mask).into()
+            }
+        }
+    }
+
+    /// Refuses bits behind the length; `what` is what the prefix is for.
+    #[cfg(feature = "route")]
+    pub(crate) fn check_network(&self, what: &str) -> Result<(), Invalid> {
+        let network = self.network();
+        match network == self.addr {
+            true => Ok(()),
+            false => Err(format!(
+                "{what} {self} has bits set behind its length of {}; the network is {network}/{}",
+                self.len, self.len
+            )
+            .into()),
+        }
+    }
+}
+
+impl fmt::Display for IpPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.addr, self.len)
+    }
+}
+
+impl fmt::Debug for IpPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for IpPrefix {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = || {
+            Error::usage(format!("\"{text}\" is no IP prefix: an address, or an address, '/' and a length"))
+        };
+        let (addr, len) = match text.split_once('/') {
+            Some((addr, len)) => (addr, Some(len)),
+            None => (text, None),
+        };
+        let addr: IpAddr = addr.parse().map_err(|_| bad())?;
+        match len {
+            None => Ok(Self::host(addr)),
+            Some(len) if len.bytes().all(|b| b.is_ascii_digit()) => {
+                Ok(Self::new(addr, len.parse().map_err(|_| bad())?)?)
+            }
+            Some(_) => Err(bad()),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for IpPrefix {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -278,6 +411,46 @@ mod tests {
             "+2:00:00:00:00:01",
         ] {
             assert!(text.parse::<MacAddr>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_prefix_reads_back_as_it_prints() {
+        for text in ["192.0.2.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "192.0.2.1/32", "192.0.2.1/24"] {
+            assert_eq!(text.parse::<IpPrefix>().unwrap().to_string(), text);
+        }
+        assert_eq!("192.0.2.1".parse::<IpPrefix>().unwrap().to_string(), "192.0.2.1/32");
+        assert_eq!("::1".parse::<IpPrefix>().unwrap(), IpPrefix::host("::1".parse().unwrap()));
+        assert!("::/0".parse::<IpPrefix>().unwrap().is_default());
+    }
+
+    #[test]
+    fn malformed_prefixes_are_refused_with_the_limit_in_the_text() {
+        for text in
+            ["", "/", "192.0.2.0/", "192.0.2.0/+4", "192.0.2/24", "192.0.2.0/24/8", "192.0.2.0/256", "x/8"]
+        {
+            assert!(text.parse::<IpPrefix>().is_err(), "{text:?} was taken");
+        }
+        let error = "192.0.2.0/33".parse::<IpPrefix>().unwrap_err();
+        assert_eq!(error.to_string(), "prefix 192.0.2.0/33; the length is 0 to 32");
+        let error = IpPrefix::new("::".parse().unwrap(), 129).unwrap_err();
+        assert_eq!(error.to_string(), "prefix ::/129; the length is 0 to 128");
+    }
+
+    #[cfg(feature = "route")]
+    #[test]
+    fn bits_behind_the_length_are_found() {
+        for (text, good) in [
+            ("192.0.2.0/24", true),
+            ("192.0.2.1/24", false),
+            ("192.0.2.1/32", true),
+            ("0.0.0.1/0", false),
+            ("::/0", true),
+            ("::1/0", false),
+            ("::1/128", true),
+            ("2001:db8::1/64", false),
+        ] {
+            assert_eq!(text.parse::<IpPrefix>().unwrap().check_network("prefix").is_ok(), good, "{text}");
         }
     }
 

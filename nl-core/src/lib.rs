@@ -74,7 +74,7 @@ pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
 
-pub use addr::{Dev, MacAddr};
+pub use addr::{Dev, IpPrefix, MacAddr};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use pending::Pending;
