@@ -28,12 +28,14 @@
 //! [`include/uapi/linux/netlink.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/netlink.h?h=v6.12
 
 mod fields;
+mod raw;
 mod reader;
 mod writer;
 
 use zeroize::Zeroize;
 
 pub use fields::Fields;
+pub use raw::RawAttrs;
 pub use reader::{Attr, Attrs, DecodeError};
 pub use writer::{AttrBuf, AttrWriter, EncodeError, Nested};
 

@@ -168,6 +168,12 @@ impl<'a> Attr<'a> {
         self.raw_kind & NLA_F_NET_BYTEORDER != 0
     }
 
+    /// The type field as it was sent: the type and the flag bits.
+    #[must_use]
+    pub const fn raw_kind(&self) -> u16 {
+        self.raw_kind
+    }
+
     /// The value's bytes, without padding.
     #[must_use]
     #[inline]
