@@ -41,6 +41,7 @@
 //! - `blocking`: on the calling thread, with [`Pending::wait`] and `for` loops; no runtime.
 //!
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
+//! - `route`: the module of that name, routing tables and lookups.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -69,6 +70,8 @@ pub mod netns;
 mod pending;
 mod protocol;
 mod request;
+#[cfg(feature = "route")]
+pub mod route;
 mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]

@@ -5,6 +5,8 @@ mod batch;
 mod connection;
 mod dump;
 mod genl;
+#[path = "../golden/mod.rs"]
+mod golden;
 #[cfg(feature = "interop")]
 mod interop;
 mod link;
@@ -13,6 +15,8 @@ mod names;
 mod netns;
 mod plain_netlink_proto;
 mod refusals;
+#[cfg(feature = "route")]
+mod route;
 mod support;
 mod surroundings;
 mod trust;

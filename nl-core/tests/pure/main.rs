@@ -2,9 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod attributes;
-mod decoders;
 #[cfg(feature = "tokio")]
+mod captured;
+mod decoders;
+#[path = "../golden/mod.rs"]
+#[cfg_attr(feature = "route", expect(dead_code, reason = "the kernel tests send the commands too"))]
 mod golden;
+#[cfg(feature = "route")]
+mod route;
 mod secrets;
 #[cfg(feature = "tokio")]
 mod send;

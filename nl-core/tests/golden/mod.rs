@@ -1,0 +1,4 @@
+//! The commands of iproute2 and ours for each, for kernel tests and for those without one.
+
+#[cfg(feature = "route")]
+pub(crate) mod route;
