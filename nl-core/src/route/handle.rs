@@ -232,7 +232,7 @@ impl RouteEntry {
     /// Reads the first route to exactly this destination that has all that is set.
     ///
     /// A lookup finds it at once where packets to the destination's first address take it. Otherwise the table is listed, by the
-    /// kernel's filters, until it comes.
+    /// kernel's filters, until it comes. Of an IPv6 route over several paths, one that the lookup chose may stand first.
     ///
     /// Equivalent: `ip route show exact PREFIX`. Needs no privilege.
     ///

@@ -219,7 +219,7 @@ pub(crate) fn lines() -> Vec<Line> {
         ),
         get("route get 198.51.100.7", Ours::Get { addr: "198.51.100.7", codec: |l, _| l, handle: |l| l }),
         get(
-            "route get fibmatch 198.51.100.7 from 192.0.2.254 oif d0 mark 0x10 uid 1000 tos 0x10 ipproto tcp sport 5 dport 443",
+            "route get fibmatch 198.51.100.7 from 192.0.2.254 oif d0 mark 0x10 uid 1000 tos 0x10 ipproto 6 sport 5 dport 443",
             Ours::Get {
                 addr: "198.51.100.7",
                 codec: |l, indexes| {

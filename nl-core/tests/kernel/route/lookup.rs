@@ -40,7 +40,7 @@ async fn lookup_answers_as_iproute2(lab: Lab) -> Result {
         "route add 198.51.100.0/24 via 192.0.3.1",
         "route add 198.51.100.0/24 via 192.0.2.9 table 1000",
         "rule add fwmark 0x10 table 1000",
-        "rule add ipproto tcp dport 443 table 1000",
+        "rule add ipproto 6 dport 443 table 1000",
         "-6 route add 2001:db8:1::/48 via 2001:db8::1",
     ] {
         node.ip(line).await;
@@ -50,8 +50,8 @@ async fn lookup_answers_as_iproute2(lab: Lab) -> Result {
         ("203.0.113.1", routes.resolve("203.0.113.1".parse()?)),
         ("198.51.100.7", to()),
         ("198.51.100.7 mark 0x10", to().mark(0x10)),
-        ("198.51.100.7 ipproto tcp dport 443", to().ip_proto(6).dport(443)),
-        ("198.51.100.7 ipproto udp dport 443", to().ip_proto(17).dport(443)),
+        ("198.51.100.7 ipproto 6 dport 443", to().ip_proto(6).dport(443)),
+        ("198.51.100.7 ipproto 17 dport 443", to().ip_proto(17).dport(443)),
         ("198.51.100.7 oif d0", to().oif("d0")),
         ("198.51.100.7 from 192.0.2.254", to().from("192.0.2.254".parse()?)),
         ("192.0.2.254", routes.resolve("192.0.2.254".parse()?)),
