@@ -42,6 +42,7 @@
 //!
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
 //! - `route`: the module of that name, routing tables and lookups.
+//! - `nexthop`: the module of that name, nexthop objects and groups; with `route`.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -67,6 +68,8 @@ pub mod link;
 pub mod message;
 pub mod monitor;
 pub mod netns;
+#[cfg(feature = "nexthop")]
+pub mod nexthop;
 mod pending;
 mod protocol;
 mod request;

@@ -1,7 +1,7 @@
+use super::encap::RawEncap;
 use crate::addr::Dev;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::route::encap::RawEncap;
 
 /// Devices that a caller named, by the indexes they were found at.
 #[derive(Default)]

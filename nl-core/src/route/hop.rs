@@ -299,7 +299,7 @@ pub(super) fn check_gateway(gateway: Option<IpAddr>, is_ipv4: bool) -> Result<()
 }
 
 /// An encapsulation from its two attributes; one without the other is kept as it is.
-pub(super) fn encap_of(
+pub(crate) fn encap_of(
     kind: Option<u16>,
     encap: Option<Attr<'_>>,
     unknown: &mut RawAttrs,

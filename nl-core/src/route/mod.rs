@@ -66,3 +66,10 @@ pub use lookup::Lookup;
 pub use message::{RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RtMsg};
 pub use metrics::{Metrics, RouteFeatures};
 pub use words::{HopFlags, Realms, RouteFlags, RoutePref, RouteProtocol, RouteScope, RouteType};
+
+#[cfg(feature = "nexthop")]
+pub(crate) use devs::Devs;
+#[cfg(feature = "nexthop")]
+pub(crate) use hop::encap_of;
+#[cfg(feature = "nexthop")]
+pub(crate) use words::byte_enum;

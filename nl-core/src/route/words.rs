@@ -54,6 +54,9 @@ macro_rules! byte_enum {
     };
 }
 
+#[cfg(feature = "nexthop")]
+pub(crate) use byte_enum;
+
 // `include/uapi/linux/rtnetlink.h`
 
 byte_enum! {
@@ -240,7 +243,7 @@ bitflags! {
 
 impl RouteFlags {
     /// What the kernel reports and a request never says.
-    pub(super) const ONLY_READ: Self = Self::DEAD
+    pub(crate) const ONLY_READ: Self = Self::DEAD
         .union(Self::NH_OFFLOAD)
         .union(Self::LINKDOWN)
         .union(Self::UNRESOLVED)
@@ -252,7 +255,7 @@ impl RouteFlags {
         .union(Self::TRAP)
         .union(Self::OFFLOAD_FAILED);
 
-    pub(super) fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(crate) fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const WORDS: [(RouteFlags, &str); 10] = [
             (RouteFlags::DEAD, " dead"),
             (RouteFlags::ONLINK, " onlink"),
@@ -341,11 +344,11 @@ pub(super) mod bits {
 
     use super::{HopFlags, RouteFlags};
 
-    pub(in crate::route) fn route<S: Serializer>(flags: &RouteFlags, s: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn route<S: Serializer>(flags: &RouteFlags, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_u32(flags.bits())
     }
 
-    pub(in crate::route) fn hop<S: Serializer>(flags: &HopFlags, s: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn hop<S: Serializer>(flags: &HopFlags, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_u8(flags.bits())
     }
 }

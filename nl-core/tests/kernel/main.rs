@@ -13,6 +13,8 @@ mod link;
 mod monitor;
 mod names;
 mod netns;
+#[cfg(feature = "nexthop")]
+mod nexthop;
 mod plain_netlink_proto;
 mod refusals;
 #[cfg(feature = "route")]

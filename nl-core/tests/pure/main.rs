@@ -8,6 +8,8 @@ mod decoders;
 #[path = "../golden/mod.rs"]
 #[cfg_attr(feature = "route", expect(dead_code, reason = "the kernel tests send the commands too"))]
 mod golden;
+#[cfg(feature = "nexthop")]
+mod nexthop;
 #[cfg(feature = "route")]
 mod route;
 mod secrets;
