@@ -42,6 +42,8 @@
 //!
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
 //! - `address`: IP addresses of devices.
+//! - `route`: the module of that name, routing tables and lookups.
+//! - `nexthop`: the module of that name, nexthop objects and groups; with `route`.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel.
@@ -85,9 +87,13 @@ pub mod link;
 pub mod message;
 pub mod monitor;
 pub mod netns;
+#[cfg(feature = "nexthop")]
+pub mod nexthop;
 mod pending;
 mod protocol;
 mod request;
+#[cfg(feature = "route")]
+pub mod route;
 #[cfg(feature = "rule")]
 pub mod rule;
 mod setters;

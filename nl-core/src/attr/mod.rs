@@ -29,6 +29,7 @@
 
 mod fields;
 mod raw;
+mod raw_attrs;
 mod reader;
 mod writer;
 
@@ -36,6 +37,7 @@ use zeroize::Zeroize;
 
 pub use fields::Fields;
 pub use raw::RawAttr;
+pub use raw_attrs::RawAttrs;
 pub use reader::{Attr, Attrs, DecodeError};
 pub use writer::{AttrBuf, AttrWriter, EncodeError, Nested};
 

@@ -70,6 +70,12 @@ impl<'a> AttrWriter<'a> {
         Self { buf, fault }
     }
 
+    /// How many bytes the buffer holds.
+    #[cfg(feature = "route")]
+    pub(crate) fn position(&self) -> usize {
+        self.buf.len()
+    }
+
     /// An attribute with these bytes as its value.
     #[inline]
     pub fn bytes(&mut self, kind: u16, value: &[u8]) -> &mut Self {

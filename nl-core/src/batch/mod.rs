@@ -161,6 +161,15 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         })
     }
 
+    /// The result of the next request, for the steps of an operation; `None` at the end.
+    #[cfg(feature = "route")]
+    pub(crate) async fn next_result(&mut self) -> Option<Result<Ack>>
+    where
+        I: Unpin,
+    {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
     /// Packs and sends the next datagram. `false` when there is nothing left.
     fn send(&mut self) -> Result<bool> {
         let socket = match &mut self.socket {

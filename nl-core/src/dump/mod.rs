@@ -120,6 +120,12 @@ impl<T> Dump<T> {
         matches!(self.first, Some(Some(Ok(_))))
     }
 
+    /// The next entry, for the steps of an operation; `None` at the end.
+    #[cfg(feature = "route")]
+    pub(crate) async fn next_entry(&mut self) -> Option<Result<T>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
     /// Reads to the end and returns the whole table, started again if it was interrupted.
     ///
     /// # Errors

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 pub use errno::Errno;
 pub use ext_ack::{ExtAck, Policy};
+#[cfg(feature = "route")]
+pub(crate) use names::with_nest;
 pub use names::{AttrName, AttrPath, Names};
 pub use since::{KernelVersion, Since};
 

@@ -198,6 +198,29 @@ impl AttrName {
     }
 }
 
+/// A copy of a table in which the attribute `kind` holds others: for nests whose content another crate knows.
+#[cfg(feature = "route")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated while compiling: an index out of bounds is no program"
+)]
+pub(crate) const fn with_nest<const N: usize>(
+    attrs: &'static [AttrName],
+    kind: u16,
+    nested: &'static [AttrName],
+) -> [AttrName; N] {
+    let mut copy = [AttrName::new(0, ""); N];
+    let mut i = 0;
+    while i < N {
+        copy[i] = attrs[i];
+        if attrs[i].kind == kind {
+            copy[i].nested = nested;
+        }
+        i += 1;
+    }
+    copy
+}
+
 /// Where an attribute stands in a request: `MACSEC_ATTR_SA_CONFIG → MACSEC_SA_ATTR_KEY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttrPath(Vec<(u16, Option<&'static str>)>);

@@ -3,7 +3,7 @@
 use nl_testkit::oracle::{Blessing, Sent};
 use nl_testkit::{Lab, Node, Result};
 
-use crate::commands::{Indexes, Line, Table};
+use crate::golden::{Indexes, Line, Table};
 use crate::support::route;
 
 /// Needs nothing but the right to trace a child: iproute2's requests are read from it, ours come from the codec.
@@ -76,7 +76,7 @@ async fn world(lab: &Lab) -> Result<(Node, Indexes)> {
 #[cfg(feature = "address")]
 mod address {
     use super::*;
-    use crate::commands::address::table;
+    use crate::golden::address::table;
 
     #[nl_testkit::test(needs(tool = "ip", link = "bridge"))]
     async fn address_codec_makes_the_requests_of_iproute2(lab: Lab) -> Result {
@@ -92,7 +92,7 @@ mod address {
 #[cfg(feature = "rule")]
 mod rule {
     use super::*;
-    use crate::commands::rule::table;
+    use crate::golden::rule::table;
 
     #[nl_testkit::test(needs(tool = "ip", link = "bridge"))]
     async fn rule_codec_makes_the_requests_of_iproute2(lab: Lab) -> Result {

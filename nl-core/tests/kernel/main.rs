@@ -9,22 +9,25 @@ mod addresses;
 mod batch;
 #[cfg(any(feature = "address", feature = "rule"))]
 mod bytes;
-#[cfg(any(feature = "address", feature = "rule"))]
-#[path = "../golden/mod.rs"]
-mod commands;
 mod connection;
 #[cfg(feature = "link")]
 mod devices;
 mod dump;
 mod genl;
+#[path = "../golden/mod.rs"]
+mod golden;
 #[cfg(feature = "interop")]
 mod interop;
 mod link;
 mod monitor;
 mod names;
 mod netns;
+#[cfg(feature = "nexthop")]
+mod nexthop;
 mod plain_netlink_proto;
 mod refusals;
+#[cfg(feature = "route")]
+mod route;
 #[cfg(feature = "rule")]
 mod rule;
 mod support;

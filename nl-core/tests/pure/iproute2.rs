@@ -9,7 +9,7 @@ use nl_core::message::MessageRef;
 use nl_core::message::NLM_F_ACK;
 use nl_testkit::oracle::{BytesOracle, Golden};
 
-use crate::commands::Table;
+use crate::golden::Table;
 
 fn ours_are_the_requests_of_iproute2(table: &Table) {
     let golden = Golden::read(&fs::read_to_string(table.file).unwrap()).unwrap();
@@ -55,7 +55,7 @@ mod address {
     use nl_core::message::NLM_F_REPLACE;
 
     use super::*;
-    use crate::commands::address::table;
+    use crate::golden::address::table;
 
     #[test]
     fn address_requests_equal_those_of_iproute2() {
@@ -81,7 +81,7 @@ mod rule {
     use nl_core::rule::{RTM_NEWRULE, Rule, RuleVerb};
 
     use super::*;
-    use crate::commands::rule::table;
+    use crate::golden::rule::table;
 
     #[test]
     fn rule_requests_equal_those_of_iproute2() {

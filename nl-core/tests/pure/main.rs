@@ -4,15 +4,22 @@
 #[cfg(feature = "address")]
 mod address;
 mod attributes;
-#[cfg(all(feature = "tokio", any(feature = "address", feature = "rule")))]
-#[path = "../golden/mod.rs"]
-#[expect(dead_code, reason = "the kernel tests send the commands too")]
-mod commands;
+#[cfg(feature = "tokio")]
+mod captured;
 mod decoders;
 #[cfg(feature = "tokio")]
+#[path = "../golden/mod.rs"]
+#[cfg_attr(
+    any(feature = "address", feature = "route", feature = "rule"),
+    expect(dead_code, reason = "the kernel tests send the commands too")
+)]
 mod golden;
 #[cfg(all(feature = "tokio", any(feature = "address", feature = "rule")))]
 mod iproute2;
+#[cfg(feature = "nexthop")]
+mod nexthop;
+#[cfg(feature = "route")]
+mod route;
 #[cfg(feature = "rule")]
 mod rule;
 mod secrets;

@@ -1,0 +1,79 @@
+use std::fmt;
+
+use super::{Attr, AttrWriter, Attrs, HEADER_LEN, align};
+
+/// Attributes that a type has no field for, as they were read: so that they survive being written back.
+///
+/// An empty list takes no heap memory.
+///
+/// ```
+/// use nl_core::attr::{AttrBuf, Attrs, RawAttrs};
+///
+/// let mut buf = AttrBuf::new();
+/// buf.writer().u32(200, 7);
+/// let bytes = buf.finish()?;
+///
+/// let mut unknown = RawAttrs::default();
+/// for attr in Attrs::new(&bytes) {
+///     unknown.push(attr?);
+/// }
+/// let mut back = AttrBuf::new();
+/// unknown.write(&mut back.writer());
+/// assert_eq!(back.finish()?, bytes);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct RawAttrs(Vec<u8>);
+
+impl RawAttrs {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Appends an attribute as it was read.
+    pub fn push(&mut self, attr: Attr<'_>) {
+        let ([c, d], value) = (attr.raw_kind().to_ne_bytes(), attr.value());
+        // What was read has a length that fits its field.
+        let Ok(len) = u16::try_from(HEADER_LEN + value.len()) else { return };
+        let [a, b] = len.to_ne_bytes();
+        self.0.extend_from_slice(&[a, b, c, d]);
+        self.0.extend_from_slice(value);
+        self.0.resize(align(self.0.len()), 0);
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The attributes, in the order they were read.
+    #[must_use]
+    pub fn attrs(&self) -> Attrs<'_> {
+        Attrs::new(&self.0)
+    }
+
+    /// Writes them as they were read.
+    pub fn write(&self, w: &mut AttrWriter<'_>) {
+        for attr in self.attrs().flatten() {
+            w.bytes(attr.raw_kind(), attr.value());
+        }
+    }
+}
+
+/// Shows the types and the values.
+impl fmt::Debug for RawAttrs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.attrs().flatten().map(|attr| (attr.kind(), attr.value()))).finish()
+    }
+}
+
+/// A list of pairs: the type and the bytes of the value.
+#[cfg(feature = "serde")]
+impl serde::Serialize for RawAttrs {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.attrs().flatten().map(|attr| (attr.kind(), attr.value())))
+    }
+}

@@ -1,0 +1,50 @@
+//! Large tables. `NL_TESTKIT_SCALE` divides the size, for emulated machines.
+
+use std::net::Ipv4Addr;
+
+use futures_util::TryStreamExt;
+use nl_core::IpPrefix;
+use nl_core::route::{Route, RouteVerb};
+use nl_testkit::{Lab, Result};
+
+use super::support::world;
+
+const ROUTES: u32 = 20_000;
+
+fn count() -> u32 {
+    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
+    ROUTES / u32::max(scale, 1)
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "ip"), timeout = 240, serial)]
+async fn batch_of_routes_is_made_listed_and_flushed(lab: Lab) -> Result {
+    let (node, routes) = world(&lab).await?;
+    let index = node.index_of("d0").await?;
+    let change = move |verb| {
+        (0..count()).map(move |number| {
+            let addr = Ipv4Addr::from(0x0a00_0000 + number);
+            let route = Route::new(IpPrefix::host(addr.into())).via("192.0.2.1".parse().unwrap());
+            (verb, route.oif(index).table(1000).metric(number))
+        })
+    };
+    let made = routes.batch(change(RouteVerb::Add)).summarize(1).await?;
+    assert_eq!((made.succeeded, made.failed), (u64::from(count()), 0), "{:?}", made.failures);
+    // All of them again: each is refused by itself, and the words are those of its own.
+    let again = routes.batch(change(RouteVerb::Add)).summarize(1).await?;
+    assert_eq!((again.succeeded, again.failed), (0, u64::from(count())));
+    assert!(again.failures[0].1.is_exists(), "{:?}", again.failures);
+
+    let mut list = routes.entries().table(1000).list().await?;
+    let mut listed = 0;
+    while let Some(route) = list.try_next().await? {
+        assert_eq!(route.priority.unwrap_or(0), listed, "{route}");
+        listed += 1;
+    }
+    assert_eq!(listed, count());
+    let shown = node.ip("-o route show table 1000").await;
+    assert_eq!(shown.lines().count(), usize::try_from(count())?);
+
+    assert_eq!(routes.entries().table(1000).flush().await?, u64::from(count()));
+    assert_eq!(node.ip("-o route show table all").await.matches("table 1000").count(), 0);
+    Ok(())
+}
