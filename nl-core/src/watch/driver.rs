@@ -52,6 +52,8 @@ enum Work<E> {
     Listing(Box<Dump<Row<E>>>),
     None,
     Resting(Pending<()>),
+    /// Until the kernel has done what its events are about.
+    Settling(Pending<()>),
 }
 
 impl<S: Source> Watch<S> {
@@ -134,7 +136,10 @@ impl<S: Source> Watch<S> {
                             Work::None
                         }
                     },
-                    Task::List => Work::Listing(Box::new(self.list())),
+                    Task::List => match self.source.barrier() {
+                        Some(barrier) => Work::Settling(self.settle(barrier)),
+                        None => Work::Listing(Box::new(self.list())),
+                    },
                     Task::None => return Poll::Pending,
                     Task::Rest(rest) => Work::Resting(Pending::pause(rest)),
                 };
@@ -162,6 +167,13 @@ impl<S: Source> Watch<S> {
                 }
                 return Poll::Ready(Ok(()));
             }
+            Work::Settling(answer) => {
+                if let Err(error) = ready!(Pin::new(answer).poll(cx)) {
+                    return Poll::Ready(Err(self.fail(error)));
+                }
+                self.work = Work::Listing(Box::new(self.list()));
+                return Poll::Ready(Ok(()));
+            }
             Work::Listed => self.machine.on_list_end(Instant::now()),
             Work::Resting(pause) => match ready!(Pin::new(pause).poll(cx)) {
                 Ok(()) => self.machine.on_rested(),
@@ -180,6 +192,17 @@ impl<S: Source> Watch<S> {
         self.conn.dump(source.list(), move |message| Ok(source.decode_entry(message)?.map(Row::new)))
     }
 
+    /// Waits for an answer, whatever it is.
+    fn settle(&self, barrier: Request) -> Pending<()> {
+        let conn = self.conn.clone();
+        Pending::new(async move {
+            match conn.answered(barrier, |_| Ok(())).await {
+                Err(error) if error.kernel().is_none() => Err(error),
+                _ => Ok(()),
+            }
+        })
+    }
+
     fn ask(&self, question: Request) -> Pending<Option<S::Entry>> {
         let (conn, source, decoder) = (self.conn.clone(), self.source.clone(), self.source.clone());
         Pending::new(async move {
@@ -192,7 +215,7 @@ impl<S: Source> Watch<S> {
 
     /// A list or question failed. What a rest cannot mend ends the watch.
     fn fail(&mut self, error: Error) -> Error {
-        let asking = matches!(self.work, Work::Asking(_));
+        let asking = matches!(self.work, Work::Asking(_) | Work::Settling(_));
         self.work = Work::None;
         self.machine.on_failure(Instant::now());
         self.ended = match error.kind() {

@@ -32,6 +32,10 @@ pub enum Event<E> {
     Left(E),
     /// The entry exists, in this state.
     New(E),
+    /// The entry exists, in place of another one with its key: the first of them, if there are several.
+    Replaced(E),
+    /// Entries can change or vanish by this without an event of their own. The table is listed again.
+    Unreported,
 }
 
 /// What changed in a table.
@@ -87,6 +91,8 @@ pub(super) struct Machine<E> {
     table: Table<E>,
     phase: Phase<E>,
     backoff: Backoff,
+    /// How long the last listing took.
+    took: Duration,
     /// Something was lost or deleted since the listing began.
     dirty: bool,
 }
@@ -121,14 +127,13 @@ struct Questions<E> {
 struct Differences<E> {
     absent: vec::IntoIter<Row<E>>,
     found: hash_set::IntoIter<Row<E>>,
-    took: Duration,
 }
 
 impl<E: Entry> Machine<E> {
     /// A machine with an empty table, whose first task is to list it.
     pub(super) fn new() -> Self {
-        Self { table: Table::default(), phase: Phase::Live, backoff: Backoff::default(), dirty: false }
-            .listing()
+        let (table, backoff) = (Table::default(), Backoff::default());
+        Self { table, phase: Phase::Live, backoff, took: Duration::ZERO, dirty: false }.listing()
     }
 
     /// The table after the changes that were taken.
@@ -138,7 +143,7 @@ impl<E: Entry> Machine<E> {
 
     /// The next change that follows from a reading of the table. To be taken until there is none before anything else is given.
     pub(super) fn next_change(&mut self) -> Option<Change<Row<E>>> {
-        let Phase::Emitting(Differences { absent, found, took }) = &mut self.phase else { return None };
+        let Phase::Emitting(Differences { absent, found }) = &mut self.phase else { return None };
         for entry in absent {
             if let Some(before) = self.table.take(&entry) {
                 return Some(Change::Deleted(before));
@@ -150,7 +155,7 @@ impl<E: Entry> Machine<E> {
             }
         }
         if self.dirty {
-            self.phase = Phase::Resting(self.backoff.rest(*took));
+            self.rest();
             return None;
         }
         self.backoff.reset();
@@ -180,10 +185,14 @@ impl<E: Entry> Machine<E> {
             Phase::Live | Phase::Resting(_) => {
                 return match event {
                     Event::New(entry) => put(&mut self.table, Row::new(entry)),
-                    Event::Deleted(entry) | Event::Left(entry) => {
-                        self.table.take(&Row::new(entry)).map(Change::Deleted)
-                    }
+                    Event::Deleted(entry) => delete(&mut self.table, &Row::new(entry)),
                     Event::DeletedElsewhere => None,
+                    Event::Left(entry) => self.table.take(&Row::new(entry)).map(Change::Deleted),
+                    Event::Replaced(entry) => self.replace(Row::new(entry)),
+                    Event::Unreported => {
+                        self.list_later();
+                        None
+                    }
                 };
             }
             Phase::Listing(round) => {
@@ -289,26 +298,50 @@ impl<E: Entry> Machine<E> {
         });
     }
 
+    /// Lists the table again, after a rest in which more of the same can happen.
+    fn list_later(&mut self) {
+        if let Phase::Live = self.phase {
+            self.rest();
+        }
+    }
+
+    fn rest(&mut self) {
+        self.phase = Phase::Resting(self.backoff.rest(self.took));
+    }
+
+    /// Puts an entry in the place of the one that has its key. If several have it, which one it was is not known.
+    fn replace(&mut self, entry: Row<E>) -> Option<Change<Row<E>>> {
+        let Some(before) = self.table.take_by_key(&entry) else { return put(&mut self.table, entry) };
+        if let Some(another) = self.table.take_by_key(&entry) {
+            self.table.put(before);
+            self.table.put(another);
+            self.list_later();
+            return None;
+        }
+        self.table.put(entry.clone());
+        (!before.is_unchanged(&entry)).then_some(Change::Changed { before, after: entry })
+    }
+
     fn emit(&mut self, mut round: Round<E>, mut absent: Vec<Row<E>>, now: Instant) {
         round.replay();
         absent.extend(round.deleted);
         absent.retain(|entry| !round.seen.contains(entry));
         self.table.reserve(round.seen.len().saturating_sub(self.table.len()));
-        self.phase = Phase::Emitting(Differences {
-            absent: absent.into_iter(),
-            found: round.seen.into_iter(),
-            took: round.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began)),
-        });
+        self.phase =
+            Phase::Emitting(Differences { absent: absent.into_iter(), found: round.seen.into_iter() });
+        self.took = round.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
     }
 }
 
 impl<E: Entry> Round<E> {
-    /// Queues an event, and says whether there was room.
+    /// Queues an event, and says whether the list with the queued events is complete.
     fn queue(&mut self, event: Event<E>) -> bool {
         let (to, from, entry) = match event {
             Event::New(entry) => (&mut self.existing, &mut self.deleted, entry),
             Event::Deleted(entry) | Event::Left(entry) => (&mut self.deleted, &mut self.existing, entry),
             Event::DeletedElsewhere => return true,
+            // Whether the list shows the table before or after it is not known.
+            Event::Replaced(_) | Event::Unreported => return false,
         };
         let entry = Row::new(entry);
         if to.len() + from.len() >= MAX_QUEUED {
@@ -329,8 +362,18 @@ impl<E: Entry> Round<E> {
             self.seen.put(entry.clone());
         }
         for entry in self.deleted.iter() {
-            self.seen.take(entry);
+            self.seen.take_part(entry);
         }
+    }
+}
+
+/// Removes what was deleted from the table, and says what that changed.
+fn delete<E: Entry>(table: &mut Table<E>, entry: &Row<E>) -> Option<Change<Row<E>>> {
+    let (before, rest) = table.take_part(entry)?;
+    match rest {
+        None => Some(Change::Deleted(before)),
+        Some(after) if before.is_unchanged(&after) => None,
+        Some(after) => Some(Change::Changed { before, after }),
     }
 }
 

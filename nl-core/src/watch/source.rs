@@ -28,6 +28,14 @@ pub trait Source: Clone + Send + 'static {
     /// The message is malformed. The watch yields the error and lists the table again.
     fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Self::Entry>>, DecodeError>;
 
+    /// A request that the kernel answers only after it has finished what its last event is about; `None` if its events come last.
+    ///
+    /// It is sent before the table is listed. The kernel reports for example that a device goes down, and then removes the device's
+    /// routes; a list that is read meanwhile still has them. The answer itself does not matter.
+    fn barrier(&self) -> Option<Request> {
+        None
+    }
+
     /// The request that lists the table.
     fn list(&self) -> Request;
 

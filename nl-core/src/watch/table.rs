@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::{HashSet, hash_set};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub trait Entry: Clone + PartialEq + Send + Sync + 'static {
     /// Readings that are equal in this form are no change.
     ///
     /// ```
-    /// # use std::borrow::Cow;
+    /// # use std::borrow::{Borrow, Cow};
     /// # use nl_core::watch::Entry;
     /// #[derive(Clone, PartialEq)]
     /// struct Neighbour {
@@ -42,6 +42,23 @@ pub trait Entry: Clone + PartialEq + Send + Sync + 'static {
     /// ```
     fn normalized(&self) -> Cow<'_, Self> {
         Cow::Borrowed(self)
+    }
+
+    /// Whether an entry with an equal key is this entry. By default a key belongs to one entry.
+    ///
+    /// This is for tables that have several entries under one key, such as IPv4 routes that were appended.
+    fn is_same(&self, other: &Self) -> bool {
+        let _ = other;
+        true
+    }
+
+    /// What is left of this entry after the kernel has reported `deleted`, which is [the same](Self::is_same) entry, as deleted.
+    /// By default nothing.
+    ///
+    /// This is for entries that have parts which are deleted one by one, such as the paths of an IPv6 route.
+    fn remainder(&self, deleted: &Self) -> Option<Self> {
+        let _ = deleted;
+        None
     }
 }
 
@@ -78,7 +95,7 @@ impl<E> Clone for Row<E> {
 
 impl<E: Entry> PartialEq for Row<E> {
     fn eq(&self, other: &Self) -> bool {
-        self.0.key() == other.0.key()
+        self.0.key() == other.0.key() && self.0.is_same(&other.0)
     }
 }
 
@@ -87,6 +104,57 @@ impl<E: Entry> Eq for Row<E> {}
 impl<E: Entry> Hash for Row<E> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.key().hash(state);
+    }
+}
+
+/// What a row is found by: the entry, or only its key.
+trait Place<E> {
+    fn place(&self) -> &E;
+
+    fn is_key(&self) -> bool;
+}
+
+impl<E> Place<E> for Row<E> {
+    fn place(&self) -> &E {
+        &self.0
+    }
+
+    fn is_key(&self) -> bool {
+        false
+    }
+}
+
+/// Equal to every row with the entry's key.
+struct KeyOf<'a, E>(&'a E);
+
+impl<E> Place<E> for KeyOf<'_, E> {
+    fn place(&self) -> &E {
+        self.0
+    }
+
+    fn is_key(&self) -> bool {
+        true
+    }
+}
+
+impl<'a, E: 'a> Borrow<dyn Place<E> + 'a> for Row<E> {
+    fn borrow(&self) -> &(dyn Place<E> + 'a) {
+        self
+    }
+}
+
+impl<E: Entry> PartialEq for dyn Place<E> + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        let (own, its) = (self.place(), other.place());
+        own.key() == its.key() && (self.is_key() || other.is_key() || own.is_same(its))
+    }
+}
+
+impl<E: Entry> Eq for dyn Place<E> + '_ {}
+
+impl<E: Entry> Hash for dyn Place<E> + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.place().key().hash(state);
     }
 }
 
@@ -136,6 +204,22 @@ impl<E: Entry> Table<E> {
             self.entries.shrink_to(self.entries.len() * 2);
         }
         taken
+    }
+
+    /// Removes one of the entries with this entry's key.
+    pub(super) fn take_by_key(&mut self, entry: &Row<E>) -> Option<Row<E>> {
+        let key: &dyn Place<E> = &KeyOf(entry.entry());
+        self.entries.take(key)
+    }
+
+    /// Removes an entry, or the part of it that was deleted: then what is left is in the table, and returned too.
+    pub(super) fn take_part(&mut self, deleted: &Row<E>) -> Option<(Row<E>, Option<Row<E>>)> {
+        let before = self.take(deleted)?;
+        let rest = before.entry().remainder(deleted.entry()).map(Row::new);
+        if let Some(rest) = &rest {
+            self.put(rest.clone());
+        }
+        Some((before, rest))
     }
 
     pub(super) fn clear(&mut self) {

@@ -223,11 +223,98 @@ fn queue_that_overflows_repeats_the_listing() {
     assert!(matches!(machine.task(Instant::now()), Task::Rest(_)));
 }
 
+#[test]
+fn change_without_an_event_of_its_own_lists_the_table_after_a_rest() {
+    let (mut machine, mut reader) = synced(&[(1, 1), (2, 2)]);
+    assert!(machine.on_event(Event::Unreported).is_none());
+    assert!(matches!(machine.task(Instant::now()), Task::Rest(_)));
+    // Events count meanwhile.
+    let change = machine.on_event(Event::New(number(3, 3)));
+    change.into_iter().for_each(|change| assert!(!apply(&mut reader, change)));
+    machine.on_rested();
+    list(&mut machine, &[(1, 1), (3, 3)]);
+    assert_eq!(asked(&mut machine), Some(2));
+    machine.on_answer(Answer::Absent, Instant::now());
+    assert!(take(&mut machine, &mut reader));
+    assert_eq!(reader, Rows::from([(1, 1), (3, 3)]));
+}
+
+/// One of several entries under a key, with parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Route {
+    name: char,
+    parts: Vec<u8>,
+}
+
+impl Entry for Route {
+    type Key = ();
+
+    fn key(&self) {}
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
+    fn remainder(&self, deleted: &Self) -> Option<Self> {
+        let parts: Vec<_> = self.parts.iter().copied().filter(|part| !deleted.parts.contains(part)).collect();
+        (!parts.is_empty()).then_some(Self { parts, ..*self })
+    }
+}
+
+fn parts(name: char, parts: &[u8]) -> Route {
+    Route { name, parts: parts.to_vec() }
+}
+
+/// A machine that has seen these.
+fn routed(routes: &[Route]) -> Machine<Route> {
+    let mut machine = Machine::new();
+    assert!(matches!(machine.task(Instant::now()), Task::List));
+    routes.iter().for_each(|route| machine.on_listed(Row::new(route.clone())));
+    machine.on_list_end(Instant::now());
+    while machine.next_change().is_some() {}
+    assert_eq!(machine.table().len(), routes.len());
+    machine
+}
+
+fn on(machine: &mut Machine<Route>, event: Event<Route>) -> Option<Change<Route>> {
+    machine.on_event(event).map(|change| change.map(Row::into_entry))
+}
+
+#[test]
+fn entry_takes_the_place_of_the_only_one_with_its_key() {
+    let (a, b) = (parts('a', &[1]), parts('b', &[1]));
+    let mut machine = routed(&[a.clone()]);
+    let change = on(&mut machine, Event::Replaced(b.clone()));
+    assert_eq!(change, Some(Change::Changed { before: a, after: b }));
+    assert_eq!(machine.table().len(), 1);
+}
+
+#[test]
+fn entry_in_place_of_one_of_several_lists_the_table_again() {
+    let mut machine = routed(&[parts('a', &[1]), parts('b', &[1])]);
+    assert_eq!(on(&mut machine, Event::Replaced(parts('c', &[1]))), None);
+    assert_eq!(machine.table().len(), 2);
+    assert!(matches!(machine.task(Instant::now()), Task::Rest(_)));
+}
+
+#[test]
+fn deletion_of_a_part_leaves_the_others() {
+    let (before, after) = (parts('a', &[1, 2, 3]), parts('a', &[1, 3]));
+    let mut machine = routed(&[before.clone(), parts('b', &[2])]);
+    let change = on(&mut machine, Event::Deleted(parts('a', &[2])));
+    assert_eq!(change, Some(Change::Changed { before, after: after.clone() }));
+    let change = on(&mut machine, Event::Deleted(parts('a', &[1, 3])));
+    assert_eq!(change, Some(Change::Deleted(after)));
+    assert_eq!(machine.table().len(), 1);
+}
+
 /// What happens next, in the kernel or between it and the machine.
 #[derive(Clone, Debug)]
 enum Step {
     /// A row gets a value or is deleted. The event is delivered, or it is lost and the loss is reported later.
     Write(u32, Option<u8>, bool),
+    /// A row is deleted without an event; there is one that says so much, or it is lost too.
+    Vanish(u32),
     /// Reports to the machine that events were lost, if some were.
     Report,
     /// The machine's task goes on by a piece.
@@ -239,6 +326,7 @@ fn step() -> impl Strategy<Value = Step> {
     let write = (0..24_u32, proptest::option::weighted(0.6, 0..3_u8), proptest::bool::weighted(0.8));
     prop_oneof![
         6 => write.prop_map(|(key, value, delivered)| Step::Write(key, value, delivered)),
+        1 => (0..24_u32).prop_map(Step::Vanish),
         1 => Just(Step::Report),
         12 => Just(Step::Work),
         1 => Just(Step::Fail),
@@ -282,6 +370,13 @@ impl World {
                 } else {
                     self.lost = true;
                     self.in_sync = false;
+                }
+            }
+            Step::Vanish(key) => {
+                self.in_sync &= self.kernel.remove(&key).is_none();
+                if !self.lost {
+                    self.in_sync = false;
+                    assert!(self.machine.on_event(Event::Unreported).is_none());
                 }
             }
             Step::Report if self.lost => {
