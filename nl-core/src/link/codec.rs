@@ -426,6 +426,30 @@ impl LinkEvent {
     }
 }
 
+/// Whether a message says that a device is gone, went down or has no carrier, by which it loses addresses, routes and nexthops.
+#[cfg(all(feature = "watch", any(feature = "address", feature = "route")))]
+pub(crate) fn is_loss(message: MessageRef<'_>) -> Result<bool, DecodeError> {
+    if !matches!(message.kind(), RTM_NEWLINK | RTM_DELLINK) {
+        return Ok(false);
+    }
+    let (IfInfoMsg { family, flags, change, .. }, _) = message.header()?;
+    let (flags, change) = (LinkFlags::from_bits_retain(flags), LinkFlags::from_bits_retain(change));
+    let carrier = LinkFlags::RUNNING | LinkFlags::LOWER_UP;
+    // A device that is new has changed in every bit.
+    let went_down =
+        !flags.contains(LinkFlags::UP) && change.contains(LinkFlags::UP) && change.bits() != u32::MAX;
+    let lost_carrier = flags.contains(LinkFlags::UP) && !flags.intersects(carrier);
+    Ok(family == 0 && (message.kind() == RTM_DELLINK || went_down || lost_carrier))
+}
+
+/// A request that the kernel answers when it has done what it reported about devices, because both take the same lock.
+#[cfg(all(feature = "watch", any(feature = "address", feature = "route")))]
+pub(crate) fn barrier() -> Request {
+    /// That of `lo`.
+    const FIRST: u32 = 1;
+    request(&Dev::Index(FIRST), false)
+}
+
 fn name(attr: Attr<'_>) -> Name {
     attr.str().map_or_else(|_| attr.text().as_str().into(), Name::from)
 }

@@ -39,9 +39,13 @@ mod stats;
 mod value;
 #[cfg(feature = "link")]
 mod verb;
+#[cfg(all(feature = "link", feature = "watch"))]
+mod watch;
 
 pub use codec::{AddrGenMode, Link, LinkEvent, LinkFlags, OperState, RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK};
 pub(crate) use codec::{IFLA_IFNAME, list_request, request};
+#[cfg(all(feature = "watch", any(feature = "address", feature = "route")))]
+pub(crate) use codec::{barrier, is_loss};
 #[cfg(feature = "link")]
 pub use config::LinkConfig;
 #[cfg(feature = "link")]
@@ -58,3 +62,5 @@ pub use stats::LinkStats;
 pub use value::{AttrValue, Be16, Be32, Flag};
 #[cfg(feature = "link")]
 pub use verb::LinkVerb;
+#[cfg(all(feature = "link", feature = "watch"))]
+pub use watch::{LinkWatch, LinkWatchBuilder};

@@ -97,12 +97,22 @@
 //! - Entries are compared as whole values, so a change of any field is reported, except of what [`Entry::normalized`] removes.
 //! - [`Change::Synced`] is reported after a listing during which nothing was lost or deleted.
 //!
+//! - Some changes have no event of their own: the routes of a device that goes down vanish silently. A source follows what does
+//!   have an event ([`Event::Unreported`]), and the table is listed again, at most a third of the time.
+//! - Where a key belongs to several entries, [`Entry::is_same`] tells them apart.
+//!
+//! # Watches that are there
+//! With the features of the objects: `link::LinkWatch`, `address::AddressWatch`, `route::RouteWatch`, `rule::RuleWatch` and
+//! `nexthop::NexthopWatch`.
+//!
 //! # Tables that do not fit
 //! A program that keeps several tables in step can use the parts: a [`Feed`] reads events and recovers from lost ones, and a
 //! [`Backoff`] says how long to rest before everything is listed again.
 
 mod backoff;
 mod driver;
+#[cfg(any(feature = "address", feature = "link", feature = "route", feature = "rule"))]
+mod family;
 mod feed;
 mod machine;
 mod source;
@@ -112,6 +122,8 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use driver::{Watch, WatchBuilder};
+#[cfg(any(feature = "address", feature = "link", feature = "route", feature = "rule"))]
+pub(crate) use family::watch_of;
 pub use feed::{Feed, Input};
 pub use machine::{Change, Event};
 pub use source::Source;
