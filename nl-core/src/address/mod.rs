@@ -39,11 +39,15 @@ mod codec;
 mod filter;
 mod handle;
 mod types;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use codec::{Address, AddressKey, AddressVerb};
 pub use filter::{AddressEvent, AddressFilter};
 pub use handle::{AddressEntries, AddressEntry, Addresses};
 pub use types::{AddressFlags, AddressScope, IfAddrMsg, Lifetime};
+#[cfg(feature = "watch")]
+pub use watch::{AddressWatch, AddressWatchBuilder};
 
 // `include/uapi/linux/rtnetlink.h`
 

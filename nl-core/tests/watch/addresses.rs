@@ -5,8 +5,11 @@ use std::net::IpAddr;
 
 use nl_core::Protocol;
 use nl_core::Request;
+use nl_core::address::{
+    IfAddrMsg, RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+};
 use nl_core::attr::DecodeError;
-use nl_core::message::{FixedHeader, MessageRef};
+use nl_core::message::MessageRef;
 use nl_core::watch::{Entry, Event, Source};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -39,9 +42,8 @@ impl Source for Addresses {
     const PROTOCOL: Protocol = Protocol::Route;
     const ENTRIES: &'static str = "addresses";
 
-    /// `RTNLGRP_IPV4_IFADDR` and `RTNLGRP_IPV6_IFADDR`.
     fn groups(&self) -> Vec<u32> {
-        vec![5, 9]
+        vec![RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR]
     }
 
     fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Address>>, DecodeError> {
@@ -54,12 +56,12 @@ impl Source for Addresses {
     }
 
     fn list(&self) -> Request {
-        Request::unnamed(RTM_GETADDR).with_header(&IfAddrMsg([0; 8]))
+        Request::unnamed(RTM_GETADDR).with_header(&IfAddrMsg::default())
     }
 
     fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Address>, DecodeError> {
-        let (IfAddrMsg([_, prefix, flags, _, index @ ..]), attrs) = message.header()?;
-        let (mut local, mut peer, mut flags, mut lifetimes) = (None, None, u32::from(flags), None);
+        let (header, attrs) = message.header::<IfAddrMsg>()?;
+        let (mut local, mut peer, mut flags, mut lifetimes) = (None, None, u32::from(header.flags), None);
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
@@ -71,7 +73,7 @@ impl Source for Addresses {
             }
         }
         let ip = local.or(peer).ok_or(DecodeError::Missing(IFA_ADDRESS))?;
-        Ok(Some(Address { index: u32::from_ne_bytes(index), ip, prefix, flags, lifetimes }))
+        Ok(Some(Address { index: header.index, ip, prefix: header.prefix_len, flags, lifetimes }))
     }
 
     /// The kernel finds a single IPv6 address, but no single IPv4 address.
@@ -80,27 +82,7 @@ impl Source for Addresses {
     }
 }
 
-/// `struct ifaddrmsg`
-struct IfAddrMsg([u8; 8]);
-
-impl FixedHeader for IfAddrMsg {
-    const LEN: usize = 8;
-    const NAME: &'static str = "ifaddrmsg";
-
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-
-    fn read(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
-        let short = DecodeError::Short { what: Self::NAME, needed: Self::LEN, got: payload.len() };
-        payload.split_first_chunk().map(|(head, rest)| (Self(*head), rest)).ok_or(short)
-    }
-}
-
-// `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_addr.h`
-pub(crate) const RTM_NEWADDR: u16 = 20;
-pub(crate) const RTM_DELADDR: u16 = 21;
-const RTM_GETADDR: u16 = 22;
+// `include/uapi/linux/if_addr.h`
 pub(crate) const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 pub(crate) const IFA_CACHEINFO: u16 = 6;

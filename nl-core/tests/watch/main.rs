@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use nl_core::Request;
+use nl_core::address::{RTM_DELADDR, RTM_NEWADDR};
 use nl_core::attr::DecodeError;
 use nl_core::message::MessageRef;
 use nl_core::watch::{Change, Event, Source, Watch};
@@ -22,7 +23,7 @@ use nl_testkit::fault::{Answer, Conversation, Delivery, Peer, pair};
 use nl_testkit::within;
 use tokio::sync::mpsc;
 
-use addresses::{Address, Addresses, IFA_ADDRESS, IFA_CACHEINFO, RTM_DELADDR, RTM_NEWADDR};
+use addresses::{Address, Addresses, IFA_ADDRESS, IFA_CACHEINFO};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
