@@ -47,12 +47,16 @@ mod filter;
 mod handle;
 mod object;
 mod types;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use codec::RuleVerb;
 pub use filter::{RuleEvent, RuleFilter};
 pub use handle::{RuleEntries, RuleEntry, Rules};
 pub use object::{Rule, RuleKey};
 pub use types::{FibRuleHdr, PortRange, RuleAction, RuleFlags, UidRange};
+#[cfg(feature = "watch")]
+pub use watch::{RuleWatch, RuleWatchBuilder};
 
 // `include/uapi/linux/rtnetlink.h`
 
