@@ -127,8 +127,13 @@ impl NextHop {
         self.encap.as_deref_mut()
     }
 
+    #[cfg(feature = "watch")]
+    pub(super) fn take_encap(&mut self) -> Option<Box<RawEncap>> {
+        self.encap.take()
+    }
+
     /// The index of the device; 0 for none.
-    fn index(&self) -> u32 {
+    pub(super) fn index(&self) -> u32 {
         if let Some(Dev::Index(index)) = self.dev { index } else { 0 }
     }
 

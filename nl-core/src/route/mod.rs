@@ -53,6 +53,8 @@ mod list;
 mod lookup;
 mod message;
 mod metrics;
+#[cfg(feature = "watch")]
+mod watch;
 mod words;
 
 pub use codec::{RouteEvent, RouteVerb};
@@ -65,6 +67,8 @@ pub use list::RouteEntries;
 pub use lookup::Lookup;
 pub use message::{RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RtMsg};
 pub use metrics::{Metrics, RouteFeatures};
+#[cfg(feature = "watch")]
+pub use watch::{RouteWatch, RouteWatchBuilder};
 pub use words::{HopFlags, Realms, RouteFlags, RoutePref, RouteProtocol, RouteScope, RouteType};
 
 #[cfg(feature = "nexthop")]
