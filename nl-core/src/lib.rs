@@ -47,7 +47,8 @@
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel.
-//! - `watch`: copies of kernel tables that are kept up to date by events.
+//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `nexthop`, `route` or `rule`,
+//!   watches of these objects.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
 

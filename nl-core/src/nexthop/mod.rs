@@ -49,6 +49,8 @@ mod filter;
 mod group;
 mod handle;
 mod message;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use bucket::{BucketFilter, NexthopBucket};
 pub use codec::{NexthopEvent, NexthopVerb};
@@ -60,3 +62,5 @@ pub use message::{
     NhMsg, RTM_DELNEXTHOP, RTM_GETNEXTHOP, RTM_GETNEXTHOPBUCKET, RTM_NEWNEXTHOP, RTM_NEWNEXTHOPBUCKET,
     RTNLGRP_NEXTHOP,
 };
+#[cfg(feature = "watch")]
+pub use watch::{NexthopWatch, NexthopWatchBuilder};
