@@ -3,7 +3,7 @@
 
 #[cfg(feature = "address")]
 mod address;
-#[cfg(feature = "watch")]
+#[cfg(all(feature = "address", feature = "watch"))]
 #[path = "../watch/addresses.rs"]
 mod addresses;
 mod batch;
@@ -33,7 +33,7 @@ mod rule;
 mod support;
 mod surroundings;
 mod trust;
-#[cfg(feature = "watch")]
+#[cfg(all(feature = "address", feature = "link", feature = "nexthop", feature = "rule", feature = "watch"))]
 mod watch;
 
 nl_testkit::main!();

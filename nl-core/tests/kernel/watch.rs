@@ -1,3 +1,11 @@
+mod addresses;
+mod links;
+mod nexthops;
+mod routes;
+mod rules;
+mod storm;
+mod support;
+
 use std::collections::BTreeSet;
 
 use futures_util::StreamExt;
