@@ -10,6 +10,8 @@
 #[cfg(feature = "blocking")]
 #[path = "kernel/blocking.rs"]
 mod blocking;
+#[path = "kernel/families.rs"]
+mod families;
 #[cfg(feature = "blocking")]
 #[path = "kernel/memory.rs"]
 mod memory;

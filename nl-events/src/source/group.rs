@@ -9,6 +9,30 @@ pub enum RtnetlinkGroup {
     /// Forwarding database entries: see [`Source::FDB`].
     #[cfg(feature = "fdb")]
     BridgeFdb,
+    /// IPv4 addresses: see [`Source::IPV4_ADDRESS`].
+    #[cfg(feature = "address")]
+    Ipv4Address,
+    /// Routes of IPv4: see [`Source::IPV4_ROUTE`].
+    #[cfg(feature = "route")]
+    Ipv4Route,
+    /// Routing policy rules of IPv4: see [`Source::IPV4_RULE`].
+    #[cfg(feature = "rule")]
+    Ipv4Rule,
+    /// IPv6 addresses: see [`Source::IPV6_ADDRESS`].
+    #[cfg(feature = "address")]
+    Ipv6Address,
+    /// Routes of IPv6: see [`Source::IPV6_ROUTE`].
+    #[cfg(feature = "route")]
+    Ipv6Route,
+    /// Routing policy rules of IPv6: see [`Source::IPV6_RULE`].
+    #[cfg(feature = "rule")]
+    Ipv6Rule,
+    /// Network devices: see [`Source::LINK`].
+    #[cfg(feature = "link")]
+    Link,
+    /// Nexthop objects and groups: see [`Source::NEXTHOP`].
+    #[cfg(feature = "nexthop")]
+    Nexthop,
 }
 
 impl RtnetlinkGroup {
@@ -18,6 +42,22 @@ impl RtnetlinkGroup {
         match self {
             #[cfg(feature = "fdb")]
             Self::BridgeFdb => Source::FDB,
+            #[cfg(feature = "address")]
+            Self::Ipv4Address => Source::IPV4_ADDRESS,
+            #[cfg(feature = "route")]
+            Self::Ipv4Route => Source::IPV4_ROUTE,
+            #[cfg(feature = "rule")]
+            Self::Ipv4Rule => Source::IPV4_RULE,
+            #[cfg(feature = "address")]
+            Self::Ipv6Address => Source::IPV6_ADDRESS,
+            #[cfg(feature = "route")]
+            Self::Ipv6Route => Source::IPV6_ROUTE,
+            #[cfg(feature = "rule")]
+            Self::Ipv6Rule => Source::IPV6_RULE,
+            #[cfg(feature = "link")]
+            Self::Link => Source::LINK,
+            #[cfg(feature = "nexthop")]
+            Self::Nexthop => Source::NEXTHOP,
         }
     }
 

@@ -3,6 +3,11 @@
 //! | source | events | Cargo feature |
 //! |---|---|---|
 //! | [`Source::FDB`] | [`NetworkEvent::Fdb`] | `fdb` |
+//! | `Source::IPV4_ADDRESS`, `IPV6_ADDRESS` | `NetworkEvent::Address` | `address` |
+//! | `Source::IPV4_ROUTE`, `IPV6_ROUTE` | `NetworkEvent::Route` | `route` |
+//! | `Source::IPV4_RULE`, `IPV6_RULE` | `NetworkEvent::Rule` | `rule` |
+//! | `Source::LINK` | `NetworkEvent::Link` | `link` |
+//! | `Source::NEXTHOP` | `NetworkEvent::Nexthop` | `nexthop` |
 //! | `Source::mptcp` | `NetworkEvent::Mptcp` | `mptcp` |
 //!
 //! ```
@@ -18,11 +23,21 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "address")]
+mod address;
 #[cfg(feature = "fdb")]
 mod fdb;
 mod group;
+#[cfg(feature = "link")]
+mod link;
 #[cfg(feature = "mptcp")]
 mod mptcp;
+#[cfg(feature = "nexthop")]
+mod nexthop;
+#[cfg(feature = "route")]
+mod route;
+#[cfg(feature = "rule")]
+mod rule;
 
 use std::fmt;
 
@@ -46,10 +61,20 @@ pub struct Source {
 
 type Decode = fn(MessageRef<'_>) -> Result<Option<NetworkEvent>, DecodeError>;
 
-/// The sources of `NETLINK_ROUTE`, whose types of messages are fixed.
+/// Sources of `NETLINK_ROUTE`, whose types of messages are fixed: one for each type.
 const ROUTE: &[Source] = &[
+    #[cfg(feature = "address")]
+    Source::IPV4_ADDRESS,
     #[cfg(feature = "fdb")]
     Source::FDB,
+    #[cfg(feature = "link")]
+    Source::LINK,
+    #[cfg(feature = "nexthop")]
+    Source::NEXTHOP,
+    #[cfg(feature = "route")]
+    Source::IPV4_ROUTE,
+    #[cfg(feature = "rule")]
+    Source::IPV4_RULE,
 ];
 
 impl Source {

@@ -1,0 +1,159 @@
+//! The event of each family, against what iproute2 does.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use nl_core::address::AddressEvent;
+use nl_core::link::LinkEvent;
+use nl_core::nexthop::NexthopEvent;
+use nl_core::route::RouteEvent;
+use nl_core::rule::RuleEvent;
+use nl_events::stream::Events;
+use nl_events::{NetworkEvent, RtnetlinkGroup, Source};
+use nl_testkit::{Lab, Node, Result, within};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Does something and reads events until one is as wanted.
+async fn event(node: &Node, events: &mut Events, ip: &str, wanted: impl Fn(&NetworkEvent) -> bool) {
+    node.ip(ip).await;
+    let found = async { while !wanted(&events.try_next().await.unwrap().expect("the stream ended")) {} };
+    within(DEADLINE, found, ip).await;
+}
+
+async fn world(lab: &Lab) -> Result<Node> {
+    let node = lab.node("a").await?;
+    node.ip("link add d0 type veth peer name p0").await;
+    node.ip("link set p0 up").await;
+    node.ip("link set d0 up").await;
+    Ok(node)
+}
+
+async fn open(node: &Node, groups: &'static [RtnetlinkGroup]) -> nl_core::Result<Events> {
+    node.open(|| groups.iter().fold(Events::builder(), |events, group| events.group(*group)).open()).await
+}
+
+#[nl_testkit::test(needs(link = "veth", link = "bridge", tool = "ip"))]
+async fn link_that_is_made_changed_and_deleted_has_events_and_its_port_none(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let mut events = node.open(|| Events::builder().source(Source::LINK).open()).await?;
+    let is = |event: &NetworkEvent, deleted: bool| match event {
+        NetworkEvent::Link(LinkEvent::New(link)) => !deleted && link.name == *"d0",
+        NetworkEvent::Link(LinkEvent::Deleted(link)) => deleted && link.name == *"d0",
+        other => panic!("an event of another source: {other:?}"),
+    };
+    event(&node, &mut events, "link add d0 type veth peer name p0", |event| is(event, false)).await;
+    node.ip("link add br0 type bridge").await;
+    node.ip("link set d0 master br0").await;
+    // The kernel reports the port as deleted, and the device is still there.
+    event(&node, &mut events, "link set d0 nomaster mtu 1400", |event| match event {
+        NetworkEvent::Link(LinkEvent::New(link)) => link.name == *"d0" && link.mtu == 1400,
+        NetworkEvent::Link(LinkEvent::Deleted(link)) => panic!("{} was not deleted", link.name),
+        _ => false,
+    })
+    .await;
+    event(&node, &mut events, "link del d0", |event| is(event, true)).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "ip"))]
+async fn address_of_ipv4_and_of_ipv6_has_events(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    let mut events = open(&node, &[RtnetlinkGroup::Ipv4Address, RtnetlinkGroup::Ipv6Address]).await?;
+    for (prefix, ip) in [("192.0.2.1/24", "192.0.2.1"), ("2001:db8::1/64", "2001:db8::1")] {
+        event(&node, &mut events, &format!("address add {prefix} dev d0"), |event| {
+            matches!(event, NetworkEvent::Address(AddressEvent::New(new)) if new.local.to_string() == ip)
+        })
+        .await;
+        event(&node, &mut events, &format!("address del {prefix} dev d0"), |event| {
+            matches!(event, NetworkEvent::Address(AddressEvent::Deleted(old)) if old.local.to_string() == ip)
+        })
+        .await;
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "ip"))]
+async fn route_of_ipv4_and_of_ipv6_has_events(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    let mut events = open(&node, &[RtnetlinkGroup::Ipv4Route, RtnetlinkGroup::Ipv6Route]).await?;
+    for prefix in ["198.51.100.0/24", "2001:db8:9::/48"] {
+        event(&node, &mut events, &format!("route add {prefix} dev d0"), |event| {
+            matches!(event, NetworkEvent::Route(RouteEvent::New(new)) if new.prefix.to_string() == prefix)
+        })
+        .await;
+        event(&node, &mut events, &format!("route del {prefix} dev d0"), |event| {
+            matches!(event, NetworkEvent::Route(RouteEvent::Deleted(old)) if old.prefix.to_string() == prefix)
+        })
+        .await;
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(tool = "ip"))]
+async fn rule_of_ipv4_and_of_ipv6_has_events(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let mut events = open(&node, &[RtnetlinkGroup::Ipv4Rule, RtnetlinkGroup::Ipv6Rule]).await?;
+    for (family, number) in [("-4", 2), ("-6", 10)] {
+        let rule = "pref 77 fwmark 1 table 1000";
+        event(&node, &mut events, &format!("{family} rule add {rule}"), |event| {
+            matches!(event, NetworkEvent::Rule(RuleEvent::New(new)) if new.family == number && new.fwmark == Some(1))
+        })
+        .await;
+        event(
+            &node,
+            &mut events,
+            &format!("{family} rule del {rule}"),
+            |event| matches!(event, NetworkEvent::Rule(RuleEvent::Deleted(old)) if old.priority == Some(77)),
+        )
+        .await;
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "ip"))]
+async fn nexthop_has_events(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    let mut events = open(&node, &[RtnetlinkGroup::Nexthop]).await?;
+    event(
+        &node,
+        &mut events,
+        "nexthop add id 7 dev d0",
+        |event| matches!(event, NetworkEvent::Nexthop(NexthopEvent::New(new)) if new.id == 7),
+    )
+    .await;
+    event(
+        &node,
+        &mut events,
+        "nexthop del id 7",
+        |event| matches!(event, NetworkEvent::Nexthop(NexthopEvent::Deleted(old)) if old.id == 7),
+    )
+    .await;
+    Ok(())
+}
+
+/// One socket has them all, and the type of a message says what it is about.
+#[nl_testkit::test(needs(link = "veth", link = "bridge", tool = "ip"))]
+async fn events_of_all_families_come_over_one_stream(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    let all = [
+        RtnetlinkGroup::BridgeFdb,
+        RtnetlinkGroup::Ipv4Address,
+        RtnetlinkGroup::Ipv4Route,
+        RtnetlinkGroup::Ipv4Rule,
+        RtnetlinkGroup::Link,
+        RtnetlinkGroup::Nexthop,
+    ];
+    let mut events =
+        node.open(move || all.into_iter().fold(Events::builder(), |e, group| e.group(group)).open()).await?;
+    node.ip("link add br0 type bridge").await;
+    event(&node, &mut events, "link set d0 master br0", |e| matches!(e, NetworkEvent::Fdb(_))).await;
+    node.ip("neigh add 192.0.2.9 lladdr 02:00:00:00:aa:06 dev br0 nud permanent").await;
+    event(&node, &mut events, "link set d0 mtu 1400", |e| matches!(e, NetworkEvent::Link(_))).await;
+    event(&node, &mut events, "rule add pref 9 table 9", |e| matches!(e, NetworkEvent::Rule(_))).await;
+    event(&node, &mut events, "nexthop add id 1 dev d0", |e| matches!(e, NetworkEvent::Nexthop(_))).await;
+    event(&node, &mut events, "address add 192.0.2.1/24 dev br0", |e| matches!(e, NetworkEvent::Address(_)))
+        .await;
+    event(&node, &mut events, "route add 10.0.0.0/8 dev d0", |e| matches!(e, NetworkEvent::Route(_))).await;
+    Ok(())
+}
