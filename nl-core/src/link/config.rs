@@ -157,7 +157,7 @@ impl LinkConfig {
     /// The request that does this with the device. Devices that are named in it have to be indexes by then.
     ///
     /// Alternative names are not in it, and in [`LinkVerb::Add`] neither is what the kernel drops there: see
-    /// [`later`](Self::later).
+    /// `later`.
     #[must_use]
     pub fn request(&self, verb: LinkVerb) -> Request {
         let (message, flags) = match verb {
