@@ -32,8 +32,8 @@ const MAX_LISTED: usize = 256;
 ///
 /// # Errors
 /// Each `Err` is reported once. An event that cannot be read makes the watch list the table again. A listing that fails is
-/// repeated after a pause, which grows to a second; entries are never reported as deleted because of it. The watch ends
-/// after an error that cannot pass: its socket failed, or there is no runtime to wait in.
+/// repeated after a pause, which grows to a second; entries are never reported as deleted because of it. So is one during which
+/// the table changed (`NLM_F_DUMP_INTR`), which is no error here. The watch ends after an error that cannot pass: its socket failed, or there is no runtime to wait in.
 pub struct Watch<S: Source> {
     conn: Connection,
     source: S,
@@ -156,6 +156,11 @@ impl<S: Source> Watch<S> {
                 for _ in 0..MAX_LISTED {
                     match ready!(Pin::new(&mut **dump).poll_next(cx)) {
                         Some(Ok(row)) => self.machine.on_listed(row),
+                        Some(Err(error)) if error.is_interrupted() => {
+                            // It is read again, as after events that were lost.
+                            self.fail(error);
+                            return Poll::Ready(Ok(()));
+                        }
                         Some(Err(error)) if !is_absent(&error, |e| self.source.is_absent_table(e)) => {
                             return Poll::Ready(Err(self.fail(error)));
                         }

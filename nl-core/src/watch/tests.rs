@@ -283,7 +283,7 @@ fn on(machine: &mut Machine<Route>, event: Event<Route>) -> Option<Change<Route>
 #[test]
 fn entry_takes_the_place_of_the_only_one_with_its_key() {
     let (a, b) = (parts('a', &[1]), parts('b', &[1]));
-    let mut machine = routed(&[a.clone()]);
+    let mut machine = routed(std::slice::from_ref(&a));
     let change = on(&mut machine, Event::Replaced(b.clone()));
     assert_eq!(change, Some(Change::Changed { before: a, after: b }));
     assert_eq!(machine.table().len(), 1);
