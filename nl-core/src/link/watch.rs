@@ -35,7 +35,11 @@ watch_of! {
     /// # }
     /// ```
     ///
-    /// A device that moves to another namespace is reported as deleted. Counters, the timers of bridges, the root qdisc and the
+    /// A device that moves to another namespace is reported as deleted. The kernel has no event for the state of a bridge's port,
+    /// the peer of a new veth device and the namespace of a peer; the watch lists the devices again after the events before it.
+    /// A peer that moves between two other namespaces is not noticed.
+    ///
+    /// Counters, the timers of bridges, the root qdisc and the
     /// count of promiscuous users change without an event. They are those of the last message, and no change.
     LinkWatch, LinkWatchBuilder: LinkSource of Link;
     /// Equivalent: `ip link show` and `ip monitor link` together. Needs no privilege.
@@ -79,7 +83,13 @@ impl Source for LinkSource {
             return Ok(None);
         }
         Ok(match LinkEvent::decode(message)? {
+            // The first one of a pair is reported before it has its peer.
+            Some(LinkEvent::New(link)) if link.is_kind("veth") && link.link.is_none() => {
+                Some(Event::Unreported)
+            }
             Some(LinkEvent::New(link)) => Some(Event::New(link)),
+            // For the devices on top of it, and its peer, it is in another namespace now.
+            Some(LinkEvent::Deleted(link)) if link.new_netnsid.is_some() => Some(Event::Unreported),
             Some(LinkEvent::Deleted(link)) => Some(Event::Deleted(link)),
             // The state of a bridge's port is a part of the device, of which there is no event.
             None => (message.header::<IfInfoMsg>()?.0.family == AF_BRIDGE).then_some(Event::Unreported),
