@@ -5,7 +5,7 @@ use nl_core::watch::Change;
 use nl_testkit::{Lab, Node, Result};
 use serde_json::Value;
 
-use super::support::{assert_same, field, shown, synced, texts, until};
+use super::support::{compared, converge, field, shown, synced, texts, until};
 use crate::support::route;
 
 /// A device by its number, or by its name as iproute2 shows it.
@@ -20,12 +20,16 @@ fn paths(route: &Value) -> String {
     hops.join(", ")
 }
 
-/// The watch has what a list has, and what iproute2 shows.
-pub(super) async fn assert_exact(watch: &RouteWatch, node: &Node) {
+/// Until the watch has what a list has, and what iproute2 shows.
+pub(super) async fn exact(watch: &mut RouteWatch, node: &Node) {
+    converge(watch, async |watch| difference(watch, node).await).await;
+}
+
+async fn difference(watch: &RouteWatch, node: &Node) -> Option<String> {
     let conn = route(node).await;
     let mut fresh = RouteWatch::open(&conn).await.unwrap();
     synced(&mut fresh).await;
-    assert_same(&texts(watch.entries()), &texts(fresh.entries()), "listed");
+    let listed = compared(&texts(watch.entries()), &texts(fresh.entries()), "listed");
     let names = conn.link_names().await.unwrap();
     let name = |index: Option<u32>| index.and_then(|index| names.get(&index)).map(ToString::to_string);
     let ours: BTreeSet<_> = watch
@@ -62,7 +66,7 @@ pub(super) async fn assert_exact(watch: &RouteWatch, node: &Node) {
             theirs.insert(format!("{table} {} {metric} {}", field(&route, "dst"), paths(&route)));
         }
     }
-    assert_same(&ours, &theirs, "iproute2 shows");
+    listed.or(compared(&ours, &theirs, "iproute2 shows"))
 }
 
 /// `d0` and `d1`, with networks of IPv4 and IPv6.
@@ -101,7 +105,7 @@ fn deleted(route: &str) -> impl Fn(&Change<Route>) -> bool {
 #[nl_testkit::test(needs(link = "veth", tool = "ip"))]
 async fn watch_of_routes_follows_routes_that_are_replaced_and_deleted(lab: Lab) -> Result {
     let (node, mut watch) = watched(&lab).await?;
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     for (net, via) in [("10.0.0.0/8", "192.0.0"), ("2001:db8:9::/48", "2001:db8:0:0:0:0:0")] {
         let hop =
             |last: u8| if net.contains(':') { format!("{via}:{last}") } else { format!("{via}.{last}") };
@@ -118,7 +122,7 @@ async fn watch_of_routes_follows_routes_that_are_replaced_and_deleted(lab: Lab) 
         let Change::Deleted(old) = until(&mut watch, net, deleted(net)).await else { unreachable!() };
         assert_ne!(old.priority, Some(77));
     }
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     Ok(())
 }
 
@@ -132,16 +136,16 @@ async fn watch_of_routes_has_every_ipv4_route_that_was_appended(lab: Lab) -> Res
         node.ip(&format!("route {verb} {net} via 192.0.0.{last}")).await;
         until(&mut watch, verb, added(net)).await;
     }
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     node.ip(&format!("route replace {net} via 192.0.0.9")).await;
     until(&mut watch, "the replaced route", deleted(net)).await;
     until(&mut watch, "the new route", added(net)).await;
     synced(&mut watch).await;
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     node.ip(&format!("route del {net} via 192.0.0.6")).await;
     let Change::Deleted(old) = until(&mut watch, "a deletion", deleted(net)).await else { unreachable!() };
     assert_eq!(old.gateway, Some("192.0.0.6".parse()?));
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     Ok(())
 }
 
@@ -158,14 +162,14 @@ async fn watch_of_routes_follows_the_paths_of_an_ipv6_route(lab: Lab) -> Result 
     };
     assert_eq!(after.nexthops.len(), 3);
     for (left, via) in [(2, "2001:db8::1"), (0, "2001:db8:1::2")] {
-        assert_exact(&watch, &node).await;
+        exact(&mut watch, &node).await;
         node.ip(&format!("-6 route del {net} via {via}")).await;
         let Change::Changed { after, .. } = until(&mut watch, via, changed(net)).await else {
             unreachable!()
         };
         assert_eq!(after.nexthops.len(), left);
     }
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     node.ip(&format!("route del {net}")).await;
     until(&mut watch, "the end of it", deleted(net)).await;
     // One per device, all with the same metric.
@@ -174,7 +178,7 @@ async fn watch_of_routes_follows_the_paths_of_an_ipv6_route(lab: Lab) -> Result 
     for device in ["d0", "d1"] {
         until(&mut watch, device, added("2001:db8:a::/48")).await;
     }
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     Ok(())
 }
 
@@ -208,7 +212,7 @@ async fn watch_of_routes_notices_those_that_vanish_with_their_device(lab: Lab) -
         until(&mut watch, action, deleted("10.1.0.0/16")).await;
         // What is left after the first action is deleted, so that all that follows is new.
         synced(&mut watch).await;
-        assert_exact(&watch, &node).await;
+        exact(&mut watch, &node).await;
         for net in ["10.2.0.0/16", "10.3.0.0/16"] {
             if watch.entries().any(|route| route.prefix.to_string() == net) {
                 node.ip(&format!("route del {net}")).await;
@@ -231,10 +235,10 @@ async fn watch_of_routes_follows_their_nexthop_objects(lab: Lab) -> Result {
         unreachable!()
     };
     assert_eq!(after.gateway, Some("192.0.1.1".parse()?));
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     node.ip("nexthop del id 1").await;
     until(&mut watch, "the end of it", deleted("10.0.0.0/8")).await;
     synced(&mut watch).await;
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     Ok(())
 }

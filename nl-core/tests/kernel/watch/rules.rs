@@ -4,14 +4,18 @@ use nl_core::rule::{Rule, RuleWatch};
 use nl_core::watch::Change;
 use nl_testkit::{Lab, Node, Result};
 
-use super::support::{assert_same, field, shown, synced, texts, until};
+use super::support::{compared, converge, field, shown, synced, texts, until};
 use crate::support::route;
 
-/// The watch has what a list has, and what iproute2 shows.
-pub(super) async fn assert_exact(watch: &RuleWatch, node: &Node) {
+/// Until the watch has what a list has, and what iproute2 shows.
+pub(super) async fn exact(watch: &mut RuleWatch, node: &Node) {
+    converge(watch, async |watch| difference(watch, node).await).await;
+}
+
+async fn difference(watch: &RuleWatch, node: &Node) -> Option<String> {
     let mut fresh = RuleWatch::open(&route(node).await).await.unwrap();
     synced(&mut fresh).await;
-    assert_same(&texts(watch.entries()), &texts(fresh.entries()), "listed");
+    let listed = compared(&texts(watch.entries()), &texts(fresh.entries()), "listed");
     let mut ours: Vec<_> = watch.entries().map(|rule| rule.priority.unwrap_or(0).to_string()).collect();
     let mut theirs = Vec::new();
     for command in ["ip -j rule show", "ip -j -6 rule show"] {
@@ -19,7 +23,7 @@ pub(super) async fn assert_exact(watch: &RuleWatch, node: &Node) {
     }
     ours.sort();
     theirs.sort();
-    assert_eq!(ours, theirs);
+    listed.or((ours != theirs).then(|| format!("{ours:?} is {theirs:?}")))
 }
 
 fn is(rule: &Rule, priority: u32, table: u32) -> bool {
@@ -31,7 +35,7 @@ async fn watch_of_rules_follows_those_that_share_a_priority(lab: Lab) -> Result 
     let node = lab.node("a").await?;
     let mut watch = RuleWatch::open(&route(&node).await).await?;
     synced(&mut watch).await;
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     let before: BTreeSet<_> = texts(watch.entries());
 
     for table in [5000, 5001] {
@@ -48,7 +52,7 @@ async fn watch_of_rules_follows_those_that_share_a_priority(lab: Lab) -> Result 
     .await;
     // The rules' device comes and goes, which is no change of the rules.
     node.ip("link add d0 type bridge").await;
-    assert_exact(&watch, &node).await;
+    exact(&mut watch, &node).await;
     node.ip("link del d0").await;
     for (rule, priority, table) in [("100 table 5000", 100, 5000), ("100 table 5001", 100, 5001)] {
         node.ip(&format!("rule del pref {rule}")).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt};
 use nl_core::watch::{Change, Entry};
@@ -44,14 +44,27 @@ pub(super) fn texts<'a, E: Entry + Debug>(entries: impl Iterator<Item = &'a E>) 
     texts
 }
 
-/// The first differences of two sets, for a message.
-pub(super) fn difference(ours: &BTreeSet<String>, theirs: &BTreeSet<String>) -> String {
+/// The first differences from another table, in words.
+pub(super) fn compared(ours: &BTreeSet<String>, theirs: &BTreeSet<String>, whose: &str) -> Option<String> {
     let few = |from: &BTreeSet<String>, to| from.difference(to).take(3).cloned().collect::<Vec<_>>();
-    format!("only ours: {:#?}\nonly theirs: {:#?}", few(ours, theirs), few(theirs, ours))
+    let text = || format!("not as {whose}: {:#?} is {:#?}", few(ours, theirs), few(theirs, ours));
+    (ours != theirs).then(text)
 }
 
-pub(super) fn assert_same(ours: &BTreeSet<String>, theirs: &BTreeSet<String>, whose: &str) {
-    assert!(ours == theirs, "not as {whose}\n{}", difference(ours, theirs));
+/// Reads changes until there is no difference.
+pub(super) async fn converge<E: Entry + Debug, W>(
+    watch: &mut W,
+    difference: impl AsyncFn(&W) -> Option<String>,
+) where
+    W: Stream<Item = nl_core::Result<Change<E>>> + Unpin,
+{
+    let end = Instant::now() + SOON;
+    while let Some(difference) = difference(watch).await {
+        assert!(Instant::now() < end, "{difference}");
+        if let Ok(change) = tokio::time::timeout(SOON / 100, watch.next()).await {
+            change.unwrap().unwrap();
+        }
+    }
 }
 
 /// The objects that a command of iproute2 prints as JSON.
