@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use nl_core::{Connection, Protocol};
-use nl_mptcp::{EndpointEntry, Mptcp, Token};
+use nl_mptcp::endpoint::EndpointEntry;
+use nl_mptcp::{Mptcp, Token};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 

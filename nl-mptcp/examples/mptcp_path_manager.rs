@@ -9,7 +9,7 @@ use nl_mptcp::Mptcp;
 use nl_mptcp::path_manager::{
     BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts, PathManager, Policy, Report,
 };
-use nl_mptcp::sysctl::PathManager as Kind;
+use nl_mptcp::settings::PathManager as Kind;
 
 const USAGE: &str = "usage: mptcp_path_manager [fullmesh | ndiffports N] [metered DEV]...";
 

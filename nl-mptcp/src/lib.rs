@@ -9,7 +9,7 @@
 //! | `diag` | connections with their subflows and statistics |
 //! | `path_manager` | a path manager to be embedded in a program, with policies such as full mesh |
 //! | `socket` | the same of a socket the program has itself |
-//! | `mib`, `sysctl` | the namespace's counters and switches |
+//! | `mib`, `settings` | the namespace's counters and switches |
 //!
 //! The guide, with a recipe for each and what to look at when nothing happens: [`manual`].
 //!
@@ -96,13 +96,11 @@ pub mod mib;
 mod mptcp;
 #[cfg(feature = "path-manager")]
 pub mod path_manager;
+#[cfg(feature = "sysctl")]
+pub mod settings;
 #[cfg(feature = "socket")]
 pub mod socket;
-#[cfg(feature = "sysctl")]
-pub mod sysctl;
 
 pub use id::{AddressId, Token};
 pub use message::{EVENT_GROUP, FAMILY};
-pub use mptcp::{
-    AddressEntry, ConnectionEntry, EndpointEntry, EndpointKey, Endpoints, LimitsEntry, Mptcp, SubflowEntry,
-};
+pub use mptcp::Mptcp;

@@ -49,7 +49,7 @@
 //!
 //! use futures_util::TryStreamExt;
 //! use nl_mptcp::event::MptcpEvent;
-//! use nl_mptcp::sysctl::PathManager;
+//! use nl_mptcp::settings::PathManager;
 //!
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> Result<(), Box<dyn std::error::Error>> {
 //! // sysctl net.mptcp.pm_type=1

@@ -8,7 +8,7 @@ use nl_core::dump::Dump;
 use nl_core::monitor::Monitor;
 use nl_mptcp::endpoint::Endpoint;
 use nl_mptcp::event::MptcpEvent;
-use nl_mptcp::sysctl::Sysctl;
+use nl_mptcp::settings::Sysctl;
 use nl_mptcp::{Mptcp, Token};
 
 const fn future<F: Future + Send>(_: &F) {}

@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use nl_core::monitor::Monitor;
 use nl_core::{Connection, Protocol};
+use nl_mptcp::connection::ConnectionEntry;
 use nl_mptcp::event::{ConnectionEvent, MptcpEvent, SubflowEvent};
-use nl_mptcp::{ConnectionEntry, Mptcp, Token};
+use nl_mptcp::{Mptcp, Token};
 use nl_testkit::{Lab, Node, Result, eventually, within};
 use socket2::{Domain, Socket, Type};
 

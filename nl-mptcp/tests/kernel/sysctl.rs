@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nl_mptcp::sysctl::PathManager;
+use nl_mptcp::settings::PathManager;
 use nl_testkit::{Lab, Result};
 
 use crate::support::{kernel, open};

@@ -1,7 +1,7 @@
 //! The switches of Multipath TCP, per namespace: `net.mptcp.*`.
 //!
 //! ```no_run
-//! use nl_mptcp::sysctl::{PathManager, Sysctl};
+//! use nl_mptcp::settings::{PathManager, Sysctl};
 //!
 //! # fn example() -> nl_core::Result<()> {
 //! let sysctl = Sysctl::current();

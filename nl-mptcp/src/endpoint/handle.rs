@@ -5,9 +5,9 @@ use nl_core::dump::Dump;
 use nl_core::error::{Ack, Since};
 use nl_core::{Dev, Error, Pending, Result};
 
-use super::{Mptcp, not_found, or_not_found};
+use super::codec::{CHANGEABLE, Endpoint, EndpointFlags, EndpointVerb};
 use crate::AddressId;
-use crate::endpoint::{CHANGEABLE, Endpoint, EndpointFlags, EndpointVerb};
+use crate::mptcp::{Mptcp, not_found, or_not_found};
 
 /// What an endpoint is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +75,7 @@ macro_rules! options {
 }
 
 impl EndpointEntry {
-    pub(super) fn new(mptcp: Mptcp, key: EndpointKey) -> Self {
+    pub(crate) fn new(mptcp: Mptcp, key: EndpointKey) -> Self {
         let endpoint = match key {
             EndpointKey::Address(address) => Endpoint::new(address),
             EndpointKey::Id(id) => Endpoint::new(Ipv4Addr::UNSPECIFIED.into()).id(id),
@@ -313,7 +313,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    pub(super) fn new(mptcp: Mptcp) -> Self {
+    pub(crate) fn new(mptcp: Mptcp) -> Self {
         Self { mptcp }
     }
 

@@ -1,10 +1,3 @@
-//! Endpoints: the local addresses that the kernel's path manager uses, announces or both.
-//!
-//! Kernel: `MPTCP_PM_ADDR_*` of [`include/uapi/linux/mptcp_pm.h`], `net/mptcp/pm_kernel.c`. Linux 5.6. Equivalent:
-//! `ip mptcp endpoint`.
-//!
-//! [`include/uapi/linux/mptcp_pm.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/mptcp_pm.h?h=v6.18
-
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;

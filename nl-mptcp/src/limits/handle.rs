@@ -1,8 +1,8 @@
 use nl_core::error::Ack;
 use nl_core::{Pending, Result};
 
-use super::Mptcp;
-use crate::limits::Limits;
+use super::codec::Limits;
+use crate::mptcp::Mptcp;
 
 /// The limits of the kernel's path manager, to be read or set. The verb comes last and returns a [`Pending`].
 ///
@@ -23,7 +23,7 @@ pub struct LimitsEntry {
 }
 
 impl LimitsEntry {
-    pub(super) fn new(mptcp: Mptcp) -> Self {
+    pub(crate) fn new(mptcp: Mptcp) -> Self {
         Self { mptcp, add_addr_accepted: None, subflows: None }
     }
 

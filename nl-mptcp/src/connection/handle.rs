@@ -9,10 +9,11 @@ use nl_core::error::{Ack, Errno, ErrorKind, Since};
 use nl_core::monitor::Monitor;
 use nl_core::{Dev, Error, Pending, Result};
 
-use super::{Mptcp, or_not_found};
-use crate::connection::{Subflow, SubflowVerb, get_request, list_request, withdraw_request};
+use super::codec::{Subflow, SubflowVerb, get_request, list_request, withdraw_request};
+
 use crate::endpoint::{Endpoint, EndpointFlags};
 use crate::event::{MptcpEvent, SubflowEvent};
+use crate::mptcp::{Mptcp, or_not_found};
 use crate::{AddressId, Token};
 
 /// One connection whose path manager this program is; see [`nl_mptcp::connection`](crate::connection) for which connections
@@ -34,7 +35,7 @@ pub struct ConnectionEntry {
 }
 
 impl ConnectionEntry {
-    pub(super) fn new(mptcp: Mptcp, token: Token) -> Self {
+    pub(crate) fn new(mptcp: Mptcp, token: Token) -> Self {
         Self { mptcp, token }
     }
 

@@ -1,9 +1,5 @@
 //! The handle.
 
-mod connection;
-mod endpoint;
-mod limits;
-
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -12,12 +8,11 @@ use nl_core::genl::Family;
 use nl_core::monitor::Monitor;
 use nl_core::{Connection, Dev, Error, Pending, Protocol, Result};
 
+use crate::connection::ConnectionEntry;
+use crate::endpoint::{EndpointEntry, EndpointKey, Endpoints};
 use crate::event::MptcpEvent;
+use crate::limits::LimitsEntry;
 use crate::{EVENT_GROUP, FAMILY, Token};
-
-pub use connection::{AddressEntry, ConnectionEntry, SubflowEntry};
-pub use endpoint::{EndpointEntry, EndpointKey, Endpoints};
-pub use limits::LimitsEntry;
 
 /// Multipath TCP of a namespace. Cheap to clone.
 ///
@@ -35,19 +30,19 @@ pub use limits::LimitsEntry;
 /// ```
 #[derive(Clone)]
 pub struct Mptcp {
-    conn: Connection,
-    found: Arc<Found>,
+    pub(crate) conn: Connection,
+    pub(crate) found: Arc<Found>,
 }
 
 /// What was found out once and stays true.
 #[derive(Default)]
-struct Found {
+pub(crate) struct Found {
     /// Multipath TCP is no module, so its number does not change.
     family: OnceLock<Arc<Family>>,
     /// Where names of interfaces are looked up.
     route: OnceLock<Connection>,
     /// Whether the kernel reports a connection's addresses.
-    reports_addresses: OnceLock<bool>,
+    pub(crate) reports_addresses: OnceLock<bool>,
 }
 
 impl Mptcp {
@@ -90,8 +85,8 @@ impl Mptcp {
     /// # Errors
     /// As [`Connection::netns`]: the connection's namespace cannot be learned.
     #[cfg(feature = "sysctl")]
-    pub fn sysctl(&self) -> Result<crate::sysctl::Sysctl> {
-        Ok(crate::sysctl::Sysctl::of(&self.conn.netns()?))
+    pub fn sysctl(&self) -> Result<crate::settings::Sysctl> {
+        Ok(crate::settings::Sysctl::of(&self.conn.netns()?))
     }
 
     /// What happens from now on in the namespace, as a stream; see [`nl_core::monitor`] for what it does when the reader is
@@ -109,14 +104,14 @@ impl Mptcp {
         })
     }
 
-    async fn listen(&self) -> Result<Monitor<MptcpEvent>> {
+    pub(crate) async fn listen(&self) -> Result<Monitor<MptcpEvent>> {
         let family = self.family().await?;
         let (number, group) = (family.id, family.group(EVENT_GROUP)?);
         let monitor = self.conn.monitor().group(group);
         monitor.open(move |message| MptcpEvent::decode(number, message))
     }
 
-    async fn family(&self) -> Result<&Arc<Family>> {
+    pub(crate) async fn family(&self) -> Result<&Arc<Family>> {
         if let Some(family) = self.found.family.get() {
             return Ok(family);
         }
@@ -125,7 +120,7 @@ impl Mptcp {
         Ok(self.found.family.get_or_init(|| family))
     }
 
-    async fn index(&self, dev: &Dev) -> Result<u32> {
+    pub(crate) async fn index(&self, dev: &Dev) -> Result<u32> {
         if let Dev::Index(index) = dev {
             return dev.check().map(|()| *index);
         }
@@ -150,7 +145,7 @@ impl fmt::Debug for Mptcp {
 }
 
 /// The kernel says `EINVAL` and "address not found" where it means that something is not there.
-fn or_not_found(error: Error) -> Error {
+pub(crate) fn or_not_found(error: Error) -> Error {
     let Some(kernel) = error.kernel() else { return error };
     let text = kernel.ext_ack.message.as_deref().unwrap_or_default();
     if kernel.errno != Errno::EINVAL || !text.contains("not found") {
@@ -161,6 +156,6 @@ fn or_not_found(error: Error) -> Error {
 }
 
 /// `No such device or address`: the kernel's refusal of what it does not have.
-fn not_found() -> Error {
+pub(crate) fn not_found() -> Error {
     ErrorKind::Kernel(KernelError::new(Errno::ENXIO)).into()
 }

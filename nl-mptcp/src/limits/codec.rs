@@ -1,8 +1,3 @@
-//! Limits of the kernel's path manager, per namespace.
-//!
-//! Kernel: `MPTCP_PM_ATTR_RCV_ADD_ADDRS` and `MPTCP_PM_ATTR_SUBFLOWS` of `include/uapi/linux/mptcp_pm.h`. Linux 5.6.
-//! Equivalent: `ip mptcp limits`.
-
 use std::fmt;
 
 use nl_core::Request;
