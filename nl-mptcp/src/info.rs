@@ -394,18 +394,4 @@ const fn halves(byte: u8) -> (u8, u8) {
 
 const FIRST_BIT: u8 = if cfg!(target_endian = "big") { 0x80 } else { 1 };
 
-/// Flags are serialized as their number.
-macro_rules! serialize_bits {
-    ($($flags:ty),+) => {$(
-        #[cfg(feature = "serde")]
-        impl serde::Serialize for $flags {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serde::Serialize::serialize(&self.bits(), serializer)
-            }
-        }
-    )+};
-}
-#[cfg(feature = "diag")]
-pub(crate) use serialize_bits;
-
 serialize_bits!(InfoFlags, TcpOptions);

@@ -35,7 +35,7 @@
 //!         println!("{event}");
 //!         if let MptcpEvent::Announced(address) = event {
 //!             let local = "192.0.2.1:0".parse()?;
-//!             mptcp.connection(address.token).subflow(local, address.remote).id(7).create().await?;
+//!             mptcp.mptcp_connection(address.token).subflow(local, address.remote).id(7).create().await?;
 //!         }
 //!     }
 //!     Ok(())
@@ -70,7 +70,7 @@
 //! - `tokio` (on by default): operations can be awaited in a tokio runtime, and lists and events are streams that can wait there.
 //! - `blocking`: [`Pending::wait`](nl_core::Pending) and `for` loops over lists and events, for callers without a runtime. The crate
 //!   then does not depend on tokio unless `tokio` is enabled too.
-//! - `diag`, `mib`, `path-manager`, `socket`, `sysctl` (on by default): the modules of those names.
+//! - `diag`, `mib`, `path-manager`, `socket`, `settings` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -80,6 +80,10 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[macro_use]
+mod serialize;
+
+mod channel;
 pub mod connection;
 #[cfg(feature = "diag")]
 pub mod diag;
@@ -96,10 +100,11 @@ pub mod mib;
 mod mptcp;
 #[cfg(feature = "path-manager")]
 pub mod path_manager;
-#[cfg(feature = "sysctl")]
+#[cfg(feature = "settings")]
 pub mod settings;
 #[cfg(feature = "socket")]
 pub mod socket;
+pub mod subflow;
 
 pub use id::{AddressId, Token};
 pub use message::{EVENT_GROUP, FAMILY};

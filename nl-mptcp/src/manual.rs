@@ -43,8 +43,8 @@
 //! # A path manager of one's own
 //! It listens to the [events](crate::event), and answers with requests about the connection each is about. `id`s are the program's
 //! to give: 1 to 255, one for each address of a connection. 0 is the address of the first subflow.
-#![cfg_attr(feature = "sysctl", doc = "```no_run")]
-#![cfg_attr(not(feature = "sysctl"), doc = "```ignore")]
+#![cfg_attr(feature = "settings", doc = "```no_run")]
+#![cfg_attr(not(feature = "settings"), doc = "```ignore")]
 //! use std::time::Duration;
 //!
 //! use futures_util::TryStreamExt;
@@ -53,13 +53,13 @@
 //!
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> Result<(), Box<dyn std::error::Error>> {
 //! // sysctl net.mptcp.pm_type=1
-//! mptcp.sysctl()?.set_path_manager(&PathManager::Userspace)?;
+//! mptcp.settings()?.set_path_manager(&PathManager::Userspace)?;
 //! let mut events = mptcp.events().await?;
 //! while let Some(event) = events.try_next().await? {
 //!     match event {
 //!         MptcpEvent::Established(event) if !event.server_side => {
 //!             // From the other address to wherever the first subflow goes; that the peer agrees is waited for.
-//!             let connection = mptcp.connection(event.token);
+//!             let connection = mptcp.mptcp_connection(event.token);
 //!             let subflow = connection.subflow("198.51.100.7:0".parse()?, event.remote).id(1);
 //!             match subflow.create_established(Duration::from_secs(5)).await {
 //!                 Ok(made) => println!("{} to {}", made.local, made.remote),
@@ -94,7 +94,7 @@
 //! | what is seen | why | where to look |
 //! |---|---|---|
 //! | the connection is plain TCP | the peer does not speak Multipath TCP, or something between the two takes the option out | `InfoFlags::FALLBACK`; `MPCapableFallbackSYNACK` |
-//! | making the socket fails with `ENOPROTOOPT` | `net.mptcp.enabled` is 0 | `sysctl::Values::enabled` |
+//! | making the socket fails with `ENOPROTOOPT` | `net.mptcp.enabled` is 0 | `settings::Settings::enabled` |
 //! | an endpoint opens no subflow | the limit `subflows` is used up, at either end; nothing was sent yet, and the handshake is complete with the first data only; the connection is the program's | [`limits`](crate::limits); `MPJoinSynTx` |
 //! | an announced address is not connected to | `add_addr_accepted` of the peer is 0, as by default | `AddAddr`, `AddAddrDrop` |
 //! | `userspace PM not selected` | the socket was made while the switch said `kernel` | |

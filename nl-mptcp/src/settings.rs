@@ -1,13 +1,13 @@
 //! The switches of Multipath TCP, per namespace: `net.mptcp.*`.
 //!
 //! ```no_run
-//! use nl_mptcp::settings::{PathManager, Sysctl};
+//! use nl_mptcp::settings::{PathManager, SettingsEntry};
 //!
 //! # fn example() -> nl_core::Result<()> {
-//! let sysctl = Sysctl::current();
+//! let settings = SettingsEntry::current();
 //! // sysctl net.mptcp.path_manager=userspace, or net.mptcp.pm_type=1 before Linux 6.15
-//! sysctl.set_path_manager(&PathManager::Userspace)?;
-//! println!("close_timeout {:?}", sysctl.read()?.close_timeout);
+//! settings.set_path_manager(&PathManager::Userspace)?;
+//! println!("close_timeout {:?}", settings.read()?.close_timeout);
 //! # Ok(())
 //! # }
 //! ```
@@ -74,7 +74,7 @@ impl fmt::Display for PathManager {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Values {
+pub struct Settings {
     /// Whether sockets speak Multipath TCP at all.
     pub enabled: Option<bool>,
     /// After how long without an echo an announcement is repeated; 0: never. In whole seconds.
@@ -106,11 +106,11 @@ pub struct Values {
 
 /// The switches of one namespace.
 #[derive(Clone, Debug)]
-pub struct Sysctl {
+pub struct SettingsEntry {
     netns: Option<Netns>,
 }
 
-impl Sysctl {
+impl SettingsEntry {
     /// Those of the calling thread's namespace, whichever that is at each call.
     #[must_use]
     pub fn current() -> Self {
@@ -129,9 +129,9 @@ impl Sysctl {
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if there is none: the kernel has no Multipath TCP;
     /// [`Io`](nl_core::error::ErrorKind::Io) if `/proc` is not mounted; the namespace cannot be entered; a file does not hold what
     /// it is known to.
-    pub fn read(&self) -> Result<Values> {
+    pub fn read(&self) -> Result<Settings> {
         let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let values = Values {
+        let values = Settings {
             enabled: self.flag("enabled")?,
             add_addr_timeout: self.seconds("add_addr_timeout")?,
             add_addr_v6_port_drop_ts: self.flag("add_addr_v6_port_drop_ts")?,
@@ -148,7 +148,7 @@ impl Sysctl {
             stale_loss_cnt: self.number("stale_loss_cnt")?,
             syn_retrans_before_tcp_fallback: self.number("syn_retrans_before_tcp_fallback")?,
         };
-        if values == Values::default() {
+        if values == Settings::default() {
             let none = Error::unsupported("net.mptcp", Since::option("a kernel built with CONFIG_MPTCP"));
             return Err(none.during(|| "read net.mptcp".into()));
         }
@@ -247,7 +247,7 @@ impl Sysctl {
 
 macro_rules! setters {
     ($($(#[$doc:meta])* $set:ident($value:ident: $type:ty = $name:literal, $major:literal $minor:literal) $text:expr;)+) => {
-        impl Sysctl {$(
+        impl SettingsEntry {$(
             $(#[$doc])*
             ///
             /// # Errors

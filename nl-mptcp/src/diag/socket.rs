@@ -264,7 +264,7 @@ bitflags! {
     }
 }
 
-crate::info::serialize_bits!(SubflowFlags);
+serialize_bits!(SubflowFlags);
 
 /// The letters of `ss -i`, and what has none as a number.
 impl fmt::Display for SubflowFlags {

@@ -1,66 +1,18 @@
-use std::borrow::Cow;
-use std::fmt;
-use std::net::IpAddr;
+use std::fmt::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
 
 use bitflags::bitflags;
 use nl_core::Request;
-use nl_core::attr::DecodeError;
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
+use nl_core::check::{Invalid, check_index};
 use nl_core::message::{GenlHeader, MessageRef};
 
 use crate::AddressId;
 use crate::message::{
-    AddressNest, CMD_ADD_ADDR, CMD_DEL_ADDR, CMD_FLUSH_ADDRS, CMD_GET_ADDR, CMD_SET_FLAGS,
-    MPTCP_PM_ADDR_ATTR_ADDR4, MPTCP_PM_ATTR_ADDR, request,
+    CMD_ADD_ADDR, CMD_DEL_ADDR, CMD_FLUSH_ADDRS, CMD_GET_ADDR, CMD_SET_FLAGS, MPTCP_PM_ADDR_ATTR_ADDR4,
+    MPTCP_PM_ADDR_ATTR_ADDR6, MPTCP_PM_ADDR_ATTR_FAMILY, MPTCP_PM_ADDR_ATTR_FLAGS, MPTCP_PM_ADDR_ATTR_ID,
+    MPTCP_PM_ADDR_ATTR_IF_IDX, MPTCP_PM_ADDR_ATTR_PORT, MPTCP_PM_ATTR_ADDR, request,
 };
-
-bitflags! {
-    /// Flags of an endpoint (`MPTCP_PM_ADDR_FLAG_*`); bits this crate does not know are kept.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct EndpointFlags: u32 {
-        /// Announced to the peer (`signal`).
-        const SIGNAL = 0x01;
-        /// Subflows are opened from it (`subflow`).
-        const SUBFLOW = 0x02;
-        /// Subflows from and to it carry data only when no other can (`backup`).
-        const BACKUP = 0x04;
-        /// A subflow is opened from it to every address the peer announced (`fullmesh`).
-        const FULLMESH = 0x08;
-        /// Made by the kernel for a subflow that came in on an address of no endpoint (`implicit`); only read.
-        const IMPLICIT = 0x10;
-        /// Used for the subflow to an address the peer announced, and for nothing else (`laminar`, Linux 6.18).
-        const LAMINAR = 0x20;
-        const _ = !0;
-    }
-}
-
-/// What [`change`](EndpointVerb::Change) can change.
-pub(crate) const CHANGEABLE: EndpointFlags = EndpointFlags::BACKUP.union(EndpointFlags::FULLMESH);
-
-/// What is done with an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EndpointVerb {
-    /// Make it; fails if the address or the id is taken (`MPTCP_PM_CMD_ADD_ADDR`).
-    Add,
-    /// Give it these backup and fullmesh flags, both, found by its id, or without one by its address and port
-    /// (`MPTCP_PM_CMD_SET_FLAGS`).
-    Change,
-    /// Remove the one with this id (`MPTCP_PM_CMD_DEL_ADDR`).
-    Delete,
-    /// Read the one with this id (`MPTCP_PM_CMD_GET_ADDR`).
-    Get,
-}
-
-impl fmt::Display for EndpointVerb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Add => "add",
-            Self::Change => "change",
-            Self::Delete => "delete",
-            Self::Get => "get",
-        })
-    }
-}
 
 /// A local address for Multipath TCP, as it is read and as it is written.
 ///
@@ -84,7 +36,6 @@ pub struct Endpoint {
     /// A port of its own that the kernel listens on, and announces with the address.
     pub port: Option<u16>,
     /// What it is used for.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "bits"))]
     pub flags: EndpointFlags,
     /// The interface that subflows from it are bound to.
     pub index: Option<u32>,
@@ -167,110 +118,138 @@ impl Endpoint {
             return Err(DecodeError::Kind(message.kind()));
         }
         let nest = attrs.find(MPTCP_PM_ATTR_ADDR)?.ok_or(DecodeError::Missing(MPTCP_PM_ATTR_ADDR))?;
-        let nest = AddressNest::read(nest.attrs())?;
-        Ok(Self {
-            address: nest.address.ok_or(DecodeError::Missing(MPTCP_PM_ADDR_ATTR_ADDR4))?,
-            id: nest.id.unwrap_or_default(),
-            port: nest.port,
-            flags: EndpointFlags::from_bits_retain(nest.flags.unwrap_or_default()),
-            index: nest.index,
-        })
-    }
-
-    /// The request that does this with the endpoint, where the [family](crate::FAMILY) has the number `family`. One that the
-    /// kernel would refuse, or would take and quietly do something else, is [refused](Request::invalid_if) when it is sent.
-    #[must_use]
-    pub fn request(&self, family: u16, verb: EndpointVerb) -> Request {
-        let id = Some(self.id).filter(|id| !id.is_initial());
-        let (command, nest) = match verb {
-            EndpointVerb::Add => {
-                let flags = Some(self.flags.bits()).filter(|flags| *flags != 0);
-                let nest = AddressNest {
-                    address: Some(self.address),
-                    id,
-                    port: self.port,
-                    flags,
-                    index: self.index,
-                };
-                (CMD_ADD_ADDR, nest)
-            }
-            EndpointVerb::Change => {
-                let flags = Some((self.flags & CHANGEABLE).bits()).filter(|flags| *flags != 0);
-                let nest = match id {
-                    Some(_) => AddressNest { id, flags, ..AddressNest::default() },
-                    None => {
-                        let address = Some(self.address);
-                        AddressNest { address, port: self.port, flags, ..AddressNest::default() }
-                    }
-                };
-                (CMD_SET_FLAGS, nest)
-            }
-            EndpointVerb::Delete => (CMD_DEL_ADDR, AddressNest { id, ..AddressNest::default() }),
-            EndpointVerb::Get => (CMD_GET_ADDR, AddressNest { id, ..AddressNest::default() }),
-        };
-        let mut request = request(family, command);
-        nest.write(&mut request.attrs(), MPTCP_PM_ATTR_ADDR);
-        match self.refusal(verb) {
-            None => request,
-            Some(why) => request.invalid_if(Err((why).into())),
+        match Self::decode_nest(nest.attrs())? {
+            (endpoint, true) => Ok(endpoint),
+            (_, false) => Err(DecodeError::Missing(MPTCP_PM_ADDR_ATTR_ADDR4)),
         }
     }
 
-    /// The request that closes the subflows which the connections of the kernel's path manager began with, where those are
-    /// from this address: a deletion of id 0.
+    /// The endpoint in an address nest, and whether the nest has an address.
+    pub(crate) fn decode_nest(attrs: Attrs<'_>) -> Result<(Self, bool), DecodeError> {
+        let mut endpoint = Self::new(Ipv4Addr::UNSPECIFIED.into());
+        let mut has_address = false;
+        for attr in attrs {
+            let attr = attr?;
+            match attr.kind() {
+                MPTCP_PM_ADDR_ATTR_ID => endpoint.id = AddressId::new(attr.u8()?),
+                MPTCP_PM_ADDR_ATTR_ADDR4 => {
+                    (endpoint.address, has_address) = (attr.array::<4>()?.into(), true);
+                }
+                MPTCP_PM_ADDR_ATTR_ADDR6 => {
+                    (endpoint.address, has_address) = (attr.array::<16>()?.into(), true);
+                }
+                MPTCP_PM_ADDR_ATTR_PORT => endpoint.port = Some(attr.u16()?).filter(|port| *port != 0),
+                MPTCP_PM_ADDR_ATTR_FLAGS => endpoint.flags = EndpointFlags::from_bits_retain(attr.u32()?),
+                MPTCP_PM_ADDR_ATTR_IF_IDX => endpoint.index = Some(attr.u32()?).filter(|index| *index != 0),
+                // `MPTCP_PM_ADDR_ATTR_FAMILY` too: the address implies it.
+                _ => {}
+            }
+        }
+        Ok((endpoint, has_address))
+    }
+
+    /// The request that does this with the endpoint, where the [family](crate::FAMILY) has the number `family`. One that the
+    /// kernel would refuse, or accept and do something else, is [refused](Request::invalid_if) when it is sent.
+    #[must_use]
+    pub fn request(&self, family: u16, verb: EndpointVerb) -> Request {
+        let by_id = Self::new(self.address).id(self.id);
+        let (command, sent, with_address) = match verb {
+            EndpointVerb::Add => (CMD_ADD_ADDR, self.clone(), true),
+            EndpointVerb::Change => {
+                let has_id = !self.id.is_initial();
+                let port = self.port.filter(|_| !has_id);
+                (CMD_SET_FLAGS, Self { port, flags: self.flags & CHANGEABLE, ..by_id }, !has_id)
+            }
+            EndpointVerb::Delete => (CMD_DEL_ADDR, by_id, false),
+            EndpointVerb::Get => (CMD_GET_ADDR, by_id, false),
+        };
+        let mut request = request(family, command, describe);
+        sent.encode(with_address, &mut request.attrs().nested(MPTCP_PM_ATTR_ADDR));
+        request.invalid_if(self.check(verb))
+    }
+
+    /// The request that closes the initial subflows from this address of all connections of the kernel's path manager: a
+    /// deletion of id 0.
     #[must_use]
     pub fn drop_initial_request(&self, family: u16) -> Request {
-        let mut request = request(family, CMD_DEL_ADDR);
-        let nest = AddressNest {
-            address: Some(self.address),
-            id: Some(AddressId::INITIAL),
-            port: self.port,
-            ..AddressNest::default()
-        };
-        nest.write(&mut request.attrs(), MPTCP_PM_ATTR_ADDR);
+        let mut request = request(family, CMD_DEL_ADDR, describe);
+        let mut w = request.attrs();
+        let mut nest = w.nested(MPTCP_PM_ATTR_ADDR);
+        Self { port: self.port, ..Self::new(self.address) }.encode(true, &mut nest);
+        nest.u8(MPTCP_PM_ADDR_ATTR_ID, AddressId::INITIAL.get());
+        drop(nest);
         request
     }
 
     /// The request that lists the endpoints, in a dump.
     #[must_use]
     pub fn list_request(family: u16) -> Request {
-        request(family, CMD_GET_ADDR)
+        request(family, CMD_GET_ADDR, describe)
     }
 
     /// The request that removes all endpoints.
     #[must_use]
     pub fn flush_request(family: u16) -> Request {
-        request(family, CMD_FLUSH_ADDRS)
+        request(family, CMD_FLUSH_ADDRS, describe)
     }
 
-    /// Why the kernel would refuse this, or do something else than it says.
-    fn refusal(&self, verb: EndpointVerb) -> Option<Cow<'static, str>> {
+    /// Writes what is set into an address nest. The kernel accepts the attributes in any order.
+    pub(crate) fn encode(&self, with_address: bool, nest: &mut AttrWriter<'_>) {
+        if with_address {
+            let (family, kind) = match self.address {
+                IpAddr::V4(_) => (AF_INET, MPTCP_PM_ADDR_ATTR_ADDR4),
+                IpAddr::V6(_) => (AF_INET6, MPTCP_PM_ADDR_ATTR_ADDR6),
+            };
+            nest.u16(MPTCP_PM_ADDR_ATTR_FAMILY, family).ip(kind, self.address);
+        }
+        nest.opt(MPTCP_PM_ADDR_ATTR_ID, Some(self.id.get()).filter(|id| *id != 0), AttrWriter::u8);
+        nest.opt(MPTCP_PM_ADDR_ATTR_PORT, self.port, AttrWriter::u16);
+        let flags = Some(self.flags.bits()).filter(|flags| *flags != 0);
+        nest.opt(MPTCP_PM_ADDR_ATTR_FLAGS, flags, AttrWriter::u32);
+        nest.opt(MPTCP_PM_ADDR_ATTR_IF_IDX, self.index, AttrWriter::u32);
+    }
+
+    /// Refuses what the kernel would refuse, or accept and do something else.
+    fn check(&self, verb: EndpointVerb) -> Result<(), Invalid> {
         let has = |flags| self.flags.contains(flags);
         if matches!(verb, EndpointVerb::Delete | EndpointVerb::Get) {
-            let why = "an endpoint is found by its id, 1 to 255: with id 0 the kernel does something else";
-            return self.id.is_initial().then_some(why.into());
+            let why = "an endpoint is selected by its id, 1 to 255: the kernel uses id 0 for something else";
+            return Invalid::when(self.id.is_initial(), why);
         }
-        if self.port == Some(0) {
-            return Some("port 0; leave the port out, or give 1 to 65535".into());
-        }
+        check_port(self.port)?;
         if verb == EndpointVerb::Change {
-            let announced = has(EndpointFlags::FULLMESH)
-                && self.flags.intersects(EndpointFlags::SIGNAL | EndpointFlags::IMPLICIT);
-            return announced.then_some("signal and implicit exclude fullmesh".into());
+            let announced = self.flags.intersects(EndpointFlags::SIGNAL | EndpointFlags::IMPLICIT);
+            let why = "signal and implicit exclude fullmesh";
+            return Invalid::when(announced && has(EndpointFlags::FULLMESH), why);
         }
-        if let Some(index) = self.index.filter(|index| *index == 0 || i32::try_from(*index).is_err()) {
-            return Some(format!("interface index {index}; 1 to {} are possible", i32::MAX).into());
+        self.index.map_or(Ok(()), check_index)?;
+        Invalid::when(has(EndpointFlags::IMPLICIT), "only the kernel sets the implicit flag")?;
+        let both = has(EndpointFlags::SIGNAL | EndpointFlags::FULLMESH);
+        Invalid::when(both, "signal and fullmesh exclude each other")?;
+        let announced_only = has(EndpointFlags::SIGNAL) && !has(EndpointFlags::SUBFLOW);
+        let why = "a port is announced: it needs signal, and excludes subflow";
+        Invalid::when(self.port.is_some() && !announced_only, why)
+    }
+
+    /// The attributes behind the address, each with a space before it.
+    fn write_details(&self, f: &mut impl Write) -> fmt::Result {
+        if let Some(port) = self.port {
+            write!(f, " port {port}")?;
         }
-        if has(EndpointFlags::IMPLICIT) {
-            return Some("the implicit flag is the kernel's to set".into());
+        if !self.id.is_initial() {
+            write!(f, " id {}", self.id)?;
         }
-        if has(EndpointFlags::SIGNAL | EndpointFlags::FULLMESH) {
-            return Some("signal and fullmesh exclude each other".into());
+        let mut unknown = self.flags;
+        for (flag, word) in FLAG_WORDS {
+            if self.flags.contains(flag) {
+                write!(f, " {word}")?;
+            }
+            unknown -= flag;
         }
-        if self.port.is_some() && (!has(EndpointFlags::SIGNAL) || has(EndpointFlags::SUBFLOW)) {
-            return Some("a port is announced: it takes signal, and no subflow".into());
+        if !unknown.is_empty() {
+            write!(f, " flags {:#x}", unknown.bits())?;
         }
-        None
+        self.index.map_or(Ok(()), |index| write!(f, " dev #{index}"))
     }
 }
 
@@ -278,41 +257,103 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.address)?;
-        if let Some(port) = self.port {
-            write!(f, " port {port}")?;
-        }
-        if !self.id.is_initial() {
-            write!(f, " id {}", self.id)?;
-        }
-        write_flags(f, self.flags)?;
-        match self.index {
-            Some(index) => write!(f, " dev #{index}"),
-            None => Ok(()),
-        }
+        self.write_details(f)
     }
 }
 
-/// In the words and the order of `ip mptcp endpoint show`, unknown bits as a number.
-pub(crate) fn write_flags(f: &mut impl fmt::Write, flags: EndpointFlags) -> fmt::Result {
-    const WORDS: [(EndpointFlags, &str); 6] = [
-        (EndpointFlags::SIGNAL, " signal"),
-        (EndpointFlags::SUBFLOW, " subflow"),
-        (EndpointFlags::BACKUP, " backup"),
-        (EndpointFlags::FULLMESH, " fullmesh"),
-        (EndpointFlags::IMPLICIT, " implicit"),
-        (EndpointFlags::LAMINAR, " laminar"),
-    ];
-    let mut rest = flags;
-    for (flag, word) in WORDS {
-        if flags.contains(flag) {
-            f.write_str(word)?;
-        }
-        rest -= flag;
+bitflags! {
+    /// Flags of an endpoint (`MPTCP_PM_ADDR_FLAG_*`); unknown bits survive.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct EndpointFlags: u32 {
+        /// Announced to the peer (`signal`).
+        const SIGNAL = 0x01;
+        /// Subflows are opened from it (`subflow`).
+        const SUBFLOW = 0x02;
+        /// Subflows from and to it carry data only when no other can (`backup`).
+        const BACKUP = 0x04;
+        /// A subflow is opened from it to every address the peer announced (`fullmesh`).
+        const FULLMESH = 0x08;
+        /// Made by the kernel for a subflow that came in on an address of no endpoint (`implicit`); only read.
+        const IMPLICIT = 0x10;
+        /// Used for the subflow to an address the peer announced, and for nothing else (`laminar`, Linux 6.18).
+        const LAMINAR = 0x20;
+        const _ = !0;
     }
-    if rest.is_empty() { Ok(()) } else { write!(f, " flags {:#x}", rest.bits()) }
 }
 
-#[cfg(feature = "serde")]
-fn bits<S: serde::Serializer>(flags: &EndpointFlags, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_u32(flags.bits())
+serialize_bits!(EndpointFlags);
+
+/// The flags that [`Change`](EndpointVerb::Change) can change.
+pub(crate) const CHANGEABLE: EndpointFlags = EndpointFlags::BACKUP.union(EndpointFlags::FULLMESH);
+
+/// The words of `ip mptcp endpoint show`, in its order.
+const FLAG_WORDS: [(EndpointFlags, &str); 6] = [
+    (EndpointFlags::SIGNAL, "signal"),
+    (EndpointFlags::SUBFLOW, "subflow"),
+    (EndpointFlags::BACKUP, "backup"),
+    (EndpointFlags::FULLMESH, "fullmesh"),
+    (EndpointFlags::IMPLICIT, "implicit"),
+    (EndpointFlags::LAMINAR, "laminar"),
+];
+
+/// What is done with an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndpointVerb {
+    /// Make it; fails if the address or the id is taken (`MPTCP_PM_CMD_ADD_ADDR`).
+    Add,
+    /// Give it these backup and fullmesh flags, both, found by its id, or without one by its address and port
+    /// (`MPTCP_PM_CMD_SET_FLAGS`).
+    Change,
+    /// Remove the one with this id (`MPTCP_PM_CMD_DEL_ADDR`).
+    Delete,
+    /// Read the one with this id (`MPTCP_PM_CMD_GET_ADDR`).
+    Get,
 }
+
+impl fmt::Display for EndpointVerb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add => "add",
+            Self::Change => "change",
+            Self::Delete => "delete",
+            Self::Get => "get",
+        })
+    }
+}
+
+/// Refuses port 0 where a port is optional.
+pub(crate) fn check_port(port: Option<u16>) -> Result<(), Invalid> {
+    Invalid::when(port == Some(0), "port 0; leave the port out, or give 1 to 65535")
+}
+
+fn describe(message: MessageRef<'_>) -> String {
+    let header = message.header::<GenlHeader>();
+    let nest = header.and_then(|(header, attrs)| Ok((header.command, attrs.find(MPTCP_PM_ATTR_ADDR)?)));
+    let Ok((command, nest)) = nest else { return "mptcp endpoint request".into() };
+    let nest = nest.and_then(|nest| Endpoint::decode_nest(nest.attrs()).ok());
+    let verb = match (command, &nest) {
+        (CMD_ADD_ADDR, _) => "add",
+        (CMD_DEL_ADDR, Some((_, true))) => "drop the initial subflows of",
+        (CMD_DEL_ADDR, _) => "delete",
+        (CMD_SET_FLAGS, _) => "change",
+        (CMD_FLUSH_ADDRS, _) => return "flush mptcp endpoints".into(),
+        (_, None) => return "list mptcp endpoints".into(),
+        (_, Some(_)) => "get",
+    };
+    nest.map_or_else(|| format!("{verb} mptcp endpoint"), |(endpoint, by)| words(verb, &endpoint, by))
+}
+
+/// The operation in words. Without an address the endpoint is selected by its id.
+pub(super) fn words(verb: &str, endpoint: &Endpoint, has_address: bool) -> String {
+    let mut text = format!("{verb} mptcp endpoint");
+    if has_address {
+        text.push_str(&format!(" {}", endpoint.address));
+    }
+    // Writing to a String cannot fail.
+    let _ = endpoint.write_details(&mut text);
+    text
+}
+
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;

@@ -5,11 +5,11 @@ use nl_core::dump::Dump;
 use nl_core::error::{Ack, Since};
 use nl_core::{Dev, Error, Pending, Result};
 
-use super::codec::{CHANGEABLE, Endpoint, EndpointFlags, EndpointVerb};
+use super::codec::{CHANGEABLE, Endpoint, EndpointFlags, EndpointVerb, words};
 use crate::AddressId;
-use crate::mptcp::{Mptcp, not_found, or_not_found};
+use crate::channel::{Channel, not_found, or_not_found};
 
-/// What an endpoint is found by.
+/// What selects an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndpointKey {
@@ -56,12 +56,12 @@ impl fmt::Display for EndpointKey {
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before a verb"]
 pub struct EndpointEntry {
-    mptcp: Mptcp,
+    channel: Channel,
     key: EndpointKey,
     dev: Option<Dev>,
     endpoint: Endpoint,
-    /// Flags to be taken away.
-    without: EndpointFlags,
+    /// Flags to be cleared.
+    cleared: EndpointFlags,
 }
 
 macro_rules! options {
@@ -75,12 +75,12 @@ macro_rules! options {
 }
 
 impl EndpointEntry {
-    pub(crate) fn new(mptcp: Mptcp, key: EndpointKey) -> Self {
+    pub(crate) fn new(channel: Channel, key: EndpointKey) -> Self {
         let endpoint = match key {
             EndpointKey::Address(address) => Endpoint::new(address),
             EndpointKey::Id(id) => Endpoint::new(Ipv4Addr::UNSPECIFIED.into()).id(id),
         };
-        Self { mptcp, key, dev: None, endpoint, without: EndpointFlags::empty() }
+        Self { channel, key, dev: None, endpoint, cleared: EndpointFlags::empty() }
     }
 
     options! {
@@ -93,7 +93,7 @@ impl EndpointEntry {
         laminar();
     }
 
-    /// See [`Endpoint::id()`]. A new endpoint without one gets the next that is free.
+    /// See [`Endpoint::id()`]. A new endpoint without an id gets the next free one.
     pub fn id(mut self, id: impl Into<AddressId>) -> Self {
         self.endpoint = self.endpoint.id(id);
         self
@@ -105,58 +105,53 @@ impl EndpointEntry {
         self
     }
 
-    /// No longer a backup (`nobackup`); for [`change`](Self::change).
+    /// Clears the backup flag (`nobackup`); for [`change`](Self::change).
     pub fn nobackup(mut self) -> Self {
-        self.without |= EndpointFlags::BACKUP;
+        self.cleared |= EndpointFlags::BACKUP;
         self
     }
 
-    /// No longer connected to every address of the peer (`nofullmesh`); for [`change`](Self::change).
+    /// Clears the fullmesh flag (`nofullmesh`); for [`change`](Self::change).
     pub fn nofullmesh(mut self) -> Self {
-        self.without |= EndpointFlags::FULLMESH;
+        self.cleared |= EndpointFlags::FULLMESH;
         self
     }
 
-    /// Makes the endpoint; fails if the address, or the id where one is given, is taken. Connections that the kernel's path
-    /// manager runs make use of it at once.
+    /// Adds the endpoint; fails if the address exists, or the id where one is given. Connections of the kernel's path manager use
+    /// it at once.
     ///
     /// Equivalent: `ip mptcp endpoint add`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// `EEXIST` ([`is_exists`](Error::is_exists)) if the address is there, `EBUSY` if the id is, `ERANGE` with as many
-    /// endpoints as the kernel takes: 8, 255 since Linux 7.2. Linux 6.1 says `EINVAL` to each of them. The error of
-    /// `listen` where a port is given. [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for a flag the kernel does not
-    /// know: it would forget it without a word, so the endpoint is read back and then removed. No such device; bad input,
-    /// before the kernel is asked.
+    /// `EEXIST` ([`is_exists`](Error::is_exists)) if the address exists, `EBUSY` if the id does, `ERANGE` at the kernel's limit: 8
+    /// endpoints, 255 since Linux 7.2. Linux 6.1 returns `EINVAL` in these cases. The error of `listen` where a port is given.
+    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for a flag that the kernel does not know: the kernel would drop it
+    /// silently, so the endpoint is read back and then deleted. The device does not exist. Bad input, before the kernel is asked.
     pub fn add(self) -> Pending<Ack> {
-        Pending::new(
-            async move { self.try_add().await.map_err(|error| error.during(|| self.describe("add"))) },
-        )
+        Pending::new(async move { self.try_add().await.map_err(|error| self.explain("add", error)) })
     }
 
     async fn try_add(&self) -> Result<Ack> {
         let EndpointKey::Address(address) = self.key else {
-            return Err(Error::usage("an endpoint is made of an address: endpoint(ADDRESS).id(ID).add()"));
+            return Err(Error::usage("a new endpoint needs an address: endpoint(ADDRESS).id(ID).add()"));
         };
-        if !self.without.is_empty() {
+        if !self.cleared.is_empty() {
             return Err(Error::usage("nobackup() and nofullmesh() are for change()"));
         }
-        let mut endpoint = self.endpoint.clone();
-        if let Some(dev) = &self.dev {
-            endpoint.index = Some(self.mptcp.index(dev).await?);
-        }
-        let family = self.mptcp.family().await?.id;
-        let ack = self.mptcp.conn.acknowledged(endpoint.request(family, EndpointVerb::Add)).await?;
-        // A kernel keeps the flags it knows and drops the others.
-        if (endpoint.flags - EVERYWHERE).is_empty() {
+        let Endpoint { flags, port, .. } = self.endpoint;
+        let encode =
+            |family, index| Endpoint { index, ..self.endpoint.clone() }.request(family, EndpointVerb::Add);
+        let ack = self.channel.acknowledged_on(self.dev.clone(), encode).await?;
+        // A kernel keeps the flags that it knows and drops the others.
+        if (flags - EVERYWHERE).is_empty() {
             return Ok(ack);
         }
-        let made = self.find(address, endpoint.port).await?;
-        let dropped = endpoint.flags - made.flags;
+        let made = self.find(address, port).await?;
+        let dropped = flags - made.flags;
         if dropped.is_empty() {
             return Ok(ack);
         }
-        self.mptcp.conn.acknowledged(made.request(family, EndpointVerb::Delete)).await?;
+        self.channel.acknowledged(|family| made.request(family, EndpointVerb::Delete)).await?;
         let feature = match dropped {
             EndpointFlags::LAMINAR => "the endpoint flag laminar".to_owned(),
             other => format!("endpoint flags {:#x}", other.bits()),
@@ -164,69 +159,65 @@ impl EndpointEntry {
         Err(Error::unsupported(feature, Since::linux(6, 18).with("the path manager laminar")))
     }
 
-    /// Makes the endpoint a backup or no backup, or lets it connect to every address of the peer or not; what is not said stays.
-    /// Connections that the kernel's path manager runs follow at once.
+    /// Sets or clears the backup and fullmesh flags; a flag that is not given does not change. Connections of the kernel's path
+    /// manager follow at once.
     ///
-    /// The kernel knows no change of one flag alone: the endpoint is read, and written with the other as it was.
+    /// The kernel cannot change one flag alone: the endpoint is read, and written with the other flag as it was.
     ///
-    /// Equivalent: `ip mptcp endpoint change`, which takes away the flag that is not said. Needs `CAP_NET_ADMIN`.
+    /// Equivalent: `ip mptcp endpoint change`, which clears the flag that is not given. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// [`is_not_found`](Error::is_not_found) if there is no such endpoint; bad input, before the kernel is asked: fullmesh for
-    /// one that is announced, nothing to change, or something that cannot be changed.
+    /// [`is_not_found`](Error::is_not_found) if the endpoint does not exist; bad input, before the kernel is asked: fullmesh for
+    /// an endpoint that is announced, no change, or something that cannot be changed.
     pub fn change(self) -> Pending<Ack> {
-        Pending::new(async move {
-            self.try_change().await.map_err(|error| error.during(|| self.describe("change")))
-        })
+        Pending::new(async move { self.try_change().await.map_err(|error| self.explain("change", error)) })
     }
 
     async fn try_change(&self) -> Result<Ack> {
         if self.dev.is_some() || !(self.endpoint.flags - CHANGEABLE).is_empty() {
             return Err(Error::usage(
-                "only backup and fullmesh can be changed; delete the endpoint and add it anew",
+                "only backup and fullmesh can be changed; delete the endpoint and add it again",
             ));
         }
-        if (self.endpoint.flags | self.without).is_empty() {
+        if (self.endpoint.flags | self.cleared).is_empty() {
             return Err(Error::usage("nothing to change: backup(), nobackup(), fullmesh() or nofullmesh()"));
         }
-        if self.endpoint.flags.intersects(self.without) {
-            return Err(Error::usage("a flag is both given and taken away"));
+        if self.endpoint.flags.intersects(self.cleared) {
+            return Err(Error::usage("a flag is both set and cleared"));
         }
-        let mut there = self.read().await?;
-        there.flags = (there.flags | self.endpoint.flags) - self.without;
+        let mut endpoint = self.read().await?;
+        endpoint.flags = (endpoint.flags | self.endpoint.flags) - self.cleared;
         if let EndpointKey::Address(_) = self.key {
-            there.id = AddressId::INITIAL;
+            endpoint.id = AddressId::INITIAL;
         }
-        let family = self.mptcp.family().await?.id;
-        self.mptcp.conn.acknowledged(there.request(family, EndpointVerb::Change)).await.map_err(or_not_found)
+        let encode = |family| endpoint.request(family, EndpointVerb::Change);
+        self.channel.acknowledged(encode).await.map_err(or_not_found)
     }
 
-    /// Removes the endpoint, the subflows from it, and what was announced of it.
+    /// Deletes the endpoint, and closes the subflows from it. If it was announced, the announcement is withdrawn.
     ///
     /// The kernel deletes by id only. By address, the id is looked up first.
     ///
     /// Equivalent: `ip mptcp endpoint delete id ID`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// [`is_not_found`](Error::is_not_found) if there is no such endpoint; id 0, which the kernel would take for
-    /// [something else](Self::drop_initial).
+    /// [`is_not_found`](Error::is_not_found) if the endpoint does not exist; id 0, which the kernel uses for
+    /// [initial subflows](Self::drop_initial).
     pub fn delete(self) -> Pending<Ack> {
-        Pending::new(async move {
-            self.try_delete().await.map_err(|error| error.during(|| self.describe("delete")))
-        })
+        Pending::new(async move { self.try_delete().await.map_err(|error| self.explain("delete", error)) })
     }
 
     async fn try_delete(&self) -> Result<Ack> {
-        let there = match self.key {
+        let endpoint = match self.key {
             EndpointKey::Id(_) => self.endpoint.clone(),
             EndpointKey::Address(_) => self.read().await?,
         };
-        let family = self.mptcp.family().await?.id;
-        self.mptcp.conn.acknowledged(there.request(family, EndpointVerb::Delete)).await.map_err(or_not_found)
+        let encode = |family| endpoint.request(family, EndpointVerb::Delete);
+        self.channel.acknowledged(encode).await.map_err(or_not_found)
     }
 
-    /// Closes the subflows from this address that connections of the kernel's path manager began with. There need be no
-    /// endpoint of it, and one that is there stays.
+    /// Closes the initial subflows from this address of all connections of the kernel's path manager. An endpoint of the address
+    /// is neither needed nor deleted.
     ///
     /// Equivalent: `ip mptcp endpoint delete id 0 ADDRESS`. Needs `CAP_NET_ADMIN`.
     ///
@@ -234,17 +225,16 @@ impl EndpointEntry {
     /// The endpoint is given by id.
     pub fn drop_initial(self) -> Pending<Ack> {
         Pending::new(async move {
-            let named = |error: Error| error.during(|| self.describe("drop the initial subflows of"));
-            self.try_drop_initial().await.map_err(named)
+            match self.key {
+                EndpointKey::Address(_) => {
+                    self.channel.acknowledged(|family| self.endpoint.drop_initial_request(family)).await
+                }
+                EndpointKey::Id(_) => {
+                    let why = "initial subflows are selected by their address: endpoint(ADDRESS)";
+                    Err(self.explain("drop the initial subflows of", Error::usage(why)))
+                }
+            }
         })
-    }
-
-    async fn try_drop_initial(&self) -> Result<Ack> {
-        if let EndpointKey::Id(_) = self.key {
-            return Err(Error::usage("first subflows are found by their address: endpoint(ADDRESS)"));
-        }
-        let family = self.mptcp.family().await?.id;
-        self.mptcp.conn.acknowledged(self.endpoint.drop_initial_request(family)).await
     }
 
     /// Reads the endpoint.
@@ -252,49 +242,48 @@ impl EndpointEntry {
     /// Equivalent: `ip mptcp endpoint show id ID`. Needs no privilege.
     ///
     /// # Errors
-    /// [`is_not_found`](Error::is_not_found) if there is no such endpoint.
+    /// [`is_not_found`](Error::is_not_found) if the endpoint does not exist.
     pub fn get(self) -> Pending<Endpoint> {
-        Pending::new(async move { self.read().await.map_err(|error| error.during(|| self.describe("get"))) })
+        Pending::new(async move { self.read().await.map_err(|error| self.explain("get", error)) })
     }
 
     async fn read(&self) -> Result<Endpoint> {
         match self.key {
             EndpointKey::Address(address) => {
-                let there = self.find(address, self.endpoint.port).await?;
-                if !self.endpoint.id.is_initial() && self.endpoint.id != there.id {
+                let endpoint = self.find(address, self.endpoint.port).await?;
+                if !self.endpoint.id.is_initial() && self.endpoint.id != endpoint.id {
                     return Err(not_found());
                 }
-                Ok(there)
+                Ok(endpoint)
             }
             EndpointKey::Id(_) => {
-                let family = self.mptcp.family().await?.id;
-                let request = self.endpoint.request(family, EndpointVerb::Get);
-                self.mptcp.conn.answered(request, Endpoint::decode).await.map_err(or_not_found)
+                let encode = |family| self.endpoint.request(family, EndpointVerb::Get);
+                self.channel.answered(encode, Endpoint::decode).await.map_err(or_not_found)
             }
         }
     }
 
     /// The endpoint of this address, with this port if one is given.
     async fn find(&self, address: IpAddr, port: Option<u16>) -> Result<Endpoint> {
-        let all = self.mptcp.list_endpoints().await?.collect_all().await?;
-        let mut those =
+        let all = self.channel.dump(Endpoint::list_request, Endpoint::decode).await?.collect_all().await?;
+        let mut matching =
             all.into_iter().filter(|e| e.address == address && (port.is_none() || e.port == port));
-        let found = those.next().ok_or_else(not_found)?;
-        match those.next() {
-            None => Ok(found),
-            Some(_) => {
-                Err(Error::usage(format!("several endpoints have {address}: say which by port() or by id")))
-            }
+        match (matching.next(), matching.next()) {
+            (Some(endpoint), None) => Ok(endpoint),
+            (None, _) => Err(not_found()),
+            (Some(_), Some(_)) => Err(Error::usage(format!(
+                "several endpoints have the address {address}: select one by port() or by id"
+            ))),
         }
     }
 
-    fn describe(&self, verb: &str) -> String {
-        let text = match self.key {
-            EndpointKey::Address(_) => self.endpoint.to_string(),
-            EndpointKey::Id(id) => format!("id {id}"),
-        };
-        let dev = self.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
-        format!("{verb} mptcp endpoint {text}{dev}")
+    /// Ties an error to the operation, in the caller's words.
+    fn explain(&self, verb: &str, error: Error) -> Error {
+        let by_address = matches!(self.key, EndpointKey::Address(_));
+        // A stand-in for the index of the device, which the caller's name replaces.
+        let index = self.dev.as_ref().map(|_| u32::MAX);
+        let error = error.during(|| words(verb, &Endpoint { index, ..self.endpoint.clone() }, by_address));
+        self.dev.iter().fold(error, |error, dev| error.naming(u32::MAX, dev))
     }
 }
 
@@ -309,12 +298,12 @@ const EVERYWHERE: EndpointFlags = EndpointFlags::SIGNAL
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before a verb"]
 pub struct Endpoints {
-    mptcp: Mptcp,
+    channel: Channel,
 }
 
 impl Endpoints {
-    pub(crate) fn new(mptcp: Mptcp) -> Self {
-        Self { mptcp }
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self { channel }
     }
 
     /// Lists them by ascending id: a stream in constant memory.
@@ -324,26 +313,16 @@ impl Endpoints {
     /// # Errors
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath TCP.
     pub fn list(self) -> Pending<Dump<Endpoint>> {
-        Pending::new(async move { self.mptcp.list_endpoints().await })
+        Pending::new(async move { self.channel.dump(Endpoint::list_request, Endpoint::decode).await })
     }
 
-    /// Removes them all, with the subflows from them and what was announced of them. New ones are numbered from 1 again.
+    /// Deletes all endpoints, and closes the subflows from them. Announcements are withdrawn. The next endpoint gets id 1.
     ///
     /// Equivalent: `ip mptcp endpoint flush`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
     /// `EPERM` ([`is_permission`](Error::is_permission)).
     pub fn flush(self) -> Pending<Ack> {
-        Pending::new(async move {
-            let family = self.mptcp.family().await?.id;
-            self.mptcp.conn.acknowledged(Endpoint::flush_request(family)).await
-        })
-    }
-}
-
-impl Mptcp {
-    async fn list_endpoints(&self) -> Result<Dump<Endpoint>> {
-        let family = self.family().await?.id;
-        Ok(self.conn.dump(Endpoint::list_request(family), |message| Endpoint::decode(message).map(Some)))
+        Pending::new(async move { self.channel.acknowledged(Endpoint::flush_request).await })
     }
 }

@@ -8,6 +8,6 @@
 mod codec;
 mod handle;
 
-pub(crate) use codec::write_flags;
+pub(crate) use codec::check_port;
 pub use codec::{Endpoint, EndpointFlags, EndpointVerb};
 pub use handle::{EndpointEntry, EndpointKey, Endpoints};

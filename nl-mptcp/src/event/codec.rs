@@ -51,6 +51,8 @@ bitflags! {
     }
 }
 
+serialize_bits!(ConnectionFlags);
+
 /// What happened to a connection, an address of it, a subflow of it, or a listening socket.
 ///
 /// | variant | `ip mptcp monitor` |
@@ -133,7 +135,6 @@ pub struct ConnectionEvent {
     /// Whether this side accepted the connection, rather than asked for it.
     pub server_side: bool,
     /// What else is said.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "bits"))]
     pub flags: ConnectionFlags,
 }
 
@@ -475,9 +476,4 @@ impl fmt::Display for SubflowEvent {
             None => Ok(()),
         }
     }
-}
-
-#[cfg(feature = "serde")]
-fn bits<S: serde::Serializer>(flags: &ConnectionFlags, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_u16(flags.bits())
 }

@@ -11,7 +11,9 @@
 //! [`include/uapi/linux/mptcp_pm.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/mptcp_pm.h?h=v6.18
 
 mod codec;
+mod handle;
 
 pub use codec::{
     AddressEvent, ConnectionEvent, ConnectionFlags, MptcpEvent, Reset, ResetReason, SubflowEvent,
 };
+pub(crate) use handle::listen;

@@ -5,7 +5,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use futures_core::Stream;
-use nl_core::monitor::MonitorBuilder;
 use nl_core::watch::{self, Backoff, Feed};
 use nl_core::{Connection, Error, Pending, Protocol, Result};
 
@@ -14,9 +13,9 @@ use super::machine::{Input, Machine, Snapshot};
 use super::policy::Policy;
 use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK, decode, list};
 use super::table::Table;
+use crate::Mptcp;
 use crate::diag::SockDiag;
-use crate::event::MptcpEvent;
-use crate::{EVENT_GROUP, FAMILY, Mptcp};
+use crate::event::listen;
 
 const DEFAULT_MOST_RUNNING: usize = 64;
 
@@ -255,23 +254,15 @@ impl PathManagerBuilder {
         if self.most_running == 0 {
             return Err(Error::usage("0 decisions at a time; at least 1"));
         }
-        let conn = self.mptcp.netlink();
-        conn.require(Protocol::Generic, "Multipath TCP requests")?;
-        let family = conn.family(FAMILY).await?;
-        let (number, group) = (family.id, family.group(EVENT_GROUP)?);
+        let (channel, conn) = (self.mptcp.channel(), self.mptcp.connection());
         let route = conn.sibling(Protocol::Route)?;
-        let sized = |monitor: MonitorBuilder| match self.receive_buffer {
-            Some(bytes) => monitor.receive_buffer(bytes),
-            None => monitor,
-        };
-        let events = sized(conn.monitor())
-            .group(group)
-            .open(move |message| Ok(MptcpEvent::decode(number, message)?.map(Input::Mptcp)))?;
-        let interfaces = sized(route.monitor())
-            .group(RTNLGRP_LINK)
-            .group(RTNLGRP_IPV4_IFADDR)
-            .group(RTNLGRP_IPV6_IFADDR)
-            .open(decode)?;
+        let events = listen(channel, self.receive_buffer, Input::Mptcp).await?;
+        let mut monitor = route.monitor();
+        if let Some(bytes) = self.receive_buffer {
+            monitor = monitor.receive_buffer(bytes);
+        }
+        let interfaces =
+            monitor.group(RTNLGRP_LINK).group(RTNLGRP_IPV4_IFADDR).group(RTNLGRP_IPV6_IFADDR).open(decode)?;
         Ok(PathManager {
             diag: SockDiag::new(conn.sibling(Protocol::SockDiag)?),
             mptcp: self.mptcp,

@@ -46,7 +46,7 @@
 //! and makes up for lost events at [`PathEvent::Synced`]. Ids of addresses are chosen by the plan.
 //!
 //! ```
-//! use nl_mptcp::connection::Subflow;
+//! use nl_mptcp::subflow::Subflow;
 //! use nl_mptcp::path_manager::{PathEvent, Plan, Policy};
 //!
 //! /// One more subflow, from whichever other address there is to wherever the first goes.

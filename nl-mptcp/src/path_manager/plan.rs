@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use nl_core::{Error, Result};
 
 use super::table::{SubflowPhase, SubflowState, Table, canonical};
-use crate::connection::Subflow;
 use crate::endpoint::Endpoint;
+use crate::subflow::Subflow;
 use crate::{AddressId, Mptcp, Token};
 
 /// Something to be done with a connection.
@@ -70,28 +70,10 @@ impl Decision {
 
     /// Has the kernel do it.
     pub(super) async fn execute(self, mptcp: &Mptcp) -> Result<()> {
-        let connection = mptcp.connection(self.token());
+        let connection = mptcp.mptcp_connection(self.token());
         match self {
-            Self::Announce { endpoint, .. } => {
-                let mut address = connection.address(endpoint.address, endpoint.id).flags(endpoint.flags);
-                if let Some(port) = endpoint.port {
-                    address = address.port(port);
-                }
-                if let Some(index) = endpoint.index {
-                    address = address.dev(index);
-                }
-                address.announce().await
-            }
-            Self::Create { subflow, .. } => {
-                let mut entry = connection.subflow(subflow.local, subflow.remote).id(subflow.id);
-                if subflow.backup {
-                    entry = entry.backup();
-                }
-                if let Some(index) = subflow.index {
-                    entry = entry.dev(index);
-                }
-                entry.create().await
-            }
+            Self::Announce { endpoint, .. } => connection.announcement(endpoint).announce().await,
+            Self::Create { subflow, .. } => connection.creation(subflow).create().await,
             Self::Destroy { local, remote, .. } => connection.subflow(local, remote).destroy().await,
             Self::SetBackup { local, remote, backup, .. } => {
                 let entry = connection.subflow(local, remote);

@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use super::event::PathEvent;
 use super::plan::Plan;
 use super::policy::Policy;
-use super::table::{ConnectionState, Interface, Table, same};
+use super::table::{ConnectionState, Interface, Table};
 use crate::Token;
-use crate::connection::Subflow;
 use crate::endpoint::Endpoint;
+use crate::id::same;
+use crate::subflow::Subflow;
 
 /// Decides nothing.
 impl Policy for () {

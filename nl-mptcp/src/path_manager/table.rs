@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::id::same;
 use crate::{AddressId, Token};
 
 /// What the path manager knows: the connections of the namespace with their subflows, and its interfaces with their addresses.
@@ -277,11 +278,6 @@ impl AddressKind {
     pub const fn is_usable(self) -> bool {
         self.scope < RT_SCOPE_LINK && self.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) == 0
     }
-}
-
-/// Whether two addresses are the same, however one of them is written.
-pub(super) fn same(a: IpAddr, b: IpAddr) -> bool {
-    a.to_canonical() == b.to_canonical()
 }
 
 /// An IPv4 address as one, however it is written, and nothing but address and port.

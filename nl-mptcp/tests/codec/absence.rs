@@ -48,7 +48,7 @@ async fn einval_of_a_socket_does_not_make_an_old_kernel_a_new_one() {
         NLCTRL => family(request, 6),
         _ => listing(request),
     });
-    let connection = Mptcp::new(conn).connection(0x0a1b_2c3d);
+    let connection = Mptcp::new(conn).mptcp_connection(0x0a1b_2c3d);
     let error = connection.get(7).await.unwrap_err();
     assert!(is_io(&error, EINVAL), "{error}");
     let error = connection.get(7).await.unwrap_err();

@@ -74,7 +74,7 @@ async fn a_kernel_without_multipath_tcp_says_so() {
         mptcp.endpoints().list().await.unwrap_err(),
         mptcp.endpoints().flush().await.unwrap_err(),
         mptcp.events().await.unwrap_err(),
-        mptcp.connection(1).withdraw(1).await.unwrap_err(),
+        mptcp.mptcp_connection(1).withdraw(1).await.unwrap_err(),
     ] {
         assert!(error.is_unsupported() && error.to_string().contains("mptcp_pm"), "{error}");
     }
@@ -95,7 +95,7 @@ async fn whoever_may_not_is_told_what_he_may_not() {
             "add mptcp endpoint 10.0.1.2 signal: Operation not permitted (EPERM)",
         ),
         (
-            mptcp.connection(0x0a1b_2c3d).withdraw(5).await.unwrap_err(),
+            mptcp.mptcp_connection(0x0a1b_2c3d).withdraw(5).await.unwrap_err(),
             "withdraw mptcp address id 5 token 0a1b2c3d: Operation not permitted (EPERM)",
         ),
         (
@@ -120,7 +120,7 @@ async fn a_kernel_that_ignores_the_token_is_not_believed() {
         NLCTRL => family(request, 6),
         _ => listing(request),
     });
-    let connection = mptcp.connection(0x0a1b_2c3d);
+    let connection = mptcp.mptcp_connection(0x0a1b_2c3d);
     for error in [connection.list().await.unwrap_err(), connection.get(7).await.unwrap_err()] {
         assert!(error.is_unsupported() && error.to_string().contains("6.10"), "{error}");
     }
@@ -137,7 +137,7 @@ async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
         _ => Conversation::of([Answer::ack(request)]),
     });
     let (near, far) = ("10.0.1.2:0".parse().unwrap(), "10.0.1.1:80".parse().unwrap());
-    let connection = mptcp.connection(1);
+    let connection = mptcp.mptcp_connection(1);
     for subflow in [connection.subflow(near, far).id(5).backup(), connection.subflow(near, far).id(5).dev(3)]
     {
         let error = subflow.create().await.unwrap_err();

@@ -90,8 +90,8 @@ async fn a_pending_verb_can_be_spawned() {
 
 pub(crate) const LIMIT: Duration = Duration::from_millis(20);
 
-pub(crate) fn subflow(mptcp: &Mptcp) -> nl_mptcp::connection::SubflowEntry {
-    mptcp.connection(7).subflow("10.0.1.2:0".parse().unwrap(), "10.0.1.1:80".parse().unwrap()).id(5)
+pub(crate) fn subflow(mptcp: &Mptcp) -> nl_mptcp::subflow::SubflowEntry {
+    mptcp.mptcp_connection(7).subflow("10.0.1.2:0".parse().unwrap(), "10.0.1.1:80".parse().unwrap()).id(5)
 }
 
 /// The family of [`simulated`] has no group for events.

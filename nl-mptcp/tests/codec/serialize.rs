@@ -1,10 +1,10 @@
 //! `Serialize`: what is read can be printed as JSON.
 
 use nl_core::message::MessageRef;
-use nl_mptcp::connection::Subflow;
 use nl_mptcp::endpoint::Endpoint;
 use nl_mptcp::event::MptcpEvent;
 use nl_mptcp::limits::Limits;
+use nl_mptcp::subflow::Subflow;
 use serde_json::json;
 
 use crate::FAMILY;

@@ -104,7 +104,7 @@ async fn world(lab: &Lab) -> Result<(Node, Mptcp, Numbers)> {
     node.up("lo").await?;
     node.ip("mptcp endpoint add 10.9.0.7 id 7 subflow").await;
     let mptcp = open(&node).await?;
-    let family = mptcp.netlink().family(FAMILY).await?.id;
+    let family = mptcp.connection().family(FAMILY).await?.id;
     let numbers = Numbers::from([
         (FAMILY.to_owned(), family.into()),
         ("eth0".to_owned(), node.index_of("eth0").await?),

@@ -32,7 +32,7 @@ async fn whoever_lacks_the_privilege_changes_nothing_and_is_told_so(lab: Lab) ->
         (pair.client.token(), pair.client.established.local, pair.client.established.remote);
     let errors = net.client.unprivileged(async move || {
         let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);
-        let connection = mptcp.connection(token);
+        let connection = mptcp.mptcp_connection(token);
         let (address, other): (IpAddr, IpAddr) = ([10, 0, 2, 1].into(), [10, 0, 2, 9].into());
         let second = connection
             .subflow(SocketAddr::new(address, 0), SocketAddr::new([10, 0, 2, 2].into(), 5001))
@@ -89,7 +89,7 @@ async fn reading_takes_no_privilege(lab: Lab) -> Result {
         let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);
         let diag = SockDiag::new(Connection::open(Protocol::SockDiag)?);
         let connections = diag.connections().list().await?;
-        let addresses = match mptcp.connection(token).list().await {
+        let addresses = match mptcp.mptcp_connection(token).list().await {
             Ok(list) => list.collect_all().await?,
             Err(error) if kernel() < (6, 10) && error.is_unsupported() => Vec::new(),
             Err(error) => return Err(error),
@@ -101,7 +101,7 @@ async fn reading_takes_no_privilege(lab: Lab) -> Result {
             addresses,
             diag.socket(token).await?.info.map(|info| info.token),
             connections,
-            mptcp.sysctl()?.read()?,
+            mptcp.settings()?.read()?,
             Mib::read()?,
         ))
     };
@@ -135,10 +135,10 @@ async fn a_namespace_that_is_switched_off_has_no_sockets_but_takes_endpoints(lab
     let mptcp = open(&node).await?;
     let make = || Socket::new(Domain::IPV4, Type::STREAM, Some(socket2::Protocol::MPTCP)).map(drop);
     node.open(make).await?;
-    mptcp.sysctl()?.set_enabled(false)?;
+    mptcp.settings()?.set_enabled(false)?;
     let error = node.open(make).await.unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::ENOPROTOOPT.get()));
-    assert_eq!(mptcp.sysctl()?.read()?.enabled, Some(false));
+    assert_eq!(mptcp.settings()?.read()?.enabled, Some(false));
 
     mptcp.endpoint(std::net::Ipv4Addr::new(10, 0, 2, 1)).signal().add().await?;
     assert!(node.ip("mptcp endpoint show").await.starts_with("10.0.2.1 id 1 signal"));

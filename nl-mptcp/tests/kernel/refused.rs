@@ -17,7 +17,7 @@ fn at(text: &str) -> SocketAddr {
 async fn a_token_of_no_connection_is_refused_in_the_kernels_words(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
-    let connection = mptcp.connection(Token::new(0x0a1b_2c3d));
+    let connection = mptcp.mptcp_connection(Token::new(0x0a1b_2c3d));
     let (near, far) = (at("10.0.0.1:1"), at("10.0.0.2:2"));
     let errors = [
         connection.address(near.ip(), 5).announce().await.unwrap_err(),
@@ -67,7 +67,7 @@ async fn a_connection_that_is_closed_has_no_token(lab: Lab) -> Result {
     pair.client.next("the connection to be closed", closed).await;
     // The event comes a moment before the token is forgotten.
     let refused = async || {
-        let error = pair.client.mptcp.connection(token).withdraw(1).await.unwrap_err();
+        let error = pair.client.mptcp.mptcp_connection(token).withdraw(1).await.unwrap_err();
         error.to_string().contains("invalid token").then_some(())
     };
     eventually(SOON, refused, "the token to be refused").await;
@@ -79,7 +79,7 @@ async fn a_connection_that_is_closed_has_no_token(lab: Lab) -> Result {
 async fn what_the_kernel_would_take_for_something_else_is_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
-    let connection = mptcp.connection(Token::new(1));
+    let connection = mptcp.mptcp_connection(Token::new(1));
     let (near, far) = (at("10.0.0.1:0"), at("10.0.0.2:2"));
     let (near6, mapped) = (at("[2001:db8::1]:0"), at("[::ffff:10.0.0.1]:0"));
     let v4 = std::net::Ipv4Addr::new(10, 0, 0, 1);
@@ -97,7 +97,7 @@ async fn what_the_kernel_would_take_for_something_else_is_refused(lab: Lab) -> R
         (mptcp.endpoint(nl_mptcp::AddressId::new(4)).add().await.unwrap_err(), "address"),
         (mptcp.endpoint(nl_mptcp::AddressId::new(4)).drop_initial().await.unwrap_err(), "address"),
         (mptcp.endpoint(v4).port(80).subflow().add().await.unwrap_err(), "signal"),
-        (mptcp.endpoint(v4).port(80).signal().subflow().add().await.unwrap_err(), "no subflow"),
+        (mptcp.endpoint(v4).port(80).signal().subflow().add().await.unwrap_err(), "excludes subflow"),
         (mptcp.endpoint(v4).port(0).signal().add().await.unwrap_err(), "port 0"),
         (mptcp.endpoint(v4).signal().fullmesh().add().await.unwrap_err(), "exclude"),
         (

@@ -200,7 +200,7 @@ impl Side {
     }
 
     pub(crate) fn connection(&self) -> ConnectionEntry {
-        self.mptcp.connection(self.token())
+        self.mptcp.mptcp_connection(self.token())
     }
 
     pub(crate) async fn next<T>(&mut self, what: &str, wanted: impl Fn(&MptcpEvent) -> Option<T>) -> T {

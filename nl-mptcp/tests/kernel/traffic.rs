@@ -171,11 +171,11 @@ async fn a_backup_carries_nothing_while_another_can(lab: Lab) -> Result {
     small_buffers(&net).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let (first, far) = (pair.client.established.local, pair.client.established.remote);
-    let connection = pair.client.mptcp.connection(pair.client.token());
+    let connection = pair.client.mptcp.mptcp_connection(pair.client.token());
     let made = connection.subflow(second()[0], second()[1]).id(7).create_established(SOON).await?;
     // Both sides say so: each sender looks at what its peer asked for, and some at what they asked for themselves.
     connection.subflow(first, far).backup().change().await?;
-    let other = pair.server.mptcp.connection(pair.server.token());
+    let other = pair.server.mptcp.mptcp_connection(pair.server.token());
     other.subflow(far, first).backup().change().await?;
     let priority = |event: &nl_mptcp::event::MptcpEvent| {
         matches!(event, nl_mptcp::event::MptcpEvent::SubflowPriority(_)).then_some(())
@@ -191,7 +191,12 @@ async fn a_backup_carries_nothing_while_another_can(lab: Lab) -> Result {
     assert!(middle[0] <= start[0] + 1 && middle[1] >= start[1] + 32, "{start:?} {middle:?}");
     // When the other is gone, it does. All has arrived: a kernel in which a backup inherits data that waits for a window
     // may wait for ever.
-    pair.client.mptcp.connection(pair.client.token()).subflow(made.local, made.remote).destroy().await?;
+    pair.client
+        .mptcp
+        .mptcp_connection(pair.client.token())
+        .subflow(made.local, made.remote)
+        .destroy()
+        .await?;
     transfer.write(32);
     transfer.read(32).await;
     let end = sent(&net.client).await?;
