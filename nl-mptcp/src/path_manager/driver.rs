@@ -5,13 +5,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use futures_core::Stream;
+use nl_core::link::RTNLGRP_LINK;
 use nl_core::watch::{self, Backoff, Feed};
 use nl_core::{Connection, Error, Pending, Protocol, Result};
 
 use super::event::Report;
 use super::machine::{Input, Machine, Snapshot};
 use super::policy::Policy;
-use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK, decode, list};
+use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, decode, list};
 use super::table::Table;
 use crate::Mptcp;
 use crate::diag::SockDiag;

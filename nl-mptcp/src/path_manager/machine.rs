@@ -29,7 +29,7 @@ pub(super) enum Input {
         name: String,
         up: bool,
     },
-    LinkGone {
+    LinkDeleted {
         index: u32,
     },
     Mptcp(MptcpEvent),
@@ -243,7 +243,7 @@ impl<P: Policy> Machine<P> {
         match input {
             Input::Address { index, address, kind } => self.on_address(index, address, kind),
             Input::Link { index, name, up } => self.on_link(index, name, up),
-            Input::LinkGone { index } => {
+            Input::LinkDeleted { index } => {
                 if let Some(interface) = self.table.interfaces.remove(&index).filter(|i| i.up) {
                     self.tell(PathEvent::InterfaceDown { interface });
                 }

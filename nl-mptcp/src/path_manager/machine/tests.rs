@@ -203,7 +203,7 @@ impl Kernel {
         let index = u32::from(1 + a % 3);
         let up = b.is_multiple_of(2);
         if b > 220 && self.interfaces.remove(&index).is_some() {
-            return self.emit(Input::LinkGone { index });
+            return self.emit(Input::LinkDeleted { index });
         }
         let name = format!("eth{index}");
         let new = Interface { index, name: name.clone(), up, addresses: BTreeMap::new() };
