@@ -14,7 +14,7 @@ use crate::message::{
     MPTCP_PM_ADDR_ATTR_IF_IDX, MPTCP_PM_ADDR_ATTR_PORT, MPTCP_PM_ATTR_ADDR, request,
 };
 
-/// A local address for Multipath TCP, as it is read and as it is written.
+/// A local address of the kernel's path manager.
 ///
 /// ```
 /// use nl_mptcp::endpoint::Endpoint;
@@ -23,40 +23,38 @@ use crate::message::{
 /// assert_eq!(endpoint.to_string(), "192.0.2.1 port 8443 id 5 signal");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// Unknown bits in [`flags`](Self::flags) survive being read and written back.
+/// Unknown bits in [`flags`](Self::flags) survive a round trip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// The address. One that maps IPv4 into IPv6 is an IPv6 address to the kernel and stays one.
+    /// The address. The kernel treats an IPv4-mapped IPv6 address as IPv6.
     pub address: IpAddr,
-    /// Its number, 1 to 255; 0 where none was given, and the kernel chooses.
+    /// Its id, 1 to 255; 0 if unset, and the kernel chooses.
     pub id: AddressId,
-    /// A port of its own that the kernel listens on, and announces with the address.
+    /// A port that the kernel listens on, and announces with the address.
     pub port: Option<u16>,
-    /// What it is used for.
+    /// Its flags.
     pub flags: EndpointFlags,
     /// The interface that subflows from it are bound to.
     pub index: Option<u32>,
 }
 
 impl Endpoint {
-    /// An endpoint without a purpose yet.
+    /// An endpoint without flags.
     #[must_use]
     pub fn new(address: IpAddr) -> Self {
         Self { address, id: AddressId::INITIAL, port: None, flags: EndpointFlags::empty(), index: None }
     }
 
-    /// With this number, 1 to 255, instead of the next that is free.
+    /// With this id, 1 to 255, instead of the next free one.
     #[must_use]
     pub fn id(mut self, id: impl Into<AddressId>) -> Self {
         self.id = id.into();
         self
     }
 
-    /// Announced with a port of its own, on which the kernel listens. Takes [`signal`](Self::signal) without
-    /// [`subflow`](Self::subflow).
+    /// Announced with a port of its own, on which the kernel listens. Needs [`signal`](Self::signal), and excludes [`subflow`](Self::subflow).
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
@@ -70,7 +68,7 @@ impl Endpoint {
         self
     }
 
-    /// With these flags in addition, whatever they mean.
+    /// With these flags in addition.
     #[must_use]
     pub fn flags(mut self, flags: EndpointFlags) -> Self {
         self.flags |= flags;
@@ -83,26 +81,25 @@ impl Endpoint {
         self.flags(EndpointFlags::SIGNAL)
     }
 
-    /// Subflows are opened from it (`subflow`).
+    /// Subflows are created from it (`subflow`).
     #[must_use]
     pub fn subflow(self) -> Self {
         self.flags(EndpointFlags::SUBFLOW)
     }
 
-    /// Subflows from and to it carry data only when no other can (`backup`).
+    /// Its subflows are backups: they carry data only when no regular subflow can (`backup`).
     #[must_use]
     pub fn backup(self) -> Self {
         self.flags(EndpointFlags::BACKUP)
     }
 
-    /// A subflow is opened from it to every address the peer announced (`fullmesh`). Not with [`signal`](Self::signal).
+    /// A subflow is created from it to every address that the peer announced (`fullmesh`). Excludes [`signal`](Self::signal).
     #[must_use]
     pub fn fullmesh(self) -> Self {
         self.flags(EndpointFlags::FULLMESH)
     }
 
-    /// Used for the subflow to an address the peer announced, and for nothing else (`laminar`). Linux 6.18; an older
-    /// kernel forgets it without a word.
+    /// Used only for subflows to addresses that the peer announced (`laminar`). Linux 6.18; an older kernel drops it silently.
     #[must_use]
     pub fn laminar(self) -> Self {
         self.flags(EndpointFlags::LAMINAR)
@@ -267,15 +264,15 @@ bitflags! {
     pub struct EndpointFlags: u32 {
         /// Announced to the peer (`signal`).
         const SIGNAL = 0x01;
-        /// Subflows are opened from it (`subflow`).
+        /// Subflows are created from it (`subflow`).
         const SUBFLOW = 0x02;
-        /// Subflows from and to it carry data only when no other can (`backup`).
+        /// Its subflows are backups: they carry data only when no regular subflow can (`backup`).
         const BACKUP = 0x04;
-        /// A subflow is opened from it to every address the peer announced (`fullmesh`).
+        /// A subflow is created from it to every address that the peer announced (`fullmesh`).
         const FULLMESH = 0x08;
-        /// Made by the kernel for a subflow that came in on an address of no endpoint (`implicit`); only read.
+        /// Added by the kernel for an incoming subflow on an address without an endpoint (`implicit`); read-only.
         const IMPLICIT = 0x10;
-        /// Used for the subflow to an address the peer announced, and for nothing else (`laminar`, Linux 6.18).
+        /// Used only for subflows to addresses that the peer announced (`laminar`, Linux 6.18).
         const LAMINAR = 0x20;
         const _ = !0;
     }
@@ -296,18 +293,18 @@ const FLAG_WORDS: [(EndpointFlags, &str); 6] = [
     (EndpointFlags::LAMINAR, "laminar"),
 ];
 
-/// What is done with an endpoint.
+/// An operation on an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndpointVerb {
-    /// Make it; fails if the address or the id is taken (`MPTCP_PM_CMD_ADD_ADDR`).
+    /// Add it; fails if the address or the id exists (`MPTCP_PM_CMD_ADD_ADDR`).
     Add,
-    /// Give it these backup and fullmesh flags, both, found by its id, or without one by its address and port
+    /// Set both its backup and its fullmesh flag; selected by its id, or without an id by its address and port
     /// (`MPTCP_PM_CMD_SET_FLAGS`).
     Change,
-    /// Remove the one with this id (`MPTCP_PM_CMD_DEL_ADDR`).
+    /// Delete the endpoint of this id (`MPTCP_PM_CMD_DEL_ADDR`).
     Delete,
-    /// Read the one with this id (`MPTCP_PM_CMD_GET_ADDR`).
+    /// Read the endpoint of this id (`MPTCP_PM_CMD_GET_ADDR`).
     Get,
 }
 

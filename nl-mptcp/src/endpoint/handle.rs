@@ -13,7 +13,7 @@ use crate::channel::{Channel, not_found, or_not_found};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndpointKey {
-    /// Its address, and its port where it has one.
+    /// Its address, and its port if it has one.
     Address(IpAddr),
     /// Its id, 1 to 255.
     Id(AddressId),

@@ -1,4 +1,4 @@
-//! Endpoints: the local addresses that the kernel's path manager uses, announces or both.
+//! Endpoints: the local addresses that the kernel's path manager uses for subflows, announces, or both.
 //!
 //! Kernel: `MPTCP_PM_ADDR_*` of [`include/uapi/linux/mptcp_pm.h`], `net/mptcp/pm_kernel.c`. Linux 5.6. Equivalent:
 //! `ip mptcp endpoint`.

@@ -1,4 +1,4 @@
-//! What the kernel lists and tells, in the words of the table.
+//! Lists and events of the kernel, as entries of the table.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -34,8 +34,8 @@ pub(super) async fn list(diag: SockDiag, route: Connection) -> Result<Snapshot> 
     Ok(Snapshot { connections: connections.iter().filter_map(connection).collect(), interfaces })
 }
 
-/// `None` for one that no event tells of any more, or not yet.
-fn connection(found: &diag::Connection) -> Option<ConnectionState> {
+/// `None` for a connection that events do not report any more, or not yet.
+fn connection(found: &diag::MptcpConnection) -> Option<ConnectionState> {
     let socket = found.socket?;
     let InetSocket { state, local, remote, inode, .. } = socket.socket;
     let open = match state {
@@ -100,7 +100,7 @@ fn address(message: MessageRef<'_>) -> Result<Option<Input>, DecodeError> {
     for attr in attrs {
         let attr = attr?;
         match attr.kind() {
-            // The peer's where there is a local one.
+            // The peer's address if there is an `IFA_LOCAL`.
             IFA_ADDRESS => address = Some(attr.ip()?),
             IFA_LOCAL => local = Some(attr.ip()?),
             IFA_FLAGS => flags = attr.u32()?,
@@ -181,12 +181,12 @@ mod tests {
         let head = [&[2, 32, 0x80, 0][..], &7_u32.to_ne_bytes()].concat();
         let flags = attr(IFA_FLAGS, &0x240_u32.to_ne_bytes());
         let ends = [attr(IFA_ADDRESS, &[10, 0, 0, 9]), attr(IFA_LOCAL, &[10, 0, 0, 1])].concat();
-        let told = read(RTM_NEWADDR, &[head.clone(), ends.clone(), flags].concat()).unwrap().unwrap();
-        let Input::Address { index: 7, address, kind: Some(kind) } = told else { panic!("{told:?}") };
+        let decoded = read(RTM_NEWADDR, &[head.clone(), ends.clone(), flags].concat()).unwrap().unwrap();
+        let Input::Address { index: 7, address, kind: Some(kind) } = decoded else { panic!("{decoded:?}") };
         assert_eq!((address, kind.flags), (IpAddr::from([10, 0, 0, 1]), 0x240));
         assert!(!kind.is_usable(), "it is tentative");
-        let told = read(RTM_DELADDR, &[head, ends].concat()).unwrap().unwrap();
-        assert!(matches!(told, Input::Address { kind: None, .. }), "{told:?}");
+        let decoded = read(RTM_DELADDR, &[head, ends].concat()).unwrap().unwrap();
+        assert!(matches!(decoded, Input::Address { kind: None, .. }), "{decoded:?}");
     }
 
     #[test]
@@ -197,8 +197,8 @@ mod tests {
         assert!(read(RTM_DELLINK, &link(7)).unwrap().is_none());
         let named = [link(0), attr(IFLA_IFNAME, b"eth7\0")].concat();
         assert!(matches!(read(RTM_DELLINK, &named).unwrap(), Some(Input::LinkDeleted { index: 7 })));
-        let told = read(RTM_NEWLINK, &named).unwrap().unwrap();
-        assert!(matches!(told, Input::Link { index: 7, up: true, .. }), "{told:?}");
+        let decoded = read(RTM_NEWLINK, &named).unwrap().unwrap();
+        assert!(matches!(decoded, Input::Link { index: 7, up: true, .. }), "{decoded:?}");
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use crate::message::{
 };
 use crate::{AddressId, Token};
 
-/// A subflow, as it is to be opened, changed or closed.
+/// A subflow to be created, changed or destroyed.
 ///
 /// ```
 /// use nl_mptcp::subflow::Subflow;
@@ -22,19 +22,18 @@ use crate::{AddressId, Token};
 /// assert_eq!(subflow.to_string(), "10.0.1.2 id 7 to 10.0.1.1:443 backup");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// Both addresses are IPv4, or both IPv6. One that maps IPv4 into IPv6 counts as IPv4.
+/// Both addresses are IPv4, or both IPv6. An IPv4-mapped IPv6 address counts as IPv4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Subflow {
-    /// The address and port on this side. With port 0 a new subflow gets a port that is free.
+    /// The local address and port. With port 0 a new subflow gets a free port.
     pub local: SocketAddr,
-    /// The address and port of the peer.
+    /// The remote address and port.
     pub remote: SocketAddr,
-    /// The number of the local address, 1 to 255. A new subflow needs one.
+    /// The id of the local address, 1 to 255. A new subflow needs one.
     pub id: AddressId,
-    /// Whether it carries data only when no other can.
+    /// Whether it is a backup: it carries data only when no regular subflow can.
     pub backup: bool,
     /// The interface a new subflow is bound to.
     pub index: Option<u32>,
@@ -47,14 +46,14 @@ impl Subflow {
         Self { local, remote, id: AddressId::INITIAL, backup: false, index: None }
     }
 
-    /// From the local address of this number, 1 to 255: one that is free, or the one the address has already.
+    /// The id of the local address, 1 to 255: a free one, or the existing id of the address.
     #[must_use]
     pub fn id(mut self, id: impl Into<AddressId>) -> Self {
         self.id = id.into();
         self
     }
 
-    /// Carries data only when no other can. When creating, Linux 6.1 ignores this.
+    /// A backup: it carries data only when no regular subflow can. Linux 6.1 ignores this for a new subflow.
     #[must_use]
     pub fn backup(mut self) -> Self {
         self.backup = true;
@@ -148,7 +147,7 @@ impl Subflow {
     }
 }
 
-/// The ends in one line; a local port 0 is left out.
+/// The ends in one line, without a local port 0; `#5` in place of the name of interface 5.
 impl fmt::Display for Subflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.local {
@@ -169,15 +168,15 @@ impl fmt::Display for Subflow {
     }
 }
 
-/// What is done with a subflow.
+/// An operation on a subflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SubflowVerb {
-    /// Make it the backup flag it has, found by its addresses (`MPTCP_PM_CMD_SET_FLAGS`).
+    /// Set or clear its backup flag; selected by its addresses (`MPTCP_PM_CMD_SET_FLAGS`).
     Change,
-    /// Open it (`MPTCP_PM_CMD_SUBFLOW_CREATE`).
+    /// Create it (`MPTCP_PM_CMD_SUBFLOW_CREATE`).
     Create,
-    /// Close it (`MPTCP_PM_CMD_SUBFLOW_DESTROY`).
+    /// Destroy it (`MPTCP_PM_CMD_SUBFLOW_DESTROY`).
     Destroy,
 }
 

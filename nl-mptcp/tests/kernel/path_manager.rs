@@ -350,7 +350,7 @@ async fn a_connection_of_the_kernels_is_marked_and_left_alone(lab: Lab) -> Resul
     connections.connect(&net).await?;
     let marked = async || {
         let state = client.state().await;
-        let marked = state.table.connections().filter(|c| c.kernels && c.subflows.len() == 1).count();
+        let marked = state.table.connections().filter(|c| c.kernel_managed && c.subflows.len() == 1).count();
         // A refusal is reported after it has marked its connection.
         (marked == 2 && state.failed.len() >= 2).then_some(state.failed)
     };

@@ -3,7 +3,7 @@
 
 use nl_core::message::MessageRef;
 use nl_mptcp::Token;
-use nl_mptcp::diag::{Connection, InfoFlags, MptcpSocket, Subflow, SubflowFlags, TcpOptions, TcpState};
+use nl_mptcp::diag::{InfoFlags, MptcpConnection, MptcpSocket, Subflow, SubflowFlags, TcpOptions, TcpState};
 
 use crate::unhex;
 
@@ -110,7 +110,7 @@ fn subflows_are_read_from_what_the_kernel_sent() {
 #[test]
 fn they_are_joined_by_token() {
     let joined =
-        Connection::join([socket(CLIENT), socket(LISTENER)], [FIRST, LISTENING, SECOND].map(subflow));
+        MptcpConnection::join([socket(CLIENT), socket(LISTENER)], [FIRST, LISTENING, SECOND].map(subflow));
     let [connection] = &joined[..] else { panic!("{joined:#?}") };
     assert_eq!(connection.subflows, [subflow(FIRST), subflow(SECOND)]);
     assert_eq!(connection.bytes_sent(), Some(100_000));

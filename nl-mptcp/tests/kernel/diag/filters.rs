@@ -129,7 +129,7 @@ async fn a_filter_that_nothing_matches_is_refused(lab: Lab) -> Result {
         (diag.sockets().states(States::empty()), "states 0x0: none of them is one a socket can be in"),
         (
             diag.sockets().ipv4().remote(ip("2001:db8::1")),
-            "no socket can match: an IPv6 address, or no family at all, and IPv6 sockets left out",
+            "no socket can match: IPv6 sockets are excluded, and an IPv6 address or no other family is selected",
         ),
     ];
     for (select, why) in refusals {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nl_mptcp::Token;
-use nl_mptcp::diag::{Connection, States, SubflowFlags};
+use nl_mptcp::diag::{MptcpConnection, States, SubflowFlags};
 use nl_testkit::{Lab, Result};
 
 use super::ss;
@@ -25,7 +25,7 @@ async fn subflows_are_with_the_connection_that_ss_says_by_its_token(lab: Lab) ->
     }
 
     let ours = world.diag.connections().list().await?;
-    let of_ours = |connection: &Connection| {
+    let of_ours = |connection: &MptcpConnection| {
         let subflows = connection.subflows.iter().map(|s| format!("{:x}", s.socket.cookie)).collect();
         (connection.token.get(), subflows)
     };
@@ -116,15 +116,15 @@ async fn what_only_one_list_has_is_kept(lab: Lab) -> Result {
     let subflows = world.diag.subflows().states(States::CONNECTIONS).list().collect_all().await?;
     let tokens: BTreeSet<Token> = sockets.iter().filter_map(|socket| socket.token()).collect();
 
-    let alone = Connection::join(sockets.clone(), []);
+    let alone = MptcpConnection::join(sockets.clone(), []);
     assert_eq!(alone.len(), 7);
     assert!(alone.iter().all(|connection| connection.subflows.is_empty() && connection.socket.is_some()));
 
-    let orphans = Connection::join([], subflows.clone());
+    let orphans = MptcpConnection::join([], subflows.clone());
     assert_eq!(orphans.iter().map(|connection| connection.token).collect::<BTreeSet<_>>(), tokens);
     assert!(orphans.iter().all(|orphan| orphan.socket.is_none() && orphan.is_fallback().is_none()));
     // The first subflow says what the connection is between.
-    let whole = Connection::join(sockets, subflows);
+    let whole = MptcpConnection::join(sockets, subflows);
     for orphan in &orphans {
         let same = whole.iter().find(|connection| connection.token == orphan.token).unwrap();
         assert_eq!((orphan.local(), orphan.remote()), (same.local(), same.remote()));
