@@ -81,7 +81,7 @@ fn edited(edit: Edit) -> FdbEntry {
 /// A field that is new in `FdbEntry` fails this test until it is in a list above, and the tests below then show whether its
 /// changes are lost.
 #[test]
-fn every_field_of_an_entry_is_edited_by_a_test() {
+fn every_field_of_entry_is_edited_by_a_test() {
     let shown = format!("{:#?}", entry());
     let fields: BTreeSet<_> = shown
         .lines()
@@ -97,7 +97,7 @@ fn every_field_of_an_entry_is_edited_by_a_test() {
 }
 
 #[test]
-fn field_that_differs_is_an_update_or_a_move() {
+fn differing_field_is_an_update_or_a_move() {
     for (field, edit) in UPDATES {
         let change = change(&entry(), &edited(edit));
         assert!(matches!(change, Some(FdbChange::Updated { .. })), "{field}: {change:?}");
@@ -109,7 +109,7 @@ fn field_that_differs_is_an_update_or_a_move() {
 }
 
 #[test]
-fn field_of_the_key_that_differs_makes_another_entry() {
+fn differing_key_field_is_another_entry() {
     for (field, edit) in KEYS {
         assert!(row(&entry()).key() != row(&edited(edit)).key(), "{field}");
     }
@@ -121,7 +121,7 @@ fn field_of_the_key_that_differs_makes_another_entry() {
 }
 
 #[test]
-fn ages_and_attributes_that_are_empty_are_no_change() {
+fn ages_and_empty_attributes_are_no_change() {
     let edits: [(&str, Edit); 3] = [
         ("an entry past its time", |e| e.state = FdbState::STALE),
         ("flags_ext", |e| e.flags_ext = Some(FdbFlagsExt::empty())),

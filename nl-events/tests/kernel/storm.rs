@@ -96,7 +96,7 @@ async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) {
 }
 
 #[nl_testkit::test(needs(tool = "bridge"), timeout = 300, serial)]
-async fn a_watch_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
+async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 2).await?;
     let node = bridge.node();
     let ports = [node.index_of("port1").await?, node.index_of("port2").await?];

@@ -21,7 +21,7 @@ const HISTORY: [(u8, Option<u32>); 6] =
     [(4, Some(11)), (1, Some(12)), (2, None), (5, Some(12)), (4, None), (3, Some(12))];
 
 #[tokio::test]
-async fn events_lost_at_any_point_are_made_up_for() {
+async fn table_recovers_from_events_lost_at_any_point() {
     for lost_from in 0..HISTORY.len() {
         for lost in 1..=HISTORY.len() - lost_from {
             let what = format!("{lost} events lost from {lost_from} on");
@@ -62,7 +62,7 @@ async fn events_lost_at_any_point_are_made_up_for() {
 }
 
 #[tokio::test]
-async fn a_list_that_fails_at_any_point_is_told_and_repeated() {
+async fn failed_list_is_reported_and_repeated() {
     let length = before().len() + 1;
     for delivery in 0..length {
         let what = format!("the first list lost its message {delivery}");
@@ -82,7 +82,7 @@ async fn a_list_that_fails_at_any_point_is_told_and_repeated() {
 }
 
 #[tokio::test]
-async fn a_watch_whose_events_end_says_so_and_ends() {
+async fn watch_ends_with_an_error_when_events_end() {
     let Kernel { conn, mut monitors, .. } = kernel(plain());
     let mut watch = FdbWatch::open(&conn).await.unwrap();
     let monitor = monitors.recv().await.unwrap();
@@ -93,7 +93,7 @@ async fn a_watch_whose_events_end_says_so_and_ends() {
 }
 
 #[tokio::test]
-async fn a_stream_tells_that_events_were_lost_and_goes_on() {
+async fn event_stream_reports_overrun_and_continues() {
     let (sender, mut monitors) = mpsc::unbounded_channel();
     let source = move || -> io::Result<OwnedFd> {
         let (socket, peer) = Peer::pair()?;

@@ -57,7 +57,7 @@ fn errors<T, S: Stream<Item = nl_core::Result<T>> + Unpin>(stream: &mut S) -> (u
 }
 
 #[test]
-fn idle_watch_goes_on_after_its_runtime_was_shut_down() {
+fn idle_watch_continues_after_runtime_shutdown() {
     let kernels = background();
     let Kernel { conn, mut monitors, .. } = kernels.block_on(async { kernel(plain()) });
     let first = runtime();
@@ -79,7 +79,7 @@ fn idle_watch_goes_on_after_its_runtime_was_shut_down() {
 
 /// The list's answer is missing while the runtime is shut down, and its time limit has begun.
 #[test]
-fn watch_that_lists_goes_on_after_its_runtime_was_shut_down() {
+fn listing_watch_continues_after_runtime_shutdown() {
     let kernels = background();
     let silent: Lists = Arc::new(|number, list| match number {
         0 => Conversation::of([]),
@@ -104,7 +104,7 @@ fn watch_that_lists_goes_on_after_its_runtime_was_shut_down() {
 
 /// The pause before a listing is repeated does not depend on the runtime either.
 #[test]
-fn watch_that_pauses_goes_on_after_its_runtime_was_shut_down() {
+fn pausing_watch_continues_after_runtime_shutdown() {
     let kernels = background();
     let Kernel { conn, mut monitors, refuse, .. } = kernels.block_on(async { kernel(plain()) });
     refuse.store(libc::EMFILE, std::sync::atomic::Ordering::Relaxed);
@@ -161,7 +161,7 @@ fn watch_on_a_runtime_that_was_shut_down_ends_after_one_error() {
 }
 
 #[test]
-fn events_go_on_after_their_runtime_was_shut_down() {
+fn event_stream_continues_after_runtime_shutdown() {
     let kernels = background();
     let (sender, mut monitors) = mpsc::unbounded_channel();
     let handle = kernels.handle().clone();

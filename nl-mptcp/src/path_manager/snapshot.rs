@@ -177,7 +177,7 @@ mod tests {
 
     /// `ip address add 10.0.0.1 peer 10.0.0.9 dev ppp0` (index 7): the address of this side is the local one.
     #[test]
-    fn the_address_of_this_side_is_taken_and_flags_of_32_bits() {
+    fn local_address_and_32_bit_flags_are_decoded() {
         let head = [&[2, 32, 0x80, 0][..], &7_u32.to_ne_bytes()].concat();
         let flags = attr(IFA_FLAGS, &0x240_u32.to_ne_bytes());
         let ends = [attr(IFA_ADDRESS, &[10, 0, 0, 9]), attr(IFA_LOCAL, &[10, 0, 0, 1])].concat();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_of_a_bridge_is_not_taken_for_an_interface_that_went() {
+    fn bridge_port_event_is_not_a_deleted_interface() {
         let link = |family: u8| {
             [&[family, 0, 1, 0][..], &7_u32.to_ne_bytes(), &0x43_u32.to_ne_bytes(), &[0; 4]].concat()
         };
@@ -203,7 +203,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_arrives_panics(kind in 15..30_u16, payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_link_and_address_messages_never_panic(kind in 15..30_u16, payload in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(Some(input)) = read(kind, &payload) {
                 prop_assert!((RTM_NEWLINK..=RTM_DELADDR).contains(&kind), "{input:?} of {kind}");
             }

@@ -43,7 +43,7 @@ fn opened(
 /// Linux 6.1 ignores the token, and lists the endpoints of the namespace. A kernel that reports the addresses of a connection
 /// refuses token 0 with `EINVAL`; a socket that cannot be opened is no such refusal.
 #[tokio::test]
-async fn einval_of_a_socket_does_not_make_an_old_kernel_a_new_one() {
+async fn einval_of_socket_does_not_imply_address_reports() {
     let conn = opened(EINVAL, |request| match u16::from_ne_bytes([request[4], request[5]]) {
         NLCTRL => family(request, 6),
         _ => listing(request),
@@ -113,7 +113,7 @@ fn subflow_of(token: u32) -> Answer {
 }
 
 #[tokio::test]
-async fn enoent_of_a_socket_does_not_make_a_connection_gone() {
+async fn enoent_of_socket_does_not_mean_connection_closed() {
     let (diag, asked) = diag(|_| [Delivery::Error(ENOENT)].into_iter().collect());
     let error = diag.connections().list().await.unwrap_err();
     assert!(is_io(&error, ENOENT) && !error.is_not_found(), "{error}");
@@ -122,7 +122,7 @@ async fn enoent_of_a_socket_does_not_make_a_connection_gone() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_kernel_does_not_find_is_shown_with_its_subflows() {
+async fn unlisted_connection_is_returned_with_its_subflows() {
     let (diag, asked) = diag(|request| Conversation::of([Answer::error(ENOENT, request)]));
     let listed = diag.connections().list().await.unwrap();
     assert_eq!(listed.len(), 1, "{listed:?}");
@@ -135,7 +135,7 @@ async fn a_connection_that_the_kernel_does_not_find_is_shown_with_its_subflows()
 
 /// What is looked for in a complete list of the kernel and is not in it does not exist.
 #[tokio::test]
-async fn an_endpoint_that_is_not_listed_is_not_found() {
+async fn unlisted_endpoint_is_not_found() {
     let mptcp = crate::old_kernels::played(|kind, _, request| match kind {
         NLCTRL => family(request, 0),
         _ => listing(request),

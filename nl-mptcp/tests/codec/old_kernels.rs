@@ -65,7 +65,7 @@ pub(crate) fn listing(request: &[u8]) -> Conversation {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_kernel_without_multipath_tcp_says_so() {
+async fn kernel_without_multipath_tcp_is_unsupported() {
     let mptcp = played(|_, _, request| refusal(ENOENT, request));
     for error in [
         mptcp.limits().get().await.unwrap_err(),
@@ -84,7 +84,7 @@ async fn a_kernel_without_multipath_tcp_says_so() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn whoever_may_not_is_told_what_he_may_not() {
+async fn eperm_names_the_operation() {
     let mptcp = played(|kind, _, request| match kind {
         NLCTRL => family(request, 0),
         _ => refusal(EPERM, request),
@@ -115,7 +115,7 @@ async fn whoever_may_not_is_told_what_he_may_not() {
 /// Linux 6.1 ignores the token, and answers with the namespace's endpoints: they must not be taken for the connection's.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_kernel_that_ignores_the_token_is_not_believed() {
+async fn addresses_on_a_kernel_that_ignores_tokens_are_unsupported() {
     let mptcp = played(|kind, _, request| match kind {
         NLCTRL => family(request, 6),
         _ => listing(request),
@@ -131,7 +131,7 @@ async fn a_kernel_that_ignores_the_token_is_not_believed() {
 /// It also ignores flags and interface of a new subflow.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
+async fn subflow_flags_on_old_kernel_are_unsupported() {
     let mptcp = played(|kind, _, request| match kind {
         NLCTRL => family(request, 6),
         _ => Conversation::of([Answer::ack(request)]),
@@ -150,7 +150,7 @@ async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
 /// An endpoint whose flag was dropped is taken away again, by its id.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_kernel_that_drops_a_flag_is_found_out() {
+async fn dropped_flag_is_unsupported_and_endpoint_deleted() {
     let deleted = std::sync::Arc::new(std::sync::atomic::AtomicU8::new(0));
     let seen = std::sync::Arc::clone(&deleted);
     let mptcp = played(move |kind, command, request| match (kind, command) {

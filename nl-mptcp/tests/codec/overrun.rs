@@ -300,7 +300,7 @@ fn known(table: &Table) -> World {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn events_lost_at_any_point_are_made_up_for() {
+async fn table_recovers_from_events_lost_at_any_point() {
     for lost_from in 0..HISTORY.len() {
         for lost in 1..=HISTORY.len() - lost_from {
             let what = format!("{lost} events lost from {lost_from} on");
@@ -340,7 +340,7 @@ async fn events_lost_at_any_point_are_made_up_for() {
 /// Two lists of interfaces and addresses, and those of sockets.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_list_that_is_lost_is_told_and_repeated() {
+async fn lost_list_is_reported_and_repeated() {
     for lost in 0..3 {
         let what = format!("list {lost} is lost");
         let Kernel { mptcp, mut monitors, .. } = kernel(move |number, list| match number == lost {
@@ -358,7 +358,7 @@ async fn a_list_that_is_lost_is_told_and_repeated() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_path_manager_whose_events_end_says_so_and_ends() {
+async fn path_manager_ends_with_an_error_when_events_end() {
     for ends in 0..2 {
         let Kernel { mptcp, mut monitors, .. } = kernel(|_, list| list);
         let mut manager = PathManager::open(&mptcp, ()).await.unwrap();

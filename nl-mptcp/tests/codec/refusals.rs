@@ -22,7 +22,7 @@ fn v4() -> Endpoint {
 }
 
 #[test]
-fn endpoints_the_kernel_would_refuse_or_mistake() {
+fn invalid_endpoint_is_refused() {
     use EndpointVerb::{Add, Change, Delete, Get};
     for (endpoint, verb, text) in [
         (
@@ -73,7 +73,7 @@ fn endpoints_the_kernel_would_refuse_or_mistake() {
 }
 
 #[test]
-fn announcements_the_kernel_would_refuse() {
+fn invalid_announcement_is_refused() {
     let text = refusal(v4().announce_request(FAMILY, TOKEN));
     let expected = "announce mptcp address 192.0.2.1 signal token 0a1b2c3d: an address is announced with an id, 1 to 255: 0 is the \
                     initial subflow's";
@@ -82,7 +82,7 @@ fn announcements_the_kernel_would_refuse() {
 }
 
 #[test]
-fn subflows_the_kernel_would_refuse_or_mistake() {
+fn invalid_subflow_is_refused() {
     use SubflowVerb::{Change, Create, Destroy};
     let subflow = |local: &str, remote: &str| Subflow::new(local.parse().unwrap(), remote.parse().unwrap());
     for (subflow, verb, word) in [
@@ -112,7 +112,7 @@ fn subflows_the_kernel_would_refuse_or_mistake() {
 }
 
 #[test]
-fn limits_that_are_none() {
+fn set_limits_without_a_limit_is_refused() {
     assert!(
         refusal(Limits::set_request(FAMILY, None, None)).starts_with("set mptcp limits: no limit is given")
     );
@@ -120,7 +120,7 @@ fn limits_that_are_none() {
 
 /// What an error about each of them begins with.
 #[test]
-fn every_request_is_put_into_words() {
+fn every_request_is_described() {
     let subflow = Subflow::new("10.0.0.1:7".parse().unwrap(), "10.0.0.2:80".parse().unwrap()).id(5).backup();
     for (request, text) in [
         (

@@ -37,7 +37,7 @@ async fn wait_once<P: Policy>(manager: &mut PathManager<P>) {
 }
 
 #[test]
-fn path_manager_goes_on_in_another_runtime() {
+fn path_manager_continues_on_another_runtime() {
     let outside = outside();
     let Kernel { mptcp, mut monitors, .. } = outside.block_on(async { kernel(|_, list| list) });
     let first = inside();
@@ -62,7 +62,7 @@ fn path_manager_goes_on_in_another_runtime() {
 
 /// The pause before a list is repeated was begun in a runtime that is gone.
 #[test]
-fn path_manager_that_pauses_goes_on_in_another_runtime() {
+fn pausing_path_manager_continues_on_another_runtime() {
     let outside = outside();
     let Kernel { mptcp, monitors: _monitors, .. } = outside.block_on(async {
         kernel(|number, list| match number {

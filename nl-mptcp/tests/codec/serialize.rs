@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::FAMILY;
 
 #[test]
-fn what_is_read_serializes() {
+fn decoded_types_serialize_to_json() {
     let endpoint = Endpoint::new("192.0.2.1".parse().unwrap()).id(5).signal().port(80);
     assert_eq!(
         serde_json::to_value(&endpoint).unwrap(),

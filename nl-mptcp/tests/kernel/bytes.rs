@@ -14,7 +14,7 @@ use crate::support::open;
 
 /// Needs nothing but the right to trace a child: iproute2's requests are read from it, ours come from the codec.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"), timeout = 60)]
-async fn the_codec_makes_the_requests_of_iproute2(lab: Lab) -> Result {
+async fn codec_requests_equal_iproute2(lab: Lab) -> Result {
     let (node, _mptcp, numbers) = world(&lab).await?;
     let mut blessing = Blessing::new(FILE, &lab.iproute2_version().await?).numbers(&numbers);
     let mut wrong = Vec::new();
@@ -32,7 +32,7 @@ async fn the_codec_makes_the_requests_of_iproute2(lab: Lab) -> Result {
 
 /// Both go through the kernel, ours from the handle, and nlmon sees both.
 #[nl_testkit::test(needs(link = "nlmon", genl = "mptcp_pm", tool = "ip"), timeout = 60)]
-async fn the_handle_sends_the_requests_of_iproute2(lab: Lab) -> Result {
+async fn handle_requests_equal_iproute2(lab: Lab) -> Result {
     let (node, mptcp, numbers) = world(&lab).await?;
     let mut recording = node.record().await?;
     let mut wrong = Vec::new();

@@ -188,24 +188,24 @@ async fn told_alike(lab: &Lab, from: &str, to: &str, near: &str, far: &str) -> R
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn iproute2_is_told_the_same(lab: Lab) -> Result {
+async fn events_equal_iproute2_monitor(lab: Lab) -> Result {
     told_alike(&lab, "10.0.1.1", "10.0.1.2:5001", "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn iproute2_is_told_the_same_of_ipv6(lab: Lab) -> Result {
+async fn ipv6_events_equal_iproute2_monitor(lab: Lab) -> Result {
     let (near, far) = ("dead:beef:2::1", "dead:beef:2::2");
     told_alike(&lab, "dead:beef:1::1", "[dead:beef:1::2]:5001", near, far).await
 }
 
 /// The peer's sockets are IPv6, the addresses IPv4.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn iproute2_is_told_the_same_of_mapped_addresses(lab: Lab) -> Result {
+async fn events_of_mapped_addresses_equal_iproute2_monitor(lab: Lab) -> Result {
     told_alike(&lab, "::ffff:10.0.1.1", "[::ffff:10.0.1.2]:5001", "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", kernel = "6.3"))]
-async fn listeners_come_and_go(lab: Lab) -> Result {
+async fn listener_events_report_creation_and_close(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let mut events = crate::support::open(&net.server).await?.events().await?;
     for address in ["10.0.2.2:5001", "[dead:beef:2::2]:5002"] {
@@ -228,7 +228,7 @@ async fn listeners_come_and_go(lab: Lab) -> Result {
 
 /// What `allow_join_initial_addr_port` says to the peer, which is to open no subflow to the first address.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_client_that_takes_no_further_subflow_there_tells_its_peer(lab: Lab) -> Result {
+async fn deny_join_id0_is_reported_to_the_peer(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.sysctl("net.mptcp.allow_join_initial_addr_port", "0").await?;
     for (from, to) in [("10.0.1.1", "10.0.1.2:5001"), ("dead:beef:1::1", "[dead:beef:1::2]:5002")] {

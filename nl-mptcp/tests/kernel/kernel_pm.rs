@@ -15,7 +15,7 @@ async fn subflows(node: &Node, count: usize) -> Vec<(String, String)> {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn a_signal_endpoint_is_announced_and_the_peer_connects_to_it(lab: Lab) -> Result {
+async fn signal_endpoint_is_announced_and_connected_to(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let (client, server) = (open(&net.client).await?, open(&net.server).await?);
     let address = Ipv4Addr::new(10, 0, 2, 2);
@@ -38,7 +38,7 @@ async fn a_signal_endpoint_is_announced_and_the_peer_connects_to_it(lab: Lab) ->
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn subflows_are_opened_from_a_subflow_endpoint_at_once(lab: Lab) -> Result {
+async fn subflow_endpoint_creates_subflow_of_existing_connection(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let (client, server) = (open(&net.client).await?, open(&net.server).await?);
     server.limits().subflows(4).set().await?;
@@ -72,7 +72,7 @@ async fn subflows_are_opened_from_a_subflow_endpoint_at_once(lab: Lab) -> Result
 
 /// The limit holds: the connection has no further subflow, and an endpoint that wants one gets none.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn a_limit_of_no_subflows_holds(lab: Lab) -> Result {
+async fn limit_of_zero_subflows_prevents_subflows(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let client = open(&net.client).await?;
     client.limits().subflows(0).set().await?;
@@ -91,7 +91,7 @@ async fn a_limit_of_no_subflows_holds(lab: Lab) -> Result {
 
 /// Deleting id 0 is no deletion of an endpoint but the end of the first subflows from the address.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn the_first_subflow_of_an_address_is_dropped(lab: Lab) -> Result {
+async fn drop_initial_closes_initial_subflow(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let (client, server) = (open(&net.client).await?, open(&net.server).await?);
     server.limits().subflows(2).set().await?;
@@ -112,7 +112,7 @@ async fn the_first_subflow_of_an_address_is_dropped(lab: Lab) -> Result {
 
 /// Those of the userspace path manager are announced nothing, joined by nobody, and no priority of theirs changes.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip", tool = "ss"))]
-async fn endpoints_mean_nothing_to_a_connection_of_ours(lab: Lab) -> Result {
+async fn endpoints_do_not_affect_userspace_connection(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     for node in [&net.client, &net.server] {
         node.ip("mptcp limits set add_addr_accepted 4 subflows 4").await;

@@ -182,7 +182,7 @@ fn connections(full: usize) -> usize {
     timeout = 240,
     serial
 )]
-async fn a_mesh_of_four_by_four_addresses_is_full(lab: Lab) -> Result {
+async fn full_mesh_of_four_by_four_addresses_is_complete(lab: Lab) -> Result {
     let net = four_wires(&lab).await?;
     let client = Manager::start(&net.client, None, FullMesh::new()).await?;
     let server = Manager::start(&net.server, None, FullMesh::new()).await?;
@@ -229,7 +229,7 @@ async fn gone(net: &Net, managers: [Manager; 2]) -> Result {
     timeout = 480,
     serial
 )]
-async fn the_table_is_what_ss_lists_whatever_events_are_lost(lab: Lab) -> Result {
+async fn table_equals_ss_after_lost_events(lab: Lab) -> Result {
     let net = four_wires(&lab).await?;
     // The smallest there is, and one that holds enough for some announcements to arrive.
     let client = Manager::start(&net.client, Some(8192), FullMesh::new()).await?;
@@ -271,7 +271,7 @@ async fn the_table_is_what_ss_lists_whatever_events_are_lost(lab: Lab) -> Result
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 120
 )]
-async fn policies_follow_the_interfaces_and_make_backups(lab: Lab) -> Result {
+async fn policies_follow_interfaces_and_set_backups(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let policy = (FollowInterfaces::new(), (FullMesh::new(), BackupOnMetered::new(["eth2"])));
     let client = Manager::start(&net.client, None, policy).await?;
@@ -314,7 +314,7 @@ async fn policies_follow_the_interfaces_and_make_backups(lab: Lab) -> Result {
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 60
 )]
-async fn subflows_leave_from_so_many_ports_also_of_connections_that_were_there_before(lab: Lab) -> Result {
+async fn ndiffports_covers_existing_connections(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let server = Manager::start(&net.server, None, ()).await?;
     let mut connections = Connections::new(&net).await?;
@@ -341,7 +341,7 @@ async fn subflows_leave_from_so_many_ports_also_of_connections_that_were_there_b
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 60
 )]
-async fn a_connection_of_the_kernels_is_marked_and_left_alone(lab: Lab) -> Result {
+async fn kernel_managed_connection_is_marked_and_ignored(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let mut connections = Connections::new(&net).await?;
     connections.connect(&net).await?;

@@ -11,7 +11,7 @@ use nl_testkit::{Lab, Result};
 use crate::support::{Net, Pair, open};
 
 #[nl_testkit::test(needs(genl = "mptcp_pm"))]
-async fn endpoints_are_set_and_listed_without_a_runtime(lab: Lab) -> Result {
+async fn endpoints_are_added_and_listed_without_a_runtime(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
     let waiting = mptcp.clone();

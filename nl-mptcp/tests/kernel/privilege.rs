@@ -24,7 +24,7 @@ async fn refused<T>(
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn whoever_lacks_the_privilege_changes_nothing_and_is_told_so(lab: Lab) -> Result {
+async fn changes_without_privilege_are_eperm(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.ip("mptcp endpoint add 10.0.2.1 id 9 subflow").await;
     let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
@@ -76,7 +76,7 @@ async fn whoever_lacks_the_privilege_changes_nothing_and_is_told_so(lab: Lab) ->
 
 /// The same as is read with every privilege, but for what the kernel keeps from others.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp", tool = "ip"))]
-async fn reading_takes_no_privilege(lab: Lab) -> Result {
+async fn reading_needs_no_privilege(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.ip("mptcp endpoint add 10.0.2.1 id 9 subflow backup").await;
     net.client.ip("mptcp limits set subflows 3").await;
@@ -130,7 +130,7 @@ async fn reading_takes_no_privilege(lab: Lab) -> Result {
 
 /// Switched off, there are no sockets, and everything else goes on.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp", tool = "ip"))]
-async fn a_namespace_that_is_switched_off_has_no_sockets_but_takes_endpoints(lab: Lab) -> Result {
+async fn disabled_namespace_refuses_sockets_but_accepts_endpoints(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
     let make = || Socket::new(Domain::IPV4, Type::STREAM, Some(socket2::Protocol::MPTCP)).map(drop);

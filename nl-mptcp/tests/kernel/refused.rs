@@ -14,7 +14,7 @@ fn at(text: &str) -> SocketAddr {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_token_of_no_connection_is_refused_in_the_kernels_words(lab: Lab) -> Result {
+async fn unknown_token_returns_kernel_text(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
     let connection = mptcp.mptcp_connection(Token::new(0x0a1b_2c3d));
@@ -38,7 +38,7 @@ async fn a_token_of_no_connection_is_refused_in_the_kernels_words(lab: Lab) -> R
 
 /// The path manager of a connection is that of the moment it was made.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_connection_of_the_kernels_path_manager_is_not_ours(lab: Lab) -> Result {
+async fn kernel_managed_connection_refuses_requests(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     net.client.sysctl("net.mptcp.pm_type", "1").await?;
@@ -56,7 +56,7 @@ async fn a_connection_of_the_kernels_path_manager_is_not_ours(lab: Lab) -> Resul
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_connection_that_is_closed_has_no_token(lab: Lab) -> Result {
+async fn closed_connection_has_invalid_token(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let token = pair.client.token();
@@ -76,7 +76,7 @@ async fn a_connection_that_is_closed_has_no_token(lab: Lab) -> Result {
 
 /// Found before the kernel is asked, so no connection is needed.
 #[nl_testkit::test(needs(genl = "mptcp_pm"))]
-async fn what_the_kernel_would_take_for_something_else_is_refused(lab: Lab) -> Result {
+async fn ambiguous_input_is_refused_before_the_kernel_is_asked(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
     let connection = mptcp.mptcp_connection(Token::new(1));
@@ -121,7 +121,7 @@ async fn what_the_kernel_would_take_for_something_else_is_refused(lab: Lab) -> R
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm"))]
-async fn another_protocol_is_refused(lab: Lab) -> Result {
+async fn connection_of_another_protocol_is_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = Mptcp::new(node.open(|| Connection::open(Protocol::Route)).await?);
     for error in [
@@ -136,7 +136,7 @@ async fn another_protocol_is_refused(lab: Lab) -> Result {
 
 /// The kernel takes the words of an endpoint, and does not take them together.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_id_that_is_another_addresss_is_refused(lab: Lab) -> Result {
+async fn id_of_another_address_is_refused(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let connection = pair.client.connection();

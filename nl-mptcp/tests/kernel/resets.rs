@@ -41,7 +41,7 @@ async fn told(
 
 /// A machine that listens for Multipath TCP, and has never heard of the connection.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn a_peer_that_knows_no_such_connection_refuses_it(lab: Lab) -> Result {
+async fn unknown_token_at_the_peer_is_econnrefused(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let stranger = lab.node("stranger").await?;
     net.client.add_veth("eth3", &stranger, "eth3").await?;
@@ -70,7 +70,7 @@ async fn a_peer_that_knows_no_such_connection_refuses_it(lab: Lab) -> Result {
 
 /// The kernel's path manager at the peer has room for no further subflow, and resets it when the third packet of the handshake comes.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn a_peer_that_takes_no_further_subflow_resets_it(lab: Lab) -> Result {
+async fn peer_at_its_subflow_limit_resets_subflow(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     net.client.sysctl("net.mptcp.pm_type", "1").await?;
     net.server.ip("mptcp limits set subflows 0").await;
@@ -88,7 +88,7 @@ async fn a_peer_that_takes_no_further_subflow_resets_it(lab: Lab) -> Result {
 
 /// No kernel gives all the reasons, but each tells those it is given: so the resets come from us, as packets.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn every_reason_on_the_wire_is_told(lab: Lab) -> Result {
+async fn every_reset_reason_is_reported(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let far = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 5001);
@@ -118,7 +118,7 @@ async fn every_reason_on_the_wire_is_told(lab: Lab) -> Result {
 
 /// A kernel that finds data changed on its way resets the subflow, where there is another, and says why; the other kernel tells it.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp", tool = "ip"))]
-async fn a_kernel_that_finds_data_changed_says_so(lab: Lab) -> Result {
+async fn corrupt_data_resets_subflow_with_middlebox_reason(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     for node in [&net.client, &net.server] {
         node.sysctl("net.mptcp.checksum_enabled", "1").await?;

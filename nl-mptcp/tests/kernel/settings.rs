@@ -8,7 +8,7 @@ use nl_testkit::{Lab, Result};
 use crate::support::{kernel, open};
 
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
-async fn switches_are_set_in_the_namespace_of_the_connection(lab: Lab) -> Result {
+async fn settings_are_set_in_namespace_of_the_connection(lab: Lab) -> Result {
     let (node, other) = (lab.node("a").await?, lab.node("b").await?);
     let settings = open(&node).await?.settings()?;
     let before = settings.read()?;
@@ -53,7 +53,7 @@ async fn switches_are_set_in_the_namespace_of_the_connection(lab: Lab) -> Result
 
 /// Those this kernel has are read and set, those it has not are said to be missing.
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
-async fn a_switch_the_kernel_lacks_is_an_error_that_says_so(lab: Lab) -> Result {
+async fn missing_setting_is_unsupported(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let settings = open(&node).await?.settings()?;
     let values = settings.read()?;
@@ -87,7 +87,7 @@ async fn a_switch_the_kernel_lacks_is_an_error_that_says_so(lab: Lab) -> Result 
 }
 
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
-async fn impossible_switches_are_refused(lab: Lab) -> Result {
+async fn invalid_settings_are_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let settings = open(&node).await?.settings()?;
     let error = settings.set_add_addr_timeout(Duration::from_millis(1500)).unwrap_err();

@@ -140,7 +140,7 @@ fn second() -> [SocketAddr; 2] {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"), timeout = 240)]
-async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) -> Result {
+async fn destroying_initial_subflow_during_transfer_loses_no_data(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     small_buffers(&net).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
@@ -166,7 +166,7 @@ async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) ->
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"), timeout = 240)]
-async fn a_backup_carries_nothing_while_another_can(lab: Lab) -> Result {
+async fn backup_carries_no_data_while_a_regular_subflow_exists(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     small_buffers(&net).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;

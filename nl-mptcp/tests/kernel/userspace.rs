@@ -39,18 +39,18 @@ async fn announcing(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> 
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_address_is_announced_either_way(lab: Lab) -> Result {
+async fn address_is_announced_by_both_sides(lab: Lab) -> Result {
     announcing(&lab, V4, "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv6_address_is_announced_either_way(lab: Lab) -> Result {
+async fn ipv6_address_is_announced_by_both_sides(lab: Lab) -> Result {
     announcing(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
 /// Both in one connection.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_address_of_the_other_family_is_announced(lab: Lab) -> Result {
+async fn address_of_the_other_family_is_announced(lab: Lab) -> Result {
     announcing(&lab, V4, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
@@ -76,12 +76,12 @@ async fn announcing_with_a_port(lab: &Lab, [from, to]: [&str; 2], near: &str, fa
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_address_is_announced_with_a_port(lab: Lab) -> Result {
+async fn address_is_announced_with_a_port(lab: Lab) -> Result {
     announcing_with_a_port(&lab, V4, "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv6_address_is_announced_with_a_port(lab: Lab) -> Result {
+async fn ipv6_address_is_announced_with_a_port(lab: Lab) -> Result {
     announcing_with_a_port(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
@@ -111,18 +111,18 @@ async fn withdrawing(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) ->
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_address_is_withdrawn_either_way(lab: Lab) -> Result {
+async fn address_is_withdrawn_by_both_sides(lab: Lab) -> Result {
     withdrawing(&lab, V4, "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv6_address_is_withdrawn_either_way(lab: Lab) -> Result {
+async fn ipv6_address_is_withdrawn_by_both_sides(lab: Lab) -> Result {
     withdrawing(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
 /// The first subflow goes, the connection stays on the second.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn withdrawing_id_0_closes_the_first_subflow(lab: Lab) -> Result {
+async fn withdrawing_id_0_closes_initial_subflow(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let second = at("10.0.2.2", 5001);
@@ -190,12 +190,12 @@ async fn subflows(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Re
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn a_subflow_is_created_and_destroyed_from_either_side(lab: Lab) -> Result {
+async fn subflow_is_created_and_destroyed_by_both_sides(lab: Lab) -> Result {
     subflows(&lab, V4, "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn an_ipv6_subflow_is_created_and_destroyed_from_either_side(lab: Lab) -> Result {
+async fn ipv6_subflow_is_created_and_destroyed_by_both_sides(lab: Lab) -> Result {
     subflows(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
@@ -257,33 +257,33 @@ const SECOND_V4: [&str; 2] = ["10.0.2.1", "10.0.2.2"];
 const SECOND_V6: [&str; 2] = ["dead:beef:2::1", "dead:beef:2::2"];
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_server_creates_a_subflow_to_the_port_the_client_connected_from(lab: Lab) -> Result {
+async fn server_creates_subflow_to_client_port(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Server, V4, SECOND_V4, None).await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_server_creates_an_ipv6_subflow_to_the_port_the_client_connected_from(lab: Lab) -> Result {
+async fn server_creates_ipv6_subflow_to_client_port(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Server, V6, SECOND_V6, None).await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_server_creates_a_subflow_to_a_port_that_was_announced(lab: Lab) -> Result {
+async fn server_creates_subflow_to_announced_port(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Server, V4, SECOND_V4, Some(50_003)).await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_client_creates_a_subflow_to_a_port_that_was_announced(lab: Lab) -> Result {
+async fn client_creates_subflow_to_announced_port(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Client, V4, SECOND_V4, Some(50_003)).await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv4_address_is_announced_in_an_ipv6_connection_and_connected_to(lab: Lab) -> Result {
+async fn ipv4_address_is_announced_in_ipv6_connection_and_connected_to(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Client, V6, SECOND_V4, None).await
 }
 
 /// The sockets are IPv6, the first subflow is, the second is IPv4, and the kernel writes it as IPv6.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv4_subflow_joins_an_ipv6_connection(lab: Lab) -> Result {
+async fn ipv4_subflow_joins_ipv6_connection(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     for mapped in [false, true] {
         let mut pair = Pair::connect(&net, V6[0], V6[1]).await?;
@@ -305,7 +305,7 @@ async fn an_ipv4_subflow_joins_an_ipv6_connection(lab: Lab) -> Result {
 
 /// What the peer receives (`MP_PRIO`) it tells, and counts.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_subflow_is_made_a_backup_and_none_again(lab: Lab) -> Result {
+async fn backup_flag_of_subflow_is_set_and_cleared(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let (near, far) = (pair.client.established.local, pair.client.established.remote);
@@ -331,7 +331,7 @@ async fn a_subflow_is_made_a_backup_and_none_again(lab: Lab) -> Result {
 
 /// Linux 6.1 ignores both, so they are not asked of it.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_subflow_is_born_a_backup_on_its_interface(lab: Lab) -> Result {
+async fn new_subflow_has_backup_flag_and_interface(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let connection = pair.client.connection();
@@ -350,7 +350,7 @@ async fn a_subflow_is_born_a_backup_on_its_interface(lab: Lab) -> Result {
 
 /// The port is the one that was asked for.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_subflow_leaves_from_a_port_of_ones_choice(lab: Lab) -> Result {
+async fn subflow_uses_requested_local_port(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let connection = pair.client.connection();
@@ -362,7 +362,7 @@ async fn a_subflow_leaves_from_a_port_of_ones_choice(lab: Lab) -> Result {
 /// What was announced and what subflows were created from is listed; before Linux 6.10 that is an error, never the
 /// namespace's endpoints.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn the_addresses_of_a_connection_are_listed(lab: Lab) -> Result {
+async fn addresses_of_connection_are_listed(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.ip("mptcp endpoint add 10.0.2.1 id 99 signal").await;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
@@ -397,7 +397,7 @@ async fn the_addresses_of_a_connection_are_listed(lab: Lab) -> Result {
 
 /// A peer that refuses is an error, though the kernel says success to the request.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_subflow_that_is_refused_is_an_error_when_waited_for(lab: Lab) -> Result {
+async fn create_established_returns_error_of_refused_subflow(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let connection = pair.client.connection();
@@ -424,7 +424,7 @@ async fn a_subflow_that_is_refused_is_an_error_when_waited_for(lab: Lab) -> Resu
 /// The kernel has one place for what it is to say of addresses, and where that is taken it says success and nothing else:
 /// then a withdrawal is counted as dropped (not by Linux 6.1). Here the echo of the peer's announcement may still be there.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
+async fn withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     if counter(&net.client, "RmAddrTxDrop").await.is_none() {
@@ -446,7 +446,7 @@ async fn a_withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
 
 /// The kernel asks whether anybody listens to the events, and not where.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_listener_in_another_namespace_is_enough(lab: Lab) -> Result {
+async fn event_listener_in_another_namespace_is_enough(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     // The only one who listened at the server.

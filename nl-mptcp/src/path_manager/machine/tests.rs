@@ -396,7 +396,7 @@ fn policy() -> impl Policy {
 
 proptest! {
     #[test]
-    fn the_table_is_the_kernels_whatever_is_lost(
+    fn table_converges_after_lost_events(
         steps in proptest::collection::vec((0..20_u8, any::<u8>(), any::<u8>()), 0..400)
     ) {
         let mut world = World::new(policy());
@@ -409,7 +409,7 @@ proptest! {
 
     /// Nothing is lost or closed here, so a subflow that lacks was forgotten, and one too many was made twice.
     #[test]
-    fn a_full_mesh_is_full_and_has_nothing_twice(
+    fn full_mesh_is_complete_without_duplicates(
         steps in proptest::collection::vec((0..20_u8, any::<u8>(), any::<u8>()), 0..300)
     ) {
         let mut world = World::new(FullMesh::new());
@@ -466,7 +466,7 @@ fn addresses(world: &World<impl Policy>, token: Token) -> Vec<u8> {
 }
 
 #[test]
-fn subflows_go_with_their_interface_and_come_back_with_it() {
+fn subflows_are_removed_and_restored_with_interface() {
     let follow = (FollowInterfaces::new(), FullMesh::new());
     let (mut world, token) = world(follow);
     assert_eq!(addresses(&world, token), [0, 1]);
@@ -482,7 +482,7 @@ fn subflows_go_with_their_interface_and_come_back_with_it() {
 }
 
 #[test]
-fn what_went_with_an_interface_comes_back_without_a_mesh() {
+fn removed_subflows_are_restored_without_full_mesh() {
     let (mut world, token) = world(FollowInterfaces::new());
     world.kernel.act(4, 0, 1);
     world.settle();
@@ -495,7 +495,7 @@ fn what_went_with_an_interface_comes_back_without_a_mesh() {
 }
 
 #[test]
-fn n_different_ports_are_made_up_for() {
+fn lost_subflows_of_ndiffports_are_replaced() {
     let (mut world, token) = world(NDiffPorts::new(4));
     assert_eq!(addresses(&world, token), [0, 0, 0, 0]);
     let ends: Vec<_> = world.kernel.connections[&token].subflows.keys().copied().collect();
@@ -516,7 +516,7 @@ impl Policy for Watcher {
 }
 
 #[test]
-fn what_was_missed_is_told_as_the_difference() {
+fn missed_events_are_reported_as_differences() {
     let (mut world, token) = world(Watcher(Vec::new()));
     world.machine.policy().0.clear();
     world.kernel.overrun = true;

@@ -113,7 +113,7 @@ fn host(condition: &[u8], family: u8, address: [u8; 16], port: u16) -> bool {
 
 proptest! {
     #[test]
-    fn the_kernel_takes_what_matches(filter in filter(), header in socket()) {
+    fn filter_program_selects_what_matches(filter in filter(), header in socket()) {
         let mut payload = Vec::new();
         header.write(&mut payload);
         let socket = MptcpSocket::decode(MessageRef::from_parts(SOCK_DIAG_BY_FAMILY, 0, &payload)).unwrap();
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn headers_read_back_as_written(header in socket(), cookie: u64, interface: u32, numbers: [u32; 5]) {
+    fn headers_survive_a_round_trip(header in socket(), cookie: u64, interface: u32, numbers: [u32; 5]) {
         let mut header = header;
         (header.id.cookie, header.id.interface) = (cookie, interface);
         [header.expires, header.rqueue, header.wqueue, header.uid, header.inode] = numbers;
@@ -136,7 +136,7 @@ proptest! {
 }
 
 #[test]
-fn without_a_filter_there_is_no_program() {
+fn default_filter_has_no_program() {
     for request in SocketFilter::default().mptcp_requests() {
         let mut request = request;
         let bytes = request.encoded().unwrap();

@@ -9,7 +9,7 @@ fn pattern(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_an_older_kernel_does_not_tell_is_none() {
+fn fields_of_newer_kernels_decode_as_none() {
     // Linux 6.1, 6.5, 6.8, 6.10, and one that is yet to come.
     let told = |len: usize| {
         let info = MptcpInfo::decode(&pattern(len)).unwrap();
@@ -32,7 +32,7 @@ fn what_an_older_kernel_does_not_tell_is_none() {
 }
 
 #[test]
-fn what_is_too_short_for_any_kernel_is_refused() {
+fn too_short_structures_are_refused() {
     for len in 0..48 {
         let error = MptcpInfo::decode(&pattern(len)).unwrap_err();
         assert_eq!(error, DecodeError::Short { what: "mptcp_info", needed: 48, got: len });
@@ -44,7 +44,7 @@ fn what_is_too_short_for_any_kernel_is_refused() {
 }
 
 #[test]
-fn a_field_is_told_once_it_is_there_as_a_whole() {
+fn partial_field_decodes_as_none() {
     for len in 48..=97 {
         let info = MptcpInfo::decode(&pattern(len)).unwrap();
         let there = |end: usize| len >= end;

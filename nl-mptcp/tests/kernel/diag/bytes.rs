@@ -66,7 +66,7 @@ fn lines() -> Vec<(&'static str, Filter)> {
 
 /// Both kinds of list: the filter is the same, the header is not.
 #[nl_testkit::test(needs(tool = "ss"), timeout = 60)]
-async fn the_codec_makes_the_requests_of_ss(lab: Lab) -> Result {
+async fn codec_requests_equal_ss(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let diag = open(&node).await?;
     let release = ss::version(&node).await;

@@ -10,7 +10,7 @@ use super::ss;
 use super::world::{World, open};
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn subflows_are_with_the_connection_that_ss_says_by_its_token(lab: Lab) -> Result {
+async fn subflows_are_joined_to_connections_as_in_ss(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     // Theirs, joined by text: the token behind the slash.
     let mut theirs: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
@@ -46,7 +46,7 @@ async fn subflows_are_with_the_connection_that_ss_says_by_its_token(lab: Lab) ->
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_filter_is_about_connections_and_brings_all_their_subflows(lab: Lab) -> Result {
+async fn filtered_connection_has_all_its_subflows(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let [client] = &world.diag.connections().remote_port(world.joined.port()).list().await?[..] else {
         panic!("not one client")
@@ -75,7 +75,7 @@ async fn a_filter_is_about_connections_and_brings_all_their_subflows(lab: Lab) -
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_connection_is_found_by_its_token_and_only_in_its_namespace(lab: Lab) -> Result {
+async fn token_finds_connection_only_in_its_namespace(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let connections = world.diag.connections().list().await?;
     for connection in &connections {
@@ -92,7 +92,7 @@ async fn a_connection_is_found_by_its_token_and_only_in_its_namespace(lab: Lab) 
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_fallback_is_shown_as_one(lab: Lab) -> Result {
+async fn fallback_has_the_fallback_flag(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let fallbacks = world.diag.connections().remote_port(world.fallback.port()).list().await?;
     let [fallback] = &fallbacks[..] else { panic!("{fallbacks:#?}") };
@@ -110,7 +110,7 @@ async fn a_fallback_is_shown_as_one(lab: Lab) -> Result {
 
 /// What the two lists do not have in common stays visible.
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn what_only_one_list_has_is_kept(lab: Lab) -> Result {
+async fn connections_in_one_list_only_are_retained(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let sockets = world.diag.sockets().states(States::CONNECTIONS).list().collect_all().await?;
     let subflows = world.diag.subflows().states(States::CONNECTIONS).list().collect_all().await?;

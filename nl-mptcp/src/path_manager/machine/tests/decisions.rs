@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_decision_that_cannot_be_taken_is_reported() {
+fn impossible_decision_is_reported_as_failed() {
     let stray = |event: &PathEvent, plan: &mut Plan<'_>| {
         if *event == PathEvent::Synced {
             plan.withdraw(Token::new(77), 5);
@@ -52,7 +52,7 @@ fn io_error_while_destroying_keeps_the_subflow_in_the_table() {
 }
 
 #[test]
-fn one_decision_at_a_time_for_a_connection_and_so_many_in_all() {
+fn decisions_run_one_per_connection_up_to_max_in_flight() {
     let (mut world, _) = world(());
     world.machine.policy = ();
     let mut work = Work { max_in_flight: 2, ..Work::default() };
