@@ -12,7 +12,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     check_message(MessageRef::from_parts(SOCK_DIAG_BY_FAMILY, 0, data));
     if let Ok(info) = MptcpInfo::decode(data) {
-        // What is told does not depend on what is behind it.
+        // Bytes after the known fields do not change the result.
         let known = data.get(..96).unwrap_or(data);
         assert_eq!(MptcpInfo::decode(known), Ok(info));
     }

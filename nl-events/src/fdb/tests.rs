@@ -12,7 +12,7 @@ use super::row::FdbRow;
 
 type Edit = fn(&mut FdbEntry);
 
-/// Every field but the key's makes a change. The first make an update, the others a move.
+/// Fields outside the key, whose edit is an update.
 const UPDATES: [(&str, Edit); 9] = [
     ("state", |e| e.state = FdbState::NOARP),
     ("state", |e| e.state |= FdbState::NOARP),
@@ -38,7 +38,7 @@ const KEYS: [(&str, Edit); 4] = [
     ("vlan", |e| e.vlan = Some(1)),
     ("src_vni", |e| e.src_vni = Some(1)),
 ];
-/// Not compared, because they change by themselves.
+/// Not compared, because the kernel changes them without an event.
 const IGNORED: [(&str, Edit); 1] = [("ages", |e| e.ages = aged().ages)];
 
 fn entry() -> FdbEntry {
@@ -48,7 +48,7 @@ fn entry() -> FdbEntry {
     entry
 }
 
-/// As the kernel sends it, a second old.
+/// The same entry as the kernel sends it, one second old.
 fn aged() -> FdbEntry {
     let mut payload = Vec::new();
     NdMsg { family: AF_BRIDGE, index: 5, state: 2, flags: 0, kind: 0 }.write(&mut payload);
@@ -78,8 +78,7 @@ fn edited(edit: Edit) -> FdbEntry {
     entry
 }
 
-/// A field that is new in `FdbEntry` fails this test until it is in a list above, and the tests below then show whether its
-/// changes are lost.
+/// A new field of `FdbEntry` fails this test until it is in a list above. The tests below then check that its changes are reported.
 #[test]
 fn every_field_of_entry_is_edited_by_a_test() {
     let shown = format!("{:#?}", entry());

@@ -191,26 +191,26 @@ async fn raw_stream_yields_only_fdb_events(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 1).await?;
     let node = bridge.node();
     let mut events = node.open(|| Events::builder().source(Source::FDB).open()).await?;
-    // A neighbour of IPv4 comes in the same group.
+    // An IPv4 neighbour event is in the same group.
     node.ip("neigh add 192.0.2.9 lladdr 02:00:00:00:aa:06 dev br0 nud permanent").await;
     node.bridge("fdb add 02:00:00:00:aa:06 dev port1 master static").await;
     node.bridge("fdb del 02:00:00:00:aa:06 dev port1 master").await;
-    let mut said = Vec::new();
+    let mut reported = Vec::new();
     let both = async {
-        while said.len() < 2 {
+        while reported.len() < 2 {
             let NetworkEvent::Fdb(event) = events.next().await.expect("the stream ended").unwrap() else {
                 panic!("an event of another source")
             };
             if event.entry().mac == mac(6) {
-                said.push(event);
+                reported.push(event);
             }
         }
     };
     within(DEADLINE, both, "both events").await;
-    assert!(matches!(&said[..], [FdbEvent::New(_), FdbEvent::Deleted(_)]), "{said:?}");
+    assert!(matches!(&reported[..], [FdbEvent::New(_), FdbEvent::Deleted(_)]), "{reported:?}");
     assert!(
-        said.iter().all(|event| event.entry().is_bridge()),
-        "a neighbour was taken for an entry: {said:?}"
+        reported.iter().all(|event| event.entry().is_bridge()),
+        "a neighbour was taken for an entry: {reported:?}"
     );
     Ok(())
 }

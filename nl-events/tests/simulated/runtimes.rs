@@ -96,9 +96,9 @@ fn listing_watch_continues_after_runtime_shutdown() {
     runtime().block_on(async {
         let error = within(DEADLINE, watch.next(), "the time limit").await.unwrap().unwrap_err();
         assert!(error.is_timeout(), "{error}");
-        let mut believed = Fdb::new();
-        follow(&mut watch, &mut believed, "the second list").await;
-        assert_eq!(believed, before());
+        let mut table = Fdb::new();
+        follow(&mut watch, &mut table, "the second list").await;
+        assert_eq!(table, before());
     });
 }
 
@@ -117,9 +117,9 @@ fn pausing_watch_continues_after_runtime_shutdown() {
     });
     drop(first);
     refuse.store(0, std::sync::atomic::Ordering::Relaxed);
-    let mut believed = Fdb::new();
-    runtime().block_on(follow(&mut watch, &mut believed, "the second list"));
-    assert_eq!(believed, before());
+    let mut table = Fdb::new();
+    runtime().block_on(follow(&mut watch, &mut table, "the second list"));
+    assert_eq!(table, before());
 }
 
 #[test]

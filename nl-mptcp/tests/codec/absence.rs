@@ -1,4 +1,4 @@
-//! Only the kernel's refusal says that something does not exist: the same error number from a socket says nothing about it.
+//! Only the kernel's refusal means that something does not exist. The same error number from a socket does not.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -70,7 +70,7 @@ impl Asked {
     }
 }
 
-/// A subflow whose connection is not listed, and what the look-up of the connection by its token comes to.
+/// A subflow whose connection is not listed, and the answer to the look-up of the connection by its token.
 fn diag(look_up: impl Fn(&[u8]) -> Conversation + Clone + Send + Sync + 'static) -> (SockDiag, Arc<Asked>) {
     let asked = Arc::new(Asked::default());
     let count = Arc::clone(&asked);
@@ -127,7 +127,7 @@ async fn unlisted_connection_is_returned_with_its_subflows() {
     let listed = diag.connections().list().await.unwrap();
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!((listed[0].token, listed[0].socket.is_none()), (Token::new(7), true));
-    // One list more, to tell it from a kernel that lists no such sockets.
+    // One more list, to distinguish it from a kernel that cannot list such sockets.
     assert_eq!(asked.counts(), (1, 5));
     let error = diag.socket(Token::new(8)).await.unwrap_err();
     assert!(error.is_not_found(), "{error}");

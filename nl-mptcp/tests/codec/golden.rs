@@ -124,7 +124,7 @@ fn events_decode_and_display() {
 #[test]
 fn server_side_decodes_on_every_kernel() {
     let mut old = unhex(ESTABLISHED);
-    // Without the flags, and the attribute says 0.
+    // Without the flags, and the attribute is 0.
     old[16] = 0;
     old[24] = 0;
     let read = |payload: &[u8]| {
@@ -137,7 +137,7 @@ fn server_side_decodes_on_every_kernel() {
     assert!(read(&old));
 }
 
-/// Command 3 reads an endpoint and event 3 says that a connection is gone.
+/// Command 3 reads an endpoint, event 3 reports a closed connection.
 #[test]
 fn answer_to_request_is_not_an_event() {
     let mut answer = vec![0; 16];

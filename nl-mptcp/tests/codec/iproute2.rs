@@ -1,4 +1,4 @@
-//! What iproute2 said on a real kernel, as kept in `tests/golden`: ours still says the same.
+//! Our requests equal those of iproute2 that were recorded in `tests/golden`.
 
 #[path = "../golden/pm.rs"]
 mod commands;

@@ -1,5 +1,5 @@
-//! Kernels that are older than the machine at hand, or without Multipath TCP, or do not let one: played, as a test that runs on
-//! one kernel cannot see the others.
+//! Simulated kernels: older ones, ones without Multipath TCP, and ones that refuse. A test on a real kernel covers only that kernel, so
+//! these are simulated.
 #![cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "for tests that wait in tokio"))]
 
 use std::io;
@@ -44,7 +44,7 @@ fn kind(request: &[u8]) -> u16 {
     u16::from_ne_bytes([request[4], request[5]])
 }
 
-/// The family, with as many attributes as a kernel says it knows: 6 before Linux 6.7, 0 since.
+/// The family, with the number of attributes that a kernel reports: 6 before Linux 6.7, 0 since.
 pub(crate) fn family(request: &[u8], attributes: u32) -> Conversation {
     let family = Answer::new(NLCTRL, &[1, 2, 0, 0])
         .attr(2, b"mptcp_pm\0")

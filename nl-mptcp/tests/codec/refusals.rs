@@ -1,4 +1,4 @@
-//! Every refusal, and what it says.
+//! Every refusal and its text.
 
 use nl_core::Request;
 use nl_mptcp::Token;

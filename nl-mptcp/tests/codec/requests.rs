@@ -1,4 +1,4 @@
-//! How many requests a verb makes of a simulated kernel, and how many sockets it opens.
+//! The requests that a verb sends to a simulated kernel, and the sockets that it opens.
 
 use std::io;
 use std::net::Ipv4Addr;

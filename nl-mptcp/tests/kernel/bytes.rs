@@ -38,7 +38,7 @@ async fn handle_requests_equal_iproute2(lab: Lab) -> Result {
     let mut wrong = Vec::new();
     for line in lines() {
         recording.take()?;
-        // Whether the kernel takes it is the business of other tests; that it was asked is seen below.
+        // Other tests check whether the kernel accepts it; here only the request matters.
         let _ = send(&mptcp, line.command).await;
         let ours = recording.take()?;
         let _ = node.command(format!("ip mptcp {}", line.command).split_whitespace()).await;
@@ -82,7 +82,7 @@ async fn send(mptcp: &Mptcp, command: &str) -> nl_core::Result<()> {
         "limits set subflows 8 add_addr_accepted 8" => {
             mptcp.limits().subflows(8).add_addr_accepted(8).set().await.map(drop)
         }
-        other => panic!("`{other}` is not told to the handle"),
+        other => panic!("`{other}` has no call of the handle"),
     }
 }
 

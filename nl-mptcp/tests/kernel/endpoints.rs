@@ -114,7 +114,7 @@ async fn endpoints_added_by_iproute2_are_listed(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The kernel deletes by id, and says success to a deletion by address without doing anything.
+/// The kernel deletes by id. It reports success for a deletion by address and does nothing.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn deleting_by_address_deletes_endpoint(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
@@ -171,7 +171,7 @@ async fn flushing_deletes_all_endpoints_and_restarts_ids(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The two series of `pm_netlink.sh`: numbers go on from the last one given, and past 255 begin anew where there is room.
+/// The two series of `pm_netlink.sh`: ids continue after the last one, and wrap around after 255 to free ones.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn automatic_ids_continue_after_chosen_ids(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
@@ -194,7 +194,7 @@ async fn automatic_ids_continue_after_chosen_ids(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The kernel replaces both flags by those it is told; what was not spoken of must stay.
+/// The kernel replaces both flags; the one that is not given must not change.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn changing_one_flag_preserves_the_other(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
@@ -261,7 +261,7 @@ async fn existing_address_or_id_is_refused(lab: Lab) -> Result {
     Ok(())
 }
 
-/// 8, or 255 since Linux 7.2; the kernel says which.
+/// 8, or 255 since Linux 7.2.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn endpoints_are_added_up_to_the_limit(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
@@ -280,7 +280,7 @@ async fn endpoints_are_added_up_to_the_limit(lab: Lab) -> Result {
     Ok(())
 }
 
-/// A kernel that does not know a flag forgets it without a word.
+/// A kernel silently drops a flag that it does not know.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn unknown_endpoint_flag_is_unsupported(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
@@ -304,7 +304,7 @@ async fn unknown_endpoint_flag_is_unsupported(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Whoever may not change may read.
+/// Reading needs no privilege.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn new_namespace_lists_no_endpoints(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;

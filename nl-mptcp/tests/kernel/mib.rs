@@ -1,4 +1,4 @@
-//! MPTCP's counters against what `nstat` says.
+//! The MPTCP counters compared with `nstat`.
 
 use std::collections::BTreeMap;
 

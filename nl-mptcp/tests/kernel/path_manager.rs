@@ -231,7 +231,7 @@ async fn gone(net: &Net, managers: [Manager; 2]) -> Result {
 )]
 async fn table_equals_ss_after_lost_events(lab: Lab) -> Result {
     let net = four_wires(&lab).await?;
-    // The smallest there is, and one that holds enough for some announcements to arrive.
+    // The smallest buffer, and one that is large enough for some announcements.
     let client = Manager::start(&net.client, Some(8192), FullMesh::new()).await?;
     let server = Manager::start(&net.server, Some(0), FullMesh::new()).await?;
     let mut connections = Connections::new(&net).await?;
@@ -275,7 +275,7 @@ async fn policies_follow_interfaces_and_set_backups(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let policy = (FollowInterfaces::new(), (FullMesh::new(), BackupOnMetered::new(["eth2"])));
     let client = Manager::start(&net.client, None, policy).await?;
-    // It has to be there, or the kernel lets no subflow in.
+    // Without a listener the kernel accepts no subflow.
     let server = Manager::start(&net.server, None, ()).await?;
     let mut connections = Connections::new(&net).await?;
     connections.connect(&net).await?;
@@ -336,7 +336,7 @@ async fn ndiffports_covers_existing_connections(lab: Lab) -> Result {
     gone(&net, [client, server]).await
 }
 
-/// Connections that the kernel's path manager runs are none of its business.
+/// It does not manage connections of the kernel's path manager.
 #[nl_testkit::test(
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 60

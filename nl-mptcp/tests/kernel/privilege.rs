@@ -1,4 +1,4 @@
-//! Who may not, as the kernel itself says: the program has no capability where it opens its sockets and uses them.
+//! Operations without privilege: the program has no capability when it opens its sockets and uses them.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::{Net, Pair, counted, kernel, open};
 
-/// What is told to whoever succeeded although he should not.
+/// The operation and its error; `None` if it succeeded.
 async fn refused<T>(
     what: &'static str,
     outcome: impl Future<Output = CoreResult<T>>,
@@ -128,7 +128,7 @@ async fn reading_needs_no_privilege(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Switched off, there are no sockets, and everything else goes on.
+/// With `enabled` 0 sockets cannot be created, and everything else works.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp", tool = "ip"))]
 async fn disabled_namespace_refuses_sockets_but_accepts_endpoints(lab: Lab) -> Result {
     let node = lab.node("a").await?;

@@ -1,4 +1,4 @@
-//! Bad input and wrong circumstances: each is an error that says what is wrong.
+//! Invalid input and wrong circumstances: each is an error that names the cause.
 
 use std::net::SocketAddr;
 
@@ -65,7 +65,7 @@ async fn closed_connection_has_invalid_token(lab: Lab) -> Result {
         matches!(event, nl_mptcp::event::MptcpEvent::Closed { .. }).then_some(())
     };
     pair.client.next("the connection to be closed", closed).await;
-    // The event comes a moment before the token is forgotten.
+    // The kernel sends the event shortly before it releases the token.
     let refused = async || {
         let error = pair.client.mptcp.mptcp_connection(token).withdraw(1).await.unwrap_err();
         error.to_string().contains("invalid token").then_some(())

@@ -34,7 +34,7 @@ async fn settings_are_set_in_namespace_of_the_connection(lab: Lab) -> Result {
     if kernel() >= (6, 15) {
         assert_eq!(node.sysctl_read("net.mptcp.path_manager").await?, "userspace");
     }
-    // A name of nobody leaves it as it was, and so does a number.
+    // An unknown name does not change the setting.
     settings.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();
     assert_eq!(node.sysctl_read("net.mptcp.pm_type").await?, "1");
     // Nowhere else.
@@ -51,7 +51,7 @@ async fn settings_are_set_in_namespace_of_the_connection(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Those this kernel has are read and set, those it has not are said to be missing.
+/// Settings that the kernel has are read and set; the others are unsupported.
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
 async fn missing_setting_is_unsupported(lab: Lab) -> Result {
     let node = lab.node("a").await?;

@@ -1,4 +1,4 @@
-//! What sockets say about themselves, against what `ss` and netlink say about them.
+//! Statistics from `getsockopt(2)`, compared with `ss` and netlink.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -70,7 +70,7 @@ pub(crate) async fn listen(node: &Node, at: SocketAddr) -> Result<Socket> {
     let attempt = async || {
         let listening = move || bound(at).and_then(|socket| socket.listen(8).map(|()| socket));
         match node.open(listening).await {
-            // The kernel lets go of what used the port before in its own time.
+            // The kernel releases the port of an earlier socket after a delay.
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => None,
             listening => Some(listening),
         }
@@ -87,13 +87,13 @@ pub(crate) fn bound(at: SocketAddr) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-/// One end of a connection, its path manager, and what it is told.
+/// One end of a connection, its handle, and its events.
 pub(crate) struct Side {
     pub(crate) mptcp: Mptcp,
     pub(crate) events: Monitor<MptcpEvent>,
     /// Until it is closed.
     stream: Option<TcpStream>,
-    /// As the kernel told it.
+    /// The event of the kernel.
     pub(crate) established: ConnectionEvent,
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// From one address to the other, where there is a port.
+    /// Connects from one address to another with a port.
     pub(crate) async fn connect(net: &Net, from: &str, to: &str) -> Result<Self> {
         let (from, to): (IpAddr, SocketAddr) = (from.parse()?, to.parse()?);
         // A socket of IPv6 takes both.
@@ -142,7 +142,7 @@ impl Pair {
 }
 
 impl Pair {
-    /// A word each way.
+    /// Sends four bytes each way.
     pub(crate) fn exchange(&mut self) -> Result {
         exchange(self.client.stream.as_mut().unwrap(), self.server.stream.as_mut().unwrap())
     }
@@ -154,7 +154,7 @@ impl Pair {
     }
 }
 
-/// A word each way, after which both ends know that the connection is established.
+/// Sends four bytes each way. Afterwards the connection is established at both ends.
 pub(crate) fn exchange(near: &mut TcpStream, far: &mut TcpStream) -> Result {
     let mut word = [0; 4];
     near.write_all(b"ping")?;
@@ -190,7 +190,7 @@ pub(crate) async fn next<T>(
 }
 
 impl Side {
-    /// The connection itself, for somebody else to use.
+    /// The socket, for use by the caller.
     pub(crate) fn take(&mut self) -> TcpStream {
         self.stream.take().unwrap()
     }
@@ -246,7 +246,7 @@ impl Side {
     }
 }
 
-/// A counter of the namespace as the kernel prints it (`MPTcpExt` of `/proc/net/netstat`), if it has it.
+/// A counter of the namespace as the kernel prints it (`MPTcpExt` of `/proc/net/netstat`), if it exists.
 pub(crate) async fn counter(node: &Node, name: &str) -> Option<u64> {
     let text = node.command(["cat", "/proc/thread-self/net/netstat"]).await.ok();
     let mut rows = text.lines().filter(|line| line.starts_with("MPTcpExt:")).map(str::split_whitespace);

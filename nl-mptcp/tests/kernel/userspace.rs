@@ -25,7 +25,7 @@ async fn announcing(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> 
     let mut pair = Pair::connect(&net, from, to).await?;
     let first_port = pair.server.established.remote.port();
 
-    // Without a port of its own the peer is told that of the first subflow.
+    // An announcement without a port is reported with that of the initial subflow.
     pair.client.connection().address(ip(near), 11).announce().await?;
     assert_eq!(pair.server.announced().await, (at(near, first_port), 11));
     pair.client.connection().address(ip(near), 11).announce().await?;
@@ -120,7 +120,7 @@ async fn ipv6_address_is_withdrawn_by_both_sides(lab: Lab) -> Result {
     withdrawing(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
-/// The first subflow goes, the connection stays on the second.
+/// The initial subflow is closed, the connection continues on the second.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
 async fn withdrawing_id_0_closes_initial_subflow(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
@@ -150,7 +150,7 @@ async fn subflows(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Re
     without_time_stamps(&net).await?;
     let mut pair = Pair::connect(&net, from, to).await?;
 
-    // The number of the server's address is the server's to say, so it announces it.
+    // The server assigns the id of its address, so it announces it.
     pair.server.connection().address(ip(far), 21).announce().await?;
     pair.client.announced().await;
     let connection = pair.client.connection();
@@ -175,7 +175,7 @@ async fn subflows(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Re
     assert!(error.is_not_found(), "{error}");
     pair.exchange()?;
 
-    // The other way. To a port that is not that of the first subflow the kernel lets nobody in unless it was announced.
+    // The other direction. The kernel accepts subflows only on announced ports and on that of the initial subflow.
     let _listener = listen(&net.client, at(near, 6001)).await?;
     pair.client.connection().address(ip(near), 11).port(6001).announce().await?;
     assert_eq!(pair.server.announced().await, (at(near, 6001), 11));
@@ -236,7 +236,7 @@ async fn subflow_to_announced(
     };
     assert_eq!(creator.announced().await, (target, 31));
 
-    // A socket of IPv6 tells IPv4 as IPv6.
+    // An IPv6 socket reports IPv4 addresses as IPv4-mapped.
     let plain = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
     let made = creator.connection().subflow(at(source, 0), target).id(23).create_established(SOON).await?;
     creator.subflow().await;
@@ -303,7 +303,7 @@ async fn ipv4_subflow_joins_ipv6_connection(lab: Lab) -> Result {
     Ok(())
 }
 
-/// What the peer receives (`MP_PRIO`) it tells, and counts.
+/// The peer reports and counts `MP_PRIO`.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
 async fn backup_flag_of_subflow_is_set_and_cleared(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
@@ -314,13 +314,13 @@ async fn backup_flag_of_subflow_is_set_and_cleared(lab: Lab) -> Result {
         _ => None,
     };
     pair.client.connection().subflow(near, far).backup().change().await?;
-    let told = pair.server.next("a priority", priority).await;
-    assert_eq!((told.local, told.remote), (far, near));
+    let reported = pair.server.next("a priority", priority).await;
+    assert_eq!((reported.local, reported.remote), (far, near));
     counted(&net.client, "MPPrioTx", 1).await;
     counted(&net.server, "MPPrioRx", 1).await;
     pair.client.connection().subflow(near, far).change().await?;
-    let told = pair.server.next("a priority", priority).await;
-    assert!(!told.backup);
+    let reported = pair.server.next("a priority", priority).await;
+    assert!(!reported.backup);
     counted(&net.client, "MPPrioTx", 2).await;
     counted(&net.server, "MPPrioRx", 2).await;
 
@@ -381,9 +381,9 @@ async fn addresses_of_connection_are_listed(lab: Lab) -> Result {
             return Ok(());
         }
     };
-    let mut told: Vec<_> = list.iter().map(|e| (e.id.get(), e.address, e.port)).collect();
-    told.sort();
-    assert_eq!(told, [(11, ip("10.0.2.1"), None), (12, ip("dead:beef:2::1"), Some(6001))]);
+    let mut reported: Vec<_> = list.iter().map(|e| (e.id.get(), e.address, e.port)).collect();
+    reported.sort();
+    assert_eq!(reported, [(11, ip("10.0.2.1"), None), (12, ip("dead:beef:2::1"), Some(6001))]);
     let one = connection.get(12).await?;
     assert_eq!((one.address, one.port), (ip("dead:beef:2::1"), Some(6001)));
     assert!(one.flags.contains(EndpointFlags::SIGNAL));
@@ -395,7 +395,7 @@ async fn addresses_of_connection_are_listed(lab: Lab) -> Result {
     Ok(())
 }
 
-/// A peer that refuses is an error, though the kernel says success to the request.
+/// A refusal by the peer is an error, although the kernel reports success for the request.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
 async fn create_established_returns_error_of_refused_subflow(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
@@ -414,14 +414,14 @@ async fn create_established_returns_error_of_refused_subflow(lab: Lab) -> Result
         "{error}"
     );
 
-    // One that keeps silent, behind a wire without an end: nobody answers for the address.
+    // An address without a host: no answer arrives.
     let subflow = connection.subflow(at("10.0.2.1", 0), at("10.0.2.77", 9)).id(7);
     let error = subflow.create_established(Duration::from_millis(300)).await.unwrap_err();
     assert!(error.is_timeout() || error.errno() == Some(Errno::EHOSTUNREACH), "{error}");
     Ok(())
 }
 
-/// The kernel has one place for what it is to say of addresses, and where that is taken it says success and nothing else:
+/// The kernel has room for one address option at a time. While it is taken the kernel reports success and sends nothing:
 /// then a withdrawal is counted as dropped (not by Linux 6.1). Here the echo of the peer's announcement may still be there.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
 async fn withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
@@ -435,12 +435,12 @@ async fn withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
     pair.server.connection().address(ip("10.0.2.2"), 21).announce().await?;
     pair.client.announced().await;
     pair.client.connection().withdraw(11).await?;
-    let told = async || {
+    let reported = async || {
         let received = counter(&net.server, "RmAddr").await.unwrap();
         let dropped = counter(&net.client, "RmAddrTxDrop").await.unwrap();
         Some(received + dropped).filter(|sum| *sum > 0)
     };
-    assert_eq!(eventually(SOON, told, "the withdrawal to be received or dropped").await, 1);
+    assert_eq!(eventually(SOON, reported, "the withdrawal to be received or dropped").await, 1);
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! A played kernel: things happen in it, events of them are delivered late or lost, it is listed in pieces while things go on, and
-//! decisions are carried out or refused at any time. At the end the table is the kernel's.
+//! A simulated kernel: its state changes, events are delivered late or lost, it is listed in parts meanwhile, and
+//! decisions are executed or refused at any time. At the end the table equals the kernel's state.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ struct Sub {
     created_here: bool,
 }
 
-/// The kernel, and what is on its way from it.
+/// The kernel, and its undelivered events.
 #[derive(Default)]
 struct Kernel {
     connections: BTreeMap<Token, Conn>,
@@ -42,7 +42,7 @@ struct Kernel {
     ports: u16,
     tokens: u32,
     buffer: VecDeque<Input>,
-    /// The buffer is full, and everything is dropped until it was read empty.
+    /// The buffer is full: events are dropped until it is drained.
     overrun: bool,
 }
 
@@ -175,7 +175,7 @@ impl Kernel {
             }
             (8, _) => self.interface(a, b),
             (9, _) => self.address(a, b),
-            // What is being tried comes about, or does not.
+            // A subflow is established, or fails.
             (10, Some(token)) => self.resolve(token, b > 60),
             _ => {}
         }
@@ -223,7 +223,7 @@ impl Kernel {
         self.emit(Input::Address { index, address, kind });
     }
 
-    /// Does what was decided, or refuses.
+    /// Executes a decision, or refuses it.
     fn execute(&mut self, decision: &Decision, well: bool) -> Result<(), Error> {
         let refused = || kernel_refusal(Errno::EINVAL);
         let (token, port) = (decision.token(), self.port());
@@ -337,7 +337,7 @@ impl<P: Policy> World<P> {
         }
     }
 
-    /// Until nothing is under way any more.
+    /// Runs until nothing is pending.
     fn settle(&mut self) {
         for _ in 0..10_000 {
             let busy = self.kernel.overrun
@@ -359,7 +359,7 @@ impl<P: Policy> World<P> {
                 self.kernel.resolve(token, true);
             }
         }
-        panic!("it does not come to rest");
+        panic!("it does not settle");
     }
 
     fn assert_same(&self) {
@@ -407,7 +407,7 @@ proptest! {
         world.assert_same();
     }
 
-    /// Nothing is lost or closed here, so a subflow that lacks was forgotten, and one too many was made twice.
+    /// No event is lost and nothing is closed here, so every missing or duplicate subflow is a fault.
     #[test]
     fn full_mesh_is_complete_without_duplicates(
         steps in proptest::collection::vec((0..20_u8, any::<u8>(), any::<u8>()), 0..300)
@@ -476,7 +476,7 @@ fn subflows_are_removed_and_restored_with_interface() {
     assert_eq!(addresses(&world, token), [0, 1]);
     link(&mut world, 1, false);
     assert_eq!(addresses(&world, token), [1]);
-    // The last one waits.
+    // The last one is not destroyed.
     link(&mut world, 2, false);
     assert_eq!(addresses(&world, token), [1]);
 }
@@ -527,9 +527,15 @@ fn missed_events_are_reported_as_differences() {
     world.kernel.act(1, 1, 0);
     world.kernel.interface(0, 1);
     world.settle();
-    let told = std::mem::take(&mut world.machine.policy().0);
-    assert!(matches!(&told[0], PathEvent::InterfaceDown { interface } if interface.index == 1), "{told:#?}");
-    assert!(matches!(&told[1], PathEvent::SubflowEstablished { token: t, .. } if *t == token), "{told:#?}");
-    assert!(matches!(&told[2], PathEvent::Established { token } if token.get() == 3), "{told:#?}");
-    assert_eq!(told[3..], [PathEvent::Synced]);
+    let reported = std::mem::take(&mut world.machine.policy().0);
+    assert!(
+        matches!(&reported[0], PathEvent::InterfaceDown { interface } if interface.index == 1),
+        "{reported:#?}"
+    );
+    assert!(
+        matches!(&reported[1], PathEvent::SubflowEstablished { token: t, .. } if *t == token),
+        "{reported:#?}"
+    );
+    assert!(matches!(&reported[2], PathEvent::Established { token } if token.get() == 3), "{reported:#?}");
+    assert_eq!(reported[3..], [PathEvent::Synced]);
 }

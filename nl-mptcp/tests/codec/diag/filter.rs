@@ -1,4 +1,4 @@
-//! The program a filter becomes, run as the kernel runs it.
+//! Filter programs, executed as by the kernel.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -61,7 +61,7 @@ prop_compose! {
     }
 }
 
-/// What the kernel does with requests and a socket: `inet_diag_bc_run` in `net/ipv4/inet_diag.c`, told again.
+/// The kernel's filter, reimplemented: `inet_diag_bc_run` in `net/ipv4/inet_diag.c`.
 fn kernel_takes(requests: &[Vec<u8>], socket: &InetDiagMsg) -> bool {
     requests.iter().any(|bytes| {
         let (request, mut attrs) = MessageRef::parse(bytes).unwrap().header::<InetDiagReq>().unwrap();

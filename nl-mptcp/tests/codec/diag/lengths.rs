@@ -11,7 +11,7 @@ fn pattern(len: usize) -> Vec<u8> {
 #[test]
 fn fields_of_newer_kernels_decode_as_none() {
     // Linux 6.1, 6.5, 6.8, 6.10, and one that is yet to come.
-    let told = |len: usize| {
+    let reported = |len: usize| {
         let info = MptcpInfo::decode(&pattern(len)).unwrap();
         let groups = [
             info.bytes_acked.is_some() && info.retransmits.is_some(),
@@ -21,11 +21,11 @@ fn fields_of_newer_kernels_decode_as_none() {
         assert_eq!(info.write_seq, u64::from_ne_bytes([17, 18, 19, 20, 21, 22, 23, 24]));
         groups
     };
-    assert_eq!(told(48), [false, false, false]);
-    assert_eq!(told(80), [true, false, false]);
-    assert_eq!(told(88), [true, true, false]);
-    assert_eq!(told(96), [true, true, true]);
-    assert_eq!(told(200), [true, true, true]);
+    assert_eq!(reported(48), [false, false, false]);
+    assert_eq!(reported(80), [true, false, false]);
+    assert_eq!(reported(88), [true, true, false]);
+    assert_eq!(reported(96), [true, true, true]);
+    assert_eq!(reported(200), [true, true, true]);
     assert_eq!(MptcpInfo::decode(&pattern(200)), MptcpInfo::decode(&pattern(96)));
     // Padding in 6.1, where it had no meaning.
     assert_eq!(MptcpInfo::decode(&pattern(48)).unwrap().retransmits, None);

@@ -9,7 +9,7 @@ use nl_testkit::{Lab, Result};
 use super::ss;
 use super::world::{Kind, World, multihomed, open, socket};
 
-/// Ours and theirs, and how many there are among the sockets of [`World`], connections and listeners.
+/// Our filter, that of `ss`, and the number of matching sockets of [`World`], connections and listeners.
 struct Case {
     ours: fn(Select<MptcpSocket>) -> Select<MptcpSocket>,
     subflows: fn(Select<Subflow>) -> Select<Subflow>,
@@ -91,7 +91,7 @@ async fn filters_select_the_same_sockets_as_ss(lab: Lab) -> Result {
 }
 
 /// Why [`States::EVERY`] leaves out what `ss -a` asks for since 6.8: the kernel lists sockets that are only bound, and does not
-/// say which of them are MPTCP's.
+/// report which of them are MPTCP's.
 #[nl_testkit::test(needs(tool = "ss", kernel = "6.8", sock_diag = "mptcp"))]
 async fn bound_socket_is_not_reported_as_mptcp(lab: Lab) -> Result {
     let node = multihomed(&lab, "a").await?;

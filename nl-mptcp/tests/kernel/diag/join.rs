@@ -123,7 +123,7 @@ async fn connections_in_one_list_only_are_retained(lab: Lab) -> Result {
     let orphans = MptcpConnection::join([], subflows.clone());
     assert_eq!(orphans.iter().map(|connection| connection.token).collect::<BTreeSet<_>>(), tokens);
     assert!(orphans.iter().all(|orphan| orphan.socket.is_none() && orphan.is_fallback().is_none()));
-    // The first subflow says what the connection is between.
+    // The initial subflow has the addresses of the connection.
     let whole = MptcpConnection::join(sockets, subflows);
     for orphan in &orphans {
         let same = whole.iter().find(|connection| connection.token == orphan.token).unwrap();

@@ -168,7 +168,7 @@ fn address(address: &SocketAddr, v6only: Option<bool>) -> String {
     }
 }
 
-/// Words that both have and that differ, and those that only we have though `shown` says that it shows them.
+/// Words that differ, and words that only our side has although `shown` expects `ss` to print them.
 fn words_differ(
     line: &Line,
     ours: &BTreeMap<&'static str, String>,

@@ -1,4 +1,4 @@
-//! The scenarios of the kernel's own `diag.sh`, told again; case by case in `tests/README.md`.
+//! The scenarios of the kernel's `diag.sh`; `tests/README.md` lists the cases.
 
 use std::fs;
 
@@ -220,7 +220,7 @@ async fn unaccepted_connections_are_listed(lab: Lab) -> Result {
     let waiting = async || {
         let theirs = ss::mptcp(&node, "state established").await.len();
         let ours = established(&diag).await;
-        // Nobody has them open yet.
+        // They are not accepted yet.
         let unopened = ours.iter().filter(|socket| socket.socket.inode == 0).count();
         (theirs == 40 && ours.len() == 40 && unopened == 20).then_some(())
     };

@@ -1,4 +1,4 @@
-//! Decisions that fail, and how many are carried out at a time.
+//! Decisions that fail, and the number of running decisions.
 
 use super::*;
 
