@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use nl_core::{Connection, Protocol};
 use nl_mptcp::Mptcp;
-use nl_mptcp::connection::Subflow;
+use nl_mptcp::subflow::Subflow;
 use nl_mptcp::path_manager::{FollowInterfaces, FullMesh, PathEvent, PathManager, Plan, Policy, Report};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::tree::Tree;
