@@ -45,6 +45,7 @@
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel.
+//! - `sysctl`: `net.*` values of the connection's namespace.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
 
@@ -81,6 +82,8 @@ mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
+#[cfg(feature = "sysctl")]
+pub mod sysctl;
 
 pub use addr::{Dev, IpFamily, IpPrefix, MacAddr};
 pub use connection::Connection;

@@ -24,6 +24,8 @@ mod refusals;
 mod rule;
 mod support;
 mod surroundings;
+#[cfg(feature = "sysctl")]
+mod sysctl;
 mod trust;
 
 nl_testkit::main!();
