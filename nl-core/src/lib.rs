@@ -43,6 +43,7 @@
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
 //! - `address`: IP addresses of devices.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
+//! - `neighbour`: neighbours of IP addresses (ARP, NDP) and proxy entries.
 //! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel.
 //! - `sysctl`: `net.*` values of the connection's namespace.
@@ -64,7 +65,7 @@ pub mod check;
 pub mod connection;
 pub mod dump;
 pub mod error;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod flush;
 pub mod genl;
 #[cfg(feature = "interop")]
@@ -72,6 +73,8 @@ pub mod interop;
 pub mod link;
 pub mod message;
 pub mod monitor;
+#[cfg(feature = "neighbour")]
+pub mod neighbour;
 pub mod netns;
 mod pending;
 mod protocol;
@@ -93,7 +96,7 @@ pub use protocol::Protocol;
 pub use request::{Describe, Request};
 
 /// Serializes bit flags as their number.
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 macro_rules! serialize_bits {
     ($($flags:ty: $serialize:ident;)+) => {$(
         #[cfg(feature = "serde")]
@@ -104,7 +107,7 @@ macro_rules! serialize_bits {
         }
     )+};
 }
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 use serialize_bits;
 
 /// Locks a mutex whose data is whole even if a holder panicked.

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "address")]
 pub(crate) mod address;
+#[cfg(feature = "neighbour")]
+pub(crate) mod neighbour;
 #[cfg(feature = "rule")]
 pub(crate) mod rule;
 

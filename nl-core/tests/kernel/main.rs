@@ -4,9 +4,9 @@
 #[cfg(feature = "address")]
 mod address;
 mod batch;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod bytes;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 #[path = "../golden/mod.rs"]
 mod commands;
 mod connection;
@@ -17,6 +17,8 @@ mod interop;
 mod link;
 mod monitor;
 mod names;
+#[cfg(feature = "neighbour")]
+mod neighbour;
 mod netns;
 mod plain_netlink_proto;
 mod refusals;

@@ -76,7 +76,10 @@ async fn errors_name_the_switch(lab: Lab) -> Result {
     assert!(sysctl.read("net/../kernel/hostname").unwrap_err().is_usage());
     // It can only be written; some kernels show it to nobody but the machine's own root.
     if let Err(error) = sysctl.read("net.ipv4.route.flush") {
-        assert!(error.is_permission() && error.to_string().starts_with("read net.ipv4.route.flush: "), "{error}");
+        assert!(
+            error.is_permission() && error.to_string().starts_with("read net.ipv4.route.flush: "),
+            "{error}"
+        );
     }
     Ok(())
 }

@@ -4,20 +4,22 @@
 #[cfg(feature = "address")]
 mod address;
 mod attributes;
-#[cfg(all(feature = "tokio", any(feature = "address", feature = "rule")))]
+#[cfg(all(feature = "tokio", any(feature = "address", feature = "neighbour", feature = "rule")))]
 #[path = "../golden/mod.rs"]
 #[expect(dead_code, reason = "the kernel tests send the commands too")]
 mod commands;
 mod decoders;
 #[cfg(feature = "tokio")]
 mod golden;
-#[cfg(all(feature = "tokio", any(feature = "address", feature = "rule")))]
+#[cfg(all(feature = "tokio", any(feature = "address", feature = "neighbour", feature = "rule")))]
 mod iproute2;
+#[cfg(feature = "neighbour")]
+mod neighbour;
 #[cfg(feature = "rule")]
 mod rule;
 mod secrets;
 #[cfg(feature = "tokio")]
 mod send;
 mod sendable;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod support;
