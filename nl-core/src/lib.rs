@@ -45,9 +45,11 @@
 //! - `route`: the module of that name, routing tables and lookups.
 //! - `nexthop`: the module of that name, nexthop objects and groups; with `route`.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
+//! - `neighbour`: neighbours of IP addresses (ARP, NDP) and proxy entries.
 //! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel.
 //! - `watch`: copies of kernel tables that are kept up to date by events.
+//! - `sysctl`: `net.*` values of the connection's namespace.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
 
@@ -78,7 +80,7 @@ pub mod check;
 pub mod connection;
 pub mod dump;
 pub mod error;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod flush;
 pub mod genl;
 #[cfg(feature = "interop")]
@@ -86,6 +88,8 @@ pub mod interop;
 pub mod link;
 pub mod message;
 pub mod monitor;
+#[cfg(feature = "neighbour")]
+pub mod neighbour;
 pub mod netns;
 #[cfg(feature = "nexthop")]
 pub mod nexthop;
@@ -101,6 +105,8 @@ mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
+#[cfg(feature = "sysctl")]
+pub mod sysctl;
 #[cfg(feature = "watch")]
 pub mod watch;
 
@@ -112,7 +118,7 @@ pub use protocol::Protocol;
 pub use request::{Describe, Request};
 
 /// Serializes bit flags as their number.
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 macro_rules! serialize_bits {
     ($($flags:ty: $serialize:ident;)+) => {$(
         #[cfg(feature = "serde")]
@@ -123,7 +129,7 @@ macro_rules! serialize_bits {
         }
     )+};
 }
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 use serialize_bits;
 
 /// Locks a mutex whose data is whole even if a holder panicked.

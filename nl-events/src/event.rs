@@ -4,16 +4,15 @@ use crate::fdb::FdbEvent;
 use crate::mptcp::MptcpEvent;
 
 /// An event of the network.
-///
-/// Each source is a Cargo feature. Events of sources that are not compiled in are not decoded.
+/// Each source is a Cargo feature. Only the events of compiled-in sources are decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NetworkEvent {
-    /// Of the forwarding database of a bridge or of a VXLAN device.
+    /// An event of the forwarding database of a bridge or a VXLAN device.
     #[cfg(feature = "fdb")]
     Fdb(FdbEvent),
-    /// Of a Multipath TCP connection.
+    /// An event of a Multipath TCP connection.
     #[cfg(feature = "mptcp")]
     Mptcp(MptcpEvent),
 }

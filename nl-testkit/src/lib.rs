@@ -69,6 +69,7 @@ mod kernel;
 mod lab;
 mod leak;
 mod link;
+mod native;
 mod need;
 mod netdevsim;
 mod node;
@@ -91,6 +92,7 @@ pub use crate::{
     kernel::{by_kernel, kernel_version},
     lab::Lab,
     link::{Counters, Vxlan},
+    native::native_iproute2,
     need::{Need, Probe, ProbeTable, probe},
     netdevsim::Netdevsim,
     node::Node,

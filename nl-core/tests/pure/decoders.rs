@@ -125,8 +125,8 @@ proptest! {
 #[test]
 fn a_message_of_another_type_is_no_link() {
     use nl_core::attr::DecodeError;
-    let message = MessageRef::from_parts(17, 0, &[0; 32]);
-    assert_eq!(nl_core::link::Link::decode(message), Err(DecodeError::Kind(17)));
+    let message = MessageRef::from_parts(18, 0, &[0; 32]);
+    assert_eq!(nl_core::link::Link::decode(message), Err(DecodeError::Kind(18)));
 }
 
 #[test]

@@ -34,7 +34,7 @@ use nl_core::message::MessageRef;
 
 use crate::event::NetworkEvent;
 
-/// A multicast group of the kernel, and how its messages are read.
+/// A multicast group of the kernel, and the decoder of its messages.
 #[derive(Clone, Copy)]
 pub struct Source {
     protocol: Protocol,
@@ -46,7 +46,7 @@ pub struct Source {
 
 type Decode = fn(MessageRef<'_>) -> Result<Option<NetworkEvent>, DecodeError>;
 
-/// The sources of `NETLINK_ROUTE`, whose types of messages are fixed.
+/// The sources of `NETLINK_ROUTE`, whose message types are fixed.
 const ROUTE: &[Source] = &[
     #[cfg(feature = "fdb")]
     Source::FDB,
@@ -66,7 +66,7 @@ impl Source {
         self.group
     }
 
-    /// Reads a message; `None` if it is not an event of this source.
+    /// Decodes a message; `None` if it is not an event of this source.
     ///
     /// # Errors
     /// The message is malformed.
@@ -78,10 +78,9 @@ impl Source {
 }
 
 impl NetworkEvent {
-    /// Reads a message of a multicast group of this protocol; `None` if it is not an event of a source that is compiled in.
-    ///
-    /// The type of the message says which source it belongs to. Generic netlink numbers its families when they are loaded, so
-    /// its messages belong to none here: read them with [`Source::decode`].
+    /// Decodes a message of a multicast group of this protocol; `None` if it is not an event of a compiled-in source.
+    /// The type of the message identifies its source. The numbers of generic netlink families are dynamic, so this function does not
+    /// decode their messages: use [`Source::decode`].
     ///
     /// # Errors
     /// The message is malformed.
@@ -91,7 +90,7 @@ impl NetworkEvent {
     }
 }
 
-/// Reads a message that belongs to one of these sources.
+/// Decodes a message of one of these sources.
 #[inline]
 pub(crate) fn decode_any(
     sources: &[Source],
@@ -105,7 +104,7 @@ pub(crate) fn decode_any(
     Ok(None)
 }
 
-/// Where it comes from, without how it is read.
+/// Shows the protocol and the group, without the decoder.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")

@@ -2,7 +2,9 @@
 
 use std::{os::unix::fs::MetadataExt, time::Duration};
 
-use nl_testkit::{EthFrame, Lab, Result, Vxlan, eventually, panic_of, squeeze, within};
+use nl_testkit::{
+    EthFrame, Lab, Need, Result, Vxlan, by_kernel, eventually, native_iproute2, panic_of, squeeze, within,
+};
 
 #[cfg(test)]
 mod harness;
@@ -98,6 +100,34 @@ async fn iproute2_reads_what_was_set_up_and_finds_nodes_by_name(lab: Lab) -> Res
     assert_eq!(a.json("ip -j link show br7").await[0]["ifname"], "br7");
     assert_eq!(b.json("ip -n a -j link show br7").await[0]["ifname"], "br7");
     assert!(lab.iproute2_version().await?.contains("iproute2"));
+    Ok(())
+}
+
+/// The newest on the search path and the one of the kernel's suite beside it, under every kernel.
+#[nl_testkit::test(needs(vm, link = "bridge", tool = "bridge", tool = "ip"))]
+async fn a_virtual_machine_has_the_newest_iproute2_and_its_own(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let (ip, bridge) = (native_iproute2("ip"), native_iproute2("bridge"));
+    assert!(ip.starts_with("/usr/native/"), "{ip}");
+    let version = async |program: &str| {
+        let text = node.command([program, "-V"]).await.ok();
+        let version = text.split_once("iproute2-").map(|(_, version)| version.split(',').next());
+        version.flatten().unwrap_or_else(|| panic!("{text}")).trim().to_owned()
+    };
+    let (newest, native) = (version("ip").await, version(&ip).await);
+    let suite = by_kernel("6.1.", &[((6, 12), "6."), ((7, 0), newest.as_str())]);
+    assert!(native.starts_with(suite), "{native}");
+    Need::Iproute2("7".into()).probe()?;
+    // What one makes the other shows, and only the newer knows of MST.
+    node.command([ip.as_str(), "link", "add", "br7", "type", "bridge"]).await.ok();
+    assert_eq!(node.json("ip -j link show br7").await[0]["ifname"], "br7");
+    node.command([bridge.as_str(), "-j", "link", "show"]).await.ok();
+    let known = async |program: &str| {
+        let output = node.command([program, "mst", "show"]).await;
+        !output.stderr.contains("is unknown")
+    };
+    assert!(known("bridge").await);
+    assert_eq!(known(&bridge).await, by_kernel(false, &[((6, 12), true)]));
     Ok(())
 }
 

@@ -53,7 +53,7 @@ type Down = (&'static str, &'static str, &'static str);
 
 const DOWN: &[Down] = &[
     ("3a62", "6.12", "a null pointer in qfq_dequeue of 6.12.118"),
-    // The `tc` of that lane cannot prepare the case. The crate can.
+    // Seen with the crate: iproute2 6.1 could not prepare the case.
     ("3a62", "6.1", "a null pointer in qfq_dequeue of 6.1.192"),
     // With one of these or both: a kernel warns only once.
     ("82d9", "6.1", "a warning in qfq_dequeue of 6.1.192"),
@@ -80,10 +80,4 @@ const EXCEPTIONS: &[Exception] = &[
     ("c797", &["6.1"], NotApplicable, "qfq_dequeue"),
     // Two netems that duplicate in one tree are allowed again in 7.2.
     ("bf1d", &["6.1"], FailsWithTc, "cannot mix duplicating netems"),
-    // iproute2 6.1 and 6.15 print the class for the rest without 0x,
-    ("a4c3", &["6.1", "6.12"], FailsWithTc, "parent 1:2 default 1"),
-    // and 6.1 knows no JSON for classes.
-    ("1f1f", &["6.1"], FailsWithTc, "shows no JSON"),
-    ("309e", &["6.1"], FailsWithTc, "shows no JSON"),
-    ("d74b", &["6.1"], FailsWithTc, "shows no JSON"),
 ];

@@ -55,16 +55,16 @@ impl Apt {
                 text += &stanza(&security, &format!("{release}-security"), keyring);
             }
         }
-        fs::write(folder.join("suite.sources"), text)?;
+        put(&folder.join("suite.sources"), &text)?;
         // Backports as good as what they are for: the newest of both.
         let preferences = if suite == release {
             String::new()
         } else {
             format!("Package: *\nPin: release n={suite}\nPin-Priority: 500\n")
         };
-        fs::write(folder.join("preferences"), preferences)?;
+        put(&folder.join("preferences"), &preferences)?;
         // Nothing is installed where these packages go.
-        fs::write(folder.join("status"), "")?;
+        put(&folder.join("status"), "")?;
         let apt = Self { folder, keyring: keyring.to_owned() };
         apt.run("apt-get", &["update", "-qq", "-o", "APT::Update::Error-Mode=any"])?;
         Ok(apt)
@@ -172,6 +172,14 @@ impl Apt {
         command.args(words);
         command
     }
+}
+
+/// Writes a file unless it is there with this text: another lane may be reading it.
+fn put(path: &Path, text: &str) -> Result {
+    if fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    Ok(fs::write(path, text)?)
 }
 
 fn stanza(address: &str, suite: &str, keyring: &Path) -> String {

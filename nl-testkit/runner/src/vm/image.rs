@@ -1,4 +1,4 @@
-//! What a virtual machine boots: a kernel, its modules and the suite's own tools, made once per version and kept.
+//! What a virtual machine boots: a kernel, its modules, the newest tools and the suite's own iproute2, made once per version and kept.
 
 use std::{
     collections::BTreeSet,
@@ -81,13 +81,14 @@ impl Image {
     fn resolve(cache: &Path, series: Series) -> Result<Self> {
         eprintln!("{}: looking for the newest kernel in {}", series.lane, series.suite);
         let apt = Apt::update(cache, series.suite)?;
-        let plan = Plan::of(&apt, series)?;
+        let newest = Apt::update(cache, NEWEST)?;
+        let plan = Plan::of(&apt, &newest, series)?;
         let images = cache.join("images");
         let folder = images.join(&plan.name);
         if !folder.is_dir() {
             eprintln!("{}: fetching {}", series.lane, plan.about);
             let new = images.join(format!("new-{}-{}", series.lane, process::id()));
-            let built = plan.build(&apt, &new).and_then(|()| Ok(fs::rename(&new, &folder)?));
+            let built = plan.build(&apt, &newest, &new).and_then(|()| Ok(fs::rename(&new, &folder)?));
             if let Err(error) = built {
                 let _ = fs::remove_dir_all(&new);
                 // Another run may have been faster.
@@ -104,7 +105,7 @@ impl Image {
 }
 
 impl Plan {
-    fn of(apt: &Apt, series: Series) -> Result<Self> {
+    fn of(apt: &Apt, newest: &Apt, series: Series) -> Result<Self> {
         let dotted = series.number.replace('.', r"\.");
         let names = apt.names(&format!(r"^linux-(image|binary)-{dotted}\..*-cloud-amd64$"))?;
         let releases = names.iter().filter_map(|name| name.strip_prefix("linux-image-"));
@@ -123,14 +124,14 @@ impl Plan {
         let parts: &[&str] = if split { &["binary", "modules", "base"] } else { &["image"] };
         let kernel: Vec<String> = parts.iter().map(|part| format!("linux-{part}-{release}")).collect();
         let version = apt.version(kernel.first().map_or("", String::as_str))?;
-        let iproute2 = apt.version("iproute2")?;
-        let about = format!("Linux {release} ({version}), iproute2 {iproute2}");
-        let name =
-            format!("{FORMAT}_{}_{release}_{version}_{iproute2}", series.lane).replace(['/', ':'], "-");
+        let (iproute2, native) = (newest.version("iproute2")?, apt.version("iproute2")?);
+        let about = format!("Linux {release} ({version}), iproute2 {iproute2} and {native}");
+        let name = format!("{FORMAT}_{}_{release}_{version}_{iproute2}_{native}", series.lane)
+            .replace(['/', ':'], "-");
         Ok(Self { release, kernel, netdevsim, about, name })
     }
 
-    fn build(&self, apt: &Apt, into: &Path) -> Result {
+    fn build(&self, apt: &Apt, newest: &Apt, into: &Path) -> Result {
         let unpacked = into.join("kernel");
         apt.unpack(&self.kernel, &unpacked)?;
         let tree = into.join("root");
@@ -145,10 +146,12 @@ impl Plan {
         let kernel = places.iter().find(|path| path.is_file()).ok_or("the packages hold no kernel")?;
         fs::copy(kernel, into.join("vmlinuz"))?;
         let programs = into.join("programs");
-        userland::take(apt, &programs, &tree, &into.join(LIBRARIES))?;
+        userland::take(newest, &programs, &tree, &into.join(LIBRARIES))?;
+        let native = into.join("native");
+        userland::take_native(apt, &native, &tree)?;
         let base = BufWriter::new(fs::File::create(into.join("base.cpio"))?);
         userland::pack(&tree, base)?;
-        for path in [unpacked, tree, programs] {
+        for path in [unpacked, tree, programs, native] {
             fs::remove_dir_all(path)?;
         }
         Ok(())
@@ -188,7 +191,9 @@ fn numbers(version: &str) -> Vec<u64> {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Changes whenever images are made differently.
-const FORMAT: &str = "f5";
+const FORMAT: &str = "f6";
+/// The suite whose iproute2 is on the search path under every kernel.
+const NEWEST: &str = "sid";
 const LIBRARIES: &str = "libraries.txt";
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! The programs inside the virtual machine: the suite's own iproute2 and its libraries, a shell, and small tools.
+//! The programs inside the virtual machine: Debian's newest iproute2, a shell and small tools with their libraries, and
+//! beside them the iproute2 of the kernel's own suite.
 
 use std::{
     collections::BTreeMap,
     fs,
     io::Write,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -21,9 +22,7 @@ use crate::tools::{command, run};
 /// Fetches the programs and puts them, with the libraries they load, into the tree of a file system;
 /// `note` becomes a file about the libraries.
 pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path, note: &Path) -> Result {
-    let packages = apt.with_dependencies(PACKAGES)?;
-    let packages: Vec<_> = packages.into_iter().filter(|name| !UNUSED.contains(&name.as_str())).collect();
-    apt.unpack(&packages, unpacked)?;
+    unpack(apt, PACKAGES, unpacked)?;
     let bin = tree.join("usr/bin");
     let libraries = tree.join("usr").join(LIBRARIES);
     for folder in [&bin, &libraries, &tree.join("usr/sbin"), &tree.join("usr/lib64")] {
@@ -32,12 +31,8 @@ pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path, note: &Path) -> Resu
     let loader = locate(unpacked, &format!("{LIBRARIES}/{LOADER}"))?;
     fs::copy(&loader, tree.join("usr/lib64").join(LOADER))?;
     let mut needed = BTreeMap::new();
-    for program in PROGRAMS {
-        let Some(from) =
-            FOLDERS.iter().map(|folder| unpacked.join(folder).join(program)).find(|path| path.is_file())
-        else {
-            return Err(format!("the packages hold no program {program}").into());
-        };
+    for program in PROGRAMS.iter().chain(IPROUTE2) {
+        let from = find(unpacked, program)?;
         fs::copy(&from, bin.join(program))?;
         if elf::interpreter(&from)?.is_some() {
             needed.extend(loaded(&loader, unpacked, &from)?);
@@ -73,6 +68,46 @@ pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path, note: &Path) -> Resu
     }
     // The kernel asks for this path.
     Ok(symlink("../bin/busybox", tree.join("usr/sbin/modprobe"))?)
+}
+
+/// Fetches the iproute2 of another suite and puts it where tests look for it that name it: not on the search path, with a loader and
+/// libraries of its own.
+pub(crate) fn take_native(apt: &Apt, unpacked: &Path, tree: &Path) -> Result {
+    unpack(apt, &["iproute2"], unpacked)?;
+    let native = tree.join(NATIVE);
+    for folder in ["bin", "lib", "programs"] {
+        fs::create_dir_all(native.join(folder))?;
+    }
+    let loader = locate(unpacked, &format!("{LIBRARIES}/{LOADER}"))?;
+    fs::copy(&loader, native.join("lib").join(LOADER))?;
+    let mut needed = BTreeMap::new();
+    for program in IPROUTE2 {
+        let from = find(unpacked, program)?;
+        fs::copy(&from, native.join("programs").join(program))?;
+        needed.extend(loaded(&loader, unpacked, &from)?);
+        let script = format!(
+            "#!/bin/sh\nexec /{NATIVE}/lib/{LOADER} --library-path /{NATIVE}/lib /{NATIVE}/programs/{program} \"$@\"\n"
+        );
+        let path = native.join("bin").join(program);
+        fs::write(&path, script)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    }
+    for (name, from) in needed {
+        fs::copy(from, native.join("lib").join(name))?;
+    }
+    Ok(())
+}
+
+/// Downloads packages and what they depend on, but for what only installing needs.
+fn unpack(apt: &Apt, packages: &[&str], into: &Path) -> Result {
+    let packages = apt.with_dependencies(packages)?;
+    let packages: Vec<_> = packages.into_iter().filter(|name| !UNUSED.contains(&name.as_str())).collect();
+    apt.unpack(&packages, into)
+}
+
+fn find(unpacked: &Path, program: &str) -> Result<PathBuf> {
+    let mut places = FOLDERS.iter().map(|folder| unpacked.join(folder).join(program));
+    places.find(|path| path.is_file()).ok_or_else(|| format!("the packages hold no program {program}").into())
 }
 
 /// Writes the tree and the folders every system has.
@@ -117,8 +152,10 @@ fn locate(unpacked: &Path, path: &str) -> Result<PathBuf> {
 const PACKAGES: &[&str] = &["busybox-static", "dash", "iproute2", "iputils-ping"];
 /// Dependencies that only installing needs.
 const UNUSED: &[&str] = &["debconf", "debianutils", "dpkg", "libc-gconv-modules-extra", "perl-base", "tar"];
-const PROGRAMS: &[&str] =
-    &["bridge", "busybox", "dash", "devlink", "genl", "ip", "nstat", "ping", "ss", "tc"];
+const PROGRAMS: &[&str] = &["busybox", "dash", "ping"];
+const IPROUTE2: &[&str] = &["bridge", "devlink", "genl", "ip", "nstat", "ss", "tc"];
+/// `nl_testkit::native_iproute2` names it too.
+const NATIVE: &str = "usr/native";
 const FOLDERS: &[&str] = &["usr/bin", "usr/sbin", "bin", "sbin"];
 const LIBRARIES: &str = "lib/x86_64-linux-gnu";
 const LOADER: &str = "ld-linux-x86-64.so.2";
