@@ -21,7 +21,7 @@
 //!     // A table, as a stream in constant memory.
 //!     let mut links = conn.links();
 //!     while let Some(link) = links.try_next().await? {
-//!         println!("{}: {} ({})", link.index, link.name, link.kind.as_deref().unwrap_or("device"));
+//!         println!("{}: {} ({})", link.index, link.name, link.kind_name.as_deref().unwrap_or("device"));
 //!     }
 //!
 //!     // An error names the operation, the object and the errno.
