@@ -7,7 +7,7 @@ use crate::addr::{Dev, IpFamily};
 use crate::batch::Batch;
 use crate::connection::Connection;
 use crate::dump::Dump;
-use crate::error::{Ack, Error, Result, Since};
+use crate::error::{Ack, Error, KernelError, Result, Since};
 use crate::flush::delete_all;
 use crate::pending::Pending;
 use crate::protocol::Protocol;
@@ -220,7 +220,12 @@ impl NeighbourEntry {
             true => ("an externally validated neighbour", Since::linux(6, 17)),
             false => ("a managed neighbour", Since::linux(5, 16)),
         };
-        error.or_unsupported(|kernel| about_flags && kernel.ext_ack.policy.is_some(), feature, since)
+        let unknown_bit = |kernel: &KernelError| {
+            // Linux 6.1 gives the text without the policy.
+            let text = kernel.ext_ack.message.as_deref();
+            about_flags && (kernel.ext_ack.policy.is_some() || text == Some("reserved bit set"))
+        };
+        error.or_unsupported(unknown_bit, feature, since)
     }
 }
 
