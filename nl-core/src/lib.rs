@@ -21,7 +21,7 @@
 //!     // A table, as a stream in constant memory.
 //!     let mut links = conn.links();
 //!     while let Some(link) = links.try_next().await? {
-//!         println!("{}: {} ({})", link.index, link.name, link.kind.as_deref().unwrap_or("device"));
+//!         println!("{}: {} ({})", link.index, link.name, link.kind_name.as_deref().unwrap_or("device"));
 //!     }
 //!
 //!     // An error names the operation, the object and the errno.
@@ -45,8 +45,10 @@
 //! - `route`: the module of that name, routing tables and lookups.
 //! - `nexthop`: the module of that name, nexthop objects and groups; with `route`.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
+//! - `neighbour`: neighbours of IP addresses (ARP, NDP) and proxy entries.
 //! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel.
+//! - `sysctl`: `net.*` values of the connection's namespace.
 //! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `nexthop`, `route` or `rule`,
 //!   watches of these objects.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -79,7 +81,7 @@ pub mod check;
 pub mod connection;
 pub mod dump;
 pub mod error;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod flush;
 pub mod genl;
 #[cfg(feature = "interop")]
@@ -87,6 +89,8 @@ pub mod interop;
 pub mod link;
 pub mod message;
 pub mod monitor;
+#[cfg(feature = "neighbour")]
+pub mod neighbour;
 pub mod netns;
 #[cfg(feature = "nexthop")]
 pub mod nexthop;
@@ -102,6 +106,8 @@ mod socket;
 pub mod sockopt;
 #[expect(unsafe_code, reason = "system calls; the crate's only unsafe code")]
 mod sys;
+#[cfg(feature = "sysctl")]
+pub mod sysctl;
 #[cfg(feature = "watch")]
 pub mod watch;
 
@@ -113,7 +119,7 @@ pub use protocol::Protocol;
 pub use request::{Describe, Request};
 
 /// Serializes bit flags as their number.
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 macro_rules! serialize_bits {
     ($($flags:ty: $serialize:ident;)+) => {$(
         #[cfg(feature = "serde")]
@@ -124,7 +130,7 @@ macro_rules! serialize_bits {
         }
     )+};
 }
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 use serialize_bits;
 
 /// Locks a mutex whose data is whole even if a holder panicked.

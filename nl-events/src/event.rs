@@ -15,31 +15,30 @@ use crate::fdb::FdbEvent;
 use crate::mptcp::MptcpEvent;
 
 /// An event of the network.
-///
-/// Each source is a Cargo feature. Events of sources that are not compiled in are not decoded.
+/// Each source is a Cargo feature. Only the events of compiled-in sources are decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NetworkEvent {
-    /// Of an IP address.
+    /// An event of an IP address.
     #[cfg(feature = "address")]
     Address(AddressEvent),
-    /// Of the forwarding database of a bridge or of a VXLAN device.
+    /// An event of the forwarding database of a bridge or of a VXLAN device.
     #[cfg(feature = "fdb")]
     Fdb(FdbEvent),
-    /// Of a network device.
+    /// An event of a network device.
     #[cfg(feature = "link")]
     Link(LinkEvent),
-    /// Of a Multipath TCP connection.
+    /// An event of a Multipath TCP connection.
     #[cfg(feature = "mptcp")]
     Mptcp(MptcpEvent),
-    /// Of a nexthop object or group.
+    /// An event of a nexthop object or group.
     #[cfg(feature = "nexthop")]
     Nexthop(NexthopEvent),
-    /// Of a route.
+    /// An event of a route.
     #[cfg(feature = "route")]
     Route(RouteEvent),
-    /// Of a routing policy rule.
+    /// An event of a routing policy rule.
     #[cfg(feature = "rule")]
     Rule(RuleEvent),
 }

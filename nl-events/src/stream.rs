@@ -35,15 +35,14 @@ use crate::source::{RtnetlinkGroup, Source, decode_any};
 /// A `Stream` of `Result<NetworkEvent>` that ends only if a socket fails.
 ///
 /// An event that cannot be decoded is an `Err` in its place, and so are lost events
-/// ([`is_overrun`](nl_core::Error::is_overrun)); the stream goes on behind them. For what to do then see
-/// [`nl_core::monitor`], or use a watch. Any other error is the last item. Under feature `blocking`, `for event in &mut events`
+/// ([`is_overrun`](nl_core::Error::is_overrun)); the stream continues. [`nl_core::monitor`] explains how to resynchronise; a watch
+/// does so itself. Any other error is the last item. Under feature `blocking`, `for event in &mut events`
 /// waits without a runtime.
-///
-/// Each protocol has a socket of its own, so the order of events of `NETLINK_ROUTE` among those of generic netlink is not known.
+/// Each protocol has its own socket, so events of `NETLINK_ROUTE` and of generic netlink are not ordered relative to each other.
 #[derive(Debug)]
 pub struct Events {
     monitors: Vec<Monitor<NetworkEvent>>,
-    /// The one that is polled first; they take turns.
+    /// The index of the monitor that is polled first; it rotates.
     first: usize,
 }
 
@@ -53,7 +52,7 @@ impl Events {
         EventsBuilder { monitor: Monitor::builder(Protocol::Route), sources: Vec::new() }
     }
 
-    /// Discards everything that is queued, and says whether there was anything.
+    /// Discards all queued events, and returns whether there were any.
     ///
     /// # Errors
     /// A socket failed.
@@ -134,7 +133,7 @@ impl EventsBuilder {
         self
     }
 
-    /// Starts listening. Needs no runtime. Without sources it listens to nothing.
+    /// Starts listening. Needs no runtime. Without sources the stream yields no events.
     ///
     /// # Errors
     /// As [`MonitorBuilder::open`].

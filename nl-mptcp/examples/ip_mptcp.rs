@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use nl_core::{Connection, Protocol};
-use nl_mptcp::{EndpointEntry, Mptcp, Token};
+use nl_mptcp::endpoint::EndpointEntry;
+use nl_mptcp::{Mptcp, Token};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -69,18 +70,18 @@ async fn main() -> Outcome {
         }
         ["announce", token, address, id] => {
             let id: u8 = id.parse()?;
-            mptcp.connection(token.parse::<Token>()?).address(address.parse()?, id).announce().await?;
+            mptcp.mptcp_connection(token.parse::<Token>()?).address(address.parse()?, id).announce().await?;
         }
         ["withdraw", token, id] => {
-            mptcp.connection(token.parse::<Token>()?).withdraw(id.parse::<u8>()?).await?;
+            mptcp.mptcp_connection(token.parse::<Token>()?).withdraw(id.parse::<u8>()?).await?;
         }
         ["create", token, local, id, remote] => {
-            let connection = mptcp.connection(token.parse::<Token>()?);
+            let connection = mptcp.mptcp_connection(token.parse::<Token>()?);
             let subflow = connection.subflow(local.parse()?, remote.parse()?).id(id.parse::<u8>()?);
             println!("{}", subflow.create_established(Duration::from_secs(5)).await?);
         }
         ["destroy", token, local, remote] => {
-            let connection = mptcp.connection(token.parse::<Token>()?);
+            let connection = mptcp.mptcp_connection(token.parse::<Token>()?);
             connection.subflow(local.parse()?, remote.parse()?).destroy().await?;
         }
         other => return Err(format!("`{}` is not understood", other.join(" ")).into()),

@@ -9,7 +9,7 @@ use nl_mptcp::Mptcp;
 use nl_mptcp::path_manager::{
     BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts, PathManager, Policy, Report,
 };
-use nl_mptcp::sysctl::PathManager as Kind;
+use nl_mptcp::settings::PathManager as Kind;
 
 const USAGE: &str = "usage: mptcp_path_manager [fullmesh | ndiffports N] [metered DEV]...";
 
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);
-    if mptcp.sysctl()?.read()?.path_manager != Some(Kind::Userspace) {
+    if mptcp.settings()?.read()?.path_manager != Some(Kind::Userspace) {
         eprintln!("new connections are left to the kernel's path manager: sysctl net.mptcp.pm_type=1");
     }
     let policy = (FollowInterfaces::new(), (paths, BackupOnMetered::new(metered)));

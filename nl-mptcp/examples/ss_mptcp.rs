@@ -1,4 +1,4 @@
-//! What `ss -M -i` and `ss -t -i` say about MPTCP, together: `cargo run --example ss_mptcp -- [listen] [port PORT]`.
+//! The MPTCP part of `ss -M -i` and `ss -t -i` together: `cargo run --example ss_mptcp -- [listen] [port PORT]`.
 
 use futures_util::TryStreamExt;
 use nl_core::{Connection, Protocol};

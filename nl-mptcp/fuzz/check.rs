@@ -2,10 +2,10 @@
 
 use nl_core::message::{MessageRef, Messages};
 use nl_mptcp::Token;
-use nl_mptcp::connection::{Subflow, SubflowVerb};
 use nl_mptcp::endpoint::{Endpoint, EndpointFlags, EndpointVerb};
 use nl_mptcp::event::MptcpEvent;
 use nl_mptcp::limits::Limits;
+use nl_mptcp::subflow::{Subflow, SubflowVerb};
 
 const FAMILY: u16 = 0x20;
 

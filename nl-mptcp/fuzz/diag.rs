@@ -1,7 +1,7 @@
 // What must hold for any bytes that are taken for sockets. Shared by the fuzz target and by the tests.
 
 use nl_core::message::{MessageRef, Messages};
-use nl_mptcp::diag::{Connection, MptcpInfo, MptcpSocket, SOCK_DIAG_BY_FAMILY, Subflow, TcpInfo};
+use nl_mptcp::diag::{MptcpConnection, MptcpInfo, MptcpSocket, SOCK_DIAG_BY_FAMILY, Subflow, TcpInfo};
 use nl_mptcp::mib::Mib;
 use nl_mptcp::socket::SubflowAddrs;
 
@@ -12,7 +12,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     check_message(MessageRef::from_parts(SOCK_DIAG_BY_FAMILY, 0, data));
     if let Ok(info) = MptcpInfo::decode(data) {
-        // What is told does not depend on what is behind it.
+        // Bytes after the known fields do not change the result.
         let known = data.get(..96).unwrap_or(data);
         assert_eq!(MptcpInfo::decode(known), Ok(info));
     }
@@ -35,7 +35,7 @@ fn check_message(message: MessageRef<'_>) {
     if let Some(subflow) = &subflow {
         assert!(!subflow.to_string().is_empty());
     }
-    let joined = Connection::join(socket, subflow);
+    let joined = MptcpConnection::join(socket, subflow);
     // Nothing that has to do with a connection is lost.
     let of_subflows = joined.iter().map(|connection| connection.subflows.len()).sum::<usize>();
     assert_eq!(of_subflows, usize::from(subflow.is_some_and(|subflow| subflow.mptcp.is_some())));

@@ -1,11 +1,11 @@
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use nl_core::{Error, Result};
 
-/// The number of an address on one side of a connection, and of an endpoint (Address ID of RFC 8684).
-///
-/// Endpoints have 1 to 255. In a connection 0 is the address of the first subflow on that side.
+/// The id of an address on one side of a connection, and of an endpoint (Address ID of RFC 8684).
+/// Endpoints have ids 1 to 255. In a connection, id 0 is the address of the initial subflow on that side.
 ///
 /// ```
 /// use nl_mptcp::AddressId;
@@ -18,7 +18,7 @@ use nl_core::{Error, Result};
 pub struct AddressId(u8);
 
 impl AddressId {
-    /// The address of the first subflow.
+    /// The address of the initial subflow.
     pub const INITIAL: Self = Self(0);
 
     /// From the number.
@@ -33,7 +33,7 @@ impl AddressId {
         self.0
     }
 
-    /// Whether it is the address of the first subflow.
+    /// Whether it is the address of the initial subflow.
     #[must_use]
     pub const fn is_initial(self) -> bool {
         self.0 == 0
@@ -52,9 +52,9 @@ impl fmt::Display for AddressId {
     }
 }
 
-/// What names one connection of a namespace on this side of it: the connection's local token (RFC 8684).
+/// The local token of a connection (RFC 8684), which identifies it within its namespace.
 ///
-/// The two ends of a connection have different tokens. Written as `ip mptcp monitor` has it, eight hexadecimal digits.
+/// The two ends of a connection have different tokens. Written as in `ip mptcp monitor`: eight hexadecimal digits.
 ///
 /// ```
 /// use nl_mptcp::Token;
@@ -107,7 +107,9 @@ impl FromStr for Token {
         let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
         match u32::from_str_radix(digits, 16) {
             Ok(number) if hexadecimal => Ok(Self(number)),
-            _ => Err(Error::usage(format!("\"{text}\" is no token: one to eight hexadecimal digits"))),
+            _ => Err(Error::usage(format!(
+                "\"{text}\" is not a token: one to eight hexadecimal digits are needed"
+            ))),
         }
     }
 }
@@ -119,12 +121,17 @@ impl serde::Serialize for Token {
     }
 }
 
+/// Whether two addresses are the same: an IPv4 address equals its IPv4-mapped IPv6 address.
+pub(crate) fn same(a: IpAddr, b: IpAddr) -> bool {
+    a.to_canonical() == b.to_canonical()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_token_reads_back_as_it_prints() {
+    fn token_parses_from_its_display() {
         for token in [0, 1, 0x0a1b_2c3d, u32::MAX].map(Token::new) {
             assert_eq!(token.to_string().parse::<Token>().unwrap(), token);
         }
@@ -132,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn malformed_token_is_refused() {
         for text in ["", "0x", "+1", "-1", "1234567890", "g"] {
-            assert!(text.parse::<Token>().unwrap_err().is_usage(), "{text:?} was taken");
+            assert!(text.parse::<Token>().unwrap_err().is_usage(), "{text:?} was accepted");
         }
     }
 }

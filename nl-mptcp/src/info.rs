@@ -6,7 +6,7 @@ use nl_core::attr::DecodeError;
 use crate::Token;
 
 bitflags! {
-    /// State of an MPTCP connection: `MPTCP_INFO_FLAG_*`. Bits this crate does not know are kept.
+    /// State of an MPTCP connection: `MPTCP_INFO_FLAG_*`. Unknown bits survive.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct InfoFlags: u32 {
         /// It fell back to plain TCP.
@@ -17,17 +17,16 @@ bitflags! {
     }
 }
 
-/// What the kernel tells about an MPTCP connection as a whole: `struct mptcp_info` of [`include/uapi/linux/mptcp.h`].
-///
-/// The structure grew: what an older kernel does not have is `None`. The limits (`*_max`) are those of the kernel's path manager,
-/// and 0 on a connection that a userspace path manager has, and on listeners since Linux 6.12 at the latest.
+/// The statistics of an MPTCP connection: `struct mptcp_info` of [`include/uapi/linux/mptcp.h`].
+/// Fields that an older kernel does not have are `None`. The limits (`*_max`) are those of the kernel's path manager. They are 0 on a
+/// connection of the userspace path manager, and on listeners since Linux 6.12 at the latest.
 ///
 /// [`include/uapi/linux/mptcp.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/mptcp.h?h=v6.12
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct MptcpInfo {
-    /// Subflows beside the first one.
+    /// Subflows besides the initial one.
     pub extra_subflows: u8,
     /// Addresses announced to the peer.
     pub add_addr_signal: u8,
@@ -35,7 +34,7 @@ pub struct MptcpInfo {
     pub add_addr_accepted: u8,
     /// Limit of extra subflows.
     pub subflows_max: u8,
-    /// Endpoints to be announced.
+    /// Endpoints with the signal flag.
     pub add_addr_signal_max: u8,
     /// Limit of announced addresses that are accepted.
     pub add_addr_accepted_max: u8,
@@ -43,19 +42,19 @@ pub struct MptcpInfo {
     pub flags: InfoFlags,
     /// The connection's token; 0 on a listener.
     pub token: Token,
-    /// The data sequence number behind what the program wrote.
+    /// The data sequence number after the last byte that the program wrote.
     pub write_seq: u64,
     /// The first data sequence number the peer has not acknowledged.
     pub snd_una: u64,
     /// The next data sequence number expected from the peer.
     pub rcv_nxt: u64,
-    /// Local addresses in use for extra subflows.
+    /// Local addresses used for extra subflows.
     pub local_addr_used: u8,
-    /// Endpoints to make extra subflows from.
+    /// Endpoints with the subflow flag.
     pub local_addr_max: u8,
     /// Whether data is protected by MPTCP checksums.
     pub csum_enabled: bool,
-    /// Retransmissions at the MPTCP level, that is of data that went out on another subflow before. Linux 6.5.
+    /// Retransmissions at the MPTCP level: of data that was sent on another subflow before. Linux 6.5.
     pub retransmits: Option<u32>,
     /// Bytes retransmitted at the MPTCP level. Linux 6.5.
     pub bytes_retrans: Option<u64>,
@@ -65,7 +64,7 @@ pub struct MptcpInfo {
     pub bytes_received: Option<u64>,
     /// Bytes the peer acknowledged. Linux 6.5.
     pub bytes_acked: Option<u64>,
-    /// Subflows, the first one among them if it still is there. Linux 6.8.
+    /// Subflows, including the initial one if it still exists. Linux 6.8.
     pub subflows_total: Option<u8>,
     /// Endpoints with the laminar flag. Linux 6.18; 0 before.
     pub endp_laminar_max: Option<u8>,
@@ -80,9 +79,9 @@ pub struct MptcpInfo {
 }
 
 impl MptcpInfo {
-    /// The size in Linux 6.1 and before 6.5.
+    /// The size up to Linux 6.4.
     const LEAST: usize = 48;
-    /// From here on the counters are there.
+    /// The size with the byte counters.
     const WITH_BYTES: usize = 80;
 
     /// Whether the connection fell back to plain TCP.
@@ -91,7 +90,7 @@ impl MptcpInfo {
         self.flags.contains(InfoFlags::FALLBACK)
     }
 
-    /// Reads the structure as any kernel since 6.1 has it; what is behind the part known here is passed over.
+    /// Decodes the structure of any kernel since 6.1. Unknown fields at its end are ignored.
     ///
     /// # Errors
     /// Fewer than 48 bytes.
@@ -112,7 +111,7 @@ impl MptcpInfo {
             local_addr_used: c.u8(40),
             local_addr_max: c.u8(41),
             csum_enabled: c.u8(42) != 0,
-            // Padding before it had a meaning.
+            // Padding before Linux 6.5.
             retransmits: c.get(44).filter(|_| bytes.len() >= Self::WITH_BYTES).map(u32::from_ne_bytes),
             bytes_retrans: c.get(48).map(u64::from_ne_bytes),
             bytes_sent: c.get(56).map(u64::from_ne_bytes),
@@ -129,7 +128,7 @@ impl MptcpInfo {
 }
 
 bitflags! {
-    /// What the two ends of a TCP connection agreed on: `TCPI_OPT_*`. Bits this crate does not know are kept.
+    /// Options of a TCP connection: `TCPI_OPT_*`. Unknown bits survive.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct TcpOptions: u8 {
         /// Timestamps.
@@ -151,9 +150,8 @@ bitflags! {
     }
 }
 
-/// What the kernel tells about a TCP connection, here a subflow: `struct tcp_info` of [`include/uapi/linux/tcp.h`].
-///
-/// Times are microseconds except where it says milliseconds, rates bytes per second. What an older kernel does not have is `None`.
+/// The statistics of a TCP connection, here a subflow: `struct tcp_info` of [`include/uapi/linux/tcp.h`].
+/// Times are in microseconds unless stated otherwise, rates in bytes per second. Fields that an older kernel does not have are `None`.
 ///
 /// [`include/uapi/linux/tcp.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/tcp.h?h=v6.12
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,11 +162,11 @@ pub struct TcpInfo {
     pub state: u8,
     /// Congestion avoidance state (`TCP_CA_*`).
     pub ca_state: u8,
-    /// Retransmissions of the segment that waits to be acknowledged.
+    /// Consecutive retransmissions of the oldest unacknowledged segment.
     pub retransmits: u8,
-    /// Window probes that were not answered.
+    /// Unanswered window probes.
     pub probes: u8,
-    /// How often the retransmission timeout was doubled.
+    /// The number of times the retransmission timeout was doubled.
     pub backoff: u8,
     /// Options in use.
     pub options: TcpOptions,
@@ -186,11 +184,11 @@ pub struct TcpInfo {
     pub snd_mss: u32,
     /// Maximum segment size seen from the peer, in bytes.
     pub rcv_mss: u32,
-    /// Segments in flight; on a listener, connections that wait to be accepted.
+    /// Unacknowledged segments; on a listener, connections waiting to be accepted.
     pub unacked: u32,
-    /// Segments selectively acknowledged; on a listener, the limit of those that wait.
+    /// Selectively acknowledged segments; on a listener, the limit of waiting connections.
     pub sacked: u32,
-    /// Segments taken for lost.
+    /// Segments considered lost.
     pub lost: u32,
     /// Segments retransmitted and not acknowledged.
     pub retrans: u32,
@@ -214,17 +212,17 @@ pub struct TcpInfo {
     pub snd_cwnd: u32,
     /// Maximum segment size announced, in bytes.
     pub advmss: u32,
-    /// How far segments may overtake each other, in segments.
+    /// The reordering tolerance, in segments.
     pub reordering: u32,
     /// Round-trip time as seen by the receiving side.
     pub rcv_rtt: u32,
-    /// Receive buffer the program could fill, in bytes.
+    /// Advertised receive space, in bytes.
     pub rcv_space: u32,
     /// Segments retransmitted since the start.
     pub total_retrans: u32,
     /// Pacing rate; all bits set when there is none.
     pub pacing_rate: u64,
-    /// Limit of it.
+    /// The maximum pacing rate.
     pub max_pacing_rate: u64,
     /// Bytes the peer acknowledged.
     pub bytes_acked: u64,
@@ -242,9 +240,9 @@ pub struct TcpInfo {
     pub data_segs_in: u32,
     /// Segments with data sent.
     pub data_segs_out: u32,
-    /// Rate at which the peer got data.
+    /// The measured delivery rate.
     pub delivery_rate: u64,
-    /// Time with something to send.
+    /// Time with outstanding data.
     pub busy_time: u64,
     /// Time limited by the peer's window.
     pub rwnd_limited: u64,
@@ -260,7 +258,7 @@ pub struct TcpInfo {
     pub bytes_retrans: u64,
     /// Duplicate selective acknowledgements.
     pub dsack_dups: u32,
-    /// Times that reordering was seen.
+    /// Reordering events.
     pub reord_seen: u32,
     /// Segments received out of order.
     pub rcv_ooopack: u32,
@@ -268,13 +266,13 @@ pub struct TcpInfo {
     pub snd_wnd: u32,
     /// This end's window, in bytes. Linux 6.2.
     pub rcv_wnd: Option<u32>,
-    /// Times the path was changed by a new hash. Linux 6.2.
+    /// Changes of the transmit hash. Linux 6.2.
     pub rehash: Option<u32>,
     /// Retransmission timeouts. Linux 6.7.
     pub total_rto: Option<u16>,
-    /// Times such a phase was over. Linux 6.7.
+    /// Recoveries from retransmission timeouts. Linux 6.7.
     pub total_rto_recoveries: Option<u16>,
-    /// Milliseconds in such phases. Linux 6.7.
+    /// Milliseconds spent in such recoveries. Linux 6.7.
     pub total_rto_time: Option<u32>,
 }
 
@@ -282,7 +280,7 @@ impl TcpInfo {
     /// The size in Linux 6.1.
     const LEAST: usize = 232;
 
-    /// Reads the structure as any kernel since 6.1 has it; what is behind the part known here is passed over.
+    /// Decodes the structure of any kernel since 6.1. Unknown fields at its end are ignored.
     ///
     /// # Errors
     /// Fewer than 232 bytes.
@@ -307,7 +305,7 @@ impl TcpInfo {
             sacked: c.u32(28),
             lost: c.u32(32),
             retrans: c.u32(36),
-            // 40 and 48 are not used any more.
+            // 40 and 48 are unused.
             last_data_sent: c.u32(44),
             last_data_recv: c.u32(52),
             last_ack_recv: c.u32(56),
@@ -353,7 +351,7 @@ impl TcpInfo {
     }
 }
 
-/// A C structure of which the first bytes are certain to be there.
+/// A C structure whose first bytes are always present.
 #[derive(Clone, Copy)]
 struct Structure<'a>(&'a [u8]);
 
@@ -370,7 +368,7 @@ impl<'a> Structure<'a> {
         self.0.get(at..)?.first_chunk().copied()
     }
 
-    /// A field in the certain part, as the others of this kind.
+    /// A field in the part that is always present.
     #[inline]
     fn u8(self, at: usize) -> u8 {
         self.get(at).map_or(0, u8::from_ne_bytes)
@@ -387,25 +385,11 @@ impl<'a> Structure<'a> {
     }
 }
 
-/// Two C bit fields of four bits, of which the machine decides the order.
+/// Two C bit fields of four bits, in the order of the machine.
 const fn halves(byte: u8) -> (u8, u8) {
     if cfg!(target_endian = "big") { (byte >> 4, byte & 15) } else { (byte & 15, byte >> 4) }
 }
 
 const FIRST_BIT: u8 = if cfg!(target_endian = "big") { 0x80 } else { 1 };
-
-/// Flags are serialized as their number.
-macro_rules! serialize_bits {
-    ($($flags:ty),+) => {$(
-        #[cfg(feature = "serde")]
-        impl serde::Serialize for $flags {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serde::Serialize::serialize(&self.bits(), serializer)
-            }
-        }
-    )+};
-}
-#[cfg(feature = "diag")]
-pub(crate) use serialize_bits;
 
 serialize_bits!(InfoFlags, TcpOptions);

@@ -3,15 +3,14 @@
 //! # What it does
 //! | | |
 //! |---|---|
-//! | [`endpoint`], [`limits`] | what the kernel's own path manager works with: addresses it uses and announces, and how much it does |
-//! | [`connection`] | for a program that is the path manager: addresses announced and withdrawn, subflows created and destroyed |
-//! | [`event`] | what happens to connections, addresses and subflows, as it happens |
+//! | [`endpoint`], [`limits`] | the kernel's path manager: the addresses that it uses and announces, and its limits |
+//! | [`connection`], [`subflow`] | for a program that is the path manager: announce and withdraw addresses, create and destroy subflows |
+//! | [`event`] | events of connections, addresses and subflows |
 //! | `diag` | connections with their subflows and statistics |
-//! | `path_manager` | a path manager to be embedded in a program, with policies such as full mesh |
-//! | `socket` | the same of a socket the program has itself |
-//! | `mib`, `sysctl` | the namespace's counters and switches |
-//!
-//! The guide, with a recipe for each and what to look at when nothing happens: [`manual`].
+//! | `path_manager` | a path manager to embed in a program, with policies such as full mesh |
+//! | `socket` | statistics of the program's own sockets |
+//! | `mib`, `settings` | the counters and the `net.mptcp` settings of a namespace |
+//! [`manual`] is the guide: a recipe for each task, and what to check when nothing happens.
 //!
 //! # Example
 //! ```no_run
@@ -29,13 +28,13 @@
 //!     // ip mptcp endpoint add 192.0.2.1 dev eth1 subflow backup
 //!     mptcp.endpoint(std::net::Ipv4Addr::new(192, 0, 2, 1)).dev("eth1").subflow().backup().add().await?;
 //!
-//!     // The program's own: whenever a peer announces an address, a subflow goes there. ip mptcp monitor
+//!     // The program as path manager: create a subflow to each address that a peer announces. ip mptcp monitor
 //!     let mut events = mptcp.events().await?;
 //!     while let Some(event) = events.try_next().await? {
 //!         println!("{event}");
 //!         if let MptcpEvent::Announced(address) = event {
 //!             let local = "192.0.2.1:0".parse()?;
-//!             mptcp.connection(address.token).subflow(local, address.remote).id(7).create().await?;
+//!             mptcp.mptcp_connection(address.token).subflow(local, address.remote).id(7).create().await?;
 //!         }
 //!     }
 //!     Ok(())
@@ -62,15 +61,14 @@
 //! ```
 //!
 //! # Permissions and namespaces
-//! Reading endpoints and limits takes no privilege. Changing takes `CAP_NET_ADMIN` in the user namespace that owns the
-//! network namespace, so an unprivileged user can do it in a user and network namespace of his own. Whoever has it may do
-//! this to every connection of the namespace. Everything happens in the namespace the netlink connection was opened in.
+//! Reading endpoints and limits needs no privilege. Changes need `CAP_NET_ADMIN` in the user namespace that owns the network
+//! namespace, so an unprivileged user can make them in a network namespace of their own. The capability covers every connection of
+//! the namespace. All calls act in the network namespace in which the netlink connection was opened.
 //!
 //! # Features
-//! - `tokio` (on by default): operations can be awaited in a tokio runtime, and lists and events are streams that can wait there.
-//! - `blocking`: [`Pending::wait`](nl_core::Pending) and `for` loops over lists and events, for callers without a runtime. The crate
-//!   then does not depend on tokio unless `tokio` is enabled too.
-//! - `diag`, `mib`, `path-manager`, `socket`, `sysctl` (on by default): the modules of those names.
+//! - `tokio` (on by default): waiting inside a tokio runtime: `.await` on operations, lists and events.
+//! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending), and `for` loops over lists and events; needs no tokio.
+//! - `diag`, `mib`, `path-manager`, `socket`, `settings` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -80,6 +78,10 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[macro_use]
+mod serialize;
+
+mod channel;
 pub mod connection;
 #[cfg(feature = "diag")]
 pub mod diag;
@@ -96,13 +98,12 @@ pub mod mib;
 mod mptcp;
 #[cfg(feature = "path-manager")]
 pub mod path_manager;
+#[cfg(feature = "settings")]
+pub mod settings;
 #[cfg(feature = "socket")]
 pub mod socket;
-#[cfg(feature = "sysctl")]
-pub mod sysctl;
+pub mod subflow;
 
 pub use id::{AddressId, Token};
 pub use message::{EVENT_GROUP, FAMILY};
-pub use mptcp::{
-    AddressEntry, ConnectionEntry, EndpointEntry, EndpointKey, Endpoints, LimitsEntry, Mptcp, SubflowEntry,
-};
+pub use mptcp::Mptcp;

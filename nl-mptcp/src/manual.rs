@@ -1,24 +1,22 @@
-//! The guide: which path manager, how to drive each, what there is to see, and why nothing happens.
+//! The guide: which path manager to use, how to use it, what can be observed, and what to check when nothing happens.
 //!
 //! # Two path managers
-//! A Multipath TCP connection begins as one TCP connection. Further ones, its subflows, join it when a *path manager* says so. Linux
-//! has two, and a connection has one of them for good:
+//! A Multipath TCP connection starts with one TCP connection, its initial subflow. A *path manager* adds further subflows. Linux has
+//! two path managers. A connection has the same one for its whole life:
 //!
-//! | | the kernel's | the program's ("userspace") |
+//! | | kernel | userspace |
 //! |---|---|---|
-//! | driven by | [endpoints](crate::endpoint) and [limits](crate::limits) of the namespace | requests about each [connection](crate::connection), named by its token |
-//! | good for | the same for all connections | a choice for each connection |
-//! | without it | works on its own once it is set up | no further subflow is ever made |
+//! | configured with | [endpoints](crate::endpoint) and [limits](crate::limits) of the namespace | requests about each [connection](crate::connection), selected by its token |
+//! | use for | the same rules for all connections | decisions for each connection |
+//! | if the program stops | continues | creates no further subflows |
 //! | since | Linux 5.6 | Linux 5.19 |
-//!
-//! Which it is says the switch `net.mptcp.path_manager` (`net.mptcp.pm_type` before Linux 6.15) at the moment the socket is made, for
-//! an accepted socket at the moment it is accepted. The first is the default.
-//!
-//! A program speaks Multipath TCP if it makes its sockets with protocol 262 (`IPPROTO_MPTCP`, socket2's `Protocol::MPTCP`); both
-//! ends must.
+//! The setting `net.mptcp.path_manager` (`net.mptcp.pm_type` before Linux 6.15) selects it when a socket is created, and for an
+//! accepted socket when it is accepted. The default is the kernel's path manager.
+//! A program uses Multipath TCP if it creates its sockets with protocol 262 (`IPPROTO_MPTCP`, socket2's `Protocol::MPTCP`). Both ends
+//! must do so.
 //!
 //! # The kernel's path manager
-//! On the side that connects, usually: an endpoint for each further address, and room for subflows.
+//! The client usually has an endpoint for each further address, and a limit that allows the subflows.
 //! ```no_run
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> nl_core::Result<()> {
 //! // ip mptcp limits set subflows 2 add_addr_accepted 2
@@ -28,8 +26,7 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! On the side that accepts: its further addresses are announced, and the peer connects to them.
+//! The server announces its further addresses, and the client connects to them.
 //! ```no_run
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> nl_core::Result<()> {
 //! // ip mptcp limits set subflows 2
@@ -39,74 +36,68 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! # A path manager of one's own
-//! It listens to the [events](crate::event), and answers with requests about the connection each is about. `id`s are the program's
-//! to give: 1 to 255, one for each address of a connection. 0 is the address of the first subflow.
-#![cfg_attr(feature = "sysctl", doc = "```no_run")]
-#![cfg_attr(not(feature = "sysctl"), doc = "```ignore")]
+//! # A path manager in the program
+//! It listens to the [events](crate::event), and sends requests about their connections. The program assigns the `id`s: 1 to 255, one
+//! for each address of a connection. Id 0 is the address of the initial subflow.
+#![cfg_attr(feature = "settings", doc = "```no_run")]
+#![cfg_attr(not(feature = "settings"), doc = "```ignore")]
 //! use std::time::Duration;
 //!
 //! use futures_util::TryStreamExt;
 //! use nl_mptcp::event::MptcpEvent;
-//! use nl_mptcp::sysctl::PathManager;
+//! use nl_mptcp::settings::PathManager;
 //!
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> Result<(), Box<dyn std::error::Error>> {
 //! // sysctl net.mptcp.pm_type=1
-//! mptcp.sysctl()?.set_path_manager(&PathManager::Userspace)?;
+//! mptcp.settings()?.set_path_manager(&PathManager::Userspace)?;
 //! let mut events = mptcp.events().await?;
 //! while let Some(event) = events.try_next().await? {
 //!     match event {
 //!         MptcpEvent::Established(event) if !event.server_side => {
-//!             // From the other address to wherever the first subflow goes; that the peer agrees is waited for.
-//!             let connection = mptcp.connection(event.token);
+//!             // From the other address to the destination of the initial subflow. Waits until the peer accepts.
+//!             let connection = mptcp.mptcp_connection(event.token);
 //!             let subflow = connection.subflow("198.51.100.7:0".parse()?, event.remote).id(1);
 //!             match subflow.create_established(Duration::from_secs(5)).await {
 //!                 Ok(made) => println!("{} to {}", made.local, made.remote),
 //!                 Err(error) => eprintln!("{error}"),
 //!             }
 //!         }
-//!         MptcpEvent::SubflowClosed(event) => println!("{} is gone: {:?}", event.local, event.error),
+//!         MptcpEvent::SubflowClosed(event) => println!("{} closed: {:?}", event.local, event.error),
 //!         _ => {}
 //!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! What this leaves out is most of the work: connections that were there before, events that were lost, addresses that come and go,
-//! not waiting for one peer while others do something. `PathManager` of module `path_manager` does that, and leaves the choice to a
-//! policy.
-//!
-//! # What there is to see
+//! This example does not handle existing connections, lost events and address changes, and it waits for one peer at a time.
+//! `PathManager` of module `path_manager` handles all of these, and leaves the decisions to a policy.
+//! # What can be observed
 //! | question | answer | iproute2 |
 //! |---|---|---|
-//! | what happens | [`MptcpEvent`](crate::event::MptcpEvent) | `ip mptcp monitor` |
-//! | which connections there are, over which subflows, how much went over each | `diag::SockDiag::connections()` | `ss -M -i`, `ss -t -i` |
-//! | the same of a socket of one's own | `socket::full_info()` | |
+//! | what is happening | [`MptcpEvent`](crate::event::MptcpEvent) | `ip mptcp monitor` |
+//! | which connections and subflows exist, and how much data each carried | `diag::SockDiag::connections()` | `ss -M -i`, `ss -t -i` |
+//! | the same for a socket of this program | `socket::full_info()` | |
 //! | how often something happened in the namespace | `mib::Mib` | `nstat -a -z` |
-//! | what the kernel's path manager is told | `Mptcp::endpoints()`, `Mptcp::limits()` | `ip mptcp endpoint`, `ip mptcp limits` |
-//!
-//! Counts of bytes are bytes, rates bytes a second, times what their fields say; ids and tokens are plain numbers, tokens shown in
-//! hexadecimal as iproute2 does.
+//! | how the kernel's path manager is configured | `Mptcp::endpoints()`, `Mptcp::limits()` | `ip mptcp endpoint`, `ip mptcp limits` |
+//! Amounts of data are in bytes, rates in bytes per second, times in the unit that the field states. Tokens are shown in hexadecimal,
+//! as in iproute2.
 //!
 //! # When nothing happens
-//! | what is seen | why | where to look |
+//! | symptom | cause | where to look |
 //! |---|---|---|
-//! | the connection is plain TCP | the peer does not speak Multipath TCP, or something between the two takes the option out | `InfoFlags::FALLBACK`; `MPCapableFallbackSYNACK` |
-//! | making the socket fails with `ENOPROTOOPT` | `net.mptcp.enabled` is 0 | `sysctl::Values::enabled` |
-//! | an endpoint opens no subflow | the limit `subflows` is used up, at either end; nothing was sent yet, and the handshake is complete with the first data only; the connection is the program's | [`limits`](crate::limits); `MPJoinSynTx` |
-//! | an announced address is not connected to | `add_addr_accepted` of the peer is 0, as by default | `AddAddr`, `AddAddrDrop` |
-//! | `userspace PM not selected` | the socket was made while the switch said `kernel` | |
-//! | `ENOTCONN` from `create()` | nothing came from the peer yet | [`Established`](crate::event::MptcpEvent::Established) |
-//! | `create()` succeeds and there is no subflow | success says that the first packet was sent | `create_established()`; [`SubflowClosed`](crate::event::MptcpEvent::SubflowClosed) |
-//! | the peer refuses every subflow | its limit `subflows`; its path manager is a program, and nobody listens to events; the port is neither that of the first subflow nor announced | `MPJoinRejected`, `MismatchPortSynRx` |
-//! | connections are listed without subflows | older kernels tell these to `CAP_NET_ADMIN` only | |
-//! | a withdrawal does not arrive | an announcement was still to be sent | `RmAddrTxDrop` |
-//! | a backup carries data | each sender heeds what its *peer* asked for: it takes both ends | `SubflowFlags::BKUP_REM` |
+//! | the connection is plain TCP | the peer does not support Multipath TCP, or a middlebox removes the option | `InfoFlags::FALLBACK`; `MPCapableFallbackSYNACK` |
+//! | creating the socket fails with `ENOPROTOOPT` | `net.mptcp.enabled` is 0 | `settings::Settings::enabled` |
+//! | an endpoint creates no subflow | the limit `subflows` is reached, at either end; no data was sent yet, which completes the handshake; the connection has the userspace path manager | [`limits`](crate::limits); `MPJoinSynTx` |
+//! | the peer does not connect to an announced address | `add_addr_accepted` of the peer is 0, the default | `AddAddr`, `AddAddrDrop` |
+//! | `userspace PM not selected` | the socket was created while the setting was `kernel` | |
+//! | `ENOTCONN` from `create()` | the peer has not sent anything yet | [`Established`](crate::event::MptcpEvent::Established) |
+//! | `create()` succeeds and no subflow exists | success means only that the first packet was sent | `create_established()`; [`SubflowClosed`](crate::event::MptcpEvent::SubflowClosed) |
+//! | the peer refuses every subflow | its limit `subflows`; it has the userspace path manager, and no program listens to events; the port is neither announced nor that of the initial subflow | `MPJoinRejected`, `MismatchPortSynRx` |
+//! | connections are listed without subflows | older kernels list these for `CAP_NET_ADMIN` only | |
+//! | the peer does not receive a withdrawal | an announcement was still waiting to be sent | `RmAddrTxDrop` |
+//! | a backup carries data | each sender follows the backup flag of its *peer*: set it at both ends | `SubflowFlags::BKUP_REM` |
 //!
 //! # Privileges
-//! Everything that changes something and listening to events take `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
-//! Everything else is for everybody, but for sequence numbers and marks of sockets, and on older kernels (6.12, not
-//! 6.18) subflows, of which others see none. Who may, may do it to every connection of the
-//! namespace, whosever sockets they are.
+//! Changes and listening to events need `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Reading needs no
+//! privilege, except for sequence numbers and marks of sockets, and on older kernels (6.12, not 6.18) for subflows. The capability
+//! covers every connection of the namespace, whoever owns its socket.

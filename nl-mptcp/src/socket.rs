@@ -1,4 +1,4 @@
-//! What a program asks about MPTCP sockets of its own, with `getsockopt(2)`. Needs no privilege and no netlink.
+//! Statistics of the program's own MPTCP sockets, with `getsockopt(2)`. Needs no privilege and no netlink.
 //!
 //! ```no_run
 //! use nl_mptcp::socket;
@@ -12,9 +12,9 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! A socket of the standard library or of tokio does, if it was made with protocol `IPPROTO_MPTCP` (262), as crate socket2
-//! makes it, or accepted by such a listener from a peer that speaks MPTCP. A listener has no token, and one subflow that listens.
+//! Any socket type of the standard library or of tokio works, if the socket was created with protocol `IPPROTO_MPTCP` (262), for
+//! example with crate socket2, or accepted by such a listener from a peer that supports MPTCP. A listener has no token, and one
+//! listening subflow.
 //!
 //! | function | option of `SOL_MPTCP` | since |
 //! |---|---|---|
@@ -22,9 +22,8 @@
 //! | [`tcp_infos`] | `MPTCP_TCPINFO` | Linux 5.16 |
 //! | [`subflow_addrs`] | `MPTCP_SUBFLOW_ADDRS` | Linux 5.16 |
 //! | [`full_info`] | `MPTCP_FULL_INFO` | Linux 6.5 |
-//!
-//! Where `getsockopt(2)` is refused the error says which of the reasons it is: no MPTCP socket ([`is_usage`](Error::is_usage)), a
-//! connection that fell back to TCP (likewise), or a kernel that does not have the option
+//! If `getsockopt(2)` fails, the error distinguishes the reasons: not an MPTCP socket ([`is_usage`](Error::is_usage)), a connection
+//! that fell back to TCP (likewise), or a kernel without the option
 //! ([`is_unsupported`](Error::is_unsupported)).
 //!
 //! Kernel: [`include/uapi/linux/mptcp.h`], `net/mptcp/sockopt.c`.
@@ -51,20 +50,20 @@ pub struct SubflowAddrs {
     pub remote: SocketAddr,
 }
 
-/// A subflow as [`full_info`] tells it.
+/// A subflow in a [`FullInfo`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SubflowDetails {
-    /// A number that no other subflow of the connection has, had or will have: the first is 1.
+    /// A number that is unique among all past and future subflows of the connection; the initial one has 1.
     pub id: u32,
-    /// Its two ends.
+    /// Its addresses.
     pub addrs: SubflowAddrs,
-    /// What TCP knows about it.
+    /// Its TCP statistics.
     pub tcp: TcpInfo,
 }
 
-/// Everything about a connection, taken at one moment.
+/// The statistics of a connection and its subflows at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -78,7 +77,7 @@ pub struct FullInfo {
 /// Whether the socket is an MPTCP socket that has not fallen back to TCP. A listener counts.
 ///
 /// # Errors
-/// It is no socket.
+/// It is not a socket.
 pub fn is_mptcp(socket: impl AsFd) -> Result<bool> {
     let socket = socket.as_fd();
     is_still_mptcp(socket).map_err(|error| Error::from(error).during(|| describe("MPTCP_INFO", socket)))
@@ -96,9 +95,8 @@ pub fn info(socket: impl AsFd) -> Result<MptcpInfo> {
     read(socket, "MPTCP_INFO", MptcpInfo::decode(value.get(..len).unwrap_or_default()))
 }
 
-/// What TCP knows about each subflow: `MPTCP_TCPINFO`.
-///
-/// The order is that of [`subflow_addrs`] if no subflow came or went between the two; [`full_info`] tells both at once.
+/// The TCP statistics of each subflow: `MPTCP_TCPINFO`.
+/// The order is that of [`subflow_addrs`] unless subflows change between the two calls; [`full_info`] returns both at once.
 ///
 /// # Errors
 /// See [the module](self).
@@ -118,7 +116,7 @@ pub fn subflow_addrs(socket: impl AsFd) -> Result<Vec<SubflowAddrs>> {
     read(socket, "MPTCP_SUBFLOW_ADDRS", answer.elements().map(SubflowAddrs::decode).collect())
 }
 
-/// Statistics, addresses and what TCP knows about each subflow, at one moment: `MPTCP_FULL_INFO`. Linux 6.5.
+/// The statistics of the connection, and addresses and TCP statistics of each subflow, at one moment: `MPTCP_FULL_INFO`. Linux 6.5.
 ///
 /// # Errors
 /// See [the module](self).
@@ -141,7 +139,7 @@ pub fn full_info(socket: impl AsFd) -> Result<FullInfo> {
             let bytes = value.get(at..).and_then(|b| b.first_chunk());
             bytes.map_or(0, |b| usize::try_from(u32::from_ne_bytes(*b)).unwrap_or(usize::MAX))
         };
-        // As many as there are now, some of which may not have fitted.
+        // The number of subflows, some of which may not have fitted.
         let count = number(16);
         // Between the elements: our size of one, or the kernel's where that is smaller.
         let tcp_stride = number(4).clamp(1, ROOM_FOR_TCP_INFO);
@@ -168,10 +166,10 @@ pub fn full_info(socket: impl AsFd) -> Result<FullInfo> {
 }
 
 impl SubflowAddrs {
-    /// Reads `struct mptcp_subflow_addrs`: two `struct sockaddr_storage`.
+    /// Decodes `struct mptcp_subflow_addrs`: two `struct sockaddr_storage`.
     ///
     /// # Errors
-    /// Too few bytes, or an address that is neither of IPv4 nor of IPv6.
+    /// Too few bytes, or an address that is neither IPv4 nor IPv6.
     pub fn decode(bytes: &[u8]) -> std::result::Result<Self, DecodeError> {
         let (local, rest) = bytes.split_first_chunk::<SOCKADDR_LEN>().ok_or(SHORT)?;
         let remote = rest.first_chunk::<SOCKADDR_LEN>().ok_or(SHORT)?;
@@ -191,7 +189,7 @@ fn address(b: &[u8; SOCKADDR_LEN]) -> std::result::Result<SocketAddr, DecodeErro
             let scope = u32::from_ne_bytes([b[24], b[25], b[26], b[27]]);
             Ok(SocketAddr::V6(SocketAddrV6::new(ip.into(), port, flow, scope)))
         }
-        _ => Err(DecodeError::Unreadable("a subflow that is neither of IPv4 nor of IPv6")),
+        _ => Err(DecodeError::Unreadable("a subflow that is neither IPv4 nor IPv6")),
     }
 }
 
@@ -213,7 +211,7 @@ impl SubflowData {
 fn subflow_data(socket: BorrowedFd<'_>, option: i32, what: &str, element: usize) -> Result<SubflowData> {
     let mut room = FIRST_ROOM;
     loop {
-        // Own size, subflows (told by the kernel), the kernel's size of an element (likewise), our size of it.
+        // Header size, number of subflows (set by the kernel), the kernel's element size (likewise), our element size.
         let head = [size(SUBFLOW_DATA_LEN), 0, 0, size(element)];
         let mut value: Vec<u8> = head.iter().flat_map(|number| number.to_ne_bytes()).collect();
         value.resize(SUBFLOW_DATA_LEN + room * element, 0);
@@ -223,7 +221,7 @@ fn subflow_data(socket: BorrowedFd<'_>, option: i32, what: &str, element: usize)
             let bytes = value.get(at..).and_then(|b| b.first_chunk());
             bytes.map_or(0, |b| usize::try_from(u32::from_ne_bytes(*b)).unwrap_or(usize::MAX))
         };
-        // As many as there are now, some of which may not have fitted.
+        // The number of subflows, some of which may not have fitted.
         let (count, stride) = (number(4), number(12).clamp(1, element));
         if count <= room || room >= MOST_SUBFLOWS {
             return Ok(SubflowData { value, count, stride });
@@ -232,7 +230,7 @@ fn subflow_data(socket: BorrowedFd<'_>, option: i32, what: &str, element: usize)
     }
 }
 
-/// Why an option was refused, which the kernel says with the same numbers.
+/// Distinguishes the reasons for which the kernel refuses an option with the same error numbers.
 fn explain(error: io::Error, socket: BorrowedFd<'_>, what: &str, since: Since) -> Error {
     let refused = matches!(
         error.raw_os_error().map(Errno::new),
@@ -250,7 +248,7 @@ fn explain(error: io::Error, socket: BorrowedFd<'_>, what: &str, since: Since) -
     explained.during(|| describe(what, socket))
 }
 
-/// After a fallback the options are TCP's, which has none of these. `TCP_IS_MPTCP` says the same, but only on newer kernels.
+/// After a fallback the socket has only TCP's options. `TCP_IS_MPTCP` reports the same, but only on newer kernels.
 fn is_still_mptcp(socket: BorrowedFd<'_>) -> io::Result<bool> {
     if sockopt::protocol(socket)? != IPPROTO_MPTCP {
         return Ok(false);
@@ -294,9 +292,9 @@ const SUBFLOW_DATA_LEN: usize = 16;
 const SUBFLOW_INFO_LEN: usize = 8 + ADDRS_LEN;
 /// `struct mptcp_full_info` without the `struct mptcp_info` at its end.
 const FULL_INFO_HEAD: usize = 40;
-// More than the structures have today, for what they may have tomorrow.
+// More than the structures have today, because they grow.
 const ROOM_FOR_INFO: usize = 256;
 const ROOM_FOR_TCP_INFO: usize = 512;
-/// A connection has few subflows as a rule, and more than 256 never.
+/// Most connections have few subflows, and none has more than 256.
 const FIRST_ROOM: usize = 8;
 const MOST_SUBFLOWS: usize = 1024;

@@ -79,6 +79,28 @@ impl IpPrefix {
         }
     }
 
+    /// Becomes a prefix that was read; without bytes it is all zeros. In place, because an address that is moved is written and
+    /// read in pieces of different sizes, which stalls the processor.
+    #[cfg(feature = "route")]
+    #[inline]
+    pub(crate) fn read(&mut self, is_ipv4: bool, bytes: &[u8], len: u8) -> Result<(), &'static str> {
+        const FAMILY: &str = "an address of another family";
+        match (is_ipv4, bytes) {
+            (true, []) => self.addr = IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            (false, []) => self.addr = IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            (true, bytes) => {
+                let octets: [u8; 4] = bytes.try_into().map_err(|_| FAMILY)?;
+                self.addr = IpAddr::V4(Ipv4Addr::from(octets));
+            }
+            (false, bytes) => {
+                let octets: [u8; 16] = bytes.try_into().map_err(|_| FAMILY)?;
+                self.addr = IpAddr::V6(Ipv6Addr::from(octets));
+            }
+        }
+        self.len = len;
+        if len <= if is_ipv4 { 32 } else { 128 } { Ok(()) } else { Err("a prefix longer than the address") }
+    }
+
     /// Refuses bits behind the length; `what` is what the prefix is for.
     ///
     /// # Errors

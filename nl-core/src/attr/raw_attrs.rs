@@ -23,13 +23,17 @@ use super::{Attr, AttrWriter, Attrs, HEADER_LEN, align};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct RawAttrs(Vec<u8>);
+pub struct RawAttrs(Option<Box<Encoded>>);
+
+/// Behind a pointer, because there mostly is none, and what it is part of is copied often.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Encoded(Vec<u8>);
 
 impl RawAttrs {
     /// None.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(None)
     }
 
     /// Appends an attribute as it was read.
@@ -38,21 +42,22 @@ impl RawAttrs {
         // What was read has a length that fits its field.
         let Ok(len) = u16::try_from(HEADER_LEN + value.len()) else { return };
         let [a, b] = len.to_ne_bytes();
-        self.0.extend_from_slice(&[a, b, c, d]);
-        self.0.extend_from_slice(value);
-        self.0.resize(align(self.0.len()), 0);
+        let Encoded(bytes) = &mut **self.0.get_or_insert_default();
+        bytes.extend_from_slice(&[a, b, c, d]);
+        bytes.extend_from_slice(value);
+        bytes.resize(align(bytes.len()), 0);
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// The attributes, in the order they were read.
     #[must_use]
     pub fn attrs(&self) -> Attrs<'_> {
-        Attrs::new(&self.0)
+        Attrs::new(self.0.as_ref().map_or(&[], |encoded| &encoded.0))
     }
 
     /// Writes them as they were read.

@@ -156,8 +156,8 @@ impl LinkConfig {
 
     /// The request that does this with the device. Devices that are named in it have to be indexes by then.
     ///
-    /// Alternative names are not in it, and in [`LinkVerb::Add`] neither is what the kernel drops there: see
-    /// `later`.
+    /// Alternative names are not in it, and in [`LinkVerb::Add`] neither are alias, address generation and protocol down, which the
+    /// kernel drops there.
     #[must_use]
     pub fn request(&self, verb: LinkVerb) -> Request {
         let (message, flags) = match verb {

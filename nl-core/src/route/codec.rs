@@ -1,7 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
 
 use super::encap::{Encap, RawEncap};
 use super::entry::{Route, RouteCache};
@@ -16,8 +15,9 @@ use crate::error::{AttrName, Names, with_nest};
 use crate::message::{FixedHeader, MessageRef, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use crate::request::Request;
 
-/// A tick of `rta_cacheinfo`: the kernel tells times to user space in hundredths of a second.
-const MILLIS_PER_TICK: u64 = 10;
+const ANY: IpPrefix = IpPrefix::host(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+/// A route before its message is read.
+const BLANK: Route = Route::new(ANY);
 
 pub(super) static NAMES: Names = Names::new(RtMsg::LEN, ATTRS);
 
@@ -84,72 +84,103 @@ impl Route {
             && matches!(message.payload().first(), Some(&(AF_INET | AF_INET6)))
     }
 
+    /// [`decode`](Self::decode) of a message that a list is made of; `None` for one that `wants` does not want.
+    ///
+    /// The route is made where it is returned: copies of it would be most of what a list costs.
+    #[inline]
+    pub(super) fn decode_wanted(
+        message: MessageRef<'_>,
+        wants: impl FnOnce(&Self) -> bool,
+    ) -> Result<Option<Self>, DecodeError> {
+        let mut decoded = Ok(Some(BLANK));
+        if let Ok(Some(route)) = &mut decoded {
+            match route.fill(message) {
+                Ok(()) if wants(route) => {}
+                Ok(()) => decoded = Ok(None),
+                Err(error) => decoded = Err(error),
+            }
+        }
+        decoded
+    }
+
     #[inline]
     fn decode_any(message: MessageRef<'_>) -> Result<Self, DecodeError> {
+        let mut decoded = Ok(BLANK);
+        if let Ok(route) = &mut decoded
+            && let Err(error) = route.fill(message)
+        {
+            decoded = Err(error);
+        }
+        decoded
+    }
+
+    /// Reads a message into a route that is new.
+    #[inline]
+    fn fill(&mut self, message: MessageRef<'_>) -> Result<(), DecodeError> {
         let (header, attrs) = message.header::<RtMsg>()?;
-        let zero = match header.family {
-            AF_INET => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            AF_INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        let is_ipv4 = match header.family {
+            AF_INET => true,
+            AF_INET6 => false,
             _ => return Err(DecodeError::Kind(message.kind())),
         };
-        let mut route = Self::new(IpPrefix::host(zero));
-        route.tos = header.tos;
-        route.table = Some(header.table.into());
-        route.protocol = header.protocol.into();
-        route.scope = header.scope.into();
-        route.kind = header.kind.into();
-        route.flags = RouteFlags::from_bits_retain(header.flags);
-        let (mut dst, mut src) = (zero, zero);
+        self.tos = header.tos;
+        self.table = Some(header.table.into());
+        self.protocol = header.protocol.into();
+        self.scope = header.scope.into();
+        self.kind = header.kind.into();
+        self.flags = RouteFlags::from_bits_retain(header.flags);
+        let (mut dst, mut src): (&[u8], &[u8]) = (&[], &[]);
         let (mut encap_kind, mut encap) = (None, None);
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
-                RTA_DST => dst = address(attr, zero)?,
-                RTA_SRC => src = address(attr, zero)?,
-                RTA_IIF => route.iif = Some(attr.u32()?),
-                RTA_OIF => route.oif = Some(attr.u32()?),
-                RTA_GATEWAY => route.gateway = Some(attr.ip()?),
-                RTA_PRIORITY => route.priority = Some(attr.u32()?),
-                RTA_PREFSRC => route.prefsrc = Some(attr.ip()?),
-                RTA_METRICS => route.metrics = Some(Box::new(Metrics::decode(attr.attrs())?)),
-                RTA_MULTIPATH => route.nexthops = NextHop::decode_all(attr)?,
-                RTA_FLOW => route.realms = Some(attr.u32()?.into()),
-                RTA_CACHEINFO => route.cache = Some(cache(attr)?),
-                RTA_TABLE => route.table = Some(attr.u32()?),
-                RTA_MARK => route.mark = Some(attr.u32()?),
+                RTA_DST => dst = attr.value(),
+                RTA_SRC => src = attr.value(),
+                RTA_IIF => self.looked_up.get_or_insert_default().iif = Some(attr.u32()?),
+                RTA_OIF => self.oif = Some(attr.u32()?),
+                RTA_GATEWAY => read_ip(&mut self.gateway, attr)?,
+                RTA_PRIORITY => self.priority = Some(attr.u32()?),
+                RTA_PREFSRC => read_ip(&mut self.prefsrc, attr)?,
+                RTA_METRICS => self.metrics = Some(Box::new(Metrics::decode(attr.attrs())?)),
+                RTA_MULTIPATH => self.nexthops = NextHop::decode_all(attr)?,
+                RTA_FLOW => self.realms = Some(attr.u32()?.into()),
+                RTA_CACHEINFO => self.cache = Some(cache(attr)?),
+                RTA_TABLE => self.table = Some(attr.u32()?),
+                RTA_MARK => self.looked_up.get_or_insert_default().mark = Some(attr.u32()?),
                 RTA_VIA => match via(attr)? {
-                    Some(gateway) => route.gateway = Some(gateway),
-                    None => route.unknown.push(attr),
+                    Some(gateway) => self.gateway = Some(gateway),
+                    None => self.unknown.push(attr),
                 },
-                RTA_PREF => route.pref = Some(attr.u8()?.into()),
+                RTA_PREF => self.pref = Some(attr.u8()?.into()),
                 RTA_ENCAP_TYPE => encap_kind = Some(attr.u16()?),
                 RTA_ENCAP => encap = Some(attr),
-                RTA_EXPIRES => route.expires = Some(attr.u32()?),
-                RTA_UID => route.uid = Some(attr.u32()?),
-                RTA_TTL_PROPAGATE => route.ttl_propagate = Some(attr.u8()?),
-                RTA_IP_PROTO => route.ip_proto = Some(attr.u8()?),
-                RTA_SPORT => route.sport = Some(attr.be16()?),
-                RTA_DPORT => route.dport = Some(attr.be16()?),
-                RTA_NH_ID => route.nexthop_id = Some(attr.u32()?),
-                RTA_FLOWLABEL => route.flowlabel = Some(attr.be32()?),
+                RTA_EXPIRES => self.expires = Some(attr.u32()?),
+                RTA_UID => self.looked_up.get_or_insert_default().uid = Some(attr.u32()?),
+                RTA_TTL_PROPAGATE => self.ttl_propagate = Some(attr.u8()?),
+                RTA_IP_PROTO => self.looked_up.get_or_insert_default().ip_proto = Some(attr.u8()?),
+                RTA_SPORT => self.looked_up.get_or_insert_default().sport = Some(attr.be16()?),
+                RTA_DPORT => self.looked_up.get_or_insert_default().dport = Some(attr.be16()?),
+                RTA_NH_ID => self.nexthop_id = Some(attr.u32()?),
+                RTA_FLOWLABEL => self.looked_up.get_or_insert_default().flowlabel = Some(attr.be32()?),
                 RTA_PAD => {}
-                _ => route.unknown.push(attr),
+                _ => self.unknown.push(attr),
             }
         }
-        route.prefix = prefix(RTA_DST, dst, header.dst_len)?;
-        route.source = match header.src_len {
-            0 => None,
-            len => Some(prefix(RTA_SRC, src, len)?),
-        };
-        // No key of a message that was read is 0: the kernel's own table 0 is none.
-        route.table = route.table.filter(|table| *table != 0);
-        route.encap = encap_of(encap_kind, encap, &mut route.unknown);
-        if let (Some(cache), false) = (route.cache, route.is_ipv4()) {
-            let ticks = u32::try_from(cache.expires).unwrap_or(0);
-            route.expires = route.expires.or((ticks != 0).then_some(ticks.div_ceil(100)));
+        let malformed = |kind| move |why| DecodeError::Value { kind, why };
+        self.prefix.read(is_ipv4, dst, header.dst_len).map_err(malformed(RTA_DST))?;
+        if header.src_len != 0 {
+            let source = self.source.insert(ANY);
+            source.read(is_ipv4, src, header.src_len).map_err(malformed(RTA_SRC))?;
         }
-        route.is_path_of_nexthop = route.nexthop_id.is_some() && route.has_path();
-        Ok(route)
+        // No key of a message that was read is 0: the kernel's own table 0 is none.
+        self.table = self.table.filter(|table| *table != 0);
+        self.encap = encap_of(encap_kind, encap, &mut self.unknown);
+        if let (Some(cache), false) = (self.cache, self.is_ipv4()) {
+            let ticks = u32::try_from(cache.expires).unwrap_or(0);
+            self.expires = self.expires.or((ticks != 0).then_some(ticks.div_ceil(100)));
+        }
+        self.is_path_of_nexthop = self.nexthop_id.is_some() && self.has_path();
+        Ok(())
     }
 
     /// The request that does this with the route. One that the kernel would refuse, or would take and quietly do something
@@ -292,15 +323,8 @@ impl Route {
         if !verb.writes() {
             return Ok(());
         }
-        let looked_up = self.mark.is_some()
-            || self.uid.is_some()
-            || self.ip_proto.is_some()
-            || self.sport.is_some()
-            || self.dport.is_some()
-            || self.flowlabel.is_some()
-            || self.iif.is_some();
         Invalid::when(
-            looked_up,
+            self.looked_up.is_some(),
             "iif, mark, uid, ip_proto, sport, dport and flowlabel belong to lookups, not to a route of a table",
         )?;
         Invalid::when(
@@ -358,30 +382,25 @@ impl Route {
     }
 }
 
+/// [`Attr::ip`] in place; see [`IpPrefix::read`].
 #[inline]
-fn address(attr: Attr<'_>, family: IpAddr) -> Result<IpAddr, DecodeError> {
-    match attr.ip()? {
-        addr if addr.is_ipv4() == family.is_ipv4() => Ok(addr),
-        _ => Err(attr.invalid("an address of another family")),
+fn read_ip(out: &mut Option<IpAddr>, attr: Attr<'_>) -> Result<(), DecodeError> {
+    match attr.array::<4>() {
+        Ok(octets) => *out = Some(IpAddr::V4(Ipv4Addr::from(octets))),
+        Err(_) => *out = Some(IpAddr::V6(Ipv6Addr::from(attr.array::<16>()?))),
     }
-}
-
-#[inline]
-fn prefix(kind: u16, addr: IpAddr, len: u8) -> Result<IpPrefix, DecodeError> {
-    IpPrefix::new(addr, len).map_err(|_| DecodeError::Value { kind, why: "a prefix longer than the address" })
+    Ok(())
 }
 
 #[inline]
 fn cache(attr: Attr<'_>) -> Result<RouteCache, DecodeError> {
     let mut f = attr.fields();
-    let (references, last_used) = (f.u32()?, f.u32()?);
     Ok(RouteCache {
-        references,
-        last_used: Duration::from_millis(u64::from(last_used) * MILLIS_PER_TICK),
+        references: f.u32()?,
+        last_used: f.u32()?,
         expires: f.i32()?,
         error: f.u32()?,
         used: f.u32()?,
-        old: [f.u32()?, f.u32()?, f.u32()?],
     })
 }
 

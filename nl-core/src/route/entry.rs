@@ -56,8 +56,6 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// The device packets leave through (`RTA_OIF`).
     pub oif: Option<u32>,
-    /// The device packets came through: of lookups and multicast routes (`RTA_IIF`).
-    pub iif: Option<u32>,
     /// The source address that this host prefers (`RTA_PREFSRC`).
     pub prefsrc: Option<IpAddr>,
     /// The metric: of several routes to a destination the lowest counts. IPv6 takes 1024 where it is not set (`RTA_PRIORITY`).
@@ -70,18 +68,8 @@ pub struct Route {
     pub nexthop_id: Option<u32>,
     /// The realms, for IPv4 (`RTA_FLOW`).
     pub realms: Option<Realms>,
-    /// The firewall mark that was looked up with; of lookups (`RTA_MARK`).
-    pub mark: Option<u32>,
-    /// The user that was looked up for; of lookups (`RTA_UID`).
-    pub uid: Option<u32>,
-    /// The IP protocol; of lookups (`RTA_IP_PROTO`).
-    pub ip_proto: Option<u8>,
-    /// The source port; of lookups (`RTA_SPORT`).
-    pub sport: Option<u16>,
-    /// The destination port; of lookups (`RTA_DPORT`).
-    pub dport: Option<u16>,
-    /// The flow label, of IPv6 lookups. Linux 6.14 (`RTA_FLOWLABEL`).
-    pub flowlabel: Option<u32>,
+    /// What was asked for; only in answers to lookups, and the device of a multicast route.
+    pub looked_up: Option<Box<LookedUp>>,
     /// How it was used; only read (`RTA_CACHEINFO`).
     pub cache: Option<RouteCache>,
     /// In how many seconds it goes, for IPv6 (`RTA_EXPIRES`; read from `RTA_CACHEINFO`).
@@ -108,16 +96,35 @@ pub struct Route {
 pub struct RouteCache {
     /// References held to it.
     pub references: u32,
-    /// Since it was last used.
-    pub last_used: Duration,
+    /// How long ago it was last used, in hundredths of a second.
+    pub last_used: u32,
     /// When it goes, in hundredths of a second from now; 0 for never.
     pub expires: i32,
     /// The error number that packets are answered with; 0 for none.
     pub error: u32,
     /// How often it was used, as far as the kernel counts.
     pub used: u32,
-    /// `rta_id`, `rta_ts` and `rta_tsage`, which no kernel sets any more.
-    pub old: [u32; 3],
+}
+
+/// What a lookup was asked for, as its answer repeats it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct LookedUp {
+    /// The device packets come through (`RTA_IIF`).
+    pub iif: Option<u32>,
+    /// The firewall mark (`RTA_MARK`).
+    pub mark: Option<u32>,
+    /// The user (`RTA_UID`).
+    pub uid: Option<u32>,
+    /// The IP protocol (`RTA_IP_PROTO`).
+    pub ip_proto: Option<u8>,
+    /// The source port (`RTA_SPORT`).
+    pub sport: Option<u16>,
+    /// The destination port (`RTA_DPORT`).
+    pub dport: Option<u16>,
+    /// The flow label, for IPv6. Linux 6.14 (`RTA_FLOWLABEL`).
+    pub flowlabel: Option<u32>,
 }
 
 /// What a route is found by in its table. See [`Route::key`].
@@ -177,19 +184,13 @@ impl Route {
             flags: RouteFlags::empty(),
             gateway: None,
             oif: None,
-            iif: None,
             prefsrc: None,
             priority: None,
             metrics: None,
             nexthops: Vec::new(),
             nexthop_id: None,
             realms: None,
-            mark: None,
-            uid: None,
-            ip_proto: None,
-            sport: None,
-            dport: None,
-            flowlabel: None,
+            looked_up: None,
             cache: None,
             expires: None,
             pref: None,
@@ -455,8 +456,11 @@ impl Route {
         }
         Ok(())
     }
+}
 
-    fn write_lookup(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// As `ip route` prints it, each with a blank before it, but for the device.
+impl fmt::Display for LookedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(mark) = self.mark {
             write!(f, " mark {mark:#x}")?;
         }
@@ -474,6 +478,9 @@ impl Route {
         }
         if let Some(label) = self.flowlabel {
             write!(f, " flowlabel {label:#x}")?;
+        }
+        if let Some(index) = self.iif {
+            write!(f, " iif #{index}")?;
         }
         Ok(())
     }
@@ -524,7 +531,9 @@ impl fmt::Display for Route {
             write!(f, " metric {metric}")?;
         }
         self.flags.write(f)?;
-        self.write_lookup(f)?;
+        if let Some(looked_up) = &self.looked_up {
+            write!(f, "{looked_up}")?;
+        }
         if let Some(realms) = self.realms {
             write!(f, " realms {realms}")?;
         }
@@ -533,9 +542,6 @@ impl fmt::Display for Route {
         }
         if let Some(metrics) = &self.metrics {
             write!(f, "{metrics}")?;
-        }
-        if let Some(index) = self.iif {
-            write!(f, " iif #{index}")?;
         }
         if let Some(propagate) = self.ttl_propagate {
             write!(f, " ttl-propagate {}", if propagate == 0 { "disabled" } else { "enabled" })?;

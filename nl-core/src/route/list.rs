@@ -189,7 +189,6 @@ fn dump(conn: &Connection, filter: RouteFilter) -> Dump<Route> {
         if !Route::is_route(message) {
             return Ok(None);
         }
-        let route = Route::decode(message)?;
-        Ok(filter.matches(&route).then_some(route))
+        Route::decode_wanted(message, |route| filter.matches(route))
     })
 }

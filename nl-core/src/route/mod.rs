@@ -59,7 +59,7 @@ mod words;
 
 pub use codec::{RouteEvent, RouteVerb};
 pub use encap::{Encap, EncapWriter, RawEncap};
-pub use entry::{RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, Route, RouteCache, RouteKey};
+pub use entry::{LookedUp, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, Route, RouteCache, RouteKey};
 pub use filter::RouteFilter;
 pub use handle::{Resolve, RouteEntry, Routes};
 pub use hop::NextHop;

@@ -6,7 +6,6 @@
 //! ```no_run
 //! use futures_util::StreamExt;
 //! use nl_core::attr::DecodeError;
-//! use nl_core::error::Schema;
 //! use nl_core::message::{IfInfoMsg, MessageRef};
 //! use nl_core::Request;
 //! use nl_core::watch::{Change, Entry, Event, Source, Watch};

@@ -3,8 +3,10 @@
 
 #[cfg(feature = "address")]
 pub(crate) mod address;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod line;
+#[cfg(feature = "neighbour")]
+pub(crate) mod neighbour;
 #[cfg(feature = "nexthop")]
 pub(crate) mod nexthop;
 #[cfg(feature = "route")]
@@ -12,5 +14,5 @@ pub(crate) mod route;
 #[cfg(feature = "rule")]
 pub(crate) mod rule;
 
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 pub(crate) use line::*;

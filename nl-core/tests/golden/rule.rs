@@ -53,7 +53,7 @@ pub(crate) fn table() -> Table {
         line!("rule add fwmark 7 iif d0 oif lo uidrange 0-99 pref 102", Add, V4, {
             .fwmark(7).iif("d0").oif("lo").uid_range(0..=99).priority(102)
         }, &[]),
-        line!("rule add ipproto tcp sport 80 dport 1000-2000 pref 103", Add, V4, {
+        line!("rule add ipproto 6 sport 80 dport 1000-2000 pref 103", Add, V4, {
             .ip_proto(6).sport(80).dport(1000..=2000).priority(103)
         }, &[]),
         line!("rule add suppress_prefixlength 0 suppress_ifgroup 5 table main pref 104", Add, V4, {

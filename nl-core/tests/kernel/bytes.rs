@@ -104,3 +104,19 @@ mod rule {
         handle_against_iproute2(lab, table()).await
     }
 }
+
+#[cfg(feature = "neighbour")]
+mod neighbour {
+    use super::*;
+    use crate::golden::neighbour::table;
+
+    #[nl_testkit::test(needs(tool = "ip", link = "bridge"))]
+    async fn neighbour_codec_makes_the_requests_of_iproute2(lab: Lab) -> Result {
+        codec_against_iproute2(lab, table()).await
+    }
+
+    #[nl_testkit::test(needs(link = "nlmon", tool = "ip", link = "bridge"))]
+    async fn neighbour_handle_sends_the_requests_of_iproute2(lab: Lab) -> Result {
+        handle_against_iproute2(lab, table()).await
+    }
+}

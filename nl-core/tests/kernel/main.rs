@@ -7,7 +7,7 @@ mod address;
 #[path = "../watch/addresses.rs"]
 mod addresses;
 mod batch;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod bytes;
 mod connection;
 #[cfg(feature = "link")]
@@ -21,6 +21,8 @@ mod interop;
 mod link;
 mod monitor;
 mod names;
+#[cfg(feature = "neighbour")]
+mod neighbour;
 mod netns;
 #[cfg(feature = "nexthop")]
 mod nexthop;
@@ -32,6 +34,8 @@ mod route;
 mod rule;
 mod support;
 mod surroundings;
+#[cfg(feature = "sysctl")]
+mod sysctl;
 mod trust;
 #[cfg(all(feature = "address", feature = "link", feature = "nexthop", feature = "rule", feature = "watch"))]
 mod watch;

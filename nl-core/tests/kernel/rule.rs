@@ -102,7 +102,7 @@ async fn every_selector_and_action_is_set_and_read(lab: Lab) -> Result {
         v4(|r| r.uid_range(0).table(7), "uidrange 0-0 table 7", json!({ "uid_start": 0, "uid_end": 0 })),
         v4(
             |r| r.ip_proto(6).sport(80).dport(1000..=2000).table(7),
-            "ipproto tcp sport 80 dport 1000-2000 table 7",
+            "ipproto 6 sport 80 dport 1000-2000 table 7",
             json!({ "ipproto": "tcp", "dport_start": 1000, "dport_end": 2000 }),
         ),
         v4(

@@ -134,7 +134,7 @@ pub(crate) async fn route(node: &Node) -> Connection {
 }
 
 /// The running kernel's version.
-#[cfg(feature = "rule")]
+#[cfg(any(feature = "neighbour", feature = "rule"))]
 pub(crate) fn kernel() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut parts = release.split('.').map(|part| part.parse().unwrap_or(0));
@@ -142,7 +142,7 @@ pub(crate) fn kernel() -> (u32, u32) {
 }
 
 /// A large number, divided by `NL_TESTKIT_SCALE` for emulated machines.
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 pub(crate) fn scaled(count: u32) -> u32 {
     let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
     count / u32::max(scale, 1)

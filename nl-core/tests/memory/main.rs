@@ -123,6 +123,23 @@ fn an_idle_connection_takes_less_than_a_kibibyte() {
     assert!(bytes.kept < 100 * 1024, "{bytes:?} for 100 connections that were used");
 }
 
+/// `198.51.100.0/24 via 192.0.2.1 dev #3 metric 5`, as a kernel lists it.
+#[cfg(feature = "route")]
+#[test]
+fn a_plain_route_is_read_without_an_allocation() {
+    use nl_core::message::MessageRef;
+    use nl_core::route::{Route, RouteVerb};
+
+    let route = Route::new("198.51.100.0/24".parse().unwrap()).via("192.0.2.1".parse().unwrap());
+    let mut request = route.oif(3).metric(5).table(254).request(RouteVerb::Add);
+    let bytes = request.encoded().unwrap();
+    let message = MessageRef::parse(bytes).unwrap();
+    let mut read = None;
+    let counted = ALLOCATOR.count(|| read = Some(Route::decode(message)));
+    assert_eq!((counted.kept, counted.peak), (0, 0));
+    assert_eq!(read.unwrap().unwrap().oif, Some(3));
+}
+
 /// This socket and no other.
 fn only(socket: OwnedFd) -> impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static {
     let socket = Mutex::new(Some(socket));

@@ -98,3 +98,31 @@ mod rule {
         assert!(read >= 5, "only {read}");
     }
 }
+
+#[cfg(feature = "neighbour")]
+mod neighbour {
+    use nl_core::message::{NLM_F_CREATE, NLM_F_REPLACE};
+    use nl_core::neighbour::{Neighbour, NeighbourVerb, RTM_NEWNEIGH};
+
+    use super::*;
+    use crate::golden::neighbour::table;
+
+    #[test]
+    fn neighbour_requests_equal_those_of_iproute2() {
+        ours_are_the_requests_of_iproute2(&table());
+    }
+
+    #[test]
+    fn neighbours_that_iproute2_sent_are_read_without_loss() {
+        let read = what_iproute2_sent_is_read_without_loss(&table(), |message| {
+            let verb = match message.flags() & (NLM_F_CREATE | NLM_F_REPLACE) {
+                _ if message.kind() != RTM_NEWNEIGH => return None,
+                NLM_F_CREATE => NeighbourVerb::Add,
+                NLM_F_REPLACE => NeighbourVerb::Change,
+                _ => NeighbourVerb::Replace,
+            };
+            Some(Neighbour::decode(message).unwrap().request(verb))
+        });
+        assert!(read > 8, "only {read}");
+    }
+}

@@ -10,12 +10,14 @@ mod decoders;
 #[cfg(feature = "tokio")]
 #[path = "../golden/mod.rs"]
 #[cfg_attr(
-    any(feature = "address", feature = "route", feature = "rule"),
+    any(feature = "address", feature = "neighbour", feature = "route", feature = "rule"),
     expect(dead_code, reason = "the kernel tests send the commands too")
 )]
 mod golden;
-#[cfg(all(feature = "tokio", any(feature = "address", feature = "rule")))]
+#[cfg(all(feature = "tokio", any(feature = "address", feature = "neighbour", feature = "rule")))]
 mod iproute2;
+#[cfg(feature = "neighbour")]
+mod neighbour;
 #[cfg(feature = "nexthop")]
 mod nexthop;
 #[cfg(feature = "route")]
@@ -26,5 +28,5 @@ mod secrets;
 #[cfg(feature = "tokio")]
 mod send;
 mod sendable;
-#[cfg(any(feature = "address", feature = "rule"))]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod support;

@@ -314,7 +314,7 @@ fn bad_routes_are_refused_with_the_limit_in_the_text() {
         assert!(text.starts_with("add route"), "{text}");
     }
     let mut looked_up = v4();
-    looked_up.mark = Some(1);
+    looked_up.looked_up = Some(Box::default());
     assert!(refusal(&looked_up, RouteVerb::Replace).unwrap().contains("belong to lookups"));
     assert_eq!(refusal(&looked_up, RouteVerb::Delete), None);
     assert_eq!(refusal(&v6().metric(0), RouteVerb::Delete), None);

@@ -3,7 +3,7 @@ use nl_core::watch::Change;
 
 use super::row::{FdbRow, Remote};
 
-/// What changed in a table that is watched.
+/// A change of a watched table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -12,21 +12,21 @@ pub enum FdbChange {
     Added(FdbEntry),
     /// An entry was deleted.
     Deleted(FdbEntry),
-    /// An address is behind another port, or behind another VXLAN endpoint.
+    /// An address moved to another port or another VXLAN endpoint.
     Moved {
-        /// Where it was.
+        /// The entry before.
         from: FdbEntry,
-        /// Where it is.
+        /// The entry now.
         to: FdbEntry,
     },
     /// The table is the same as in the kernel. Everything that existed when the watch began, or that was missed when events
     /// were lost, has been reported.
     Synced,
-    /// An entry has another state or other flags.
+    /// The state or the flags of an entry changed.
     Updated {
-        /// How it was.
+        /// The entry before.
         before: FdbEntry,
-        /// How it is.
+        /// The entry now.
         after: FdbEntry,
     },
 }

@@ -1,10 +1,9 @@
 //! Events of the forwarding database (FDB) of bridges and VXLAN devices.
-//!
-//! [`FdbEvent`] is what the kernel reports. [`FdbWatch`] reports what it means: an address was added, moved to another port,
+//! [`FdbEvent`] is an event of the kernel. [`FdbWatch`] reports the resulting change: an address was added, moved to another port,
 //! updated or deleted. It starts with the entries that exist, and it recovers from lost events.
 //!
 //! # How the watch stays correct
-//! As every [`nl_core::watch`] does: it lists the table again after lost events, and reports an entry as deleted only after the
+//! Like every [`nl_core::watch`], it lists the table again after lost events, and reports an entry as deleted only after the
 //! kernel has said that it does not exist.
 //!
 //! # What is in the tables

@@ -10,7 +10,7 @@ use nl_core::watch::Entry;
 pub(super) struct FdbRow(pub(super) FdbEntry);
 
 impl FdbRow {
-    /// Whether the watch has such entries: the address filters of plain devices change without an event.
+    /// Whether such entries are watched: the address filters of plain devices change without an event.
     pub(super) fn is_watched(entry: &FdbEntry) -> bool {
         entry.is_bridge() || entry.is_tunnel()
     }
@@ -31,8 +31,7 @@ impl Entry for FdbRow {
         }
     }
 
-    /// Without its ages, and without whether an entry past its time was collected yet. Attributes that the kernel leaves out when
-    /// they are empty are empty.
+    /// Without the ages, and without the difference between an expired and a live dynamic entry. Omitted attributes become empty.
     fn normalized(&self) -> Cow<'_, Self> {
         let Self(mut entry) = self.clone();
         let aged = FdbState::STALE | FdbState::REACHABLE;
@@ -46,7 +45,7 @@ impl Entry for FdbRow {
     }
 }
 
-/// What makes an FDB entry the same entry.
+/// The identity of an FDB entry.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Key {
     /// The bridge, or the VXLAN device.
@@ -58,7 +57,7 @@ pub(super) struct Key {
     remote: Option<Remote>,
 }
 
-/// Where a VXLAN device sends to.
+/// The destination of an entry of a VXLAN device.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Remote {
     dst: Option<IpAddr>,

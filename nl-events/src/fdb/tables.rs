@@ -9,13 +9,13 @@ use nl_core::watch::{Event, Source};
 use super::event::FdbEvent;
 use super::row::FdbRow;
 
-/// The tables of bridges and VXLAN devices that are watched.
+/// The watched tables of bridges and VXLAN devices.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tables {
     All,
-    /// Of this bridge.
+    /// The table of this bridge.
     Bridge(u32),
-    /// Of this VXLAN device, or the entries of this port of a bridge.
+    /// The table of this VXLAN device, or the entries of this bridge port.
     Dev(u32),
 }
 
@@ -69,7 +69,7 @@ impl Source for Tables {
     }
 
     fn question(&self, FdbRow(entry): &FdbRow) -> Option<Request> {
-        // In the bridge as a whole, so that it is found on any port.
+        // The whole bridge is asked, so that the entry is found on any port.
         let mut question = FdbEntry::new(entry.mac, entry.master.unwrap_or(entry.index)).self_();
         if entry.is_bridge() {
             question.vlan = entry.vlan;
@@ -79,18 +79,18 @@ impl Source for Tables {
         Some(question.request(FdbVerb::Get))
     }
 
-    /// Also what is not watched: it can be one of several remotes, of which another is.
+    /// Also entries that are not watched: the answer has one of several remotes, and another one can be watched.
     fn decode_answer(&self, message: MessageRef<'_>) -> Result<Option<FdbRow>, DecodeError> {
         let entry = FdbEntry::decode(message)?;
         Ok(self.covers(&entry).then_some(FdbRow(entry)))
     }
 
-    /// Also that there is no such table: a device without one can have taken the index of the device that had it.
+    /// Also if the table does not exist: a device without one may have the index of a deleted device.
     fn is_absent_entry(&self, refusal: &Error) -> bool {
         refusal.is_not_found() || refusal.is_unsupported()
     }
 
-    /// The bridge or device was deleted. A list of all tables is about none that could be.
+    /// Whether the bridge or device was deleted. A list of all tables names no device.
     fn is_absent_table(&self, refusal: &Error) -> bool {
         !matches!(self, Self::All) && refusal.is_not_found()
     }

@@ -12,7 +12,7 @@ use super::row::FdbRow;
 
 type Edit = fn(&mut FdbEntry);
 
-/// Every field but the key's makes a change. The first make an update, the others a move.
+/// Fields outside the key, whose edit is an update.
 const UPDATES: [(&str, Edit); 9] = [
     ("state", |e| e.state = FdbState::NOARP),
     ("state", |e| e.state |= FdbState::NOARP),
@@ -38,7 +38,7 @@ const KEYS: [(&str, Edit); 4] = [
     ("vlan", |e| e.vlan = Some(1)),
     ("src_vni", |e| e.src_vni = Some(1)),
 ];
-/// Not compared, because they change by themselves.
+/// Not compared, because the kernel changes them without an event.
 const IGNORED: [(&str, Edit); 1] = [("ages", |e| e.ages = aged().ages)];
 
 fn entry() -> FdbEntry {
@@ -48,7 +48,7 @@ fn entry() -> FdbEntry {
     entry
 }
 
-/// As the kernel sends it, a second old.
+/// The same entry as the kernel sends it, one second old.
 fn aged() -> FdbEntry {
     let mut payload = Vec::new();
     NdMsg { family: AF_BRIDGE, index: 5, state: 2, flags: 0, kind: 0 }.write(&mut payload);
@@ -78,10 +78,9 @@ fn edited(edit: Edit) -> FdbEntry {
     entry
 }
 
-/// A field that is new in `FdbEntry` fails this test until it is in a list above, and the tests below then show whether its
-/// changes are lost.
+/// A new field of `FdbEntry` fails this test until it is in a list above. The tests below then check that its changes are reported.
 #[test]
-fn every_field_of_an_entry_is_edited_by_a_test() {
+fn every_field_of_entry_is_edited_by_a_test() {
     let shown = format!("{:#?}", entry());
     let fields: BTreeSet<_> = shown
         .lines()
@@ -97,7 +96,7 @@ fn every_field_of_an_entry_is_edited_by_a_test() {
 }
 
 #[test]
-fn field_that_differs_is_an_update_or_a_move() {
+fn differing_field_is_an_update_or_a_move() {
     for (field, edit) in UPDATES {
         let change = change(&entry(), &edited(edit));
         assert!(matches!(change, Some(FdbChange::Updated { .. })), "{field}: {change:?}");
@@ -109,7 +108,7 @@ fn field_that_differs_is_an_update_or_a_move() {
 }
 
 #[test]
-fn field_of_the_key_that_differs_makes_another_entry() {
+fn differing_key_field_is_another_entry() {
     for (field, edit) in KEYS {
         assert!(row(&entry()).key() != row(&edited(edit)).key(), "{field}");
     }
@@ -121,7 +120,7 @@ fn field_of_the_key_that_differs_makes_another_entry() {
 }
 
 #[test]
-fn ages_and_attributes_that_are_empty_are_no_change() {
+fn ages_and_empty_attributes_are_no_change() {
     let edits: [(&str, Edit); 3] = [
         ("an entry past its time", |e| e.state = FdbState::STALE),
         ("flags_ext", |e| e.flags_ext = Some(FdbFlagsExt::empty())),

@@ -12,7 +12,7 @@ use nl_core::{Connection, Pending};
 use super::change::FdbChange;
 use super::tables::Tables;
 
-/// A table that is watched: a `Stream` of `Result<FdbChange>`, first of the entries that exist, then of what changes.
+/// A watch of a table: a `Stream` of `Result<FdbChange>`, first the existing entries, then each change.
 ///
 /// Applying the changes in order gives a table that converges to the kernel's, also when events are lost. The watch keeps
 /// that table itself, see [`entries`](Self::entries) and [how it stays correct](super#how-the-watch-stays-correct). Under
@@ -23,9 +23,9 @@ use super::tables::Tables;
 /// entries at most; beyond it the listing is repeated.
 ///
 /// # Errors
-/// Each `Err` is reported once. An event that cannot be read makes the watch list the table again. A listing that fails is
-/// repeated after a pause, which grows to a second; entries are never reported as deleted because of it. The watch ends
-/// after an error that cannot pass: its socket failed, or there is no runtime to wait in.
+/// Each `Err` is reported once. After an event that cannot be decoded the watch lists the table again. A listing that fails is
+/// repeated after a pause, which grows to a second; entries are never reported as deleted because of it. The watch ends after a permanent error: its socket
+/// failed, or no runtime is available.
 pub struct FdbWatch {
     watch: Watch<Tables>,
 }
@@ -44,9 +44,8 @@ impl FdbWatch {
         FdbWatchBuilder { conn: conn.clone(), of: Of::All, receive_buffer: None }
     }
 
-    /// The table as it is after the changes that were reported so far.
-    ///
-    /// An entry that is seen again unchanged is no change, so its [`ages`](FdbEntry#structfield.ages) are those of the last
+    /// The table after the changes that were reported so far.
+    /// An unchanged entry is not reported again, so its [`ages`](FdbEntry#structfield.ages) are those of the last
     /// message about it.
     pub fn entries(&self) -> impl Iterator<Item = &FdbEntry> {
         self.watch.entries().map(|row| &row.0)

@@ -1,8 +1,7 @@
 use super::Source;
 
 /// A multicast group of `NETLINK_ROUTE`, by name.
-///
-/// Each is also a [`Source`], which sources of generic netlink are too.
+/// Each converts to a [`Source`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RtnetlinkGroup {

@@ -49,7 +49,7 @@ use nl_core::message::MessageRef;
 
 use crate::event::NetworkEvent;
 
-/// A multicast group of the kernel, and how its messages are read.
+/// A multicast group of the kernel, and the decoder of its messages.
 #[derive(Clone, Copy)]
 pub struct Source {
     protocol: Protocol,
@@ -61,7 +61,7 @@ pub struct Source {
 
 type Decode = fn(MessageRef<'_>) -> Result<Option<NetworkEvent>, DecodeError>;
 
-/// Sources of `NETLINK_ROUTE`, whose types of messages are fixed: one for each type.
+/// The sources of `NETLINK_ROUTE`, whose message types are fixed: one for each type.
 const ROUTE: &[Source] = &[
     #[cfg(feature = "address")]
     Source::IPV4_ADDRESS,
@@ -91,7 +91,7 @@ impl Source {
         self.group
     }
 
-    /// Reads a message; `None` if it is not an event of this source.
+    /// Decodes a message; `None` if it is not an event of this source.
     ///
     /// # Errors
     /// The message is malformed.
@@ -103,10 +103,9 @@ impl Source {
 }
 
 impl NetworkEvent {
-    /// Reads a message of a multicast group of this protocol; `None` if it is not an event of a source that is compiled in.
-    ///
-    /// The type of the message says which source it belongs to. Generic netlink numbers its families when they are loaded, so
-    /// its messages belong to none here: read them with [`Source::decode`].
+    /// Decodes a message of a multicast group of this protocol; `None` if it is not an event of a compiled-in source.
+    /// The type of the message identifies its source. The numbers of generic netlink families are dynamic, so this function does not
+    /// decode their messages: use [`Source::decode`].
     ///
     /// # Errors
     /// The message is malformed.
@@ -116,7 +115,7 @@ impl NetworkEvent {
     }
 }
 
-/// Reads a message that belongs to one of these sources.
+/// Decodes a message of one of these sources.
 #[inline]
 pub(crate) fn decode_any(
     sources: &[Source],
@@ -130,7 +129,7 @@ pub(crate) fn decode_any(
     Ok(None)
 }
 
-/// Where it comes from, without how it is read.
+/// Shows the protocol and the group, without the decoder.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")

@@ -50,7 +50,7 @@ async fn watch_and_events_wait_on_a_thread_without_a_runtime(lab: Lab) -> Result
     Ok(())
 }
 
-/// The list of a watch used to fail without /proc, and the watch then took its table for empty and said that it was synced.
+/// The list of a watch used to fail without /proc, and the watch then reported an empty table as synced.
 #[nl_testkit::test]
 async fn overrun_watch_syncs_completely_after_chroot(lab: Lab) -> Result {
     const ADDED: u16 = 5_000;
@@ -64,7 +64,7 @@ async fn overrun_watch_syncs_completely_after_chroot(lab: Lab) -> Result {
             watch.into_iter().map(std::result::Result::unwrap).any(|change| change == FdbChange::Synced);
         assert!(synced, "the watch ended");
         let before = watch.len();
-        // The list's socket is open already and would be used again, but now another list has it.
+        // The list's socket would be reused, but now another list occupies it.
         let mut occupied = conn.links().into_iter();
         occupied.next().unwrap().unwrap();
         nl_testkit::in_empty_root(|| {

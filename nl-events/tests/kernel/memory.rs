@@ -28,7 +28,7 @@ fn sync(watch: &mut FdbWatch) {
 
 /// A list of the same table takes nothing but a receive buffer.
 #[nl_testkit::test]
-async fn first_picture_takes_at_most_320_bytes_an_entry(lab: Lab) -> Result {
+async fn first_list_takes_at_most_320_bytes_per_entry(lab: Lab) -> Result {
     const ENTRIES: u32 = 20_000;
     let bridge = lab.bridge("br0", 1).await?;
     fill(bridge.node(), ENTRIES).await?;
@@ -52,7 +52,7 @@ async fn first_picture_takes_at_most_320_bytes_an_entry(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test]
-async fn picture_after_an_overrun_takes_at_most_480_bytes_an_entry(lab: Lab) -> Result {
+async fn list_after_overrun_takes_at_most_480_bytes_per_entry(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 1).await?;
     fill(bridge.node(), 20_000).await?;
     let port = bridge.node().index_of("port1").await?;

@@ -12,9 +12,9 @@ use nl_testkit::{Lab, Result, within};
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// An endpoint with a port makes the kernel listen, and tell so; a bridge that gets an entry tells so too.
+/// An endpoint with a port causes a listener event, a new FDB entry a bridge event.
 #[nl_testkit::test(needs(genl = "mptcp_pm", link = "bridge", tool = "ip", tool = "bridge", kernel = "6.3"))]
-async fn one_stream_tells_of_a_bridge_and_of_multipath_tcp(lab: Lab) -> Result {
+async fn one_stream_yields_bridge_and_mptcp_events(lab: Lab) -> Result {
     lab.quiet();
     let bridge = lab.bridge("br0", 1).await?;
     let node = bridge.node();

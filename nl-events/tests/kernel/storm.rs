@@ -10,10 +10,10 @@ use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::{FdbChange, FdbWatch};
 use nl_testkit::{Lab, Node, Result, within};
 
-/// How many changes the storm makes, natively. `NL_TESTKIT_SCALE` divides it, for emulated machines.
+/// The number of changes on a native machine. `NL_TESTKIT_SCALE` divides it, for emulated machines.
 const CHANGES: usize = 100_000;
 const TASKS: usize = 4;
-/// Addresses that the storm leaves alone.
+/// Addresses that the load does not change.
 const STANDING: u16 = 2_000;
 /// Addresses that it adds, moves and deletes, per task.
 const ROAMING: u64 = 500;
@@ -41,7 +41,7 @@ impl Dice {
 
 type Shown = BTreeSet<(String, String, Option<u64>, String)>;
 
-/// The bridge's table as iproute2 has it: address, port, VLAN, state.
+/// The bridge's table as iproute2 shows it: address, port, VLAN, state.
 async fn shown_by_iproute2(node: &Node) -> Shown {
     let shown = node.json("bridge -j fdb show br br0").await;
     let entries = shown.as_array().expect("a list");
@@ -71,7 +71,7 @@ async fn table_of(watch: &FdbWatch, conn: &Connection) -> Result<Shown> {
         .collect())
 }
 
-/// One task's part of the storm.
+/// The load of one task.
 async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) {
     let fdb = Fdb::new(conn);
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::from(task));
@@ -86,7 +86,7 @@ async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) {
         };
         (verb, entry)
     });
-    // Many fail, for what is added is there or what is deleted is not: that is part of the storm.
+    // Many fail, because the added entry exists or the deleted one does not.
     let mut results = fdb.batch(changes);
     while let Some(result) = results.next().await {
         if let Err(error) = result {
@@ -102,7 +102,7 @@ async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) {
 }
 
 #[nl_testkit::test(needs(tool = "bridge"), timeout = 300, serial)]
-async fn a_watch_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
+async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 2).await?;
     let node = bridge.node();
     let ports = [node.index_of("port1").await?, node.index_of("port2").await?];
@@ -116,7 +116,7 @@ async fn a_watch_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result 
     let mut watch = FdbWatch::builder(&conn).bridge("br0").receive_buffer(0).open().await?;
     let changes = CHANGES / scale();
     let done = Arc::new(AtomicUsize::new(0));
-    // Threads of their own, so that the table changes while the kernel lists it.
+    // Separate threads, so that the table changes while the kernel lists it.
     let storms: Vec<_> = (0..TASKS)
         .map(|task| {
             let (netns, done) = (Netns::fd(node.netns_fd())?, Arc::clone(&done));
@@ -132,21 +132,17 @@ async fn a_watch_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result 
         })
         .collect::<Result<_>>()?;
 
-    let mut told = 0_u64;
+    let mut reported = 0_u64;
     let watching = async {
         loop {
             let over_before = done.load(Ordering::SeqCst) == TASKS;
             let change = watch.try_next().await?.expect("the watch ended");
-            told += 1;
+            reported += 1;
             match &change {
                 FdbChange::Deleted(entry) => {
-                    assert_ne!(
-                        entry.mac.octets()[1],
-                        1,
-                        "reported as deleted, and was there throughout: {entry}"
-                    );
+                    assert_ne!(entry.mac.octets()[1], 1, "reported as deleted, but exists: {entry}");
                 }
-                // The storm was over before this was told, so the listing behind it may have begun later.
+                // The load ended before this was reported, so the listing may have started afterwards.
                 FdbChange::Synced if over_before => {
                     let ours = table_of(&watch, &conn).await?;
                     if ours == shown_by_iproute2(node).await {
@@ -161,10 +157,10 @@ async fn a_watch_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result 
     for storm in storms {
         storm.join().expect("a storm failed");
     }
-    assert!(watch.overruns() > 0, "the storm did not overrun the watch, so nothing was shown");
+    assert!(watch.overruns() > 0, "the storm did not overrun the watch, so the test proves nothing");
     assert_eq!(table_of(&watch, &conn).await?, shown_by_iproute2(node).await);
     println!(
-        "{changes} changes, {told} told, {} overruns, {} entries at the end",
+        "{changes} changes, {reported} reported, {} overruns, {} entries at the end",
         watch.overruns(),
         watch.len()
     );

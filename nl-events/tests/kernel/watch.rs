@@ -39,7 +39,7 @@ async fn synced(watch: &mut FdbWatch) {
 }
 
 #[nl_testkit::test(needs(tool = "bridge"))]
-async fn what_iproute2_does_to_an_entry_is_told_in_order(lab: Lab) -> Result {
+async fn watch_reports_iproute2_changes_in_order(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 2).await?;
     let node = bridge.node();
     let [port1, port2] = [node.index_of("port1").await?, node.index_of("port2").await?];
@@ -69,7 +69,7 @@ async fn what_iproute2_does_to_an_entry_is_told_in_order(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test]
-async fn an_address_is_learned_and_moves_with_its_frames(lab: Lab) -> Result {
+async fn learned_address_moves_with_its_frames(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 2).await?;
     let node = bridge.node();
     let [port1, port2] = [node.index_of("port1").await?, node.index_of("port2").await?];
@@ -89,7 +89,7 @@ async fn an_address_is_learned_and_moves_with_its_frames(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "bridge", link = "vxlan"))]
-async fn a_tunnel_endpoint_moves_between_remotes_and_a_default_has_many(lab: Lab) -> Result {
+async fn vxlan_entry_moves_and_default_entry_has_many_remotes(lab: Lab) -> Result {
     let node = lab.node("vtep").await?;
     node.add_vxlan("vx0", nl_testkit::Vxlan::vni(100)).await?;
     node.up("vx0").await?;
@@ -119,7 +119,7 @@ async fn a_tunnel_endpoint_moves_between_remotes_and_a_default_has_many(lab: Lab
 }
 
 #[nl_testkit::test(needs(tool = "bridge"))]
-async fn a_port_that_is_watched_loses_an_address_that_moves_away(lab: Lab) -> Result {
+async fn watched_port_reports_moved_address_as_deleted(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 2).await?;
     let node = bridge.node();
     node.bridge("fdb add 02:00:00:00:aa:04 dev port1 master static").await;
@@ -133,7 +133,7 @@ async fn a_port_that_is_watched_loses_an_address_that_moves_away(lab: Lab) -> Re
 }
 
 #[nl_testkit::test(needs(tool = "bridge"))]
-async fn one_bridge_or_all_of_another_namespace_can_be_followed(lab: Lab) -> Result {
+async fn watch_of_another_namespace_follows_one_bridge_or_all(lab: Lab) -> Result {
     let node = lab.node("switches").await?;
     for bridge in ["br0", "br1"] {
         node.add_bridge(bridge).await?;
@@ -176,7 +176,7 @@ async fn deleting_the_bridge_empties_the_watch(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test]
-async fn a_watch_of_what_is_no_bridge_is_refused(lab: Lab) -> Result {
+async fn watch_of_a_device_that_is_no_bridge_is_refused(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 1).await?;
     let conn = bridge.node().open(|| Connection::open(Protocol::Route)).await?;
     let error = FdbWatch::builder(&conn).bridge("port1").open().await.unwrap_err();
@@ -187,30 +187,30 @@ async fn a_watch_of_what_is_no_bridge_is_refused(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "bridge"))]
-async fn the_raw_stream_is_what_the_kernel_says_and_nothing_of_other_families(lab: Lab) -> Result {
+async fn raw_stream_yields_only_fdb_events(lab: Lab) -> Result {
     let bridge = lab.bridge("br0", 1).await?;
     let node = bridge.node();
     let mut events = node.open(|| Events::builder().source(Source::FDB).open()).await?;
-    // A neighbour of IPv4 comes in the same group.
+    // An IPv4 neighbour event is in the same group.
     node.ip("neigh add 192.0.2.9 lladdr 02:00:00:00:aa:06 dev br0 nud permanent").await;
     node.bridge("fdb add 02:00:00:00:aa:06 dev port1 master static").await;
     node.bridge("fdb del 02:00:00:00:aa:06 dev port1 master").await;
-    let mut said = Vec::new();
+    let mut reported = Vec::new();
     let both = async {
-        while said.len() < 2 {
+        while reported.len() < 2 {
             let NetworkEvent::Fdb(event) = events.next().await.expect("the stream ended").unwrap() else {
                 panic!("an event of another source")
             };
             if event.entry().mac == mac(6) {
-                said.push(event);
+                reported.push(event);
             }
         }
     };
     within(DEADLINE, both, "both events").await;
-    assert!(matches!(&said[..], [FdbEvent::New(_), FdbEvent::Deleted(_)]), "{said:?}");
+    assert!(matches!(&reported[..], [FdbEvent::New(_), FdbEvent::Deleted(_)]), "{reported:?}");
     assert!(
-        said.iter().all(|event| event.entry().is_bridge()),
-        "a neighbour was taken for an entry: {said:?}"
+        reported.iter().all(|event| event.entry().is_bridge()),
+        "a neighbour was taken for an entry: {reported:?}"
     );
     Ok(())
 }

@@ -46,9 +46,9 @@ async fn first_list_without_a_socket_is_an_error_and_not_an_empty_table() {
             fails(&mut watch, errno, &what).await;
         }
         refuse.store(0, Ordering::Relaxed);
-        let mut believed = Fdb::new();
-        follow(&mut watch, &mut believed, &what).await;
-        assert_eq!(believed, before(), "{what}");
+        let mut table = Fdb::new();
+        follow(&mut watch, &mut table, &what).await;
+        assert_eq!(table, before(), "{what}");
     }
 }
 
@@ -59,9 +59,9 @@ async fn list_after_an_overrun_without_a_socket_deletes_nothing() {
         let Kernel { fdb, conn, mut monitors, refuse, .. } = kernel(with_sockets_of_their_own());
         let mut watch = FdbWatch::open(&conn).await.unwrap();
         let monitor = monitors.recv().await.unwrap();
-        let mut believed = Fdb::new();
-        follow(&mut watch, &mut believed, &what).await;
-        assert_eq!(believed, before(), "{what}");
+        let mut table = Fdb::new();
+        follow(&mut watch, &mut table, &what).await;
+        assert_eq!(table, before(), "{what}");
 
         refuse.store(errno, Ordering::Relaxed);
         fdb.lock().unwrap().extend((10..200).map(|mac| (mac, 11)));
@@ -72,8 +72,8 @@ async fn list_after_an_overrun_without_a_socket_deletes_nothing() {
         assert_eq!(watch.len(), before().len(), "{what}");
 
         refuse.store(0, Ordering::Relaxed);
-        follow(&mut watch, &mut believed, &what).await;
-        assert_eq!(believed, *fdb.lock().unwrap(), "{what}");
+        follow(&mut watch, &mut table, &what).await;
+        assert_eq!(table, *fdb.lock().unwrap(), "{what}");
     }
 }
 
@@ -86,19 +86,19 @@ async fn question_that_fails_in_the_socket_deletes_nothing() {
         let Kernel { fdb, conn, mut monitors, broken, .. } = kernel(skipping);
         let mut watch = FdbWatch::open(&conn).await.unwrap();
         let monitor = monitors.recv().await.unwrap();
-        let mut believed = Fdb::new();
-        follow(&mut watch, &mut believed, &what).await;
+        let mut table = Fdb::new();
+        follow(&mut watch, &mut table, &what).await;
         // What the lists skip is known from an event.
         monitor.answer(&message(RTM_NEWNEIGH, 1, 11)).await.unwrap();
         let added = within(DEADLINE, watch.next(), &what).await.unwrap().unwrap();
         assert!(matches!(added, FdbChange::Added(_)), "{what}: {added:?}");
-        believed.insert(1, 11);
+        table.insert(1, 11);
 
         broken.lock().unwrap().push(errno);
         monitor.deliver(&Delivery::OVERRUN).await.unwrap();
         fails(&mut watch, errno, &what).await;
-        follow(&mut watch, &mut believed, &what).await;
-        assert_eq!(believed, *fdb.lock().unwrap(), "{what}");
+        follow(&mut watch, &mut table, &what).await;
+        assert_eq!(table, *fdb.lock().unwrap(), "{what}");
     }
 }
 
@@ -113,9 +113,9 @@ async fn refused_list_of_all_tables_is_an_error_and_not_an_empty_table() {
     let _monitor = monitors.recv().await.unwrap();
     let error = within(DEADLINE, watch.next(), "the refusal").await.unwrap().unwrap_err();
     assert!(error.is_not_found(), "{error}");
-    let mut believed = Fdb::new();
-    follow(&mut watch, &mut believed, "the second list").await;
-    assert_eq!(believed, before());
+    let mut table = Fdb::new();
+    follow(&mut watch, &mut table, "the second list").await;
+    assert_eq!(table, before());
 }
 
 /// The ports of a bridge share a table, and the kernel resumes a list of one port by counting the entries of all.
@@ -126,8 +126,8 @@ async fn list_of_a_port_is_repeated_after_a_deletion_on_another_port() {
         let mut watch = FdbWatch::builder(&conn).dev(11).open().await.unwrap();
         let monitor = monitors.recv().await.unwrap();
         monitor.answer(&message(kind, 9, 12)).await.unwrap();
-        let mut believed = Fdb::new();
-        follow(&mut watch, &mut believed, "the table of the port").await;
-        assert_eq!((believed, lists.load(Ordering::SeqCst)), (before(), least));
+        let mut table = Fdb::new();
+        follow(&mut watch, &mut table, "the table of the port").await;
+        assert_eq!((table, lists.load(Ordering::SeqCst)), (before(), least));
     }
 }

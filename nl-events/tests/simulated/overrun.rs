@@ -16,21 +16,21 @@ use crate::support::{
     DEADLINE, Fdb, Kernel, Lists, RTM_DELNEIGH, RTM_NEWNEIGH, apply, before, follow, kernel, message, plain,
 };
 
-/// What happens in the kernel: an address appears or moves, or goes.
+/// The changes in the kernel: an address is added, moves, or is deleted.
 const HISTORY: [(u8, Option<u32>); 6] =
     [(4, Some(11)), (1, Some(12)), (2, None), (5, Some(12)), (4, None), (3, Some(12))];
 
 #[tokio::test]
-async fn events_lost_at_any_point_are_made_up_for() {
+async fn table_recovers_from_events_lost_at_any_point() {
     for lost_from in 0..HISTORY.len() {
         for lost in 1..=HISTORY.len() - lost_from {
             let what = format!("{lost} events lost from {lost_from} on");
             let Kernel { fdb, conn, mut monitors, .. } = kernel(plain());
             let mut watch = FdbWatch::open(&conn).await.unwrap();
             let monitor = monitors.recv().await.unwrap();
-            let mut believed = Fdb::new();
-            follow(&mut watch, &mut believed, &what).await;
-            assert_eq!(believed, before(), "{what}");
+            let mut table = Fdb::new();
+            follow(&mut watch, &mut table, &what).await;
+            assert_eq!(table, before(), "{what}");
             for (number, (mac, port)) in HISTORY.into_iter().enumerate() {
                 let gone = match port {
                     Some(port) => fdb.lock().unwrap().insert(mac, port),
@@ -44,17 +44,17 @@ async fn events_lost_at_any_point_are_made_up_for() {
                     monitor.deliver(&Delivery::OVERRUN).await.unwrap();
                 } else if !(lost_from..lost_from + lost).contains(&number) {
                     monitor.answer(&event).await.unwrap();
-                    // The watch has read it before the next one comes, except for what comes with an overrun.
+                    // The watch reads it before the next one is sent, except for events around an overrun.
                     if number < lost_from {
                         let change = within(DEADLINE, watch.next(), &what).await.unwrap().unwrap();
-                        assert!(!apply(&mut believed, change, &what), "{what}");
+                        assert!(!apply(&mut table, change, &what), "{what}");
                     }
                 }
             }
-            follow(&mut watch, &mut believed, &what).await;
+            follow(&mut watch, &mut table, &what).await;
             assert_eq!(watch.overruns(), 1, "{what}");
             let kernels = fdb.lock().unwrap().clone();
-            assert_eq!(believed, kernels, "{what}");
+            assert_eq!(table, kernels, "{what}");
             let kept: Fdb = watch.entries().map(|entry| (entry.mac.octets()[5], entry.index)).collect();
             assert_eq!(kept, kernels, "{what}");
         }
@@ -62,7 +62,7 @@ async fn events_lost_at_any_point_are_made_up_for() {
 }
 
 #[tokio::test]
-async fn a_list_that_fails_at_any_point_is_told_and_repeated() {
+async fn failed_list_is_reported_and_repeated() {
     let length = before().len() + 1;
     for delivery in 0..length {
         let what = format!("the first list lost its message {delivery}");
@@ -73,16 +73,16 @@ async fn a_list_that_fails_at_any_point_is_told_and_repeated() {
         let Kernel { conn, mut monitors, .. } = kernel(lists);
         let mut watch = FdbWatch::open(&conn).await.unwrap();
         let _monitor = monitors.recv().await.unwrap();
-        let told = within(DEADLINE, watch.next(), &what).await.unwrap();
-        assert!(told.as_ref().is_err_and(nl_core::Error::is_overrun), "{what}: {told:?}");
-        let mut believed = Fdb::new();
-        follow(&mut watch, &mut believed, &what).await;
-        assert_eq!(believed, before(), "{what}");
+        let reported = within(DEADLINE, watch.next(), &what).await.unwrap();
+        assert!(reported.as_ref().is_err_and(nl_core::Error::is_overrun), "{what}: {reported:?}");
+        let mut table = Fdb::new();
+        follow(&mut watch, &mut table, &what).await;
+        assert_eq!(table, before(), "{what}");
     }
 }
 
 #[tokio::test]
-async fn a_watch_whose_events_end_says_so_and_ends() {
+async fn watch_ends_with_an_error_when_events_end() {
     let Kernel { conn, mut monitors, .. } = kernel(plain());
     let mut watch = FdbWatch::open(&conn).await.unwrap();
     let monitor = monitors.recv().await.unwrap();
@@ -93,7 +93,7 @@ async fn a_watch_whose_events_end_says_so_and_ends() {
 }
 
 #[tokio::test]
-async fn a_stream_tells_that_events_were_lost_and_goes_on() {
+async fn event_stream_reports_overrun_and_continues() {
     let (sender, mut monitors) = mpsc::unbounded_channel();
     let source = move || -> io::Result<OwnedFd> {
         let (socket, peer) = Peer::pair()?;
@@ -105,9 +105,9 @@ async fn a_stream_tells_that_events_were_lost_and_goes_on() {
     monitor.answer(&message(RTM_NEWNEIGH, 1, 11)).await.unwrap();
     monitor.deliver(&Delivery::OVERRUN).await.unwrap();
     monitor.answer(&message(RTM_DELNEIGH, 2, 12)).await.unwrap();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for _ in 0..3 {
-        told.push(match within(DEADLINE, events.next(), "an event").await.unwrap() {
+        reported.push(match within(DEADLINE, events.next(), "an event").await.unwrap() {
             Ok(NetworkEvent::Fdb(event)) => {
                 Some((event.entry().mac.octets()[5], matches!(event, FdbEvent::New(_))))
             }
@@ -115,5 +115,5 @@ async fn a_stream_tells_that_events_were_lost_and_goes_on() {
             other => panic!("{other:?}"),
         });
     }
-    assert_eq!(told, [Some((1, true)), None, Some((2, false))]);
+    assert_eq!(reported, [Some((1, true)), None, Some((2, false))]);
 }

@@ -57,7 +57,7 @@ fn errors<T, S: Stream<Item = nl_core::Result<T>> + Unpin>(stream: &mut S) -> (u
 }
 
 #[test]
-fn idle_watch_goes_on_after_its_runtime_was_shut_down() {
+fn idle_watch_continues_after_runtime_shutdown() {
     let kernels = background();
     let Kernel { conn, mut monitors, .. } = kernels.block_on(async { kernel(plain()) });
     let first = runtime();
@@ -79,7 +79,7 @@ fn idle_watch_goes_on_after_its_runtime_was_shut_down() {
 
 /// The list's answer is missing while the runtime is shut down, and its time limit has begun.
 #[test]
-fn watch_that_lists_goes_on_after_its_runtime_was_shut_down() {
+fn listing_watch_continues_after_runtime_shutdown() {
     let kernels = background();
     let silent: Lists = Arc::new(|number, list| match number {
         0 => Conversation::of([]),
@@ -96,15 +96,15 @@ fn watch_that_lists_goes_on_after_its_runtime_was_shut_down() {
     runtime().block_on(async {
         let error = within(DEADLINE, watch.next(), "the time limit").await.unwrap().unwrap_err();
         assert!(error.is_timeout(), "{error}");
-        let mut believed = Fdb::new();
-        follow(&mut watch, &mut believed, "the second list").await;
-        assert_eq!(believed, before());
+        let mut table = Fdb::new();
+        follow(&mut watch, &mut table, "the second list").await;
+        assert_eq!(table, before());
     });
 }
 
 /// The pause before a listing is repeated does not depend on the runtime either.
 #[test]
-fn watch_that_pauses_goes_on_after_its_runtime_was_shut_down() {
+fn pausing_watch_continues_after_runtime_shutdown() {
     let kernels = background();
     let Kernel { conn, mut monitors, refuse, .. } = kernels.block_on(async { kernel(plain()) });
     refuse.store(libc::EMFILE, std::sync::atomic::Ordering::Relaxed);
@@ -117,9 +117,9 @@ fn watch_that_pauses_goes_on_after_its_runtime_was_shut_down() {
     });
     drop(first);
     refuse.store(0, std::sync::atomic::Ordering::Relaxed);
-    let mut believed = Fdb::new();
-    runtime().block_on(follow(&mut watch, &mut believed, "the second list"));
-    assert_eq!(believed, before());
+    let mut table = Fdb::new();
+    runtime().block_on(follow(&mut watch, &mut table, "the second list"));
+    assert_eq!(table, before());
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn watch_on_a_runtime_that_was_shut_down_ends_after_one_error() {
 }
 
 #[test]
-fn events_go_on_after_their_runtime_was_shut_down() {
+fn event_stream_continues_after_runtime_shutdown() {
     let kernels = background();
     let (sender, mut monitors) = mpsc::unbounded_channel();
     let handle = kernels.handle().clone();

@@ -140,22 +140,22 @@ impl Script {
 }
 
 /// Applies the changes until the watch is synced.
-pub(crate) async fn follow(watch: &mut FdbWatch, believed: &mut Fdb, what: &str) {
+pub(crate) async fn follow(watch: &mut FdbWatch, table: &mut Fdb, what: &str) {
     loop {
         let change = within(DEADLINE, watch.next(), what).await.unwrap();
-        if apply(believed, change.unwrap_or_else(|error| panic!("{what}: {error}")), what) {
+        if apply(table, change.unwrap_or_else(|error| panic!("{what}: {error}")), what) {
             return;
         }
     }
 }
 
-pub(crate) fn apply(believed: &mut Fdb, change: FdbChange, what: &str) -> bool {
+pub(crate) fn apply(table: &mut Fdb, change: FdbChange, what: &str) -> bool {
     let of = |entry: &nl_bridge::fdb::FdbEntry| (entry.mac.octets()[5], entry.index);
     match change {
-        FdbChange::Added(entry) => assert_eq!(believed.insert(of(&entry).0, of(&entry).1), None, "{what}"),
-        FdbChange::Deleted(entry) => assert_eq!(believed.remove(&of(&entry).0), Some(of(&entry).1), "{what}"),
+        FdbChange::Added(entry) => assert_eq!(table.insert(of(&entry).0, of(&entry).1), None, "{what}"),
+        FdbChange::Deleted(entry) => assert_eq!(table.remove(&of(&entry).0), Some(of(&entry).1), "{what}"),
         FdbChange::Moved { from, to } => {
-            assert_eq!(believed.insert(of(&to).0, of(&to).1), Some(of(&from).1), "{what}");
+            assert_eq!(table.insert(of(&to).0, of(&to).1), Some(of(&from).1), "{what}");
         }
         FdbChange::Synced => return true,
         other => panic!("{what}: {other:?}"),

@@ -6,23 +6,22 @@ use super::{MptcpSocket, Subflow};
 use crate::Token;
 
 /// An MPTCP connection with its subflows.
-///
-/// The two come from two lists, and connections come and go between them: [`socket`](Self::socket) is `None` where only
-/// subflows were seen, and [`subflows`](Self::subflows) is empty where none was.
+/// They come from two lists, and connections change in between: [`socket`](Self::socket) is `None` if only subflows were listed, and
+/// [`subflows`](Self::subflows) is empty if none was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Connection {
-    /// The token, which is what the connection is called when a path manager is told about it. 0 where the kernel tells none.
+pub struct MptcpConnection {
+    /// The token, which identifies the connection to a path manager. 0 if the kernel reports none.
     pub token: Token,
-    /// The connection as its program has it.
+    /// The MPTCP socket.
     pub socket: Option<MptcpSocket>,
     /// Its subflows, in no particular order.
     pub subflows: Vec<Subflow>,
 }
 
-impl Connection {
-    /// Joins connections and subflows by token, and drops none: listeners are left out, as they are no connections.
+impl MptcpConnection {
+    /// Joins sockets and subflows by token. No connection is dropped; listeners are omitted.
     #[must_use]
     pub fn join(
         sockets: impl IntoIterator<Item = MptcpSocket>,
@@ -41,7 +40,7 @@ impl Connection {
         for subflow in subflows {
             let Some(mptcp) = subflow.mptcp else { continue };
             let token = mptcp.token_loc;
-            // Subflows that have none do not belong together.
+            // Subflows without a token do not belong together.
             let known = by_token.get(&token).filter(|_| token.get() != 0);
             match known.and_then(|at| all.get_mut(*at)) {
                 Some(connection) => connection.subflows.push(subflow),
@@ -54,13 +53,13 @@ impl Connection {
         all
     }
 
-    /// Local address and port: of the connection, or of its first subflow.
+    /// The local address and port: of the connection, or of its initial subflow.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.ends().map(|(local, _)| local)
     }
 
-    /// Remote address and port: of the connection, or of its first subflow.
+    /// The remote address and port: of the connection, or of its initial subflow.
     #[must_use]
     pub fn remote(&self) -> Option<SocketAddr> {
         self.ends().map(|(_, remote)| remote)
@@ -90,7 +89,7 @@ impl Connection {
         self.socket?.info?.retransmits
     }
 
-    /// Whether it fell back to plain TCP; `None` where only subflows were seen.
+    /// Whether it fell back to plain TCP; `None` if only subflows were listed.
     #[must_use]
     pub fn is_fallback(&self) -> Option<bool> {
         Some(self.socket?.info?.is_fallback())
@@ -103,8 +102,8 @@ impl Connection {
     }
 }
 
-/// One line, and one for each subflow.
-impl fmt::Display for Connection {
+/// A line for the connection, and one for each subflow.
+impl fmt::Display for MptcpConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.socket {
             Some(socket) => write!(f, "{socket}")?,

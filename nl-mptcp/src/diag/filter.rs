@@ -12,7 +12,7 @@ use super::{InetSocket, TcpState};
 use crate::Token;
 
 bitflags! {
-    /// A set of states, for filters. Bits this crate does not know are kept.
+    /// A set of states, for filters. Unknown bits survive.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct States: u32 {
         /// Data can flow.
@@ -45,7 +45,7 @@ impl States {
     /// Every state in which the kernel lists MPTCP sockets and subflows.
     ///
     /// `ss -a` of iproute2 6.8 and later also asks for TCP sockets that are only bound. The kernel lists those since Linux
-    /// 6.8, but does not say which of them are MPTCP's.
+    /// 6.8, but does not report which of them are MPTCP's.
     pub const EVERY: Self = Self::from_bits_retain(0xfff);
     /// Every state but listening.
     pub const CONNECTIONS: Self = Self::from_bits_retain(Self::EVERY.bits() & !Self::LISTEN.bits());
@@ -58,11 +58,11 @@ impl States {
     }
 }
 
-/// One end of the connections looked for. All that is said must be so.
+/// A filter for one end of a socket. All conditions that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct End {
-    /// In this network: address and prefix length. An IPv4 network also holds the IPv6 addresses that stand for its own
+    /// In this network: address and prefix length. An IPv4 network also contains its IPv4-mapped IPv6 addresses
     /// (`::ffff:192.0.2.1`).
     pub net: Option<(IpAddr, u8)>,
     /// The port is one of these.
@@ -93,7 +93,7 @@ impl Default for SocketFilter {
 }
 
 impl SocketFilter {
-    /// The requests that list MPTCP sockets: one for each address family that has what is looked for.
+    /// The requests that list MPTCP sockets: one for each address family that can match.
     ///
     /// Equivalent: `ss -M -i` with this filter.
     #[must_use]
@@ -101,7 +101,7 @@ impl SocketFilter {
         self.requests(IPPROTO_RAW, true)
     }
 
-    /// The requests that list TCP sockets, among which are the subflows; the kernel has no filter for those.
+    /// The requests that list TCP sockets, including subflows; the kernel has no filter for subflows.
     ///
     /// Equivalent: `ss -t -i` with this filter.
     #[must_use]
@@ -109,7 +109,7 @@ impl SocketFilter {
         self.requests(IPPROTO_TCP, false)
     }
 
-    /// The request for the connection that has this token.
+    /// The request for the connection of this token.
     #[must_use]
     pub fn look_up(token: Token) -> Request {
         let id = InetDiagSockId { cookie: u64::from(token.get()), ..InetDiagSockId::default() };
@@ -128,7 +128,7 @@ impl SocketFilter {
         }
     }
 
-    /// Whether a socket is one of those looked for, by the rules the kernel filters with.
+    /// Whether a socket matches, by the rules of the kernel's filter.
     #[must_use]
     pub fn matches(&self, socket: &InetSocket) -> bool {
         let family = if socket.local.is_ipv4() { self.ipv4 } else { self.ipv6 };
@@ -140,14 +140,14 @@ impl SocketFilter {
 
     fn requests(&self, protocol: u8, mptcp: bool) -> Vec<Request> {
         let ends = [&self.local, &self.remote];
-        // An IPv6 address is on IPv6 sockets only, an IPv4 address on both.
+        // Only IPv6 sockets have IPv6 addresses; both kinds have IPv4 addresses.
         let v6_only = ends.iter().any(|end| matches!(end.net, Some((IpAddr::V6(_), _))));
         let families = [(AF_INET, self.ipv4 && !v6_only), (AF_INET6, self.ipv6)];
         let chosen = families.iter().filter(|(_, wanted)| *wanted).map(|(family, _)| *family);
         let mut requests: Vec<_> = chosen.map(|family| self.request(family, protocol, mptcp)).collect();
         if requests.is_empty() {
             requests.push(self.request(AF_INET, protocol, mptcp).invalid_if(Err(
-                "no socket can match: an IPv6 address, or no family at all, and IPv6 sockets left out".into(),
+                "no socket can match: IPv6 sockets are excluded, and an IPv6 address or no other family is selected".into(),
             )));
         }
         requests
@@ -184,14 +184,14 @@ impl SocketFilter {
         self.local.fault("local").or_else(|| self.remote.fault("remote"))
     }
 
-    /// The filter as a program for the kernel, which is a list of conditions: one that is not met jumps behind the end.
+    /// The filter as a program for the kernel: a list of conditions. A condition that does not hold jumps past the end.
     fn bytecode(&self) -> Vec<u8> {
         let conditions: Vec<_> =
             self.local.conditions(&LOCAL).chain(self.remote.conditions(&REMOTE)).collect();
         let mut left: usize = conditions.iter().map(|condition| OP_LEN + condition.rest.len()).sum();
         let mut program = Vec::with_capacity(left);
         for Condition { code, yes, rest } in conditions {
-            // At most some 80 bytes altogether.
+            // The whole program has at most about 80 bytes.
             let no = u16::try_from(left + OP_LEN).unwrap_or(u16::MAX).to_ne_bytes();
             program.extend_from_slice(&[code, yes, no[0], no[1]]);
             program.extend_from_slice(&rest);
@@ -227,7 +227,7 @@ impl End {
         Some(format!("{which} ports {} to {}: the first is above the last", ports.start(), ports.end()))
     }
 
-    /// As `ss` says the same: an address and one port are one condition.
+    /// As in the programs of `ss`, an address and one port are one condition.
     fn conditions(&self, codes: &'static Codes) -> impl Iterator<Item = Condition> + use<> {
         let (from, to) = self.ports.as_ref().map_or((0, u16::MAX), |ports| (*ports.start(), *ports.end()));
         let one = (from == to).then_some(from);
@@ -238,7 +238,7 @@ impl End {
     }
 }
 
-/// The conditions about one end: `INET_DIAG_BC_*`.
+/// The condition codes for one end: `INET_DIAG_BC_*`.
 struct Codes {
     host: u8,
     at_least: u8,
@@ -253,7 +253,7 @@ const EXT_INFO: u8 = 1 << (INET_DIAG_INFO - 1);
 
 struct Condition {
     code: u8,
-    /// Where to go on when it is met: behind it.
+    /// The offset of the next condition, where the program continues if this one holds.
     yes: u8,
     rest: Vec<u8>,
 }
@@ -261,7 +261,7 @@ struct Condition {
 impl Condition {
     /// `struct inet_diag_hostcond`
     fn host(code: u8, net: Option<(IpAddr, u8)>, port: Option<u16>) -> Self {
-        // Without an address the kernel wants room for one all the same where `ss` leaves it.
+        // Without an address `ss` leaves four bytes for one, and the kernel requires them.
         let (family, prefix, address) = match net {
             None => (0, 0, vec![0; 4]),
             Some((IpAddr::V4(address), prefix)) => (AF_INET, prefix, address.octets().to_vec()),
@@ -275,7 +275,7 @@ impl Condition {
         Self { code, yes, rest }
     }
 
-    /// The port is in the place of the jump of a second operation.
+    /// The port is stored in the `no` field of a second operation.
     fn port(code: u8, port: u16) -> Self {
         let [a, b] = port.to_ne_bytes();
         Self { code, yes: 8, rest: vec![0, 0, a, b] }

@@ -14,7 +14,7 @@ use nl_core::error::{Errno, Error, ErrorKind, Result, Since};
 use nl_core::message::MessageRef;
 use nl_core::{Pending, Protocol};
 
-use super::{Connection, MptcpSocket, SocketFilter, States, Subflow};
+use super::{MptcpConnection, MptcpSocket, SocketFilter, States, Subflow};
 use crate::Token;
 
 /// The MPTCP sockets of the connection's namespace. Cheap to clone.
@@ -49,38 +49,38 @@ impl SockDiag {
         &self.conn
     }
 
-    /// MPTCP sockets, listeners among them: all, or those that match.
+    /// MPTCP sockets, including listeners: all, or those that match.
     pub fn sockets(&self) -> Select<MptcpSocket> {
         Select::new(self.clone(), States::EVERY)
     }
 
-    /// Subflows, those that listen among them: all, or those that match.
+    /// Subflows, including listening ones: all, or those that match.
     pub fn subflows(&self) -> Select<Subflow> {
         Select::new(self.clone(), States::EVERY)
     }
 
     /// Connections with their subflows: all, or those that match.
-    pub fn connections(&self) -> Select<Connection> {
+    pub fn connections(&self) -> Select<MptcpConnection> {
         Select::new(self.clone(), States::CONNECTIONS)
     }
 
-    /// The MPTCP socket of the connection that has this token.
+    /// The MPTCP socket of the connection of this token.
     ///
     /// Needs no privilege.
     ///
     /// # Errors
-    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is none in the namespace;
-    /// [`Unsupported`](ErrorKind::Unsupported) if the kernel tells nothing about MPTCP sockets.
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if the namespace has none;
+    /// [`Unsupported`](ErrorKind::Unsupported) if the kernel does not list MPTCP sockets.
     pub fn socket(&self, token: Token) -> Pending<MptcpSocket> {
         let diag = self.clone();
         Pending::new(async move { diag.find(token).await })
     }
 
     async fn find(&self, token: Token) -> Result<MptcpSocket> {
-        self.on_sock_diag()?;
+        self.conn.require(Protocol::SockDiag, "sockets")?;
         match self.conn.answered(SocketFilter::look_up(token), MptcpSocket::decode).await {
             Err(error) if error.kernel().is_some_and(|kernel| kernel.errno == Errno::ENOENT) => {
-                // The same is said of a connection that is not there and by a kernel that knows of none.
+                // The kernel returns the same error if it cannot list MPTCP sockets at all.
                 let mut few =
                     SocketFilter { ipv6: false, states: States::CLOSING, ..SocketFilter::default() };
                 few.local.ports = Some(0..=0);
@@ -91,19 +91,12 @@ impl SockDiag {
         }
     }
 
-    fn on_sock_diag(&self) -> Result<()> {
-        match self.conn.protocol() {
-            Protocol::SockDiag => Ok(()),
-            other => Err(Error::usage(format!("sockets are on NETLINK_SOCK_DIAG, not {other}"))),
-        }
-    }
-
     fn listing<T: Entry>(&self, filter: &SocketFilter) -> Listing<T> {
         let dumps: Vec<_> = T::requests(filter)
             .into_iter()
             .map(|request| {
                 let dump = self.conn.dump(request, T::decode);
-                match self.on_sock_diag() {
+                match self.conn.require(Protocol::SockDiag, "sockets") {
                     Ok(()) => dump,
                     Err(error) => dump.failed(error),
                 }
@@ -113,7 +106,7 @@ impl SockDiag {
     }
 }
 
-/// A kind of socket that can be listed. Not for others to implement.
+/// A kind of socket that can be listed.
 trait Entry: Sized + Send + 'static {
     const WHAT: &'static str;
     const SINCE: Since;
@@ -148,7 +141,7 @@ impl Entry for Subflow {
     }
 }
 
-/// All sockets of a kind, or those that match all that is said. The verb comes last.
+/// All sockets of a kind, or those that match all conditions. The verb comes last.
 ///
 /// The kernel does the filtering.
 #[must_use = "nothing happens before a verb"]
@@ -164,13 +157,13 @@ impl<T> Select<T> {
         Self { diag, filter, what: PhantomData }
     }
 
-    /// With exactly this filter, in place of what was said before.
+    /// Replaces all conditions by this filter.
     pub fn filter(mut self, filter: SocketFilter) -> Self {
         self.filter = filter;
         self
     }
 
-    /// What was said so far.
+    /// The filter so far.
     #[must_use]
     pub fn get(&self) -> &SocketFilter {
         &self.filter
@@ -243,11 +236,10 @@ impl<T> Select<T> {
 
 impl Select<MptcpSocket> {
     /// Lists them: a stream in constant memory.
+    /// The list is not a snapshot: sockets that are opened or closed meanwhile may be missed or listed twice.
     ///
-    /// The kernel does not notice when sockets come and go while it lists them: one may be missed or shown twice.
-    ///
-    /// Equivalent: `ss -M -a -i`. Needs no privilege, but for marks `CAP_NET_ADMIN`. The module `mptcp_diag` is loaded by the
-    /// kernel when it is there.
+    /// Equivalent: `ss -M -a -i`. Needs no privilege, except `CAP_NET_ADMIN` for marks. The kernel loads the module
+    /// `mptcp_diag` if it exists.
     ///
     /// # Errors
     /// In the stream: [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_MPTCP_DIAG`; a filter that nothing
@@ -259,12 +251,11 @@ impl Select<MptcpSocket> {
 
 impl Select<Subflow> {
     /// Lists them: a stream in constant memory.
+    /// The kernel lists TCP sockets, and plain ones are skipped here. A subflow in TIME-WAIT is skipped too, because the kernel no longer
+    /// reports that it was a subflow.
     ///
-    /// The kernel lists TCP sockets, and those that MPTCP has nothing to do with are passed over here. A subflow in TIME-WAIT is one
-    /// of those, for nothing tells any more what it was.
-    ///
-    /// Equivalent: `ss -t -a -i`. Needs no privilege, but for sequence numbers and marks `CAP_NET_ADMIN`; on older kernels for
-    /// [any subflow](super#what-is-told-to-whom).
+    /// Equivalent: `ss -t -a -i`. Needs no privilege, except `CAP_NET_ADMIN` for sequence numbers and marks; on older kernels for
+    /// [every subflow](super#privileges).
     ///
     /// # Errors
     /// In the stream: [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_TCP_DIAG`; a filter that nothing can
@@ -274,27 +265,26 @@ impl Select<Subflow> {
     }
 }
 
-impl Select<Connection> {
-    /// Lists them, each with all its subflows; a filter is about the connections and not about subflows.
+impl Select<MptcpConnection> {
+    /// Lists them, each with all its subflows. The filter applies to connections, not to subflows.
     ///
-    /// Connections and subflows are two lists in the kernel, read one after the other. A connection that was not in the first
-    /// list, though subflows of it are in the second, is looked up by its token; if it is gone by then it is shown with its
-    /// subflows alone. Listeners are no connections: see [`SockDiag::sockets`].
+    /// Connections and subflows are two lists in the kernel, read one after the other. A connection that
+    /// only the second list has is looked up by its token; if it was closed meanwhile, only its subflows are returned. Listeners are
+    /// not included: see [`SockDiag::sockets`].
     ///
-    /// Equivalent: `ss -M -i` and `ss -t -i`, joined. Needs no privilege, but for sequence numbers and marks `CAP_NET_ADMIN`;
-    /// on older kernels for [any subflow](super#what-is-told-to-whom).
+    /// Equivalent: `ss -M -i` and `ss -t -i`, joined. Needs no privilege, except `CAP_NET_ADMIN` for sequence numbers and
+    /// marks; on older kernels for [every subflow](super#privileges).
     ///
     /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_MPTCP_DIAG`; a filter that nothing can match; an entry
-    /// that cannot be read.
-    pub fn list(self) -> Pending<Vec<Connection>> {
+    /// [`Unsupported`](ErrorKind::Unsupported) on a kernel without `CONFIG_INET_MPTCP_DIAG`; a filter that nothing can match; an entry that cannot be decoded.
+    pub fn list(self) -> Pending<Vec<MptcpConnection>> {
         let Self { diag, filter, .. } = self;
         Pending::new(async move { diag.join(filter).await })
     }
 }
 
 impl SockDiag {
-    async fn join(&self, mut filter: SocketFilter) -> Result<Vec<Connection>> {
+    async fn join(&self, mut filter: SocketFilter) -> Result<Vec<MptcpConnection>> {
         filter.states -= States::LISTEN;
         let mut sockets = self.listing::<MptcpSocket>(&filter).collect_all().await?;
         let of_any =
@@ -308,7 +298,7 @@ impl SockDiag {
             match self.find(token).await {
                 Ok(socket) if filter.matches(&socket.socket) => sockets.push(socket),
                 Ok(_) => drop(others.insert(token)),
-                // Gone: what is left of it can only be judged by its subflows.
+                // The connection was closed: only its subflows can be matched.
                 Err(error) if error.is_not_found() => {
                     let mut own = subflows.iter().filter(|other| other.token() == Some(token));
                     if !own.any(|subflow| filter.matches(&subflow.socket)) {
@@ -322,7 +312,7 @@ impl SockDiag {
             Some(token) => !others.contains(&token),
             None => filter.matches(&subflow.socket),
         });
-        Ok(Connection::join(sockets, subflows))
+        Ok(MptcpConnection::join(sockets, subflows))
     }
 }
 
@@ -339,14 +329,13 @@ impl<T> fmt::Debug for Select<T> {
 }
 
 /// Sockets being listed, IPv4 before IPv6: a `Stream` of `Result<T>`; under feature `blocking` also an `IntoIterator`.
-///
-/// An entry that cannot be decoded is an `Err` in its place, and the stream goes on behind it. Errors of the kernel, of the socket
-/// and of time end the stream.
-#[must_use = "nothing is asked before it is polled"]
+/// An entry that cannot be decoded is an `Err` in its place, and the stream continues. Errors of the kernel or the socket and timeouts
+/// end the stream.
+#[must_use = "no request is sent before it is polled"]
 pub struct Listing<T> {
     current: Option<Dump<T>>,
     dumps: std::vec::IntoIter<Dump<T>>,
-    /// Said of a kernel that does not know such sockets.
+    /// The feature in the error of a kernel that cannot list such sockets.
     what: &'static str,
     since: Since,
 }
@@ -369,7 +358,7 @@ impl<T> Listing<T> {
         })
     }
 
-    /// The kernel says `ENOENT` when it has nothing that lists such sockets.
+    /// The kernel returns `ENOENT` if it cannot list such sockets.
     fn explain(&self, error: Error) -> Error {
         error.or_unsupported(|kernel| kernel.errno == Errno::ENOENT, self.what, self.since)
     }

@@ -1,10 +1,10 @@
-//! The fixed headers of sock_diag messages about internet sockets, and what errors about them are worded with.
+//! The fixed headers of sock_diag messages about internet sockets, and the names and descriptions for their errors.
 
 use nl_core::attr::DecodeError;
 use nl_core::attr_names;
 use nl_core::message::{FixedHeader, MessageRef};
 
-/// `SOCK_DIAG_BY_FAMILY`: ask about sockets, and each answer.
+/// `SOCK_DIAG_BY_FAMILY`: the type of requests and of their answers.
 pub const SOCK_DIAG_BY_FAMILY: u16 = 20;
 
 /// `AF_INET`
@@ -13,8 +13,8 @@ pub const AF_INET: u8 = 2;
 pub const AF_INET6: u8 = 10;
 
 pub(super) const IPPROTO_TCP: u8 = 6;
-/// Stands for a protocol number over 255, which [`INET_DIAG_REQ_PROTOCOL`] tells. A kernel that does not know the attribute has no
-/// sockets of this one.
+/// A placeholder for a protocol number over 255, which is in [`INET_DIAG_REQ_PROTOCOL`]. A kernel that does not know the attribute has
+/// no sockets of this protocol.
 pub(super) const IPPROTO_RAW: u8 = 255;
 pub(super) const IPPROTO_MPTCP: u32 = 262;
 
@@ -24,7 +24,7 @@ pub(super) const INET_DIAG_REQ_PROTOCOL: u16 = 3;
 pub(super) const INET_ULP_INFO_NAME: u16 = 1;
 pub(super) const INET_ULP_INFO_MPTCP: u16 = 3;
 
-// Of the answers: about those of requests, which have other numbers, the kernel says nothing.
+// The attributes of answers. Those of requests have other numbers, and the kernel never reports them in errors.
 attr_names! { pub(super) NAMES: InetDiagReq {
     INET_DIAG_INFO = 2,
     INET_DIAG_SHUTDOWN = 8,
@@ -36,7 +36,7 @@ attr_names! { pub(super) NAMES: InetDiagReq {
 
 pub(super) fn describe(message: MessageRef<'_>) -> String {
     let Ok((request, _)) = message.header::<InetDiagReq>() else {
-        return "ask about sockets".into();
+        return "socket request".into();
     };
     let what = if request.protocol == IPPROTO_TCP { "TCP" } else { "MPTCP" };
     let version = match request.family {
@@ -63,7 +63,7 @@ pub struct InetDiagSockId {
     pub dst: [u8; 16],
     /// The interface that the socket is bound to, or 0.
     pub interface: u32,
-    /// A number that no other socket has. Its lower half is the token when a connection is looked up.
+    /// A unique number of the socket. Its lower half is the token when a connection is looked up.
     pub cookie: u64,
 }
 
@@ -76,7 +76,7 @@ impl InetDiagSockId {
         out.extend_from_slice(&self.src);
         out.extend_from_slice(&self.dst);
         out.extend_from_slice(&self.interface.to_ne_bytes());
-        // Two numbers, the lower half first on every machine.
+        // Two 32-bit numbers, the lower half first on every machine.
         let [low, high] = halves(self.cookie);
         out.extend_from_slice(&low.to_ne_bytes());
         out.extend_from_slice(&high.to_ne_bytes());
@@ -100,16 +100,16 @@ impl InetDiagSockId {
     }
 }
 
-/// `struct inet_diag_req_v2`: which sockets are asked about.
+/// `struct inet_diag_req_v2`: the header of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InetDiagReq {
     /// [`AF_INET`] or [`AF_INET6`].
     pub family: u8,
-    /// The protocol; one over 255 is told in an attribute.
+    /// The protocol; a number over 255 is in an attribute.
     pub protocol: u8,
-    /// Attributes wanted: bit `n` is attribute `n + 1`.
+    /// Requested attributes: bit `n` is attribute `n + 1`.
     pub ext: u8,
-    /// States wanted: bit `n` is state `n`.
+    /// Requested states: bit `n` is state `n`.
     pub states: u32,
     /// One socket.
     pub id: InetDiagSockId,
@@ -147,21 +147,21 @@ pub struct InetDiagMsg {
     pub family: u8,
     /// Its state.
     pub state: u8,
-    /// The timer that runs, or 0.
+    /// The running timer, or 0.
     pub timer: u8,
-    /// How often it has run out in a row.
+    /// The number of consecutive expirations of the timer.
     pub retrans: u8,
     /// Addresses, ports and cookie.
     pub id: InetDiagSockId,
-    /// Milliseconds until the timer runs out.
+    /// Milliseconds until the timer expires.
     pub expires: u32,
-    /// Bytes that wait to be read; on a listener, connections that wait to be accepted.
+    /// Unread bytes; on a listener, connections waiting to be accepted.
     pub rqueue: u32,
-    /// Bytes that wait to be sent or acknowledged; on a listener, the limit of those that wait.
+    /// Unacknowledged bytes; on a listener, the limit of waiting connections.
     pub wqueue: u32,
     /// The owner.
     pub uid: u32,
-    /// The inode, as in `/proc/PID/fd`; 0 when no program has it.
+    /// The inode, as in `/proc/PID/fd`; 0 if no program has the socket open.
     pub inode: u32,
 }
 
@@ -199,7 +199,7 @@ impl FixedHeader for InetDiagMsg {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "what is cut off the one is the other")]
+#[expect(clippy::cast_possible_truncation, reason = "each half is what the other truncates")]
 const fn halves(number: u64) -> [u32; 2] {
     [number as u32, (number >> 32) as u32]
 }

@@ -1,12 +1,12 @@
-//! Socket statistics: every MPTCP connection of a namespace with its subflows, as `ss -M -i` and `ss -t -i` tell them together.
+//! Socket statistics: every MPTCP connection of a namespace with its subflows, as `ss -M -i` and `ss -t -i` show them together.
 //!
 //! Three lists, each with the filters the kernel has (addresses, ports, states):
 //!
-//! | list | entries | what is told |
+//! | list | entries | contents |
 //! |---|---|---|
 //! | [`SockDiag::sockets`] | MPTCP sockets, listeners too | [`MptcpInfo`]: token, bytes, retransmissions, limits |
 //! | [`SockDiag::subflows`] | TCP sockets that are subflows | [`SubflowInfo`]: tokens, flags, address numbers; [`TcpInfo`]: round-trip time, rates |
-//! | [`SockDiag::connections`] | the two joined by token | [`Connection`] |
+//! | [`SockDiag::connections`] | the two joined by token | [`MptcpConnection`] |
 //!
 //! ```no_run
 //! use futures_util::TryStreamExt;
@@ -28,15 +28,13 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! # What is told to whom
-//! Of MPTCP sockets everybody is told everything but marks. Of subflows everybody is told everything but marks and sequence numbers
-//! by newer kernels (6.18, not 6.12); the rest takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
-//! **Older kernels do not tell others which TCP sockets are subflows**: the list of subflows is empty for them, and connections have
-//! none, without an error, for nothing tells these sockets from plain TCP.
-//!
-//! A connection that fell back to plain TCP is listed like others, with [`InfoFlags::FALLBACK`], if this end asked for MPTCP and
-//! the peer did not. Where the peer asked for plain TCP, a listener's program gets a plain TCP socket.
+//! # Privileges
+//! MPTCP sockets are listed without privilege, except for marks. Newer kernels (6.18, not 6.12) list subflows without privilege,
+//! except for marks and sequence numbers. The rest needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
+//! **Older kernels do not report to others which TCP sockets are subflows**: without privilege the list of subflows is empty, and
+//! connections have none, without an error, because the answer does not distinguish them from plain TCP.
+//! A connection that fell back to plain TCP is listed like others, with [`InfoFlags::FALLBACK`], if this end requested MPTCP and
+//! the peer did not support it. If the peer requested plain TCP, the listener's program gets a plain TCP socket.
 //!
 //! Kernel: `struct inet_diag_req_v2`, `struct inet_diag_msg` and `INET_DIAG_*` of [`include/uapi/linux/inet_diag.h`],
 //! `net/mptcp/mptcp_diag.c`, `net/mptcp/diag.c`.
@@ -49,7 +47,7 @@ mod handle;
 mod message;
 mod socket;
 
-pub use connection::Connection;
+pub use connection::MptcpConnection;
 pub use filter::{End, SocketFilter, States};
 pub use handle::{Listing, Select, SockDiag};
 pub use message::{AF_INET, AF_INET6, InetDiagMsg, InetDiagReq, InetDiagSockId, SOCK_DIAG_BY_FAMILY};

@@ -40,7 +40,7 @@ pub enum TcpState {
     Listen,
     /// Closed on both ends at once, not acknowledged yet.
     Closing,
-    /// Another one, by its number.
+    /// An unknown state, by its number.
     Other(u8),
 }
 
@@ -104,38 +104,38 @@ impl fmt::Display for TcpState {
     }
 }
 
-/// What every socket has: `struct inet_diag_msg` and the attributes that any kind may come with.
+/// The common part of all sockets: `struct inet_diag_msg` and attributes of every kind of socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct InetSocket {
     /// Its state.
     pub state: TcpState,
-    /// Local address and port. On an IPv6 socket that is connected over IPv4 it is a mapped address (`::ffff:192.0.2.1`).
+    /// Local address and port. An IPv6 socket that is connected over IPv4 has an IPv4-mapped address (`::ffff:192.0.2.1`).
     pub local: SocketAddr,
     /// Remote address and port, all zero on a listener.
     pub remote: SocketAddr,
     /// The interface that the socket is bound to.
     pub interface: Option<u32>,
-    /// A number that no other socket has.
+    /// A unique number of the socket.
     pub cookie: u64,
-    /// The timer that runs: 1 retransmission, 2 keep-alive, 3 time-wait, 4 window probe; 0 none.
+    /// The running timer: 1 retransmission, 2 keep-alive, 3 time-wait, 4 window probe; 0 none.
     pub timer: u8,
-    /// Milliseconds until it runs out.
+    /// Milliseconds until the timer expires.
     pub expires: u32,
-    /// How often it has run out in a row.
+    /// The number of consecutive expirations of the timer.
     pub retrans: u8,
-    /// Bytes that wait to be read; on a listener, connections that wait to be accepted.
+    /// Unread bytes; on a listener, connections waiting to be accepted.
     pub recv_queue: u32,
-    /// Bytes that wait to be sent or acknowledged; on a listener, the limit of those that wait.
+    /// Unacknowledged bytes; on a listener, the limit of waiting connections.
     pub send_queue: u32,
     /// The owner.
     pub uid: u32,
-    /// The inode, as in `/proc/PID/fd`; 0 when no program has it. A subflow has that of its connection.
+    /// The inode, as in `/proc/PID/fd`; 0 if no program has the socket open. A subflow has that of its connection.
     pub inode: u32,
-    /// Which ways are shut: bit 0 receiving, bit 1 sending.
+    /// The directions that are shut down: bit 0 receiving, bit 1 sending.
     pub shutdown: Option<u8>,
-    /// An IPv6 socket takes no IPv4 connections.
+    /// Whether an IPv6 socket refuses IPv4 connections.
     pub v6only: Option<bool>,
     /// The mark (`SO_MARK`) if it is not 0. Only for `CAP_NET_ADMIN`.
     pub mark: Option<u32>,
@@ -152,7 +152,7 @@ impl InetSocket {
                 Ok(SocketAddr::from((Ipv4Addr::new(a, b, c, d), port)))
             }
             AF_INET6 => Ok(SocketAddr::from((Ipv6Addr::from(ip), port))),
-            _ => Err(DecodeError::Unreadable("a socket that is neither of IPv4 nor of IPv6")),
+            _ => Err(DecodeError::Unreadable("a socket that is neither IPv4 nor IPv6")),
         };
         Ok(Self {
             state: TcpState::new(m.state),
@@ -174,7 +174,7 @@ impl InetSocket {
         })
     }
 
-    /// Takes an attribute that any kind of socket may come with.
+    /// Decodes an attribute that every kind of socket can have.
     #[inline]
     fn take(&mut self, attr: &Attr<'_>) -> Result<(), DecodeError> {
         match attr.kind() {
@@ -188,12 +188,12 @@ impl InetSocket {
     }
 }
 
-/// An MPTCP socket: a connection as its program has it, or a listener.
+/// An MPTCP socket: a connection or a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct MptcpSocket {
-    /// Addresses, state and queues. The addresses are those of the first subflow, also when that is gone.
+    /// Addresses, state and queues. The addresses are those of the initial subflow, also after that was closed.
     pub socket: InetSocket,
     /// The connection's statistics.
     pub info: Option<MptcpInfo>,
@@ -206,10 +206,10 @@ impl MptcpSocket {
         self.info.map(|info| info.token).filter(|token| token.get() != 0)
     }
 
-    /// Reads an answer to [`SocketFilter::mptcp_requests`](super::SocketFilter::mptcp_requests).
+    /// Decodes an answer to [`SocketFilter::mptcp_requests`](super::SocketFilter::mptcp_requests).
     ///
     /// # Errors
-    /// Another message, or one that cannot be read.
+    /// The message is of another type, or malformed.
     pub fn decode(message: MessageRef<'_>) -> Result<Self, DecodeError> {
         let (mut socket, attrs) = split(message)?;
         let mut info = None;
@@ -237,36 +237,35 @@ impl fmt::Display for MptcpSocket {
 }
 
 bitflags! {
-    /// How a subflow came to be and what it is for: `MPTCP_SUBFLOW_FLAG_*`. Bits this crate does not know are kept.
-    ///
-    /// `ss -i` shows them as the letters given here.
+    /// Flags of a subflow: `MPTCP_SUBFLOW_FLAG_*`. Unknown bits survive.
+    /// `ss -i` shows these letters.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct SubflowFlags: u32 {
-        /// `M`: the first subflow, and the peer said `MP_CAPABLE`.
+        /// `M`: the initial subflow; the peer sent `MP_CAPABLE`.
         const MCAP_REM = 1 << 0;
-        /// `m`: the first subflow, and this end said `MP_CAPABLE`.
+        /// `m`: the initial subflow; this end sent `MP_CAPABLE`.
         const MCAP_LOC = 1 << 1;
-        /// `J`: a further subflow, and the peer said `MP_JOIN`.
+        /// `J`: a further subflow; the peer sent `MP_JOIN`.
         const JOIN_REM = 1 << 2;
-        /// `j`: a further subflow, and this end said `MP_JOIN`.
+        /// `j`: a further subflow; this end sent `MP_JOIN`.
         const JOIN_LOC = 1 << 3;
-        /// `B`: the peer wants it used as a backup only.
+        /// `B`: the peer made it a backup.
         const BKUP_REM = 1 << 4;
-        /// `b`: this end wants it used as a backup only.
+        /// `b`: this end made it a backup.
         const BKUP_LOC = 1 << 5;
         /// `e`: fully established.
         const FULLY_ESTABLISHED = 1 << 6;
         /// `c`: connected.
         const CONNECTED = 1 << 7;
-        /// `v`: the mapping told in this entry holds.
+        /// `v`: the mapping in this entry is valid.
         const MAPVALID = 1 << 8;
         const _ = !0;
     }
 }
 
-crate::info::serialize_bits!(SubflowFlags);
+serialize_bits!(SubflowFlags);
 
-/// The letters of `ss -i`, and what has none as a number.
+/// The letters of `ss -i`, and unknown bits as a number.
 impl fmt::Display for SubflowFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -296,22 +295,21 @@ const SUBFLOW_LETTERS: [(SubflowFlags, char); 9] = [
     (SubflowFlags::MAPVALID, 'v'),
 ];
 
-/// What MPTCP knows about one of its subflows: `MPTCP_SUBFLOW_ATTR_*`.
-///
-/// The fields that are `Option` tell sequence numbers and are there only for `CAP_NET_ADMIN`.
+/// The MPTCP state of a subflow: `MPTCP_SUBFLOW_ATTR_*`.
+/// The `Option` fields are sequence numbers, which only `CAP_NET_ADMIN` can read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SubflowInfo {
     /// The token of the connection it belongs to.
     pub token_loc: Token,
-    /// The peer's token for it, known to the end that joined (`MP_JOIN`); 0 otherwise.
+    /// The peer's token of the connection, known to the end that joined (`MP_JOIN`); 0 otherwise.
     pub token_rem: Token,
-    /// How it came to be, and backup.
+    /// Its flags.
     pub flags: SubflowFlags,
-    /// Number of the local address; 0 is that of the first subflow.
+    /// The id of the local address; 0 is that of the initial subflow.
     pub id_loc: AddressId,
-    /// Number of the remote address.
+    /// The id of the remote address.
     pub id_rem: AddressId,
     /// Bytes sent on this subflow, as a sequence number relative to its start.
     pub relwrite_seq: Option<u32>,
@@ -319,7 +317,7 @@ pub struct SubflowInfo {
     pub map_seq: Option<u64>,
     /// Subflow sequence number of the current mapping, relative to its start.
     pub map_sfseq: Option<u32>,
-    /// Where the subflow's sequence numbers start.
+    /// The initial sequence number of the subflow.
     pub ssn_offset: Option<u32>,
     /// Bytes in the current mapping.
     pub map_datalen: Option<u16>,
@@ -351,13 +349,13 @@ impl SubflowInfo {
         if seen { Ok(out) } else { Err(DecodeError::Missing(MPTCP_SUBFLOW_ATTR_TOKEN_LOC)) }
     }
 
-    /// Whether it is the connection's first subflow, and not one that joined.
+    /// Whether it is the connection's initial subflow, and not one that joined.
     #[must_use]
     pub fn is_first(&self) -> bool {
         !self.flags.intersects(SubflowFlags::JOIN_LOC | SubflowFlags::JOIN_REM)
     }
 
-    /// Whether either end wants it used as a backup only.
+    /// Whether either end made it a backup.
     #[must_use]
     pub fn is_backup(&self) -> bool {
         self.flags.intersects(SubflowFlags::BKUP_LOC | SubflowFlags::BKUP_REM)
@@ -366,16 +364,16 @@ impl SubflowInfo {
 
 const MPTCP_SUBFLOW_ATTR_TOKEN_LOC: u16 = 2;
 
-/// A subflow: a TCP socket that is part of an MPTCP connection, or one that MPTCP listens with.
+/// A subflow: a TCP socket that belongs to an MPTCP connection or listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Subflow {
     /// Addresses, state and queues.
     pub socket: InetSocket,
-    /// What MPTCP knows about it; `None` on a listener.
+    /// Its MPTCP state; `None` on a listener.
     pub mptcp: Option<SubflowInfo>,
-    /// What TCP knows about it.
+    /// Its TCP statistics.
     pub tcp: Option<TcpInfo>,
 }
 
@@ -386,11 +384,10 @@ impl Subflow {
         self.mptcp.map(|mptcp| mptcp.token_loc).filter(|token| token.get() != 0)
     }
 
-    /// Reads an answer to [`SocketFilter::tcp_requests`](super::SocketFilter::tcp_requests). `None` is a TCP socket that MPTCP has
-    /// nothing to do with.
+    /// Decodes an answer to [`SocketFilter::tcp_requests`](super::SocketFilter::tcp_requests). `None` for a plain TCP socket.
     ///
     /// # Errors
-    /// Another message, or one that cannot be read.
+    /// The message is of another type, or malformed.
     pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
         let (mut socket, attrs) = split(message)?;
         let (mut tcp, mut is_subflow, mut mptcp) = (None, false, None);
@@ -399,8 +396,8 @@ impl Subflow {
             match attr.kind() {
                 INET_DIAG_INFO => tcp = Some(attr),
                 INET_DIAG_ULP_INFO => {
-                    // The numbers inside mean other things than those here.
-                    (is_subflow, mptcp) = ulp(attr.attrs()).map_err(|_| attr.invalid("cannot be read"))?;
+                    // The nested types have other meanings than those at the top.
+                    (is_subflow, mptcp) = ulp(attr.attrs()).map_err(|_| attr.invalid("is malformed"))?;
                 }
                 _ => socket.take(&attr)?,
             }
@@ -413,7 +410,7 @@ impl Subflow {
     }
 }
 
-/// Whether the protocol above TCP is MPTCP, and what that says.
+/// Whether the upper layer protocol is MPTCP, and its state.
 fn ulp(attrs: Attrs<'_>) -> Result<(bool, Option<SubflowInfo>), DecodeError> {
     let (mut is_mptcp, mut info) = (false, None);
     for attr in attrs {
@@ -427,7 +424,7 @@ fn ulp(attrs: Attrs<'_>) -> Result<(bool, Option<SubflowInfo>), DecodeError> {
     Ok((is_mptcp, info))
 }
 
-/// Like a line of `ss -t -i`, as far as MPTCP goes.
+/// Like a line of `ss -t -i`, with the MPTCP part.
 impl fmt::Display for Subflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let InetSocket { state, local, remote, .. } = &self.socket;

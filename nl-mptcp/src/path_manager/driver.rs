@@ -5,32 +5,28 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use futures_core::Stream;
-use nl_core::monitor::MonitorBuilder;
+use nl_core::link::RTNLGRP_LINK;
 use nl_core::watch::{self, Backoff, Feed};
 use nl_core::{Connection, Error, Pending, Protocol, Result};
 
 use super::event::Report;
 use super::machine::{Input, Machine, Snapshot};
 use super::policy::Policy;
-use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK, decode, list};
+use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, decode, list};
 use super::table::Table;
+use crate::Mptcp;
 use crate::diag::SockDiag;
-use crate::event::MptcpEvent;
-use crate::{EVENT_GROUP, FAMILY, Mptcp};
+use crate::event::listen;
 
-const DEFAULT_MOST_RUNNING: usize = 64;
+const DEFAULT_MAX_IN_FLIGHT: usize = 64;
 
-/// The path manager of a namespace: a `Stream` of `Result<Report>` that does its work while it is polled.
+/// The path manager of a namespace: a `Stream` of `Result<Report>` that works while it is polled.
 ///
-/// It reports each event, each decision that was carried out, and each decision that failed. An `Err` is reported once and the path
-/// manager goes on: after an event that cannot be read or a list that failed, it lists everything again. It ends only if one of its
-/// sockets fails or it cannot wait. [How it stays right](super#how-the-table-stays-right).
-///
-/// A path manager that is polled on another runtime goes on there, also after its first runtime was shut down. Under feature
+/// It reports each event, each decision that was executed, and each decision that failed. An `Err` is reported once and the path manager continues: after an event that cannot be decoded or a list that failed, it lists everything again. It ends only if one of its sockets fails or it cannot wait. [How the table stays correct](super#how-the-table-stays-correct).
+/// It can be polled on another runtime at any time, also after its first runtime was shut down. Under feature
 /// `blocking`, `for report in &mut manager` works without a runtime.
 ///
-/// While it is not polled, events collect in the receive buffers. At most 64 decisions are being carried out at a time, and one for
-/// each connection.
+/// While it is not polled, events collect in the receive buffers. At most 64 decisions run at a time, and one for each connection.
 pub struct PathManager<P> {
     mptcp: Mptcp,
     route: Connection,
@@ -47,7 +43,7 @@ pub struct PathManager<P> {
     ended: bool,
 }
 
-/// A decision that is being carried out.
+/// A decision that is being executed.
 struct Running {
     number: u64,
     execution: Pending<()>,
@@ -59,7 +55,7 @@ struct Listing {
 }
 
 impl<P: Policy> PathManager<P> {
-    /// Manages the paths of the connections in the namespace of this handle, as the policy says.
+    /// Manages the paths of the connections in the namespace of this handle with this policy.
     ///
     /// # Errors
     /// As [`PathManagerBuilder::open`].
@@ -70,7 +66,7 @@ impl<P: Policy> PathManager<P> {
         PathManager::builder(mptcp).open(policy)
     }
 
-    /// The connections and interfaces as they are after the reports so far.
+    /// The connections and interfaces after the reports so far.
     #[must_use]
     pub fn table(&self) -> &Table {
         self.machine.table()
@@ -165,7 +161,11 @@ impl<P: Policy> PathManager<P> {
 impl PathManager<()> {
     /// Options for the path manager of the namespace of this handle.
     pub fn builder(mptcp: &Mptcp) -> PathManagerBuilder {
-        PathManagerBuilder { mptcp: mptcp.clone(), receive_buffer: None, most_running: DEFAULT_MOST_RUNNING }
+        PathManagerBuilder {
+            mptcp: mptcp.clone(),
+            receive_buffer: None,
+            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+        }
     }
 }
 
@@ -221,7 +221,7 @@ impl<P> fmt::Debug for PathManager<P> {
 pub struct PathManagerBuilder {
     mptcp: Mptcp,
     receive_buffer: Option<usize>,
-    most_running: usize,
+    max_in_flight: usize,
 }
 
 impl PathManagerBuilder {
@@ -232,19 +232,19 @@ impl PathManagerBuilder {
         self
     }
 
-    /// The number of decisions that are carried out at a time, at least 1; by default 64.
-    pub fn most_running(mut self, decisions: usize) -> Self {
-        self.most_running = decisions;
+    /// The number of decisions that run at a time, at least 1; by default 64.
+    pub fn max_in_flight(mut self, decisions: usize) -> Self {
+        self.max_in_flight = decisions;
         self
     }
 
-    /// Starts the path manager. [`PathEvent::Synced`](super::PathEvent::Synced) is the report that the table is complete.
+    /// Starts the path manager. [`PathEvent::Synced`](super::PathEvent::Synced) reports that the table is complete.
     ///
     /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.19, with `CONFIG_INET_MPTCP_DIAG`.
     ///
     /// # Errors
     /// `EPERM` ([`is_permission`](Error::is_permission)); [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath
-    /// TCP; no decision may run.
+    /// TCP; a limit of 0 decisions.
     pub fn open<P: Policy + 'static>(self, policy: P) -> Pending<PathManager<P>> {
         Pending::new(async move {
             self.start(policy).await.map_err(|error| error.during(|| "manage mptcp paths".into()))
@@ -252,33 +252,25 @@ impl PathManagerBuilder {
     }
 
     async fn start<P: Policy>(self, policy: P) -> Result<PathManager<P>> {
-        if self.most_running == 0 {
+        if self.max_in_flight == 0 {
             return Err(Error::usage("0 decisions at a time; at least 1"));
         }
-        let conn = self.mptcp.netlink();
-        conn.require(Protocol::Generic, "Multipath TCP requests")?;
-        let family = conn.family(FAMILY).await?;
-        let (number, group) = (family.id, family.group(EVENT_GROUP)?);
+        let (channel, conn) = (self.mptcp.channel(), self.mptcp.connection());
         let route = conn.sibling(Protocol::Route)?;
-        let sized = |monitor: MonitorBuilder| match self.receive_buffer {
-            Some(bytes) => monitor.receive_buffer(bytes),
-            None => monitor,
-        };
-        let events = sized(conn.monitor())
-            .group(group)
-            .open(move |message| Ok(MptcpEvent::decode(number, message)?.map(Input::Mptcp)))?;
-        let interfaces = sized(route.monitor())
-            .group(RTNLGRP_LINK)
-            .group(RTNLGRP_IPV4_IFADDR)
-            .group(RTNLGRP_IPV6_IFADDR)
-            .open(decode)?;
+        let events = listen(channel, self.receive_buffer, Input::Mptcp).await?;
+        let mut monitor = route.monitor();
+        if let Some(bytes) = self.receive_buffer {
+            monitor = monitor.receive_buffer(bytes);
+        }
+        let interfaces =
+            monitor.group(RTNLGRP_LINK).group(RTNLGRP_IPV4_IFADDR).group(RTNLGRP_IPV6_IFADDR).open(decode)?;
         Ok(PathManager {
             diag: SockDiag::new(conn.sibling(Protocol::SockDiag)?),
             mptcp: self.mptcp,
             route,
             events: Feed::new(events),
             interfaces: Feed::new(interfaces),
-            machine: Box::new(Machine::new(policy, self.most_running)),
+            machine: Box::new(Machine::new(policy, self.max_in_flight)),
             running: Vec::new(),
             listing: None,
             resting: None,

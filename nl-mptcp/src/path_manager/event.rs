@@ -7,20 +7,19 @@ use super::plan::Decision;
 use super::table::{Interface, SubflowState};
 use crate::{AddressId, Token};
 
-/// What happened; the [table](super::Table) is as it is afterwards.
-///
-/// What happened while events were lost is told as the difference between what was known and what was found.
+/// What happened. The [table](super::Table) already shows it.
+/// After lost events, the differences between the table and the lists are reported as events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathEvent {
-    /// An interface that is up has a further address.
+    /// An address was added to an interface that is up.
     AddressAdded {
         /// The interface.
         index: u32,
         /// The address.
         address: IpAddr,
     },
-    /// An address is gone from an interface.
+    /// An address was removed from an interface.
     AddressRemoved {
         /// The interface.
         index: u32,
@@ -31,69 +30,68 @@ pub enum PathEvent {
     Announced {
         /// The connection.
         token: Token,
-        /// The address's number at the peer.
+        /// The peer's id of the address.
         id: AddressId,
         /// The address and port.
         remote: SocketAddr,
     },
-    /// A connection is gone, and all decisions about it that were not carried out yet.
+    /// A connection was closed. Its waiting decisions are dropped.
     Closed {
-        /// Which it was.
+        /// The connection.
         token: Token,
     },
-    /// A connection can take further subflows, or was found that can.
+    /// A connection can have further subflows.
     Established {
-        /// Which.
+        /// The connection.
         token: Token,
     },
-    /// A decision was not carried out. A policy that decides the same again does so for ever.
+    /// A decision failed. A policy that decides the same again may repeat it forever.
     Failed {
-        /// What was decided.
+        /// The decision.
         decision: Decision,
-        /// The kernel's number of the error, if it was the kernel.
+        /// The kernel's error number, if the kernel refused it.
         errno: Option<Errno>,
     },
-    /// An interface can no longer carry packets, or is gone.
+    /// An interface went down or was deleted.
     InterfaceDown {
-        /// How it was.
+        /// Its last state.
         interface: Interface,
     },
-    /// An interface can carry packets, also one that is new.
+    /// An interface came up, or a new one is up.
     InterfaceUp {
-        /// Which.
+        /// The interface.
         index: u32,
     },
-    /// A subflow is gone, or did not come about.
+    /// A subflow was closed, or could not be established.
     SubflowClosed {
         /// The connection.
         token: Token,
         /// The subflow.
         subflow: SubflowState,
-        /// Why, where it broke.
+        /// The error that closed it.
         error: Option<Errno>,
     },
-    /// A subflow was made, or was found. The first one is told with its connection, like all that a connection has when it is found.
+    /// A subflow was established. The initial one is reported with its connection, as are all subflows of a connection that a list found.
     SubflowEstablished {
         /// The connection.
         token: Token,
         /// The subflow.
         subflow: SubflowState,
     },
-    /// The peer made a subflow a backup, or none any more.
+    /// The peer made a subflow a backup, or a regular one.
     SubflowPriority {
         /// The connection.
         token: Token,
         /// The subflow.
         subflow: SubflowState,
     },
-    /// The table is the kernel's: everything that was there when the path manager began, or that was missed when events were lost,
-    /// has been told.
+    /// The table equals the kernel's state: everything that existed at the start, or that was missed when events were lost, has been reported.
     Synced,
     /// The peer withdrew an address.
     Withdrawn {
         /// The connection.
         token: Token,
-        /// The address's number at the peer.
+        /// The peer's id of the address.
         id: AddressId,
     },
 }
@@ -102,7 +100,7 @@ pub enum PathEvent {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Report {
-    /// A decision was carried out. For a subflow that is created this says that the first packet was sent.
+    /// A decision was executed. For a new subflow this means that the first packet was sent.
     Done(Decision),
     /// An event.
     Event(PathEvent),
@@ -110,7 +108,7 @@ pub enum Report {
     Failed {
         /// The decision.
         decision: Decision,
-        /// Why it was not carried out.
+        /// Why it failed.
         error: Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Events, lists and answers come in; decisions and reports come out. No input and output here.
+//! Events, lists and answers come in; decisions and reports come out. No I/O.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,10 +12,10 @@ use super::table::{AddressKind, ConnectionState, Interface, SubflowPhase, Subflo
 use crate::Token;
 use crate::event::{ConnectionEvent, ConnectionFlags, MptcpEvent, SubflowEvent};
 
-/// Events kept while listing. Beyond it they are dropped and the listing is repeated, as if the kernel had dropped them.
+/// Events queued while listing. Above this number they are dropped and the listing is repeated, as if the kernel had dropped them.
 const MAX_QUEUED: usize = 1 << 20;
 
-/// Something the kernel told.
+/// What the kernel reports.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
     Address {
@@ -23,22 +23,22 @@ pub(super) enum Input {
         address: IpAddr,
         kind: Option<AddressKind>,
     },
-    /// Up, or not.
+    /// The interface exists, with this state.
     Link {
         index: u32,
         name: String,
         up: bool,
     },
-    LinkGone {
+    LinkDeleted {
         index: u32,
     },
     Mptcp(MptcpEvent),
 }
 
-/// What was found by listing.
+/// The result of a listing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
-    /// Without what this side cannot know from a list.
+    /// Without what no list contains.
     pub(super) connections: Vec<ConnectionState>,
     pub(super) interfaces: BTreeMap<u32, Interface>,
 }
@@ -47,17 +47,17 @@ pub(super) struct Machine<P> {
     policy: P,
     table: Table,
     reports: VecDeque<Report>,
-    /// Events since the listing that is under way began.
+    /// Events since the running listing began.
     queued: Option<Vec<Input>>,
-    /// The table may differ from the kernel's, and no listing is under way that would find out.
+    /// The table may differ from the kernel's, and the running listing does not correct that.
     lost: bool,
-    /// No decision is begun, for a listing to begin when those that are being carried out are done.
+    /// No decision is started, so that a listing can begin when the running ones have finished.
     held: bool,
     work: Work,
 }
 
 impl<P: Policy> Machine<P> {
-    pub(super) fn new(policy: P, most_running: usize) -> Self {
+    pub(super) fn new(policy: P, max_in_flight: usize) -> Self {
         Self {
             policy,
             table: Table::default(),
@@ -65,7 +65,7 @@ impl<P: Policy> Machine<P> {
             queued: None,
             lost: true,
             held: false,
-            work: Work { most_running, ..Work::default() },
+            work: Work { max_in_flight, ..Work::default() },
         }
     }
 
@@ -77,17 +77,17 @@ impl<P: Policy> Machine<P> {
         &mut self.policy
     }
 
-    /// The next thing to tell.
+    /// The next report.
     pub(super) fn report(&mut self) -> Option<Report> {
         self.reports.pop_front()
     }
 
-    /// The next decision to be carried out, to be followed by [`finished`](Self::finished).
+    /// The next decision to execute, to be followed by [`finished`](Self::finished).
     pub(super) fn start(&mut self) -> Option<(u64, Decision)> {
         if self.held || self.queued.is_some() { None } else { self.work.start() }
     }
 
-    /// Whether everything must be listed anew.
+    /// Whether everything must be listed again.
     pub(super) fn is_lost(&self) -> bool {
         self.lost && self.queued.is_none()
     }
@@ -97,10 +97,8 @@ impl<P: Policy> Machine<P> {
         self.lost = true;
     }
 
-    /// Begins a listing if one is needed and can begin, and says whether it did: from now on events are kept until it is complete.
-    ///
-    /// No decision is being carried out meanwhile. Or it could not be told whether a subflow that lacks in the list is yet to be
-    /// made or has failed already.
+    /// Begins a listing if one is needed and can begin, and returns whether it did. Events are queued until it is complete.
+    /// No decision runs meanwhile: a subflow that is missing in the list could otherwise be one that is not created yet or one that has failed.
     pub(super) fn listing(&mut self) -> bool {
         self.held = self.is_lost();
         if !self.held || !self.work.running.is_empty() {
@@ -110,7 +108,7 @@ impl<P: Policy> Machine<P> {
         true
     }
 
-    /// The listing failed: goes on with the events, for the table to be listed again later.
+    /// The listing failed: applies the queued events. The table is listed again later.
     pub(super) fn unlisted(&mut self) {
         self.lost = true;
         for input in self.queued.take().unwrap_or_default() {
@@ -121,17 +119,17 @@ impl<P: Policy> Machine<P> {
     /// The listing is complete.
     pub(super) fn listed(&mut self, snapshot: Snapshot) {
         let queued = self.queued.take().unwrap_or_default();
-        let mut told = Vec::new();
-        self.take_interfaces(snapshot.interfaces, &mut told);
-        self.take_connections(snapshot.connections, &mut told);
-        for event in told {
-            self.tell(event);
+        let mut pending = Vec::new();
+        self.take_interfaces(snapshot.interfaces, &mut pending);
+        self.take_connections(snapshot.connections, &mut pending);
+        for event in pending {
+            self.emit(event);
         }
         for input in queued {
             self.apply(input);
         }
         if !self.lost {
-            self.tell(PathEvent::Synced);
+            self.emit(PathEvent::Synced);
         }
     }
 
@@ -146,7 +144,7 @@ impl<P: Policy> Machine<P> {
         }
     }
 
-    /// A decision was carried out, or not.
+    /// A decision was executed, or failed.
     pub(super) fn finished(&mut self, number: u64, outcome: Result<(), Error>) {
         let Some(decision) = self.work.finished(number) else { return };
         match outcome {
@@ -166,7 +164,7 @@ impl<P: Policy> Machine<P> {
         let Some(connection) = self.table.connections.get_mut(token) else { return };
         let planned = connection.subflows.iter_mut().find(|s| s.phase == SubflowPhase::Planned(number));
         if let Some(subflow) = planned {
-            // Until an event says what became of it.
+            // Until an event reports the outcome.
             subflow.phase = SubflowPhase::Trying;
         }
     }
@@ -175,7 +173,7 @@ impl<P: Policy> Machine<P> {
         let Some(connection) = self.table.connections.get_mut(&decision.token()) else { return };
         let text = error.kernel().and_then(|kernel| kernel.ext_ack.message.as_deref()).unwrap_or_default();
         if text.contains("userspace PM not selected") {
-            connection.kernels = true;
+            connection.kernel_managed = true;
             self.work.forget(decision.token());
             let planned = |s: &SubflowState| matches!(s.phase, SubflowPhase::Planned(_));
             connection.subflows.retain(|subflow| !planned(subflow));
@@ -191,7 +189,7 @@ impl<P: Policy> Machine<P> {
             Decision::Create { .. } => {
                 connection.subflows.retain(|subflow| subflow.phase != SubflowPhase::Planned(number));
             }
-            // The kernel knows better. It tells no more of the subflows of a connection that is being closed.
+            // The kernel has no such subflow. It sends no events for subflows of a connection that is being closed.
             Decision::Destroy { local, remote, .. } if error.is_not_found() => {
                 connection.subflows.retain(|subflow| subflow.ends() != (*local, *remote));
             }
@@ -217,7 +215,7 @@ impl<P: Policy> Machine<P> {
         self.decide(&event);
     }
 
-    fn tell(&mut self, event: PathEvent) {
+    fn emit(&mut self, event: PathEvent) {
         self.decide(&event);
         self.reports.push_back(Report::Event(event));
     }
@@ -234,7 +232,7 @@ impl<P: Policy> Machine<P> {
         for (number, decision) in made {
             self.work.add(number, decision);
         }
-        // The policy is not asked about these again, or it could go round in circles here.
+        // The policy is not called for these: it could refuse and decide in an endless loop.
         let refused = refused.into_iter().map(|(decision, error)| Report::Failed { decision, error });
         self.reports.extend(refused);
     }
@@ -243,9 +241,9 @@ impl<P: Policy> Machine<P> {
         match input {
             Input::Address { index, address, kind } => self.on_address(index, address, kind),
             Input::Link { index, name, up } => self.on_link(index, name, up),
-            Input::LinkGone { index } => {
+            Input::LinkDeleted { index } => {
                 if let Some(interface) = self.table.interfaces.remove(&index).filter(|i| i.up) {
-                    self.tell(PathEvent::InterfaceDown { interface });
+                    self.emit(PathEvent::InterfaceDown { interface });
                 }
             }
             Input::Mptcp(event) => self.on_mptcp(event),
@@ -260,8 +258,8 @@ impl<P: Policy> Machine<P> {
         };
         let usable = |kind: Option<AddressKind>| kind.is_some_and(AddressKind::is_usable);
         match (usable(before), usable(kind)) {
-            (false, true) if interface.up => self.tell(PathEvent::AddressAdded { index, address }),
-            (true, false) => self.tell(PathEvent::AddressRemoved { index, address }),
+            (false, true) if interface.up => self.emit(PathEvent::AddressAdded { index, address }),
+            (true, false) => self.emit(PathEvent::AddressRemoved { index, address }),
             _ => {}
         }
     }
@@ -272,10 +270,10 @@ impl<P: Policy> Machine<P> {
         interface.name = name;
         let before = std::mem::replace(&mut interface.up, up);
         match (before, up) {
-            (false, true) => self.tell(PathEvent::InterfaceUp { index }),
+            (false, true) => self.emit(PathEvent::InterfaceUp { index }),
             (true, false) => {
                 let interface = interface.clone();
-                self.tell(PathEvent::InterfaceDown { interface });
+                self.emit(PathEvent::InterfaceDown { interface });
             }
             _ => {}
         }
@@ -287,7 +285,7 @@ impl<P: Policy> Machine<P> {
             MptcpEvent::Established(event) => {
                 let connection = self.connection(&event);
                 if !std::mem::replace(&mut connection.established, true) {
-                    self.tell(PathEvent::Established { token: event.token });
+                    self.emit(PathEvent::Established { token: event.token });
                 }
             }
             MptcpEvent::Closed { token } => self.on_closed(token),
@@ -295,12 +293,12 @@ impl<P: Policy> Machine<P> {
                 let Some(connection) = self.table.connections.get_mut(&event.token) else { return };
                 let remote = canonical(event.remote);
                 connection.remote_addresses.insert(event.remote_id, remote);
-                self.tell(PathEvent::Announced { token: event.token, id: event.remote_id, remote });
+                self.emit(PathEvent::Announced { token: event.token, id: event.remote_id, remote });
             }
             MptcpEvent::Removed { token, remote_id } => {
                 let Some(connection) = self.table.connections.get_mut(&token) else { return };
                 connection.remote_addresses.remove(&remote_id);
-                self.tell(PathEvent::Withdrawn { token, id: remote_id });
+                self.emit(PathEvent::Withdrawn { token, id: remote_id });
             }
             MptcpEvent::SubflowEstablished(event) => self.on_subflow(&event),
             MptcpEvent::SubflowClosed(event) => self.on_subflow_closed(&event),
@@ -309,14 +307,14 @@ impl<P: Policy> Machine<P> {
                 let Some(subflow) = connection.subflow_mut(event.local, event.remote) else { return };
                 subflow.backup_by_peer = event.backup;
                 let subflow = subflow.clone();
-                self.tell(PathEvent::SubflowPriority { token: event.token, subflow });
+                self.emit(PathEvent::SubflowPriority { token: event.token, subflow });
             }
-            // Listeners are nobody's connection, and what is not known has no place.
+            // Listeners belong to no connection. Unknown events are ignored.
             _ => {}
         }
     }
 
-    /// The connection of an event, which is new if it is not known.
+    /// The connection of an event, added if it is unknown.
     fn connection(&mut self, event: &ConnectionEvent) -> &mut ConnectionState {
         let connection = self.table.connections.entry(event.token).or_insert_with(|| {
             let mut connection = ConnectionState::new(event.token, event.local, event.remote);
@@ -334,7 +332,7 @@ impl<P: Policy> Machine<P> {
     fn on_closed(&mut self, token: Token) {
         self.work.forget(token);
         if self.table.connections.remove(&token).is_some() {
-            self.tell(PathEvent::Closed { token });
+            self.emit(PathEvent::Closed { token });
         }
     }
 
@@ -356,7 +354,7 @@ impl<P: Policy> Machine<P> {
         if !known {
             subflow.phase = SubflowPhase::Established;
             let subflow = subflow.clone();
-            self.tell(PathEvent::SubflowEstablished { token: event.token, subflow });
+            self.emit(PathEvent::SubflowEstablished { token: event.token, subflow });
         }
     }
 
@@ -365,68 +363,68 @@ impl<P: Policy> Machine<P> {
         let Some(at) = connection.position(event.local, event.remote, event.local_id) else { return };
         let mut subflow = connection.subflows.remove(at);
         subflow.local = canonical(event.local);
-        self.tell(PathEvent::SubflowClosed { token: event.token, subflow, error: event.error });
+        self.emit(PathEvent::SubflowClosed { token: event.token, subflow, error: event.error });
     }
 
-    fn take_interfaces(&mut self, found: BTreeMap<u32, Interface>, told: &mut Vec<PathEvent>) {
+    fn take_interfaces(&mut self, found: BTreeMap<u32, Interface>, pending: &mut Vec<PathEvent>) {
         let before = std::mem::replace(&mut self.table.interfaces, found);
         for (index, interface) in &before {
             let now = self.table.interfaces.get(index);
             if interface.up && !now.is_some_and(|now| now.up) {
-                told.push(PathEvent::InterfaceDown { interface: interface.clone() });
+                pending.push(PathEvent::InterfaceDown { interface: interface.clone() });
             }
             let Some(now) = now else { continue };
             for address in usable(interface).filter(|address| usable(now).all(|other| other != *address)) {
-                told.push(PathEvent::AddressRemoved { index: *index, address });
+                pending.push(PathEvent::AddressRemoved { index: *index, address });
             }
         }
         for (index, now) in self.table.interfaces.iter().filter(|(_, now)| now.up) {
             match before.get(index).filter(|before| before.up) {
-                None => told.push(PathEvent::InterfaceUp { index: *index }),
+                None => pending.push(PathEvent::InterfaceUp { index: *index }),
                 Some(before) => {
                     for address in usable(now).filter(|address| usable(before).all(|other| other != *address))
                     {
-                        told.push(PathEvent::AddressAdded { index: *index, address });
+                        pending.push(PathEvent::AddressAdded { index: *index, address });
                     }
                 }
             }
         }
     }
 
-    fn take_connections(&mut self, found: Vec<ConnectionState>, told: &mut Vec<PathEvent>) {
+    fn take_connections(&mut self, found: Vec<ConnectionState>, pending: &mut Vec<PathEvent>) {
         let mut before = std::mem::take(&mut self.table.connections);
         for mut now in found {
             let token = now.token;
-            // A token may be another connection's by now.
+            // The token may belong to another connection now.
             let known = before.remove(&token).filter(|b| (b.local, b.remote) == (now.local, now.remote));
             match known {
-                None if now.established => told.push(PathEvent::Established { token }),
+                None if now.established => pending.push(PathEvent::Established { token }),
                 None => {}
-                Some(known) => merge(known, &mut now, told),
+                Some(known) => merge(known, &mut now, pending),
             }
             self.table.connections.insert(token, now);
         }
         for token in before.into_keys() {
             self.work.forget(token);
-            told.push(PathEvent::Closed { token });
+            pending.push(PathEvent::Closed { token });
         }
     }
 }
 
-/// Adds to what was found what a list does not tell, and tells what has changed.
-fn merge(known: ConnectionState, now: &mut ConnectionState, told: &mut Vec<PathEvent>) {
+/// Adds to a listed connection what no list contains, and collects the differences.
+fn merge(known: ConnectionState, now: &mut ConnectionState, pending: &mut Vec<PathEvent>) {
     let token = now.token;
     now.server_side = known.server_side.or(now.server_side);
     now.deny_join_initial = known.deny_join_initial;
-    now.kernels = known.kernels;
+    now.kernel_managed = known.kernel_managed;
     now.remote_addresses = known.remote_addresses;
     now.announced = known.announced;
-    // Where it was established, it is: the list takes the first subflow's word for it, which may be gone.
+    // A connection stays established. The list derives it from the initial subflow, which may be closed.
     now.established |= known.established;
     let newly = now.established && !known.established;
     let mut subflows = std::mem::take(&mut now.subflows);
-    let (mut gone, mut kept) = (Vec::new(), Vec::new());
-    // Those with ports first: a subflow that is known is not one that is still being created.
+    let (mut gone, mut retained) = (Vec::new(), Vec::new());
+    // Exact matches first: a known subflow is not one that is still being created.
     let (exact, open): (Vec<_>, Vec<_>) = known.subflows.into_iter().partition(|s| s.local.port() != 0);
     let mut before = HashMap::new();
     for subflow in exact {
@@ -440,18 +438,18 @@ fn merge(known: ConnectionState, now: &mut ConnectionState, told: &mut Vec<PathE
                 match (old.is_established(), subflow.is_established()) {
                     (true, _) => subflow.phase = old.phase,
                     (false, true) => {
-                        told.push(PathEvent::SubflowEstablished { token, subflow: subflow.clone() })
+                        pending.push(PathEvent::SubflowEstablished { token, subflow: subflow.clone() })
                     }
                     (false, false) => {}
                 }
-                kept.push(subflow);
+                retained.push(subflow);
             }
             None => fresh.push(subflow),
         }
     }
     let mut open: VecDeque<_> = open.into();
     for mut subflow in fresh {
-        // No decision was being carried out during the listing, so one that is only planned is not it.
+        // No decision ran during the listing, so a planned subflow cannot be this one.
         let fits = |o: &SubflowState| {
             let ends = o.local.ip() == subflow.local.ip() && o.remote == subflow.remote;
             ends && o.local_id == subflow.local_id && o.phase == SubflowPhase::Trying
@@ -460,35 +458,35 @@ fn merge(known: ConnectionState, now: &mut ConnectionState, told: &mut Vec<PathE
             subflow.index = old.index.or(subflow.index);
         }
         if subflow.is_established() {
-            told.push(PathEvent::SubflowEstablished { token, subflow: subflow.clone() });
+            pending.push(PathEvent::SubflowEstablished { token, subflow: subflow.clone() });
         }
-        kept.push(subflow);
+        retained.push(subflow);
     }
     for subflow in before.into_values().chain(open) {
         match subflow.phase {
-            SubflowPhase::Planned(_) => kept.push(subflow),
+            SubflowPhase::Planned(_) => retained.push(subflow),
             _ => gone.push(subflow),
         }
     }
-    now.subflows = kept;
+    now.subflows = retained;
     if newly {
-        told.push(PathEvent::Established { token });
+        pending.push(PathEvent::Established { token });
     }
     let closed = |subflow| PathEvent::SubflowClosed { token, subflow, error: None };
-    told.extend(gone.into_iter().map(closed));
+    pending.extend(gone.into_iter().map(closed));
 }
 
 fn usable(interface: &Interface) -> impl Iterator<Item = IpAddr> {
     interface.addresses.iter().filter(|(_, kind)| kind.is_usable()).map(|(address, _)| *address)
 }
 
-/// Decisions that wait, and those that are being carried out: one at a time for a connection, and so many at a time in all.
+/// Waiting and running decisions: one runs at a time for each connection, `max_in_flight` in all.
 #[derive(Debug, Default)]
 struct Work {
     next: u64,
-    most_running: usize,
+    max_in_flight: usize,
     waiting: HashMap<Token, VecDeque<(u64, Decision)>>,
-    /// Connections of which none is being carried out.
+    /// Connections without a running decision.
     ready: VecDeque<Token>,
     running: HashMap<u64, Decision>,
 }
@@ -508,9 +506,9 @@ impl Work {
     }
 
     fn start(&mut self) -> Option<(u64, Decision)> {
-        while self.running.len() < self.most_running {
+        while self.running.len() < self.max_in_flight {
             let token = self.ready.pop_front()?;
-            // It may have been closed meanwhile.
+            // The connection may have been closed meanwhile.
             let Some(queue) = self.waiting.get_mut(&token) else { continue };
             let next = queue.pop_front();
             if queue.is_empty() {

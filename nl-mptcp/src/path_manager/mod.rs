@@ -1,5 +1,5 @@
-//! A path manager to be embedded in a program: it follows connections, their subflows and the addresses of the namespace, asks a
-//! [`Policy`] what to do, and has the kernel do it.
+//! A path manager to embed in a program: it follows connections, their subflows and the addresses of the namespace, calls a
+//! [`Policy`] for each event, and sends its decisions to the kernel.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
@@ -23,10 +23,10 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! It is for connections of the userspace path manager only: those whose sockets were made while `net.mptcp.path_manager` was
-//! `userspace` (see [`connection`](crate::connection)). Others are in the table too, for nothing tells them apart; the first
-//! decision about one fails and marks it as [the kernel's](ConnectionState::kernels), and no further ones are taken.
+//! It is for connections of the userspace path manager only: those whose sockets were created while `net.mptcp.path_manager` was
+//! `userspace` (see [`connection`](crate::connection)). Others are in the table too, because the kernel does not report which
+//! path manager a connection has. The first decision about one fails and marks it as
+//! [kernel-managed](ConnectionState::kernel_managed); further decisions are refused.
 //!
 //! Equivalent: the daemon `mptcpd` with its plugins. iproute2 has none.
 //!
@@ -34,29 +34,29 @@
 //! | policy | what it does |
 //! |---|---|
 //! | [`FullMesh`] | a subflow from every local address to every address of the peer |
-//! | [`NDiffPorts`] | so many subflows between the two addresses of the first, from different ports |
-//! | [`BackupOnMetered`] | subflows from some interfaces carry data only when no other can |
-//! | [`FollowInterfaces`] | what came from an interface goes when it goes down, and comes back when it is up |
-//! | `(A, B)` | both: `B` sees what `A` decided |
+//! | [`NDiffPorts`] | a number of subflows between the addresses of the initial one, from different ports |
+//! | [`BackupOnMetered`] | subflows from some interfaces are backups |
+//! | [`FollowInterfaces`] | the subflows and announcements of an interface are removed when it goes down, and restored when it comes up |
+//! | `(A, B)` | both: `B` sees the decisions of `A` |
 //! | a closure | `FnMut(&PathEvent, &mut Plan<'_>)` |
 //!
 //! # Writing a policy
-//! A policy is asked once for everything that happens, and takes its decisions with the [`Plan`]. These show in the plan's table at
-//! once, so a policy that compares what should be with what the table shows is right whatever happened: it does too much at no time,
-//! and makes up for lost events at [`PathEvent::Synced`]. Ids of addresses are chosen by the plan.
+//! A policy is called once for each event, and decides through the [`Plan`]. The plan's table shows each decision at once. A policy
+//! that compares the desired subflows with the table therefore never issues the same decision twice, and catches up after lost events
+//! at [`PathEvent::Synced`]. The plan chooses the ids of addresses.
 //!
 //! ```
-//! use nl_mptcp::connection::Subflow;
+//! use nl_mptcp::subflow::Subflow;
 //! use nl_mptcp::path_manager::{PathEvent, Plan, Policy};
 //!
-//! /// One more subflow, from whichever other address there is to wherever the first goes.
+//! /// One more subflow, from another address to the destination of the initial one.
 //! struct OneMore;
 //!
 //! impl Policy for OneMore {
 //!     fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
 //!         let PathEvent::Established { token } = *event else { return };
 //!         let Some(connection) = plan.table().connection(token) else { return };
-//!         // The side that accepted leaves it to the other, which may be behind a NAT.
+//!         // The server leaves it to the client, which may be behind a NAT.
 //!         if connection.server_side != Some(false) || connection.subflows.len() > 1 {
 //!             return;
 //!         }
@@ -69,17 +69,14 @@
 //!     }
 //! }
 //! ```
-//!
-//! What fails comes back as [`PathEvent::Failed`]; trying again at once would go on for ever.
-//!
-//! # How the table stays right
-//! It begins with lists: links, addresses, and connections with their subflows from `sock_diag`. Events that arrive meanwhile are
-//! applied afterwards, in their order. Each event holds the new state and not a difference, so an event older than a list does no
-//! harm. When the kernel drops events, the receive buffer is read empty, everything is listed again, and the differences are
-//! reported as events. What no list contains is kept from before: the addresses that either side announced.
-//!
-//! The kernel does not report three things, so the table lacks them: what the peer announced while events were lost or before the
-//! path manager began; a subflow that ends while its connection is being closed; a connection that falls back to plain TCP later.
+//! A decision that fails is reported as [`PathEvent::Failed`]. Retrying at once would repeat forever.
+//! # How the table stays correct
+//! It starts with lists: links, addresses, and connections with their subflows from `sock_diag`. Events that arrive meanwhile are
+//! applied afterwards, in order. Each event holds the new state and not a difference, so an event older than a list is harmless. When
+//! the kernel drops events, the receive buffer is drained, everything is listed again, and the differences are reported as events.
+//! What no list contains is retained: the addresses that either side announced.
+//! The kernel does not report three things, so the table lacks them: addresses that the peer announced while events were lost or
+//! before the path manager started; the end of a subflow while its connection is being closed; a later fallback to plain TCP.
 
 mod driver;
 mod event;

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use nl_core::{Error, Result};
 
 use super::table::{SubflowPhase, SubflowState, Table, canonical};
-use crate::connection::Subflow;
 use crate::endpoint::Endpoint;
+use crate::subflow::Subflow;
 use crate::{AddressId, Mptcp, Token};
 
-/// Something to be done with a connection.
+/// A change to a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Decision {
@@ -16,7 +16,7 @@ pub enum Decision {
     Announce {
         /// The connection.
         token: Token,
-        /// The address, its number, and its port if it has one of its own.
+        /// The address, its id, and its own port if it has one.
         endpoint: Endpoint,
     },
     /// Create a subflow.
@@ -35,7 +35,7 @@ pub enum Decision {
         /// Those of the peer.
         remote: SocketAddr,
     },
-    /// Make a subflow a backup, or none.
+    /// Make a subflow a backup, or a regular one.
     SetBackup {
         /// The connection.
         token: Token,
@@ -43,14 +43,14 @@ pub enum Decision {
         local: SocketAddr,
         /// Those of the peer.
         remote: SocketAddr,
-        /// Whether it shall be one.
+        /// Whether it becomes a backup.
         backup: bool,
     },
     /// Withdraw a local address from the peer, which closes its subflows.
     Withdraw {
         /// The connection.
         token: Token,
-        /// The number of the address.
+        /// The id of the address.
         id: AddressId,
     },
 }
@@ -68,30 +68,12 @@ impl Decision {
         }
     }
 
-    /// Has the kernel do it.
+    /// Sends it to the kernel.
     pub(super) async fn execute(self, mptcp: &Mptcp) -> Result<()> {
-        let connection = mptcp.connection(self.token());
+        let connection = mptcp.mptcp_connection(self.token());
         match self {
-            Self::Announce { endpoint, .. } => {
-                let mut address = connection.address(endpoint.address, endpoint.id).flags(endpoint.flags);
-                if let Some(port) = endpoint.port {
-                    address = address.port(port);
-                }
-                if let Some(index) = endpoint.index {
-                    address = address.dev(index);
-                }
-                address.announce().await
-            }
-            Self::Create { subflow, .. } => {
-                let mut entry = connection.subflow(subflow.local, subflow.remote).id(subflow.id);
-                if subflow.backup {
-                    entry = entry.backup();
-                }
-                if let Some(index) = subflow.index {
-                    entry = entry.dev(index);
-                }
-                entry.create().await
-            }
+            Self::Announce { endpoint, .. } => connection.announcement(endpoint).announce().await,
+            Self::Create { subflow, .. } => connection.creation(subflow).create().await,
             Self::Destroy { local, remote, .. } => connection.subflow(local, remote).destroy().await,
             Self::SetBackup { local, remote, backup, .. } => {
                 let entry = connection.subflow(local, remote);
@@ -113,7 +95,7 @@ impl fmt::Display for Decision {
                 write!(
                     f,
                     "make subflow {local} to {remote} {}",
-                    if *backup { "a backup" } else { "no backup" }
+                    if *backup { "a backup" } else { "regular" }
                 )?;
             }
             Self::Withdraw { id, .. } => write!(f, "withdraw address id {id}")?,
@@ -122,11 +104,8 @@ impl fmt::Display for Decision {
     }
 }
 
-/// What a [`Policy`](super::Policy) decides with: it shows the [table](Self::table) and takes decisions, which show in the table at
-/// once.
-///
-/// Decisions are carried out one after the other for each connection, in the order they were taken. One that cannot be taken, such
-/// as for a connection that is not there, is reported like one that fails.
+/// How a [`Policy`](super::Policy) decides: it reads the [table](Self::table) and issues decisions, which the table shows at once.
+/// Decisions about a connection are executed one after the other, in order. A decision that is impossible, such as one about a connection that does not exist, is reported like one that fails.
 #[derive(Debug)]
 pub struct Plan<'a> {
     pub(super) table: &'a mut Table,
@@ -136,13 +115,13 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// What is known, as it will be when the decisions taken so far are carried out.
+    /// The state after all decisions so far.
     #[must_use]
     pub fn table(&self) -> &Table {
         self.table
     }
 
-    /// Announces a local address to the peer. Without an id it gets the one it has already, or one that is free.
+    /// Announces a local address to the peer. Without an id it gets its existing id, or a free one.
     pub fn announce(&mut self, token: Token, mut endpoint: Endpoint) {
         let connection = match self.table.ours_mut(token) {
             Ok(connection) => connection,
@@ -158,7 +137,7 @@ impl Plan<'_> {
         self.decide(Decision::Announce { token, endpoint });
     }
 
-    /// Withdraws a local address from the peer, which closes the subflows from it. Id 0 is the first subflow's.
+    /// Withdraws a local address from the peer, which closes the subflows from it. Id 0 is the initial subflow's.
     pub fn withdraw(&mut self, token: Token, id: impl Into<AddressId>) {
         let id = id.into();
         match self.table.ours_mut(token) {
@@ -170,7 +149,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Creates a subflow. Without an id its local address gets the one it has already, or one that is free.
+    /// Creates a subflow. Without an id its local address gets its existing id, or a free one.
     pub fn create(&mut self, token: Token, mut subflow: Subflow) {
         let connection = match self.table.ours_mut(token) {
             Ok(connection) => connection,
@@ -191,7 +170,7 @@ impl Plan<'_> {
         self.decide(Decision::Create { token, subflow });
     }
 
-    /// Destroys a subflow that is established. One that is about to be destroyed already is left to that.
+    /// Destroys an established subflow. Nothing is done if an earlier decision destroys it.
     pub fn destroy(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
         let decision = Decision::Destroy { token, local: canonical(local), remote: canonical(remote) };
         let number = *self.next;
@@ -205,12 +184,12 @@ impl Plan<'_> {
         }
     }
 
-    /// Makes a subflow that is established a backup: it carries data only when no other can.
+    /// Makes an established subflow a backup: it carries data only when no regular subflow can.
     pub fn backup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
         self.set_backup(token, local, remote, true);
     }
 
-    /// Makes a backup a subflow like any other.
+    /// Makes a backup a regular subflow.
     pub fn nobackup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
         self.set_backup(token, local, remote, false);
     }
@@ -249,4 +228,4 @@ impl Plan<'_> {
     }
 }
 
-const NO_ID: &str = "the connection has 255 local addresses, which is as many as can be";
+const NO_ID: &str = "the connection has 255 local addresses, the maximum";

@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use super::event::PathEvent;
 use super::plan::Plan;
 use super::policy::Policy;
-use super::table::{ConnectionState, Interface, Table, same};
+use super::table::{ConnectionState, Interface, Table};
 use crate::Token;
-use crate::connection::Subflow;
 use crate::endpoint::Endpoint;
+use crate::id::same;
+use crate::subflow::Subflow;
 
-/// Decides nothing.
+/// Makes no decisions.
 impl Policy for () {
     fn decide(&mut self, _: &PathEvent, _: &mut Plan<'_>) {}
 }
@@ -35,9 +36,7 @@ impl<F: FnMut(&PathEvent, &mut Plan<'_>) + Send> Policy for F {
 }
 
 /// A subflow from every usable local address to every address of the peer.
-///
-/// The side that connected creates the subflows, for the other may not be able to reach it; the side that accepted announces its
-/// addresses. A subflow that fails or is closed is tried again when an address or an interface comes, or events were lost.
+/// The client creates the subflows, because the server may not be able to reach it; the server announces its addresses. A subflow that fails or is closed is created again when an address is added, an interface comes up, or events were lost.
 #[derive(Clone, Debug)]
 pub struct FullMesh {
     only: Option<BTreeSet<String>>,
@@ -51,20 +50,20 @@ impl Default for FullMesh {
 }
 
 impl FullMesh {
-    /// With the addresses of every interface that are valid beyond its link, and at most 64 subflows for a connection.
+    /// Uses the usable addresses of every interface, and at most 64 subflows for a connection.
     #[must_use]
     pub fn new() -> Self {
         Self { only: None, most: 64 }
     }
 
-    /// With the addresses of these interfaces only.
+    /// Uses the addresses of these interfaces only.
     #[must_use]
     pub fn only<S: Into<String>>(mut self, interfaces: impl IntoIterator<Item = S>) -> Self {
         self.only = Some(interfaces.into_iter().map(Into::into).collect());
         self
     }
 
-    /// At most so many subflows for a connection, the first included.
+    /// The maximum number of subflows for a connection, including the initial one.
     #[must_use]
     pub fn at_most(mut self, subflows: usize) -> Self {
         self.most = subflows;
@@ -72,7 +71,8 @@ impl FullMesh {
     }
 
     fn complete(&self, token: Token, plan: &mut Plan<'_>) {
-        let Some(connection) = plan.table().connection(token).filter(|c| c.established && !c.kernels) else {
+        let Some(connection) = plan.table().connection(token).filter(|c| c.established && !c.kernel_managed)
+        else {
             return;
         };
         let wanted =
@@ -121,17 +121,15 @@ impl Policy for FullMesh {
     }
 }
 
-/// So many subflows between the two addresses of the first, from different ports: where packets of one are kept to one way or one
-/// queue, others take others.
-///
-/// The side that connected creates them. One that fails or is closed is made up for when events were lost.
+/// A number of subflows between the two addresses of the initial one, from different ports. A network that hashes flows can then send them over different paths or queues.
+/// The client creates them. One that fails or is closed is replaced only after lost events.
 #[derive(Clone, Copy, Debug)]
 pub struct NDiffPorts {
     subflows: usize,
 }
 
 impl NDiffPorts {
-    /// So many subflows in all.
+    /// The total number of subflows.
     #[must_use]
     pub fn new(subflows: usize) -> Self {
         Self { subflows }
@@ -139,7 +137,8 @@ impl NDiffPorts {
 
     fn complete(self, token: Token, plan: &mut Plan<'_>) {
         let Some(connection) = plan.table().connection(token) else { return };
-        let ours = connection.established && !connection.kernels && connection.server_side == Some(false);
+        let ours =
+            connection.established && !connection.kernel_managed && connection.server_side == Some(false);
         if !ours || connection.deny_join_initial {
             return;
         }
@@ -165,16 +164,15 @@ impl Policy for NDiffPorts {
     }
 }
 
-/// Subflows from some interfaces are backups: they carry data only when no other can. The first subflow too.
-///
-/// It creates none itself; put it behind a policy that does. Each side decides for what it sends and tells the other.
+/// Subflows from some interfaces are backups: they carry data only when no regular subflow can. This includes the initial subflow.
+/// It creates no subflows; combine it with a policy that does. Each side decides for the data it sends, and informs the peer.
 #[derive(Clone, Debug)]
 pub struct BackupOnMetered {
     metered: BTreeSet<String>,
 }
 
 impl BackupOnMetered {
-    /// From the interfaces of these names.
+    /// Subflows from the interfaces of these names are backups.
     #[must_use]
     pub fn new<S: Into<String>>(interfaces: impl IntoIterator<Item = S>) -> Self {
         Self { metered: interfaces.into_iter().map(Into::into).collect() }
@@ -182,7 +180,7 @@ impl BackupOnMetered {
 
     fn mark(&self, token: Token, plan: &mut Plan<'_>) {
         let table = plan.table();
-        let Some(connection) = table.connection(token).filter(|c| c.established && !c.kernels) else {
+        let Some(connection) = table.connection(token).filter(|c| c.established && !c.kernel_managed) else {
             return;
         };
         let metered =
@@ -212,34 +210,32 @@ impl Policy for BackupOnMetered {
     }
 }
 
-/// When an interface goes down, or an address from it, subflows from there are destroyed and announcements withdrawn; when it comes
-/// back, so do they.
-///
-/// The last subflow of a connection is left to wait for its interface. What a peer created to here, it must create again.
+/// When an interface goes down, or an address is removed from it, the subflows from there are destroyed and the announcements withdrawn. When it comes back, they are restored.
+/// The last subflow of a connection is never destroyed. Subflows that the peer created are not restored.
 #[derive(Clone, Debug, Default)]
 pub struct FollowInterfaces {
     gone: BTreeMap<Token, BTreeSet<(IpAddr, Option<SocketAddr>)>>,
 }
 
 impl FollowInterfaces {
-    /// For every interface.
+    /// Follows every interface.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes away what uses addresses that are not usable any more.
-    fn leave(&mut self, addresses: &[IpAddr], plan: &mut Plan<'_>) {
+    /// Removes what uses addresses that are no longer usable.
+    fn remove(&mut self, addresses: &[IpAddr], plan: &mut Plan<'_>) {
         for token in tokens(plan.table()) {
             let table = plan.table();
-            let Some(connection) = table.connection(token).filter(|c| !c.kernels) else { continue };
+            let Some(connection) = table.connection(token).filter(|c| !c.kernel_managed) else { continue };
             let left = |address: IpAddr| addresses.contains(&address) && !table.is_usable(address);
             let announced = connection.announced.iter().filter(|(_, (a, _))| left(a.to_canonical()));
             let announced: Vec<_> = announced.map(|(id, (address, _))| (*id, *address)).collect();
             let established = || connection.subflows.iter().filter(|s| s.is_established() && !s.is_closing());
             let mut subflows: Vec<_> = established().filter(|s| left(s.local.ip())).cloned().collect();
             if subflows.len() == established().count() {
-                // The oldest stays.
+                // The oldest subflow stays.
                 subflows.drain(..subflows.len().min(1));
             }
             let gone = self.gone.entry(token).or_default();
@@ -256,8 +252,8 @@ impl FollowInterfaces {
         }
     }
 
-    /// Brings back what used addresses that are usable again.
-    fn come_back(&mut self, plan: &mut Plan<'_>) {
+    /// Restores what used addresses that are usable again.
+    fn restore(&mut self, plan: &mut Plan<'_>) {
         for (token, gone) in &mut self.gone {
             let Some(connection) = plan.table().connection(*token) else { continue };
             let back: Vec<_> =
@@ -286,10 +282,10 @@ impl Policy for FollowInterfaces {
         match event {
             PathEvent::InterfaceDown { interface } => {
                 let addresses: Vec<_> = interface.addresses.keys().copied().collect();
-                self.leave(&addresses, plan);
+                self.remove(&addresses, plan);
             }
-            PathEvent::AddressRemoved { address, .. } => self.leave(&[*address], plan),
-            PathEvent::AddressAdded { .. } | PathEvent::InterfaceUp { .. } => self.come_back(plan),
+            PathEvent::AddressRemoved { address, .. } => self.remove(&[*address], plan),
+            PathEvent::AddressAdded { .. } | PathEvent::InterfaceUp { .. } => self.restore(plan),
             PathEvent::Closed { token } => drop(self.gone.remove(token)),
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! What the kernel lists and tells, in the words of the table.
+//! Lists and events of the kernel, as entries of the table.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use nl_core::Request;
 use nl_core::attr::DecodeError;
 use nl_core::error::Names;
-use nl_core::message::{FixedHeader, IfInfoMsg, MessageRef};
+use nl_core::link::{Link, LinkEvent, LinkFlags, RTM_DELLINK, RTM_NEWLINK};
+use nl_core::message::{FixedHeader, MessageRef};
 use nl_core::{Connection, Result};
 
 use super::machine::{Input, Snapshot};
@@ -16,12 +17,9 @@ use crate::diag::{self, InetSocket, SockDiag, SubflowFlags, TcpState};
 /// Lists everything.
 pub(super) async fn list(diag: SockDiag, route: Connection) -> Result<Snapshot> {
     let mut interfaces = BTreeMap::new();
-    let links =
-        Request::new(RTM_GETLINK, Names::UNKNOWN, |_| "list links".into()).with_header(&IfInfoMsg::default());
-    for link in route.dump(links, decode).collect_all().await? {
-        if let Input::Link { index, name, up } = link {
-            interfaces.insert(index, Interface { index, name, up, addresses: BTreeMap::new() });
-        }
+    for link in route.links().collect_all().await? {
+        let (index, name, up) = (link.index, link.name.to_string(), is_up(&link));
+        interfaces.insert(index, Interface { index, name, up, addresses: BTreeMap::new() });
     }
     let addresses = Request::new(RTM_GETADDR, Names::UNKNOWN, |_| "list addresses".into())
         .with_header(&IfAddrMsg::default());
@@ -36,8 +34,8 @@ pub(super) async fn list(diag: SockDiag, route: Connection) -> Result<Snapshot> 
     Ok(Snapshot { connections: connections.iter().filter_map(connection).collect(), interfaces })
 }
 
-/// `None` for one that no event tells of any more, or not yet.
-fn connection(found: &diag::Connection) -> Option<ConnectionState> {
+/// `None` for a connection that events do not report any more, or not yet.
+fn connection(found: &diag::MptcpConnection) -> Option<ConnectionState> {
     let socket = found.socket?;
     let InetSocket { state, local, remote, inode, .. } = socket.socket;
     let open = match state {
@@ -78,27 +76,22 @@ fn connection(found: &diag::Connection) -> Option<ConnectionState> {
     Some(connection)
 }
 
-/// Reads a message about a link or an address; `None` for any other.
+/// Decodes a message about a link or an address; `None` for any other.
 pub(super) fn decode(message: MessageRef<'_>) -> Result<Option<Input>, DecodeError> {
     match message.kind() {
-        RTM_NEWLINK | RTM_DELLINK => link(message),
+        RTM_NEWLINK | RTM_DELLINK => Ok(LinkEvent::decode(message)?.map(|event| match event {
+            LinkEvent::New(link) => {
+                Input::Link { index: link.index, name: link.name.to_string(), up: is_up(&link) }
+            }
+            event => Input::LinkDeleted { index: event.link().index },
+        })),
         RTM_NEWADDR | RTM_DELADDR => address(message),
         _ => Ok(None),
     }
 }
 
-fn link(message: MessageRef<'_>) -> Result<Option<Input>, DecodeError> {
-    let (header, attrs) = message.header::<IfInfoMsg>()?;
-    let index = header.index;
-    // Of another family it is about the interface as that has it, such as a port as its bridge has it.
-    if header.family != 0 {
-        return Ok(None);
-    }
-    if message.kind() == RTM_DELLINK {
-        return Ok(Some(Input::LinkGone { index }));
-    }
-    let name = attrs.find(IFLA_IFNAME)?.ok_or(DecodeError::Missing(IFLA_IFNAME))?.str()?.to_owned();
-    Ok(Some(Input::Link { index, name, up: header.flags & IFF_UP != 0 && header.flags & IFF_RUNNING != 0 }))
+fn is_up(link: &Link) -> bool {
+    link.flags.contains(LinkFlags::UP | LinkFlags::RUNNING)
 }
 
 fn address(message: MessageRef<'_>) -> Result<Option<Input>, DecodeError> {
@@ -107,7 +100,7 @@ fn address(message: MessageRef<'_>) -> Result<Option<Input>, DecodeError> {
     for attr in attrs {
         let attr = attr?;
         match attr.kind() {
-            // The peer's where there is a local one.
+            // The peer's address if there is an `IFA_LOCAL`.
             IFA_ADDRESS => address = Some(attr.ip()?),
             IFA_LOCAL => local = Some(attr.ip()?),
             IFA_FLAGS => flags = attr.u32()?,
@@ -147,28 +140,23 @@ impl FixedHeader for IfAddrMsg {
     }
 }
 
-// `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_addr.h`, `include/uapi/linux/if.h`
-const RTM_NEWLINK: u16 = 16;
-const RTM_DELLINK: u16 = 17;
-const RTM_GETLINK: u16 = 18;
+// `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_addr.h`
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
-pub(super) const RTNLGRP_LINK: u32 = 1;
 pub(super) const RTNLGRP_IPV4_IFADDR: u32 = 5;
 pub(super) const RTNLGRP_IPV6_IFADDR: u32 = 9;
-const IFLA_IFNAME: u16 = 3;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
-const IFF_UP: u32 = 0x1;
-const IFF_RUNNING: u32 = 0x40;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const IFLA_IFNAME: u16 = 3;
 
     /// A message as the kernel sends it.
     fn read(kind: u16, payload: &[u8]) -> Result<Option<Input>, DecodeError> {
@@ -189,33 +177,33 @@ mod tests {
 
     /// `ip address add 10.0.0.1 peer 10.0.0.9 dev ppp0` (index 7): the address of this side is the local one.
     #[test]
-    fn the_address_of_this_side_is_taken_and_flags_of_32_bits() {
+    fn local_address_and_32_bit_flags_are_decoded() {
         let head = [&[2, 32, 0x80, 0][..], &7_u32.to_ne_bytes()].concat();
         let flags = attr(IFA_FLAGS, &0x240_u32.to_ne_bytes());
         let ends = [attr(IFA_ADDRESS, &[10, 0, 0, 9]), attr(IFA_LOCAL, &[10, 0, 0, 1])].concat();
-        let told = read(RTM_NEWADDR, &[head.clone(), ends.clone(), flags].concat()).unwrap().unwrap();
-        let Input::Address { index: 7, address, kind: Some(kind) } = told else { panic!("{told:?}") };
+        let decoded = read(RTM_NEWADDR, &[head.clone(), ends.clone(), flags].concat()).unwrap().unwrap();
+        let Input::Address { index: 7, address, kind: Some(kind) } = decoded else { panic!("{decoded:?}") };
         assert_eq!((address, kind.flags), (IpAddr::from([10, 0, 0, 1]), 0x240));
         assert!(!kind.is_usable(), "it is tentative");
-        let told = read(RTM_DELADDR, &[head, ends].concat()).unwrap().unwrap();
-        assert!(matches!(told, Input::Address { kind: None, .. }), "{told:?}");
+        let decoded = read(RTM_DELADDR, &[head, ends].concat()).unwrap().unwrap();
+        assert!(matches!(decoded, Input::Address { kind: None, .. }), "{decoded:?}");
     }
 
     #[test]
-    fn a_port_of_a_bridge_is_not_taken_for_an_interface_that_went() {
+    fn bridge_port_event_is_not_a_deleted_interface() {
         let link = |family: u8| {
             [&[family, 0, 1, 0][..], &7_u32.to_ne_bytes(), &0x43_u32.to_ne_bytes(), &[0; 4]].concat()
         };
         assert!(read(RTM_DELLINK, &link(7)).unwrap().is_none());
-        assert!(matches!(read(RTM_DELLINK, &link(0)).unwrap(), Some(Input::LinkGone { index: 7 })));
         let named = [link(0), attr(IFLA_IFNAME, b"eth7\0")].concat();
-        let told = read(RTM_NEWLINK, &named).unwrap().unwrap();
-        assert!(matches!(told, Input::Link { index: 7, up: true, .. }), "{told:?}");
+        assert!(matches!(read(RTM_DELLINK, &named).unwrap(), Some(Input::LinkDeleted { index: 7 })));
+        let decoded = read(RTM_NEWLINK, &named).unwrap().unwrap();
+        assert!(matches!(decoded, Input::Link { index: 7, up: true, .. }), "{decoded:?}");
     }
 
     proptest! {
         #[test]
-        fn nothing_that_arrives_panics(kind in 15..30_u16, payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_link_and_address_messages_never_panic(kind in 15..30_u16, payload in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(Some(input)) = read(kind, &payload) {
                 prop_assert!((RTM_NEWLINK..=RTM_DELADDR).contains(&kind), "{input:?} of {kind}");
             }

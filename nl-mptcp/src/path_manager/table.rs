@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::id::same;
 use crate::{AddressId, Token};
 
-/// What the path manager knows: the connections of the namespace with their subflows, and its interfaces with their addresses.
-///
-/// Addresses that map IPv4 into IPv6 are written as the IPv4 addresses they are.
+/// The connections of the namespace with their subflows, and its interfaces with their addresses.
+/// IPv4-mapped IPv6 addresses are stored as IPv4.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     pub(super) connections: BTreeMap<Token, ConnectionState>,
@@ -16,27 +16,25 @@ pub struct Table {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionState {
-    /// What it is called on this side.
+    /// Its token on this side.
     pub token: Token,
-    /// The address and port of its first subflow on this side.
+    /// The local address and port of its initial subflow.
     pub local: SocketAddr,
-    /// Those of the peer.
+    /// The remote address and port.
     pub remote: SocketAddr,
-    /// Whether this side accepted it. `None` if that cannot be known: its first subflow was gone when it was found.
+    /// Whether this side accepted it. `None` if unknown: its initial subflow was closed before the connection was listed.
     pub server_side: Option<bool>,
-    /// Whether it can take further subflows.
+    /// Whether it can have further subflows.
     pub established: bool,
-    /// The peer takes no further subflows to the address and port of the first. Told by events only, so `false` for a connection
-    /// that was there before.
+    /// The peer accepts no further subflows to the address and port of the initial one. Only events report this, so it is `false` for a connection that existed before.
     pub deny_join_initial: bool,
-    /// The kernel's path manager runs it, so nothing can be done with it. Found out when it refuses a request.
-    pub kernels: bool,
-    /// What the peer announced, by its numbers. No kernel tells again what was announced before the path manager began, or while
-    /// events were lost.
+    /// The kernel's path manager manages it, so decisions about it are refused. Learned when the kernel refuses a request.
+    pub kernel_managed: bool,
+    /// The addresses that the peer announced, by its ids. The kernel does not report those that were announced before the path manager started, or while events were lost.
     pub remote_addresses: BTreeMap<AddressId, SocketAddr>,
-    /// What was announced to the peer, or is about to be: address, and port if it has one of its own.
+    /// The addresses announced to the peer, including those whose announcement is waiting: address, and its own port if it has one.
     pub announced: BTreeMap<AddressId, (IpAddr, Option<u16>)>,
-    /// Its subflows, those that are being created included.
+    /// Its subflows, including those that are being created.
     pub subflows: Vec<SubflowState>,
 }
 
@@ -44,19 +42,19 @@ pub struct ConnectionState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubflowState {
-    /// The address and port on this side; port 0 while it is being created and the kernel has not told.
+    /// The local address and port; port 0 until the kernel has reported the port of a new subflow.
     pub local: SocketAddr,
-    /// Those of the peer.
+    /// The remote address and port.
     pub remote: SocketAddr,
-    /// The number of the local address.
+    /// The id of the local address.
     pub local_id: AddressId,
-    /// The number of the remote address, once it is established.
+    /// The id of the remote address, once it is established.
     pub remote_id: AddressId,
     /// Whether this side made it a backup.
     pub backup: bool,
     /// Whether the peer made it a backup.
     pub backup_by_peer: bool,
-    /// Whether this side created it, as it did the first subflow of a connection that it asked for.
+    /// Whether this side created it; true for the initial subflow of a client.
     pub created_here: bool,
     /// The interface it is bound to.
     pub index: Option<u32>,
@@ -65,12 +63,12 @@ pub struct SubflowState {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SubflowPhase {
-    /// To be created by the decision of this number.
+    /// The decision of this number creates it.
     Planned(u64),
-    /// The kernel tries.
+    /// The kernel is connecting.
     Trying,
     Established,
-    /// To be destroyed by the decision of this number.
+    /// The decision of this number destroys it.
     Closing(u64),
 }
 
@@ -104,7 +102,7 @@ impl Table {
         self.interfaces().find(|interface| interface.addresses.contains_key(&address))
     }
 
-    /// Whether subflows can come from this address: it is there, valid beyond its link, and its interface can carry packets.
+    /// Whether subflows can be created from this address: it exists, its scope is not the link, and its interface is up.
     #[must_use]
     pub fn is_usable(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -113,7 +111,7 @@ impl Table {
         })
     }
 
-    /// Every address that subflows can come from, with its interface.
+    /// Every address that subflows can be created from, with its interface.
     pub fn usable_addresses(&self) -> impl Iterator<Item = (&Interface, IpAddr)> {
         self.interfaces().filter(|interface| interface.up).flat_map(|interface| {
             let usable = interface.addresses.iter().filter(|(_, kind)| kind.is_usable());
@@ -121,11 +119,13 @@ impl Table {
         })
     }
 
-    /// A connection that something can be done with.
+    /// A connection that decisions can change.
     pub(super) fn ours_mut(&mut self, token: Token) -> Result<&mut ConnectionState, &'static str> {
         match self.connections.get_mut(&token) {
-            None => Err("there is no such connection"),
-            Some(connection) if connection.kernels => Err("the kernel's path manager runs the connection"),
+            None => Err("the connection does not exist"),
+            Some(connection) if connection.kernel_managed => {
+                Err("the kernel's path manager manages the connection")
+            }
             Some(connection) => Ok(connection),
         }
     }
@@ -140,7 +140,7 @@ impl ConnectionState {
             server_side: None,
             established: false,
             deny_join_initial: false,
-            kernels: false,
+            kernel_managed: false,
             remote_addresses: BTreeMap::new(),
             announced: BTreeMap::new(),
             subflows: Vec::new(),
@@ -154,21 +154,20 @@ impl ConnectionState {
         self.subflows.iter().find(|subflow| subflow.ends() == ends)
     }
 
-    /// Whether there is a subflow, or one being created, from this address to that address and port.
+    /// Whether a subflow exists, or is being created, from this address to that address and port.
     #[must_use]
     pub fn has_subflow(&self, local: IpAddr, remote: SocketAddr) -> bool {
         let remote = canonical(remote);
         self.subflows.iter().any(|subflow| same(subflow.local.ip(), local) && subflow.remote == remote)
     }
 
-    /// The peer's addresses and ports that subflows can be created to: the first subflow's unless the peer forbids it, and those
-    /// it announced.
+    /// The peer's addresses and ports that subflows can be created to: the initial subflow's unless the peer forbids it, and those it announced.
     pub fn targets(&self) -> impl Iterator<Item = SocketAddr> {
         let first = (!self.deny_join_initial).then_some(self.remote);
         first.into_iter().chain(self.remote_addresses.values().copied())
     }
 
-    /// The number of a local address that has one: announced, or a subflow's.
+    /// The id of a local address: of its announcement, or of a subflow.
     #[must_use]
     pub fn id_of(&self, address: IpAddr) -> Option<AddressId> {
         let address = address.to_canonical();
@@ -181,12 +180,12 @@ impl ConnectionState {
         announced.or_else(of_subflow)
     }
 
-    /// Whether the peer can create subflows to this port: the kernel lets them in at the first subflow's, and at those announced.
+    /// Whether the peer can create subflows to this port: the kernel accepts them on that of the initial subflow, and on announced ports.
     pub(super) fn lets_in_at(&self, port: u16) -> bool {
         port == self.local.port() || self.announced.values().any(|(_, announced)| *announced == Some(port))
     }
 
-    /// The lowest number that no local address has.
+    /// The lowest free id.
     pub(super) fn free_id(&self) -> Option<AddressId> {
         let taken = |id: &AddressId| {
             self.announced.contains_key(id) || self.subflows.iter().any(|subflow| subflow.local_id == *id)
@@ -199,7 +198,7 @@ impl ConnectionState {
         self.subflows.iter_mut().find(|subflow| subflow.ends() == ends)
     }
 
-    /// Where a subflow of these ends is, or one that is being created and may turn out to be it.
+    /// The position of the subflow with these ends, or of one being created that matches them.
     pub(super) fn position(&self, local: SocketAddr, remote: SocketAddr, id: AddressId) -> Option<usize> {
         let (local, remote) = (canonical(local), canonical(remote));
         let exact = self.subflows.iter().position(|subflow| subflow.ends() == (local, remote));
@@ -209,7 +208,7 @@ impl ConnectionState {
                 ends && s.local_id == id && phase(s.phase)
             })
         };
-        // The kernel's answer to a decision may come after the event.
+        // The event may arrive before the kernel's answer to the decision.
         let planned = |phase| matches!(phase, SubflowPhase::Planned(_));
         exact.or_else(|| open(|phase| phase == SubflowPhase::Trying)).or_else(|| open(planned))
     }
@@ -230,13 +229,13 @@ impl SubflowState {
         }
     }
 
-    /// Whether it can carry data. If not, it is being created.
+    /// Whether it is established. If not, it is being created.
     #[must_use]
     pub fn is_established(&self) -> bool {
         matches!(self.phase, SubflowPhase::Established | SubflowPhase::Closing(_))
     }
 
-    /// Whether it is about to be destroyed.
+    /// Whether a decision destroys it.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         matches!(self.phase, SubflowPhase::Closing(_))
@@ -261,30 +260,25 @@ pub struct Interface {
     pub addresses: BTreeMap<IpAddr, AddressKind>,
 }
 
-/// What an address of an interface is good for.
+/// The scope and flags of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AddressKind {
-    /// How far it is valid (`RT_SCOPE_*`): 0 everywhere, 253 on its link, 254 on this machine.
+    /// Its scope (`RT_SCOPE_*`): 0 global, 253 link, 254 host.
     pub scope: u8,
     /// `IFA_F_*`.
     pub flags: u32,
 }
 
 impl AddressKind {
-    /// Whether connections can come from it: valid beyond its link, and not still being probed for duplicates.
+    /// Whether connections can use it: its scope is wider than the link, and duplicate address detection has not failed and is not running.
     #[must_use]
     pub const fn is_usable(self) -> bool {
         self.scope < RT_SCOPE_LINK && self.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) == 0
     }
 }
 
-/// Whether two addresses are the same, however one of them is written.
-pub(super) fn same(a: IpAddr, b: IpAddr) -> bool {
-    a.to_canonical() == b.to_canonical()
-}
-
-/// An IPv4 address as one, however it is written, and nothing but address and port.
+/// The address without an IPv4-mapped form, flow label and scope.
 pub(super) fn canonical(end: SocketAddr) -> SocketAddr {
     SocketAddr::new(end.ip().to_canonical(), end.port())
 }

@@ -1,4 +1,4 @@
-//! Only the kernel's refusal says that something does not exist: the same error number from a socket says nothing about it.
+//! Only the kernel's refusal means that something does not exist. The same error number from a socket does not.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -43,12 +43,12 @@ fn opened(
 /// Linux 6.1 ignores the token, and lists the endpoints of the namespace. A kernel that reports the addresses of a connection
 /// refuses token 0 with `EINVAL`; a socket that cannot be opened is no such refusal.
 #[tokio::test]
-async fn einval_of_a_socket_does_not_make_an_old_kernel_a_new_one() {
+async fn einval_of_socket_does_not_imply_address_reports() {
     let conn = opened(EINVAL, |request| match u16::from_ne_bytes([request[4], request[5]]) {
         NLCTRL => family(request, 6),
         _ => listing(request),
     });
-    let connection = Mptcp::new(conn).connection(0x0a1b_2c3d);
+    let connection = Mptcp::new(conn).mptcp_connection(0x0a1b_2c3d);
     let error = connection.get(7).await.unwrap_err();
     assert!(is_io(&error, EINVAL), "{error}");
     let error = connection.get(7).await.unwrap_err();
@@ -70,7 +70,7 @@ impl Asked {
     }
 }
 
-/// A subflow whose connection is not listed, and what the look-up of the connection by its token comes to.
+/// A subflow whose connection is not listed, and the answer to the look-up of the connection by its token.
 fn diag(look_up: impl Fn(&[u8]) -> Conversation + Clone + Send + Sync + 'static) -> (SockDiag, Arc<Asked>) {
     let asked = Arc::new(Asked::default());
     let count = Arc::clone(&asked);
@@ -113,7 +113,7 @@ fn subflow_of(token: u32) -> Answer {
 }
 
 #[tokio::test]
-async fn enoent_of_a_socket_does_not_make_a_connection_gone() {
+async fn enoent_of_socket_does_not_mean_connection_closed() {
     let (diag, asked) = diag(|_| [Delivery::Error(ENOENT)].into_iter().collect());
     let error = diag.connections().list().await.unwrap_err();
     assert!(is_io(&error, ENOENT) && !error.is_not_found(), "{error}");
@@ -122,12 +122,12 @@ async fn enoent_of_a_socket_does_not_make_a_connection_gone() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_kernel_does_not_find_is_shown_with_its_subflows() {
+async fn unlisted_connection_is_returned_with_its_subflows() {
     let (diag, asked) = diag(|request| Conversation::of([Answer::error(ENOENT, request)]));
     let listed = diag.connections().list().await.unwrap();
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!((listed[0].token, listed[0].socket.is_none()), (Token::new(7), true));
-    // One list more, to tell it from a kernel that lists no such sockets.
+    // One more list, to distinguish it from a kernel that cannot list such sockets.
     assert_eq!(asked.counts(), (1, 5));
     let error = diag.socket(Token::new(8)).await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
@@ -135,7 +135,7 @@ async fn a_connection_that_the_kernel_does_not_find_is_shown_with_its_subflows()
 
 /// What is looked for in a complete list of the kernel and is not in it does not exist.
 #[tokio::test]
-async fn an_endpoint_that_is_not_listed_is_not_found() {
+async fn unlisted_endpoint_is_not_found() {
     let mptcp = crate::old_kernels::played(|kind, _, request| match kind {
         NLCTRL => family(request, 0),
         _ => listing(request),

@@ -40,12 +40,12 @@ fn subflow_event(command: u8, token: u32, ids: [u8; 2], ends: [SocketAddr; 2], b
 
 proptest! {
     #[test]
-    fn an_endpoint_that_is_not_refused_reads_back_as_it_was_written(endpoint in any_endpoint()) {
+    fn accepted_endpoint_survives_a_round_trip(endpoint in any_endpoint()) {
         check_endpoint(&endpoint);
     }
 
     #[test]
-    fn an_endpoint_for_the_kernel_is_never_refused(mut endpoint in any_endpoint()) {
+    fn valid_endpoint_is_never_refused(mut endpoint in any_endpoint()) {
         endpoint.flags -= EndpointFlags::IMPLICIT | EndpointFlags::FULLMESH | EndpointFlags::SUBFLOW;
         endpoint.flags |= EndpointFlags::SIGNAL;
         endpoint.port = endpoint.port.filter(|port| *port != 0);
@@ -55,7 +55,7 @@ proptest! {
     }
 
     #[test]
-    fn a_subflow_event_says_what_is_in_it(
+    fn subflow_event_decodes_every_attribute(
         token: u32,
         ids: [u8; 2],
         near in any::<(IpAddr, u16)>(),

@@ -9,13 +9,13 @@ fn corpus() -> Corpus {
 }
 
 #[test]
-fn the_stored_corpus_breaks_nothing() {
+fn stored_corpus_never_panics() {
     corpus().replay(12, check);
 }
 
 /// The corpus begins with the golden bytes; `BLESS=1 cargo test` writes them.
 #[test]
 #[cfg(target_endian = "little")]
-fn the_golden_bytes_are_in_the_corpus() {
+fn corpus_contains_the_golden_bytes() {
     corpus().holds_all(crate::golden::ALL.iter().map(|(name, hex)| (*name, crate::unhex(hex))));
 }

@@ -64,14 +64,14 @@ fn event(hex: &str) -> MptcpEvent {
 }
 
 #[test]
-fn adding_an_endpoint_has_the_bytes_the_kernel_took() {
+fn adding_endpoint_encodes_golden_bytes() {
     let endpoint = Endpoint::new("10.0.1.2".parse().unwrap()).id(7).subflow().index(3);
     let mut request = endpoint.request(FAMILY, EndpointVerb::Add);
     assert_eq!(request.encoded().unwrap()[16..], unhex(ADD));
 }
 
 #[test]
-fn endpoints_and_limits_read_as_they_were_made() {
+fn endpoints_and_limits_decode_from_kernel_bytes() {
     let (v4, v6) = ("10.0.1.2".parse().unwrap(), "2001:db8::1".parse().unwrap());
     for (hex, endpoint) in [
         (SHOWN_V4, Endpoint::new(v4).id(7).subflow().backup()),
@@ -90,7 +90,7 @@ fn endpoints_and_limits_read_as_they_were_made() {
 }
 
 #[test]
-fn events_say_what_happened() {
+fn events_decode_and_display() {
     for (hex, text) in [
         (LISTENER_CREATED, "LISTENER_CREATED 0.0.0.0:5001"),
         (CREATED, "CREATED token=cbc3ab2f 10.0.1.1:33037 -> 10.0.1.2:5001 locid=0 remid=0"),
@@ -122,9 +122,9 @@ fn events_say_what_happened() {
 
 /// Up to 6.17 the attribute is always there, with 0 or 1; since 6.18 with 1 or not at all.
 #[test]
-fn the_side_is_told_by_every_kernel() {
+fn server_side_decodes_on_every_kernel() {
     let mut old = unhex(ESTABLISHED);
-    // Without the flags, and the attribute says 0.
+    // Without the flags, and the attribute is 0.
     old[16] = 0;
     old[24] = 0;
     let read = |payload: &[u8]| {
@@ -137,9 +137,9 @@ fn the_side_is_told_by_every_kernel() {
     assert!(read(&old));
 }
 
-/// Command 3 reads an endpoint and event 3 says that a connection is gone.
+/// Command 3 reads an endpoint, event 3 reports a closed connection.
 #[test]
-fn the_answer_to_a_request_is_no_event() {
+fn answer_to_request_is_not_an_event() {
     let mut answer = vec![0; 16];
     answer.extend(unhex(SHOWN_V4));
     let length = u32::try_from(answer.len()).unwrap();
@@ -153,7 +153,7 @@ fn the_answer_to_a_request_is_no_event() {
 }
 
 #[test]
-fn an_event_without_what_it_is_about_is_an_error() {
+fn event_without_required_attributes_is_an_error() {
     let whole = unhex(SUB_ESTABLISHED);
     // The first attributes are the token, the family, and the addresses.
     for end in [4, 12, 20, 28, 36, 44, 52, 60] {
@@ -164,7 +164,7 @@ fn an_event_without_what_it_is_about_is_an_error() {
 
 /// An event of a number this crate does not know keeps it, and its connection.
 #[test]
-fn unknown_events_are_kept() {
+fn unknown_event_keeps_its_number_and_token() {
     let mut payload = unhex(CLOSED);
     payload[0] = 99;
     let message = MessageRef::from_parts(FAMILY, 0, &payload);

@@ -1,4 +1,4 @@
-//! What iproute2 said on a real kernel, as kept in `tests/golden`: ours still says the same.
+//! Our requests equal those of iproute2 that were recorded in `tests/golden`.
 
 #[path = "../golden/pm.rs"]
 mod commands;
@@ -12,7 +12,7 @@ use self::commands::{FILE, lines};
 
 #[test]
 #[cfg_attr(target_endian = "big", ignore = "the file is of a little-endian machine")]
-fn ours_are_the_requests_that_iproute2_sent() {
+fn requests_equal_golden_iproute2_requests() {
     let golden = Golden::read(&fs::read_to_string(FILE).unwrap()).unwrap();
     let mut wrong = Vec::new();
     for line in lines() {

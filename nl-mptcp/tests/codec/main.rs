@@ -25,7 +25,7 @@ mod refusals;
 mod requests;
 #[cfg(all(feature = "tokio", feature = "path-manager"))]
 mod runtimes;
-#[cfg(feature = "sysctl")]
+#[cfg(feature = "settings")]
 mod send;
 #[cfg(feature = "serde")]
 mod serialize;

@@ -1,5 +1,5 @@
-//! Kernels that are older than the machine at hand, or without Multipath TCP, or do not let one: played, as a test that runs on
-//! one kernel cannot see the others.
+//! Simulated kernels: older ones, ones without Multipath TCP, and ones that refuse. A test on a real kernel covers only that kernel, so
+//! these are simulated.
 #![cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "for tests that wait in tokio"))]
 
 use std::io;
@@ -44,7 +44,7 @@ fn kind(request: &[u8]) -> u16 {
     u16::from_ne_bytes([request[4], request[5]])
 }
 
-/// The family, with as many attributes as a kernel says it knows: 6 before Linux 6.7, 0 since.
+/// The family, with the number of attributes that a kernel reports: 6 before Linux 6.7, 0 since.
 pub(crate) fn family(request: &[u8], attributes: u32) -> Conversation {
     let family = Answer::new(NLCTRL, &[1, 2, 0, 0])
         .attr(2, b"mptcp_pm\0")
@@ -65,7 +65,7 @@ pub(crate) fn listing(request: &[u8]) -> Conversation {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_kernel_without_multipath_tcp_says_so() {
+async fn kernel_without_multipath_tcp_is_unsupported() {
     let mptcp = played(|_, _, request| refusal(ENOENT, request));
     for error in [
         mptcp.limits().get().await.unwrap_err(),
@@ -74,7 +74,7 @@ async fn a_kernel_without_multipath_tcp_says_so() {
         mptcp.endpoints().list().await.unwrap_err(),
         mptcp.endpoints().flush().await.unwrap_err(),
         mptcp.events().await.unwrap_err(),
-        mptcp.connection(1).withdraw(1).await.unwrap_err(),
+        mptcp.mptcp_connection(1).withdraw(1).await.unwrap_err(),
     ] {
         assert!(error.is_unsupported() && error.to_string().contains("mptcp_pm"), "{error}");
     }
@@ -84,7 +84,7 @@ async fn a_kernel_without_multipath_tcp_says_so() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn whoever_may_not_is_told_what_he_may_not() {
+async fn eperm_names_the_operation() {
     let mptcp = played(|kind, _, request| match kind {
         NLCTRL => family(request, 0),
         _ => refusal(EPERM, request),
@@ -95,7 +95,7 @@ async fn whoever_may_not_is_told_what_he_may_not() {
             "add mptcp endpoint 10.0.1.2 signal: Operation not permitted (EPERM)",
         ),
         (
-            mptcp.connection(0x0a1b_2c3d).withdraw(5).await.unwrap_err(),
+            mptcp.mptcp_connection(0x0a1b_2c3d).withdraw(5).await.unwrap_err(),
             "withdraw mptcp address id 5 token 0a1b2c3d: Operation not permitted (EPERM)",
         ),
         (
@@ -115,12 +115,12 @@ async fn whoever_may_not_is_told_what_he_may_not() {
 /// Linux 6.1 ignores the token, and answers with the namespace's endpoints: they must not be taken for the connection's.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_kernel_that_ignores_the_token_is_not_believed() {
+async fn addresses_on_a_kernel_that_ignores_tokens_are_unsupported() {
     let mptcp = played(|kind, _, request| match kind {
         NLCTRL => family(request, 6),
         _ => listing(request),
     });
-    let connection = mptcp.connection(0x0a1b_2c3d);
+    let connection = mptcp.mptcp_connection(0x0a1b_2c3d);
     for error in [connection.list().await.unwrap_err(), connection.get(7).await.unwrap_err()] {
         assert!(error.is_unsupported() && error.to_string().contains("6.10"), "{error}");
     }
@@ -131,13 +131,13 @@ async fn a_kernel_that_ignores_the_token_is_not_believed() {
 /// It also ignores flags and interface of a new subflow.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
+async fn subflow_flags_on_old_kernel_are_unsupported() {
     let mptcp = played(|kind, _, request| match kind {
         NLCTRL => family(request, 6),
         _ => Conversation::of([Answer::ack(request)]),
     });
     let (near, far) = ("10.0.1.2:0".parse().unwrap(), "10.0.1.1:80".parse().unwrap());
-    let connection = mptcp.connection(1);
+    let connection = mptcp.mptcp_connection(1);
     for subflow in [connection.subflow(near, far).id(5).backup(), connection.subflow(near, far).id(5).dev(3)]
     {
         let error = subflow.create().await.unwrap_err();
@@ -150,7 +150,7 @@ async fn a_kernel_that_ignores_the_flags_of_a_subflow_is_not_asked() {
 /// An endpoint whose flag was dropped is taken away again, by its id.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_kernel_that_drops_a_flag_is_found_out() {
+async fn dropped_flag_is_unsupported_and_endpoint_deleted() {
     let deleted = std::sync::Arc::new(std::sync::atomic::AtomicU8::new(0));
     let seen = std::sync::Arc::clone(&deleted);
     let mptcp = played(move |kind, command, request| match (kind, command) {

@@ -1,4 +1,4 @@
-//! A played kernel loses events at every point; the path manager's table ends as the kernel's all the same.
+//! A simulated kernel loses events at every point; the path manager's table converges to the kernel's.
 #![cfg_attr(
     not(feature = "tokio"),
     expect(dead_code, unused_imports, reason = "for tests that wait in tokio")
@@ -33,7 +33,7 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const ETH1: u32 = 3;
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 1, 2), 443);
 
-/// What there is in the kernel.
+/// The state of the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct World {
     /// By token: whether it is established, and the ports of its further subflows.
@@ -77,7 +77,7 @@ fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 1, last)
 }
 
-/// The local end of a subflow; that of the first is at the port that the token says.
+/// The local end of a subflow; the port of the initial one is derived from the token.
 fn local(port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address(1), port)
 }
@@ -100,7 +100,7 @@ impl Step {
         }
     }
 
-    /// What the kernel says of it.
+    /// The kernel's event for it.
     pub(crate) fn event(self) -> Answer {
         let event =
             |number: u8, token: u32| Answer::new(FAMILY, &[number, 1, 0, 0]).attr(1, &token.to_ne_bytes());
@@ -120,9 +120,9 @@ impl Step {
         }
     }
 
-    /// What the path manager tells of it; a connection that is not established yet is nobody's business.
-    pub(crate) fn is_told(self, told: &PathEvent) -> bool {
-        match (self, told) {
+    /// Whether the path manager reports it with this event. It does not report a connection before it is established.
+    pub(crate) fn is_reported_as(self, reported: &PathEvent) -> bool {
+        match (self, reported) {
             (Self::Established(a), PathEvent::Established { token: b })
             | (Self::Joined(a, _), PathEvent::SubflowEstablished { token: b, .. })
             | (Self::Left(a, _), PathEvent::SubflowClosed { token: b, .. })
@@ -234,7 +234,7 @@ pub(crate) struct Kernel {
 const MONITORS: [usize; 2] = [2, 3];
 const NLM_F_DUMP: u16 = 0x300;
 
-/// The `number`th list is answered as `lists` makes of it. It is simulated on the runtime where this is called.
+/// `lists` changes the answer to the `number`th list. The kernel is simulated on the runtime where this is called.
 pub(crate) fn kernel(lists: impl Fn(usize, Conversation) -> Conversation + Send + Sync + 'static) -> Kernel {
     let world = Arc::new(Mutex::new(before()));
     let (sender, monitors) = mpsc::unbounded_channel();
@@ -265,13 +265,13 @@ pub(crate) fn kernel(lists: impl Fn(usize, Conversation) -> Conversation + Send 
     Kernel { world, mptcp: Mptcp::new(conn), monitors }
 }
 
-/// Goes on until this is reported.
+/// Polls until this is reported.
 pub(crate) async fn until<P: Policy>(
     manager: &mut PathManager<P>,
     what: &str,
     wanted: impl Fn(&PathEvent) -> bool,
 ) {
-    let told = async {
+    let reported = async {
         loop {
             match manager.next().await.unwrap() {
                 Ok(Report::Event(event)) if wanted(&event) => return,
@@ -280,7 +280,7 @@ pub(crate) async fn until<P: Policy>(
             }
         }
     };
-    within(DEADLINE, told, what).await;
+    within(DEADLINE, reported, what).await;
 }
 
 /// The table in the words of the kernel.
@@ -300,7 +300,7 @@ fn known(table: &Table) -> World {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn events_lost_at_any_point_are_made_up_for() {
+async fn table_recovers_from_events_lost_at_any_point() {
     for lost_from in 0..HISTORY.len() {
         for lost in 1..=HISTORY.len() - lost_from {
             let what = format!("{lost} events lost from {lost_from} on");
@@ -313,16 +313,16 @@ async fn events_lost_at_any_point_are_made_up_for() {
                 step.happens(&mut world.lock().unwrap());
                 let monitor = if step.is_of_mptcp() { &of_mptcp } else { &of_interfaces };
                 if (lost_from..lost_from + lost).contains(&number) {
-                    // Each buffer says for itself that it was full, and once.
+                    // Each monitor reports its overrun once.
                     let earlier = &HISTORY[lost_from..number];
                     if earlier.iter().all(|other| other.is_of_mptcp() != step.is_of_mptcp()) {
                         monitor.deliver(&Delivery::OVERRUN).await.unwrap();
                     }
                 } else {
                     monitor.answer(&step.event()).await.unwrap();
-                    // It was read before the next one comes, except for what comes with an overrun.
+                    // It is read before the next one is sent, except for events around an overrun.
                     if number < lost_from && !matches!(step, Step::Created(_)) {
-                        until(&mut manager, &what, |event| step.is_told(event)).await;
+                        until(&mut manager, &what, |event| step.is_reported_as(event)).await;
                     }
                 }
             }
@@ -340,7 +340,7 @@ async fn events_lost_at_any_point_are_made_up_for() {
 /// Two lists of interfaces and addresses, and those of sockets.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_list_that_is_lost_is_told_and_repeated() {
+async fn lost_list_is_reported_and_repeated() {
     for lost in 0..3 {
         let what = format!("list {lost} is lost");
         let Kernel { mptcp, mut monitors, .. } = kernel(move |number, list| match number == lost {
@@ -349,8 +349,8 @@ async fn a_list_that_is_lost_is_told_and_repeated() {
         });
         let mut manager = PathManager::open(&mptcp, ()).await.unwrap();
         let _monitors = (monitors.recv().await.unwrap(), monitors.recv().await.unwrap());
-        let told = within(DEADLINE, manager.next(), &what).await.unwrap();
-        assert!(told.as_ref().is_err_and(nl_core::Error::is_overrun), "{what}: {told:?}");
+        let reported = within(DEADLINE, manager.next(), &what).await.unwrap();
+        assert!(reported.as_ref().is_err_and(nl_core::Error::is_overrun), "{what}: {reported:?}");
         until(&mut manager, &what, |event| *event == PathEvent::Synced).await;
         assert_eq!(known(manager.table()), before(), "{what}");
     }
@@ -358,7 +358,7 @@ async fn a_list_that_is_lost_is_told_and_repeated() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_path_manager_whose_events_end_says_so_and_ends() {
+async fn path_manager_ends_with_an_error_when_events_end() {
     for ends in 0..2 {
         let Kernel { mptcp, mut monitors, .. } = kernel(|_, list| list);
         let mut manager = PathManager::open(&mptcp, ()).await.unwrap();

@@ -1,10 +1,11 @@
-//! Every refusal, and what it says.
+//! Every refusal and its text.
 
 use nl_core::Request;
 use nl_mptcp::Token;
-use nl_mptcp::connection::{Subflow, SubflowVerb, get_request, list_request, withdraw_request};
+use nl_mptcp::connection::{get_request, list_request, withdraw_request};
 use nl_mptcp::endpoint::{Endpoint, EndpointFlags, EndpointVerb};
 use nl_mptcp::limits::Limits;
+use nl_mptcp::subflow::{Subflow, SubflowVerb};
 
 use crate::FAMILY;
 
@@ -21,18 +22,18 @@ fn v4() -> Endpoint {
 }
 
 #[test]
-fn endpoints_the_kernel_would_refuse_or_mistake() {
+fn invalid_endpoint_is_refused() {
     use EndpointVerb::{Add, Change, Delete, Get};
     for (endpoint, verb, text) in [
         (
             v4(),
             Delete,
-            "delete mptcp endpoint: an endpoint is found by its id, 1 to 255: with id 0 the kernel does something else",
+            "delete mptcp endpoint: an endpoint is selected by its id, 1 to 255: the kernel uses id 0 for something else",
         ),
         (
             v4(),
             Get,
-            "get mptcp endpoint: an endpoint is found by its id, 1 to 255: with id 0 the kernel does something else",
+            "get mptcp endpoint: an endpoint is selected by its id, 1 to 255: the kernel uses id 0 for something else",
         ),
         (v4().port(0), Add, "add mptcp endpoint 192.0.2.1: port 0; leave the port out, or give 1 to 65535"),
         (
@@ -40,16 +41,16 @@ fn endpoints_the_kernel_would_refuse_or_mistake() {
             Change,
             "change mptcp endpoint 192.0.2.1: port 0; leave the port out, or give 1 to 65535",
         ),
-        (v4().index(0), Add, "add mptcp endpoint 192.0.2.1: interface index 0; 1 to 2147483647 are possible"),
+        (v4().index(0), Add, "add mptcp endpoint 192.0.2.1: interface index 0; the first one is 1"),
         (
             v4().index(1 << 31),
             Add,
-            "add mptcp endpoint 192.0.2.1 dev #2147483648: interface index 2147483648; 1 to 2147483647 are possible",
+            "add mptcp endpoint 192.0.2.1 dev #2147483648: interface index 2147483648; the largest is 2147483647",
         ),
         (
             v4().flags(EndpointFlags::IMPLICIT),
             Add,
-            "add mptcp endpoint 192.0.2.1 implicit: the implicit flag is the kernel's to set",
+            "add mptcp endpoint 192.0.2.1 implicit: only the kernel sets the implicit flag",
         ),
         (
             v4().signal().fullmesh(),
@@ -59,12 +60,12 @@ fn endpoints_the_kernel_would_refuse_or_mistake() {
         (
             v4().port(80),
             Add,
-            "add mptcp endpoint 192.0.2.1 port 80: a port is announced: it takes signal, and no subflow",
+            "add mptcp endpoint 192.0.2.1 port 80: a port is announced: it needs signal, and excludes subflow",
         ),
         (
             v4().port(80).signal().subflow(),
             Add,
-            "add mptcp endpoint 192.0.2.1 port 80 signal subflow: a port is announced: it takes signal, and no subflow",
+            "add mptcp endpoint 192.0.2.1 port 80 signal subflow: a port is announced: it needs signal, and excludes subflow",
         ),
     ] {
         assert_eq!(refusal(endpoint.request(FAMILY, verb)), text);
@@ -72,16 +73,16 @@ fn endpoints_the_kernel_would_refuse_or_mistake() {
 }
 
 #[test]
-fn announcements_the_kernel_would_refuse() {
+fn invalid_announcement_is_refused() {
     let text = refusal(v4().announce_request(FAMILY, TOKEN));
-    let expected = "announce mptcp address 192.0.2.1 id 0 signal token 0a1b2c3d: an address is announced with an id, \
-                    1 to 255; 0 is the first subflow's";
+    let expected = "announce mptcp address 192.0.2.1 signal token 0a1b2c3d: an address is announced with an id, 1 to 255: 0 is the \
+                    initial subflow's";
     assert_eq!(text, expected);
     assert!(refusal(v4().id(5).port(0).announce_request(FAMILY, TOKEN)).contains("port 0"));
 }
 
 #[test]
-fn subflows_the_kernel_would_refuse_or_mistake() {
+fn invalid_subflow_is_refused() {
     use SubflowVerb::{Change, Create, Destroy};
     let subflow = |local: &str, remote: &str| Subflow::new(local.parse().unwrap(), remote.parse().unwrap());
     for (subflow, verb, word) in [
@@ -111,7 +112,7 @@ fn subflows_the_kernel_would_refuse_or_mistake() {
 }
 
 #[test]
-fn limits_that_are_none() {
+fn set_limits_without_a_limit_is_refused() {
     assert!(
         refusal(Limits::set_request(FAMILY, None, None)).starts_with("set mptcp limits: no limit is given")
     );
@@ -119,7 +120,7 @@ fn limits_that_are_none() {
 
 /// What an error about each of them begins with.
 #[test]
-fn every_request_is_put_into_words() {
+fn every_request_is_described() {
     let subflow = Subflow::new("10.0.0.1:7".parse().unwrap(), "10.0.0.2:80".parse().unwrap()).id(5).backup();
     for (request, text) in [
         (
@@ -131,7 +132,7 @@ fn every_request_is_put_into_words() {
         (v4().id(7).request(FAMILY, EndpointVerb::Get), "get mptcp endpoint id 7"),
         (Endpoint::list_request(FAMILY), "list mptcp endpoints"),
         (Endpoint::flush_request(FAMILY), "flush mptcp endpoints"),
-        (v4().drop_initial_request(FAMILY), "delete mptcp endpoint 192.0.2.1 id 0"),
+        (v4().drop_initial_request(FAMILY), "drop the initial subflows of mptcp endpoint 192.0.2.1"),
         (Limits::get_request(FAMILY), "get mptcp limits"),
         (Limits::set_request(FAMILY, Some(1), Some(2)), "set mptcp limits add_addr_accepted 1 subflows 2"),
         (
@@ -143,15 +144,15 @@ fn every_request_is_put_into_words() {
         (list_request(FAMILY, TOKEN), "list mptcp addresses token 0a1b2c3d"),
         (
             subflow.request(FAMILY, TOKEN, SubflowVerb::Create),
-            "create mptcp subflow 10.0.0.1 port 7 id 5 backup to 10.0.0.2 port 80 token 0a1b2c3d",
+            "create mptcp subflow 10.0.0.1:7 id 5 to 10.0.0.2:80 backup token 0a1b2c3d",
         ),
         (
             subflow.request(FAMILY, TOKEN, SubflowVerb::Destroy),
-            "destroy mptcp subflow 10.0.0.1 port 7 to 10.0.0.2 port 80 token 0a1b2c3d",
+            "destroy mptcp subflow 10.0.0.1:7 to 10.0.0.2:80 token 0a1b2c3d",
         ),
         (
             subflow.request(FAMILY, TOKEN, SubflowVerb::Change),
-            "change mptcp subflow 10.0.0.1 port 7 backup to 10.0.0.2 port 80 token 0a1b2c3d",
+            "change mptcp subflow 10.0.0.1:7 to 10.0.0.2:80 backup token 0a1b2c3d",
         ),
     ] {
         let mut request = request;

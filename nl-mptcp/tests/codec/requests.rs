@@ -1,4 +1,4 @@
-//! How many requests a verb makes of a simulated kernel, and how many sockets it opens.
+//! The requests that a verb sends to a simulated kernel, and the sockets that it opens.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -56,7 +56,7 @@ fn answer(kind: u16, request: &[u8]) -> Conversation {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn adding_an_endpoint_makes_one_request() {
+async fn adding_endpoint_sends_one_request() {
     let (mptcp, log) = simulated();
     for expected in [&[NLCTRL, FAMILY][..], &[NLCTRL, FAMILY, FAMILY]] {
         mptcp.endpoint(ADDRESS).dev(ETH1).subflow().backup().add().await.unwrap();
@@ -70,7 +70,7 @@ async fn adding_an_endpoint_makes_one_request() {
 /// A simulated kernel cannot be asked whether a device still has its name, so each use is looked up; on one socket.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn names_of_interfaces_are_looked_up_on_one_further_socket() {
+async fn interface_names_are_resolved_on_one_further_socket() {
     let (mptcp, log) = simulated();
     mptcp.endpoint(ADDRESS).dev("eth1").subflow().add().await.unwrap();
     assert_eq!(*log.lock().unwrap(), [vec![NLCTRL, FAMILY], vec![RTM_GETLINK]]);
@@ -80,7 +80,7 @@ async fn names_of_interfaces_are_looked_up_on_one_further_socket() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_pending_verb_can_be_spawned() {
+async fn pending_verb_can_be_spawned() {
     let (mptcp, log) = simulated();
     let added = tokio::spawn(mptcp.endpoint(ADDRESS).subflow().add());
     drop(mptcp);
@@ -90,8 +90,8 @@ async fn a_pending_verb_can_be_spawned() {
 
 pub(crate) const LIMIT: Duration = Duration::from_millis(20);
 
-pub(crate) fn subflow(mptcp: &Mptcp) -> nl_mptcp::SubflowEntry {
-    mptcp.connection(7).subflow("10.0.1.2:0".parse().unwrap(), "10.0.1.1:80".parse().unwrap()).id(5)
+pub(crate) fn subflow(mptcp: &Mptcp) -> nl_mptcp::subflow::SubflowEntry {
+    mptcp.mptcp_connection(7).subflow("10.0.1.2:0".parse().unwrap(), "10.0.1.1:80".parse().unwrap()).id(5)
 }
 
 /// The family of [`simulated`] has no group for events.
@@ -111,7 +111,7 @@ pub(crate) fn with_events() -> Mptcp {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_subflow_whose_peer_keeps_silent_is_a_timeout() {
+async fn create_established_without_answer_is_a_timeout() {
     let error = subflow(&with_events()).create_established(LIMIT).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     let text = "create mptcp subflow 10.0.1.2 id 5 to 10.0.1.1:80 token 00000007: no answer within 20ms";

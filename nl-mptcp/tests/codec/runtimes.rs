@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::overrun::{DEADLINE, Kernel, Step, kernel, until};
 
-/// Where the kernel is simulated, which goes on all the time.
+/// The runtime of the simulated kernel, which runs throughout.
 fn outside() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
@@ -37,7 +37,7 @@ async fn wait_once<P: Policy>(manager: &mut PathManager<P>) {
 }
 
 #[test]
-fn path_manager_goes_on_in_another_runtime() {
+fn path_manager_continues_on_another_runtime() {
     let outside = outside();
     let Kernel { mptcp, mut monitors, .. } = outside.block_on(async { kernel(|_, list| list) });
     let first = inside();
@@ -54,7 +54,7 @@ fn path_manager_goes_on_in_another_runtime() {
         interfaces.answer(&step.event()).await.unwrap();
         // The peers stay open while the path manager is polled.
         let went_on = std::thread::spawn(move || {
-            inside().block_on(until(&mut manager, "the event", |event| step.is_told(event)));
+            inside().block_on(until(&mut manager, "the event", |event| step.is_reported_as(event)));
         });
         within(DEADLINE, tokio::task::spawn_blocking(|| went_on.join()), "the event").await.unwrap().unwrap();
     });
@@ -62,7 +62,7 @@ fn path_manager_goes_on_in_another_runtime() {
 
 /// The pause before a list is repeated was begun in a runtime that is gone.
 #[test]
-fn path_manager_that_pauses_goes_on_in_another_runtime() {
+fn pausing_path_manager_continues_on_another_runtime() {
     let outside = outside();
     let Kernel { mptcp, monitors: _monitors, .. } = outside.block_on(async {
         kernel(|number, list| match number {

@@ -8,7 +8,7 @@ use nl_core::dump::Dump;
 use nl_core::monitor::Monitor;
 use nl_mptcp::endpoint::Endpoint;
 use nl_mptcp::event::MptcpEvent;
-use nl_mptcp::sysctl::Sysctl;
+use nl_mptcp::settings::SettingsEntry;
 use nl_mptcp::{Mptcp, Token};
 
 const fn future<F: Future + Send>(_: &F) {}
@@ -29,7 +29,7 @@ fn every_future_is_send(mptcp: &Mptcp, address: Ipv4Addr, end: SocketAddr, token
     future(&mptcp.limits().get());
     future(&mptcp.limits().set());
     future(&mptcp.events());
-    let connection = mptcp.connection(token);
+    let connection = mptcp.mptcp_connection(token);
     future(&connection.address(end.ip(), 1).dev("lo").announce());
     future(&connection.withdraw(1));
     future(&connection.get(1));
@@ -43,7 +43,7 @@ fn every_future_is_send(mptcp: &Mptcp, address: Ipv4Addr, end: SocketAddr, token
 
 const _: () = {
     shared::<Mptcp>();
-    shared::<Sysctl>();
+    shared::<SettingsEntry>();
     stream::<Monitor<MptcpEvent>>();
     stream::<Dump<Endpoint>>();
 };

@@ -1,16 +1,16 @@
 //! `Serialize`: what is read can be printed as JSON.
 
 use nl_core::message::MessageRef;
-use nl_mptcp::connection::Subflow;
 use nl_mptcp::endpoint::Endpoint;
 use nl_mptcp::event::MptcpEvent;
 use nl_mptcp::limits::Limits;
+use nl_mptcp::subflow::Subflow;
 use serde_json::json;
 
 use crate::FAMILY;
 
 #[test]
-fn what_is_read_serializes() {
+fn decoded_types_serialize_to_json() {
     let endpoint = Endpoint::new("192.0.2.1".parse().unwrap()).id(5).signal().port(80);
     assert_eq!(
         serde_json::to_value(&endpoint).unwrap(),

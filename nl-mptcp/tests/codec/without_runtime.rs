@@ -24,7 +24,7 @@ fn verbs_wait_on_a_thread_without_a_runtime() {
 }
 
 #[test]
-fn a_time_limit_without_a_runtime_is_a_timeout() {
+fn create_established_times_out_without_a_runtime() {
     let outside = outside();
     let mptcp = outside.block_on(async { with_events() });
     let error = subflow(&mptcp).create_established(LIMIT).wait().unwrap_err();
@@ -33,7 +33,7 @@ fn a_time_limit_without_a_runtime_is_a_timeout() {
 
 /// Inside a runtime it blocks the thread, and nothing else.
 #[test]
-fn verbs_can_be_waited_for_beside_tokio() {
+fn verbs_can_be_waited_for_inside_a_runtime() {
     let outside = outside();
     let (mptcp, log) = outside.block_on(async { simulated() });
     let inside = Builder::new_current_thread().enable_all().build().unwrap();

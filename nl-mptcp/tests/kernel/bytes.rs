@@ -14,7 +14,7 @@ use crate::support::open;
 
 /// Needs nothing but the right to trace a child: iproute2's requests are read from it, ours come from the codec.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"), timeout = 60)]
-async fn the_codec_makes_the_requests_of_iproute2(lab: Lab) -> Result {
+async fn codec_requests_equal_iproute2(lab: Lab) -> Result {
     let (node, _mptcp, numbers) = world(&lab).await?;
     let mut blessing = Blessing::new(FILE, &lab.iproute2_version().await?).numbers(&numbers);
     let mut wrong = Vec::new();
@@ -32,13 +32,13 @@ async fn the_codec_makes_the_requests_of_iproute2(lab: Lab) -> Result {
 
 /// Both go through the kernel, ours from the handle, and nlmon sees both.
 #[nl_testkit::test(needs(link = "nlmon", genl = "mptcp_pm", tool = "ip"), timeout = 60)]
-async fn the_handle_sends_the_requests_of_iproute2(lab: Lab) -> Result {
+async fn handle_requests_equal_iproute2(lab: Lab) -> Result {
     let (node, mptcp, numbers) = world(&lab).await?;
     let mut recording = node.record().await?;
     let mut wrong = Vec::new();
     for line in lines() {
         recording.take()?;
-        // Whether the kernel takes it is the business of other tests; that it was asked is seen below.
+        // Other tests check whether the kernel accepts it; here only the request matters.
         let _ = send(&mptcp, line.command).await;
         let ours = recording.take()?;
         let _ = node.command(format!("ip mptcp {}", line.command).split_whitespace()).await;
@@ -82,7 +82,7 @@ async fn send(mptcp: &Mptcp, command: &str) -> nl_core::Result<()> {
         "limits set subflows 8 add_addr_accepted 8" => {
             mptcp.limits().subflows(8).add_addr_accepted(8).set().await.map(drop)
         }
-        other => panic!("`{other}` is not told to the handle"),
+        other => panic!("`{other}` has no call of the handle"),
     }
 }
 
@@ -104,7 +104,7 @@ async fn world(lab: &Lab) -> Result<(Node, Mptcp, Numbers)> {
     node.up("lo").await?;
     node.ip("mptcp endpoint add 10.9.0.7 id 7 subflow").await;
     let mptcp = open(&node).await?;
-    let family = mptcp.netlink().family(FAMILY).await?.id;
+    let family = mptcp.connection().family(FAMILY).await?.id;
     let numbers = Numbers::from([
         (FAMILY.to_owned(), family.into()),
         ("eth0".to_owned(), node.index_of("eth0").await?),

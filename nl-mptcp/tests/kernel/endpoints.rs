@@ -62,7 +62,7 @@ fn v4(last: u8) -> std::net::Ipv4Addr {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn iproute2_shows_what_we_add(lab: Lab) -> Result {
+async fn added_endpoints_are_shown_by_iproute2(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     let index = node.index_of("eth0").await?;
     let v6: std::net::Ipv6Addr = "2001:db8::1".parse()?;
@@ -91,7 +91,7 @@ fn by_id(list: &Value) -> Vec<Value> {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn we_read_what_iproute2_adds(lab: Lab) -> Result {
+async fn endpoints_added_by_iproute2_are_listed(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     for line in [
         "10.9.0.1 id 3 signal",
@@ -115,9 +115,9 @@ async fn we_read_what_iproute2_adds(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The kernel deletes by id, and says success to a deletion by address without doing anything.
+/// The kernel deletes by id. It reports success for a deletion by address and does nothing.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn deleting_by_address_deletes(lab: Lab) -> Result {
+async fn deleting_by_address_deletes_endpoint(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     for last in 1..=3 {
         node.ip(&format!("mptcp endpoint add 10.9.0.{last} signal")).await;
@@ -145,7 +145,7 @@ async fn deleting_by_address_deletes(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn two_endpoints_of_one_address_are_told_apart_by_their_ports(lab: Lab) -> Result {
+async fn endpoints_of_one_address_are_selected_by_port(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     for port in [4321, 4322] {
         node.ip(&format!("mptcp endpoint add 127.0.0.1 port {port} signal")).await;
@@ -160,7 +160,7 @@ async fn two_endpoints_of_one_address_are_told_apart_by_their_ports(lab: Lab) ->
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn flushing_leaves_nothing_and_numbers_anew(lab: Lab) -> Result {
+async fn flushing_deletes_all_endpoints_and_restarts_ids(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     for last in 1..=4 {
         node.ip(&format!("mptcp endpoint add 10.9.0.{last} signal")).await;
@@ -172,9 +172,9 @@ async fn flushing_leaves_nothing_and_numbers_anew(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The two series of `pm_netlink.sh`: numbers go on from the last one given, and past 255 begin anew where there is room.
+/// The two series of `pm_netlink.sh`: ids continue after the last one, and wrap around after 255 to free ones.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn numbers_go_on_from_those_that_were_chosen(lab: Lab) -> Result {
+async fn automatic_ids_continue_after_chosen_ids(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     for (chosen, expected) in [
         ([(3, 100), (5, 254)], [(1, 1), (2, 2), (3, 7), (4, 8), (100, 3), (101, 4), (254, 5), (255, 6)]),
@@ -195,9 +195,9 @@ async fn numbers_go_on_from_those_that_were_chosen(lab: Lab) -> Result {
     Ok(())
 }
 
-/// The kernel replaces both flags by those it is told; what was not spoken of must stay.
+/// The kernel replaces both flags; the one that is not given must not change.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn changing_one_flag_leaves_the_other(lab: Lab) -> Result {
+async fn changing_one_flag_preserves_the_other(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     node.ip("mptcp endpoint add 10.9.0.1 id 4 subflow fullmesh dev eth0").await;
     let expect = async |flags: &[&str]| {
@@ -221,7 +221,7 @@ async fn changing_one_flag_leaves_the_other(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn an_endpoint_with_a_port_is_changed_by_either(lab: Lab) -> Result {
+async fn endpoint_with_port_is_changed_by_address_or_id(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     node.ip("mptcp endpoint add 127.0.0.1 id 4 port 4321 signal").await;
     let lo = std::net::Ipv4Addr::LOCALHOST;
@@ -239,7 +239,7 @@ async fn an_endpoint_with_a_port_is_changed_by_either(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn what_is_taken_is_refused(lab: Lab) -> Result {
+async fn existing_address_or_id_is_refused(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     mptcp.endpoint(v4(1)).id(4).signal().add().await?;
     let same = mptcp.endpoint(v4(1)).signal().add().await.unwrap_err();
@@ -261,9 +261,9 @@ async fn what_is_taken_is_refused(lab: Lab) -> Result {
     Ok(())
 }
 
-/// 8, or 255 since Linux 7.2; the kernel says which.
+/// 8, or 255 since Linux 7.2.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn endpoints_are_added_until_the_kernel_has_enough(lab: Lab) -> Result {
+async fn endpoints_are_added_up_to_the_limit(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     let mut made = 0;
     let error = loop {
@@ -280,9 +280,9 @@ async fn endpoints_are_added_until_the_kernel_has_enough(lab: Lab) -> Result {
     Ok(())
 }
 
-/// A kernel that does not know a flag forgets it without a word.
+/// A kernel silently drops a flag that it does not know.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn a_flag_the_kernel_does_not_know_is_an_error(lab: Lab) -> Result {
+async fn unknown_endpoint_flag_is_unsupported(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     let unknown = EndpointFlags::from_bits_retain(1 << 30);
     match mptcp.endpoint(v4(1)).subflow().flags(unknown).add().await {
@@ -309,9 +309,9 @@ async fn a_flag_the_kernel_does_not_know_is_an_error(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Whoever may not change may read.
+/// Reading needs no privilege.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn an_empty_namespace_has_no_endpoints(lab: Lab) -> Result {
+async fn new_namespace_lists_no_endpoints(lab: Lab) -> Result {
     let (node, mptcp) = node(&lab).await?;
     let all: CoreResult<Vec<Endpoint>> = mptcp.endpoints().list().await?.collect_all().await;
     assert_eq!(all?, []);

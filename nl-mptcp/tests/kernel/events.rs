@@ -34,7 +34,7 @@ impl Monitored {
         let read = tokio::task::spawn_blocking(move || {
             lines.by_ref().take(count).collect::<std::io::Result<Vec<_>>>()
         });
-        let lines = within(SOON, read, "iproute2 to print what we were told").await;
+        let lines = within(SOON, read, "iproute2 to print what we were reported").await;
         self.child.kill()?;
         self.child.wait()?;
         Ok(lines??)
@@ -54,7 +54,7 @@ pub(crate) fn theirs(line: &str) -> Option<BTreeMap<String, String>> {
     Some(words)
 }
 
-/// An event of ours as those words.
+/// Our event in the same words.
 pub(crate) fn ours(event: &MptcpEvent) -> BTreeMap<String, String> {
     let text = event.to_string();
     let mut words = BTreeMap::from([("event".to_owned(), text.split(' ').next().unwrap().to_owned())]);
@@ -108,7 +108,7 @@ pub(crate) fn ours(event: &MptcpEvent) -> BTreeMap<String, String> {
     words
 }
 
-/// iproute2 6.1 prints the flags as a number and not the side; later ones print the side as a word, and no number for it.
+/// iproute2 6.1 prints the flags as a number without the side. Later releases print the side as a word, without a number.
 fn check_flags(event: &MptcpEvent, theirs: &mut BTreeMap<String, String>, line: &str) {
     let side = theirs.remove("server_side").map(|value| value != "0");
     let flags = theirs.remove("flags").map(|value| u16::from_str_radix(&value, 16).unwrap());
@@ -126,9 +126,9 @@ fn check_flags(event: &MptcpEvent, theirs: &mut BTreeMap<String, String>, line: 
     }
 }
 
-/// A whole life: a connection, an announcement, a subflow that becomes a backup, a withdrawal, the end. Every event of the
-/// server's, in order, with every field.
-async fn told_alike(lab: &Lab, from: &str, to: &str, near: &str, far: &str) -> Result {
+/// A complete sequence: a connection, an announcement, a subflow that becomes a backup, a withdrawal, the close. Compares every
+/// event of both sides in order, with every field.
+async fn events_equal(lab: &Lab, from: &str, to: &str, near: &str, far: &str) -> Result {
     let net = Net::userspace(lab).await?;
     let theirs_of_client = Monitored::start(&net.client).await?;
     let theirs_of_server = Monitored::start(&net.server).await?;
@@ -149,7 +149,7 @@ async fn told_alike(lab: &Lab, from: &str, to: &str, near: &str, far: &str) -> R
     let priority = |event: &MptcpEvent| matches!(event, MptcpEvent::SubflowPriority(_)).then_some(());
     pair.server.next("a priority", priority).await;
     pair.exchange()?;
-    // Nobody listens there.
+    // No socket listens there.
     let refused = pair.client.connection().subflow((near, 0).into(), (far, 9).into()).id(7);
     refused.create_established(SOON).await.unwrap_err();
     pair.client.connection().withdraw(7).await?;
@@ -164,17 +164,17 @@ async fn told_alike(lab: &Lab, from: &str, to: &str, near: &str, far: &str) -> R
 
     for (log, monitored) in [(&mut client_log, theirs_of_client), (&mut server_log, theirs_of_server)] {
         // The end has come, so all that came before is there too.
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         loop {
             let event = next(log, "the end", |event| Some(event.clone())).await;
             let is_end = matches!(event, MptcpEvent::Closed { .. });
-            told.push(event);
+            reported.push(event);
             if is_end {
                 break;
             }
         }
-        let printed = monitored.until(told.len()).await?;
-        for (event, line) in told.iter().zip(&printed) {
+        let printed = monitored.until(reported.len()).await?;
+        for (event, line) in reported.iter().zip(&printed) {
             let (ours, mut theirs) = (ours(event), theirs(line).unwrap());
             if let Some(number) = theirs["event"].strip_prefix("UNKNOWN ") {
                 assert_eq!(event.number().to_string(), number, "{line}");
@@ -188,24 +188,24 @@ async fn told_alike(lab: &Lab, from: &str, to: &str, near: &str, far: &str) -> R
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn iproute2_is_told_the_same(lab: Lab) -> Result {
-    told_alike(&lab, "10.0.1.1", "10.0.1.2:5001", "10.0.2.1", "10.0.2.2").await
+async fn events_equal_iproute2_monitor(lab: Lab) -> Result {
+    events_equal(&lab, "10.0.1.1", "10.0.1.2:5001", "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn iproute2_is_told_the_same_of_ipv6(lab: Lab) -> Result {
+async fn ipv6_events_equal_iproute2_monitor(lab: Lab) -> Result {
     let (near, far) = ("dead:beef:2::1", "dead:beef:2::2");
-    told_alike(&lab, "dead:beef:1::1", "[dead:beef:1::2]:5001", near, far).await
+    events_equal(&lab, "dead:beef:1::1", "[dead:beef:1::2]:5001", near, far).await
 }
 
 /// The peer's sockets are IPv6, the addresses IPv4.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn iproute2_is_told_the_same_of_mapped_addresses(lab: Lab) -> Result {
-    told_alike(&lab, "::ffff:10.0.1.1", "[::ffff:10.0.1.2]:5001", "10.0.2.1", "10.0.2.2").await
+async fn events_of_mapped_addresses_equal_iproute2_monitor(lab: Lab) -> Result {
+    events_equal(&lab, "::ffff:10.0.1.1", "[::ffff:10.0.1.2]:5001", "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", kernel = "6.3"))]
-async fn listeners_come_and_go(lab: Lab) -> Result {
+async fn listener_events_report_creation_and_close(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let mut events = crate::support::open(&net.server).await?.events().await?;
     for address in ["10.0.2.2:5001", "[dead:beef:2::2]:5002"] {
@@ -226,9 +226,9 @@ async fn listeners_come_and_go(lab: Lab) -> Result {
     Ok(())
 }
 
-/// What `allow_join_initial_addr_port` says to the peer, which is to open no subflow to the first address.
+/// `allow_join_initial_addr_port` 0 asks the peer not to create subflows to the initial address.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_client_that_takes_no_further_subflow_there_tells_its_peer(lab: Lab) -> Result {
+async fn deny_join_id0_is_reported_to_the_peer(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.sysctl("net.mptcp.allow_join_initial_addr_port", "0").await?;
     for (from, to) in [("10.0.1.1", "10.0.1.2:5001"), ("dead:beef:1::1", "[dead:beef:1::2]:5002")] {

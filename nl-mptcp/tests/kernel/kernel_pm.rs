@@ -15,7 +15,7 @@ async fn subflows(node: &Node, count: usize) -> Vec<(String, String)> {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn a_signal_endpoint_is_announced_and_the_peer_connects_to_it(lab: Lab) -> Result {
+async fn signal_endpoint_is_announced_and_connected_to(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let (client, server) = (open(&net.client).await?, open(&net.server).await?);
     let address = Ipv4Addr::new(10, 0, 2, 2);
@@ -29,7 +29,7 @@ async fn a_signal_endpoint_is_announced_and_the_peer_connects_to_it(lab: Lab) ->
     assert_eq!((made.remote.ip(), made.remote_id.get()), (address.into(), 9));
     assert!(subflows(&net.client, 2).await.iter().any(|ends| ends.1 == "10.0.2.2:5001"));
 
-    // Deleting it withdraws it, and the subflow goes.
+    // Deleting it withdraws the address, and closes the subflow.
     server.endpoint(address).delete().await?;
     assert_eq!(pair.client.removed().await, 9);
     assert_eq!(pair.client.closed().await.remote, made.remote);
@@ -38,7 +38,7 @@ async fn a_signal_endpoint_is_announced_and_the_peer_connects_to_it(lab: Lab) ->
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn subflows_are_opened_from_a_subflow_endpoint_at_once(lab: Lab) -> Result {
+async fn subflow_endpoint_creates_subflow_of_existing_connection(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let (client, server) = (open(&net.client).await?, open(&net.server).await?);
     server.limits().subflows(4).set().await?;
@@ -72,14 +72,14 @@ async fn subflows_are_opened_from_a_subflow_endpoint_at_once(lab: Lab) -> Result
 
 /// The limit holds: the connection has no further subflow, and an endpoint that wants one gets none.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn a_limit_of_no_subflows_holds(lab: Lab) -> Result {
+async fn limit_of_zero_subflows_prevents_subflows(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let client = open(&net.client).await?;
     client.limits().subflows(0).set().await?;
     client.endpoint(Ipv4Addr::new(10, 0, 2, 1)).subflow().add().await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     pair.exchange()?;
-    // With room for one it comes: so it was the limit that kept it away.
+    // With a limit of one the subflow is created, so the limit prevented it.
     assert_eq!(subflows_by_ss(&net.client).await.len(), 1);
     client.limits().subflows(1).set().await?;
     client.endpoint(Ipv4Addr::new(10, 0, 2, 1)).delete().await?;
@@ -91,7 +91,7 @@ async fn a_limit_of_no_subflows_holds(lab: Lab) -> Result {
 
 /// Deleting id 0 is no deletion of an endpoint but the end of the first subflows from the address.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn the_first_subflow_of_an_address_is_dropped(lab: Lab) -> Result {
+async fn drop_initial_closes_initial_subflow(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let (client, server) = (open(&net.client).await?, open(&net.server).await?);
     server.limits().subflows(2).set().await?;
@@ -110,9 +110,9 @@ async fn the_first_subflow_of_an_address_is_dropped(lab: Lab) -> Result {
     pair.exchange()
 }
 
-/// Those of the userspace path manager are announced nothing, joined by nobody, and no priority of theirs changes.
+/// Endpoints cause no announcements, joins or priority changes for connections of the userspace path manager.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip", tool = "ss"))]
-async fn endpoints_mean_nothing_to_a_connection_of_ours(lab: Lab) -> Result {
+async fn endpoints_do_not_affect_userspace_connection(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     for node in [&net.client, &net.server] {
         node.ip("mptcp limits set add_addr_accepted 4 subflows 4").await;
@@ -126,7 +126,7 @@ async fn endpoints_mean_nothing_to_a_connection_of_ours(lab: Lab) -> Result {
     net.server.ip("mptcp endpoint delete id 8").await;
     pair.exchange()?;
 
-    // What we do then is the first that is told.
+    // Our announcement causes the first event.
     pair.server.connection().address([10, 0, 2, 2].into(), 21).announce().await?;
     let first = pair.client.next("an event", |event| Some(event.clone())).await;
     assert!(matches!(&first, MptcpEvent::Announced(event) if event.remote_id.get() == 21), "{first}");

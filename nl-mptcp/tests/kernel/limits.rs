@@ -5,7 +5,7 @@ use nl_testkit::{Lab, Result};
 use crate::support::open;
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn limits_are_those_iproute2_shows_and_sets(lab: Lab) -> Result {
+async fn limits_equal_iproute2_both_ways(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
     assert_eq!(mptcp.limits().get().await?, nl_mptcp::limits::Limits::default());
@@ -26,7 +26,7 @@ async fn limits_are_those_iproute2_shows_and_sets(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
-async fn a_limit_over_the_kernels_is_refused_in_its_words(lab: Lab) -> Result {
+async fn limit_above_maximum_returns_kernel_text(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
     for limits in [mptcp.limits().subflows(1000), mptcp.limits().add_addr_accepted(1000).subflows(4)] {

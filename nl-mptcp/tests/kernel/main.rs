@@ -19,9 +19,9 @@ mod pending;
 mod privilege;
 mod refused;
 mod resets;
+mod settings;
 mod socket;
 mod support;
-mod sysctl;
 mod traffic;
 mod userspace;
 

@@ -1,4 +1,4 @@
-//! MPTCP's counters against what `nstat` says.
+//! The MPTCP counters compared with `nstat`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ async fn read(node: &Node) -> Mib {
 }
 
 #[nl_testkit::test(needs(tool = "nstat", sysctl = "net.mptcp.enabled"))]
-async fn every_counter_is_what_nstat_says(lab: Lab) -> Result {
+async fn every_counter_equals_nstat(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let before = read(&world.node).await;
     let theirs = world.node.json("nstat -j -a -z -s").await;
@@ -43,7 +43,7 @@ async fn every_counter_of_this_kernel_has_a_field(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled"))]
-async fn counters_are_those_of_the_namespace_of_the_thread(lab: Lab) -> Result {
+async fn counters_belong_to_namespace_of_the_thread(lab: Lab) -> Result {
     let busy = multihomed(&lab, "a").await?;
     let idle = lab.node("b").await?;
     let (before, idle_before) = (read(&busy).await, read(&idle).await);

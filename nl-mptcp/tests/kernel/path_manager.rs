@@ -182,7 +182,7 @@ fn connections(full: usize) -> usize {
     timeout = 240,
     serial
 )]
-async fn a_mesh_of_four_by_four_addresses_is_full(lab: Lab) -> Result {
+async fn full_mesh_of_four_by_four_addresses_is_complete(lab: Lab) -> Result {
     let net = four_wires(&lab).await?;
     let client = Manager::start(&net.client, None, FullMesh::new()).await?;
     let server = Manager::start(&net.server, None, FullMesh::new()).await?;
@@ -229,9 +229,9 @@ async fn gone(net: &Net, managers: [Manager; 2]) -> Result {
     timeout = 480,
     serial
 )]
-async fn the_table_is_what_ss_lists_whatever_events_are_lost(lab: Lab) -> Result {
+async fn table_equals_ss_after_lost_events(lab: Lab) -> Result {
     let net = four_wires(&lab).await?;
-    // The smallest there is, and one that holds enough for some announcements to arrive.
+    // The smallest buffer, and one that is large enough for some announcements.
     let client = Manager::start(&net.client, Some(8192), FullMesh::new()).await?;
     let server = Manager::start(&net.server, Some(0), FullMesh::new()).await?;
     let mut connections = Connections::new(&net).await?;
@@ -271,11 +271,11 @@ async fn the_table_is_what_ss_lists_whatever_events_are_lost(lab: Lab) -> Result
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 120
 )]
-async fn policies_follow_the_interfaces_and_make_backups(lab: Lab) -> Result {
+async fn policies_follow_interfaces_and_set_backups(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let policy = (FollowInterfaces::new(), (FullMesh::new(), BackupOnMetered::new(["eth2"])));
     let client = Manager::start(&net.client, None, policy).await?;
-    // It has to be there, or the kernel lets no subflow in.
+    // Without a listener the kernel accepts no subflow.
     let server = Manager::start(&net.server, None, ()).await?;
     let mut connections = Connections::new(&net).await?;
     connections.connect(&net).await?;
@@ -314,7 +314,7 @@ async fn policies_follow_the_interfaces_and_make_backups(lab: Lab) -> Result {
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 60
 )]
-async fn subflows_leave_from_so_many_ports_also_of_connections_that_were_there_before(lab: Lab) -> Result {
+async fn ndiffports_covers_existing_connections(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let server = Manager::start(&net.server, None, ()).await?;
     let mut connections = Connections::new(&net).await?;
@@ -336,12 +336,12 @@ async fn subflows_leave_from_so_many_ports_also_of_connections_that_were_there_b
     gone(&net, [client, server]).await
 }
 
-/// Connections that the kernel's path manager runs are none of its business.
+/// It does not manage connections of the kernel's path manager.
 #[nl_testkit::test(
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 60
 )]
-async fn a_connection_of_the_kernels_is_marked_and_left_alone(lab: Lab) -> Result {
+async fn kernel_managed_connection_is_marked_and_ignored(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let mut connections = Connections::new(&net).await?;
     connections.connect(&net).await?;
@@ -350,7 +350,7 @@ async fn a_connection_of_the_kernels_is_marked_and_left_alone(lab: Lab) -> Resul
     connections.connect(&net).await?;
     let marked = async || {
         let state = client.state().await;
-        let marked = state.table.connections().filter(|c| c.kernels && c.subflows.len() == 1).count();
+        let marked = state.table.connections().filter(|c| c.kernel_managed && c.subflows.len() == 1).count();
         // A refusal is reported after it has marked its connection.
         (marked == 2 && state.failed.len() >= 2).then_some(state.failed)
     };

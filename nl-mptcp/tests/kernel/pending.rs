@@ -11,7 +11,7 @@ use nl_testkit::{Lab, Result};
 use crate::support::{Net, Pair, open};
 
 #[nl_testkit::test(needs(genl = "mptcp_pm"))]
-async fn endpoints_are_set_and_listed_without_a_runtime(lab: Lab) -> Result {
+async fn endpoints_are_added_and_listed_without_a_runtime(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
     let waiting = mptcp.clone();
@@ -31,7 +31,7 @@ async fn endpoints_are_set_and_listed_without_a_runtime(lab: Lab) -> Result {
         Ok(listed)
     });
     assert_eq!(thread.join().unwrap()?, [Ipv4Addr::new(10, 9, 0, 1), Ipv4Addr::new(10, 9, 0, 3)]);
-    // The same handle goes on in the runtime.
+    // The same handle works in the runtime.
     assert_eq!(mptcp.limits().get().await?.subflows, 3);
     assert!(mptcp.endpoint(AddressId::new(2)).get().await.unwrap_err().is_not_found());
     Ok(())

@@ -1,4 +1,4 @@
-//! Who may not, as the kernel itself says: the program has no capability where it opens its sockets and uses them.
+//! Operations without privilege: the program has no capability when it opens its sockets and uses them.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::{Net, Pair, counted, kernel, open};
 
-/// What is told to whoever succeeded although he should not.
+/// The operation and its error; `None` if it succeeded.
 async fn refused<T>(
     what: &'static str,
     outcome: impl Future<Output = CoreResult<T>>,
@@ -24,7 +24,7 @@ async fn refused<T>(
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn whoever_lacks_the_privilege_changes_nothing_and_is_told_so(lab: Lab) -> Result {
+async fn changes_without_privilege_are_eperm(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.ip("mptcp endpoint add 10.0.2.1 id 9 subflow").await;
     let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
@@ -32,7 +32,7 @@ async fn whoever_lacks_the_privilege_changes_nothing_and_is_told_so(lab: Lab) ->
         (pair.client.token(), pair.client.established.local, pair.client.established.remote);
     let errors = net.client.unprivileged(async move || {
         let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);
-        let connection = mptcp.connection(token);
+        let connection = mptcp.mptcp_connection(token);
         let (address, other): (IpAddr, IpAddr) = ([10, 0, 2, 1].into(), [10, 0, 2, 9].into());
         let second = connection
             .subflow(SocketAddr::new(address, 0), SocketAddr::new([10, 0, 2, 2].into(), 5001))
@@ -76,7 +76,7 @@ async fn whoever_lacks_the_privilege_changes_nothing_and_is_told_so(lab: Lab) ->
 
 /// The same as is read with every privilege, but for what the kernel keeps from others.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp", tool = "ip"))]
-async fn reading_takes_no_privilege(lab: Lab) -> Result {
+async fn reading_needs_no_privilege(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.ip("mptcp endpoint add 10.0.2.1 id 9 subflow backup").await;
     net.client.ip("mptcp limits set subflows 3").await;
@@ -89,7 +89,7 @@ async fn reading_takes_no_privilege(lab: Lab) -> Result {
         let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);
         let diag = SockDiag::new(Connection::open(Protocol::SockDiag)?);
         let connections = diag.connections().list().await?;
-        let addresses = match mptcp.connection(token).list().await {
+        let addresses = match mptcp.mptcp_connection(token).list().await {
             Ok(list) => list.collect_all().await?,
             Err(error) if kernel() < (6, 10) && error.is_unsupported() => Vec::new(),
             Err(error) => return Err(error),
@@ -101,7 +101,7 @@ async fn reading_takes_no_privilege(lab: Lab) -> Result {
             addresses,
             diag.socket(token).await?.info.map(|info| info.token),
             connections,
-            mptcp.sysctl()?.read()?,
+            mptcp.settings()?.read()?,
             Mib::read()?,
         ))
     };
@@ -141,17 +141,17 @@ async fn whoever_lacks_the_privilege_reads_a_part_of_a_subflow(lab: Lab) -> Resu
     Ok(())
 }
 
-/// Switched off, there are no sockets, and everything else goes on.
+/// With `enabled` 0 sockets cannot be created, and everything else works.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp", tool = "ip"))]
-async fn a_namespace_that_is_switched_off_has_no_sockets_but_takes_endpoints(lab: Lab) -> Result {
+async fn disabled_namespace_refuses_sockets_but_accepts_endpoints(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
     let make = || Socket::new(Domain::IPV4, Type::STREAM, Some(socket2::Protocol::MPTCP)).map(drop);
     node.open(make).await?;
-    mptcp.sysctl()?.set_enabled(false)?;
+    mptcp.settings()?.set_enabled(false)?;
     let error = node.open(make).await.unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::ENOPROTOOPT.get()));
-    assert_eq!(mptcp.sysctl()?.read()?.enabled, Some(false));
+    assert_eq!(mptcp.settings()?.read()?.enabled, Some(false));
 
     mptcp.endpoint(std::net::Ipv4Addr::new(10, 0, 2, 1)).signal().add().await?;
     assert!(node.ip("mptcp endpoint show").await.starts_with("10.0.2.1 id 1 signal"));

@@ -1,4 +1,4 @@
-//! Bad input and wrong circumstances: each is an error that says what is wrong.
+//! Invalid input and wrong circumstances: each is an error that names the cause.
 
 use std::net::SocketAddr;
 
@@ -14,10 +14,10 @@ fn at(text: &str) -> SocketAddr {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_token_of_no_connection_is_refused_in_the_kernels_words(lab: Lab) -> Result {
+async fn unknown_token_returns_kernel_text(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
-    let connection = mptcp.connection(Token::new(0x0a1b_2c3d));
+    let connection = mptcp.mptcp_connection(Token::new(0x0a1b_2c3d));
     let (near, far) = (at("10.0.0.1:1"), at("10.0.0.2:2"));
     let errors = [
         connection.address(near.ip(), 5).announce().await.unwrap_err(),
@@ -38,7 +38,7 @@ async fn a_token_of_no_connection_is_refused_in_the_kernels_words(lab: Lab) -> R
 
 /// The path manager of a connection is that of the moment it was made.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_connection_of_the_kernels_path_manager_is_not_ours(lab: Lab) -> Result {
+async fn kernel_managed_connection_refuses_requests(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     net.client.sysctl("net.mptcp.pm_type", "1").await?;
@@ -56,7 +56,7 @@ async fn a_connection_of_the_kernels_path_manager_is_not_ours(lab: Lab) -> Resul
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_connection_that_is_closed_has_no_token(lab: Lab) -> Result {
+async fn closed_connection_has_invalid_token(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let token = pair.client.token();
@@ -65,9 +65,9 @@ async fn a_connection_that_is_closed_has_no_token(lab: Lab) -> Result {
         matches!(event, nl_mptcp::event::MptcpEvent::Closed { .. }).then_some(())
     };
     pair.client.next("the connection to be closed", closed).await;
-    // The event comes a moment before the token is forgotten.
+    // The kernel sends the event shortly before it releases the token.
     let refused = async || {
-        let error = pair.client.mptcp.connection(token).withdraw(1).await.unwrap_err();
+        let error = pair.client.mptcp.mptcp_connection(token).withdraw(1).await.unwrap_err();
         error.to_string().contains("invalid token").then_some(())
     };
     eventually(SOON, refused, "the token to be refused").await;
@@ -76,10 +76,10 @@ async fn a_connection_that_is_closed_has_no_token(lab: Lab) -> Result {
 
 /// Found before the kernel is asked, so no connection is needed.
 #[nl_testkit::test(needs(genl = "mptcp_pm"))]
-async fn what_the_kernel_would_take_for_something_else_is_refused(lab: Lab) -> Result {
+async fn ambiguous_input_is_refused_before_the_kernel_is_asked(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
-    let connection = mptcp.connection(Token::new(1));
+    let connection = mptcp.mptcp_connection(Token::new(1));
     let (near, far) = (at("10.0.0.1:0"), at("10.0.0.2:2"));
     let (near6, mapped) = (at("[2001:db8::1]:0"), at("[::ffff:10.0.0.1]:0"));
     let v4 = std::net::Ipv4Addr::new(10, 0, 0, 1);
@@ -97,7 +97,7 @@ async fn what_the_kernel_would_take_for_something_else_is_refused(lab: Lab) -> R
         (mptcp.endpoint(nl_mptcp::AddressId::new(4)).add().await.unwrap_err(), "address"),
         (mptcp.endpoint(nl_mptcp::AddressId::new(4)).drop_initial().await.unwrap_err(), "address"),
         (mptcp.endpoint(v4).port(80).subflow().add().await.unwrap_err(), "signal"),
-        (mptcp.endpoint(v4).port(80).signal().subflow().add().await.unwrap_err(), "no subflow"),
+        (mptcp.endpoint(v4).port(80).signal().subflow().add().await.unwrap_err(), "excludes subflow"),
         (mptcp.endpoint(v4).port(0).signal().add().await.unwrap_err(), "port 0"),
         (mptcp.endpoint(v4).signal().fullmesh().add().await.unwrap_err(), "exclude"),
         (
@@ -121,7 +121,7 @@ async fn what_the_kernel_would_take_for_something_else_is_refused(lab: Lab) -> R
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm"))]
-async fn another_protocol_is_refused(lab: Lab) -> Result {
+async fn connection_of_another_protocol_is_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = Mptcp::new(node.open(|| Connection::open(Protocol::Route)).await?);
     for error in [
@@ -136,7 +136,7 @@ async fn another_protocol_is_refused(lab: Lab) -> Result {
 
 /// The kernel takes the words of an endpoint, and does not take them together.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_id_that_is_another_addresss_is_refused(lab: Lab) -> Result {
+async fn id_of_another_address_is_refused(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let connection = pair.client.connection();

@@ -1,7 +1,7 @@
-//! Why a subflow was reset (`MP_TCPRST`), against what `ip mptcp monitor` says.
+//! Why a subflow was reset (`MP_TCPRST`), compared with `ip mptcp monitor`.
 //!
 //! Kernels read the reason on subflows that are established to the last packet of the handshake. Where a peer refuses a subflow the
-//! reason is on the wire, and they do not tell it.
+//! reason is on the wire, and they do not report it.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -16,8 +16,8 @@ use crate::support::{Net, Pair, SOON, counted, listen, next};
 
 const IPV4: u16 = 0x0800;
 
-/// The end of the subflow to `remote`, of which both were told the same.
-async fn told(
+/// The close event of the subflow to `remote`, which equals the line of iproute2.
+async fn reported(
     log: &mut nl_core::monitor::Monitor<MptcpEvent>,
     monitored: Monitored,
     remote: SocketAddr,
@@ -41,7 +41,7 @@ async fn told(
 
 /// A machine that listens for Multipath TCP, and has never heard of the connection.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn a_peer_that_knows_no_such_connection_refuses_it(lab: Lab) -> Result {
+async fn unknown_token_at_the_peer_is_econnrefused(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let stranger = lab.node("stranger").await?;
     net.client.add_veth("eth3", &stranger, "eth3").await?;
@@ -62,15 +62,15 @@ async fn a_peer_that_knows_no_such_connection_refuses_it(lab: Lab) -> Result {
         connection.subflow("10.0.3.1:0".parse()?, far).id(7).create_established(SOON).await.unwrap_err();
     assert_eq!(error.errno(), Some(Errno::ECONNREFUSED), "{error}");
     packets.expect(|frame| is_reset(frame, 1), SOON).await;
-    let closed = told(&mut log, monitored, far).await?;
+    let closed = reported(&mut log, monitored, far).await?;
     assert_eq!((closed.error, closed.reset), (Some(Errno::ECONNREFUSED), None));
     counted(&stranger, "MPJoinNoTokenFound", 1).await;
     Ok(())
 }
 
-/// The kernel's path manager at the peer has room for no further subflow, and resets it when the third packet of the handshake comes.
+/// The kernel's path manager at the peer is at its subflow limit, and resets the subflow at the third packet of the handshake.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn a_peer_that_takes_no_further_subflow_resets_it(lab: Lab) -> Result {
+async fn peer_at_its_subflow_limit_resets_subflow(lab: Lab) -> Result {
     let net = Net::new(&lab).await?;
     net.client.sysctl("net.mptcp.pm_type", "1").await?;
     net.server.ip("mptcp limits set subflows 0").await;
@@ -81,14 +81,14 @@ async fn a_peer_that_takes_no_further_subflow_resets_it(lab: Lab) -> Result {
     let far: SocketAddr = "10.0.2.2:5001".parse()?;
     pair.client.connection().subflow("10.0.2.1:0".parse()?, far).id(7).create().await?;
     packets.expect(|frame| is_reset(frame, 3), SOON).await;
-    let closed = told(&mut log, monitored, far).await?;
+    let closed = reported(&mut log, monitored, far).await?;
     assert_eq!(closed.reset, None);
     pair.exchange()
 }
 
-/// No kernel gives all the reasons, but each tells those it is given: so the resets come from us, as packets.
+/// No kernel sends all the reasons, but each reports those it receives. The test therefore sends the resets as packets.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn every_reason_on_the_wire_is_told(lab: Lab) -> Result {
+async fn every_reset_reason_is_reported(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let far = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 5001);
@@ -107,18 +107,21 @@ async fn every_reason_on_the_wire_is_told(lab: Lab) -> Result {
         let option = [30, 4, 8 << 4 | u8::from(transient), reason];
         send(&net.server, &third, [far, near], RST, &option, &[]).await?;
 
-        let closed = told(&mut log, monitored, far.into()).await?;
-        let told = closed.reset.unwrap();
-        assert_eq!((told.reason, told.flags), (ResetReason::from(u32::from(reason)), u32::from(transient)));
-        assert_eq!((closed.local, told.is_transient()), (made.local, transient));
+        let closed = reported(&mut log, monitored, far.into()).await?;
+        let reported = closed.reset.unwrap();
+        assert_eq!(
+            (reported.reason, reported.flags),
+            (ResetReason::from(u32::from(reason)), u32::from(transient))
+        );
+        assert_eq!((closed.local, reported.is_transient()), (made.local, transient));
         assert_eq!(closed.error, Some(Errno::ECONNRESET));
     }
     Ok(())
 }
 
-/// A kernel that finds data changed on its way resets the subflow, where there is another, and says why; the other kernel tells it.
+/// A kernel that receives corrupt data resets the subflow, if another exists, with the reason; the other kernel reports it.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp", tool = "ip"))]
-async fn a_kernel_that_finds_data_changed_says_so(lab: Lab) -> Result {
+async fn corrupt_data_resets_subflow_with_middlebox_reason(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     for node in [&net.client, &net.server] {
         node.sysctl("net.mptcp.checksum_enabled", "1").await?;
@@ -145,7 +148,7 @@ async fn a_kernel_that_finds_data_changed_says_so(lab: Lab) -> Result {
     let option = [&[30, 20, 2 << 4, 4 | 8][..], &mapping].concat();
     send(&net.server, &third, [far, near], PSH | ACK, &option, data).await?;
 
-    let closed = told(&mut log, monitored, near.into()).await?;
+    let closed = reported(&mut log, monitored, near.into()).await?;
     let reset = closed.reset.unwrap();
     assert_eq!((reset.reason, reset.is_transient()), (ResetReason::Middlebox, false));
     counted(&net.client, "DataCsumErr", 1).await;
@@ -187,7 +190,7 @@ fn is_reset(frame: &EthFrame, reason: u8) -> bool {
             .is_some_and(|options| options.windows(4).any(|o| o == [30, 4, 8 << 4, reason]))
 }
 
-/// Whether it is what completes the handshake of the client, and says what both sides wait for.
+/// Whether it completes the handshake of the client, which has the sequence numbers of both sides.
 fn is_third(frame: &EthFrame, near: SocketAddrV4, far: SocketAddrV4) -> bool {
     segment(frame).is_some_and(|s| s.ports == [near.port(), far.port()] && !s.syn)
 }

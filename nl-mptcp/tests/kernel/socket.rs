@@ -1,4 +1,4 @@
-//! What sockets say about themselves, against what `ss` and netlink say about them.
+//! Statistics from `getsockopt(2)`, compared with `ss` and netlink.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::diag::world::{Kind, World, listen};
 const SOON: Duration = Duration::from_secs(20);
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn a_socket_says_what_ss_and_netlink_say_about_it(lab: Lab) -> Result {
+async fn mptcp_info_equals_ss_and_netlink(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let radix = ss::Radix::of_sockets(ss::version(&world.node).await);
     let at_rest = |mut info: MptcpInfo| {
@@ -36,7 +36,7 @@ async fn a_socket_says_what_ss_and_netlink_say_about_it(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn the_addresses_of_subflows_are_those_of_ss(lab: Lab) -> Result {
+async fn subflow_addresses_equal_ss(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     for stream in [&world.joined.client, &world.joined.server, &world.mapped.server, &world.ipv6.client] {
         let own = socket::info(stream)?;
@@ -57,7 +57,7 @@ async fn the_addresses_of_subflows_are_those_of_ss(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn what_tcp_knows_about_each_subflow_is_what_netlink_says(lab: Lab) -> Result {
+async fn tcp_infos_equal_netlink(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let same = async || {
         let own = socket::tcp_infos(&world.joined.client).unwrap();
@@ -82,7 +82,7 @@ async fn what_tcp_knows_about_each_subflow_is_what_netlink_says(lab: Lab) -> Res
 }
 
 #[nl_testkit::test(needs(kernel = "6.5", sock_diag = "mptcp"))]
-async fn everything_at_once_is_the_parts_together(lab: Lab) -> Result {
+async fn full_info_equals_separate_options(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let same = async || {
         let full = socket::full_info(&world.joined.client).unwrap();
@@ -104,7 +104,7 @@ async fn everything_at_once_is_the_parts_together(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_refusal_says_which_of_the_reasons_it_is(lab: Lab) -> Result {
+async fn getsockopt_error_distinguishes_reasons(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let fallback = &world.fallback.client;
     assert!(!socket::is_mptcp(fallback)?);
@@ -135,7 +135,7 @@ async fn a_refusal_says_which_of_the_reasons_it_is(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_listener_has_no_token_and_one_subflow_that_listens(lab: Lab) -> Result {
+async fn listener_socket_has_no_token_and_one_listening_subflow(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let listener = &world.joined.listener;
     assert!(socket::is_mptcp(listener)?);

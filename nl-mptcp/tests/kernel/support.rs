@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use nl_core::monitor::Monitor;
 use nl_core::{Connection, Protocol};
+use nl_mptcp::connection::ConnectionEntry;
 use nl_mptcp::event::{ConnectionEvent, MptcpEvent, SubflowEvent};
-use nl_mptcp::{ConnectionEntry, Mptcp, Token};
+use nl_mptcp::{Mptcp, Token};
 pub(crate) use nl_testkit::kernel_version as kernel;
 use nl_testkit::{Lab, Node, Result, eventually, within};
 use socket2::{Domain, Socket, Type};
@@ -63,7 +64,7 @@ pub(crate) async fn listen(node: &Node, at: SocketAddr) -> Result<Socket> {
     let attempt = async || {
         let listening = move || bound(at).and_then(|socket| socket.listen(8).map(|()| socket));
         match node.open(listening).await {
-            // The kernel lets go of what used the port before in its own time.
+            // The kernel releases the port of an earlier socket after a delay.
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => None,
             listening => Some(listening),
         }
@@ -80,13 +81,13 @@ pub(crate) fn bound(at: SocketAddr) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-/// One end of a connection, its path manager, and what it is told.
+/// One end of a connection, its handle, and its events.
 pub(crate) struct Side {
     pub(crate) mptcp: Mptcp,
     pub(crate) events: Monitor<MptcpEvent>,
     /// Until it is closed.
     stream: Option<TcpStream>,
-    /// As the kernel told it.
+    /// The event of the kernel.
     pub(crate) established: ConnectionEvent,
 }
 
@@ -98,7 +99,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// From one address to the other, where there is a port.
+    /// Connects from one address to another with a port.
     pub(crate) async fn connect(net: &Net, from: &str, to: &str) -> Result<Self> {
         let (from, to): (IpAddr, SocketAddr) = (from.parse()?, to.parse()?);
         // A socket of IPv6 takes both.
@@ -135,7 +136,7 @@ impl Pair {
 }
 
 impl Pair {
-    /// A word each way.
+    /// Sends four bytes each way.
     pub(crate) fn exchange(&mut self) -> Result {
         exchange(self.client.stream.as_mut().unwrap(), self.server.stream.as_mut().unwrap())
     }
@@ -147,7 +148,7 @@ impl Pair {
     }
 }
 
-/// A word each way, after which both ends know that the connection is established.
+/// Sends four bytes each way. Afterwards the connection is established at both ends.
 pub(crate) fn exchange(near: &mut TcpStream, far: &mut TcpStream) -> Result {
     let mut word = [0; 4];
     near.write_all(b"ping")?;
@@ -183,7 +184,7 @@ pub(crate) async fn next<T>(
 }
 
 impl Side {
-    /// The connection itself, for somebody else to use.
+    /// The socket, for use by the caller.
     pub(crate) fn take(&mut self) -> TcpStream {
         self.stream.take().unwrap()
     }
@@ -193,7 +194,7 @@ impl Side {
     }
 
     pub(crate) fn connection(&self) -> ConnectionEntry {
-        self.mptcp.connection(self.token())
+        self.mptcp.mptcp_connection(self.token())
     }
 
     pub(crate) async fn next<T>(&mut self, what: &str, wanted: impl Fn(&MptcpEvent) -> Option<T>) -> T {
@@ -239,7 +240,7 @@ impl Side {
     }
 }
 
-/// A counter of the namespace as the kernel prints it (`MPTcpExt` of `/proc/net/netstat`), if it has it.
+/// A counter of the namespace as the kernel prints it (`MPTcpExt` of `/proc/net/netstat`), if it exists.
 pub(crate) async fn counter(node: &Node, name: &str) -> Option<u64> {
     let text = node.command(["cat", "/proc/thread-self/net/netstat"]).await.ok();
     let mut rows = text.lines().filter(|line| line.starts_with("MPTcpExt:")).map(str::split_whitespace);

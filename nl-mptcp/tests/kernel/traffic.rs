@@ -1,4 +1,4 @@
-//! Data goes where it was told to: 64 MiB through two wires, with the first cut, or kept for need.
+//! Data uses the selected subflows: 64 MiB over two links, with the first destroyed or a backup.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use crate::support::{Net, Pair, SOON};
 
 const MIB: usize = 1024 * 1024;
 
-/// A transfer that goes on as far as each end is let.
+/// A transfer in which each end proceeds on demand.
 struct Transfer {
     to_write: mpsc::Sender<usize>,
     to_read: mpsc::Sender<usize>,
@@ -21,14 +21,14 @@ struct Transfer {
     reader: JoinHandle<std::io::Result<(usize, String)>>,
 }
 
-/// `sha256sum`, which is given the data as it goes by.
+/// A `sha256sum` of the data.
 struct Digest(Child);
 
 impl Digest {
     fn start() -> std::io::Result<Self> {
         let piped = |mut command: Command| command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         match piped(Command::new("sha256sum")) {
-            // A virtual machine has it in busybox.
+            // In the virtual machines it is part of busybox.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let mut busybox = Command::new("busybox");
                 busybox.arg("sha256sum");
@@ -66,7 +66,7 @@ impl Transfer {
     fn start(mut near: TcpStream, mut far: TcpStream) -> Self {
         let (to_write, writes) = mpsc::channel();
         let (to_read, reads) = mpsc::channel();
-        let (told, done) = mpsc::channel();
+        let (reported, done) = mpsc::channel();
         let writer = std::thread::spawn(move || {
             let (mut written, mut digest) = (0, Digest::start()?);
             for count in writes {
@@ -88,8 +88,8 @@ impl Transfer {
                     digest.add(&buffer)?;
                     read += 1;
                 }
-                // Nobody need wait for it.
-                let _ = told.send(());
+                // The receiver may be dropped.
+                let _ = reported.send(());
             }
             assert_eq!(far.read(&mut buffer)?, 0, "more than was sent");
             Ok((read, digest.finish()?))
@@ -97,19 +97,19 @@ impl Transfer {
         Self { to_write, to_read, done, writer, reader }
     }
 
-    /// Lets so many MiB be written.
+    /// Writes this many MiB.
     fn write(&self, mibs: usize) {
         self.to_write.send(mibs).unwrap();
     }
 
-    /// Lets so many MiB be read, and waits until they are.
+    /// Reads this many MiB, and waits for them.
     #[track_caller]
     fn read(&self, mibs: usize) -> impl Future<Output = ()> {
         self.to_read.send(mibs).unwrap();
-        eventually(SOON * 10, async || self.done.try_recv().ok(), "what was let through to arrive")
+        eventually(SOON * 10, async || self.done.try_recv().ok(), "the data to arrive")
     }
 
-    /// Ends it, and says how many MiB arrived: the same as were sent, by what `sha256sum` says of either end.
+    /// Ends the transfer, and returns how many MiB arrived. Both ends must have the same `sha256sum`.
     fn finish(self) -> Result<usize> {
         drop((self.to_write, self.to_read));
         let sent = self.writer.join().unwrap()?;
@@ -126,7 +126,7 @@ async fn sent(node: &Node) -> Result<[u64; 2]> {
     Ok([node.counters("eth1").await?.tx_bytes / mib, node.counters("eth2").await?.tx_bytes / mib])
 }
 
-/// Buffers of at most 4 MiB, so that what was sent is not far ahead of what was let through, however busy the machine is.
+/// Buffers of at most 4 MiB, so that the sender is not far ahead of the reader, however busy the machine is.
 async fn small_buffers(net: &Net) -> Result {
     for node in [&net.client, &net.server] {
         node.sysctl("net.ipv4.tcp_rmem", "4096 131072 4194304").await?;
@@ -140,7 +140,7 @@ fn second() -> [SocketAddr; 2] {
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"), timeout = 240)]
-async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) -> Result {
+async fn destroying_initial_subflow_during_transfer_loses_no_data(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     small_buffers(&net).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
@@ -153,7 +153,7 @@ async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) ->
     let connection = pair.client.connection();
     connection.subflow(second()[0], second()[1]).id(7).create_established(SOON).await?;
     transfer.read(8).await;
-    // The sender is in the middle of it: what was not let through fills its buffers.
+    // The sender is still writing: the unread data fills its buffers.
     connection.subflow(first, far).destroy().await?;
     transfer.read(16).await;
     let before = sent(&net.client).await?;
@@ -166,16 +166,16 @@ async fn nothing_is_lost_when_the_first_subflow_is_destroyed_midway(lab: Lab) ->
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"), timeout = 240)]
-async fn a_backup_carries_nothing_while_another_can(lab: Lab) -> Result {
+async fn backup_carries_no_data_while_a_regular_subflow_exists(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     small_buffers(&net).await?;
     let mut pair = Pair::connect(&net, "10.0.1.1", "10.0.1.2:5001").await?;
     let (first, far) = (pair.client.established.local, pair.client.established.remote);
-    let connection = pair.client.mptcp.connection(pair.client.token());
+    let connection = pair.client.mptcp.mptcp_connection(pair.client.token());
     let made = connection.subflow(second()[0], second()[1]).id(7).create_established(SOON).await?;
-    // Both sides say so: each sender looks at what its peer asked for, and some at what they asked for themselves.
+    // Both sides set it: each sender follows the flag of its peer, and some kernels also their own.
     connection.subflow(first, far).backup().change().await?;
-    let other = pair.server.mptcp.connection(pair.server.token());
+    let other = pair.server.mptcp.mptcp_connection(pair.server.token());
     other.subflow(far, first).backup().change().await?;
     let priority = |event: &nl_mptcp::event::MptcpEvent| {
         matches!(event, nl_mptcp::event::MptcpEvent::SubflowPriority(_)).then_some(())
@@ -191,7 +191,12 @@ async fn a_backup_carries_nothing_while_another_can(lab: Lab) -> Result {
     assert!(middle[0] <= start[0] + 1 && middle[1] >= start[1] + 32, "{start:?} {middle:?}");
     // When the other is gone, it does. All has arrived: a kernel in which a backup inherits data that waits for a window
     // may wait for ever.
-    pair.client.mptcp.connection(pair.client.token()).subflow(made.local, made.remote).destroy().await?;
+    pair.client
+        .mptcp
+        .mptcp_connection(pair.client.token())
+        .subflow(made.local, made.remote)
+        .destroy()
+        .await?;
     transfer.write(32);
     transfer.read(32).await;
     let end = sent(&net.client).await?;

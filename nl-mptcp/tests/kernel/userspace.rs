@@ -25,7 +25,7 @@ async fn announcing(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> 
     let mut pair = Pair::connect(&net, from, to).await?;
     let first_port = pair.server.established.remote.port();
 
-    // Without a port of its own the peer is told that of the first subflow.
+    // An announcement without a port is reported with that of the initial subflow.
     pair.client.connection().address(ip(near), 11).announce().await?;
     assert_eq!(pair.server.announced().await, (at(near, first_port), 11));
     pair.client.connection().address(ip(near), 11).announce().await?;
@@ -39,18 +39,18 @@ async fn announcing(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> 
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_address_is_announced_either_way(lab: Lab) -> Result {
+async fn address_is_announced_by_both_sides(lab: Lab) -> Result {
     announcing(&lab, V4, "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv6_address_is_announced_either_way(lab: Lab) -> Result {
+async fn ipv6_address_is_announced_by_both_sides(lab: Lab) -> Result {
     announcing(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
 /// Both in one connection.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_address_of_the_other_family_is_announced(lab: Lab) -> Result {
+async fn address_of_the_other_family_is_announced(lab: Lab) -> Result {
     announcing(&lab, V4, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
@@ -76,12 +76,12 @@ async fn announcing_with_a_port(lab: &Lab, [from, to]: [&str; 2], near: &str, fa
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_address_is_announced_with_a_port(lab: Lab) -> Result {
+async fn address_is_announced_with_a_port(lab: Lab) -> Result {
     announcing_with_a_port(&lab, V4, "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv6_address_is_announced_with_a_port(lab: Lab) -> Result {
+async fn ipv6_address_is_announced_with_a_port(lab: Lab) -> Result {
     announcing_with_a_port(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
@@ -111,18 +111,18 @@ async fn withdrawing(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) ->
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_address_is_withdrawn_either_way(lab: Lab) -> Result {
+async fn address_is_withdrawn_by_both_sides(lab: Lab) -> Result {
     withdrawing(&lab, V4, "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv6_address_is_withdrawn_either_way(lab: Lab) -> Result {
+async fn ipv6_address_is_withdrawn_by_both_sides(lab: Lab) -> Result {
     withdrawing(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
-/// The first subflow goes, the connection stays on the second.
+/// The initial subflow is closed, the connection continues on the second.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn withdrawing_id_0_closes_the_first_subflow(lab: Lab) -> Result {
+async fn withdrawing_id_0_closes_initial_subflow(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let second = at("10.0.2.2", 5001);
@@ -150,7 +150,7 @@ async fn subflows(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Re
     without_time_stamps(&net).await?;
     let mut pair = Pair::connect(&net, from, to).await?;
 
-    // The number of the server's address is the server's to say, so it announces it.
+    // The server assigns the id of its address, so it announces it.
     pair.server.connection().address(ip(far), 21).announce().await?;
     pair.client.announced().await;
     let connection = pair.client.connection();
@@ -175,7 +175,7 @@ async fn subflows(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Re
     assert!(error.is_not_found(), "{error}");
     pair.exchange()?;
 
-    // The other way. To a port that is not that of the first subflow the kernel lets nobody in unless it was announced.
+    // The other direction. The kernel accepts subflows only on announced ports and on that of the initial subflow.
     let _listener = listen(&net.client, at(near, 6001)).await?;
     pair.client.connection().address(ip(near), 11).port(6001).announce().await?;
     assert_eq!(pair.server.announced().await, (at(near, 6001), 11));
@@ -190,12 +190,12 @@ async fn subflows(lab: &Lab, [from, to]: [&str; 2], near: &str, far: &str) -> Re
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn a_subflow_is_created_and_destroyed_from_either_side(lab: Lab) -> Result {
+async fn subflow_is_created_and_destroyed_by_both_sides(lab: Lab) -> Result {
     subflows(&lab, V4, "10.0.2.1", "10.0.2.2").await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss"))]
-async fn an_ipv6_subflow_is_created_and_destroyed_from_either_side(lab: Lab) -> Result {
+async fn ipv6_subflow_is_created_and_destroyed_by_both_sides(lab: Lab) -> Result {
     subflows(&lab, V6, "dead:beef:2::1", "dead:beef:2::2").await
 }
 
@@ -236,7 +236,7 @@ async fn subflow_to_announced(
     };
     assert_eq!(creator.announced().await, (target, 31));
 
-    // A socket of IPv6 tells IPv4 as IPv6.
+    // An IPv6 socket reports IPv4 addresses as IPv4-mapped.
     let plain = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
     let made = creator.connection().subflow(at(source, 0), target).id(23).create_established(SOON).await?;
     creator.subflow().await;
@@ -257,33 +257,33 @@ const SECOND_V4: [&str; 2] = ["10.0.2.1", "10.0.2.2"];
 const SECOND_V6: [&str; 2] = ["dead:beef:2::1", "dead:beef:2::2"];
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_server_creates_a_subflow_to_the_port_the_client_connected_from(lab: Lab) -> Result {
+async fn server_creates_subflow_to_client_port(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Server, V4, SECOND_V4, None).await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_server_creates_an_ipv6_subflow_to_the_port_the_client_connected_from(lab: Lab) -> Result {
+async fn server_creates_ipv6_subflow_to_client_port(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Server, V6, SECOND_V6, None).await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_server_creates_a_subflow_to_a_port_that_was_announced(lab: Lab) -> Result {
+async fn server_creates_subflow_to_announced_port(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Server, V4, SECOND_V4, Some(50_003)).await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_client_creates_a_subflow_to_a_port_that_was_announced(lab: Lab) -> Result {
+async fn client_creates_subflow_to_announced_port(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Client, V4, SECOND_V4, Some(50_003)).await
 }
 
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv4_address_is_announced_in_an_ipv6_connection_and_connected_to(lab: Lab) -> Result {
+async fn ipv4_address_is_announced_in_ipv6_connection_and_connected_to(lab: Lab) -> Result {
     subflow_to_announced(&lab, By::Client, V6, SECOND_V4, None).await
 }
 
 /// The sockets are IPv6, the first subflow is, the second is IPv4, and the kernel writes it as IPv6.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn an_ipv4_subflow_joins_an_ipv6_connection(lab: Lab) -> Result {
+async fn ipv4_subflow_joins_ipv6_connection(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     for mapped in [false, true] {
         let mut pair = Pair::connect(&net, V6[0], V6[1]).await?;
@@ -303,9 +303,9 @@ async fn an_ipv4_subflow_joins_an_ipv6_connection(lab: Lab) -> Result {
     Ok(())
 }
 
-/// What the peer receives (`MP_PRIO`) it tells, and counts.
+/// The peer reports and counts `MP_PRIO`.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_subflow_is_made_a_backup_and_none_again(lab: Lab) -> Result {
+async fn backup_flag_of_subflow_is_set_and_cleared(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let (near, far) = (pair.client.established.local, pair.client.established.remote);
@@ -314,13 +314,13 @@ async fn a_subflow_is_made_a_backup_and_none_again(lab: Lab) -> Result {
         _ => None,
     };
     pair.client.connection().subflow(near, far).backup().change().await?;
-    let told = pair.server.next("a priority", priority).await;
-    assert_eq!((told.local, told.remote), (far, near));
+    let reported = pair.server.next("a priority", priority).await;
+    assert_eq!((reported.local, reported.remote), (far, near));
     counted(&net.client, "MPPrioTx", 1).await;
     counted(&net.server, "MPPrioRx", 1).await;
     pair.client.connection().subflow(near, far).change().await?;
-    let told = pair.server.next("a priority", priority).await;
-    assert!(!told.backup);
+    let reported = pair.server.next("a priority", priority).await;
+    assert!(!reported.backup);
     counted(&net.client, "MPPrioTx", 2).await;
     counted(&net.server, "MPPrioRx", 2).await;
 
@@ -332,7 +332,7 @@ async fn a_subflow_is_made_a_backup_and_none_again(lab: Lab) -> Result {
 
 /// Linux 6.1 ignores both, so they are not asked of it.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_subflow_is_born_a_backup_on_its_interface(lab: Lab) -> Result {
+async fn new_subflow_has_backup_flag_and_interface(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let connection = pair.client.connection();
@@ -351,7 +351,7 @@ async fn a_subflow_is_born_a_backup_on_its_interface(lab: Lab) -> Result {
 
 /// The port is the one that was asked for.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_subflow_leaves_from_a_port_of_ones_choice(lab: Lab) -> Result {
+async fn subflow_uses_requested_local_port(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let connection = pair.client.connection();
@@ -363,7 +363,7 @@ async fn a_subflow_leaves_from_a_port_of_ones_choice(lab: Lab) -> Result {
 /// What was announced and what subflows were created from is listed; before Linux 6.10 that is an error, never the
 /// namespace's endpoints.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn the_addresses_of_a_connection_are_listed(lab: Lab) -> Result {
+async fn addresses_of_connection_are_listed(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.ip("mptcp endpoint add 10.0.2.1 id 99 signal").await;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
@@ -382,9 +382,9 @@ async fn the_addresses_of_a_connection_are_listed(lab: Lab) -> Result {
             return lab.skip(Need::Kernel("6.10".into()), "no more than the refusals are tested");
         }
     };
-    let mut told: Vec<_> = list.iter().map(|e| (e.id.get(), e.address, e.port)).collect();
-    told.sort();
-    assert_eq!(told, [(11, ip("10.0.2.1"), None), (12, ip("dead:beef:2::1"), Some(6001))]);
+    let mut reported: Vec<_> = list.iter().map(|e| (e.id.get(), e.address, e.port)).collect();
+    reported.sort();
+    assert_eq!(reported, [(11, ip("10.0.2.1"), None), (12, ip("dead:beef:2::1"), Some(6001))]);
     let one = connection.get(12).await?;
     assert_eq!((one.address, one.port), (ip("dead:beef:2::1"), Some(6001)));
     assert!(one.flags.contains(EndpointFlags::SIGNAL));
@@ -396,9 +396,9 @@ async fn the_addresses_of_a_connection_are_listed(lab: Lab) -> Result {
     Ok(())
 }
 
-/// A peer that refuses is an error, though the kernel says success to the request.
+/// A refusal by the peer is an error, although the kernel reports success for the request.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ip"))]
-async fn a_subflow_that_is_refused_is_an_error_when_waited_for(lab: Lab) -> Result {
+async fn create_established_returns_error_of_refused_subflow(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let pair = Pair::connect(&net, V4[0], V4[1]).await?;
     let connection = pair.client.connection();
@@ -415,7 +415,7 @@ async fn a_subflow_that_is_refused_is_an_error_when_waited_for(lab: Lab) -> Resu
         "{error}"
     );
 
-    // One that keeps silent: nobody has the address, and the kernel need not ask who has.
+    // An address that never answers: no host has it, and the kernel need not ask who does.
     net.client.ip("neighbour add 10.0.2.77 lladdr 02:00:00:00:00:77 dev eth2 nud permanent").await;
     let subflow = connection.subflow(at("10.0.2.1", 0), at("10.0.2.77", 9)).id(7);
     let error = subflow.create_established(Duration::from_millis(300)).await.unwrap_err();
@@ -423,10 +423,10 @@ async fn a_subflow_that_is_refused_is_an_error_when_waited_for(lab: Lab) -> Resu
     Ok(())
 }
 
-/// The kernel has one place for what it is to say of addresses, and where that is taken it says success and nothing else:
+/// The kernel has room for one address option at a time. While it is taken the kernel reports success and sends nothing:
 /// then a withdrawal is counted as dropped, since Linux 6.3. Here the echo of the peer's announcement may still be there.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", kernel = "6.3"))]
-async fn a_withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
+async fn withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     pair.client.connection().address(ip("10.0.2.1"), 11).announce().await?;
@@ -434,18 +434,18 @@ async fn a_withdrawal_is_received_or_counted_as_dropped(lab: Lab) -> Result {
     pair.server.connection().address(ip("10.0.2.2"), 21).announce().await?;
     pair.client.announced().await;
     pair.client.connection().withdraw(11).await?;
-    let told = async || {
+    let reported = async || {
         let received = counter(&net.server, "RmAddr").await.unwrap();
         let dropped = counter(&net.client, "RmAddrTxDrop").await.unwrap();
         Some(received + dropped).filter(|sum| *sum > 0)
     };
-    assert_eq!(eventually(SOON, told, "the withdrawal to be received or dropped").await, 1);
+    assert_eq!(eventually(SOON, reported, "the withdrawal to be received or dropped").await, 1);
     Ok(())
 }
 
 /// The kernel asks whether anybody listens to the events, and not where.
 #[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
-async fn a_listener_in_another_namespace_is_enough(lab: Lab) -> Result {
+async fn event_listener_in_another_namespace_is_enough(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let mut pair = Pair::connect(&net, V4[0], V4[1]).await?;
     // The only one who listened at the server.

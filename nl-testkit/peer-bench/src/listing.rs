@@ -1,6 +1,7 @@
-//! Row 24: large tables of other families, read once.
+//! Rows 24 and 25: large tables of other families, read once.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use futures_util::TryStreamExt as _;
@@ -51,6 +52,136 @@ pub(crate) fn devices(plan: Plan) -> Result<Table> {
     })?;
     drop(devices);
     Ok(cost_table(&format!("24. List {count} devices"), DEVICES, &costs))
+}
+
+// include/uapi/linux/rtnetlink.h
+const RTM_NEWROUTE: u16 = 24;
+const RTM_GETROUTE: u16 = 26;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_TABLE: u16 = 15;
+const AF_INET: u8 = 2;
+const IFINDEX_LO: u32 = 1;
+/// A table of the row's own, so that no other route is in it.
+const TABLE: u32 = 1000;
+
+const ROUTES: &[Contestant<List>] = &[
+    ("raw socket (floor)", floor_of_routes),
+    #[cfg(feature = "ours")]
+    ("ours, Routes", our_routes),
+    ("rtnetlink", routes_of_rtnetlink),
+    ("ip route show, a process", routes_of_iproute2),
+];
+
+/// 25: IPv4 routes to single hosts, in a table that the kernel filters by.
+pub(crate) fn routes(plan: Plan) -> Result<Table> {
+    let count = plan.routes;
+    let mut socket = Socket::open()?;
+    socket.change(RTM_NEWLINK, 0, |request| {
+        request.raw(&[0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+    })?;
+    let hosts: Vec<u32> = (0..count).map(|number| 0x0a00_0000 + number).collect();
+    socket.fenced(RTM_NEWROUTE, NLM_F_CREATE_EXCL, &hosts, |request: &mut Request, host: &u32| {
+        // struct rtmsg: RTPROT_STATIC, RT_SCOPE_LINK, RTN_UNICAST
+        request.raw(&[AF_INET, 32, 0, 0, 0, 4, 253, 1, 0, 0, 0, 0]);
+        request.attribute(RTA_DST, &host.to_be_bytes());
+        request.attribute(RTA_OIF, &IFINDEX_LO.to_ne_bytes());
+        request.attribute(RTA_TABLE, &TABLE.to_ne_bytes());
+    })?;
+    let sum: u64 = hosts.iter().map(|host| u64::from(*host)).sum();
+    let costs = interleave(plan.runs.min(3), ROUTES, |name, list| {
+        let (cost, (seen, hosts)) = list()?;
+        // iproute2's text is not taken apart.
+        if seen != u64::from(count) || (hosts != 0 && hosts != sum) {
+            return Err(format!("{name} saw {seen} routes to {hosts} in all").into());
+        }
+        Ok(cost)
+    })?;
+    Ok(cost_table(&format!("25. List {count} routes"), ROUTES, &costs))
+}
+
+fn floor_of_routes() -> Result<(Cost, (u64, u64))> {
+    let mut socket = Socket::open()?;
+    let watch = Stopwatch::start()?;
+    let (mut seen, mut sum) = (0, 0);
+    let ask = |request: &mut Request| {
+        request.raw(&[AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        request.attribute(RTA_TABLE, &TABLE.to_ne_bytes());
+    };
+    socket.dump(RTM_GETROUTE, ask, RTM_NEWROUTE, |body| {
+        let (mut table, mut host, mut oif) = (0, 0, 0);
+        for (kind, value) in attributes(body.get(12..).unwrap_or_default()) {
+            let number = || value.try_into().map(u32::from_ne_bytes).unwrap_or_default();
+            match kind {
+                RTA_DST => host = value.try_into().map(u32::from_be_bytes).unwrap_or_default(),
+                RTA_OIF => oif = number(),
+                RTA_TABLE => table = number(),
+                _ => {}
+            }
+        }
+        if table == TABLE && oif == IFINDEX_LO {
+            seen += 1;
+            sum += u64::from(host);
+        }
+        Ok(())
+    })?;
+    Ok((watch.stop()?, (seen, sum)))
+}
+
+#[cfg(feature = "ours")]
+fn our_routes() -> Result<(Cost, (u64, u64))> {
+    use nl_core::route::Routes;
+    use nl_core::{Connection, Protocol};
+
+    runtime()?.block_on(async {
+        let routes = Routes::new(Connection::open(Protocol::Route)?);
+        let watch = Stopwatch::start()?;
+        let (mut seen, mut sum) = (0, 0);
+        let mut list = routes.entries().ipv4().table(TABLE).list().await?;
+        while let Some(route) = list.try_next().await? {
+            if let (Some(IFINDEX_LO), IpAddr::V4(host)) = (route.oif, route.prefix.addr()) {
+                seen += 1;
+                sum += u64::from(host.to_bits());
+            }
+        }
+        Ok((watch.stop()?, (seen, sum)))
+    })
+}
+
+/// It cannot ask for one table.
+fn routes_of_rtnetlink() -> Result<(Cost, (u64, u64))> {
+    use netlink_packet_route::route::{RouteAddress, RouteAttribute};
+
+    runtime()?.block_on(async {
+        let (connection, handle, _) = ::rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        let watch = Stopwatch::start()?;
+        let (mut seen, mut sum) = (0, 0);
+        let ask = ::rtnetlink::RouteMessageBuilder::<std::net::Ipv4Addr>::new().build();
+        let mut list = handle.route().get(ask).execute();
+        while let Some(route) = list.try_next().await? {
+            let (mut table, mut host) = (0, 0);
+            for attribute in &route.attributes {
+                match attribute {
+                    RouteAttribute::Table(number) => table = *number,
+                    RouteAttribute::Destination(RouteAddress::Inet(address)) => host = address.to_bits(),
+                    _ => {}
+                }
+            }
+            if table == TABLE {
+                seen += 1;
+                sum += u64::from(host);
+            }
+        }
+        Ok((watch.stop()?, (seen, sum)))
+    })
+}
+
+fn routes_of_iproute2() -> Result<(Cost, (u64, u64))> {
+    let mut command = Command::new("ip");
+    command.args(["route", "show", "table", &TABLE.to_string()]).stdin(Stdio::null());
+    let (cost, text) = measure::child_with_output(&mut command)?;
+    Ok((cost, (text.lines().count().try_into()?, 0)))
 }
 
 /// Bridges, of which every kernel can make any number.

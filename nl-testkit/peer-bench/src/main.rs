@@ -121,6 +121,7 @@ impl Task {
                 held: 100,
                 events: 500,
                 devices: 500,
+                routes: 20_000,
             }
         } else {
             Plan {
@@ -134,6 +135,7 @@ impl Task {
                 held: 1_000,
                 events: 5_000,
                 devices: 10_000,
+                routes: 500_000,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -142,7 +144,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=24).filter(|row| *row != 6) {
+    for row in (1..=25).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -166,6 +168,7 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             22 => agent::latency(plan)?,
             23 => vec![agent::plugin(plan)?],
             24 => vec![listing::devices(plan)?],
+            25 => vec![listing::routes(plan)?],
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {

@@ -10,7 +10,10 @@ use std::{
 
 use tokio::{runtime, task::LocalSet, time::timeout};
 
-use super::{Body, TestCase, report};
+use super::{
+    case::{Body, TestCase},
+    report,
+};
 use crate::{
     Error,
     lab::{Lab, Skipped},

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Binary, Lane};
+use super::{case::Binary, plan::Lane};
 use crate::{Need, record::lock};
 
 /// How a test went.

@@ -8,7 +8,7 @@ use std::{
 
 use libtest_mimic::Arguments;
 
-use super::TestCase;
+use super::case::TestCase;
 use crate::{Need, lab::Skipped, sandbox, sys::Isolation};
 
 /// Which kinds of root a run uses, from `NL_TESTKIT_MODE`.

@@ -1,5 +1,5 @@
-//! A played kernel: things happen in it, events of them are delivered late or lost, it is listed in pieces while things go on, and
-//! decisions are carried out or refused at any time. At the end the table is the kernel's.
+//! A simulated kernel: its state changes, events are delivered late or lost, it is listed in parts meanwhile, and
+//! decisions are executed or refused at any time. At the end the table equals the kernel's state.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ struct Sub {
     created_here: bool,
 }
 
-/// The kernel, and what is on its way from it.
+/// The kernel, and its undelivered events.
 #[derive(Default)]
 struct Kernel {
     connections: BTreeMap<Token, Conn>,
@@ -42,7 +42,7 @@ struct Kernel {
     ports: u16,
     tokens: u32,
     buffer: VecDeque<Input>,
-    /// The buffer is full, and everything is dropped until it was read empty.
+    /// The buffer is full: events are dropped until it is drained.
     overrun: bool,
 }
 
@@ -175,7 +175,7 @@ impl Kernel {
             }
             (8, _) => self.interface(a, b),
             (9, _) => self.address(a, b),
-            // What is being tried comes about, or does not.
+            // A subflow is established, or fails.
             (10, Some(token)) => self.resolve(token, b > 60),
             _ => {}
         }
@@ -203,7 +203,7 @@ impl Kernel {
         let index = u32::from(1 + a % 3);
         let up = b.is_multiple_of(2);
         if b > 220 && self.interfaces.remove(&index).is_some() {
-            return self.emit(Input::LinkGone { index });
+            return self.emit(Input::LinkDeleted { index });
         }
         let name = format!("eth{index}");
         let new = Interface { index, name: name.clone(), up, addresses: BTreeMap::new() };
@@ -223,7 +223,7 @@ impl Kernel {
         self.emit(Input::Address { index, address, kind });
     }
 
-    /// Does what was decided, or refuses.
+    /// Executes a decision, or refuses it.
     fn execute(&mut self, decision: &Decision, well: bool) -> Result<(), Error> {
         let refused = || kernel_refusal(Errno::EINVAL);
         let (token, port) = (decision.token(), self.port());
@@ -337,7 +337,7 @@ impl<P: Policy> World<P> {
         }
     }
 
-    /// Until nothing is under way any more.
+    /// Runs until nothing is pending.
     fn settle(&mut self) {
         for _ in 0..10_000 {
             let busy = self.kernel.overrun
@@ -359,7 +359,7 @@ impl<P: Policy> World<P> {
                 self.kernel.resolve(token, true);
             }
         }
-        panic!("it does not come to rest");
+        panic!("it does not settle");
     }
 
     fn assert_same(&self) {
@@ -396,7 +396,7 @@ fn policy() -> impl Policy {
 
 proptest! {
     #[test]
-    fn the_table_is_the_kernels_whatever_is_lost(
+    fn table_converges_after_lost_events(
         steps in proptest::collection::vec((0..20_u8, any::<u8>(), any::<u8>()), 0..400)
     ) {
         let mut world = World::new(policy());
@@ -407,9 +407,9 @@ proptest! {
         world.assert_same();
     }
 
-    /// Nothing is lost or closed here, so a subflow that lacks was forgotten, and one too many was made twice.
+    /// No event is lost and nothing is closed here, so every missing or duplicate subflow is a fault.
     #[test]
-    fn a_full_mesh_is_full_and_has_nothing_twice(
+    fn full_mesh_is_complete_without_duplicates(
         steps in proptest::collection::vec((0..20_u8, any::<u8>(), any::<u8>()), 0..300)
     ) {
         let mut world = World::new(FullMesh::new());
@@ -466,7 +466,7 @@ fn addresses(world: &World<impl Policy>, token: Token) -> Vec<u8> {
 }
 
 #[test]
-fn subflows_go_with_their_interface_and_come_back_with_it() {
+fn subflows_are_removed_and_restored_with_interface() {
     let follow = (FollowInterfaces::new(), FullMesh::new());
     let (mut world, token) = world(follow);
     assert_eq!(addresses(&world, token), [0, 1]);
@@ -476,13 +476,13 @@ fn subflows_go_with_their_interface_and_come_back_with_it() {
     assert_eq!(addresses(&world, token), [0, 1]);
     link(&mut world, 1, false);
     assert_eq!(addresses(&world, token), [1]);
-    // The last one waits.
+    // The last one is not destroyed.
     link(&mut world, 2, false);
     assert_eq!(addresses(&world, token), [1]);
 }
 
 #[test]
-fn what_went_with_an_interface_comes_back_without_a_mesh() {
+fn removed_subflows_are_restored_without_full_mesh() {
     let (mut world, token) = world(FollowInterfaces::new());
     world.kernel.act(4, 0, 1);
     world.settle();
@@ -495,7 +495,7 @@ fn what_went_with_an_interface_comes_back_without_a_mesh() {
 }
 
 #[test]
-fn n_different_ports_are_made_up_for() {
+fn lost_subflows_of_ndiffports_are_replaced() {
     let (mut world, token) = world(NDiffPorts::new(4));
     assert_eq!(addresses(&world, token), [0, 0, 0, 0]);
     let ends: Vec<_> = world.kernel.connections[&token].subflows.keys().copied().collect();
@@ -516,7 +516,7 @@ impl Policy for Watcher {
 }
 
 #[test]
-fn what_was_missed_is_told_as_the_difference() {
+fn missed_events_are_reported_as_differences() {
     let (mut world, token) = world(Watcher(Vec::new()));
     world.machine.policy().0.clear();
     world.kernel.overrun = true;
@@ -527,9 +527,15 @@ fn what_was_missed_is_told_as_the_difference() {
     world.kernel.act(1, 1, 0);
     world.kernel.interface(0, 1);
     world.settle();
-    let told = std::mem::take(&mut world.machine.policy().0);
-    assert!(matches!(&told[0], PathEvent::InterfaceDown { interface } if interface.index == 1), "{told:#?}");
-    assert!(matches!(&told[1], PathEvent::SubflowEstablished { token: t, .. } if *t == token), "{told:#?}");
-    assert!(matches!(&told[2], PathEvent::Established { token } if token.get() == 3), "{told:#?}");
-    assert_eq!(told[3..], [PathEvent::Synced]);
+    let reported = std::mem::take(&mut world.machine.policy().0);
+    assert!(
+        matches!(&reported[0], PathEvent::InterfaceDown { interface } if interface.index == 1),
+        "{reported:#?}"
+    );
+    assert!(
+        matches!(&reported[1], PathEvent::SubflowEstablished { token: t, .. } if *t == token),
+        "{reported:#?}"
+    );
+    assert!(matches!(&reported[2], PathEvent::Established { token } if token.get() == 3), "{reported:#?}");
+    assert_eq!(reported[3..], [PathEvent::Synced]);
 }

@@ -11,14 +11,14 @@ use crate::unhex;
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..400)) {
+    fn arbitrary_socket_bytes_never_panic(bytes in vec(any::<u8>(), 0..400)) {
         check(&bytes);
     }
 
     /// Near to what a kernel sends, where more is read.
     #[cfg(target_endian = "little")]
     #[test]
-    fn a_message_with_other_bytes_is_read_or_refused(
+    fn mutated_message_never_panics(
         which in 0..2_usize, changes in vec((0..512_usize, any::<u8>()), 0..8), len in 0..600_usize,
     ) {
         let mut bytes = unhex([golden::CLIENT, golden::SECOND][which]);
@@ -33,7 +33,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(names in vec("[A-Za-z]{1,9}", 0..9), values in vec("[0-9]{1,3}|-1|x", 0..9)) {
+    fn arbitrary_counter_text_never_panics(names in vec("[A-Za-z]{1,9}", 0..9), values in vec("[0-9]{1,3}|-1|x", 0..9)) {
         check(format!("TcpExt: A\nTcpExt: 1\nMPTcpExt: {}\nMPTcpExt: {}\n", names.join(" "), values.join(" ")).as_bytes());
     }
 }

@@ -9,14 +9,14 @@ fn corpus() -> Corpus {
 }
 
 #[test]
-fn the_stored_corpus_breaks_nothing() {
+fn stored_corpus_never_panics() {
     corpus().replay(8, check);
 }
 
 /// The corpus begins with the golden bytes; `BLESS=1 cargo test` writes them.
 #[test]
 #[cfg(target_endian = "little")]
-fn the_golden_bytes_are_in_the_corpus() {
+fn corpus_contains_the_golden_bytes() {
     use super::golden::{CLIENT, FIRST, LISTENER, LISTENING, SECOND};
     let unhex = crate::unhex;
     let mib = b"TcpExt: A\nTcpExt: 1\nMPTcpExt: MPCapableSYNRX MPCurrEstab New\nMPTcpExt: 1 2 3\n";

@@ -1,4 +1,4 @@
-//! The program a filter becomes, run as the kernel runs it.
+//! Filter programs, executed as by the kernel.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -61,7 +61,7 @@ prop_compose! {
     }
 }
 
-/// What the kernel does with requests and a socket: `inet_diag_bc_run` in `net/ipv4/inet_diag.c`, told again.
+/// The kernel's filter, reimplemented: `inet_diag_bc_run` in `net/ipv4/inet_diag.c`.
 fn kernel_takes(requests: &[Vec<u8>], socket: &InetDiagMsg) -> bool {
     requests.iter().any(|bytes| {
         let (request, mut attrs) = MessageRef::parse(bytes).unwrap().header::<InetDiagReq>().unwrap();
@@ -113,7 +113,7 @@ fn host(condition: &[u8], family: u8, address: [u8; 16], port: u16) -> bool {
 
 proptest! {
     #[test]
-    fn the_kernel_takes_what_matches(filter in filter(), header in socket()) {
+    fn filter_program_selects_what_matches(filter in filter(), header in socket()) {
         let mut payload = Vec::new();
         header.write(&mut payload);
         let socket = MptcpSocket::decode(MessageRef::from_parts(SOCK_DIAG_BY_FAMILY, 0, &payload)).unwrap();
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn headers_read_back_as_written(header in socket(), cookie: u64, interface: u32, numbers: [u32; 5]) {
+    fn headers_survive_a_round_trip(header in socket(), cookie: u64, interface: u32, numbers: [u32; 5]) {
         let mut header = header;
         (header.id.cookie, header.id.interface) = (cookie, interface);
         [header.expires, header.rqueue, header.wqueue, header.uid, header.inode] = numbers;
@@ -136,7 +136,7 @@ proptest! {
 }
 
 #[test]
-fn without_a_filter_there_is_no_program() {
+fn default_filter_has_no_program() {
     for request in SocketFilter::default().mptcp_requests() {
         let mut request = request;
         let bytes = request.encoded().unwrap();

@@ -3,7 +3,7 @@
 
 use nl_core::message::MessageRef;
 use nl_mptcp::Token;
-use nl_mptcp::diag::{Connection, InfoFlags, MptcpSocket, Subflow, SubflowFlags, TcpOptions, TcpState};
+use nl_mptcp::diag::{InfoFlags, MptcpConnection, MptcpSocket, Subflow, SubflowFlags, TcpOptions, TcpState};
 
 use crate::unhex;
 
@@ -58,7 +58,7 @@ fn subflow(hex: &str) -> Subflow {
 }
 
 #[test]
-fn a_connection_is_read_from_what_the_kernel_sent() {
+fn connection_decodes_from_kernel_bytes() {
     let client = socket(CLIENT);
     assert_eq!(client.to_string(), "ESTAB 10.0.0.1:57550 10.0.0.1:8080 token 9a64cbfd");
     assert_eq!(
@@ -78,7 +78,7 @@ fn a_connection_is_read_from_what_the_kernel_sent() {
 }
 
 #[test]
-fn a_listener_has_no_token() {
+fn listener_decodes_without_token() {
     let listener = socket(LISTENER);
     assert_eq!((listener.socket.state, listener.token()), (TcpState::Listen, None));
     assert_eq!((listener.socket.recv_queue, listener.socket.send_queue), (0, 5));
@@ -90,7 +90,7 @@ fn a_listener_has_no_token() {
 }
 
 #[test]
-fn subflows_are_read_from_what_the_kernel_sent() {
+fn subflows_decode_from_kernel_bytes() {
     let (first, second) = (subflow(FIRST), subflow(SECOND));
     let text = "ESTAB 10.0.0.1:57550 10.0.0.1:8080 flags Mmec token 00000000(id 0)/9a64cbfd(id 0)";
     assert_eq!(first.to_string(), text);
@@ -108,9 +108,9 @@ fn subflows_are_read_from_what_the_kernel_sent() {
 }
 
 #[test]
-fn they_are_joined_by_token() {
+fn sockets_and_subflows_are_joined_by_token() {
     let joined =
-        Connection::join([socket(CLIENT), socket(LISTENER)], [FIRST, LISTENING, SECOND].map(subflow));
+        MptcpConnection::join([socket(CLIENT), socket(LISTENER)], [FIRST, LISTENING, SECOND].map(subflow));
     let [connection] = &joined[..] else { panic!("{joined:#?}") };
     assert_eq!(connection.subflows, [subflow(FIRST), subflow(SECOND)]);
     assert_eq!(connection.bytes_sent(), Some(100_000));

@@ -9,9 +9,9 @@ fn pattern(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_an_older_kernel_does_not_tell_is_none() {
+fn fields_of_newer_kernels_decode_as_none() {
     // Linux 6.1, 6.5, 6.8, 6.10, and one that is yet to come.
-    let told = |len: usize| {
+    let reported = |len: usize| {
         let info = MptcpInfo::decode(&pattern(len)).unwrap();
         let groups = [
             info.bytes_acked.is_some() && info.retransmits.is_some(),
@@ -21,18 +21,18 @@ fn what_an_older_kernel_does_not_tell_is_none() {
         assert_eq!(info.write_seq, u64::from_ne_bytes([17, 18, 19, 20, 21, 22, 23, 24]));
         groups
     };
-    assert_eq!(told(48), [false, false, false]);
-    assert_eq!(told(80), [true, false, false]);
-    assert_eq!(told(88), [true, true, false]);
-    assert_eq!(told(96), [true, true, true]);
-    assert_eq!(told(200), [true, true, true]);
+    assert_eq!(reported(48), [false, false, false]);
+    assert_eq!(reported(80), [true, false, false]);
+    assert_eq!(reported(88), [true, true, false]);
+    assert_eq!(reported(96), [true, true, true]);
+    assert_eq!(reported(200), [true, true, true]);
     assert_eq!(MptcpInfo::decode(&pattern(200)), MptcpInfo::decode(&pattern(96)));
     // Padding in 6.1, where it had no meaning.
     assert_eq!(MptcpInfo::decode(&pattern(48)).unwrap().retransmits, None);
 }
 
 #[test]
-fn what_is_too_short_for_any_kernel_is_refused() {
+fn too_short_structures_are_refused() {
     for len in 0..48 {
         let error = MptcpInfo::decode(&pattern(len)).unwrap_err();
         assert_eq!(error, DecodeError::Short { what: "mptcp_info", needed: 48, got: len });
@@ -44,7 +44,7 @@ fn what_is_too_short_for_any_kernel_is_refused() {
 }
 
 #[test]
-fn a_field_is_told_once_it_is_there_as_a_whole() {
+fn partial_field_decodes_as_none() {
     for len in 48..=97 {
         let info = MptcpInfo::decode(&pattern(len)).unwrap();
         let there = |end: usize| len >= end;

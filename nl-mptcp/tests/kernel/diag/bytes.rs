@@ -32,9 +32,9 @@ const REQUEST: Shape = Shape::new(
     Attr::new(3, "INET_DIAG_REQ_PROTOCOL"),
 ]);
 
-/// `ss` says 6 there, which is the lower half of 262; of a kernel that does not know the attribute it would get TCP sockets.
+/// `ss` sends 6, the lower half of 262. A kernel that does not know the attribute would list TCP sockets.
 const PROTOCOL: (&str, &str) = ("inet_diag_req_v2.protocol", "255 is no protocol that has sockets here");
-/// `ss` also asks for what congestion control says.
+/// `ss` also requests congestion control information.
 const EXT: (&str, &str) = ("inet_diag_req_v2.ext", "INET_DIAG_INFO and no more");
 
 type Filter = fn(Select<Subflow>) -> Select<Subflow>;
@@ -66,7 +66,7 @@ fn lines() -> Vec<(&'static str, Filter)> {
 
 /// Both kinds of list: the filter is the same, the header is not.
 #[nl_testkit::test(needs(tool = "ss"), timeout = 60)]
-async fn the_codec_makes_the_requests_of_ss(lab: Lab) -> Result {
+async fn codec_requests_equal_ss(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let diag = open(&node).await?;
     let release = ss::version(&node).await;

@@ -9,7 +9,7 @@ use nl_testkit::{Lab, Result};
 use super::ss;
 use super::world::{Kind, World, multihomed, open, socket};
 
-/// Ours and theirs, and how many there are among the sockets of [`World`], connections and listeners.
+/// Our filter, that of `ss`, and the number of matching sockets of [`World`], connections and listeners.
 struct Case {
     ours: fn(Select<MptcpSocket>) -> Select<MptcpSocket>,
     subflows: fn(Select<Subflow>) -> Select<Subflow>,
@@ -63,7 +63,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"), timeout = 90)]
-async fn the_kernel_picks_what_ss_picks(lab: Lab) -> Result {
+async fn filters_select_the_same_sockets_as_ss(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let everything = world.diag.sockets().list().collect_all().await?;
     for case in cases() {
@@ -91,9 +91,9 @@ async fn the_kernel_picks_what_ss_picks(lab: Lab) -> Result {
 }
 
 /// Why [`States::EVERY`] leaves out what `ss -a` asks for since 6.8: the kernel lists sockets that are only bound, and does not
-/// say which of them are MPTCP's.
+/// report which of them are MPTCP's.
 #[nl_testkit::test(needs(tool = "ss", kernel = "6.8", sock_diag = "mptcp"))]
-async fn a_socket_that_is_only_bound_is_not_told_to_be_of_mptcp(lab: Lab) -> Result {
+async fn bound_socket_is_not_reported_as_mptcp(lab: Lab) -> Result {
     let node = multihomed(&lab, "a").await?;
     let at = std::net::SocketAddr::new(ip("10.0.0.1"), 8080);
     let bound = node.open(move || socket(at, Kind::Mptcp)).await;
@@ -113,7 +113,7 @@ async fn a_socket_that_is_only_bound_is_not_told_to_be_of_mptcp(lab: Lab) -> Res
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_filter_that_nothing_matches_is_refused(lab: Lab) -> Result {
+async fn filter_without_possible_match_is_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let diag = open(&node).await?;
     let refusals = [
@@ -129,7 +129,7 @@ async fn a_filter_that_nothing_matches_is_refused(lab: Lab) -> Result {
         (diag.sockets().states(States::empty()), "states 0x0: none of them is one a socket can be in"),
         (
             diag.sockets().ipv4().remote(ip("2001:db8::1")),
-            "no socket can match: an IPv6 address, or no family at all, and IPv6 sockets left out",
+            "no socket can match: IPv6 sockets are excluded, and an IPv6 address or no other family is selected",
         ),
     ];
     for (select, why) in refusals {

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nl_mptcp::Token;
-use nl_mptcp::diag::{Connection, States, SubflowFlags};
+use nl_mptcp::diag::{MptcpConnection, States, SubflowFlags};
 use nl_testkit::{Lab, Result};
 
 use super::ss;
 use super::world::{World, open};
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn subflows_are_with_the_connection_that_ss_says_by_its_token(lab: Lab) -> Result {
+async fn subflows_are_joined_to_connections_as_in_ss(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     // Theirs, joined by text: the token behind the slash.
     let mut theirs: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
@@ -25,7 +25,7 @@ async fn subflows_are_with_the_connection_that_ss_says_by_its_token(lab: Lab) ->
     }
 
     let ours = world.diag.connections().list().await?;
-    let of_ours = |connection: &Connection| {
+    let of_ours = |connection: &MptcpConnection| {
         let subflows = connection.subflows.iter().map(|s| format!("{:x}", s.socket.cookie)).collect();
         (connection.token.get(), subflows)
     };
@@ -46,7 +46,7 @@ async fn subflows_are_with_the_connection_that_ss_says_by_its_token(lab: Lab) ->
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_filter_is_about_connections_and_brings_all_their_subflows(lab: Lab) -> Result {
+async fn filtered_connection_has_all_its_subflows(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let [client] = &world.diag.connections().remote_port(world.joined.port()).list().await?[..] else {
         panic!("not one client")
@@ -75,7 +75,7 @@ async fn a_filter_is_about_connections_and_brings_all_their_subflows(lab: Lab) -
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_connection_is_found_by_its_token_and_only_in_its_namespace(lab: Lab) -> Result {
+async fn token_finds_connection_only_in_its_namespace(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let connections = world.diag.connections().list().await?;
     for connection in &connections {
@@ -92,7 +92,7 @@ async fn a_connection_is_found_by_its_token_and_only_in_its_namespace(lab: Lab) 
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_fallback_is_shown_as_one(lab: Lab) -> Result {
+async fn fallback_has_the_fallback_flag(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let fallbacks = world.diag.connections().remote_port(world.fallback.port()).list().await?;
     let [fallback] = &fallbacks[..] else { panic!("{fallbacks:#?}") };
@@ -110,21 +110,21 @@ async fn a_fallback_is_shown_as_one(lab: Lab) -> Result {
 
 /// What the two lists do not have in common stays visible.
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn what_only_one_list_has_is_kept(lab: Lab) -> Result {
+async fn connections_in_one_list_only_are_retained(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let sockets = world.diag.sockets().states(States::CONNECTIONS).list().collect_all().await?;
     let subflows = world.diag.subflows().states(States::CONNECTIONS).list().collect_all().await?;
     let tokens: BTreeSet<Token> = sockets.iter().filter_map(|socket| socket.token()).collect();
 
-    let alone = Connection::join(sockets.clone(), []);
+    let alone = MptcpConnection::join(sockets.clone(), []);
     assert_eq!(alone.len(), 7);
     assert!(alone.iter().all(|connection| connection.subflows.is_empty() && connection.socket.is_some()));
 
-    let orphans = Connection::join([], subflows.clone());
+    let orphans = MptcpConnection::join([], subflows.clone());
     assert_eq!(orphans.iter().map(|connection| connection.token).collect::<BTreeSet<_>>(), tokens);
     assert!(orphans.iter().all(|orphan| orphan.socket.is_none() && orphan.is_fallback().is_none()));
-    // The first subflow says what the connection is between.
-    let whole = Connection::join(sockets, subflows);
+    // The initial subflow has the addresses of the connection.
+    let whole = MptcpConnection::join(sockets, subflows);
     for orphan in &orphans {
         let same = whole.iter().find(|connection| connection.token == orphan.token).unwrap();
         assert_eq!((orphan.local(), orphan.remote()), (same.local(), same.remote()));

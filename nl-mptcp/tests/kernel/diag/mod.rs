@@ -1,4 +1,4 @@
-//! Socket statistics against what `ss` says.
+//! Socket statistics compared with `ss`.
 
 mod bytes;
 mod filters;

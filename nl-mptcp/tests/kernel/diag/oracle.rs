@@ -10,7 +10,7 @@ use super::ss::{self, Line};
 use super::world::{SENT, SOON, World};
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn every_mptcp_socket_is_told_as_ss_tells_it(lab: Lab) -> Result {
+async fn every_mptcp_socket_equals_ss(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let since = ss::version(&world.node).await;
     let same = async || {
@@ -34,7 +34,7 @@ async fn every_mptcp_socket_is_told_as_ss_tells_it(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn every_subflow_is_told_as_ss_tells_it(lab: Lab) -> Result {
+async fn every_subflow_equals_ss(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let release = ss::version(&world.node).await;
     let same = async || {
@@ -61,7 +61,7 @@ async fn every_subflow_is_told_as_ss_tells_it(lab: Lab) -> Result {
 
 /// `ss` reads four bytes where the kernel sends two.
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn the_length_of_a_mapping_is_two_bytes(lab: Lab) -> Result {
+async fn mapping_length_has_two_bytes(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let radix = ss::Radix::of_subflows(ss::version(&world.node).await);
     let same = async || {
@@ -86,7 +86,7 @@ async fn the_length_of_a_mapping_is_two_bytes(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(kernel = "6.5", sock_diag = "mptcp"))]
-async fn what_was_sent_is_counted(lab: Lab) -> Result {
+async fn sent_bytes_are_counted(lab: Lab) -> Result {
     let world = World::new(&lab).await?;
     let port = world.joined.port();
     let counted = async || {
@@ -168,7 +168,7 @@ fn address(address: &SocketAddr, v6only: Option<bool>) -> String {
     }
 }
 
-/// Words that both have and that differ, and those that only we have though `shown` says that it shows them.
+/// Words that differ, and words that only our side has although `shown` expects `ss` to print them.
 fn words_differ(
     line: &Line,
     ours: &BTreeMap<&'static str, String>,

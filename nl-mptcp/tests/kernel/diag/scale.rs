@@ -37,7 +37,7 @@ async fn connected(node: &Node, pairs: usize) -> Result<(TcpListener, Vec<[TcpSt
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"), timeout = 240, serial)]
-async fn thousands_of_connections_are_all_listed_and_joined(lab: Lab) -> Result {
+async fn thousands_of_connections_are_listed_and_joined(lab: Lab) -> Result {
     lab.quiet();
     let node = lab.node("a").await?;
     node.ip("link set lo up").await;
@@ -83,7 +83,7 @@ async fn thousands_of_connections_are_all_listed_and_joined(lab: Lab) -> Result 
 
 /// A list given up half-way holds up nothing.
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"), timeout = 120, serial)]
-async fn a_list_dropped_after_ten_sockets_does_not_hold_up_the_next(lab: Lab) -> Result {
+async fn dropped_list_does_not_delay_the_next(lab: Lab) -> Result {
     lab.quiet();
     let node = lab.node("a").await?;
     node.ip("link set lo up").await;

@@ -1,4 +1,4 @@
-//! The scenarios of the kernel's own `diag.sh`, told again; case by case in `tests/README.md`.
+//! The scenarios of the kernel's `diag.sh`; `tests/README.md` lists the cases.
 
 use std::fs;
 
@@ -47,7 +47,7 @@ async fn wait_for(node: &Node, sockets: u64, connections: u64) {
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn a_new_namespace_has_no_sockets(lab: Lab) -> Result {
+async fn new_namespace_lists_no_sockets(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     assert_eq!(diag.sockets().list().collect_all().await?, []);
     assert_eq!(diag.subflows().list().collect_all().await?, []);
@@ -57,7 +57,7 @@ async fn a_new_namespace_has_no_sockets(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn a_listener_is_found_by_where_it_listens(lab: Lab) -> Result {
+async fn listener_is_found_by_address_and_port(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let _listener = listen(&node, "0.0.0.0:10000", Kind::Mptcp).await;
     let any = "0.0.0.0".parse()?;
@@ -75,7 +75,7 @@ async fn a_listener_is_found_by_where_it_listens(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn both_ends_are_listed_after_the_handshake(lab: Lab) -> Result {
+async fn both_ends_are_listed_after_handshake(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let _pair = pair(&node, "10.0.0.1:10000", "10.0.0.1:10000", [Kind::Mptcp; 2]).await;
     let sockets = established(&diag).await;
@@ -87,7 +87,7 @@ async fn both_ends_are_listed_after_the_handshake(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(kernel = "6.2", sock_diag = "mptcp"))]
-async fn sockets_in_use_are_counted_as_long_as_they_are(lab: Lab) -> Result {
+async fn sockets_in_use_are_counted_until_closed(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let Pair { listener, client, server } =
         pair(&node, "10.0.0.1:10000", "10.0.0.1:10000", [Kind::Mptcp; 2]).await;
@@ -101,7 +101,7 @@ async fn sockets_in_use_are_counted_as_long_as_they_are(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(kernel = "6.10", sock_diag = "mptcp"))]
-async fn the_time_since_something_happened_grows(lab: Lab) -> Result {
+async fn last_data_and_ack_times_increase(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let pair = pair(&node, "10.0.0.1:10000", "10.0.0.1:10000", [Kind::Mptcp; 2]).await;
     talk(&pair)?;
@@ -122,7 +122,7 @@ async fn the_time_since_something_happened_grows(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"))]
-async fn the_end_that_asked_in_vain_is_a_fallback(lab: Lab) -> Result {
+async fn client_of_plain_tcp_server_is_a_fallback(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let pair = pair(&node, "10.0.0.1:10001", "10.0.0.1:10001", [Kind::Tcp, Kind::Mptcp]).await;
     let sockets = established(&diag).await;
@@ -136,7 +136,7 @@ async fn the_end_that_asked_in_vain_is_a_fallback(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(sock_diag = "mptcp"), timeout = 120)]
-async fn two_hundred_sockets_are_listed_and_go(lab: Lab) -> Result {
+async fn two_hundred_sockets_are_listed_until_closed(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let mut pairs = Vec::new();
     for port in 10_002..10_102 {
@@ -156,7 +156,7 @@ async fn two_hundred_sockets_are_listed_and_go(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn a_hundred_listeners_are_listed_and_go(lab: Lab) -> Result {
+async fn hundred_listeners_are_listed_until_closed(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let listening = async || {
         let sockets = diag.sockets().states(States::LISTEN).list().collect_all().await.unwrap();
@@ -184,7 +184,7 @@ async fn a_hundred_listeners_are_listed_and_go(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn one_socket_is_found_by_its_token(lab: Lab) -> Result {
+async fn socket_is_found_by_its_token(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let _pair = pair(&node, "10.0.0.1:10000", "10.0.0.1:10000", [Kind::Mptcp; 2]).await;
     for line in ss::mptcp(&node, "").await {
@@ -196,7 +196,7 @@ async fn one_socket_is_found_by_its_token(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn one_subflow_is_found_by_its_ports(lab: Lab) -> Result {
+async fn subflow_is_found_by_its_ports(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let pair = pair(&node, "10.0.0.1:10000", "10.0.0.1:10000", [Kind::Mptcp; 2]).await;
     let from = pair.client.local_addr()?.port();
@@ -208,7 +208,7 @@ async fn one_subflow_is_found_by_its_ports(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ss", sock_diag = "mptcp"))]
-async fn what_waits_to_be_accepted_is_listed(lab: Lab) -> Result {
+async fn unaccepted_connections_are_listed(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let listener = listen(&node, "10.0.0.1:10000", Kind::Mptcp).await;
     let mut clients = Vec::new();
@@ -218,7 +218,7 @@ async fn what_waits_to_be_accepted_is_listed(lab: Lab) -> Result {
     let waiting = async || {
         let theirs = ss::mptcp(&node, "state established").await.len();
         let ours = established(&diag).await;
-        // Nobody has them open yet.
+        // They are not accepted yet.
         let unopened = ours.iter().filter(|socket| socket.socket.inode == 0).count();
         (theirs == 40 && ours.len() == 40 && unopened == 20).then_some(())
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nl_mptcp::diag::{MptcpSocket, Subflow};
 use nl_testkit::Node;
 
-/// A line of `ss`: what comes first, and the words `name:value`, or `name` alone.
+/// A line of `ss`: the first columns, and the words `name:value`, or `name` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) state: String,
@@ -26,7 +26,7 @@ impl Line {
 
     fn parse(line: &str) -> Self {
         let mut words = line.split_whitespace().peekable();
-        // Asked for one state it does not say so.
+        // A list of one state has no state column.
         let state = words.next_if(|word| word.parse::<u32>().is_err()).unwrap_or_default().to_owned();
         let mut next = || words.next().unwrap_or_else(|| panic!("a short line of ss: {line}")).to_owned();
         let (receive, send, local, remote) = (next(), next(), next(), next());
@@ -62,7 +62,7 @@ pub(crate) async fn subflows(node: &Node, words: &str) -> Vec<Line> {
 }
 
 async fn lines(node: &Node, kind: &str, words: &str) -> Vec<Line> {
-    // A filter holds white space of its own, which ss takes as it comes.
+    // A filter contains white space, which `ss` accepts.
     let line = format!("ss {kind} -H -O -n -i -e {words}");
     let printed = node.command(line.split_whitespace()).await.ok();
     let mut lines: Vec<_> = printed.lines().map(Line::parse).collect();

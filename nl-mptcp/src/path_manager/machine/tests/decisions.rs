@@ -1,9 +1,9 @@
-//! Decisions that fail, and how many are carried out at a time.
+//! Decisions that fail, and the number of running decisions.
 
 use super::*;
 
 #[test]
-fn a_decision_that_cannot_be_taken_is_reported() {
+fn impossible_decision_is_reported_as_failed() {
     let stray = |event: &PathEvent, plan: &mut Plan<'_>| {
         if *event == PathEvent::Synced {
             plan.withdraw(Token::new(77), 5);
@@ -21,7 +21,7 @@ fn a_decision_that_cannot_be_taken_is_reported() {
             failed.push(error.to_string());
         }
     }
-    let stray = "withdraw address id 5 token 0000004d: there is no such connection";
+    let stray = "withdraw address id 5 token 0000004d: the connection does not exist";
     assert!(failed[0].contains(stray), "{failed:?}");
     assert!(failed[1].contains("no such subflow"), "{failed:?}");
     assert_eq!(failed.len(), 2);
@@ -52,10 +52,10 @@ fn io_error_while_destroying_keeps_the_subflow_in_the_table() {
 }
 
 #[test]
-fn one_decision_at_a_time_for_a_connection_and_so_many_in_all() {
+fn decisions_run_one_per_connection_up_to_max_in_flight() {
     let (mut world, _) = world(());
     world.machine.policy = ();
-    let mut work = Work { most_running: 2, ..Work::default() };
+    let mut work = Work { max_in_flight: 2, ..Work::default() };
     for (number, token) in [(0, 1), (1, 1), (2, 2), (3, 3)] {
         work.add(number, Decision::Withdraw { token: Token::new(token), id: AddressId::new(1) });
     }

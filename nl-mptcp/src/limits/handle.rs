@@ -1,8 +1,8 @@
+use nl_core::Pending;
 use nl_core::error::Ack;
-use nl_core::{Pending, Result};
 
-use super::Mptcp;
-use crate::limits::Limits;
+use super::codec::Limits;
+use crate::channel::Channel;
 
 /// The limits of the kernel's path manager, to be read or set. The verb comes last and returns a [`Pending`].
 ///
@@ -17,45 +17,39 @@ use crate::limits::Limits;
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before a verb"]
 pub struct LimitsEntry {
-    mptcp: Mptcp,
+    channel: Channel,
     add_addr_accepted: Option<u32>,
     subflows: Option<u32>,
 }
 
 impl LimitsEntry {
-    pub(super) fn new(mptcp: Mptcp) -> Self {
-        Self { mptcp, add_addr_accepted: None, subflows: None }
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self { channel, add_addr_accepted: None, subflows: None }
     }
 
-    /// How many announced addresses of the peer are taken up: 0 to 8, to 64 since Linux 7.2.
+    /// The number of announced addresses that are accepted from the peer: 0 to 8, to 64 since Linux 7.2.
     pub fn add_addr_accepted(mut self, limit: u32) -> Self {
         self.add_addr_accepted = Some(limit);
         self
     }
 
-    /// How many subflows a connection has besides its first: 0 to 8, to 64 since Linux 7.2.
+    /// The number of subflows of a connection besides the initial one: 0 to 8, to 64 since Linux 7.2.
     pub fn subflows(mut self, limit: u32) -> Self {
         self.subflows = Some(limit);
         self
     }
 
-    /// Sets the limits that are given and leaves the other.
+    /// Sets the limits that are given. A limit that is not given does not change.
     ///
     /// Equivalent: `ip mptcp limits set`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// `EINVAL` over what this kernel allows, which newer kernels name in their text; no limit is given.
+    /// `EINVAL` above the kernel's maximum, which newer kernels name in their text; no limit is given.
     pub fn set(self) -> Pending<Ack> {
-        Pending::new(async move { self.try_set().await })
-    }
-
-    async fn try_set(&self) -> Result<Ack> {
-        let named = |error: nl_core::Error| match error.operation() {
-            None => error.during(|| "set mptcp limits".into()),
-            Some(_) => error,
-        };
-        let family = self.mptcp.family().await.map_err(named)?.id;
-        self.mptcp.conn.acknowledged(Limits::set_request(family, self.add_addr_accepted, self.subflows)).await
+        Pending::new(async move {
+            let encode = |family| Limits::set_request(family, self.add_addr_accepted, self.subflows);
+            self.channel.acknowledged(encode).await
+        })
     }
 
     /// Reads the limits.
@@ -65,9 +59,6 @@ impl LimitsEntry {
     /// # Errors
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath TCP.
     pub fn get(self) -> Pending<Limits> {
-        Pending::new(async move {
-            let family = self.mptcp.family().await?.id;
-            self.mptcp.conn.answered(Limits::get_request(family), Limits::decode).await
-        })
+        Pending::new(async move { self.channel.answered(Limits::get_request, Limits::decode).await })
     }
 }

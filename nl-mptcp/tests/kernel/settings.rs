@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use nl_mptcp::sysctl::PathManager;
+use nl_mptcp::settings::PathManager;
 use nl_testkit::{Lab, Result};
 
 use crate::support::{kernel, open};
 
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
-async fn switches_are_set_in_the_namespace_of_the_connection(lab: Lab) -> Result {
+async fn settings_are_set_in_namespace_of_the_connection(lab: Lab) -> Result {
     let (node, other) = (lab.node("a").await?, lab.node("b").await?);
-    let sysctl = open(&node).await?.sysctl()?;
-    let before = sysctl.read()?;
+    let settings = open(&node).await?.settings()?;
+    let before = settings.read()?;
     assert_eq!(before.enabled, Some(true));
     assert_eq!(before.path_manager, Some(PathManager::Kernel));
 
-    sysctl.set_enabled(false)?;
-    sysctl.set_path_manager(&PathManager::Userspace)?;
-    sysctl.set_add_addr_timeout(Duration::from_secs(7))?;
-    sysctl.set_allow_join_initial_addr_port(false)?;
-    sysctl.set_checksum_enabled(true)?;
-    sysctl.set_stale_loss_cnt(9)?;
+    settings.set_enabled(false)?;
+    settings.set_path_manager(&PathManager::Userspace)?;
+    settings.set_add_addr_timeout(Duration::from_secs(7))?;
+    settings.set_allow_join_initial_addr_port(false)?;
+    settings.set_checksum_enabled(true)?;
+    settings.set_stale_loss_cnt(9)?;
     for (name, value) in [
         ("enabled", "0"),
         ("pm_type", "1"),
@@ -34,29 +34,29 @@ async fn switches_are_set_in_the_namespace_of_the_connection(lab: Lab) -> Result
     if kernel() >= (6, 15) {
         assert_eq!(node.sysctl_read("net.mptcp.path_manager").await?, "userspace");
     }
-    // A name of nobody leaves it as it was, and so does a number.
-    sysctl.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();
+    // An unknown name does not change the setting.
+    settings.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();
     assert_eq!(node.sysctl_read("net.mptcp.pm_type").await?, "1");
     // Nowhere else.
     assert_eq!(other.sysctl_read("net.mptcp.enabled").await?, "1");
     assert_eq!(other.sysctl_read("net.mptcp.pm_type").await?, "0");
 
-    let values = sysctl.read()?;
+    let values = settings.read()?;
     assert_eq!(values.path_manager, Some(PathManager::Userspace));
     assert_eq!((values.enabled, values.checksum_enabled), (Some(false), Some(true)));
     assert_eq!(values.add_addr_timeout, Some(Duration::from_secs(7)));
     assert_eq!(values.stale_loss_cnt, Some(9));
-    sysctl.set_path_manager(&PathManager::Kernel)?;
+    settings.set_path_manager(&PathManager::Kernel)?;
     assert_eq!(node.sysctl_read("net.mptcp.pm_type").await?, "0");
     Ok(())
 }
 
-/// Those this kernel has are read and set, those it has not are said to be missing.
+/// Settings that the kernel has are read and set; the others are unsupported.
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
-async fn a_switch_the_kernel_lacks_is_an_error_that_says_so(lab: Lab) -> Result {
+async fn missing_setting_is_unsupported(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let sysctl = open(&node).await?.sysctl()?;
-    let values = sysctl.read()?;
+    let settings = open(&node).await?.settings()?;
+    let values = settings.read()?;
     let there = |name: &'static str| {
         let node = node.clone();
         async move { node.sysctl_read(&format!("net.mptcp.{name}")).await.is_ok() }
@@ -70,10 +70,10 @@ async fn a_switch_the_kernel_lacks_is_an_error_that_says_so(lab: Lab) -> Result 
     let seconds = Duration::from_secs(30);
     let retransmissions = there("syn_retrans_before_tcp_fallback").await;
     for (has, outcome) in [
-        (there("close_timeout").await, sysctl.set_close_timeout(seconds)),
-        (there("blackhole_timeout").await, sysctl.set_blackhole_timeout(seconds)),
-        (there("scheduler").await, sysctl.set_scheduler("default")),
-        (retransmissions, sysctl.set_syn_retrans_before_tcp_fallback(3)),
+        (there("close_timeout").await, settings.set_close_timeout(seconds)),
+        (there("blackhole_timeout").await, settings.set_blackhole_timeout(seconds)),
+        (there("scheduler").await, settings.set_scheduler("default")),
+        (retransmissions, settings.set_syn_retrans_before_tcp_fallback(3)),
     ] {
         match outcome {
             Ok(()) => assert!(has),
@@ -87,15 +87,15 @@ async fn a_switch_the_kernel_lacks_is_an_error_that_says_so(lab: Lab) -> Result 
 }
 
 #[nl_testkit::test(needs(sysctl = "net.mptcp.enabled", genl = "mptcp_pm"))]
-async fn impossible_switches_are_refused(lab: Lab) -> Result {
+async fn invalid_settings_are_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let sysctl = open(&node).await?.sysctl()?;
-    let error = sysctl.set_add_addr_timeout(Duration::from_millis(1500)).unwrap_err();
+    let settings = open(&node).await?.settings()?;
+    let error = settings.set_add_addr_timeout(Duration::from_millis(1500)).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("1.5s"), "{error}");
-    let error = sysctl.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();
+    let error = settings.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();
     assert!(error.to_string().contains("nobody"), "{error}");
     for name in ["", "two words"] {
-        assert!(sysctl.set_scheduler(name).unwrap_err().is_usage());
+        assert!(settings.set_scheduler(name).unwrap_err().is_usage());
     }
     assert_eq!(node.sysctl_read("net.mptcp.pm_type").await?, "0");
     Ok(())

@@ -1,20 +1,19 @@
-//! The switches of Multipath TCP, per namespace: `net.mptcp.*`.
+//! The settings of Multipath TCP, per namespace: `net.mptcp.*`.
 //!
 //! ```no_run
-//! use nl_mptcp::sysctl::{PathManager, Sysctl};
+//! use nl_mptcp::settings::{PathManager, SettingsEntry};
 //!
 //! # fn example() -> nl_core::Result<()> {
-//! let sysctl = Sysctl::current();
+//! let settings = SettingsEntry::current();
 //! // sysctl net.mptcp.path_manager=userspace, or net.mptcp.pm_type=1 before Linux 6.15
-//! sysctl.set_path_manager(&PathManager::Userspace)?;
-//! println!("close_timeout {:?}", sysctl.read()?.close_timeout);
+//! settings.set_path_manager(&PathManager::Userspace)?;
+//! println!("close_timeout {:?}", settings.read()?.close_timeout);
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! These are files of `/proc/sys`, which show the namespace of the thread that opens them; they are opened
-//! [inside](nl_core::netns::Netns::run) the one that is meant. Reading takes no privilege; writing takes `CAP_NET_ADMIN` in the
-//! user namespace that owns the network namespace. Which of them there are depends on the kernel.
+//! These are files of `/proc/sys`, which belong to the namespace of the thread that opens them; they are opened
+//! [inside](nl_core::netns::Netns::run) the selected namespace. Reading needs no privilege; writing needs `CAP_NET_ADMIN` in the user
+//! namespace that owns the network namespace. The set of files depends on the kernel.
 //!
 //! Kernel: `Documentation/networking/mptcp-sysctl.rst`, `net/mptcp/ctrl.c`. Equivalent: `sysctl net.mptcp`.
 
@@ -27,16 +26,16 @@ use std::time::Duration;
 use nl_core::error::{Error, ErrorKind, Result, Since};
 use nl_core::netns::Netns;
 
-/// Which path manager sockets made from now on get.
+/// The path manager of new sockets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum PathManager {
-    /// The kernel's own, driven by [endpoints](crate::endpoint).
+    /// The kernel's path manager, configured with [endpoints](crate::endpoint).
     Kernel,
-    /// Another one, by name, or as the number that a kernel before Linux 6.15 has for it.
+    /// Another one, by name, or by its number before Linux 6.15.
     Other(String),
-    /// A program, through requests about each [connection](crate::connection).
+    /// A program, with requests about each [connection](crate::connection).
     Userspace,
 }
 
@@ -49,7 +48,7 @@ impl PathManager {
         }
     }
 
-    /// As `net.mptcp.pm_type` has it.
+    /// The value of `net.mptcp.pm_type`.
     fn from_number(number: &str) -> Self {
         match number {
             "0" => Self::Kernel,
@@ -59,7 +58,7 @@ impl PathManager {
     }
 }
 
-/// As `net.mptcp.path_manager` has it.
+/// The value of `net.mptcp.path_manager`.
 impl fmt::Display for PathManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -70,68 +69,66 @@ impl fmt::Display for PathManager {
     }
 }
 
-/// All switches, `None` for those the kernel does not have.
+/// All settings; `None` for those the kernel does not have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Values {
-    /// Whether sockets speak Multipath TCP at all.
+pub struct Settings {
+    /// Whether Multipath TCP sockets can be created.
     pub enabled: Option<bool>,
-    /// After how long without an echo an announcement is repeated; 0: never. In whole seconds.
+    /// The time after which an announcement without an echo is sent again, in whole seconds; 0: never.
     pub add_addr_timeout: Option<Duration>,
-    /// Whether the port of an announcement is left out of account when options are short of room (Linux 7).
+    /// Whether TCP timestamps are dropped to make room for an announced IPv6 address with a port (Linux 7).
     pub add_addr_v6_port_drop_ts: Option<bool>,
-    /// Whether the peer may open further subflows to the address and port of the first one.
+    /// Whether the peer may create further subflows to the address and port of the initial one.
     pub allow_join_initial_addr_port: Option<bool>,
-    /// The path managers there are (Linux 6.15).
+    /// The available path managers (Linux 6.15).
     pub available_path_managers: Option<Vec<PathManager>>,
-    /// The schedulers there are (Linux 6.10).
+    /// The available schedulers (Linux 6.10).
     pub available_schedulers: Option<Vec<String>>,
-    /// For how long no connection is attempted with Multipath TCP after it was swallowed on the way; 0: never so. In whole
-    /// seconds (Linux 6.12).
+    /// For how long new connections use plain TCP after the network dropped Multipath TCP packets, in whole seconds; 0: never (Linux 6.12).
     pub blackhole_timeout: Option<Duration>,
-    /// Whether data carries checksums, if the peer agrees.
+    /// Whether data has checksums, if the peer supports them.
     pub checksum_enabled: Option<bool>,
-    /// For how long a connection without a subflow is kept. In whole seconds (Linux 6.7).
+    /// For how long a connection without subflows stays open, in whole seconds (Linux 6.7).
     pub close_timeout: Option<Duration>,
-    /// Which path manager new sockets get.
+    /// The path manager of new sockets.
     pub path_manager: Option<PathManager>,
-    /// The scheduler, which picks the subflow for each piece of data (Linux 6.6).
+    /// The packet scheduler of new sockets (Linux 6.6).
     pub scheduler: Option<String>,
-    /// After how many losses in a row a subflow is passed over; 0: never.
+    /// The number of consecutive losses after which a subflow is stale; 0: never.
     pub stale_loss_cnt: Option<u32>,
-    /// After how many lost first packets Multipath TCP is given up for a connection (Linux 6.14).
+    /// The number of SYN retransmissions before a connection falls back to plain TCP (Linux 6.14).
     pub syn_retrans_before_tcp_fallback: Option<u32>,
 }
 
-/// The switches of one namespace.
+/// The settings of one namespace, to be read or set.
 #[derive(Clone, Debug)]
-pub struct Sysctl {
+pub struct SettingsEntry {
     netns: Option<Netns>,
 }
 
-impl Sysctl {
-    /// Those of the calling thread's namespace, whichever that is at each call.
+impl SettingsEntry {
+    /// The settings of the calling thread's namespace at the time of each call.
     #[must_use]
     pub fn current() -> Self {
         Self { netns: None }
     }
 
-    /// Those of this namespace.
+    /// The settings of this namespace.
     #[must_use]
     pub fn of(netns: &Netns) -> Self {
         Self { netns: Some(netns.clone()) }
     }
 
-    /// Reads all that are there.
+    /// Reads all settings.
     ///
     /// # Errors
-    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if there is none: the kernel has no Multipath TCP;
-    /// [`Io`](nl_core::error::ErrorKind::Io) if `/proc` is not mounted; the namespace cannot be entered; a file does not hold what
-    /// it is known to.
-    pub fn read(&self) -> Result<Values> {
+    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if none exists: the kernel has no Multipath TCP;
+    /// [`Io`](nl_core::error::ErrorKind::Io) if `/proc` is not mounted; the namespace cannot be entered; a file has unexpected contents.
+    pub fn read(&self) -> Result<Settings> {
         let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let values = Values {
+        let values = Settings {
             enabled: self.flag("enabled")?,
             add_addr_timeout: self.seconds("add_addr_timeout")?,
             add_addr_v6_port_drop_ts: self.flag("add_addr_v6_port_drop_ts")?,
@@ -148,19 +145,19 @@ impl Sysctl {
             stale_loss_cnt: self.number("stale_loss_cnt")?,
             syn_retrans_before_tcp_fallback: self.number("syn_retrans_before_tcp_fallback")?,
         };
-        if values == Values::default() {
+        if values == Settings::default() {
             let none = Error::unsupported("net.mptcp", Since::option("a kernel built with CONFIG_MPTCP"));
             return Err(none.during(|| "read net.mptcp".into()));
         }
         Ok(values)
     }
 
-    /// Chooses the path manager of sockets made from now on, whatever this kernel calls the switch.
+    /// Sets the path manager of new sockets, with `path_manager` or `pm_type`.
     ///
     /// # Errors
-    /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` or `ENOENT` for one there is not.
+    /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` or `ENOENT` for an unknown one.
     pub fn set_path_manager(&self, manager: &PathManager) -> Result<()> {
-        // One that is missing may be `ENOENT`, as a missing switch is, so the switch is looked for first.
+        // `ENOENT` can mean a missing path manager or a missing file, so the file is checked first.
         if self.text("path_manager")?.is_some() {
             let name = manager.to_string();
             return self
@@ -175,16 +172,16 @@ impl Sysctl {
         self.write("pm_type", number, Since::linux(5, 19))
     }
 
-    /// Chooses the scheduler of sockets made from now on.
+    /// Sets the scheduler of new sockets.
     ///
     /// # Errors
-    /// `EACCES` ([`is_permission`](Error::is_permission)); `ENOENT` for one there is not;
+    /// `EACCES` ([`is_permission`](Error::is_permission)); `ENOENT` for an unknown one;
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) before Linux 6.6.
     pub fn set_scheduler(&self, name: &str) -> Result<()> {
         if name.is_empty() || name.contains(char::is_whitespace) {
-            return Err(Error::usage(format!("{name:?} is no scheduler's name")));
+            return Err(Error::usage(format!("{name:?} is not the name of a scheduler")));
         }
-        // A scheduler that is missing is `ENOENT` too, so the switch is looked for first.
+        // `ENOENT` can mean a missing scheduler or a missing file, so the file is checked first.
         self.text("scheduler")?.ok_or_else(|| absent("scheduler", Since::linux(6, 6)))?;
         self.try_write("scheduler", name).map_err(|error| error.during(|| write_of("scheduler", name)))
     }
@@ -208,7 +205,7 @@ impl Sysctl {
         let Some(text) = self.text(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
             let odd =
-                io::Error::new(io::ErrorKind::InvalidData, format!("{text:?} is not the number expected"));
+                io::Error::new(io::ErrorKind::InvalidData, format!("{text:?} is not a number in range"));
             Error::from(odd).during(|| format!("read net.mptcp.{name}"))
         })
     }
@@ -229,7 +226,7 @@ impl Sysctl {
     }
 
     fn try_write(&self, name: &str, value: &str) -> Result<()> {
-        // Never a new file: these there are, or there are not.
+        // Never creates a file.
         self.inside(|| {
             use io::Write;
             std::fs::OpenOptions::new().write(true).open(path(name))?.write_all(value.as_bytes())
@@ -247,11 +244,11 @@ impl Sysctl {
 
 macro_rules! setters {
     ($($(#[$doc:meta])* $set:ident($value:ident: $type:ty = $name:literal, $major:literal $minor:literal) $text:expr;)+) => {
-        impl Sysctl {$(
+        impl SettingsEntry {$(
             $(#[$doc])*
             ///
             /// # Errors
-            /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` for a value out of bounds;
+            /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` for a value out of range;
             #[doc = concat!("[`Unsupported`](nl_core::error::ErrorKind::Unsupported) before Linux ", $major, ".", $minor, ".")]
             pub fn $set(&self, $value: $type) -> Result<()> {
                 let text: Result<String> = $text;
@@ -262,29 +259,28 @@ macro_rules! setters {
 }
 
 setters! {
-    /// Whether sockets speak Multipath TCP at all. Those that are there are not changed.
+    /// Whether Multipath TCP sockets can be created. Existing sockets do not change.
     set_enabled(yes: bool = "enabled", 5 6) Ok(u8::from(yes).to_string());
-    /// After how long without an echo an announcement is repeated, in whole seconds; 0: never.
+    /// The time after which an announcement without an echo is sent again, in whole seconds; 0: never.
     set_add_addr_timeout(time: Duration = "add_addr_timeout", 5 9) whole_seconds(time);
-    /// Whether the peer may open further subflows to the address and port of the first one.
+    /// Whether the peer may create further subflows to the address and port of the initial one.
     set_allow_join_initial_addr_port(yes: bool = "allow_join_initial_addr_port", 5 14) Ok(u8::from(yes).to_string());
-    /// For how long no connection is attempted with Multipath TCP after it was swallowed on the way, in whole seconds; 0: never
-    /// so.
+    /// For how long new connections use plain TCP after the network dropped Multipath TCP packets, in whole seconds; 0: never.
     set_blackhole_timeout(time: Duration = "blackhole_timeout", 6 12) whole_seconds(time);
-    /// Whether data carries checksums, if the peer agrees.
+    /// Whether data has checksums, if the peer supports them.
     set_checksum_enabled(yes: bool = "checksum_enabled", 5 14) Ok(u8::from(yes).to_string());
-    /// For how long a connection without a subflow is kept, in whole seconds.
+    /// For how long a connection without subflows stays open, in whole seconds.
     set_close_timeout(time: Duration = "close_timeout", 6 7) whole_seconds(time);
-    /// After how many losses in a row a subflow is passed over; 0: never.
+    /// The number of consecutive losses after which a subflow is stale; 0: never.
     set_stale_loss_cnt(count: u32 = "stale_loss_cnt", 5 15) Ok(count.to_string());
-    /// After how many lost first packets Multipath TCP is given up for a connection.
+    /// The number of SYN retransmissions before a connection falls back to plain TCP.
     set_syn_retrans_before_tcp_fallback(count: u32 = "syn_retrans_before_tcp_fallback", 6 14) Ok(count.to_string());
 }
 
 fn whole_seconds(time: Duration) -> Result<String> {
     match time.subsec_nanos() {
         0 => Ok(time.as_secs().to_string()),
-        _ => Err(Error::usage(format!("{time:?}; the kernel counts whole seconds here"))),
+        _ => Err(Error::usage(format!("{time:?}; this setting is in whole seconds"))),
     }
 }
 
@@ -300,7 +296,7 @@ fn absent(name: &str, since: Since) -> Error {
     Error::unsupported(format!("net.mptcp.{name}"), since).during(|| format!("write net.mptcp.{name}"))
 }
 
-/// Whether the kernel lacks the switch. Where `/proc` is not mounted, a missing file says nothing about the kernel.
+/// Whether the kernel lacks the setting. If `/proc` is not mounted, a missing file does not mean that.
 fn is_absent(error: &Error, proc: &str) -> bool {
     matches!(error.kind(), ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
         && Path::new(proc).is_dir()
@@ -313,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_file_without_proc_does_not_make_the_kernel_an_old_one() {
+    fn missing_file_without_proc_is_not_a_missing_setting() {
         let error = Error::from(std::fs::read_to_string("/nowhere/mptcp/enabled").unwrap_err());
         assert!(is_absent(&error, "/"));
         assert!(!is_absent(&error, "/nowhere"));

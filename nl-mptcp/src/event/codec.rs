@@ -1,15 +1,3 @@
-//! Events: what the kernel says about every Multipath TCP connection of a namespace.
-//!
-//! They come in the multicast group [`EVENT_GROUP`](crate::EVENT_GROUP) of the family, whichever path manager runs the
-//! connection. Joining takes `CAP_NET_ADMIN` in the user namespace that owns the network namespace. That somebody listens
-//! has an effect: while nobody does, in any namespace of the machine, connections of the userspace path manager refuse subflows
-//! that come in.
-//!
-//! Kernel: `enum mptcp_event_type` and `enum mptcp_event_attr` of [`include/uapi/linux/mptcp_pm.h`],
-//! `net/mptcp/pm_netlink.c`. Linux 5.12. Equivalent: `ip mptcp monitor`.
-//!
-//! [`include/uapi/linux/mptcp_pm.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/mptcp_pm.h?h=v6.18
-
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -52,18 +40,20 @@ const ATTR_RESET_FLAGS: u16 = 17;
 const ATTR_SERVER_SIDE: u16 = 18;
 
 bitflags! {
-    /// What an event says about a connection (`MPTCP_PM_EV_FLAG_*`); bits this crate does not know are kept.
+    /// Flags of a connection in an event (`MPTCP_PM_EV_FLAG_*`). Unknown bits survive.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct ConnectionFlags: u16 {
-        /// The peer takes no further subflows to the address and port of the first one.
+        /// The peer accepts no further subflows to the address and port of the initial one.
         const DENY_JOIN_ID0 = 0x1;
-        /// This side accepted the connection. Linux 6.18; [`ConnectionEvent::server_side`] is right on every kernel.
+        /// This side accepted the connection. Linux 6.18; [`ConnectionEvent::server_side`] is correct on every kernel.
         const SERVER_SIDE = 0x2;
         const _ = !0;
     }
 }
 
-/// What happened to a connection, an address of it, a subflow of it, or a listening socket.
+serialize_bits!(ConnectionFlags);
+
+/// An event of a connection, an address of it, a subflow of it, or a listening socket.
 ///
 /// | variant | `ip mptcp monitor` |
 /// |---|---|
@@ -77,53 +67,51 @@ bitflags! {
 /// | [`SubflowPriority`](Self::SubflowPriority) | `SF_PRIO` |
 /// | [`ListenerCreated`](Self::ListenerCreated) | `LISTENER_CREATED` |
 /// | [`ListenerClosed`](Self::ListenerClosed) | `LISTENER_CLOSED` |
-///
-/// Where both ends of a connection are in one namespace, each tells its own events, under its own token.
+/// If both ends of a connection are in one namespace, each sends its own events, with its own token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum MptcpEvent {
     /// The peer announced an address.
     Announced(AddressEvent),
-    /// A connection is gone, and its token with it.
+    /// A connection was closed. Its token is no longer valid.
     Closed {
-        /// Which it was.
+        /// The connection.
         token: Token,
     },
-    /// A connection was made: the peer speaks Multipath TCP.
+    /// A connection was created: the peer supports Multipath TCP.
     Created(ConnectionEvent),
-    /// A connection can take further subflows. On the side that connected this is so once it heard from the peer again, on
-    /// the other when it is accepted.
+    /// A connection can have further subflows: on the client after the peer has acknowledged, on the server when it is accepted.
     Established(ConnectionEvent),
-    /// A socket no longer listens. Linux 6.3.
+    /// A listening socket was closed. Linux 6.3.
     ListenerClosed {
-        /// Where it did.
+        /// Its address and port.
         local: SocketAddr,
     },
-    /// A socket listens for Multipath TCP connections, the kernel's own for endpoints with ports among them. Linux 6.3.
+    /// A socket listens for Multipath TCP connections, including the kernel's own sockets for endpoints with ports. Linux 6.3.
     ListenerCreated {
-        /// Where.
+        /// Its address and port.
         local: SocketAddr,
     },
-    /// An event this crate does not know.
+    /// An unknown event.
     Other {
         /// Its number.
         number: u8,
-        /// The connection it is about.
+        /// The connection.
         token: Option<Token>,
     },
     /// The peer withdrew an address.
     Removed {
         /// The connection.
         token: Token,
-        /// The address's number at the peer.
+        /// The peer's id of the address.
         remote_id: AddressId,
     },
-    /// A subflow is gone, or did not come about.
+    /// A subflow was closed, or could not be established.
     SubflowClosed(SubflowEvent),
-    /// A further subflow was made. The first one is told with the connection.
+    /// A further subflow was established. The initial one is part of the connection's event.
     SubflowEstablished(SubflowEvent),
-    /// The peer made a subflow a backup, or made it no backup any more.
+    /// The peer made a subflow a backup, or a regular one.
     SubflowPriority(SubflowEvent),
 }
 
@@ -134,18 +122,17 @@ pub enum MptcpEvent {
 pub struct ConnectionEvent {
     /// Its token on this side.
     pub token: Token,
-    /// The address and port of its first subflow on this side.
+    /// The local address and port of its initial subflow.
     pub local: SocketAddr,
-    /// Those of the peer.
+    /// The remote address and port.
     pub remote: SocketAddr,
-    /// The number of the local address.
+    /// The id of the local address.
     pub local_id: AddressId,
-    /// The number of the remote address.
+    /// The id of the remote address.
     pub remote_id: AddressId,
-    /// Whether this side accepted the connection, rather than asked for it.
+    /// Whether this side accepted the connection.
     pub server_side: bool,
-    /// What else is said.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "bits"))]
+    /// Its flags.
     pub flags: ConnectionFlags,
 }
 
@@ -156,9 +143,9 @@ pub struct ConnectionEvent {
 pub struct AddressEvent {
     /// The connection.
     pub token: Token,
-    /// The address's number at the peer.
+    /// The peer's id of the address.
     pub remote_id: AddressId,
-    /// The address and port. Where the peer announced none, it is the port of the first subflow.
+    /// The address and port. If the peer announced no port, it is that of the initial subflow.
     pub remote: SocketAddr,
 }
 
@@ -169,24 +156,23 @@ pub struct AddressEvent {
 pub struct SubflowEvent {
     /// The connection.
     pub token: Token,
-    /// The address and port on this side.
+    /// The local address and port.
     pub local: SocketAddr,
-    /// Those of the peer.
+    /// The remote address and port.
     pub remote: SocketAddr,
-    /// The number of the local address.
+    /// The id of the local address.
     pub local_id: AddressId,
-    /// The number of the remote address, which is the peer's to say.
+    /// The id of the remote address, which the peer assigned.
     pub remote_id: AddressId,
-    /// Whether the peer wants it to carry data only when no other can. What this side asked for is not told.
+    /// Whether the peer made it a backup. The kernel does not report whether this side did.
     pub backup: bool,
     /// The interface it is bound to.
     pub index: Option<u32>,
-    /// Why it is closed, where it broke.
+    /// The error that closed it.
     pub error: Option<Errno>,
-    /// Why the peer reset it, where it said so. The kernel reads the reason on an established subflow only: a subflow that the
-    /// peer refuses has none.
+    /// Why the peer reset it. The kernel reads the reason on an established subflow only: a subflow that the peer refuses has none.
     pub reset: Option<Reset>,
-    /// In no event of the kernels up to 7.2, though the number is reserved (`MPTCP_ATTR_TIMEOUT`).
+    /// Reserved (`MPTCP_ATTR_TIMEOUT`). Kernels up to 7.2 do not send it.
     pub timeout: Option<u32>,
 }
 
@@ -197,7 +183,7 @@ pub struct SubflowEvent {
 pub struct Reset {
     /// The reason.
     pub reason: ResetReason,
-    /// Its flags; bit 0 says that another attempt may succeed.
+    /// Its flags; bit 0 means that another attempt may succeed.
     pub flags: u32,
 }
 
@@ -214,21 +200,21 @@ impl Reset {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum ResetReason {
-    /// Not told.
+    /// Unspecified error.
     Unspecified,
-    /// A fault of Multipath TCP.
+    /// An MPTCP-specific error.
     Mptcp,
-    /// A lack of resources.
+    /// Lack of resources.
     Resources,
-    /// The peer does not allow it.
+    /// Administratively prohibited.
     Prohibited,
-    /// Too much data was under way.
+    /// Too much outstanding data.
     TooMuchData,
-    /// The subflow was too slow.
+    /// Unacceptable performance.
     Performance,
-    /// Something between the two interfered.
+    /// Middlebox interference.
     Middlebox,
-    /// A reason this crate does not know.
+    /// An unknown reason.
     Other(u32),
 }
 
@@ -265,13 +251,13 @@ impl ResetReason {
 }
 
 impl MptcpEvent {
-    /// Reads a message of the event group, where the [family](crate::FAMILY) has the number `family`. `None` for a message of
-    /// another family, and for the answer to a request: events and commands share their numbers.
+    /// Decodes a message of the event group, where the [family](crate::FAMILY) has the number `family`. `None` for a message of another
+    /// family, and for the answer to a request: events and commands share their numbers.
     ///
     /// # Errors
-    /// The message is malformed, or lacks what the event is about.
+    /// The message is malformed, or lacks an attribute that identifies its object.
     pub fn decode(family: u16, message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
-        // An answer carries the sequence number of what it answers, an event none.
+        // An answer has the sequence number of its request, an event has 0.
         if message.kind() != family || message.seq() != 0 {
             return Ok(None);
         }
@@ -296,7 +282,7 @@ impl MptcpEvent {
         }))
     }
 
-    /// The connection it is about; listening sockets have none.
+    /// The connection; listening sockets have none.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
         match self {
@@ -330,7 +316,7 @@ impl MptcpEvent {
     }
 }
 
-/// Every attribute an event may have.
+/// The attributes of every event.
 #[derive(Clone, Copy, Debug, Default)]
 struct Fields {
     token: Option<Token>,
@@ -373,7 +359,7 @@ impl Fields {
                 ATTR_RESET_REASON => fields.reset_reason = Some(attr.u32()?),
                 ATTR_RESET_FLAGS => fields.reset_flags = Some(attr.u32()?),
                 ATTR_SERVER_SIDE => fields.server_side = attr.u8()? != 0,
-                // `MPTCP_ATTR_FAMILY` too: the addresses say it, and some events do not.
+                // `MPTCP_ATTR_FAMILY` too: the addresses imply it, and some events lack it.
                 _ => {}
             }
         }
@@ -487,9 +473,4 @@ impl fmt::Display for SubflowEvent {
             None => Ok(()),
         }
     }
-}
-
-#[cfg(feature = "serde")]
-fn bits<S: serde::Serializer>(flags: &ConnectionFlags, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_u16(flags.bits())
 }
