@@ -12,7 +12,7 @@ use nl_core::{IpFamily, Protocol, Request};
 use nl_testkit::{Lab, Node, Result, within};
 use serde_json::{Value, json};
 
-use crate::support::{SOON, kernel, route, scaled};
+use crate::support::{SOON, assert_unsupported, kernel, route, scaled};
 
 async fn world(lab: &Lab) -> Result<(Node, Rules)> {
     let node = lab.node("a").await?;
@@ -258,9 +258,9 @@ async fn newer_selectors_are_set_or_unsupported(lab: Lab) -> Result {
             ours(entry(family)).delete().await?;
         } else {
             let error = outcome.unwrap_err();
-            assert!(error.is_unsupported() && error.since().is_some(), "{error}");
+            assert_unsupported(&error);
             assert!(error.to_string().starts_with("add rule "), "{error}");
-            assert!(ours(entry(family)).delete().await.unwrap_err().is_unsupported());
+            assert_unsupported(&ours(entry(family)).delete().await.unwrap_err());
         }
         assert_eq!(shown(&node, "-4", 100).await.len() + shown(&node, "-6", 100).await.len(), 0);
     }
