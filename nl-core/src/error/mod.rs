@@ -5,7 +5,7 @@
 //!   kernel: "invalid vlan id"   attribute: NDA_VLAN
 //! ```
 //!
-//! [`Error::kind`] tells whose fault it is; the `is_…` questions answer the usual matches.
+//! [`Error::kind`] says whose fault it is; the `is_…` questions answer the usual matches.
 
 mod errno;
 mod ext_ack;

@@ -348,7 +348,7 @@ impl Rule {
         self
     }
 
-    /// What tells it from other rules: all of it, but for what depends on which devices and rules are there.
+    /// Identifies it: everything but what depends on which devices and rules exist.
     #[must_use]
     pub fn key(&self) -> RuleKey {
         let mut rule = self.clone();
@@ -461,6 +461,6 @@ impl fmt::Display for Rule {
     }
 }
 
-/// What tells a rule from others. Two that are the same to the last word have one key.
+/// Identifies a rule. Two rules that are equal in everything have the same key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleKey(Box<Rule>);
