@@ -237,8 +237,8 @@ async fn newer_selectors_are_set_or_unsupported(lab: Lab) -> Result {
     let (node, rules) = world(&lab).await?;
     let entry = |family| rules.entry(family).priority(100).table(7);
     for (since, family, ours) in [
-        ((6, 13), IpFamily::V4, (|r: RuleEntry| r.dscp(10)) as fn(RuleEntry) -> RuleEntry),
-        ((6, 13), IpFamily::V6, |r| r.dscp(0)),
+        ((6, 12), IpFamily::V4, (|r: RuleEntry| r.dscp(10)) as fn(RuleEntry) -> RuleEntry),
+        ((6, 12), IpFamily::V6, |r| r.dscp(0)),
         ((6, 14), IpFamily::V6, |r| r.flowlabel(0x12345)),
         ((6, 14), IpFamily::V6, |r| r.flowlabel_masked(0x300, 0xf00)),
         ((6, 15), IpFamily::V4, |r| r.ip_proto(6).sport_masked(0x100, 0xff00).dport_masked(0x50, 0xfff0)),
