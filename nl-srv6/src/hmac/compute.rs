@@ -71,7 +71,9 @@ fn text(source: Ipv6Addr, srh: &Srh) -> Result<Vec<u8>, Invalid> {
     let last = match u8::try_from(count) {
         Ok(count) if (1..=MAX_SEGMENTS_HMAC).contains(&usize::from(count)) => count - 1,
         _ => {
-            return Err(format!("{count} segments; 1 to {MAX_SEGMENTS_HMAC} are possible with an HMAC").into());
+            return Err(
+                format!("{count} segments; 1 to {MAX_SEGMENTS_HMAC} are possible with an HMAC").into()
+            );
         }
     };
     let mut text = source.octets().to_vec();
