@@ -9,7 +9,7 @@ use nl_srv6::sid::{DecapTable, Flavors, Seg6Local, SidAction};
 use nl_srv6::srh::{Srh, Tlv};
 use proptest::prelude::*;
 
-use crate::commands::encap;
+use crate::encap;
 
 fn segment() -> impl Strategy<Value = Ipv6Addr> {
     any::<u128>().prop_map(|bits| Ipv6Addr::from(bits >> 8 | 0xfc << 120))

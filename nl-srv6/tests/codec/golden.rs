@@ -10,7 +10,8 @@ use nl_srv6::encap::Seg6;
 use nl_srv6::sid::{Flavors, Seg6Local, SidAction};
 use nl_testkit::oracle::{Golden, unhex};
 
-use crate::commands::{FILE, Ours, addr, encap, lines};
+use crate::commands::{FILE, Ours, addr, lines};
+use crate::encap;
 
 #[test]
 fn requests_equal_those_of_iproute2() {

@@ -9,3 +9,8 @@ mod golden;
 mod hmac;
 mod refusals;
 mod usid;
+
+/// The attributes of an encapsulation as they are sent.
+fn encap<T: nl_core::route::Encap>(encap: &T) -> Vec<u8> {
+    nl_core::route::RawEncap::of(encap).attrs().as_bytes().to_vec()
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use nl_core::nexthop::{Nexthop, NexthopVerb};
-use nl_core::route::{Encap, RTM_NEWROUTE, Route, RouteVerb};
+use nl_core::route::{RTM_NEWROUTE, Route, RouteVerb};
 use nl_core::{Dev, Request};
 use nl_srv6::encap::Seg6;
 use nl_srv6::sid::{DecapTable, Flavors, Seg6Local, SidAction};
@@ -124,11 +124,6 @@ pub(crate) fn actions() -> Vec<(Seg6Local, &'static str)> {
             "End flavors next-csid lblen 32 nflen 16",
         ),
     ]
-}
-
-/// `RTA_ENCAP` of a request that was made, as attributes.
-pub(crate) fn encap<T: Encap>(encap: &T) -> Vec<u8> {
-    nl_core::route::RawEncap::of(encap).attrs().as_bytes().to_vec()
 }
 
 // include/uapi/linux/rtnetlink.h

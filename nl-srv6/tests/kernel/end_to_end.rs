@@ -89,7 +89,6 @@ async fn actions_that_go_on_reach_the_last_segment(lab: Lab) -> Result {
     let (b, d) = (sids(&net.b).await?, sids(&net.d).await?);
     d.end_dx6(D.parse()?, addr("2001:db8:2::1")).counters().dev("b").add().await?;
     net.b.ip("-6 route add fcbb:0:d::/48 via 2001:db8:bd::d table 300").await;
-    net.d.ip("-6 route add fcbb:0:e::/48 via 2001:db8:bd::b").await;
     steer(&net, &Seg6::encap([addr("fcbb:0:b::"), addr(D)])).await?;
     b.end_x(B.parse()?, addr("2001:db8:bd::d")).counters().dev("a").add().await?;
     arrives(&net, &d, D, V6).await?;
