@@ -85,9 +85,9 @@ pub(crate) async fn network(lab: &Lab) -> Result<Network> {
         router.sysctl("net.ipv4.conf.all.rp_filter", "0").await?;
         router.sysctl("net.ipv4.conf.default.rp_filter", "0").await?;
     }
-    for (node, links) in
-        [(&c1, &["eth0"][..]), (&a, &["c", "b"]), (&b, &["a", "d"]), (&d, &["b", "c"]), (&c2, &["eth0"])]
-    {
+    let ends: [(&Node, &[&str]); 5] =
+        [(&c1, &["eth0"]), (&a, &["c", "b"]), (&b, &["a", "d"]), (&d, &["b", "c"]), (&c2, &["eth0"])];
+    for (node, links) in ends {
         for link in links {
             node.up(link).await?;
             node.sysctl(&format!("net.ipv4.conf.{link}.rp_filter"), "0").await?;
