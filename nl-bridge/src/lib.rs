@@ -67,6 +67,14 @@ mod readme {}
 
 #[cfg(feature = "fdb")]
 pub mod fdb;
+#[cfg(feature = "settings")]
+pub mod settings;
 mod types;
+#[cfg(feature = "vlan")]
+pub mod vlan;
+#[cfg(feature = "vxlan")]
+pub mod vxlan;
+#[cfg(any(feature = "settings", feature = "vxlan"))]
+mod wire;
 
 pub use types::{VlanId, VlanRange, Vni};
