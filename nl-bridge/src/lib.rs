@@ -77,4 +77,4 @@ pub mod vxlan;
 #[cfg(any(feature = "settings", feature = "vxlan"))]
 mod wire;
 
-pub use types::{VlanId, VlanRange, Vni};
+pub use types::{IntoVlans, VlanId, VlanRange, Vni};

@@ -66,13 +66,6 @@ impl From<String> for Invalid {
     }
 }
 
-/// For conversions that cannot fail, beside ones that can.
-impl From<std::convert::Infallible> for Invalid {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
-}
-
 /// Refuses an interface index that no device has.
 ///
 /// # Errors
