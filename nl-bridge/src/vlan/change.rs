@@ -6,10 +6,10 @@ use nl_core::attr::AttrWriter;
 use nl_core::check::{Invalid, check_index};
 use nl_core::message::{AF_BRIDGE, IfInfoMsg, MessageRef};
 
+use super::VlanMember;
 use super::codec::{
     IFLA_AF_SPEC, IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_VLAN_INFO, NAMES, RANGE_BEGIN, RANGE_END, read_members,
 };
-use super::VlanMember;
 use crate::VlanRange;
 
 // `include/uapi/linux/rtnetlink.h`

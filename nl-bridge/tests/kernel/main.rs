@@ -1,5 +1,10 @@
 //! The forwarding database on a real kernel, checked with iproute2.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod activity;
 mod batch;
@@ -8,10 +13,14 @@ mod bytes;
 mod changes;
 mod errors;
 mod flush;
+#[cfg(feature = "settings")]
+mod kinds;
 mod listing;
 mod pending;
 mod refused;
 mod scale;
+#[cfg(feature = "settings")]
+mod settings;
 mod support;
 mod vlan;
 mod write_back;
