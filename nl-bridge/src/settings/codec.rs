@@ -148,10 +148,10 @@ impl PortChange {
         self.options.encode(&mut w.nested(IFLA_PROTINFO), LinkVerb::Change);
         if !self.target.is_empty() || self.hw_mode.is_some() {
             let mut spec = w.nested_unmarked(IFLA_AF_SPEC);
-            spec.opt(IFLA_BRIDGE_MODE, self.hw_mode.map(u16::from), AttrWriter::u16);
             if !self.target.is_empty() {
                 spec.u16(IFLA_BRIDGE_FLAGS, self.target.bits());
             }
+            spec.opt(IFLA_BRIDGE_MODE, self.hw_mode.map(u16::from), AttrWriter::u16);
         }
         request.invalid_if(self.check())
     }

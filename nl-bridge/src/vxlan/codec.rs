@@ -49,7 +49,7 @@ link_kind! {
         df: VxlanDf = IFLA_VXLAN_DF(29) "df";
         /// The flow label of the outer IPv6 header, 20 bits (`flowlabel`). Can change.
         flow_label: u32 as FlowLabel = IFLA_VXLAN_LABEL(26) "flowlabel";
-        /// Where the flow label is from. Linux 6.7. Set when the device is made.
+        /// Where the flow label is from; there is no word for it in iproute2. Linux 6.7. Can change.
         label_policy: LabelPolicy = IFLA_VXLAN_LABEL_POLICY(32) "flowlabel_policy";
         /// The outer UDP destination port (`dstport`); 8472 by default, where RFC 7348 has 4789. Set when the device is made.
         port: u16 as Be16 = IFLA_VXLAN_PORT(15) "dstport";
@@ -97,7 +97,7 @@ link_kind! {
         /// Whether only the VNIs of a list are received. Needs [`collect_metadata`](Self::collect_metadata()). Linux 5.18. Set when
         /// the device is made.
         vnifilter: bool as Word = IFLA_VXLAN_VNIFILTER(30) "vnifilter";
-        /// Whether frames to a group take the multicast routes. Linux 6.17. Set when the device is made.
+        /// Whether frames to a group take the multicast routes. Linux 6.17. Can change.
         mc_route: bool as Word = IFLA_VXLAN_MC_ROUTE(34) "mcroute";
     }
     check = check;
@@ -107,8 +107,20 @@ link_kind! {
 
 impl Vxlan {
     /// The options that a device takes which is there, by their names here.
-    pub const CHANGEABLE: &[&str] =
-        &["dst", "local", "link", "ttl", "tos", "df", "flow_label", "learning", "ageing", "local_bypass"];
+    pub const CHANGEABLE: &[&str] = &[
+        "dst",
+        "local",
+        "link",
+        "ttl",
+        "tos",
+        "df",
+        "flow_label",
+        "label_policy",
+        "learning",
+        "ageing",
+        "local_bypass",
+        "mc_route",
+    ];
 
     /// A device with this VNI.
     #[must_use]
@@ -228,8 +240,8 @@ fn check_change(vxlan: &Vxlan) -> Result<(), Invalid> {
         )+};
     }
     fixed! {
-        ttl_inherit label_policy port port_range reserved_bits proxy rsc l2miss l3miss limit udp_csum udp_zero_csum6_tx
-        udp_zero_csum6_rx remcsum_tx remcsum_rx collect_metadata gbp gpe remcsum_nopartial vnifilter mc_route
+        ttl_inherit port port_range reserved_bits proxy rsc l2miss l3miss limit udp_csum udp_zero_csum6_tx
+        udp_zero_csum6_rx remcsum_tx remcsum_rx collect_metadata gbp gpe remcsum_nopartial vnifilter
     }
     Ok(())
 }

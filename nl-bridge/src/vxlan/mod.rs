@@ -27,7 +27,8 @@
 //! # What can change
 //! A device that is there takes another remote or group and local address of the same family, another [device](Vxlan::link()) below,
 //! [`ttl`](Vxlan::ttl()), [`tos`](Vxlan::tos()), [`df`](Vxlan::df()), [`flow_label`](Vxlan::flow_label()),
-//! [`learning`](Vxlan::learning()), [`ageing`](Vxlan::ageing()) and [`local_bypass`](Vxlan::local_bypass()). Everything else is set
+//! [`label_policy`](Vxlan::label_policy()), [`learning`](Vxlan::learning()), [`ageing`](Vxlan::ageing()),
+//! [`local_bypass`](Vxlan::local_bypass()) and [`mc_route`](Vxlan::mc_route()). Everything else is set
 //! when the device is made; a change of it is refused before the kernel is asked. [`Vxlan::CHANGEABLE`] lists the former.
 //!
 //! # Options that the kernel lacks

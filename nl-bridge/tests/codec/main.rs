@@ -19,6 +19,10 @@ mod requests;
 mod second_opinion;
 #[cfg(feature = "serde")]
 mod serialize;
+#[cfg(all(feature = "settings", feature = "vxlan"))]
+mod settings;
+#[cfg(feature = "vlan")]
+mod vlans;
 
 use nl_bridge::fdb::{FdbEntry, FdbVerb};
 use nl_core::MacAddr;

@@ -13,16 +13,20 @@ mod bytes;
 mod changes;
 mod errors;
 mod flush;
-#[cfg(feature = "settings")]
+#[cfg(all(feature = "settings", feature = "vlan", feature = "vxlan"))]
 mod kinds;
 mod listing;
 mod pending;
 mod refused;
 mod scale;
-#[cfg(feature = "settings")]
+#[cfg(all(feature = "settings", feature = "vlan", feature = "vxlan"))]
 mod settings;
 mod support;
 mod vlan;
+#[cfg(all(feature = "settings", feature = "vlan", feature = "vxlan"))]
+mod vlans;
+#[cfg(all(feature = "settings", feature = "vlan", feature = "vxlan"))]
+mod vxlan;
 mod write_back;
 
 nl_testkit::main!();
