@@ -13,6 +13,8 @@ mod corpus;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
+#[cfg(feature = "mdb")]
+mod mdb;
 mod refusals;
 #[cfg(feature = "tokio")]
 mod requests;

@@ -68,8 +68,10 @@ fn requests_have_the_bytes_of_iproute2() {
     let bridge = |bridge: Bridge| link_request(&LinkConfig::new(3).kind(bridge), LinkVerb::Change);
     assert_eq!(bridge(Bridge::new().ageing_time(Duration::from_secs(600))), unhex(AGEING));
     assert_eq!(bridge(Bridge::new().mst_enabled(true)), unhex(MST));
-    let vxlan =
-        Vxlan::new(Vni::new(100).unwrap()).remote("192.0.2.7".parse().unwrap()).port(4789).learning(false);
+    let vxlan = Vxlan::new(Vni::new(100).unwrap())
+        .remote("192.0.2.7".parse().unwrap())
+        .port(4789_u16)
+        .learning(false);
     // iproute2 writes the options in the order they are given in; so do we, in ours.
     assert_eq!(
         link_request(&LinkConfig::new("vx0").kind(vxlan.clone()), LinkVerb::Add).len(),

@@ -142,15 +142,19 @@ fn lines() -> Vec<Line> {
 /// Devices whose VNI is of each packet.
 fn external() -> Vec<Line> {
     vec![
-        line("external dstport 4789", |v| v.collect_metadata(true).port(4789), json!({ "external": true })),
+        line(
+            "external dstport 4789",
+            |v| v.collect_metadata(true).port(4789_u16),
+            json!({ "external": true }),
+        ),
         line(
             "external dstport 4789 gpe",
-            |v| v.collect_metadata(true).port(4789).gpe(true),
+            |v| v.collect_metadata(true).port(4789_u16).gpe(true),
             json!({ "gpe": null }),
         ),
         line(
             "external dstport 4789 vnifilter",
-            |v| v.collect_metadata(true).port(4789).vnifilter(true),
+            |v| v.collect_metadata(true).port(4789_u16).vnifilter(true),
             json!({ "vnifilter": true }),
         ),
     ]
@@ -213,7 +217,7 @@ async fn every_vxlan_option_makes_a_device_as_iproute2_does(lab: Lab) -> Result 
         let command =
             format!("ip link add vx address {ADDRESS} type vxlan id 100 {} dstport 4789", line.words);
         let command = command.replace("  ", " ");
-        let base = Vxlan::new(vni(100)).port(4789);
+        let base = Vxlan::new(vni(100)).port(4789_u16);
         wrong.extend(made(&node, &links, &line, base, &command).await);
     }
     for line in external() {
@@ -281,7 +285,7 @@ async fn every_vxlan_option_that_can_change_changes_as_by_iproute2(lab: Lab) -> 
 #[nl_testkit::test(needs(link = "vxlan"))]
 async fn vxlan_options_without_a_word_in_iproute2_are_read_back(lab: Lab) -> Result {
     let (node, links) = world(&lab).await?;
-    let base = || Vxlan::new(vni(100)).port(4789).local(ip("2001:db8::1"));
+    let base = || Vxlan::new(vni(100)).port(4789_u16).local(ip("2001:db8::1"));
     links.device("vx").kind(base().remcsum_rx(true).remcsum_nopartial(true)).add().await?;
     assert_eq!(read(&links).await.remcsum_nopartial, Some(true));
     node.ip("link del vx").await;
@@ -300,7 +304,7 @@ async fn vxlan_options_without_a_word_in_iproute2_are_read_back(lab: Lab) -> Res
 async fn refusals_of_a_vxlan_device_name_the_option(lab: Lab) -> Result {
     let (node, links) = world(&lab).await?;
     let add = |vxlan: Vxlan| links.device("vx").kind(vxlan).add();
-    let new = || Vxlan::new(vni(100)).port(4789);
+    let new = || Vxlan::new(vni(100)).port(4789_u16);
     let cases = [
         (Vxlan::change(), "a VXLAN device needs a VNI"),
         (
@@ -342,7 +346,7 @@ async fn refusals_of_a_vxlan_device_name_the_option(lab: Lab) -> Result {
 async fn our_words_for_a_vxlan_device_are_those_of_iproute2(lab: Lab) -> Result {
     let (node, links) = world(&lab).await?;
     for line in lines().into_iter().filter(Line::is_there) {
-        let mut vxlan = (line.ours)(Vxlan::new(vni(100)).port(4789));
+        let mut vxlan = (line.ours)(Vxlan::new(vni(100)).port(4789_u16));
         vxlan.link = vxlan.link.take();
         let printed = vxlan.to_string();
         let printed = printed.strip_prefix(Vxlan::KIND).unwrap();
