@@ -124,13 +124,16 @@ impl MdbEntry {
             .with_flags(verb.nlm_flags())
             .with_header(&BrPortMsg { family: AF_BRIDGE, index: self.dev });
         let mut w = request.attrs();
-        if verb == MdbVerb::Get {
-            // The kernel refuses a port and a state there.
-            let asked = Self { port: 0, state: MdbState::Temporary, ..self.clone() };
-            w.bytes(MDBA_SET_ENTRY, &asked.fixed());
-        } else {
-            w.bytes(MDBA_SET_ENTRY, &self.fixed());
+        let mut fixed = self.clone();
+        if matches!(verb, MdbVerb::Get | MdbVerb::Delete) {
+            // An entry is found whatever its state is.
+            fixed.state = MdbState::Temporary;
         }
+        if verb == MdbVerb::Get {
+            // The kernel refuses a port there.
+            fixed.port = 0;
+        }
+        w.bytes(MDBA_SET_ENTRY, &fixed.fixed());
         if self.has_more(verb) {
             let mut more = w.nested(MDBA_SET_ENTRY_ATTRS);
             more.opt(MDBE_ATTR_SOURCE, self.source, AttrWriter::ip);
@@ -311,6 +314,9 @@ pub(super) fn describe(message: MessageRef<'_>) -> String {
             text
         }
         Ok(Some(entry)) if verb == "get" => format!("get mdb dev #{} grp {}", entry.dev, entry.group),
+        Ok(Some(entry)) if verb == "delete" => {
+            format!("delete mdb {}", entry.to_string().replacen(" temp", "", 1))
+        }
         Ok(Some(entry)) => format!("{verb} mdb {entry}"),
         _ => "list mdb".to_owned(),
     }

@@ -4,7 +4,7 @@ use nl_core::attr::{Attr, DecodeError};
 use nl_core::attr_names;
 use nl_core::message::{AF_BRIDGE, MessageRef};
 
-use super::codec::{BrPortMsg, ENTRY_LEN, RTM_DELMDB, RTM_NEWMDB};
+use super::codec::{BrPortMsg, ENTRY_LEN, RTM_DELMDB, RTM_GETMDB, RTM_NEWMDB};
 use super::{MdbEntry, MdbMode, MdbSource};
 use crate::wire::of_ticks;
 
@@ -37,12 +37,13 @@ pub struct MdbTable {
 }
 
 impl MdbTable {
-    /// Reads an `RTM_NEWMDB` or `RTM_DELMDB` message, an answer or an event.
+    /// Reads an `RTM_NEWMDB`, `RTM_DELMDB` or `RTM_GETMDB` message: an answer, an event, or a part of a list.
     ///
     /// # Errors
     /// The message is of another type or family, or malformed.
     pub fn decode(message: MessageRef<'_>) -> Result<Self, DecodeError> {
-        if !matches!(message.kind(), RTM_NEWMDB | RTM_DELMDB) {
+        // A list comes under the number of the question.
+        if !matches!(message.kind(), RTM_NEWMDB | RTM_DELMDB | RTM_GETMDB) {
             return Err(DecodeError::Kind(message.kind()));
         }
         let (header, attrs) = message.header::<BrPortMsg>()?;

@@ -197,7 +197,10 @@ const TICKS_PER_DAY: u64 = 24 * 60 * 60 * 100;
 
 fn check(bridge: &Bridge, _: LinkVerb) -> Result<(), Invalid> {
     let any = u64::from(u32::MAX);
-    check_ticks("forward_delay", bridge.forward_delay, 0, any)?;
+    // The kernel would put a limit in place of it while it turns the spanning tree on.
+    let stp = bridge.stp_state.is_some_and(|state| state != StpState::Off);
+    let (min, max) = if stp { (200, 3000) } else { (0, any) };
+    check_ticks("forward_delay", bridge.forward_delay, min, max)?;
     check_ticks("hello_time", bridge.hello_time, 100, 1000)?;
     check_ticks("max_age", bridge.max_age, 600, 4000)?;
     check_ticks("ageing_time", bridge.ageing_time, 0, any)?;

@@ -76,7 +76,8 @@ link_kind! {
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     pub struct BridgePort("bridge") {
-        /// The state in the spanning tree. It can change while the kernel runs no spanning tree, and the port is up.
+        /// The state in the spanning tree. It can change while the kernel runs no spanning tree, and the port is up. Without any
+        /// spanning tree, [`Blocking`](PortState::Blocking) turns into [`Forwarding`](PortState::Forwarding) at once.
         state: PortState = IFLA_BRPORT_STATE(1) "state";
         /// The priority in the spanning tree, 0 to 63.
         priority: u16 = IFLA_BRPORT_PRIORITY(2) "priority";

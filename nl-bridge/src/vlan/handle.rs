@@ -3,7 +3,7 @@ use nl_core::check::Invalid;
 use nl_core::connection::Connection;
 use nl_core::dump::Dump;
 use nl_core::error::{Ack, Errno, Error, Result, Since};
-use nl_core::{Pending, Protocol, Request};
+use nl_core::{Pending, Protocol};
 
 use super::codec::list_request;
 use super::stats;
@@ -141,8 +141,11 @@ impl VlanEntry {
             let found = conn.link_index(&self.dev).await;
             self.change.index = *found.as_ref().unwrap_or(&0);
             let outcome = match found {
-                Ok(_) => conn.acknowledged(self.request(verb)).await,
-                Err(error) => Err(self.request(verb).not_sent(error)),
+                Ok(_) => match self.invalid.take() {
+                    None => conn.acknowledged(self.change.request(verb)).await,
+                    Some(why) => Err(self.change.request(verb).not_sent(why.into())),
+                },
+                Err(error) => Err(self.change.request(verb).not_sent(error)),
             };
             match outcome {
                 Ok(ack) => Ok(ack),
@@ -152,10 +155,6 @@ impl VlanEntry {
                 Err(error) => Err(self.explain(error)),
             }
         })
-    }
-
-    fn request(&self, verb: VlanVerb) -> Request {
-        self.change.request(verb).invalid_if(self.invalid.clone().map_or(Ok(()), Err))
     }
 
     /// Finds out what the kernel means, which says the same to everything that it cannot do.

@@ -92,7 +92,8 @@ proptest! {
         for verb in [MdbVerb::Add, MdbVerb::Replace, MdbVerb::Delete] {
             let mut request = entry.request(verb);
             let text = request.describe();
-            prop_assert!(text.contains(&entry.to_string()), "{} is not {}", text, entry);
+            let start = format!("{verb} mdb dev #{} port #{} grp {}", entry.dev, entry.port, entry.group);
+            prop_assert!(text.starts_with(&start), "{} is not {}", text, entry);
             if let Err(error) = request.encoded() {
                 prop_assert!(error.is_usage(), "{}", error);
             }

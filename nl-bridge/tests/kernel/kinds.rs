@@ -18,7 +18,7 @@ pub(crate) async fn links(node: &Node) -> Result<Links> {
 pub(crate) async fn info(node: &Node, dev: &str, key: &str) -> Value {
     let mut shown = node.json(&format!("ip -j -d link show dev {dev}")).await[0]["linkinfo"][key].clone();
     if let Some(shown) = shown.as_object_mut() {
-        shown.retain(|key, _| !key.ends_with("_timer") && key != "mcast_querier_state");
+        shown.retain(|key, _| !key.ends_with("_timer") && !key.starts_with("mcast_querier_state"));
     }
     shown
 }

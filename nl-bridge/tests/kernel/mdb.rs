@@ -123,15 +123,12 @@ async fn world(lab: &Lab) -> Result<(nl_testkit::Bridge, Mdb)> {
     let bridge = lab.bridge("br0", 2).await?;
     let node = bridge.node();
     for line in [
-        "link set br0 type bridge mcast_snooping 1 vlan_filtering 1 vlan_default_pvid 0",
+        "link set br0 type bridge mcast_snooping 1",
         "link set br0 up",
         "link add vx type vxlan external vnifilter dstport 4789",
         "link set vx up",
     ] {
         node.ip(line).await;
-    }
-    for dev in ["port1", "port2"] {
-        node.bridge(&format!("vlan add dev {dev} vid 10")).await;
     }
     let mdb = Mdb::new(node.open(|| Connection::open(Protocol::Route)).await?);
     Ok((bridge, mdb))

@@ -161,7 +161,6 @@ fn external() -> Vec<Line> {
 }
 
 async fn world(lab: &Lab) -> Result<(Node, Links)> {
-    lab.quiet();
     let node = lab.node("a").await?;
     node.ip("link add v0 type veth peer name v1").await;
     let links = links(&node).await?;

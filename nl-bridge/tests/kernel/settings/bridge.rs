@@ -282,6 +282,9 @@ async fn refusals_of_a_bridge_name_the_option(lab: Lab) -> Result {
     let change = |bridge: Bridge| links.device("br0").kind(bridge).change();
     let error =
         change(Bridge::new().stp_state(true).forward_delay(Duration::from_secs(1))).await.unwrap_err();
+    assert!(error.to_string().contains("forward_delay 1s; 2s to 30s are possible"), "{error}");
+    change(Bridge::new().stp_state(true)).await?;
+    let error = change(Bridge::new().forward_delay(Duration::from_secs(1))).await.unwrap_err();
     assert_eq!(error.errno(), Some(nl_core::error::Errno::ERANGE), "{error}");
     assert!(error.to_string().starts_with("set link br0 type bridge: "), "{error}");
     let dummy = links.device("lo").kind(Bridge::new().priority(1_u16)).change().await.unwrap_err();

@@ -71,7 +71,7 @@ impl Line {
 
 fn lines() -> Vec<Line> {
     vec![
-        line("state 4", |p| p.state(PortState::Blocking), "state", "blocking"),
+        line("state 2", |p| p.state(PortState::Learning), "state", "learning"),
         line("state 0", |p| p.state(PortState::Disabled), "state", "disabled"),
         Line { also: &["id", "designated_port"], ..line("priority 7", |p| p.priority(7_u16), "priority", 7) },
         line("cost 1234", |p| p.cost(1234_u32), "cost", 1234),
@@ -366,7 +366,7 @@ async fn a_device_becomes_a_port_with_options_in_one_call(lab: Lab) -> Result {
     assert!(error.to_string().contains("e0 is no port of a bridge"), "{error}");
     assert!(!node.links().await?.contains(&"e0".to_owned()));
     let error = links.device("v1").port(port).change().await.unwrap_err();
-    assert_eq!(error.to_string(), "set link v1 type bridge: v1 is no port of a bridge");
+    assert_eq!(error.to_string(), "set link v1: v1 is no port of a bridge");
     Ok(())
 }
 
