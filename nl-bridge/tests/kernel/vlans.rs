@@ -151,7 +151,7 @@ async fn every_vlan_change_is_as_by_bridge_vlan(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(bridge_vlan_filtering, tool = "bridge"))]
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "nlmon", tool = "bridge"))]
 async fn one_request_has_many_vlans_in_the_longest_ranges(lab: Lab) -> Result {
     let (bridge, vlans) = world(&lab).await?;
     let node = bridge.node();
