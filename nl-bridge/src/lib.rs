@@ -2,7 +2,9 @@
 //!
 //! # What it does
 //! [`fdb`] lists, adds, replaces and deletes forwarding database entries with every attribute the kernel has for
-//! them, singly, by the hundred thousand or all that match a filter, on bridges and on VXLAN devices.
+//! them, singly, by the hundred thousand or all that match a filter, on bridges and on VXLAN devices. Behind features of their
+//! own, `settings` and `vxlan` make, change and read bridges, their ports and VXLAN devices, `vlan` puts ports into VLANs, and
+//! `mdb` keeps the multicast database.
 //!
 //! # Example
 //! ```no_run
@@ -53,6 +55,10 @@
 //!
 //! # Features
 //! - `fdb` (on by default): the module of that name.
+//! - `mdb`: the module of that name, the multicast database.
+//! - `settings`: the module of that name, bridges and their ports.
+//! - `vlan`: the module of that name, VLANs of ports and bridges.
+//! - `vxlan`: the module of that name, VXLAN devices.
 //! - `tokio` (on by default): operations can be awaited in a tokio runtime, and lists are streams that can wait there.
 //! - `blocking`: [`Pending::wait`](nl_core::Pending) and `for` loops over lists, for callers without a runtime. The crate then
 //!   does not depend on tokio unless `tokio` is enabled too.
@@ -67,3 +73,16 @@ mod readme {}
 
 #[cfg(feature = "fdb")]
 pub mod fdb;
+#[cfg(feature = "mdb")]
+pub mod mdb;
+#[cfg(feature = "settings")]
+pub mod settings;
+mod types;
+#[cfg(feature = "vlan")]
+pub mod vlan;
+#[cfg(feature = "vxlan")]
+pub mod vxlan;
+#[cfg(any(feature = "mdb", feature = "settings", feature = "vxlan"))]
+mod wire;
+
+pub use types::{IntoVlans, VlanId, VlanRange, Vni};
