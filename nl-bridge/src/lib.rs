@@ -67,3 +67,6 @@ mod readme {}
 
 #[cfg(feature = "fdb")]
 pub mod fdb;
+mod types;
+
+pub use types::{VlanId, VlanRange, Vni};
