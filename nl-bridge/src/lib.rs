@@ -56,6 +56,11 @@
 //! - `tokio` (on by default): operations can be awaited in a tokio runtime, and lists are streams that can wait there.
 //! - `blocking`: [`Pending::wait`](nl_core::Pending) and `for` loops over lists, for callers without a runtime. The crate then
 //!   does not depend on tokio unless `tokio` is enabled too.
+//! - `mst`: the module of that name, states of ports by multiple spanning tree instance; with `vlan_db`.
+//! - `tunnel`: the module of that name, VLANs mapped to VNIs; with `vlan_db` and `vni`.
+//! - `vlan_db`: the module of that name, options of VLANs on ports and bridges.
+//! - `vni`: the module of that name, VNI filters of VXLAN devices.
+//! - `watch`: with `vlan_db`, a watch of VLANs that recovers from lost events.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -67,6 +72,18 @@ mod readme {}
 
 #[cfg(feature = "fdb")]
 pub mod fdb;
+#[cfg(any(feature = "vlan_db", feature = "vni"))]
+mod header;
+#[cfg(feature = "mst")]
+pub mod mst;
+mod ranges;
+#[cfg(feature = "tunnel")]
+pub mod tunnel;
 mod types;
+#[cfg(feature = "vlan_db")]
+pub mod vlan_db;
+#[cfg(feature = "vni")]
+pub mod vni;
 
+pub use ranges::{Checked, VniRange};
 pub use types::{VlanId, VlanRange, Vni};
