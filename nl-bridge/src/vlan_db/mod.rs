@@ -54,6 +54,10 @@ mod types;
 #[cfg(feature = "watch")]
 mod watch;
 
+#[cfg(feature = "mst")]
+pub(crate) use codec::check_state;
+#[cfg(feature = "tunnel")]
+pub(crate) use codec::write_vlans;
 pub use codec::{VlanDbEntry, VlanDbVerb};
 #[cfg(feature = "mst")]
 pub(crate) use explain::explain;
@@ -62,8 +66,8 @@ pub use handle::{Entries, Entry, Global, Globals, VlanDb};
 pub use list::{VlanDbEvent, VlanDbFilter};
 #[cfg(feature = "tunnel")]
 pub(crate) use names::{
-    BRIDGE_VLANDB_ENTRY, BRIDGE_VLANDB_ENTRY_INFO, BRIDGE_VLANDB_ENTRY_RANGE,
-    BRIDGE_VLANDB_ENTRY_TUNNEL_INFO, BRIDGE_VLANDB_TINFO_CMD, BRIDGE_VLANDB_TINFO_ID, NAMES,
+    BRIDGE_VLANDB_ENTRY, BRIDGE_VLANDB_ENTRY_TUNNEL_INFO, BRIDGE_VLANDB_TINFO_CMD, BRIDGE_VLANDB_TINFO_ID,
+    NAMES,
 };
 pub use names::{RTM_DELVLAN, RTM_GETVLAN, RTM_NEWVLAN, RTNLGRP_BRVLAN};
 pub use types::{McastRouter, StpState, VlanInfo, VlanStats};
