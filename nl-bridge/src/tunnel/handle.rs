@@ -7,7 +7,7 @@ use nl_core::{Connection, Pending, Protocol, Request};
 
 use super::codec::{vlan_tunnel_request, vlans_request};
 use super::plan::Port;
-use super::ready::{Look, list, missing_vlans, missing_vnis};
+use super::ready::{Look, list, missing_vlans, missing_vnis, ranges};
 use super::{TunnelEntry, TunnelVerb};
 use crate::ranges::{Checked, VniRange};
 use crate::types::{VlanId, VlanRange, Vni};
@@ -182,6 +182,14 @@ impl BridgeVlanTunnelBuilder {
         }
         let mut port = self.port().await?;
         let vlans = missing_vlans(&port, &self.entry);
+        let untagged = ranges(port.untagged(&self.entry));
+        if !untagged.is_empty() {
+            return Err(Error::usage(format!(
+                "vlan {0} is untagged on the port, and its frames would get no VNI (bridge vlan add dev {1} vid {0})",
+                list(&untagged),
+                link.name
+            )));
+        }
         let vnis = match look.vni_filter {
             true => missing_vnis(&self.filter().await?, &self.entry),
             false => Vec::new(),

@@ -1,6 +1,6 @@
 //! Which mappings go and come when a range is to be mapped as given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nl_core::Request;
 use nl_core::message::MessageRef;
@@ -19,12 +19,17 @@ const RTM_SETLINK: u32 = 19;
 #[derive(Debug, Default)]
 pub(super) struct Port {
     pub(super) vlans: BTreeMap<u16, Option<u32>>,
+    /// Those that leave the port without a tag.
+    pub(super) untagged: BTreeSet<u16>,
 }
 
 impl Port {
     pub(super) fn new(entries: &[VlanDbEntry]) -> Self {
         let mut port = Self::default();
         for entry in entries {
+            if entry.info.contains(VlanInfo::UNTAGGED) {
+                port.untagged.extend(entry.vlans.iter().map(u16::from));
+            }
             for (vlan, more) in entry.vlans.iter().zip(0_u32..) {
                 port.vlans.insert(vlan.get(), entry.tunnel.and_then(|first| first.checked_add(more)));
             }
@@ -35,6 +40,11 @@ impl Port {
     /// The VLANs of the entry that the port is not in.
     pub(super) fn missing<'a>(&'a self, entry: &'a TunnelEntry) -> impl Iterator<Item = u16> + 'a {
         entry.pairs().map(|(vlan, _)| vlan).filter(|vlan| !self.vlans.contains_key(vlan))
+    }
+
+    /// The VLANs of the entry whose frames leave the port without a tag, and so without a VNI.
+    pub(super) fn untagged<'a>(&'a self, entry: &'a TunnelEntry) -> impl Iterator<Item = u16> + 'a {
+        entry.pairs().map(|(vlan, _)| vlan).filter(|vlan| self.untagged.contains(vlan))
     }
 
     /// What keeps the kernel from adding the entry: that a VLAN is mapped, or a VNI in use.
@@ -111,7 +121,7 @@ mod tests {
     use crate::{VlanRange, VniRange};
 
     fn port(vlans: &[(u16, Option<u32>)]) -> Port {
-        Port { vlans: vlans.iter().copied().collect() }
+        Port { vlans: vlans.iter().copied().collect(), ..Port::default() }
     }
 
     fn entry(vlans: (u16, u16), vnis: (u32, u32)) -> TunnelEntry {

@@ -59,8 +59,13 @@ fn is_on(data: &[u8], kind: u16) -> bool {
 
 /// The VLANs that the port lacks, as ranges.
 pub(super) fn missing_vlans(port: &Port, entry: &TunnelEntry) -> Vec<VlanRange> {
+    ranges(port.missing(entry))
+}
+
+/// VLANs as ranges.
+pub(super) fn ranges(vlans: impl Iterator<Item = u16>) -> Vec<VlanRange> {
     let mut ranges: Vec<VlanRange> = Vec::new();
-    for vlan in port.missing(entry).filter_map(|vlan| VlanId::new(vlan).ok()) {
+    for vlan in vlans.filter_map(|vlan| VlanId::new(vlan).ok()) {
         match ranges.last_mut().map(|last| (last.last().get() + 1 == vlan.get(), last)) {
             Some((true, last)) => {
                 if let Ok(longer) = VlanRange::new(last.first().get(), vlan.get()) {
@@ -120,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_vlans_that_a_port_lacks_are_ranges() {
-        let port = Port { vlans: [(10, None), (13, Some(1))].into_iter().collect() };
+        let port = Port { vlans: [(10, None), (13, Some(1))].into_iter().collect(), ..Port::default() };
         let entry = TunnelEntry::new(1, VlanRange::new(8, 15).unwrap(), VniRange::new(8, 15).unwrap());
         assert_eq!(list(&missing_vlans(&port, &entry)), "8-9,11-12,14-15");
     }

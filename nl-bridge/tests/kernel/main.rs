@@ -14,6 +14,7 @@ mod refused;
 mod scale;
 mod support;
 mod vlan;
+mod vlans;
 mod write_back;
 
 nl_testkit::main!();
