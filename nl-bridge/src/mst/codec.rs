@@ -110,7 +110,8 @@ impl MstEntry {
         let mut request = Request::new(RTM_SETLINK, &NAMES, describe).with_header(&header);
         let mut w = request.attrs();
         let mut spec = w.nested_unmarked(IFLA_AF_SPEC);
-        let mut mst = spec.nested(IFLA_BRIDGE_MST);
+        let mut mst = spec.nested_unmarked(IFLA_BRIDGE_MST);
+        // The kernel wants the mark here.
         let mut entry = mst.nested(IFLA_BRIDGE_MST_ENTRY);
         entry.u16(IFLA_BRIDGE_MST_ENTRY_MSTI, self.msti);
         entry.u8(IFLA_BRIDGE_MST_ENTRY_STATE, self.state.into());

@@ -10,6 +10,8 @@ mod arbitrary;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
+#[cfg(feature = "tokio")]
+mod lists;
 mod refusals;
 
 use nl_bridge::{VlanRange, VniRange};
