@@ -198,47 +198,6 @@ impl FromStr for VlanRange {
     }
 }
 
-/// One VLAN or several in a row, as a caller names them: `10`, `10..=20`, a [`VlanId`] or a [`VlanRange`].
-///
-/// ```
-/// use nl_bridge::IntoVlans;
-///
-/// assert_eq!((4..=6).into_vlans()?.to_string(), "4-6");
-/// assert_eq!(0.into_vlans().unwrap_err().to_string(), "vlan 0; 1 to 4094 are possible");
-/// # Ok::<(), nl_core::Error>(())
-/// ```
-pub trait IntoVlans {
-    /// The range.
-    ///
-    /// # Errors
-    /// A VLAN is 0 or over 4094, or the range is reversed.
-    fn into_vlans(self) -> Result<VlanRange, Invalid>;
-}
-
-impl IntoVlans for u16 {
-    fn into_vlans(self) -> Result<VlanRange, Invalid> {
-        self.try_into()
-    }
-}
-
-impl IntoVlans for RangeInclusive<u16> {
-    fn into_vlans(self) -> Result<VlanRange, Invalid> {
-        self.try_into()
-    }
-}
-
-impl IntoVlans for VlanId {
-    fn into_vlans(self) -> Result<VlanRange, Invalid> {
-        Ok(self.into())
-    }
-}
-
-impl IntoVlans for VlanRange {
-    fn into_vlans(self) -> Result<VlanRange, Invalid> {
-        Ok(self)
-    }
-}
-
 /// The number of a VXLAN segment (virtual network identifier): 0 to 16777215.
 ///
 /// ```

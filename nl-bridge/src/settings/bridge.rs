@@ -7,7 +7,8 @@ use nl_core::link::{Flag, LinkVerb, VlanProtocol};
 use nl_core::link_kind;
 
 use super::values::FLAG_WORDS;
-use super::{BridgeFlagChange, BridgeFlags, BridgeId, McastQuerier, McastRouter, StpMode, StpState};
+use super::{BridgeFlagChange, BridgeFlags, BridgeId, BridgeStp, McastQuerier, StpMode};
+use crate::state::McastRouter;
 use crate::wire::{Mask16, Switch, Ticks32, Ticks64, check_ticks};
 
 link_kind! {
@@ -36,7 +37,7 @@ link_kind! {
         /// How long an address is remembered. 0: not at all, so that every frame is flooded.
         ageing_time: Duration as Ticks32 = IFLA_BR_AGEING_TIME(4) "ageing_time";
         /// Whether there is a spanning tree, and who runs it.
-        stp_state: StpState = IFLA_BR_STP_STATE(5) "stp_state";
+        stp_state: BridgeStp = IFLA_BR_STP_STATE(5) "stp_state";
         /// Who is to run it once it is on. It can change while the spanning tree is off. Linux 7.1.
         stp_mode: StpMode = IFLA_BR_STP_MODE(50) "stp_mode";
         /// The priority in the spanning tree; the lowest is the root.
@@ -198,7 +199,7 @@ const TICKS_PER_DAY: u64 = 24 * 60 * 60 * 100;
 fn check(bridge: &Bridge, _: LinkVerb) -> Result<(), Invalid> {
     let any = u64::from(u32::MAX);
     // The kernel would put a limit in place of it while it turns the spanning tree on.
-    let stp = bridge.stp_state.is_some_and(|state| state != StpState::Off);
+    let stp = bridge.stp_state.is_some_and(|state| state != BridgeStp::Off);
     let (min, max) = if stp { (200, 3000) } else { (0, any) };
     check_ticks("forward_delay", bridge.forward_delay, min, max)?;
     check_ticks("hello_time", bridge.hello_time, 100, 1000)?;

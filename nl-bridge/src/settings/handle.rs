@@ -6,7 +6,8 @@ use nl_core::link::{Link, LinkKind};
 use nl_core::{Pending, Protocol};
 
 use super::codec::list_request;
-use super::{BackupPort, BridgePort, HwMode, McastRouter, Port, PortChange, PortState, PortTarget};
+use super::{BackupPort, BridgePort, HwMode, Port, PortChange, PortTarget};
+use crate::state::{McastRouter, StpState};
 
 /// The ports of the bridges of the connection's namespace (`bridge link`). Cheap to clone.
 ///
@@ -78,7 +79,7 @@ macro_rules! options {
 
 impl PortEntry {
     options! {
-        state(PortState) priority(u16) cost(u32) guard(bool) hairpin(bool) fastleave(bool) root_block(bool) learning(bool)
+        state(StpState) priority(u16) cost(u32) guard(bool) hairpin(bool) fastleave(bool) root_block(bool) learning(bool)
         learning_sync(bool) flood(bool) proxy_arp(bool) proxy_arp_wifi(bool) mcast_router(McastRouter) mcast_flood(bool)
         bcast_flood(bool) mcast_to_unicast(bool) mcast_max_groups(u32) mcast_eht_hosts_limit(u32) group_fwd_mask(u16)
         neigh_suppress(bool) neigh_vlan_suppress(bool) neigh_forward_grat(bool) vlan_tunnel(bool) isolated(bool)

@@ -43,10 +43,9 @@ mod handle;
 mod port;
 mod values;
 
+pub use crate::state::{McastRouter, StpState};
 pub use bridge::Bridge;
 pub use codec::{HwMode, Port, PortChange, PortTarget};
 pub use handle::{PortEntry, PortList, Ports};
 pub use port::{BackupPort, BridgePort};
-pub use values::{
-    BridgeFlagChange, BridgeFlags, BridgeId, McastQuerier, McastRouter, PortState, StpMode, StpState,
-};
+pub use values::{BridgeFlagChange, BridgeFlags, BridgeId, BridgeStp, McastQuerier, StpMode};

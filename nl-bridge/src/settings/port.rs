@@ -8,7 +8,8 @@ use nl_core::error::Since;
 use nl_core::link::{AttrValue, Flag, LinkVerb};
 use nl_core::link_kind;
 
-use super::{BridgeId, McastRouter, PortState};
+use super::BridgeId;
+use crate::state::{McastRouter, StpState};
 use crate::wire::{Mask16, Switch, Ticks64};
 
 /// The port that takes over while another one has no carrier, or none.
@@ -77,8 +78,8 @@ link_kind! {
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     pub struct BridgePort("bridge") {
         /// The state in the spanning tree. It can change while the kernel runs no spanning tree, and the port is up. Without any
-        /// spanning tree, [`Blocking`](PortState::Blocking) turns into [`Forwarding`](PortState::Forwarding) at once.
-        state: PortState = IFLA_BRPORT_STATE(1) "state";
+        /// spanning tree, [`Blocking`](StpState::Blocking) turns into [`Forwarding`](StpState::Forwarding) at once.
+        state: StpState = IFLA_BRPORT_STATE(1) "state";
         /// The priority in the spanning tree, 0 to 63.
         priority: u16 = IFLA_BRPORT_PRIORITY(2) "priority";
         /// The cost in the spanning tree, 1 to 65535.

@@ -11,28 +11,10 @@ use nl_core::{attr_enum, attr_names};
 use crate::wire::{of_ticks, ticks};
 
 attr_enum! {
-    /// The state of a port in a spanning tree (`BR_STATE_*` in `include/uapi/linux/if_bridge.h`).
-    #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-    #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-    pub enum PortState: u8 {
-        /// Takes no part.
-        Disabled = 0 "disabled",
-        /// Takes part in the election, and neither learns nor forwards.
-        Listening = 1 "listening",
-        /// Learns and does not forward.
-        Learning = 2 "learning",
-        /// Learns and forwards.
-        Forwarding = 3 "forwarding",
-        /// Drops all but the frames of the protocol.
-        Blocking = 4 "blocking",
-    }
-}
-
-attr_enum! {
     /// Who runs the spanning tree of a bridge (`enum` of `stp_enabled` in `net/bridge/br_private.h`).
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-    pub enum StpState: u32 {
+    pub enum BridgeStp: u32 {
         /// Nobody.
         Off = 0 "0",
         /// The kernel; in a request, the kernel or a program, as it finds one.
@@ -42,7 +24,7 @@ attr_enum! {
     }
 }
 
-impl From<bool> for StpState {
+impl From<bool> for BridgeStp {
     fn from(on: bool) -> Self {
         if on { Self::Kernel } else { Self::Off }
     }
@@ -59,22 +41,6 @@ attr_enum! {
         User = 1 "user",
         /// The kernel.
         Kernel = 2 "kernel",
-    }
-}
-
-attr_enum! {
-    /// Whether a multicast router is behind a bridge or port (`MDB_RTR_TYPE_*` in `include/uapi/linux/if_bridge.h`).
-    #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-    #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-    pub enum McastRouter: u8 {
-        /// Never.
-        Disabled = 0 "0",
-        /// As queries show it.
-        Learn = 1 "1",
-        /// Always.
-        Permanent = 2 "2",
-        /// For the time of the querier interval; on ports only.
-        Temporary = 3 "3",
     }
 }
 

@@ -8,7 +8,7 @@ use nl_core::{Pending, Protocol};
 use super::codec::list_request;
 use super::stats;
 use super::{DeviceVlanStats, DeviceVlans, VlanChange, VlanFlags, VlanMember, VlanTarget, VlanVerb};
-use crate::{IntoVlans, VlanId};
+use crate::{Checked, VlanId, VlanRange};
 
 /// The VLANs of the ports and bridges of the connection's namespace (`bridge vlan`). Cheap to clone.
 ///
@@ -45,7 +45,7 @@ impl Vlans {
 
     /// VLANs of one device, to be added or deleted: one such as `10`, a range such as `10..=20`, or a
     /// [`VlanRange`](crate::VlanRange).
-    pub fn entry(&self, dev: impl Into<Dev>, vlans: impl IntoVlans) -> VlanEntry {
+    pub fn entry(&self, dev: impl Into<Dev>, vlans: impl Into<Checked<VlanRange>>) -> VlanEntry {
         let entry =
             VlanEntry { vlans: self.clone(), dev: dev.into(), change: VlanChange::new(0), invalid: None };
         entry.vlans(vlans)
@@ -69,8 +69,8 @@ pub struct VlanEntry {
 
 impl VlanEntry {
     /// And these VLANs. [`pvid`](Self::pvid) and [`untagged`](Self::untagged) are about those that were named last.
-    pub fn vlans(mut self, vlans: impl IntoVlans) -> Self {
-        match vlans.into_vlans() {
+    pub fn vlans(mut self, vlans: impl Into<Checked<VlanRange>>) -> Self {
+        match vlans.into().check() {
             Ok(vlans) => self.change.members.push(VlanMember::new(vlans)),
             Err(why) => self.invalid = self.invalid.or(Some(why)),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nl_bridge::Vni;
 use nl_bridge::settings::{
-    Bridge, BridgeFlags, BridgePort, McastRouter, Port, PortChange, PortState, PortTarget,
+    Bridge, BridgeFlags, BridgePort, McastRouter, Port, PortChange, PortTarget, StpState,
 };
 use nl_bridge::vxlan::{Vxlan, VxlanDf};
 use nl_core::MacAddr;
@@ -93,7 +93,7 @@ fn a_port_that_the_kernel_lists_is_read_whole() {
     assert!(options.other.is_empty(), "{:?}", options.other);
     assert_eq!(
         (options.state, options.priority, options.cost),
-        (Some(PortState::Forwarding), Some(32), Some(100))
+        (Some(StpState::Forwarding), Some(32), Some(100))
     );
     assert_eq!((options.vlan_tunnel, options.mcast_eht_hosts_limit), (Some(true), Some(512)));
     assert_eq!(options.forward_delay_timer, Some(Duration::from_millis(14_020)));
@@ -316,7 +316,7 @@ fn options_of_a_bridge_that_cannot_be_are_refused_with_the_limit() {
 #[test]
 fn options_of_a_port_that_cannot_be_are_refused_with_the_limit() {
     for (port, part) in [
-        (BridgePort::new().state(PortState::Other(5)), "state 5; 0 to 4"),
+        (BridgePort::new().state(StpState::Other(5)), "state 5; 0 to 4"),
         (BridgePort::new().priority(64_u16), "priority 64; 0 to 63"),
         (BridgePort::new().cost(65_536_u32), "cost 65536; 1 to 65535"),
         (BridgePort::new().mcast_eht_hosts_limit(0_u32), "mcast_eht_hosts_limit 0; 1 to"),
@@ -336,7 +336,7 @@ fn options_of_a_port_that_cannot_be_are_refused_with_the_limit() {
 #[test]
 #[cfg(feature = "serde")]
 fn settings_are_serialized_with_their_words() {
-    let port = BridgePort::new().state(PortState::Blocking).backup_port(7_u32);
+    let port = BridgePort::new().state(StpState::Blocking).backup_port(7_u32);
     let value = serde_json::to_value(&port).unwrap();
     assert_eq!((value["state"].as_str(), value["backup_port"].as_u64()), (Some("blocking"), Some(7)));
     let bridge = serde_json::to_value(Bridge::new().mst_enabled(true)).unwrap();

@@ -13,21 +13,17 @@ mod bytes;
 mod changes;
 mod errors;
 mod flush;
-#[cfg(all(feature = "mdb", feature = "settings", feature = "vlan", feature = "vxlan"))]
 mod kinds;
 mod listing;
-#[cfg(all(feature = "mdb", feature = "settings", feature = "vlan", feature = "vxlan"))]
 mod mdb;
 mod pending;
 mod refused;
 mod scale;
-#[cfg(all(feature = "mdb", feature = "settings", feature = "vlan", feature = "vxlan"))]
 mod settings;
 mod support;
 mod vlan;
-#[cfg(all(feature = "mdb", feature = "settings", feature = "vlan", feature = "vxlan"))]
+mod vlan_db;
 mod vlans;
-#[cfg(all(feature = "mdb", feature = "settings", feature = "vlan", feature = "vxlan"))]
 mod vxlan;
 mod write_back;
 

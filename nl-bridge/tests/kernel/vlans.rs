@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use nl_bridge::vlan::{
     DeviceVlans, VlanChange, VlanDevices, VlanEntry, VlanFlags, VlanMember, VlanTarget, VlanVerb, Vlans,
 };
-use nl_bridge::{IntoVlans, VlanId, VlanRange};
+use nl_bridge::{Checked, VlanId, VlanRange};
 use nl_core::error::ErrorKind;
 use nl_core::message::NLM_F_ACK;
 use nl_core::{Connection, Protocol};
@@ -50,8 +50,8 @@ async fn compressed(node: &Node, words: &str) -> Value {
     shown
 }
 
-fn range(vlans: impl IntoVlans) -> VlanRange {
-    vlans.into_vlans().unwrap()
+fn range(vlans: impl Into<Checked<VlanRange>>) -> VlanRange {
+    vlans.into().check().unwrap()
 }
 
 /// As `bridge -compressvlans -j vlan show` renders them.

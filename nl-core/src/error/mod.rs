@@ -37,6 +37,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     operation: Option<String>,
     attribute: Option<AttrPath>,
+    advice: Option<Cow<'static, str>>,
     kind: ErrorKind,
 }
 
@@ -125,7 +126,7 @@ impl Error {
     /// An error of this kind, not yet tied to an operation.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { operation: None, attribute: None, kind }))
+        Self(Box::new(Inner { operation: None, attribute: None, advice: None, kind }))
     }
 
     /// Bad input, with the limit in the text.
@@ -160,6 +161,19 @@ impl Error {
             self.0.kind = ErrorKind::Unsupported { feature: feature.into(), since };
         }
         self
+    }
+
+    /// Says what to change, such as the setting of another device that forbids what was asked.
+    #[must_use]
+    pub fn advising(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.0.advice = Some(advice.into());
+        self
+    }
+
+    /// What to change, where the crate knows it.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.0.advice.as_deref()
     }
 
     /// Who is at fault and how.
@@ -389,9 +403,6 @@ impl fmt::Display for Error {
         }
         let kernel = self.kernel();
         let text = kernel.and_then(|k| k.ext_ack.message.as_deref());
-        if text.is_none() && self.0.attribute.is_none() {
-            return Ok(());
-        }
         let mut sep = "\n  ";
         if let Some(text) = text {
             write!(f, "{sep}kernel: \"{text}\"")?;
@@ -401,10 +412,15 @@ impl fmt::Display for Error {
             let missing = kernel.is_some_and(|k| k.ext_ack.missing.is_some());
             write!(f, "{sep}{}: {attribute}", if missing { "missing" } else { "attribute" })?;
         }
-        if let Some(policy) = kernel.and_then(|k| k.ext_ack.policy).filter(|p| *p != Policy::default()) {
+        let about = text.is_some() || self.0.attribute.is_some();
+        let policy = kernel.and_then(|k| k.ext_ack.policy).filter(|p| about && *p != Policy::default());
+        if let Some(policy) = policy {
             write!(f, " ({policy})")?;
         }
-        Ok(())
+        match &self.0.advice {
+            Some(advice) => write!(f, "\n  {advice}"),
+            None => Ok(()),
+        }
     }
 }
 

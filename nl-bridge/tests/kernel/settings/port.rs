@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
-use nl_bridge::settings::{BridgePort, McastRouter, Port, PortChange, PortEntry, PortState, Ports};
+use nl_bridge::settings::{BridgePort, McastRouter, Port, PortChange, PortEntry, Ports, StpState};
 use nl_core::error::{Errno, ErrorKind, KernelVersion};
 use nl_core::link::{LinkKind, LinkVerb, Links};
 use nl_core::message::NLM_F_ACK;
@@ -71,8 +71,8 @@ impl Line {
 
 fn lines() -> Vec<Line> {
     vec![
-        line("state 2", |p| p.state(PortState::Learning), "state", "learning"),
-        line("state 0", |p| p.state(PortState::Disabled), "state", "disabled"),
+        line("state 2", |p| p.state(StpState::Learning), "state", "learning"),
+        line("state 0", |p| p.state(StpState::Disabled), "state", "disabled"),
         Line { also: &["id", "designated_port"], ..line("priority 7", |p| p.priority(7_u16), "priority", 7) },
         line("cost 1234", |p| p.cost(1234_u32), "cost", 1234),
         line("guard on", |p| p.guard(true), "guard", true),
@@ -402,7 +402,7 @@ async fn refusals_name_the_port_as_its_user_did(lab: Lab) -> Result {
     let error = ports.port("to-the-left").backup_port("to-the-left").set().await.unwrap_err();
     assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
     node.ip("link set br0 type bridge stp_state 1").await;
-    let error = port().state(PortState::Blocking).set().await.unwrap_err();
+    let error = port().state(StpState::Blocking).set().await.unwrap_err();
     assert!(error.is_busy(), "{error}");
     assert_eq!(
         ports.port("v0").get().await.unwrap_err().to_string(),
