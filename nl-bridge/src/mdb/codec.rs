@@ -12,8 +12,10 @@ use super::{MdbEntry, MdbFlags, MdbGroup, MdbMode, MdbSource, MdbState};
 use crate::{VlanId, Vni};
 
 // `include/uapi/linux/rtnetlink.h`
-pub(super) const RTM_NEWMDB: u16 = 84;
-pub(super) const RTM_DELMDB: u16 = 85;
+/// The type of messages about entries that exist.
+pub const RTM_NEWMDB: u16 = 84;
+/// The type of messages about deleted entries.
+pub const RTM_DELMDB: u16 = 85;
 pub(super) const RTM_GETMDB: u16 = 86;
 
 // `include/uapi/linux/if_ether.h`

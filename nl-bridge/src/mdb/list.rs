@@ -73,6 +73,47 @@ impl MdbTable {
     }
 }
 
+/// The multicast group of MDB entries (`include/uapi/linux/rtnetlink.h`).
+pub const RTNLGRP_MDB: u32 = 26;
+
+/// A change of a multicast database, as the kernel reports it in [`RTNLGRP_MDB`] (`bridge monitor mdb`).
+///
+/// ```
+/// use nl_bridge::mdb::{MdbEvent, RTNLGRP_MDB};
+///
+/// # fn example(conn: nl_core::Connection) -> nl_core::Result<()> {
+/// let events = conn.monitor().group(RTNLGRP_MDB).open(MdbEvent::decode)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum MdbEvent {
+    /// These entries and routers are gone.
+    Deleted(MdbTable),
+    /// These entries and routers exist, with these properties.
+    New(MdbTable),
+}
+
+impl MdbEvent {
+    /// Reads a message; `None` for one of another type or family.
+    ///
+    /// # Errors
+    /// The message is malformed.
+    pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
+        if !matches!(message.kind(), RTM_NEWMDB | RTM_DELMDB) {
+            return Ok(None);
+        }
+        match MdbTable::decode(message) {
+            Err(DecodeError::Kind(_)) => Ok(None),
+            Err(error) => Err(error),
+            Ok(table) if message.kind() == RTM_DELMDB => Ok(Some(Self::Deleted(table))),
+            Ok(table) => Ok(Some(Self::New(table))),
+        }
+    }
+}
+
 /// `MDBA_MDB_ENTRY_INFO`: the structure, and attributes behind it.
 fn read_entry(dev: u32, info: Attr<'_>) -> Result<Option<MdbEntry>, DecodeError> {
     let mut fields = info.fields();

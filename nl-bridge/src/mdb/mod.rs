@@ -48,8 +48,8 @@ mod filter;
 mod handle;
 mod list;
 
-pub use codec::MdbVerb;
+pub use codec::{MdbVerb, RTM_DELMDB, RTM_NEWMDB};
 pub use entry::{MdbEntry, MdbFlags, MdbGroup, MdbMode, MdbSource, MdbState};
 pub use filter::MdbFilter;
 pub use handle::{Entries, Entry, Mdb};
-pub use list::{MdbRouter, MdbTable};
+pub use list::{MdbEvent, MdbRouter, MdbTable, RTNLGRP_MDB};

@@ -84,6 +84,43 @@ impl Port {
     }
 }
 
+/// A change of a bridge's port, as the kernel reports it to the group of devices, `RTNLGRP_LINK` (`bridge monitor link`).
+///
+/// ```
+/// use nl_bridge::settings::PortEvent;
+/// use nl_core::link::RTNLGRP_LINK;
+///
+/// # fn example(conn: nl_core::Connection) -> nl_core::Result<()> {
+/// let events = conn.monitor().group(RTNLGRP_LINK).open(PortEvent::decode)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum PortEvent {
+    /// This device is no longer a port. It may still exist.
+    Deleted(Port),
+    /// This device is a port, with these settings.
+    New(Port),
+}
+
+impl PortEvent {
+    /// Reads a message; `None` for one of another type or family, or about a bridge itself.
+    ///
+    /// # Errors
+    /// The message is malformed.
+    pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
+        match Port::decode(message) {
+            Err(DecodeError::Kind(_)) => Ok(None),
+            Err(error) => Err(error),
+            Ok(None) => Ok(None),
+            Ok(Some(port)) if message.kind() == RTM_DELLINK => Ok(Some(Self::Deleted(port))),
+            Ok(Some(port)) => Ok(Some(Self::New(port))),
+        }
+    }
+}
+
 bitflags! {
     /// Whose settings of a port change (`BRIDGE_FLAGS_*` in `include/uapi/linux/if_bridge.h`).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -45,7 +45,7 @@ mod values;
 
 pub use crate::state::{McastRouter, StpState};
 pub use bridge::Bridge;
-pub use codec::{HwMode, Port, PortChange, PortTarget};
+pub use codec::{HwMode, Port, PortChange, PortEvent, PortTarget};
 pub use handle::{PortEntry, PortList, Ports};
 pub use port::{BackupPort, BridgePort};
 pub use values::{BridgeFlagChange, BridgeFlags, BridgeId, BridgeStp, McastQuerier, StpMode};
