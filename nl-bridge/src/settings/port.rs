@@ -78,6 +78,7 @@ link_kind! {
     pub struct BridgePort("bridge") {
         /// The state in the spanning tree. It can change while the kernel runs no spanning tree, and the port is up. Without any
         /// spanning tree, [`Blocking`](PortState::Blocking) turns into [`Forwarding`](PortState::Forwarding) at once.
+        /// [`Disabled`](PortState::Disabled) is for [`Ports`](super::Ports) only, and lasts until the carrier changes.
         state: PortState = IFLA_BRPORT_STATE(1) "state";
         /// The priority in the spanning tree, 0 to 63.
         priority: u16 = IFLA_BRPORT_PRIORITY(2) "priority";
@@ -221,6 +222,10 @@ fn check(port: &BridgePort, _: LinkVerb) -> Result<(), Invalid> {
     Invalid::when(
         port.learning_sync.is_some(),
         "learning_sync is for the port's own driver, and a bridge ignores it: use Ports with self_()",
+    )?;
+    Invalid::when(
+        port.state == Some(PortState::Disabled),
+        "a port that is disabled with its device is enabled again by the event that follows: use Ports",
     )?;
     port.check_any()
 }
