@@ -69,6 +69,13 @@ wire! {
     |on, word, f| if *on { write!(f, " {word}") } else { Ok(()) };
 }
 wire! {
+    /// Eight bits, shown in hexadecimal, which iproute2 takes them for anyway.
+    Hex8(u8)
+    |bits, w, kind| { w.u8(kind, *bits); },
+    |attr| attr.u8(),
+    |bits, word, f| write!(f, " {word} {bits:#x}");
+}
+wire! {
     /// 16 bits of a mask.
     Mask16(u16)
     |mask, w, kind| { w.u16(kind, *mask); },

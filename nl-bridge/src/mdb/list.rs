@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use nl_core::attr::{Attr, DecodeError};
 use nl_core::attr_names;
-use nl_core::message::{AF_BRIDGE, MessageRef};
+use nl_core::message::MessageRef;
 
 use super::codec::{BrPortMsg, ENTRY_LEN, RTM_DELMDB, RTM_GETMDB, RTM_NEWMDB};
 use super::{MdbEntry, MdbMode, MdbSource};
@@ -40,16 +40,14 @@ impl MdbTable {
     /// Reads an `RTM_NEWMDB`, `RTM_DELMDB` or `RTM_GETMDB` message: an answer, an event, or a part of a list.
     ///
     /// # Errors
-    /// The message is of another type or family, or malformed.
+    /// The message is of another type, or malformed.
     pub fn decode(message: MessageRef<'_>) -> Result<Self, DecodeError> {
         // A list comes under the number of the question.
         if !matches!(message.kind(), RTM_NEWMDB | RTM_DELMDB | RTM_GETMDB) {
             return Err(DecodeError::Kind(message.kind()));
         }
+        // The kernel leaves the family out of a list.
         let (header, attrs) = message.header::<BrPortMsg>()?;
-        if header.family != AF_BRIDGE {
-            return Err(DecodeError::Kind(message.kind()));
-        }
         let mut table = Self { dev: header.index, ..Self::default() };
         for attr in attrs {
             let attr = attr?;

@@ -27,7 +27,8 @@
 //! # }
 //! ```
 //!
-//! A bridge has to be up, and snoop multicast, for entries of IP groups. A VXLAN device has to be made with `external` or
+//! A bridge has to be up, and snoop multicast, for entries of IP groups. Modes and lists of sources count, and are reported, where the
+//! bridge speaks IGMPv3 and MLDv2: [`mcast_igmp_version`](crate::settings::Bridge::mcast_igmp_version()). A VXLAN device has to be made with `external` or
 //! `vnifilter` to have an entry for each VNI; its entries are permanent.
 //!
 //! | what | first kernel |

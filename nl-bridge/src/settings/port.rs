@@ -79,6 +79,7 @@ link_kind! {
     pub struct BridgePort("bridge") {
         /// The state in the spanning tree. It can change while the kernel runs no spanning tree, and the port is up. Without any
         /// spanning tree, [`Blocking`](StpState::Blocking) turns into [`Forwarding`](StpState::Forwarding) at once.
+        /// [`Disabled`](StpState::Disabled) is for [`Ports`](super::Ports) only, and lasts until the carrier changes.
         state: StpState = IFLA_BRPORT_STATE(1) "state";
         /// The priority in the spanning tree, 0 to 63.
         priority: u16 = IFLA_BRPORT_PRIORITY(2) "priority";
@@ -222,6 +223,10 @@ fn check(port: &BridgePort, _: LinkVerb) -> Result<(), Invalid> {
     Invalid::when(
         port.learning_sync.is_some(),
         "learning_sync is for the port's own driver, and a bridge ignores it: use Ports with self_()",
+    )?;
+    Invalid::when(
+        port.state == Some(StpState::Disabled),
+        "a port that is disabled with its device is enabled again by the event that follows: use Ports",
     )?;
     port.check_any()
 }

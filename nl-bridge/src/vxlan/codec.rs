@@ -10,7 +10,7 @@ use nl_core::link_kind;
 use super::values::{FlowLabel, HeaderBits};
 use super::{LabelPolicy, VxlanDf, VxlanDst, VxlanPorts};
 use crate::Vni;
-use crate::wire::{Presence, Seconds32, Word, check_seconds};
+use crate::wire::{Hex8, Presence, Seconds32, Word, check_seconds};
 
 link_kind! {
     /// A VXLAN device (`type vxlan`).
@@ -44,7 +44,7 @@ link_kind! {
         /// Whether the TTL is the inner one (`ttl inherit`). Set when the device is made.
         ttl_inherit: bool as Presence = IFLA_VXLAN_TTL_INHERIT(28) "ttl inherit";
         /// The outer TOS; 1 for the inner one (`inherit`). Can change.
-        tos: u8 = IFLA_VXLAN_TOS(6) "tos";
+        tos: u8 as Hex8 = IFLA_VXLAN_TOS(6) "tos";
         /// Whether the outer IPv4 header forbids fragments. Can change.
         df: VxlanDf = IFLA_VXLAN_DF(29) "df";
         /// The flow label of the outer IPv6 header, 20 bits (`flowlabel`). Can change.

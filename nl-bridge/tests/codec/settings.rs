@@ -317,6 +317,7 @@ fn options_of_a_bridge_that_cannot_be_are_refused_with_the_limit() {
 fn options_of_a_port_that_cannot_be_are_refused_with_the_limit() {
     for (port, part) in [
         (BridgePort::new().state(StpState::Other(5)), "state 5; 0 to 4"),
+        (BridgePort::new().state(StpState::Disabled), "use Ports"),
         (BridgePort::new().priority(64_u16), "priority 64; 0 to 63"),
         (BridgePort::new().cost(65_536_u32), "cost 65536; 1 to 65535"),
         (BridgePort::new().mcast_eht_hosts_limit(0_u32), "mcast_eht_hosts_limit 0; 1 to"),

@@ -123,7 +123,7 @@ async fn world(lab: &Lab) -> Result<(nl_testkit::Bridge, Mdb)> {
     let bridge = lab.bridge("br0", 2).await?;
     let node = bridge.node();
     for line in [
-        "link set br0 type bridge mcast_snooping 1",
+        "link set br0 type bridge mcast_snooping 1 mcast_igmp_version 3 mcast_mld_version 2",
         "link set br0 up",
         "link add vx type vxlan external vnifilter dstport 4789",
         "link set vx up",

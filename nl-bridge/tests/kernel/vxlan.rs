@@ -74,7 +74,7 @@ fn lines() -> Vec<Line> {
         line("dev v0", |v| v.link("v0"), json!({ "link": "v0" })),
         line("ttl 64", |v| v.ttl(64), json!({ "ttl": 64 })),
         line("ttl auto", |v| v.ttl(0), json!({ "ttl": 0 })),
-        line("tos 16", |v| v.tos(16), json!({ "tos": "0x10" })),
+        line("tos 0x10", |v| v.tos(16), json!({ "tos": "0x10" })),
         line("tos inherit", |v| v.tos(1), json!({ "tos": "0x1" })),
         line("df set", |v| v.df(VxlanDf::Set), json!({ "df": "set" })),
         line("df inherit", |v| v.df(VxlanDf::Inherit), json!({ "df": "inherit" })),
@@ -112,7 +112,7 @@ fn lines() -> Vec<Line> {
         line("mcroute", |v| v.mc_route(true), json!({})).since(6, 17),
         line("ttl inherit", |v| v.ttl_inherit(true), json!({})),
         line(
-            "remote 192.0.2.7 local 192.0.2.1 dev v0 ttl 7 tos 4 df set srcport 5 6 nolearning proxy rsc l2miss l3miss ageing 9 \
+            "remote 192.0.2.7 local 192.0.2.1 dev v0 ttl 7 tos 0x4 df set srcport 5 6 nolearning proxy rsc l2miss l3miss ageing 9 \
              maxaddress 3 noudpcsum remcsumtx remcsumrx gbp",
             |v| {
                 v.remote(ip("192.0.2.7"))
@@ -345,8 +345,7 @@ async fn refusals_of_a_vxlan_device_name_the_option(lab: Lab) -> Result {
 async fn our_words_for_a_vxlan_device_are_those_of_iproute2(lab: Lab) -> Result {
     let (node, links) = world(&lab).await?;
     for line in lines().into_iter().filter(Line::is_there) {
-        let mut vxlan = (line.ours)(Vxlan::new(vni(100)).port(4789_u16));
-        vxlan.link = vxlan.link.take();
+        let vxlan = (line.ours)(Vxlan::new(vni(100)).port(4789_u16));
         let printed = vxlan.to_string();
         let printed = printed.strip_prefix(Vxlan::KIND).unwrap();
         links.device("vx").address(ADDRESS).kind(vxlan).add().await?;

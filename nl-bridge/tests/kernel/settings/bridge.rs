@@ -53,9 +53,26 @@ impl Line {
     }
 }
 
+/// The options in parts, because each makes several devices.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Multicast,
+    SpanningTree,
+    VlanAndFilters,
+}
+
+fn part(part: Part) -> impl Iterator<Item = Line> {
+    let of = |words: &str| match words {
+        _ if words.starts_with("mcast_") => Part::Multicast,
+        _ if ["vlan_", "nf_", "no_", "mst_", "mdb_", "fdb_"].iter().any(|start| words.starts_with(start)) => {
+            Part::VlanAndFilters
+        }
+        _ => Part::SpanningTree,
+    };
+    lines().into_iter().filter(move |line| of(line.words) == part)
+}
+
 fn lines() -> Vec<Line> {
-    let s = Duration::from_secs;
-    let _ = s;
     vec![
         line("forward_delay 400", |b| b.forward_delay(Duration::from_secs(4)), "forward_delay", 400),
         line("hello_time 150", |b| b.hello_time(Duration::from_millis(1500)), "hello_time", 150),
@@ -179,12 +196,41 @@ fn is_too_new(error: &Error, since: (u16, u16)) {
 }
 
 #[nl_testkit::test(needs(bridge_vlan_filtering, iproute2 = "7.3"), timeout = 60)]
-async fn every_bridge_option_is_changed_alone_as_by_iproute2(lab: Lab) -> Result {
+async fn every_multicast_option_is_changed_alone_as_by_iproute2(lab: Lab) -> Result {
+    changes_alone_as_by_iproute2(lab, Part::Multicast).await
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, iproute2 = "7.3"), timeout = 60)]
+async fn every_spanning_tree_option_is_changed_alone_as_by_iproute2(lab: Lab) -> Result {
+    changes_alone_as_by_iproute2(lab, Part::SpanningTree).await
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, iproute2 = "7.3"), timeout = 60)]
+async fn every_vlan_and_filter_option_is_changed_alone_as_by_iproute2(lab: Lab) -> Result {
+    changes_alone_as_by_iproute2(lab, Part::VlanAndFilters).await
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, iproute2 = "7.3"), timeout = 60)]
+async fn every_multicast_option_makes_a_bridge_as_iproute2_does(lab: Lab) -> Result {
+    makes_a_bridge_as_iproute2_does(lab, Part::Multicast).await
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, iproute2 = "7.3"), timeout = 60)]
+async fn every_spanning_tree_option_makes_a_bridge_as_iproute2_does(lab: Lab) -> Result {
+    makes_a_bridge_as_iproute2_does(lab, Part::SpanningTree).await
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, iproute2 = "7.3"), timeout = 60)]
+async fn every_vlan_and_filter_option_makes_a_bridge_as_iproute2_does(lab: Lab) -> Result {
+    makes_a_bridge_as_iproute2_does(lab, Part::VlanAndFilters).await
+}
+
+async fn changes_alone_as_by_iproute2(lab: Lab, of: Part) -> Result {
     lab.quiet();
     let node = lab.node("a").await?;
     let links = links(&node).await?;
     let mut wrong = Vec::new();
-    for line in lines() {
+    for line in part(of) {
         let words = line.words;
         fresh(&node, line.before).await;
         let before = info(&node, "br0", "info_data").await;
@@ -216,13 +262,12 @@ async fn every_bridge_option_is_changed_alone_as_by_iproute2(lab: Lab) -> Result
     Ok(())
 }
 
-#[nl_testkit::test(needs(bridge_vlan_filtering, iproute2 = "7.3"), timeout = 60)]
-async fn every_bridge_option_makes_a_bridge_as_iproute2_does(lab: Lab) -> Result {
+async fn makes_a_bridge_as_iproute2_does(lab: Lab, of: Part) -> Result {
     lab.quiet();
     let node = lab.node("a").await?;
     let links = links(&node).await?;
     let mut wrong = Vec::new();
-    for line in lines() {
+    for line in part(of) {
         let words = line.words;
         let before = match line.before {
             "" => Bridge::new(),

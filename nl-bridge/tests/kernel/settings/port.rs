@@ -186,6 +186,11 @@ async fn every_port_option_is_set_with_its_device_as_by_iproute2(lab: Lab) -> Re
         let before = info(node, "port1", "info_slave_data").await;
         let device = links.device("port1").port(line.setting());
         let set = device.clone().change().await;
+        if words == "state 0" {
+            // The kernel enables the port again at once, so that we refuse it here.
+            assert!(set.unwrap_err().is_usage());
+            continue;
+        }
         if !line.is_there() {
             is_too_new(&set.unwrap_err(), line.since);
             assert_eq!(info(node, "port1", "info_slave_data").await, before, "{words}");
