@@ -37,6 +37,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     operation: Option<String>,
     attribute: Option<AttrPath>,
+    hint: Option<Cow<'static, str>>,
     kind: ErrorKind,
 }
 
@@ -125,7 +126,7 @@ impl Error {
     /// An error of this kind, not yet tied to an operation.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { operation: None, attribute: None, kind }))
+        Self(Box::new(Inner { operation: None, attribute: None, hint: None, kind }))
     }
 
     /// Bad input, with the limit in the text.
@@ -144,6 +145,13 @@ impl Error {
     #[must_use]
     pub fn during(mut self, operation: impl FnOnce() -> String) -> Self {
         self.0.operation = Some(operation());
+        self
+    }
+
+    /// Says what the error means or what to change, where the kernel gives no text of its own. An earlier hint is replaced.
+    #[must_use]
+    pub fn hinted(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
         self
     }
 
@@ -178,6 +186,12 @@ impl Error {
     #[must_use]
     pub fn attribute(&self) -> Option<&AttrPath> {
         self.0.attribute.as_ref()
+    }
+
+    /// What the error means or what to change, where this workspace knows more than the kernel says.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 
     /// The kernel's refusal, if it is one.
@@ -389,6 +403,9 @@ impl fmt::Display for Error {
         }
         let kernel = self.kernel();
         let text = kernel.and_then(|k| k.ext_ack.message.as_deref());
+        if let Some(hint) = &self.0.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
         if text.is_none() && self.0.attribute.is_none() {
             return Ok(());
         }
