@@ -1,0 +1,17 @@
+//! MACsec on a real kernel, checked with iproute2.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where it fails"
+)]
+
+mod associations;
+mod bytes;
+mod device;
+mod errors;
+mod lists;
+mod support;
+mod traffic;
+
+nl_testkit::main!();
