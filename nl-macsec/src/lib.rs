@@ -6,6 +6,7 @@
 //! | [`device`] | devices: made, changed, deleted, with every option and all four cipher suites |
 //! | [`secy`], [`stats`] | devices with channels, associations and every counter; lists that are never silently short |
 //! | [`tx_sa`], [`rx_sc`], [`rx_sa`] | associations that send, channels that are received, associations of these |
+//! | `rotate` | the next key without a lost frame, and a watch of packet numbers |
 //! | [`key`] | keys that are zeroed when dropped and shown by nothing |
 //!
 //! # Example
@@ -48,6 +49,7 @@
 //! # Features
 //! - `tokio` (on by default): waiting inside a tokio runtime: `.await` on operations.
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending); needs no tokio.
+//! - `rotate` (on by default): the module of that name.
 //! - `serde`: `Serialize` on what is read from the kernel. Keys are never serialized.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -66,6 +68,8 @@ pub mod key;
 mod macsec;
 mod message;
 mod mode;
+#[cfg(feature = "rotate")]
+pub mod rotate;
 pub mod rx_sa;
 pub mod rx_sc;
 mod sa;

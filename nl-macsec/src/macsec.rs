@@ -67,6 +67,18 @@ impl Macsec {
         RxScEntry::new(self.channel.clone(), dev.into(), sci)
     }
 
+    /// The next key of a device, to be installed and used.
+    #[cfg(feature = "rotate")]
+    pub fn rotate(&self, dev: impl Into<Dev>) -> crate::rotate::RotateEntry {
+        crate::rotate::RotateEntry::new(self.channel.clone(), dev.into())
+    }
+
+    /// The packet numbers of what a device sends, to be watched.
+    #[cfg(feature = "rotate")]
+    pub fn packet_numbers(&self, dev: impl Into<Dev>) -> crate::rotate::PacketNumberWatch {
+        crate::rotate::PacketNumberWatch::new(self.channel.clone(), dev.into())
+    }
+
     /// An association of a channel that is received.
     pub fn rx_sa(&self, dev: impl Into<Dev>, sci: Sci, an: impl Into<An>) -> RxSaEntry {
         RxSaEntry::new(self.channel.clone(), dev.into(), sci, an.into())

@@ -5,7 +5,8 @@ attr_enum! {
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
     pub enum Validation: u8 {
-        /// Frames are not verified. Their tag is removed and they are delivered.
+        /// Frames that are only authenticated are delivered without being verified. Encrypted ones are verified, because nothing else makes
+        /// them readable.
         Disabled = 0 "disabled",
         /// Frames are verified. Those that fail are counted, and delivered unless they are encrypted.
         Check = 1 "check",

@@ -76,9 +76,10 @@ pub(super) fn build(
         request = request.sensitive();
     }
     let mut attrs = request.attrs();
+    // Without the mark of a nest, as iproute2 sends them; no kernel asks for it.
     attrs.u32(MACSEC_ATTR_IFINDEX, index);
-    attrs.nested(MACSEC_ATTR_RXSC_CONFIG).bytes(MACSEC_RXSC_ATTR_SCI, &sci.bytes());
-    sa.encode(&mut attrs.nested(MACSEC_ATTR_SA_CONFIG), suite, verb);
+    attrs.nested_unmarked(MACSEC_ATTR_RXSC_CONFIG).bytes(MACSEC_RXSC_ATTR_SCI, &sci.bytes());
+    sa.encode(&mut attrs.nested_unmarked(MACSEC_ATTR_SA_CONFIG), suite, verb);
     request.invalid_if(check_index(index)).invalid_if(sa.check(suite, verb, false))
 }
 

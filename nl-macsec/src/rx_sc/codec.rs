@@ -59,7 +59,7 @@ impl RxSc {
         let mut request = request(family, command);
         let mut attrs = request.attrs();
         attrs.u32(MACSEC_ATTR_IFINDEX, self.index);
-        let mut channel = attrs.nested(MACSEC_ATTR_RXSC_CONFIG);
+        let mut channel = attrs.nested_unmarked(MACSEC_ATTR_RXSC_CONFIG);
         channel.bytes(MACSEC_RXSC_ATTR_SCI, &self.sci.bytes());
         if verb != Verb::Delete {
             channel.opt(MACSEC_RXSC_ATTR_ACTIVE, self.active.map(u8::from), AttrWriter::u8);

@@ -209,7 +209,7 @@ impl Secy {
         let mut request = request(family, CMD_UPD_OFFLOAD);
         let mut attrs = request.attrs();
         attrs.u32(MACSEC_ATTR_IFINDEX, index);
-        attrs.nested(MACSEC_ATTR_OFFLOAD).u8(MACSEC_OFFLOAD_ATTR_TYPE, mode.into());
+        attrs.nested_unmarked(MACSEC_ATTR_OFFLOAD).u8(MACSEC_OFFLOAD_ATTR_TYPE, mode.into());
         request.invalid_if(check_index(index)).invalid_if(within("offload", u8::from(mode), 0, 2))
     }
 }

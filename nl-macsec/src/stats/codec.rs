@@ -84,7 +84,7 @@ counters! {
         octets_validated = 1,
         /// Bytes of frames that were decrypted.
         octets_decrypted = 2,
-        /// Frames delivered without being verified, because validation is disabled.
+        /// Frames delivered without being verified, because validation is disabled and they are not encrypted.
         packets_unchecked = 3,
         /// Frames delivered although their packet number is older than the window allows, because replay protection is off.
         packets_delayed = 4,

@@ -65,8 +65,9 @@ pub(super) fn build(index: u32, sa: &SaConfig, family: u16, suite: CipherSuite, 
         request = request.sensitive();
     }
     let mut attrs = request.attrs();
+    // Without the mark of a nest, as iproute2 sends them; no kernel asks for it.
     attrs.u32(MACSEC_ATTR_IFINDEX, index);
-    sa.encode(&mut attrs.nested(MACSEC_ATTR_SA_CONFIG), suite, verb);
+    sa.encode(&mut attrs.nested_unmarked(MACSEC_ATTR_SA_CONFIG), suite, verb);
     request.invalid_if(check_index(index)).invalid_if(sa.check(suite, verb, true))
 }
 

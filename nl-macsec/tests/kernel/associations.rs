@@ -141,10 +141,7 @@ impl Object for Associations<'_> {
         let empty = Vec::new();
         let list = match ours.from {
             None => device["sa_list"].as_array(),
-            Some(sci) => device["rx_sc"]
-                .as_array()
-                .and_then(|channels| channels.iter().find(|channel| channel["sci"] == sci.to_string()))
-                .and_then(|channel| channel["sa_list"].as_array()),
+            Some(sci) => channel_of(&device["rx_sc"], sci)["sa_list"].as_array(),
         };
         Ok(list.unwrap_or(&empty).iter().find(|sa| sa["an"] == ours.an).cloned().unwrap_or_default())
     }
@@ -226,9 +223,7 @@ async fn channels_go_both_ways(lab: Lab) -> Result {
     macsec.rx_sc("macsec0", second).active(false).add().await?;
     let by_us = channels().await;
     assert_eq!(by_us.as_array().unwrap().len(), 2, "{by_us:#}");
-    let state = |from: Sci| {
-        by_us.as_array().unwrap().iter().find(|c| c["sci"] == from.to_string()).unwrap()["active"].clone()
-    };
+    let state = |from: Sci| channel_of(&by_us, from)["active"].clone();
     assert_eq!((state(first), state(second)), (json!(true), json!(false)), "{by_us:#}");
     macsec.rx_sc("macsec0", first).active(false).update().await?;
     assert!(!macsec.rx_sc("macsec0", first).get().await?.active);
@@ -245,4 +240,18 @@ async fn channels_go_both_ways(lab: Lab) -> Result {
     let states = |from| read.rx_sc(from).map(|channel| channel.active);
     assert_eq!((states(first), states(second)), (Some(true), Some(false)));
     Ok(())
+}
+
+/// The channel of a sender in what iproute2 shows.
+fn channel_of(channels: &Value, from: Sci) -> &Value {
+    let number = u64::from_be_bytes(from.bytes());
+    let is_it = |channel: &&Value| {
+        let sci = &channel["sci"];
+        *sci == from.to_string()
+            || *sci == format!("{number:#x}")
+            || *sci == json!(number)
+            || *sci == format!("{number:x}")
+    };
+    let found = channels.as_array().and_then(|channels| channels.iter().find(is_it));
+    found.unwrap_or_else(|| panic!("{from} is not in {channels:#}"))
 }

@@ -22,7 +22,6 @@ async fn codec_requests_equal_iproute2(lab: Lab) -> Result {
         let (_, theirs) = node.requests_of(&format!("ip macsec {}", line.command)).await?;
         wrong.extend(differs(&line, &line.request(&numbers)?, &theirs, &numbers));
         for request in of_the_family(&theirs, &numbers) {
-            println!("# $ ip macsec {}\n{}", line.command, hex(&request.message));
             blessing.add(&format!("ip macsec {}", line.command), &request.message);
         }
     }
@@ -109,10 +108,6 @@ fn differs(line: &Line, ours: &[u8], theirs: &[Sent], numbers: &Numbers) -> Opti
 
 fn of_the_family<'a>(sent: &'a [Sent], numbers: &Numbers) -> Vec<&'a Sent> {
     sent.iter().filter(|sent| sent.protocol == 16 && u32::from(sent.kind()) == numbers[FAMILY]).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `macsec0` and `xpn0`, on devices of their own.

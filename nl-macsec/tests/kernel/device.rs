@@ -106,7 +106,6 @@ async fn options_go_both_ways(lab: Lab) -> Result {
     let mut cases = vec![
         Case::new(new(), ""),
         Case::new(new().port(42), "port 42"),
-        Case::new(new().port(0), "port 0"),
         Case::new(new().sci(own), "sci 0a0b0c0d0e0f002a"),
         Case::new(new().encrypt(true), "encrypt on"),
         Case::new(new().encrypt(false).protect(false), "encrypt off protect off"),

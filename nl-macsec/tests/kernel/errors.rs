@@ -191,7 +191,7 @@ async fn bad_devices_are_refused_with_the_reason(lab: Lab) -> Result {
     let (node, macsec) = alone(&lab).await?;
     let new = MacsecDevice::new;
     let add = |options| macsec.device("m0").on("v0").add(options);
-    let words = |why: &str| format!("add link m0 link v0 type macsec: {why}");
+    let words = |why: &str| format!("add link link v0 m0 type macsec: {why}");
     for (options, why) in [
         (new().icv_len(9), "icvlen 9; 8 and 12 to 16 are possible"),
         (new().encoding_sa(4), "association number 4; 0 to 3 are possible"),
@@ -230,13 +230,13 @@ async fn bad_devices_are_refused_with_the_reason(lab: Lab) -> Result {
     kernel(
         macsec.device("m0").on("lo").add(new()).await,
         Errno::EINVAL,
-        "add link m0 link lo type macsec: Invalid argument (EINVAL)\n  hint: lo is no Ethernet device",
+        "add link link lo m0 type macsec: Invalid argument (EINVAL)\n  hint: lo is no Ethernet device",
     );
     add(new().port(5)).await?;
     kernel(
         macsec.device("m1").on("v0").add(new().port(5)).await,
         Errno::EBUSY,
-        "add link m1 link v0 type macsec: Device or resource busy (EBUSY)\n  \
+        "add link link v0 m1 type macsec: Device or resource busy (EBUSY)\n  \
          hint: m0 on v0 has the SCI 0200000000010005 already: choose another port",
     );
     node.ip("link add name br0 type bridge").await;
@@ -244,13 +244,13 @@ async fn bad_devices_are_refused_with_the_reason(lab: Lab) -> Result {
     kernel(
         macsec.device("m1").on("v1").add(new()).await,
         Errno::EBUSY,
-        "add link m1 link v1 type macsec: Device or resource busy (EBUSY)\n  \
+        "add link link v1 m1 type macsec: Device or resource busy (EBUSY)\n  \
          hint: v1 is a port of a bridge, which takes its frames",
     );
     kernel(
         macsec.device("m2").on("v0").add(new().port(6).offload(Offload::Mac)).await,
         Errno::EOPNOTSUPP,
-        "add link m2 link v0 type macsec: Operation not supported (EOPNOTSUPP)\n  \
+        "add link link v0 m2 type macsec: Operation not supported (EOPNOTSUPP)\n  \
          hint: v0 cannot offload MACsec in this mode",
     );
     Ok(())

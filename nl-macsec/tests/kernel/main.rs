@@ -11,6 +11,7 @@ mod bytes;
 mod device;
 mod errors;
 mod lists;
+mod rotate;
 mod support;
 mod traffic;
 
