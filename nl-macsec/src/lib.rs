@@ -6,7 +6,9 @@
 //! | [`device`] | devices: made, changed, deleted, with every option and all four cipher suites |
 //! | [`secy`], [`stats`] | devices with channels, associations and every counter; lists that are never silently short |
 //! | [`tx_sa`], [`rx_sc`], [`rx_sa`] | associations that send, channels that are received, associations of these |
+//! | `agent` | what a key agent asks of the data plane, as a trait |
 //! | `rotate` | the next key without a lost frame, and a watch of packet numbers |
+//! | `recreate` | another cipher suite for a device, which is made anew |
 //! | [`key`] | keys that are zeroed when dropped and shown by nothing |
 //!
 //! # Example
@@ -49,6 +51,8 @@
 //! # Features
 //! - `tokio` (on by default): waiting inside a tokio runtime: `.await` on operations.
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending); needs no tokio.
+//! - `agent` (on by default): the module of that name.
+//! - `recreate` (on by default): the module of that name.
 //! - `rotate` (on by default): the module of that name.
 //! - `serde`: `Serialize` on what is read from the kernel. Keys are never serialized.
 #![forbid(unsafe_code)]
@@ -59,6 +63,8 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(feature = "agent")]
+pub mod agent;
 mod association;
 mod channel;
 mod cipher;
@@ -68,6 +74,8 @@ pub mod key;
 mod macsec;
 mod message;
 mod mode;
+#[cfg(feature = "recreate")]
+pub mod recreate;
 #[cfg(feature = "rotate")]
 pub mod rotate;
 pub mod rx_sa;

@@ -67,6 +67,12 @@ impl Macsec {
         RxScEntry::new(self.channel.clone(), dev.into(), sci)
     }
 
+    /// A device that is made anew with another cipher suite.
+    #[cfg(feature = "recreate")]
+    pub fn recreate(&self, dev: impl Into<Dev>, suite: crate::CipherSuite) -> crate::recreate::RecreateEntry {
+        crate::recreate::RecreateEntry::new(self.channel.clone(), dev.into(), suite)
+    }
+
     /// The next key of a device, to be installed and used.
     #[cfg(feature = "rotate")]
     pub fn rotate(&self, dev: impl Into<Dev>) -> crate::rotate::RotateEntry {

@@ -83,8 +83,11 @@ fn describe(message: MessageRef<'_>) -> String {
 
 fn write_words(text: &mut String, message: MessageRef<'_>) -> Result<(), Unreadable> {
     let (header, attrs) = message.header::<GenlHeader>()?;
+    if header.command == CMD_GET_TXSC {
+        text.push_str("list macsec devices");
+        return Ok(());
+    }
     text.push_str(match header.command {
-        CMD_GET_TXSC => return Ok(text.push_str("list macsec devices")),
         CMD_ADD_RXSC | CMD_ADD_TXSA | CMD_ADD_RXSA => "add macsec",
         CMD_DEL_RXSC | CMD_DEL_TXSA | CMD_DEL_RXSA => "delete macsec",
         CMD_UPD_OFFLOAD => "offload macsec",

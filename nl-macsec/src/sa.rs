@@ -67,6 +67,20 @@ impl SaConfig {
         Self { an: an.into(), ..Self::default() }
     }
 
+    /// Another one of the same. Not public, because each key should have one owner.
+    #[cfg(feature = "recreate")]
+    pub(crate) fn duplicate(&self) -> Self {
+        Self {
+            an: self.an,
+            active: self.active,
+            next_pn: self.next_pn,
+            key: self.key.as_ref().map(SecretKey::duplicate),
+            key_id: self.key_id,
+            ssci: self.ssci,
+            salt: self.salt.as_ref().map(Salt::duplicate),
+        }
+    }
+
     /// Whether there is something in it that nobody may see.
     pub(crate) const fn is_secret(&self) -> bool {
         self.key.is_some() || self.salt.is_some()

@@ -58,6 +58,7 @@ impl MacsecDeviceEntry {
     /// Bad options, before the kernel is asked; no device below; `EBUSY` ([`is_busy`](Error::is_busy)) for an SCI that is in use
     /// on the device below, or if that is a port of another device; `EEXIST` for the name; `EINVAL` if it is no Ethernet device;
     /// a kernel without MACsec ([`Unsupported`](nl_core::error::ErrorKind::Unsupported)).
+    #[expect(clippy::should_implement_trait, reason = "the verb of each object that is made")]
     pub fn add(self, options: MacsecDevice) -> Pending<Link> {
         Pending::new(async move {
             let links = self.links()?;

@@ -128,6 +128,8 @@ mod tests {
         rx: [[Option<(u8, bool)>; 4]; 2],
     }
 
+    type Request = Box<dyn Fn(&mut Device)>;
+
     fn sci(channel: usize) -> Sci {
         Sci::from_bytes([u8::try_from(channel).unwrap() + 1; 8])
     }
@@ -168,7 +170,7 @@ mod tests {
         }
 
         /// What the kernel does with a request of the step; an association is made inactive and deleted in two.
-        fn requests(step: Step, key: u8) -> Vec<Box<dyn Fn(&mut Self)>> {
+        fn requests(step: Step, key: u8) -> Vec<Request> {
             let at = |an: An| usize::from(an.get());
             match step {
                 Step::AddTx { an } => vec![Box::new(move |d| {

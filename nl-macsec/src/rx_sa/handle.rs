@@ -37,6 +37,12 @@ impl RxSaEntry {
         Self { channel, dev, sci, config: SaConfig::new(an) }
     }
 
+    /// With all of this configuration, its number too, in place of what was set.
+    pub fn with(mut self, config: SaConfig) -> Self {
+        self.config = config;
+        self
+    }
+
     /// Adds the association. It is inactive unless [`active`](Self::active) is set.
     ///
     /// The channel must exist. Frames with a packet number below [`next_pn`](Self::next_pn) are taken for replayed ones, if the device has

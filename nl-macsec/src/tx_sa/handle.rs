@@ -35,6 +35,12 @@ impl TxSaEntry {
         Self { channel, dev, config: SaConfig::new(an) }
     }
 
+    /// With all of this configuration, its number too, in place of what was set.
+    pub fn with(mut self, config: SaConfig) -> Self {
+        self.config = config;
+        self
+    }
+
     /// Adds the association. It is inactive unless [`active`](Self::active) is set.
     ///
     /// An association that is the encoding one and active is used at once.

@@ -1,10 +1,5 @@
 //! The codec without a kernel: golden bytes, arbitrary values, arbitrary bytes, refusals, and that nothing shows a key.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops where it fails"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 
 mod arbitrary;
 #[cfg(target_endian = "little")]

@@ -168,7 +168,7 @@ async fn associations_go_both_ways_in_every_suite(lab: Lab) -> Result {
             sa(None, 0, Some(1), None),
             sa(None, 1, Some(1024), Some(true)),
             sa(None, 3, largest, Some(false)),
-            sa(Some(peer), 0, None, None),
+            sa(Some(peer), 0, Some(1), None),
             sa(Some(peer), 1, Some(100), Some(true)),
             sa(Some(peer), 3, largest, Some(false)),
         ];
@@ -232,6 +232,12 @@ async fn channels_go_both_ways(lab: Lab) -> Result {
         macsec.rx_sc("macsec0", sci).delete().await?;
     }
     assert_eq!(macsec.secy("macsec0").get().await?.rx_scs, []);
+
+    // iproute2 insists on a packet number, the kernel does not.
+    macsec.rx_sc("macsec0", first).add().await?;
+    macsec.rx_sa("macsec0", first, 0).key(&key(CipherSuite::GcmAes128, 1)).key_id(id(1)).add().await?;
+    assert_eq!(channel_of(&channels().await, first)["sa_list"][0]["pn"], 1);
+    macsec.rx_sc("macsec0", first).delete().await?;
 
     node.ip("macsec add macsec0 rx port 1 address 02:00:00:00:00:02").await;
     node.ip("macsec add macsec0 rx port 65535 address 02:00:00:00:00:02 off").await;

@@ -6,12 +6,16 @@
     reason = "a test stops where it fails"
 )]
 
+mod agent;
 mod associations;
 mod bytes;
 mod device;
 mod errors;
 mod lists;
+mod offload;
+mod recreate;
 mod rotate;
+mod secrets;
 mod support;
 mod traffic;
 

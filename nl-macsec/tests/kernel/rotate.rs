@@ -141,7 +141,8 @@ async fn rotation_given_up_at_any_await_lets_traffic_pass(lab: Lab) -> Result {
     }
     let (near, far) =
         tokio::join!(rotate(&pair.near, suite, number).run(), rotate(&pair.far, suite, number).run());
-    (near?, far?);
+    near?;
+    far?;
     for end in [&pair.near, &pair.far] {
         let secy = end.macsec.secy("macsec0").get().await?;
         let associations: Vec<_> = secy.tx_sas.iter().map(|sa| sa.key_id).collect();
