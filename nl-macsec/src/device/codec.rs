@@ -26,6 +26,9 @@ link_kind! {
     /// The SCI, the port, the cipher suite, the length of the ICV, and offload are set when the device is made. A change of them
     /// is refused. Everything else can be changed while the device is in use.
     ///
+    /// The kernel sets the MTU of a new device to that of the device below less 16 bytes and the ICV, whatever is asked for: change it
+    /// afterwards.
+    ///
     /// Header: `IFLA_MACSEC_*` in `include/uapi/linux/if_link.h`. Linux 4.6.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -185,7 +185,6 @@ impl RecreateEntry {
         config.link = link.link.map(Dev::Index);
         config.link_netnsid = link.link_netnsid;
         config.address = link.address;
-        config.mtu = Some(link.mtu);
         config.group = Some(link.group);
         config.tx_queue_len = Some(link.tx_queue_len);
         config.master = link.master.map(Dev::Index);
@@ -210,7 +209,8 @@ impl RecreateEntry {
             sa.add().await?;
         }
         TxSaEntry::new(self.channel.clone(), dev(), self.sa.an).with(self.sa.duplicate()).add().await?;
-        let mut later = links.device(link.index);
+        // The kernel overwrites the MTU of a MACsec device that is being made.
+        let mut later = links.device(link.index).mtu(link.mtu);
         if let Some(alias) = &link.alias {
             later = later.alias(alias.clone());
         }
@@ -220,9 +220,7 @@ impl RecreateEntry {
         if link.is_up() {
             later = later.up();
         }
-        if link.is_up() || link.alias.is_some() || !link.alt_names.is_empty() {
-            later.change().await?;
-        }
+        later.change().await?;
         for address in &before.addresses {
             let by_kernel = address.proto == Some(KERNEL_LINK_LOCAL) || is_link_local(address);
             if !by_kernel {

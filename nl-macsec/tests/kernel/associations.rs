@@ -64,7 +64,7 @@ impl Ours {
             "key": id(self.key).to_string(),
         });
         if self.suite.is_xpn() {
-            shown["ssci"] = format!("{:08x}", self.key).into();
+            shown["ssci"] = format!("{:#x}", self.key).into();
         }
         Case::new(self, self.words()).shown(shown)
     }

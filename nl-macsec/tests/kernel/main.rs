@@ -13,6 +13,8 @@ mod device;
 mod errors;
 mod lists;
 mod offload;
+#[cfg(feature = "blocking")]
+mod pending;
 mod recreate;
 mod rotate;
 mod secrets;
