@@ -102,7 +102,7 @@ impl BridgeVlanTunnelBuilder {
     ///
     /// # Errors
     /// What is missing, before the kernel is asked; ranges of unequal lengths; `EEXIST` ([`is_exists`](Error::is_exists)) if a VLAN
-    /// is mapped, also to the same VNI, or a VNI in use, with [advice](Error::advice). Of a range the mappings before the one that
+    /// is mapped, also to the same VNI, or a VNI in use, with a [hint](Error::hint). Of a range the mappings before the one that
     /// is refused stay.
     pub fn add(mut self) -> Pending<Ack> {
         Pending::new(async move {
@@ -142,7 +142,7 @@ impl BridgeVlanTunnelBuilder {
     /// Equivalent: `bridge vlan del dev DEV vid VLAN tunnel_info id VNI`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// `EINVAL` without `vlan_tunnel on`, with [advice](Error::advice): the port has no mappings then.
+    /// `EINVAL` without `vlan_tunnel on`, with a [hint](Error::hint): the port has no mappings then.
     pub fn delete(mut self) -> Pending<Ack> {
         Pending::new(async move {
             self.resolve("delete", TunnelVerb::Delete).await?;
@@ -150,7 +150,7 @@ impl BridgeVlanTunnelBuilder {
             done.map_err(|error| {
                 let off = error.kernel().is_some_and(|kernel| kernel.errno == Errno::EINVAL);
                 let error = error.naming(self.entry.index, &self.dev);
-                if off { error.advising(OFF) } else { error }
+                if off { error.hinted(OFF) } else { error }
             })
         })
     }
@@ -245,7 +245,7 @@ impl BridgeVlanTunnelBuilder {
             return error;
         }
         match self.port().await.ok().and_then(|port| port.conflict(&self.entry)) {
-            Some(conflict) => error.advising(conflict),
+            Some(conflict) => error.hinted(conflict),
             None => error,
         }
     }

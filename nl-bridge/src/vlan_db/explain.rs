@@ -11,9 +11,9 @@ pub(crate) fn explain(error: Error) -> Error {
         return error.or_unsupported(|_| true, feature, since);
     }
     let text = error.kernel().and_then(|kernel| kernel.ext_ack.message.as_deref()).unwrap_or_default();
-    for (part, advice) in ADVICE {
+    for (part, hint) in HINTS {
         if text.contains(part) {
-            return error.advising(*advice);
+            return error.hinted(*hint);
         }
     }
     error
@@ -40,7 +40,7 @@ fn unknown(error: &Error) -> Option<(&'static str, Since)> {
     }
 }
 
-const ADVICE: &[(&str, &str)] = &[
+const HINTS: &[(&str, &str)] = &[
     (
         "using kernel STP",
         "the kernel's spanning tree owns the states: set stp_state 0 on the bridge, or leave them to it",

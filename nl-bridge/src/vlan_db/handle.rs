@@ -107,7 +107,7 @@ impl Entry {
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if the device is not in one of the VLANs; `EBUSY`
     /// ([`is_busy`](Error::is_busy)) for a state that a spanning tree of the kernel or MST governs, with
-    /// [advice](Error::advice); [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for an option that the kernel does not
+    /// a [hint](Error::hint); [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for an option that the kernel does not
     /// know; bad input, before the kernel is asked.
     pub fn set(self) -> Pending<Ack> {
         self.change(VlanDbVerb::Set)
@@ -300,7 +300,7 @@ async fn refuse_foreign(db: &VlanDb, dev: Option<&Dev>, verb: &str, has_entries:
     }
     let wanted = if global { "a bridge" } else { "a bridge or a port of one" };
     let error = nl_core::error::ErrorKind::Kernel(nl_core::error::KernelError::new(Errno::EINVAL));
-    Err(named(Error::new(error).advising(format!("{} is not {wanted}", link.name))))
+    Err(named(Error::new(error).hinted(format!("{} is not {wanted}", link.name))))
 }
 
 fn words(verb: &str, dev: Option<&Dev>) -> String {

@@ -81,7 +81,7 @@ impl Entry {
     ///
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)) if one is there, or in use by another VXLAN device with the same port; the device
-    /// has no VNI filter, with [advice](Error::advice); a multicast group without a device below; bad input, before the kernel is
+    /// has no VNI filter, with a [hint](Error::hint); a multicast group without a device below; bad input, before the kernel is
     /// asked.
     pub fn add(mut self) -> Pending<Ack> {
         Pending::new(async move {
@@ -96,9 +96,9 @@ impl Entry {
                 |have: &VniEntry| have.vnis.first() <= vnis.last() && vnis.first() <= have.vnis.last();
             if let Some(have) = there.iter().find(|have| taken(have)) {
                 let exists = Error::new(ErrorKind::Kernel(KernelError::new(Errno::EEXIST)));
-                let advice = format!("vni {} is there", have.vnis);
+                let hint = format!("vni {} is there", have.vnis);
                 let add = || request.describe().replacen("replace", "add", 1);
-                return Err(self.explain(exists.during(add).advising(advice)));
+                return Err(self.explain(exists.during(add).hinted(hint)));
             }
             self.own.conn.acknowledged(request).await.map_err(|error| self.explain(error))
         })
@@ -159,10 +159,9 @@ fn no_filter(error: Error) -> Error {
     let bare = |kernel: &KernelError| {
         matches!(kernel.errno, Errno::EOPNOTSUPP | Errno::EINVAL) && kernel.ext_ack.message.is_none()
     };
-    if error.advice().is_none() && error.kernel().is_some_and(bare) {
-        return error.advising(
-            "the device is no VXLAN device with a VNI filter: it is made with `external vnifilter`",
-        );
+    if error.hint().is_none() && error.kernel().is_some_and(bare) {
+        return error
+            .hinted("the device is no VXLAN device with a VNI filter: it is made with `external vnifilter`");
     }
     error
 }

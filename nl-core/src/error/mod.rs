@@ -37,7 +37,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     operation: Option<String>,
     attribute: Option<AttrPath>,
-    advice: Option<Cow<'static, str>>,
+    hint: Option<Cow<'static, str>>,
     kind: ErrorKind,
 }
 
@@ -126,7 +126,7 @@ impl Error {
     /// An error of this kind, not yet tied to an operation.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { operation: None, attribute: None, advice: None, kind }))
+        Self(Box::new(Inner { operation: None, attribute: None, hint: None, kind }))
     }
 
     /// Bad input, with the limit in the text.
@@ -148,6 +148,14 @@ impl Error {
         self
     }
 
+    /// Says what the error means or what to change, such as the setting of another device that forbids what was asked. An earlier
+    /// hint is replaced.
+    #[must_use]
+    pub fn hinted(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
     /// Turns a plain "not supported" of the kernel into [`ErrorKind::Unsupported`] where `refused` says that it
     /// means just that; other errors stay as they are.
     #[must_use]
@@ -161,19 +169,6 @@ impl Error {
             self.0.kind = ErrorKind::Unsupported { feature: feature.into(), since };
         }
         self
-    }
-
-    /// Says what to change, such as the setting of another device that forbids what was asked.
-    #[must_use]
-    pub fn advising(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
-        self.0.advice = Some(advice.into());
-        self
-    }
-
-    /// What to change, where the crate knows it.
-    #[must_use]
-    pub fn advice(&self) -> Option<&str> {
-        self.0.advice.as_deref()
     }
 
     /// Who is at fault and how.
@@ -192,6 +187,12 @@ impl Error {
     #[must_use]
     pub fn attribute(&self) -> Option<&AttrPath> {
         self.0.attribute.as_ref()
+    }
+
+    /// What the error means or what to change, where this workspace knows more than the kernel says.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 
     /// The kernel's refusal, if it is one.
@@ -417,8 +418,8 @@ impl fmt::Display for Error {
         if let Some(policy) = policy {
             write!(f, " ({policy})")?;
         }
-        match &self.0.advice {
-            Some(advice) => write!(f, "\n  {advice}"),
+        match &self.0.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
         }
     }

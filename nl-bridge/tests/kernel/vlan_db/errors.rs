@@ -16,7 +16,7 @@ fn says(error: &nl_core::Error, parts: &[&str]) {
 }
 
 #[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"), timeout = 60)]
-async fn a_state_that_the_kernels_stp_owns_is_busy_with_advice(lab: Lab) -> Result {
+async fn a_state_that_the_kernels_stp_owns_is_busy_with_a_hint(lab: Lab) -> Result {
     let node = switch(&lab, "a").await?;
     let db = VlanDb::new(route(&node).await);
     node.bridge("vlan add vid 10 dev p1").await;
@@ -33,7 +33,7 @@ async fn a_state_that_the_kernels_stp_owns_is_busy_with_advice(lab: Lab) -> Resu
 }
 
 #[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"), timeout = 60)]
-async fn mst_and_states_of_vlans_exclude_each_other_with_advice(lab: Lab) -> Result {
+async fn mst_and_states_of_vlans_exclude_each_other_with_a_hint(lab: Lab) -> Result {
     let node = switch(&lab, "a").await?;
     let conn = route(&node).await;
     let (db, mst) = (VlanDb::new(conn.clone()), Mst::new(conn));

@@ -64,12 +64,12 @@ async fn adding_a_tunnel_that_is_there_says_what_is_in_the_way(lab: Lab) -> Resu
     let node = tunnels(&lab).await?;
     let tunnels = Tunnels::new(route(&node).await);
     tunnels.entry("vx0", 10, 10010).add().await?;
-    for (vlan, vni, advice) in
+    for (vlan, vni, hint) in
         [(10, 10010, "vlan 10 is mapped to vni 10010"), (11, 10010, "vni 10010 belongs to vlan 10")]
     {
         let error = tunnels.entry("vx0", vlan, vni).add().await.unwrap_err();
         assert!(error.is_exists(), "{error}");
-        assert_eq!(error.advice(), Some(advice));
+        assert_eq!(error.hint(), Some(hint));
         let words = format!("add tunnel vid {vlan} dev vx0 tunnel_info id {vni}: File exists (EEXIST)");
         assert!(error.to_string().starts_with(&words), "{error}");
     }
@@ -107,7 +107,7 @@ async fn replacing_tunnels_changes_only_what_differs(lab: Lab) -> Result {
     // A VNI of a VLAN that is not meant.
     let error = tunnels.entry("vx0", 14, 7).replace().await.unwrap_err();
     assert!(error.is_exists(), "{error}");
-    assert_eq!(error.advice(), Some("vni 7 belongs to vlan 13"));
+    assert_eq!(error.hint(), Some("vni 7 belongs to vlan 13"));
     Ok(())
 }
 
