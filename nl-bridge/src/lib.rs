@@ -77,12 +77,14 @@ pub mod fdb;
 pub mod mdb;
 #[cfg(feature = "settings")]
 pub mod settings;
+#[cfg(any(feature = "mdb", feature = "settings", feature = "vxlan"))]
+mod time;
 mod types;
 #[cfg(feature = "vlan")]
 pub mod vlan;
 #[cfg(feature = "vxlan")]
 pub mod vxlan;
-#[cfg(any(feature = "mdb", feature = "settings", feature = "vxlan"))]
+#[cfg(any(feature = "settings", feature = "vxlan"))]
 mod wire;
 
 pub use types::{IntoVlans, VlanId, VlanRange, Vni};

@@ -8,7 +8,8 @@ use nl_core::attr::{Attr, AttrWriter, DecodeError};
 use nl_core::link::AttrValue;
 use nl_core::{attr_enum, attr_names};
 
-use crate::wire::{of_ticks, ticks};
+use crate::time::of_ticks;
+use crate::wire::ticks;
 
 attr_enum! {
     /// The state of a port in a spanning tree (`BR_STATE_*` in `include/uapi/linux/if_bridge.h`).
