@@ -89,6 +89,8 @@ mod ranges;
 pub mod settings;
 #[cfg(any(feature = "settings", feature = "vlan_db"))]
 mod state;
+#[cfg(any(feature = "mdb", feature = "settings", feature = "vxlan"))]
+mod time;
 #[cfg(feature = "tunnel")]
 pub mod tunnel;
 mod types;
@@ -100,7 +102,7 @@ pub mod vlan_db;
 pub mod vni;
 #[cfg(feature = "vxlan")]
 pub mod vxlan;
-#[cfg(any(feature = "mdb", feature = "settings", feature = "vxlan"))]
+#[cfg(any(feature = "settings", feature = "vxlan"))]
 mod wire;
 
 pub use ranges::{Checked, VniRange};

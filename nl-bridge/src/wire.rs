@@ -4,12 +4,9 @@ use std::fmt::{self, Formatter};
 use std::time::Duration;
 
 use nl_core::attr::{Attr, AttrWriter, DecodeError};
-use nl_core::check::{Invalid, within};
 use nl_core::link::AttrValue;
 
-/// `USER_HZ`: the kernel has times in hundredths of a second here.
-const NANOS_PER_TICK: u32 = 10_000_000;
-const TICKS_PER_SECOND: u64 = 100;
+use crate::time::{NANOS_PER_TICK, TICKS_PER_SECOND, of_ticks};
 
 macro_rules! wire {
     ($(#[$doc:meta])* $name:ident($type:ty) $write:expr, $read:expr, $words:expr;) => {
@@ -104,37 +101,8 @@ wire! {
     |time, word, f| write!(f, " {word} {}", time.as_secs());
 }
 
-/// A time in hundredths of a second; what is less is [refused](check_ticks) before.
+/// A time in hundredths of a second; what is less has to be refused before.
 pub(crate) fn ticks(time: Duration) -> u64 {
     let whole = time.as_secs().saturating_mul(TICKS_PER_SECOND);
     whole.saturating_add(u64::from(time.subsec_nanos() / NANOS_PER_TICK))
-}
-
-pub(crate) fn of_ticks(ticks: u64) -> Duration {
-    let rest = u32::try_from(ticks % TICKS_PER_SECOND).unwrap_or(0);
-    Duration::new(ticks / TICKS_PER_SECOND, rest * NANOS_PER_TICK)
-}
-
-/// Refuses a time that is not in whole hundredths of a second, or outside of these limits in hundredths of a second.
-pub(crate) fn check_ticks(name: &str, time: Option<Duration>, min: u64, max: u64) -> Result<(), Invalid> {
-    let Some(time) = time else { return Ok(()) };
-    if time.subsec_nanos() % NANOS_PER_TICK != 0 {
-        return Err(format!("{name} {time:?}; the kernel has hundredths of a second").into());
-    }
-    match within("", ticks(time), min, max) {
-        Ok(()) => Ok(()),
-        Err(_) => {
-            let (min, max) = (of_ticks(min), of_ticks(max));
-            Err(format!("{name} {time:?}; {min:?} to {max:?} are possible").into())
-        }
-    }
-}
-
-/// Refuses a time that is not in whole seconds that fit in 32 bits.
-pub(crate) fn check_seconds(name: &str, time: Option<Duration>) -> Result<(), Invalid> {
-    let Some(time) = time else { return Ok(()) };
-    if time.subsec_nanos() != 0 {
-        return Err(format!("{name} {time:?}; the kernel has seconds").into());
-    }
-    within(name, time.as_secs(), 0, u32::MAX.into())
 }

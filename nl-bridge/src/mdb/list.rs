@@ -6,7 +6,7 @@ use nl_core::message::MessageRef;
 
 use super::codec::{BrPortMsg, ENTRY_LEN, RTM_DELMDB, RTM_GETMDB, RTM_NEWMDB};
 use super::{MdbEntry, MdbMode, MdbSource};
-use crate::wire::of_ticks;
+use crate::time::of_ticks;
 
 /// A port behind which a multicast router is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

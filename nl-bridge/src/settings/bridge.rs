@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use nl_core::MacAddr;
-use nl_core::check::{Invalid, opt_within};
+use nl_core::check::{Invalid, opt_within, within};
 use nl_core::error::{KernelError, Since};
 use nl_core::link::{Flag, LinkVerb, VlanProtocol};
 use nl_core::link_kind;
@@ -9,7 +9,8 @@ use nl_core::link_kind;
 use super::values::FLAG_WORDS;
 use super::{BridgeFlagChange, BridgeFlags, BridgeId, BridgeStp, McastQuerier, StpMode};
 use crate::state::McastRouter;
-use crate::wire::{Mask16, Switch, Ticks32, Ticks64, check_ticks};
+use crate::time::{NANOS_PER_TICK, of_ticks};
+use crate::wire::{Mask16, Switch, Ticks32, Ticks64, ticks};
 
 link_kind! {
     /// A bridge (`type bridge`).
@@ -239,6 +240,21 @@ fn check(bridge: &Bridge, _: LinkVerb) -> Result<(), Invalid> {
         }
     }
     Ok(())
+}
+
+/// Refuses a time that is not in whole hundredths of a second, or outside of these limits in hundredths of a second.
+fn check_ticks(name: &str, time: Option<Duration>, min: u64, max: u64) -> Result<(), Invalid> {
+    let Some(time) = time else { return Ok(()) };
+    if time.subsec_nanos() % NANOS_PER_TICK != 0 {
+        return Err(format!("{name} {time:?}; the kernel has hundredths of a second").into());
+    }
+    match within("", ticks(time), min, max) {
+        Ok(()) => Ok(()),
+        Err(_) => {
+            let (min, max) = (of_ticks(min), of_ticks(max));
+            Err(format!("{name} {time:?}; {min:?} to {max:?} are possible").into())
+        }
+    }
 }
 
 /// The first kernel of a flag that 6.1 does not have.

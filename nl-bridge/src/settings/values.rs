@@ -8,7 +8,8 @@ use nl_core::attr::{Attr, AttrWriter, DecodeError};
 use nl_core::link::AttrValue;
 use nl_core::{attr_enum, attr_names};
 
-use crate::wire::{of_ticks, ticks};
+use crate::time::of_ticks;
+use crate::wire::ticks;
 
 attr_enum! {
     /// Who runs the spanning tree of a bridge (`enum` of `stp_enabled` in `net/bridge/br_private.h`).

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use nl_core::addr::Dev;
-use nl_core::check::{Invalid, opt_within};
+use nl_core::check::{Invalid, opt_within, within};
 use nl_core::error::Since;
 use nl_core::link::{Be16, LinkVerb};
 use nl_core::link_kind;
@@ -10,7 +10,7 @@ use nl_core::link_kind;
 use super::values::{FlowLabel, HeaderBits};
 use super::{LabelPolicy, VxlanDf, VxlanDst, VxlanPorts};
 use crate::Vni;
-use crate::wire::{Hex8, Presence, Seconds32, Word, check_seconds};
+use crate::wire::{Hex8, Presence, Seconds32, Word};
 
 link_kind! {
     /// A VXLAN device (`type vxlan`).
@@ -244,6 +244,15 @@ fn check_change(vxlan: &Vxlan) -> Result<(), Invalid> {
         udp_zero_csum6_rx remcsum_tx remcsum_rx collect_metadata gbp gpe remcsum_nopartial vnifilter
     }
     Ok(())
+}
+
+/// Refuses a time that is not in whole seconds that fit in 32 bits.
+fn check_seconds(name: &str, time: Option<Duration>) -> Result<(), Invalid> {
+    let Some(time) = time else { return Ok(()) };
+    if time.subsec_nanos() != 0 {
+        return Err(format!("{name} {time:?}; the kernel has seconds").into());
+    }
+    within(name, time.as_secs(), 0, u32::MAX.into())
 }
 
 fn ignored(set: &Vxlan, now: &Vxlan) -> Option<(&'static str, Since)> {

@@ -339,7 +339,7 @@ async fn refusals_of_vlans_name_device_and_limit(lab: Lab) -> Result {
         (vlans.entry("to-the-left", 0), "add vlan dev to-the-left: vlan 0; 1 to 4094 are possible"),
         (vlans.entry("port1", 4095), "add vlan dev port1: vlan 4095; 1 to 4094 are possible"),
         (
-            vlans.entry("port1", 10).vlans(20..=15),
+            vlans.entry("port1", 10).vlans(std::ops::RangeInclusive::new(20, 15)),
             "add vlan dev port1 vid 10: vlan range 20-15 is reversed; the first has to be the smallest",
         ),
         (
