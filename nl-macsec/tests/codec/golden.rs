@@ -65,12 +65,12 @@ fn channel_equals_golden_bytes() {
     assert_eq!(request.encoded().unwrap()[16..], expected);
 }
 
-/// The nest of the device as a kernel dumps it, with the identifier of the draft for GCM-AES-128.
+/// Written by hand in the order in which a kernel sends the nest of a device, with the identifier of the draft for GCM-AES-128.
 #[test]
 fn secy_decodes_what_a_kernel_sends() {
     let payload = unhex(concat!(
         "00010000 08000100 0a000000 0c000900 05000100 00000000",
-        "78000400 0c000100 02000000 00010001 0c000400 01000001 00028000 05000500 10000000 05000800 01000000",
+        "74000400 0c000100 02000000 00010001 0c000400 01000001 00028000 05000500 10000000 05000800 01000000",
         "05000600 01000000 05000700 01000000 05000900 02000000 05000a00 01000000 05000b00 01000000 05000c00 00000000",
         "05000d00 00000000 05000200 03000000 08000300 40000000",
     ));

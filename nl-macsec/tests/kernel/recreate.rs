@@ -17,12 +17,14 @@ async fn recreated_device_differs_in_its_suite_only(lab: Lab) -> Result {
         end.node.ip("link set macsec0 mtu 1400 alias uplink group 5 txqueuelen 77").await;
         end.node.ip("link property add dev macsec0 altname the-uplink").await;
         end.node
-            .ip("address add 198.51.100.1/32 dev macsec0 label macsec0:x valid_lft 5000 preferred_lft 4000")
+            .ip("address add 198.51.100.1/32 dev macsec0 label macsec0:x valid_lft 5500 preferred_lft 4500")
             .await;
     }
     let link = async |node: &nl_testkit::Node| {
         let mut link = node.json("ip -j -d link show macsec0").await[0].clone();
         link["linkinfo"]["info_data"]["cipher_suite"] = "any".into();
+        // Unknown until the device has changed its state for the first time.
+        link["operstate"] = "any".into();
         link
     };
     let addresses = async |node: &nl_testkit::Node| {
