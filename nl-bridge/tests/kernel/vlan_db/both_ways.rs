@@ -184,9 +184,7 @@ fn global(words: &str, to: fn(Global) -> Global, back: (&str, fn(Global) -> Glob
 async fn global_options_of_a_vlan(lab: Lab) -> Result {
     let node = switch(&lab, "a").await?;
     node.ip("link set br0 type bridge mcast_vlan_snooping 1").await;
-    node.bridge("vlan add vid 10-12 dev p1").await;
-    let ticks = |n: u64| Duration::from_millis(n * 10);
-    assert_eq!(ticks(100), Duration::from_secs(1));
+    node.bridge("vlan add vid 10-11 dev p1").await;
     let cases = vec![
         global(
             "mcast_snooping 0",
@@ -329,6 +327,8 @@ async fn states_of_an_msti(lab: Lab) -> Result {
     let node = switch(&lab, "a").await?;
     node.ip("link set br0 type bridge mst_enabled 1").await;
     node.bridge("vlan add vid 10-12 dev p1").await;
+    // iproute2 fails at a port without VLANs.
+    node.bridge("vlan add vid 10 dev p2").await;
     node.bridge("vlan global set vid 11-12 dev br0 msti 2").await;
     node.bridge("mst set dev p1 msti 2 state forwarding").await;
     let cases = [

@@ -15,22 +15,16 @@ async fn the_codec_makes_the_requests_of_bridge_vlan(lab: Lab) -> Result {
     let (node, indexes) = world(&lab).await?;
     let mut blessing = Blessing::new(FILE, &lab.iproute2_version().await?).numbers(&indexes);
     let mut wrong = Vec::new();
-    let mut text = format!("GOLDEN {} {indexes:?}\n", lab.iproute2_version().await?);
     for line in lines() {
         let command = format!("bridge {}", line.command);
         let (_, theirs) = node.requests_of(&command).await?;
         wrong.extend(differs(&line, &line.request(&indexes)?, &theirs));
         for request in ours(&theirs) {
             blessing.add(&command, &request.message);
-            text += &format!(
-                "\n# $ {command}\n{}\n",
-                request.message.iter().map(|b| format!("{b:02x}")).collect::<String>()
-            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     blessing.save()?;
-    assert!(text.is_empty(), "{text}");
     Ok(())
 }
 

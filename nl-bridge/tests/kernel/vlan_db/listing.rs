@@ -103,7 +103,7 @@ async fn counters_of_a_vlan_are_those_of_iproute2(lab: Lab) -> Result {
     let entries = db.entries().dev("p1").list().await?.collect_all().await?;
     let stats =
         |vlan: &str| entries.iter().find(|entry| entry.vlans.to_string() == vlan).unwrap().stats.unwrap();
-    assert_eq!((stats("10").rx_packets, stats("10").rx_bytes, stats("11").rx_packets), (1, 60, 0));
+    assert_eq!((stats("10").rx_packets, stats("11").rx_packets), (1, 0));
     let shown = node.json("bridge -j -s vlan show dev p1").await;
     let theirs = &shown[0]["vlans"][0];
     assert_eq!(theirs["rx_bytes"], stats("10").rx_bytes, "{shown}");
