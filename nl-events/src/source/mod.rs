@@ -7,6 +7,7 @@
 //! | `Source::IPV4_ROUTE`, `IPV6_ROUTE` | `NetworkEvent::Route` | `route` |
 //! | `Source::IPV4_RULE`, `IPV6_RULE` | `NetworkEvent::Rule` | `rule` |
 //! | `Source::LINK` | `NetworkEvent::Link` | `link` |
+//! | `Source::NEIGHBOUR` | `NetworkEvent::Neighbour` | `neighbour` |
 //! | `Source::NEXTHOP` | `NetworkEvent::Nexthop` | `nexthop` |
 //! | `Source::mptcp` | `NetworkEvent::Mptcp` | `mptcp` |
 //!
@@ -32,6 +33,8 @@ mod group;
 mod link;
 #[cfg(feature = "mptcp")]
 mod mptcp;
+#[cfg(feature = "neighbour")]
+mod neighbour;
 #[cfg(feature = "nexthop")]
 mod nexthop;
 #[cfg(feature = "route")]
@@ -69,6 +72,8 @@ const ROUTE: &[Source] = &[
     Source::FDB,
     #[cfg(feature = "link")]
     Source::LINK,
+    #[cfg(feature = "neighbour")]
+    Source::NEIGHBOUR,
     #[cfg(feature = "nexthop")]
     Source::NEXTHOP,
     #[cfg(feature = "route")]
