@@ -10,6 +10,8 @@ use nl_bridge::vni::VniEvent;
 use nl_core::address::AddressEvent;
 #[cfg(feature = "link")]
 use nl_core::link::LinkEvent;
+#[cfg(feature = "neighbour")]
+use nl_core::neighbour::NeighbourEvent;
 #[cfg(feature = "nexthop")]
 use nl_core::nexthop::NexthopEvent;
 #[cfg(feature = "route")]
@@ -43,6 +45,9 @@ pub enum NetworkEvent {
     /// An event of a Multipath TCP connection.
     #[cfg(feature = "mptcp")]
     Mptcp(MptcpEvent),
+    /// An event of a neighbour of IPv4 or IPv6.
+    #[cfg(feature = "neighbour")]
+    Neighbour(NeighbourEvent),
     /// An event of a nexthop object or group.
     #[cfg(feature = "nexthop")]
     Nexthop(NexthopEvent),

@@ -17,6 +17,8 @@ mod families;
 mod memory;
 #[path = "kernel/mptcp.rs"]
 mod mptcp;
+#[path = "kernel/silent.rs"]
+mod silent;
 #[path = "kernel/storm.rs"]
 mod storm;
 #[path = "kernel/watch.rs"]

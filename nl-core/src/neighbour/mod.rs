@@ -31,11 +31,15 @@ mod codec;
 mod filter;
 mod handle;
 mod types;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use codec::{Neighbour, NeighbourKey, NeighbourVerb};
 pub use filter::{NeighbourEvent, NeighbourFilter};
 pub use handle::{NeighbourEntries, NeighbourEntry, Neighbours};
 pub use types::{LinkAddr, NeighbourAges, NeighbourFlags, NeighbourFlagsExt, NeighbourState};
+#[cfg(feature = "watch")]
+pub use watch::{NeighbourWatch, NeighbourWatchBuilder};
 
 // `include/uapi/linux/rtnetlink.h`
 

@@ -31,9 +31,17 @@ pub trait Source: Clone + Send + 'static {
     /// A request that the kernel answers only after it has finished what its last event is about; `None` if its events come last.
     ///
     /// It is sent before the table is listed. The kernel reports for example that a device goes down, and then removes the device's
-    /// routes; a list that is read meanwhile still has them. The answer itself does not matter.
+    /// routes; a list that is read meanwhile still has them. [`settled`](Self::settled) takes the answer.
     fn barrier(&self) -> Option<Request> {
         None
+    }
+
+    /// Takes the answer to the [`barrier`](Self::barrier), or the kernel's refusal to answer. By default it does not matter.
+    ///
+    /// A source that watches a part of the table can ask about the device that the part belongs to, so that it knows before each
+    /// list whether the device still exists.
+    fn settled(&self, answer: Result<MessageRef<'_>, &Error>) {
+        let _ = answer;
     }
 
     /// The request that lists the table.

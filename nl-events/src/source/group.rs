@@ -38,6 +38,9 @@ pub enum RtnetlinkGroup {
     /// Network devices: see [`Source::LINK`].
     #[cfg(feature = "link")]
     Link,
+    /// Neighbours of IPv4 and IPv6: see [`Source::NEIGHBOUR`].
+    #[cfg(feature = "neighbour")]
+    Neighbour,
     /// Nexthop objects and groups: see [`Source::NEXTHOP`].
     #[cfg(feature = "nexthop")]
     Nexthop,
@@ -67,6 +70,8 @@ impl RtnetlinkGroup {
             Self::Ipv6Rule => Source::IPV6_RULE,
             #[cfg(feature = "link")]
             Self::Link => Source::LINK,
+            #[cfg(feature = "neighbour")]
+            Self::Neighbour => Source::NEIGHBOUR,
             #[cfg(feature = "nexthop")]
             Self::Nexthop => Source::NEXTHOP,
             #[cfg(feature = "mdb")]

@@ -11,6 +11,7 @@
 //! | `Source::VLAN` | `NetworkEvent::Vlan` | `vlan_db` |
 //! | `Source::VNI` | `NetworkEvent::Vni` | `vni` |
 //! | `Source::LINK` | `NetworkEvent::Link` | `link` |
+//! | `Source::NEIGHBOUR` | `NetworkEvent::Neighbour` | `neighbour` |
 //! | `Source::NEXTHOP` | `NetworkEvent::Nexthop` | `nexthop` |
 //! | `Source::mptcp` | `NetworkEvent::Mptcp` | `mptcp` |
 //!
@@ -38,6 +39,8 @@ mod link;
 mod mdb;
 #[cfg(feature = "mptcp")]
 mod mptcp;
+#[cfg(feature = "neighbour")]
+mod neighbour;
 #[cfg(feature = "nexthop")]
 mod nexthop;
 #[cfg(feature = "route")]
@@ -83,6 +86,8 @@ const ROUTE: &[Source] = &[
     Source::LINK,
     #[cfg(feature = "mdb")]
     Source::MDB,
+    #[cfg(feature = "neighbour")]
+    Source::NEIGHBOUR,
     #[cfg(feature = "nexthop")]
     Source::NEXTHOP,
     #[cfg(feature = "settings")]

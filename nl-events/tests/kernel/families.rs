@@ -9,6 +9,7 @@ use nl_bridge::vlan_db::VlanDbEvent;
 use nl_bridge::vni::VniEvent;
 use nl_core::address::AddressEvent;
 use nl_core::link::LinkEvent;
+use nl_core::neighbour::NeighbourEvent;
 use nl_core::nexthop::NexthopEvent;
 use nl_core::route::RouteEvent;
 use nl_core::rule::RuleEvent;
@@ -88,6 +89,39 @@ async fn address_of_ipv4_and_of_ipv6_has_events(lab: Lab) -> Result {
             matches!(event, NetworkEvent::Address(AddressEvent::Deleted(old)) if old.local.to_string() == ip)
         })
         .await;
+    }
+    Ok(())
+}
+
+/// Neighbours and the FDB share a group; each is decoded by its family, also where both are asked for.
+#[nl_testkit::test(needs(link = "veth", link = "bridge", tool = "ip", tool = "bridge"))]
+async fn neighbour_of_ipv4_and_of_ipv6_has_events_beside_the_fdb(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    node.ip("link add br0 type bridge").await;
+    let mut alone = open(&node, &[RtnetlinkGroup::Neighbour]).await?;
+    let mut both = open(&node, &[RtnetlinkGroup::Neighbour, RtnetlinkGroup::BridgeFdb]).await?;
+    node.bridge("fdb add 02:00:00:00:aa:01 dev br0 self").await;
+    let wanted = |event: &NetworkEvent| match event {
+        NetworkEvent::Fdb(event) => event.entry().mac.to_string() == "02:00:00:00:aa:01",
+        NetworkEvent::Neighbour(_) => false,
+        other => panic!("an event of another source: {other:?}"),
+    };
+    let found = async { while !wanted(&both.try_next().await.unwrap().expect("the stream ended")) {} };
+    within(DEADLINE, found, "the entry").await;
+    for ip in ["192.0.2.9", "2001:db8::9"] {
+        let words = format!("neigh add {ip} lladdr 02:00:00:00:00:09 dev d0 nud permanent");
+        for events in [&mut alone, &mut both] {
+            event(&node, events, &words.replace(" add ", " replace "), |event| match event {
+                NetworkEvent::Neighbour(NeighbourEvent::New(new)) => new.dst.to_string() == ip,
+                NetworkEvent::Neighbour(_) | NetworkEvent::Fdb(_) => false,
+                other => panic!("an event of another source: {other:?}"),
+            })
+            .await;
+            event(&node, events, &format!("neigh del {ip} dev d0"), |event| {
+                matches!(event, NetworkEvent::Neighbour(NeighbourEvent::Deleted(old)) if old.dst.to_string() == ip)
+            })
+            .await;
+        }
     }
     Ok(())
 }
