@@ -208,7 +208,7 @@ pub struct MdbEntry {
 macro_rules! mdb_options {
     ($($target:tt)*) => {
         nl_core::setters! { $($target)*
-            /// Not ageing (`permanent`).
+            /// Not ageing (`permanent`). The bridge's own entries cannot be.
             permanent(entry) { entry.state = crate::mdb::MdbState::Permanent; }
             /// Ageing (`temp`); so without being said.
             temp(entry) { entry.state = crate::mdb::MdbState::Temporary; }

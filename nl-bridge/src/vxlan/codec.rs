@@ -128,10 +128,10 @@ impl Vxlan {
         Self::default().id(id)
     }
 
-    /// A device whose VNI and endpoint are of each packet (`external`).
+    /// A device whose VNI and endpoint are of each packet (`external`), and which does not learn, as iproute2 has it too.
     #[must_use]
     pub fn external() -> Self {
-        Self::default().collect_metadata(true)
+        Self::default().collect_metadata(true).learning(false)
     }
 
     /// A change of nothing.

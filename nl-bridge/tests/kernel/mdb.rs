@@ -145,7 +145,7 @@ fn of_bridges() -> Vec<Case<Ours>> {
         case("br0", "port1", v4, |e| e.permanent().source(ip("192.0.2.1")), "src 192.0.2.1 permanent"),
         case("br0", "port1", v6, |e| e.permanent().source(ip("2001:db8::1")), "src 2001:db8::1 permanent"),
         case("br0", "port1", mac, |e| e.permanent().vlan(10), "permanent vid 10"),
-        case("br0", "br0", v4, |e| e.permanent(), "permanent"),
+        case("br0", "br0", v4, |e| e, "temp"),
     ]
 }
 

@@ -144,17 +144,17 @@ fn external() -> Vec<Line> {
     vec![
         line(
             "external dstport 4789",
-            |v| v.collect_metadata(true).port(4789_u16),
+            |v| v.collect_metadata(true).learning(false).port(4789_u16),
             json!({ "external": true }),
         ),
         line(
             "external dstport 4789 gpe",
-            |v| v.collect_metadata(true).port(4789_u16).gpe(true),
+            |v| v.collect_metadata(true).learning(false).port(4789_u16).gpe(true),
             json!({ "gpe": null }),
         ),
         line(
             "external dstport 4789 vnifilter",
-            |v| v.collect_metadata(true).port(4789_u16).vnifilter(true),
+            |v| v.collect_metadata(true).learning(false).port(4789_u16).vnifilter(true),
             json!({ "vnifilter": true }),
         ),
     ]
