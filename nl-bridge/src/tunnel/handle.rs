@@ -298,8 +298,8 @@ impl Entries {
 
     async fn filter(&self) -> Result<VlanDbFilter> {
         self.conn.require(Protocol::Route, "tunnels")?;
-        let mut filter = VlanDbFilter::default();
-        filter.vlan = self.vlan.map(VlanId::new).transpose()?;
+        let mut filter =
+            VlanDbFilter { vlan: self.vlan.map(VlanId::new).transpose()?, ..VlanDbFilter::default() };
         if let Some(dev) = &self.dev {
             filter.index = Some(self.conn.link_index(dev).await?);
         }

@@ -124,8 +124,8 @@ impl VlanDbEntry {
     }
 
     fn read(index: u32, attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let (info, first) = info(attrs.clone().find(BRIDGE_VLANDB_ENTRY_INFO)?)?;
-        let vlans = read_range(attrs.clone(), first, BRIDGE_VLANDB_ENTRY_INFO, BRIDGE_VLANDB_ENTRY_RANGE)?;
+        let (info, first) = info(attrs.find(BRIDGE_VLANDB_ENTRY_INFO)?)?;
+        let vlans = read_range(attrs, first, BRIDGE_VLANDB_ENTRY_INFO, BRIDGE_VLANDB_ENTRY_RANGE)?;
         let mut entry = Self { info, ..Self::new(index, vlans) };
         for attr in attrs {
             let attr = attr?;

@@ -236,9 +236,9 @@ impl VlanDbGlobal {
     }
 
     fn read(index: u32, attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let id = attrs.clone().find(BRIDGE_VLANDB_GOPTS_ID)?;
+        let id = attrs.find(BRIDGE_VLANDB_GOPTS_ID)?;
         let first = id.ok_or(DecodeError::Missing(BRIDGE_VLANDB_GOPTS_ID))?.u16()?;
-        let vlans = read_range(attrs.clone(), first, BRIDGE_VLANDB_GOPTS_ID, BRIDGE_VLANDB_GOPTS_RANGE)?;
+        let vlans = read_range(attrs, first, BRIDGE_VLANDB_GOPTS_ID, BRIDGE_VLANDB_GOPTS_RANGE)?;
         let mut out = Self::new(index, vlans);
         for attr in attrs {
             let attr = attr?;

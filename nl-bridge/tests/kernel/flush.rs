@@ -324,7 +324,7 @@ async fn a_list_and_a_flush_select_the_same(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
     let node = bridge.node();
     let own = fdb.connection().links().collect_all().await?;
-    let own: Vec<_> = own.iter().map(|link| link.address.clone()).collect();
+    let own: Vec<_> = own.iter().map(|link| link.address).collect();
     for (at, (_, select, _)) in SELECTIONS.iter().enumerate() {
         populate(&fdb).await?;
         let before = crate::support::collect(fdb.entries()).await;

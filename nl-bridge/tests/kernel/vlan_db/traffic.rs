@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(10);
 async fn until(capture: &mut Capture, last: u8) -> Vec<(u16, u8)> {
     let mut seen = Vec::new();
     loop {
-        let frame = capture.next(SOON).await.unwrap().expect("the last frame");
+        let frame = capture.next(SOON).await.unwrap().unwrap();
         let Some(number) = number(&frame) else { continue };
         seen.push((frame.vlan.unwrap_or(0), number));
         if number == last {

@@ -76,7 +76,7 @@ async fn watch_follows_a_vxlan_port_before_with_and_without_mappings(lab: Lab) -
     node.ip("link add vx0 type vxlan external dstport 4789").await;
     node.ip("link set vx0 master br0 up").await;
     node.bridge("vlan add dev vx0 vid 10").await;
-    until(&mut watch, "the VLAN", |watch, _| watch.len() >= 1).await;
+    until(&mut watch, "the VLAN", |watch, _| !watch.is_empty()).await;
     assert_eq!(maps(&watch), 0);
     node.bridge("link set dev vx0 vlan_tunnel on").await;
     for _ in 0..3 {
