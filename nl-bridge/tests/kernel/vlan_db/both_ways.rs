@@ -58,7 +58,9 @@ impl<'a> Table<'a> {
     }
 
     async fn all_shown(&self) -> Value {
-        self.node.json(self.show).await
+        let mut shown = self.node.json(self.show).await;
+        without_groups(&mut shown);
+        shown
     }
 
     async fn all(&self) -> String {
@@ -104,6 +106,18 @@ impl Object for Table<'_> {
     async fn shown(&self, _: &Ours, _: Step) -> Result<Value> {
         let shown = self.all_shown().await;
         Ok(if shown == self.bare.0 { Value::Null } else { shown })
+    }
+}
+
+/// Hosts join groups by themselves.
+fn without_groups(shown: &mut Value) {
+    match shown {
+        Value::Array(list) => list.iter_mut().for_each(without_groups),
+        Value::Object(fields) => {
+            fields.remove("mcast_n_groups");
+            fields.values_mut().for_each(without_groups);
+        }
+        _ => {}
     }
 }
 
