@@ -63,7 +63,13 @@ impl Port {
                 _ => {}
             }
         }
-        let (Some(master), Some(options)) = (master, options) else { return Ok(None) };
+        // Of the bridge itself the kernel says that it is its own master; of a port that is gone it says no settings.
+        let Some(master) = master.filter(|master| *master != port.index) else { return Ok(None) };
+        let options = match options {
+            None if message.kind() == RTM_DELLINK => BridgePort::default(),
+            None => return Ok(None),
+            Some(options) => options,
+        };
         Ok(Some(Self { master, options, ..port }))
     }
 
@@ -99,7 +105,7 @@ impl Port {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum PortEvent {
-    /// This device is no longer a port. It may still exist.
+    /// This device is no longer a port, and may still exist. The kernel does not say its settings.
     Deleted(Port),
     /// This device is a port, with these settings.
     New(Port),
