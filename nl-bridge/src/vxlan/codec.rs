@@ -97,8 +97,6 @@ link_kind! {
         /// Whether only the VNIs of a list are received. Needs [`collect_metadata`](Self::collect_metadata()). Linux 5.18. Set when
         /// the device is made.
         vnifilter: bool as Word = IFLA_VXLAN_VNIFILTER(30) "vnifilter";
-        /// Whether frames to a group take the multicast routes. Linux 6.17. Can change.
-        mc_route: bool as Word = IFLA_VXLAN_MC_ROUTE(34) "mcroute";
     }
     check = check;
     ignored = ignored;
@@ -119,7 +117,6 @@ impl Vxlan {
         "learning",
         "ageing",
         "local_bypass",
-        "mc_route",
     ];
 
     /// A device with this VNI.
@@ -266,6 +263,5 @@ fn ignored(set: &Vxlan, now: &Vxlan) -> Option<(&'static str, Since)> {
     lost!(Since::linux(6, 5); local_bypass);
     lost!(Since::linux(6, 7); label_policy);
     lost!(Since::linux(6, 14); reserved_bits);
-    lost!(Since::linux(6, 17); mc_route);
     None
 }

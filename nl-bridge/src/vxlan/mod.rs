@@ -28,8 +28,10 @@
 //! A device that is there takes another remote or group and local address of the same family, another [device](Vxlan::link()) below,
 //! [`ttl`](Vxlan::ttl()), [`tos`](Vxlan::tos()), [`df`](Vxlan::df()), [`flow_label`](Vxlan::flow_label()),
 //! [`label_policy`](Vxlan::label_policy()), [`learning`](Vxlan::learning()), [`ageing`](Vxlan::ageing()),
-//! [`local_bypass`](Vxlan::local_bypass()) and [`mc_route`](Vxlan::mc_route()). Everything else is set
+//! and [`local_bypass`](Vxlan::local_bypass()). Everything else is set
 //! when the device is made; a change of it is refused before the kernel is asked. [`Vxlan::CHANGEABLE`] lists the former.
+//!
+//! `mcroute` (`IFLA_VXLAN_MC_ROUTE`, Linux 6.17) is not here: no kernel reports it, so that nobody could see whether it was taken.
 //!
 //! # Options that the kernel lacks
 //! A kernel ignores an option that it is too old for and says success. [`Links`](nl_core::link::Links) then reads the device back and

@@ -217,7 +217,7 @@ prop_compose! {
             (switches[0], switches[1], switches[2], switches[3], switches[4]);
         (vxlan.udp_csum, vxlan.udp_zero_csum6_tx, vxlan.udp_zero_csum6_rx) = (switches[5], switches[6], switches[7]);
         (vxlan.remcsum_tx, vxlan.remcsum_rx, vxlan.local_bypass) = (switches[8], switches[9], switches[10]);
-        (vxlan.collect_metadata, vxlan.vnifilter, vxlan.mc_route) = (switches[11], switches[12], switches[13]);
+        (vxlan.collect_metadata, vxlan.vnifilter) = (switches[11], switches[12]);
         (vxlan.gbp, vxlan.gpe, vxlan.remcsum_nopartial, vxlan.ttl_inherit) = (present[0], present[1], present[2], present[3]);
         vxlan
     }

@@ -109,7 +109,6 @@ fn lines() -> Vec<Line> {
         line("nolocalbypass", |v| v.local_bypass(false), json!({ "localbypass": false })).since(6, 5),
         line("noexternal", |v| v.collect_metadata(false), json!({ "external": false })),
         line("gbp", |v| v.gbp(true), json!({ "gbp": null })),
-        line("mcroute", |v| v.mc_route(true), json!({})).since(6, 17),
         line("ttl inherit", |v| v.ttl_inherit(true), json!({})),
         line(
             "remote 192.0.2.7 local 192.0.2.1 dev v0 ttl 7 tos 0x4 df set srcport 5 6 nolearning proxy rsc l2miss l3miss ageing 9 \
