@@ -254,7 +254,7 @@ async fn multicast_entry_has_events(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(link = "vxlan", tool = "ip", tool = "bridge"))]
+#[nl_testkit::test(needs(link = "vxlan", iproute2 = "7.3"))]
 async fn vni_of_a_vxlan_device_has_events(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     node.ip("link add vx0 type vxlan dstport 4789 external vnifilter").await;
