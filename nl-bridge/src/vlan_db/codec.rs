@@ -61,7 +61,7 @@ macro_rules! entry_options {
             state(entry, state: crate::state::StpState) { entry.state = Some(state); }
             /// With or without a multicast router (`mcast_router`).
             mcast_router(entry, router: crate::state::McastRouter) { entry.mcast_router = Some(router); }
-            /// At most in so many multicast groups, 0 for no limit (`mcast_max_groups`). Of ports. Linux 6.3.
+            /// The largest number of multicast groups, 0 for no limit (`mcast_max_groups`). Ports only. Linux 6.3.
             mcast_max_groups(entry, groups: u32) { entry.mcast_max_groups = Some(groups); }
             /// Neighbours are answered for by the bridge, or are not (`neigh_suppress`). Of ports. Linux 6.4.
             neigh_suppress(entry, on: bool) { entry.neigh_suppress = Some(on); }
@@ -108,7 +108,7 @@ impl VlanDbEntry {
 }
 
 impl VlanDbEntry {
-    /// Reads the entries of an `RTM_NEWVLAN` or `RTM_DELVLAN` message, and pushes them. Global options are passed over.
+    /// Reads the entries of an `RTM_NEWVLAN` or `RTM_DELVLAN` message, and pushes them. Global options are skipped.
     ///
     /// # Errors
     /// The message is of another type or family, or malformed; or a VLAN is not one.

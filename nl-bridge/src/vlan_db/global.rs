@@ -17,7 +17,7 @@ use crate::types::VlanRange;
 const MSTI_MAX: u16 = 4095;
 /// `USER_HZ`: intervals are in hundredths of a second.
 const NANOS_PER_TICK: u32 = 10_000_000;
-/// The kernel moves a query interval into these limits without a word.
+/// The kernel silently moves a query interval into these limits.
 const QUERY_MIN: Duration = Duration::from_secs(1);
 const QUERY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -120,9 +120,9 @@ macro_rules! global_options {
             mcast_igmp_version(global, version: u8) { global.mcast_igmp_version = Some(version); }
             /// With this version of MLD, 1 or 2 (`mcast_mld_version`).
             mcast_mld_version(global, version: u8) { global.mcast_mld_version = Some(version); }
-            /// So many queries after a leave (`mcast_last_member_count`).
+            /// The number of queries after a leave (`mcast_last_member_count`).
             mcast_last_member_count(global, count: u32) { global.mcast_last_member_count = Some(count); }
-            /// So many queries at the start (`mcast_startup_query_count`).
+            /// The number of queries at the start (`mcast_startup_query_count`).
             mcast_startup_query_count(global, count: u32) { global.mcast_startup_query_count = Some(count); }
             /// The time between the queries after a leave (`mcast_last_member_interval`).
             mcast_last_member_interval(global, time: std::time::Duration) { global.mcast_last_member_interval = Some(time); }
@@ -220,7 +220,7 @@ impl VlanDbGlobal {
 }
 
 impl VlanDbGlobal {
-    /// Reads the global options of an `RTM_NEWVLAN` message, and pushes them. Entries are passed over.
+    /// Reads the global options of an `RTM_NEWVLAN` message, and pushes them. Entries are skipped.
     ///
     /// # Errors
     /// The message is of another type or family, or malformed; or a VLAN is not one.

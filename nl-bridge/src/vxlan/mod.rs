@@ -31,7 +31,7 @@
 //! and [`local_bypass`](Vxlan::local_bypass()). Everything else is set
 //! when the device is made; a change of it is refused before the kernel is asked. [`Vxlan::CHANGEABLE`] lists the former.
 //!
-//! `mcroute` (`IFLA_VXLAN_MC_ROUTE`, Linux 6.17) is not here: no kernel reports it, so that nobody could see whether it was taken.
+//! `mcroute` (`IFLA_VXLAN_MC_ROUTE`, Linux 6.17) has no method: Linux 7.2 did not report it when it was read back, so a change could not be confirmed.
 //!
 //! # Options that the kernel lacks
 //! A kernel ignores an option that it is too old for and says success. [`Links`](nl_core::link::Links) then reads the device back and

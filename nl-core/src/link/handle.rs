@@ -422,7 +422,7 @@ fn too_new(error: Error, config: &LinkConfig) -> Error {
     }
 }
 
-/// Reads the device back if the kernel can have ignored an option without a word.
+/// Reads the device back if the kernel can have silently ignored an option.
 async fn confirm(conn: &Connection, config: &LinkConfig, verb: LinkVerb, index: u32) -> Result<()> {
     if config.ignored(None)?.is_none() {
         return Ok(());

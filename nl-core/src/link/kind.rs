@@ -76,7 +76,7 @@ pub trait LinkKind: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
         None
     }
 
-    /// What was set and the kernel ignored without a word because it is too old for it, seen in what it reports afterwards: what
+    /// What was set and the kernel silently ignored because it is too old for it, seen in what it reports afterwards: what
     /// that is, and since when kernels have it.
     ///
     /// A handle calls it with nothing reported to learn whether something can be ignored at all, and only then reads the device
