@@ -128,8 +128,6 @@ pub(crate) fn pack(tree: &Path, to: impl Write) -> Result {
         b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
     )?;
     archive.file("etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n")?;
-    // The names that iproute2 knows protocols by.
-    archive.file("etc/protocols", 0o644, b"icmp 1\ntcp 6\nudp 17\nipv6-icmp 58\nsctp 132\n")?;
     archive.tree("usr", &tree.join("usr"))?;
     archive.finish()?;
     Ok(())
