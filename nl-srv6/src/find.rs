@@ -1,10 +1,11 @@
 //! Routes to one destination, for comparisons that the kernel does not make.
 
 use nl_core::error::{Errno, ErrorKind, KernelError};
-use nl_core::route::{Route, RouteFilter, Routes};
+use nl_core::route::{Route, RouteFilter};
 use nl_core::{Connection, Error, Result};
 
 /// The metric of an IPv6 route that is made without one (`IP6_RT_PRIO_USER`).
+#[cfg(feature = "sid")]
 const METRIC: u32 = 1024;
 
 /// All routes with the destination, table, type of service, and, where they are set, the metric and the protocol of `like`.
@@ -26,9 +27,10 @@ pub(crate) async fn all(conn: &Connection, like: &Route) -> Result<Vec<Route>> {
 }
 
 /// The route that was made from `made`, by its key.
+#[cfg(feature = "sid")]
 pub(crate) async fn made(conn: &Connection, made: &Route) -> Result<Route> {
     let metric = made.priority.or((!made.is_ipv4()).then_some(METRIC));
-    let mut entry = Routes::new(conn.clone()).entry(made.prefix).table(made.in_table());
+    let mut entry = nl_core::route::Routes::new(conn.clone()).entry(made.prefix).table(made.in_table());
     if let Some(metric) = metric {
         entry = entry.metric(metric);
     }

@@ -294,12 +294,12 @@ impl Srv6Entry {
         if self.unchecked || self.seg6.source.is_none() {
             return Ok(());
         }
-        let is_there = |route: Route| -> Result<bool> {
-            let paths = taken_apart(route)?.1;
-            Ok(paths.iter().filter_map(|path| path.seg6.as_ref()).any(|seg6| seg6.is_same_path(&self.seg6)))
-        };
-        if is_there(find::made(&self.conn, made).await?)? {
-            return Ok(());
+        for route in find::all(&self.conn, made).await? {
+            // The path may have become one of several of a route that was there.
+            let mut paths = taken_apart(route)?.1.into_iter().filter_map(|path| path.seg6);
+            if paths.any(|seg6| seg6.is_same_path(&self.seg6)) {
+                return Ok(());
+            }
         }
         // The packets would leave with another source than was asked for.
         self.conn.acknowledged(made.request(RouteVerb::Delete)).await?;

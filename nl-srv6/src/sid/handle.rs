@@ -67,6 +67,7 @@ impl Sids {
             dev: None,
             route: Route::new(sid),
             local: Seg6Local::new(action),
+            unused_hmac: false,
             unchecked: false,
         }
     }
@@ -119,6 +120,8 @@ pub struct SidEntry {
     dev: Option<Dev>,
     route: Route,
     local: Seg6Local,
+    /// An HMAC was asked for, and the action has no header to put it in.
+    unused_hmac: bool,
     unchecked: bool,
 }
 
@@ -175,10 +178,12 @@ impl SidEntry {
         self
     }
 
-    /// With an HMAC by the key of this number in the header of `End.B6` and `End.B6.Encaps`; see [`Srh::hmac`].
+    /// With an HMAC by the key of this number in the header of `End.B6` and `End.B6.Encaps`; see [`Srh::hmac`]. Other actions are refused
+    /// with it.
     pub fn hmac(mut self, key: u32) -> Self {
-        if let SidAction::EndB6 { srh } | SidAction::EndB6Encaps { srh } = &mut self.local.action {
-            *srh = std::mem::take(srh).hmac(key);
+        match &mut self.local.action {
+            SidAction::EndB6 { srh } | SidAction::EndB6Encaps { srh } => *srh = std::mem::take(srh).hmac(key),
+            _ => self.unused_hmac = true,
         }
         self
     }
@@ -258,6 +263,10 @@ impl SidEntry {
     fn check(&self) -> Result<(), nl_core::check::Invalid> {
         use nl_core::check::Invalid;
         Invalid::when(self.route.is_ipv4(), "a SID is an IPv6 prefix")?;
+        if self.unused_hmac {
+            let action = self.local.action.name();
+            return Err(format!("an HMAC of {action}; End.B6 and End.B6.Encaps have a header for one").into());
+        }
         Invalid::when(
             self.route.oif == Some(LOOPBACK),
             "dev lo: the kernel takes the SID and never runs it; any other device that is up will do",

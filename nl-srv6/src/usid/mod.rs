@@ -20,6 +20,8 @@
 //! * All nodes on the way have the same lengths of block and micro-SID. The kernel wants multiples of 8.
 //! * The last micro-SID of the last carrier must decapsulate (`End.DT46`, `End.DX4` and the like): Linux has no USP or USD, and drops
 //!   what arrives at a plain `End` as its last segment.
+//! * A carrier may end between the micro-SID of a node and one of its functions. The node then looks the next carrier up, so it needs a
+//!   route for block and function, beside the one for block, node and function.
 //! * Of several carriers each but the last ends at a node that reads the next one from the routing header, so its micro-SID is a plain
 //!   `End` with next-csid.
 

@@ -101,6 +101,8 @@ async fn devices_on_which_nothing_works_are_refused(lab: Lab) -> Result {
     );
     let error = sids.end(sid).add().await.unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("needs a device"), "{error}");
+    let error = sids.end(sid).hmac(7).dev("d0").add().await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("an HMAC of End; End.B6 and"), "{error}");
     let error = sids.end_dx2(sid, "nodev").dev("d0").add().await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
     assert_eq!(
