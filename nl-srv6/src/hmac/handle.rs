@@ -46,8 +46,7 @@ impl HmacKeys {
     /// Equivalent: `ip sr hmac show`. Needs `CAP_NET_ADMIN` in the initial user namespace.
     ///
     /// # Errors
-    /// In the stream, `EPERM` ([`is_permission`](Error::is_permission)); [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the
-    /// kernel has no HMAC for segment routing.
+    /// In the stream, `EPERM` ([`is_permission`](Error::is_permission)), and the error number 524 without `CONFIG_IPV6_SEG6_HMAC`.
     pub fn list(&self) -> Pending<Dump<HmacKey>> {
         let conn = self.conn.clone();
         Pending::new(async move {

@@ -186,11 +186,8 @@ impl SidAction {
             }
             Self::EndDt4 { vrf_table } | Self::EndDt46 { vrf_table } => table("VRF table", *vrf_table),
             Self::EndDt6 { table: DecapTable::Vrf(number) } => table("VRF table", *number),
-            Self::EndDx2 { oif } => match oif {
-                Dev::Index(index) => nl_core::check::check_index(*index),
-                // A name is looked up, and checked then.
-                _ => Ok(()),
-            },
+            // A name is looked up, and checked then.
+            Self::EndDx2 { oif: Dev::Index(index) } => nl_core::check::check_index(*index),
             Self::EndB6 { srh } => srh.check_list(srh.segments.len() + 1, srh.segments.len() + 1),
             Self::EndB6Encaps { srh } => srh.check(),
             Self::EndBpf { program } => program.check(),

@@ -263,10 +263,9 @@ impl Read<'_> {
             _ => None,
         };
         // What the action does not have.
-        for attr in [self.srh, self.table, self.nh4, self.nh6, self.oif, self.bpf, self.vrf_table] {
-            if let Some(attr) = attr {
-                self.unknown.push(attr);
-            }
+        let unused = [self.srh, self.table, self.nh4, self.nh6, self.oif, self.bpf, self.vrf_table];
+        for attr in unused.into_iter().flatten() {
+            self.unknown.push(attr);
         }
         let Self { counters, flavors, unknown, .. } = self;
         Ok(Seg6Local { action, flavors, oif, counters, overwritten, unknown })

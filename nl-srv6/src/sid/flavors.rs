@@ -156,7 +156,7 @@ impl Flavors {
             );
         };
         for (what, bits) in [("block", block), ("node-function", node_function)] {
-            if !(8..=120).contains(&bits) || bits % 8 != 0 {
+            if !(8..=120).contains(&bits) || !bits.is_multiple_of(8) {
                 return Err(
                     format!("{what} of {bits} bits; multiples of 8 from 8 to 120 are possible").into()
                 );

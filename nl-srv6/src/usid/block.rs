@@ -62,7 +62,7 @@ impl UsidBlock {
             return Err(format!("block {block}; an IPv6 prefix is needed").into());
         };
         let block_bits = block.len();
-        if !(8..=120).contains(&block_bits) || block_bits % 8 != 0 {
+        if !(8..=120).contains(&block_bits) || !block_bits.is_multiple_of(8) {
             return Err(
                 format!("a block of {block_bits} bits; multiples of 8 from 8 to 120 are possible").into()
             );

@@ -1,13 +1,18 @@
 //! The codec without a kernel: golden bytes, arbitrary values, arbitrary bytes, every refusal.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod arbitrary;
+#[path = "../../fuzz/check.rs"]
+mod check;
 #[path = "../golden/mod.rs"]
 mod commands;
+mod corpus;
 #[cfg(target_endian = "little")]
 mod golden;
 mod hmac;
 mod refusals;
+#[cfg(feature = "serde")]
+mod serialize;
 mod usid;
 
 /// The attributes of an encapsulation as they are sent.

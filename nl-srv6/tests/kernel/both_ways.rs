@@ -311,7 +311,7 @@ async fn nexthop_object_and_paths_have_segments(lab: Lab) -> Result {
     let entry = |seg6| routes.entry("2001:db8:2::/48".parse().unwrap(), seg6);
     assert_eq!(entry(&other).get().await?.paths.len(), 2);
     entry(&other).delete().await?;
-    assert_eq!(entry(&seg6).get().await?.paths, [seg6.clone()]);
+    assert_eq!(entry(&seg6).get().await?.paths, std::slice::from_ref(&seg6));
     assert!(entry(&other).delete().await.unwrap_err().is_not_found());
     Ok(())
 }

@@ -40,6 +40,15 @@ async fn arrives(net: &Network, d: &Sids, sid: &str, to: &str) -> Result {
     Ok(())
 }
 
+/// Puts the port of the second customer into a VRF with table 100.
+async fn customer_in_vrf(net: &Network) -> Result {
+    add_vrf(&net.d).await?;
+    net.d.ip("link set c master red").await;
+    // The kernel takes addresses of IPv6 away from a port that changes its VRF.
+    net.d.ip("address replace 2001:db8:2::d/64 dev c nodad").await;
+    net.d.sysctl("net.ipv4.conf.red.rp_filter", "0").await
+}
+
 async fn each(net: &Network, d: &Sids, make: impl Fn(&Sids) -> SidEntry, to: &[&str]) -> Result {
     make(d).counters().replace().await?;
     for to in to {
@@ -62,12 +71,8 @@ async fn decapsulating_actions_deliver_to_the_customer(lab: Lab) -> Result {
     each(&net, &d, |d| d.end_dt6(to, 254).dev("b"), &[V6]).await?;
     assert_eq!(counters(&b, B).await.packets, 3 * 5);
 
-    // The customer's port into the VRF; addresses of IPv6 go with that.
     d.sid(to).delete().await?;
-    add_vrf(&net.d).await?;
-    net.d.ip("link set c master red").await;
-    net.d.ip("address replace 2001:db8:2::d/64 dev c nodad").await;
-    net.d.sysctl("net.ipv4.conf.red.rp_filter", "0").await?;
+    customer_in_vrf(&net).await?;
     each(&net, &d, |d| d.end_dt6_vrf(to, 100), &[V6]).await?;
     each(&net, &d, |d| d.end_dt4(to, 100), &[V4]).await?;
     each(&net, &d, |d| d.end_dt46(to, 100), &[V6, V4]).await?;
@@ -130,10 +135,7 @@ async fn psp_takes_the_header_off_before_the_last_segment(lab: Lab) -> Result {
 #[nl_testkit::test(needs(vm, link = "veth", link = "vrf", tool = "ip"), timeout = 60)]
 async fn one_carrier_of_micro_sids_leads_through_two_nodes(lab: Lab) -> Result {
     let net = network(&lab).await?;
-    add_vrf(&net.d).await?;
-    net.d.ip("link set c master red").await;
-    net.d.ip("address replace 2001:db8:2::d/64 dev c nodad").await;
-    net.d.sysctl("net.ipv4.conf.red.rp_filter", "0").await?;
+    customer_in_vrf(&net).await?;
     let block = UsidBlock::new("fcbb::/32".parse()?, 16)?;
     let path = [block.sid(0xb)?, block.sid(0xd)?, block.sid(0xd46)?];
     let carriers = block.pack(&path)?;
@@ -156,6 +158,94 @@ async fn one_carrier_of_micro_sids_leads_through_two_nodes(lab: Lab) -> Result {
     let frame =
         capture.expect(|frame| ipv6(frame).is_some_and(|(_, next, _)| [4, 41].contains(&next)), SOON).await;
     assert!(block.holds(ipv6(&frame).unwrap().0));
+    Ok(())
+}
+
+#[nl_testkit::test(needs(vm, link = "veth", link = "vrf", tool = "ip"), timeout = 60)]
+async fn second_carrier_is_taken_out_of_the_routing_header(lab: Lab) -> Result {
+    let net = network(&lab).await?;
+    customer_in_vrf(&net).await?;
+    // Two micro-SIDs fit behind this block.
+    let block = UsidBlock::new("fcbb::/96".parse()?, 16)?;
+    let path = [block.sid(0xb)?, block.sid(0xd)?, block.sid(0xd46)?];
+    let carriers = block.pack(&path)?;
+    assert_eq!(carriers, [addr("fcbb::b:d"), addr("fcbb::d46:0")]);
+
+    let (b, d) = (sids(&net.b).await?, sids(&net.d).await?);
+    let locators: Vec<_> =
+        path.iter().map(|sid| block.locator(*sid)).collect::<std::result::Result<_, _>>()?;
+    net.b.ip(&format!("-6 route add {} via 2001:db8:bd::d", locators[1])).await;
+    b.end(locators[0]).next_csid(96, 16).counters().dev("a").add().await?;
+    d.end(locators[1]).next_csid(96, 16).counters().dev("b").add().await?;
+    d.end_dt46(locators[2], 100).counters().add().await?;
+    steer(&net, &Seg6::encap(carriers)).await?;
+    let function = locators[2].to_string();
+    for to in [V6, V4] {
+        arrives(&net, &d, &function, to).await?;
+    }
+    for (sids, locator) in [(&b, locators[0]), (&d, locators[1])] {
+        let counters = counters(sids, &locator.to_string()).await;
+        assert_eq!((counters.packets, counters.errors), (6, 0), "{locator}");
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(vm, kernel = "6.6", link = "veth", tool = "ip"), timeout = 60)]
+async fn end_x_with_micro_sids_goes_through_its_router(lab: Lab) -> Result {
+    let net = network(&lab).await?;
+    let (b, d) = (sids(&net.b).await?, sids(&net.d).await?);
+    // Without this route only End.X leads on.
+    net.b.ip("-6 route del fcbb:0:d::/48").await;
+    b.end_x("fcbb:0:b::/48".parse()?, addr("2001:db8:bd::d"))
+        .next_csid(32, 16)
+        .counters()
+        .dev("a")
+        .add()
+        .await?;
+    d.end_dx6("fcbb:0:d::/48".parse()?, addr("2001:db8:2::1")).counters().dev("b").add().await?;
+    steer(&net, &Seg6::encap_red([addr("fcbb:0:b:d::")])).await?;
+    arrives(&net, &d, "fcbb:0:d::/48", V6).await?;
+    assert_eq!(counters(&b, "fcbb:0:b::/48").await.packets, 3);
+    Ok(())
+}
+
+#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 60)]
+async fn each_mode_delivers_along_one_two_and_three_segments(lab: Lab) -> Result {
+    let net = network(&lab).await?;
+    let (b, d) = (sids(&net.b).await?, sids(&net.d).await?);
+    b.end(B.parse()?).counters().dev("a").add().await?;
+    d.end("fcbb:0:d:e::".parse()?).counters().dev("b").add().await?;
+    d.end_dt6(D.parse()?, 254).counters().dev("b").add().await?;
+    for path in [&[D][..], &["fcbb:0:b::", D], &["fcbb:0:b::", "fcbb:0:d:e::", D]] {
+        let segments = || path.iter().map(|segment| addr(segment));
+        for seg6 in [Seg6::encap(segments()), Seg6::encap_red(segments())] {
+            steer(&net, &seg6).await?;
+            arrives(&net, &d, D, V6).await?;
+        }
+    }
+    assert_eq!((counters(&b, B).await.packets, counters(&d, "fcbb:0:d:e::").await.packets), (12, 6));
+
+    // Frames, at the same lengths.
+    d.end_dx2(D.parse()?, "c").counters().dev("b").replace().await?;
+    for path in [&[D][..], &["fcbb:0:b::", D], &["fcbb:0:b::", "fcbb:0:d:e::", D]] {
+        let segments = || path.iter().map(|segment| addr(segment));
+        for seg6 in [Seg6::l2encap(segments()), Seg6::l2encap_red(segments())] {
+            steer(&net, &seg6).await?;
+            arrives(&net, &d, D, V6).await?;
+        }
+    }
+    // Inline the customer's own address is the last segment.
+    for path in [&["fcbb:0:b::"][..], &["fcbb:0:b::", "fcbb:0:d:e::"]] {
+        let mut capture = net.c2.capture("eth0").await?;
+        let seg6 = Seg6::inline(path.iter().map(|segment| addr(segment)));
+        routes(&net.a).await?.entry("2001:db8:2::/64".parse()?, &seg6).dev("b").replace().await?;
+        net.b.ip("-6 route replace 2001:db8:2::/64 via 2001:db8:bd::d").await;
+        net.send(V6, 1).await;
+        let to_customer = |frame: &EthFrame| {
+            ipv6(frame).is_some_and(|(to, next, _)| to == addr("2001:db8:2::1") && next == 43)
+        };
+        capture.expect(to_customer, SOON).await;
+    }
     Ok(())
 }
 
