@@ -89,7 +89,7 @@ async fn hmac_is_accepted_and_dropped_when_it_is_wrong(lab: Lab) -> Result {
         ] {
             routes.entry("2001:db8:2::/64".parse()?, &path.hmac(42)).dev("b").replace().await?;
             let mut arrived = net.c2.capture("eth0").await?;
-            let mut sent = net.a.capture("b").await?;
+            let mut sent = net.b.capture("a").await?;
             net.send("[2001:db8:2::1]:5000", 1).await;
             arrived.expect(is_plain, SOON).await;
             expected.0 += 1;
