@@ -281,11 +281,12 @@ async fn nexthop_object_and_paths_have_segments(lab: Lab) -> Result {
     let nexthops = Nexthops::new(conn.clone());
     let seg6 = Seg6::encap(segments(2));
     nexthops.entry(1).ipv6().dev("d0").encap(&seg6).add().await?;
-    let shown_by_us = node.json("ip -j nexthop show id 1").await;
+    // By its number iproute2 7 asks for counters, which Linux 6.1 does not know.
+    let shown_by_us = node.json("ip -j nexthop show").await;
     assert_eq!(nexthops.entry(1).get().await?.encap::<Seg6>()?, Some(seg6.clone()));
     nexthops.entry(1).delete().await?;
     node.ip("-6 nexthop add id 1 encap seg6 mode encap segs fcbb:0:1::,fcbb:0:2:: dev d0").await;
-    assert_eq!(node.json("ip -j nexthop show id 1").await, shown_by_us);
+    assert_eq!(node.json("ip -j nexthop show").await, shown_by_us);
 
     // A local SID is a nexthop object too, and a route over it is listed.
     nexthops.entry(2).ipv6().dev("d0").encap(&Seg6Local::new(SidAction::End)).add().await?;

@@ -8,7 +8,8 @@ use crate::support::{add_vrf, world};
 #[nl_testkit::test(needs(vm, link = "veth", link = "vrf", tool = "ip"), timeout = 60)]
 async fn settings_are_those_of_the_namespace(lab: Lab) -> Result {
     let (node, conn) = world(&lab).await?;
-    node.ip("link set d1 down name eth0.100").await;
+    node.ip("link set d1 down").await;
+    node.ip("link set d1 name eth0.100").await;
     let settings = Settings::new(&conn)?;
     settings.set_enabled("d0", true)?;
     assert!(settings.enabled("d0")? && !settings.is_effective("d0")?);

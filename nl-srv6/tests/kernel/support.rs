@@ -144,7 +144,8 @@ impl Network {
     pub(crate) async fn send(&self, to: &str, packets: usize) {
         let to: std::net::SocketAddr = to.parse().unwrap();
         let sent = self.c1.open(move || {
-            let own = if to.is_ipv6() { "[::]:4000" } else { "0.0.0.0:4000" };
+            // A port of its own: a child that another test starts at this moment keeps the last one in use.
+            let own = if to.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
             let socket = std::net::UdpSocket::bind(own)?;
             (0..packets).try_for_each(|_| socket.send_to(b"customer", to).map(drop))
         });
@@ -169,6 +170,5 @@ pub(crate) fn ipv6(frame: &EthFrame) -> Option<(Ipv6Addr, u8, &[u8])> {
 
 /// Whether a frame holds the customers' packet with nothing around it.
 pub(crate) fn is_plain(frame: &EthFrame) -> bool {
-    nl_testkit::oracle::traffic::udp(frame)
-        .is_some_and(|udp| udp.source == 4000 && udp.payload == b"customer")
+    nl_testkit::oracle::traffic::udp(frame).is_some_and(|udp| udp.payload == b"customer")
 }
