@@ -7,6 +7,7 @@
 //! | `encap` | the encapsulation `seg6` of any route, path or nexthop of nl-core, in every mode |
 //! | `routes` | routes with segments, compared by their segments, which the kernel does not do |
 //! | `sid` | local SIDs with every action that Linux has, flavours and counters; read back, because old kernels ignore what they do not know |
+//! | `policy` | SR policies (RFC 9256): candidate paths of weighted segment lists and binding SIDs, as a description that is applied |
 //! | `hmac`, `tunnel_source` | keys for the HMAC of headers, and the source address of outer headers |
 //! | `usid` | micro-SIDs (NEXT-C-SID, RFC 9800): packed into carriers and taken apart |
 //! | `settings` | the `seg6` settings of a namespace and its interfaces |
@@ -54,7 +55,7 @@
 //! # Features
 //! - `tokio` (on by default): waiting inside a tokio runtime: `.await` on operations and lists.
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending), and `for` loops over lists; needs no tokio.
-//! - `encap`, `hmac`, `routes`, `settings`, `sid`, `tunnel-source`, `usid` (on by default): the modules of those names.
+//! - `encap`, `hmac`, `policy`, `routes`, `settings`, `sid`, `tunnel-source`, `usid` (on by default): the modules of those names.
 //! - `hmac-compute`: computing and verifying the HMAC of a header.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
@@ -73,6 +74,8 @@ mod find;
 pub mod hmac;
 #[cfg(any(feature = "hmac", feature = "tunnel-source"))]
 mod message;
+#[cfg(feature = "policy")]
+pub mod policy;
 #[cfg(feature = "routes")]
 pub mod routes;
 #[cfg(feature = "settings")]

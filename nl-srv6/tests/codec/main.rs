@@ -10,6 +10,7 @@ mod corpus;
 #[cfg(target_endian = "little")]
 mod golden;
 mod hmac;
+mod policy;
 mod refusals;
 #[cfg(feature = "serde")]
 mod serialize;

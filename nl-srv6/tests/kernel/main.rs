@@ -7,6 +7,7 @@ mod bytes;
 mod commands;
 mod end_to_end;
 mod keys;
+mod policy;
 mod refused;
 mod settings;
 mod support;
