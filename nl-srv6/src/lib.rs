@@ -10,6 +10,7 @@
 //! | `policy` | SR policies (RFC 9256): candidate paths of weighted segment lists and binding SIDs, as a description that is applied |
 //! | `hmac`, `tunnel_source` | keys for the HMAC of headers, and the source address of outer headers |
 //! | `usid` | micro-SIDs (NEXT-C-SID, RFC 9800): packed into carriers and taken apart |
+//! | `doctor` | what makes packets vanish without an error, and the commands that mend it |
 //! | `settings` | the `seg6` settings of a namespace and its interfaces |
 //!
 //! # Example
@@ -55,7 +56,7 @@
 //! # Features
 //! - `tokio` (on by default): waiting inside a tokio runtime: `.await` on operations and lists.
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending), and `for` loops over lists; needs no tokio.
-//! - `encap`, `hmac`, `policy`, `routes`, `settings`, `sid`, `tunnel-source`, `usid` (on by default): the modules of those names.
+//! - `doctor`, `encap`, `hmac`, `policy`, `routes`, `settings`, `sid`, `tunnel-source`, `usid` (on by default): the modules of those names.
 //! - `hmac-compute`: computing and verifying the HMAC of a header.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
@@ -66,6 +67,8 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(feature = "doctor")]
+pub mod doctor;
 #[cfg(feature = "encap")]
 pub mod encap;
 #[cfg(any(feature = "routes", feature = "sid"))]

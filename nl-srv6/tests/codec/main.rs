@@ -7,6 +7,7 @@ mod check;
 #[path = "../golden/mod.rs"]
 mod commands;
 mod corpus;
+mod doctor;
 #[cfg(target_endian = "little")]
 mod golden;
 mod hmac;

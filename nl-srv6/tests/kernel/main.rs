@@ -5,6 +5,7 @@ mod both_ways;
 mod bytes;
 #[path = "../golden/mod.rs"]
 mod commands;
+mod doctor;
 mod end_to_end;
 mod keys;
 mod policy;
