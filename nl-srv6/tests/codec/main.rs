@@ -13,6 +13,7 @@ mod golden;
 mod hmac;
 mod policy;
 mod refusals;
+mod send;
 #[cfg(feature = "serde")]
 mod serialize;
 mod usid;

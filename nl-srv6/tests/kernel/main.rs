@@ -8,6 +8,8 @@ mod commands;
 mod doctor;
 mod end_to_end;
 mod keys;
+#[cfg(feature = "blocking")]
+mod pending;
 mod policy;
 mod refused;
 mod settings;

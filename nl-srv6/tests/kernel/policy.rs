@@ -217,6 +217,17 @@ async fn errors_of_policies_name_the_device_as_it_was_given(lab: Lab) -> Result 
             assert_older_than(6_u32, 12_u32);
         }
     }
+    // Before Linux 7.1 a source address of one list is taken and not used.
+    let mut with_source = of("d0");
+    let lists = &mut with_source.policies[0].paths[0].lists;
+    lists[0].path = lists[0].path.clone().source(addr("2001:db8::fe"));
+    match headend.apply(&with_source).await {
+        Ok(_) => assert!(headend.apply(&with_source).await?.is_empty()),
+        Err(error) => {
+            assert!(error.is_unsupported() && error.to_string().contains("a source address"), "{error}");
+            assert_older_than(7_u32, 1_u32);
+        }
+    }
     headend.remove(&of("d0")).await?;
     let refused = node
         .unprivileged(|| async {
@@ -226,6 +237,22 @@ async fn errors_of_policies_name_the_device_as_it_was_given(lab: Lab) -> Result 
         })
         .await?;
     assert!(refused);
+    Ok(())
+}
+
+/// The kernel deletes nexthops, and the routes over them, when their device goes down.
+#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 60)]
+async fn policy_is_there_again_when_its_device_is(lab: Lab) -> Result {
+    let (node, conn) = world(&lab).await?;
+    let headend = Headend::new(conn);
+    let set = set("d0").policy(policy("fcbb:0:d::").path(path(100, [list(1), list(2)])));
+    let plan = headend.apply(&set).await?;
+    node.ip("link set d0 down").await;
+    assert_eq!(nexthops(&node).await, [] as [Value; 0]);
+    assert!(headend.apply(&set).await.unwrap_err().to_string().contains("ENETDOWN"));
+    node.ip("link set d0 up").await;
+    assert_eq!(headend.apply(&set).await?.steps(), plan.steps());
+    assert_eq!((shown(&node, TO).await.len(), shown(&node, TO_V4).await.len()), (1, 1));
     Ok(())
 }
 
@@ -301,6 +328,28 @@ async fn flows_are_shared_by_weight_and_follow_a_failover(lab: Lab) -> Result {
     assert_eq!(headend.apply(&set).await?.steps().len(), 1);
     send_flows(&net, 100).await;
     assert_eq!(arrived(&d, 901).await, (first + 100, second));
+    Ok(())
+}
+
+#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 60)]
+async fn prefixes_of_ipv4_take_the_policy_too(lab: Lab) -> Result {
+    let net = network(&lab).await?;
+    let d = two_ways(&net).await?;
+    d.end_dx4(D1.parse()?, [10, 2, 0, 1].into()).counters().dev("b").replace().await?;
+    let headend = Headend::new(open(&net.a).await?);
+    let set = set("b").policy(
+        Policy::new(100, addr("fcbb:0:d::"))
+            .path(path(200, [through(D1)]))
+            .path(path(100, [through(D2)]))
+            .prefix(TO_V4.parse()?),
+    );
+    headend.apply(&set).await?;
+    let mut capture = net.c2.capture("eth0").await?;
+    net.send("10.2.0.1:5000", 3).await;
+    for _ in 0..3 {
+        capture.expect(is_plain, SOON).await;
+    }
+    assert_eq!(arrived(&d, 3).await, (3, 0));
     Ok(())
 }
 
