@@ -53,6 +53,7 @@ mod sink;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 pub use builder::ConnectionBuilder;
@@ -69,7 +70,7 @@ use names::Names;
 
 use crate::attr::DecodeError;
 use crate::batch::Batch;
-use crate::dump::{Decoder, Dump};
+use crate::dump::{Decoder, Dump, Slot};
 use crate::error::{Ack, Error, Result};
 use crate::genl::Family;
 use crate::message::MessageRef;
@@ -234,7 +235,21 @@ impl Connection {
     pub fn dump<T>(
         &self,
         request: Request,
-        decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
+        mut decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
+    ) -> Dump<T> {
+        self.dump_into(request, move |message, slot| {
+            if let Some(entry) = decode(message)? {
+                *slot = Poll::Ready(Some(Ok(entry)));
+            }
+            Ok(())
+        })
+    }
+
+    /// [`dump`](Self::dump) of entries that are decoded in their place, as is worth it for large ones.
+    pub(crate) fn dump_into<T>(
+        &self,
+        request: Request,
+        decode: impl FnMut(MessageRef<'_>, &mut Slot<T>) -> Result<(), DecodeError> + Send + 'static,
     ) -> Dump<T> {
         Dump::new(self.shared.pool.clone(), self.timeout, request, Decoder::One(Box::new(decode)))
     }
@@ -257,7 +272,13 @@ impl Connection {
         decode: impl Fn(MessageRef<'_>) -> Result<T, DecodeError> + Send + 'static,
         filter: impl Fn(&T) -> bool + Send + 'static,
     ) -> Dump<T> {
-        self.dump(request, move |message| Ok(Some(decode(message)?).filter(&filter)))
+        self.dump_into(request, move |message, slot| {
+            *slot = Poll::Ready(Some(Ok(decode(message)?)));
+            if matches!(slot, Poll::Ready(Some(Ok(entry))) if !filter(entry)) {
+                *slot = Poll::Pending;
+            }
+            Ok(())
+        })
     }
 
     /// Sends many requests in few system calls on a socket of its own; a stream of one result per request, in

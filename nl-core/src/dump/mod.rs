@@ -32,14 +32,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
 
 use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result, decode_done, decode_error};
-use crate::message::{Decode, MessageRef, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
+use crate::message::{MessageRef, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 use crate::pending::Pending;
 use crate::request::Request;
 use crate::socket::{Deadline, Pool, Pooled, Reader, Turn};
@@ -77,11 +77,18 @@ pub struct Dump<T> {
 
 /// How a message of the answer is read.
 pub(crate) enum Decoder<T> {
-    /// It is one entry, or to be skipped.
-    One(Decode<T>),
+    /// It is one entry, or to be skipped: then nothing is put into the slot.
+    One(DecodeInto<T>),
     /// It has any number of entries, which are pushed.
     Each(DecodeEach<T>),
 }
+
+/// Where an entry is decoded, in the form in which it is yielded: a change of form copies it. `Pending` is an empty slot.
+pub(crate) type Slot<T> = Poll<Option<Result<T>>>;
+
+/// Reads the entry of one message.
+pub(crate) type DecodeInto<T> =
+    Box<dyn FnMut(MessageRef<'_>, &mut Slot<T>) -> Result<(), DecodeError> + Send>;
 
 /// Reads the entries of one message.
 pub(crate) type DecodeEach<T> = Box<dyn FnMut(MessageRef<'_>, &mut Vec<T>) -> Result<(), DecodeError> + Send>;
@@ -191,18 +198,16 @@ impl<T> Dump<T> {
         Ok(())
     }
 
-    /// What the next message means, or `None` when all that was received has been read.
-    ///
-    /// An entry is in the form in which it is yielded, because each change of form copies it.
+    /// Reads messages until one means something; an entry is put into the slot.
     #[inline]
-    fn read(&mut self, own: u32) -> Option<Step<T>> {
+    fn read(&mut self, own: u32, slot: &mut Slot<T>) -> Step {
         if let Some(queued) = self.queued.pop_front() {
-            return Some(self.entry(queued));
+            return self.put(queued, slot);
         }
         while let Some(message) = self.reader.next() {
             let message = match message {
                 Ok(message) => message,
-                Err(error) => return Some(self.unreadable(error)),
+                Err(error) => return self.put(Err(error), slot),
             };
             if message.seq() != own {
                 continue;
@@ -210,53 +215,41 @@ impl<T> Dump<T> {
             if message.flags() & NLM_F_DUMP_INTR != 0 {
                 self.interrupted = true;
                 if !self.yielded && self.restarts < MAX_RESTARTS {
-                    return Some(Step::Restart);
+                    return Step::Restart;
                 }
             }
             match message.kind() {
                 NLMSG_NOOP => {}
-                NLMSG_DONE => {
-                    return Some(Step::End(decode_done(message.flags(), message.payload()).map(drop)));
-                }
-                NLMSG_ERROR => {
-                    return Some(Step::End(decode_error(message.flags(), message.payload()).map(drop)));
-                }
+                NLMSG_DONE => return Step::End(decode_done(message.flags(), message.payload()).map(drop)),
+                NLMSG_ERROR => return Step::End(decode_error(message.flags(), message.payload()).map(drop)),
                 _ => match &mut self.decode {
-                    Decoder::One(decode) => match decode(message) {
-                        Ok(None) => {}
-                        Ok(Some(entry)) => return Some(self.entry(Ok(entry))),
-                        Err(error) => return Some(self.unreadable(error)),
+                    Decoder::One(decode) => match decode(message, slot) {
+                        Ok(()) if slot.is_pending() => {}
+                        Ok(()) => {
+                            self.yielded = true;
+                            return Step::Yield;
+                        }
+                        Err(error) => return self.put(Err(error), slot),
                     },
                     Decoder::Each(decode) => {
                         let mut entries = Vec::new();
                         let outcome = decode(message, &mut entries);
                         self.queued.extend(entries.into_iter().map(Ok).chain(outcome.err().map(Err)));
                         if let Some(queued) = self.queued.pop_front() {
-                            return Some(self.entry(queued));
+                            return self.put(queued, slot);
                         }
                     }
                 },
             }
         }
-        None
-    }
-
-    #[inline]
-    fn entry(&mut self, entry: Result<T, DecodeError>) -> Step<T> {
-        match entry {
-            Ok(entry) => {
-                self.yielded = true;
-                Step::Yield(Poll::Ready(Some(Ok(entry))))
-            }
-            Err(error) => self.unreadable(error),
-        }
+        Step::Empty
     }
 
     #[cold]
-    fn unreadable(&mut self, error: DecodeError) -> Step<T> {
+    fn put(&mut self, entry: Result<T, DecodeError>, slot: &mut Slot<T>) -> Step {
         self.yielded = true;
-        let error = self.explain(error.into());
-        Step::Yield(Poll::Ready(Some(Err(error))))
+        *slot = Poll::Ready(Some(entry.map_err(|error| self.explain(error.into()))));
+        Step::Yield
     }
 
     /// The kernel has ended the dump. If it was complete, nothing more comes on its socket.
@@ -303,62 +296,89 @@ impl<T> Dump<T> {
 // An entry is never pinned.
 impl<T> Unpin for Dump<T> {}
 
-enum Step<T> {
-    Yield(Poll<Option<Result<T>>>),
+enum Step {
+    /// There is an entry or an error in the slot.
+    Yield,
     Restart,
     End(Result<()>),
+    /// All that was received has been read.
+    Empty,
 }
 
 impl<T> Stream for Dump<T> {
     type Item = Result<T>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if let Some(first) = this.first.take() {
-            return Poll::Ready(first);
+        let mut slot = Poll::Pending;
+        self.get_mut().fill(&mut slot, cx);
+        slot
+    }
+}
+
+impl<T> Dump<T> {
+    /// Puts what comes next into the slot, or leaves it `Pending`.
+    #[inline]
+    fn fill(&mut self, slot: &mut Slot<T>, cx: &mut Context<'_>) {
+        if let Some(first) = self.first.take() {
+            *slot = Poll::Ready(first);
+            return;
         }
         loop {
-            let own = match &mut this.state {
-                State::Ended => return Poll::Ready(None),
+            let own = match &mut self.state {
+                State::Ended => {
+                    *slot = Poll::Ready(None);
+                    return;
+                }
                 State::Failed(error) => {
-                    let error = error.take();
-                    this.state = State::Ended;
-                    return Poll::Ready(error.map(Err));
+                    *slot = Poll::Ready(error.take().map(Err));
+                    self.state = State::Ended;
+                    return;
                 }
                 State::Unsent => {
-                    if let Err(error) = this.start() {
-                        return this.abort(error);
+                    if let Err(error) = self.start() {
+                        *slot = self.abort(error);
+                        return;
                     }
                     continue;
                 }
                 State::Reading(_, own) => *own,
             };
-            match this.read(own) {
-                Some(Step::Yield(entry)) => return entry,
-                Some(Step::Restart) => {
-                    this.restart();
+            match self.read(own, slot) {
+                Step::Yield => return,
+                Step::Restart => {
+                    self.restart();
                     continue;
                 }
-                Some(Step::End(outcome)) => return this.complete(outcome),
-                None => {}
+                Step::End(outcome) => {
+                    *slot = self.complete(outcome);
+                    return;
+                }
+                Step::Empty => {}
             }
             // The kernel has the next piece ready at once, so a long dump would never let other tasks run.
-            if this.received >= BYTES_PER_TURN {
-                this.received = 0;
-                this.turn.give();
+            if self.received >= BYTES_PER_TURN {
+                self.received = 0;
+                self.turn.give();
             }
-            ready!(this.turn.poll(cx));
-            let State::Reading(socket, _) = &this.state else { continue };
-            match this.reader.poll_fill(cx, socket) {
+            if self.turn.poll(cx).is_pending() {
+                return;
+            }
+            let State::Reading(socket, _) = &self.state else { continue };
+            match self.reader.poll_fill(cx, socket) {
                 Poll::Ready(Ok(len)) => {
-                    this.received += len;
-                    this.deadline.reset();
+                    self.received += len;
+                    self.deadline.reset();
                 }
-                Poll::Ready(Err(error)) if !this.yielded && this.can_restart(&error) => this.restart(),
-                Poll::Ready(Err(error)) => return this.abort(error),
+                Poll::Ready(Err(error)) if !self.yielded && self.can_restart(&error) => self.restart(),
+                Poll::Ready(Err(error)) => {
+                    *slot = self.abort(error);
+                    return;
+                }
                 Poll::Pending => {
-                    let error = ready!(this.deadline.poll(cx));
-                    return this.abort(error);
+                    if let Poll::Ready(error) = self.deadline.poll(cx) {
+                        *slot = self.abort(error);
+                    }
+                    return;
                 }
             }
         }

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::task::Poll;
 
 use super::encap::{Encap, RawEncap};
 use super::entry::{Route, RouteCache};
@@ -11,6 +12,7 @@ use super::words::{RouteFlags, RouteProtocol, RouteScope, RouteType};
 use crate::addr::IpPrefix;
 use crate::attr::{Attr, AttrWriter, DecodeError};
 use crate::check::{Invalid, check_index};
+use crate::dump::Slot;
 use crate::error::{AttrName, Names, with_nest};
 use crate::message::{FixedHeader, MessageRef, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use crate::request::Request;
@@ -84,23 +86,23 @@ impl Route {
             && matches!(message.payload().first(), Some(&(AF_INET | AF_INET6)))
     }
 
-    /// [`decode`](Self::decode) of a message that a list is made of; `None` for one that `wants` does not want.
+    /// [`decode`](Self::decode) of a message that a list is made of; the slot stays empty for one that `wants` does not want.
     ///
-    /// The route is made where it is returned: copies of it would be most of what a list costs.
+    /// The route is made where it is yielded: moves of it would be most of what a list costs.
     #[inline]
-    pub(super) fn decode_wanted(
+    pub(super) fn decode_into(
         message: MessageRef<'_>,
+        slot: &mut Slot<Self>,
         wants: impl FnOnce(&Self) -> bool,
-    ) -> Result<Option<Self>, DecodeError> {
-        let mut decoded = Ok(Some(BLANK));
-        if let Ok(Some(route)) = &mut decoded {
-            match route.fill(message) {
-                Ok(()) if wants(route) => {}
-                Ok(()) => decoded = Ok(None),
-                Err(error) => decoded = Err(error),
+    ) -> Result<(), DecodeError> {
+        *slot = Poll::Ready(Some(Ok(BLANK)));
+        if let Poll::Ready(Some(Ok(route))) = slot {
+            route.fill(message)?;
+            if !wants(route) {
+                *slot = Poll::Pending;
             }
         }
-        decoded
+        Ok(())
     }
 
     #[inline]

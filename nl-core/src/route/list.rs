@@ -184,11 +184,11 @@ impl RouteEntries {
 }
 
 fn dump(conn: &Connection, filter: RouteFilter) -> Dump<Route> {
-    conn.dump(filter.list_request(), move |message| {
+    conn.dump_into(filter.list_request(), move |message, slot| {
         // In a list of all families there are others too.
-        if !Route::is_route(message) {
-            return Ok(None);
+        if Route::is_route(message) {
+            Route::decode_into(message, slot, |route| filter.matches(route))?;
         }
-        Route::decode_wanted(message, |route| filter.matches(route))
+        Ok(())
     })
 }
