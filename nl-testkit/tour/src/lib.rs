@@ -5,6 +5,7 @@
 mod bars;
 mod fdb;
 mod mptcp;
+mod segments;
 mod shaping;
 mod story;
 
@@ -68,5 +69,12 @@ pub const MPTCP: Chapter = Chapter {
     tell: |lab, story| Box::pin(mptcp::chapter(lab, story)),
 };
 
+/// Segment routing.
+pub const SEGMENTS: Chapter = Chapter {
+    title: "Flows along segments, live (nl-srv6)",
+    needs: &["link = \"veth\""],
+    tell: |lab, story| Box::pin(segments::chapter(lab, story)),
+};
+
 /// All of them, in order.
-pub const CHAPTERS: [Chapter; 3] = [FDB, SHAPING, MPTCP];
+pub const CHAPTERS: [Chapter; 4] = [FDB, SHAPING, MPTCP, SEGMENTS];

@@ -43,6 +43,12 @@ impl Story {
         false
     }
 
+    /// Says why a chapter that has begun is left out.
+    pub(crate) fn leave_out(&mut self, reason: &str) {
+        println!("   left out: {reason}");
+        self.left_out.push(reason.to_owned());
+    }
+
     /// Says what is about to be done.
     pub(crate) fn step(&self, text: &str) {
         println!("\n   {text}");

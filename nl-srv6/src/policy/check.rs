@@ -1,0 +1,102 @@
+use std::collections::HashSet;
+
+use nl_core::check::{Invalid, within};
+use nl_core::route::{Encap, RouteProtocol};
+
+use super::set::PolicySet;
+use super::snapshot::key;
+use super::types::{CandidatePath, Policy};
+use crate::encap::Seg6Mode;
+
+impl PolicySet {
+    /// Refuses a description that cannot be applied.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        if self.ids.is_empty() || *self.ids.start() == 0 {
+            let (first, last) = (self.ids.start(), self.ids.end());
+            return Err(format!("nexthop ids {first} to {last}; a range from 1 on is needed").into());
+        }
+        Invalid::when(
+            self.protocol == RouteProtocol::UNSPEC,
+            "no protocol, by which the routes of the set are known; 1 to 255 are possible",
+        )?;
+        let (mut names, mut routes, mut ids) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for policy in &self.policies {
+            let refuse = |why: &dyn std::fmt::Display| Invalid::from(format!("{policy}: {why}"));
+            policy.check().map_err(|why| refuse(&why))?;
+            if !names.insert((policy.color, policy.endpoint)) {
+                return Err(refuse(&"it is there twice"));
+            }
+            if let Some(id) = policy.id {
+                within("id", id, *self.ids.start(), *self.ids.end()).map_err(|why| refuse(&why))?;
+                if !ids.insert(id) {
+                    return Err(refuse(&format!("id {id} is that of another policy")));
+                }
+            }
+            for route in policy.steering().chain(policy.binding()) {
+                if !routes.insert(key(&route)) {
+                    return Err(refuse(&format!("{} is routed twice", route.prefix)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Policy {
+    fn check(&self) -> Result<(), Invalid> {
+        Invalid::when(self.color == 0, "color 0; the first one is 1")?;
+        Invalid::when(self.endpoint.is_multicast(), "the endpoint is a multicast address")?;
+        Invalid::when(self.paths.is_empty(), "no candidate paths; a policy has at least one")?;
+        for path in &self.paths {
+            path.check()?;
+            self.check_use(path)?;
+        }
+        for prefix in &self.prefixes {
+            prefix.check_network("prefix")?;
+        }
+        let Some(sid) = self.binding_sid else { return Ok(()) };
+        sid.check_network("binding SID")?;
+        Invalid::when(sid.addr().is_ipv4(), "a binding SID is an IPv6 prefix")
+    }
+
+    /// Refuses lists that what the policy is used for cannot have.
+    fn check_use(&self, path: &CandidatePath) -> Result<(), Invalid> {
+        let has_ipv4 = self.prefixes.iter().any(|prefix| prefix.addr().is_ipv4());
+        for list in &path.lists {
+            let mode = list.path.mode;
+            Invalid::when(
+                has_ipv4 && mode == Seg6Mode::Inline,
+                "inline segments are for IPv6; the kernel takes the IPv4 route and drops every packet",
+            )?;
+            if self.binding_sid.is_some() {
+                Invalid::when(
+                    matches!(mode, Seg6Mode::L2Encap | Seg6Mode::L2EncapRed),
+                    "a binding SID with Ethernet frames; it can have the modes inline, encap and encap.red",
+                )?;
+                Invalid::when(
+                    list.path.source.is_some(),
+                    "a source address of a list with a binding SID, which uses that of the namespace",
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CandidatePath {
+    fn check(&self) -> Result<(), Invalid> {
+        let refuse =
+            |why: Invalid| Invalid::from(format!("candidate path of preference {}: {why}", self.preference));
+        if self.lists.is_empty() {
+            return Err(refuse("no segment lists; a path has at least one".into()));
+        }
+        for (at, list) in self.lists.iter().enumerate() {
+            list.path.check().map_err(refuse)?;
+            within("weight", list.weight, 1, u16::MAX).map_err(refuse)?;
+            if self.lists.iter().take(at).any(|other| other.path.is_same_path(&list.path)) {
+                return Err(refuse(format!("{} is there twice; add the weights", list.path).into()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+use nl_core::connection::Named;
+use nl_core::error::{Errno, Since};
+use nl_core::nexthop::Nexthops;
+use nl_core::route::{Route, RouteFilter};
+use nl_core::{Connection, Error, Pending, Protocol, Result};
+
+use super::plan::{Plan, Step};
+use super::set::PolicySet;
+use super::snapshot::{Concern, Snapshot};
+
+/// The policies of the connection's namespace. Cheap to clone.
+///
+/// ```no_run
+/// use nl_core::route::RouteProtocol;
+/// use nl_core::{Connection, Protocol};
+/// use nl_srv6::encap::Seg6;
+/// use nl_srv6::policy::{CandidatePath, Headend, Policy, PolicySet};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let headend = Headend::new(Connection::open(Protocol::Route)?);
+/// let path = Seg6::encap_red(["fcbb:0:b::".parse()?, "fcbb:0:d:d46::".parse()?]);
+/// let policy = Policy::new(100, "fcbb:0:d::".parse()?)
+///     .path(CandidatePath::new(100).list(path))
+///     .prefix("2001:db8:2::/48".parse()?);
+/// let set = PolicySet::new("eth0", 5000..=5999, RouteProtocol(200)).policy(policy);
+/// let plan = headend.apply(&set).await?;
+/// print!("{plan}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Headend {
+    conn: Connection,
+}
+
+impl Headend {
+    /// Over this connection, which must be one to [`Protocol::Route`].
+    #[must_use]
+    pub fn new(conn: Connection) -> Self {
+        Self { conn }
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Reads what concerns a set, to [plan](PolicySet::plan) without applying. What does not concern it is left out while reading.
+    ///
+    /// Equivalent: `ip nexthop show` and `ip route show table all`. Needs no privilege.
+    ///
+    /// # Errors
+    /// No such device.
+    pub fn snapshot(&self, set: &PolicySet) -> Pending<Snapshot> {
+        let (conn, set) = (self.conn.clone(), set.clone());
+        Pending::new(async move {
+            match resolve(&conn, &set).await {
+                Ok((index, _)) => read(&conn, &set, index).await,
+                Err(error) => Err(error.during(|| format!("read policies dev {}", set.dev))),
+            }
+        })
+    }
+
+    /// Applies a set and returns the steps. Returns an empty plan if the headend already has the policies: then nothing is sent but the
+    /// requests that read.
+    ///
+    /// New members are made first. Then each group that differs is replaced by one request, with which all its routes follow, and what
+    /// no policy needs is deleted last. So packets are lost neither when a path takes over nor when its lists change.
+    ///
+    /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.3.
+    ///
+    /// # Errors
+    /// As [`PolicySet::plan`]; no such device, or one that is down (`ENETDOWN`); the first refusal by the kernel, which ends the
+    /// operation: the steps before it stay, and applying the set again continues;
+    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for weights over 256 before Linux 6.12, for a kernel without `seg6`, and,
+    /// after everything was applied, for source addresses of lists before Linux 7.1, which such a kernel takes and does not use.
+    pub fn apply(&self, set: &PolicySet) -> Pending<Plan> {
+        let (conn, set) = (self.conn.clone(), set.clone());
+        Pending::new(async move {
+            let during = |error: Error| error.during(|| format!("apply policies dev {}", set.dev));
+            let of_set = |error: Error| match error.operation() {
+                Some(_) => error,
+                None => during(error),
+            };
+            let (index, named) = resolve(&conn, &set).await.map_err(during)?;
+            let explain = |error: Error| named.explain(of_set(error));
+            let plan = set.plan(&read(&conn, &set, index).await?).map_err(explain)?;
+            if plan.is_empty() {
+                return Ok(plan);
+            }
+            let requests: Vec<_> = plan.steps().iter().map(Step::request).collect();
+            let outcome = conn.batch(requests).stop_at_first_failure().summarize(1).await?.into_result();
+            outcome.map_err(|error| explain(or_unsupported(error)))?;
+            if has_sources(&set) && !set.plan(&read(&conn, &set, index).await?).map_err(explain)?.is_empty() {
+                let error = Error::unsupported("a source address of one segment list", Since::linux(7, 1));
+                return Err(of_set(error));
+            }
+            Ok(plan)
+        })
+    }
+
+    /// Deletes all routes and nexthops that belong to a set, whatever its policies are, and returns the steps. What others made is left.
+    ///
+    /// Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn remove(&self, set: &PolicySet) -> Pending<Plan> {
+        let mut set = set.clone();
+        set.policies.clear();
+        set.is_exact = false;
+        self.apply(&set)
+    }
+}
+
+async fn resolve(conn: &Connection, set: &PolicySet) -> Result<(u32, Named)> {
+    conn.require(Protocol::Route, "policies")?;
+    let mut dev = set.dev.clone();
+    match conn.resolve(vec![&mut dev]).await {
+        // An index is there where a name was looked up.
+        Ok(named) => Ok((dev.index().unwrap_or_default(), named)),
+        Err((error, named)) => Err(named.explain(error)),
+    }
+}
+
+async fn read(conn: &Connection, set: &PolicySet, index: u32) -> Result<Snapshot> {
+    let nexthops = Nexthops::new(conn.clone()).entries().ids(set.ids.clone()).list().await?;
+    let nexthops = nexthops.collect_all().await?;
+    let concern = Concern::of(set);
+    let routes = conn.dump(RouteFilter::default().list_request(), move |message| {
+        if !Route::is_route(message) {
+            return Ok(None);
+        }
+        Ok(Some(Route::decode(message)?).filter(|route| concern.holds(route)))
+    });
+    Ok(Snapshot::new(index, nexthops, routes.collect_all().await?))
+}
+
+fn has_sources(set: &PolicySet) -> bool {
+    let mut lists = set.policies.iter().flat_map(|policy| &policy.paths).flat_map(|path| &path.lists);
+    lists.any(|list| list.path.source.is_some())
+}
+
+fn or_unsupported(error: Error) -> Error {
+    let text = |kernel: &nl_core::error::KernelError| kernel.ext_ack.message.clone().unwrap_or_default();
+    let error = error.or_unsupported(
+        |kernel| kernel.errno == Errno::EINVAL && text(kernel).starts_with("Reserved field"),
+        "a weight over 256",
+        Since::linux(6, 12),
+    );
+    error.or_unsupported(
+        |kernel| {
+            kernel.errno == Errno::EOPNOTSUPP
+                && text(kernel).to_lowercase().contains("encapsulation type not supported")
+        },
+        "seg6",
+        Since::option("CONFIG_IPV6_SEG6_LWTUNNEL"),
+    )
+}

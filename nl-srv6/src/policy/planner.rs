@@ -1,0 +1,364 @@
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
+
+use nl_core::check::Invalid;
+use nl_core::nexthop::{GroupKind, GroupMember, Nexthop, NexthopFamily, NexthopVerb};
+use nl_core::route::{Route, RouteVerb};
+
+use super::plan::{GroupUse, Plan, PolicyGroup, Step};
+use super::set::PolicySet;
+use super::snapshot::{Concern, Key, Snapshot, key};
+use super::types::Policy;
+use crate::encap::{Seg6, Seg6Mode};
+use crate::sid::{Seg6Local, SidAction};
+
+/// The index of `lo` in every namespace.
+const LOOPBACK: u32 = 1;
+
+impl PolicySet {
+    /// The steps from the current state to these policies.
+    ///
+    /// # Errors
+    /// The set is invalid: no range of ids from 1 on, no protocol, the loopback device, two policies with one color and endpoint, or a
+    /// policy that cannot be applied. A route of another program is in the way, and the set is not [exact](Self::exact). An
+    /// [id](Policy::id()) is that of a nexthop which is no group of the set. No id is left in the range.
+    pub fn plan(&self, current: &Snapshot) -> nl_core::Result<Plan> {
+        self.check()?;
+        Invalid::when(
+            current.index == LOOPBACK,
+            "dev lo: the kernel takes nexthops with segments on it and loses every packet; any other device that \
+             is up will do",
+        )?;
+        let plan = Planner::new(self, current).plan()?;
+        for step in &plan.steps {
+            step.request().encoded()?;
+        }
+        Ok(plan)
+    }
+}
+
+/// The members of groups by what they do.
+#[derive(Default)]
+struct Members {
+    in_order: Vec<(String, Nexthop)>,
+    known: HashSet<String>,
+}
+
+impl Members {
+    /// Remembers a nexthop, and returns what it does.
+    fn add(&mut self, hop: Nexthop) -> String {
+        // Those that are made here do something.
+        let does = does(&hop).unwrap_or_default();
+        if self.known.insert(does.clone()) {
+            self.in_order.push((does.clone(), hop));
+        }
+        does
+    }
+}
+
+/// A desired group, and the routes that are to use it.
+struct Wanted<'a> {
+    policy: &'a Policy,
+    usage: GroupUse,
+    id: Option<u32>,
+    routes: Vec<Route>,
+    members: Vec<(String, u16)>,
+}
+
+/// The ids of the range that are free.
+struct Free {
+    range: RangeInclusive<u32>,
+    rest: RangeInclusive<u32>,
+    taken: HashSet<u32>,
+}
+
+impl Free {
+    fn next(&mut self) -> Result<u32, Invalid> {
+        let Self { range, rest, taken } = self;
+        rest.find(|id| !taken.contains(id)).ok_or_else(|| {
+            format!("nexthop ids {} to {} are all in use; more are needed", range.start(), range.end()).into()
+        })
+    }
+}
+
+struct Planner<'a> {
+    set: &'a PolicySet,
+    current: &'a Snapshot,
+    concern: Concern,
+    /// The set's groups, by id.
+    groups: HashMap<u32, &'a Nexthop>,
+    /// The routes with the key of a desired one. Of several, one of the set's own.
+    in_the_way: HashMap<Key, &'a Route>,
+    steps: Vec<Step>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(set: &'a PolicySet, current: &'a Snapshot) -> Self {
+        let concern = Concern::of(set);
+        let is_group = |hop: &&Nexthop| {
+            let spreads = matches!(hop.group_kind, None | Some(GroupKind::HashThreshold));
+            set.owns_nexthop(hop) && hop.is_group() && spreads && !hop.is_fdb
+        };
+        let groups = current.nexthops.iter().filter(is_group).map(|hop| (hop.id, hop)).collect();
+        let mut in_the_way = HashMap::new();
+        for route in current.routes.iter().filter(|route| concern.is_in_the_way(route)) {
+            let known = in_the_way.entry(key(route)).or_insert(route);
+            if set.owns_route(route) {
+                *known = route;
+            }
+        }
+        Self { set, current, concern, groups, in_the_way, steps: Vec::new() }
+    }
+
+    fn plan(mut self) -> Result<Plan, Invalid> {
+        let mut members = Members::default();
+        let mut wanted = self.wanted(&mut members);
+        let fixed = self.set.policies.iter().filter_map(|policy| policy.id);
+        let mut free = Free {
+            range: self.set.ids.clone(),
+            rest: self.set.ids.clone(),
+            taken: self.current.nexthops.iter().map(|hop| hop.id).chain(fixed).collect(),
+        };
+        let ids = self.make_members(members, &mut free)?;
+        self.choose_groups(&mut wanted, &ids, &mut free)?;
+        let mut plan = Plan::default();
+        for group in &wanted {
+            self.make_group(group, &ids);
+            plan.groups.extend(group.named());
+        }
+        for group in &wanted {
+            self.make_routes(group)?;
+        }
+        self.delete_routes(&wanted);
+        self.delete_nexthops(&wanted, &ids);
+        plan.steps = self.steps;
+        let nexthops = self.current.nexthops.iter();
+        let is_foreign = |hop: &&Nexthop| self.set.ids.contains(&hop.id) && !self.set.owns_nexthop(hop);
+        plan.foreign_nexthops = nexthops.filter(is_foreign).cloned().collect();
+        let is_foreign = |route: &&Route| self.concern.holds(route) && !self.set.owns_route(route);
+        plan.foreign_routes = self.current.routes.iter().filter(is_foreign).cloned().collect();
+        Ok(plan)
+    }
+
+    /// The desired groups; all lists of all paths become members.
+    fn wanted(&self, members: &mut Members) -> Vec<Wanted<'a>> {
+        let mut all = Vec::new();
+        for policy in &self.set.policies {
+            for usage in [GroupUse::Steering, GroupUse::BindingSid] {
+                let (routes, id): (Vec<_>, _) = match usage {
+                    GroupUse::Steering => (policy.steering().collect(), policy.id),
+                    GroupUse::BindingSid => (policy.binding().into_iter().collect(), None),
+                };
+                if routes.is_empty() && id.is_none() {
+                    continue;
+                }
+                for list in policy.paths.iter().flat_map(|path| &path.lists) {
+                    members.add(self.member(usage, &list.path));
+                }
+                let active = match policy.active() {
+                    Some(path) => path
+                        .valid_lists()
+                        .map(|list| (members.add(self.member(usage, &list.path)), list.weight))
+                        .collect(),
+                    None if policy.drops_upon_invalid => vec![(members.add(self.hop().blackhole()), 1)],
+                    None => continue,
+                };
+                all.push(Wanted { policy, usage, id, routes, members: active });
+            }
+        }
+        all
+    }
+
+    fn hop(&self) -> Nexthop {
+        Nexthop::new(0).ipv6().protocol(self.set.protocol)
+    }
+
+    fn member(&self, usage: GroupUse, path: &Seg6) -> Nexthop {
+        let hop = self.hop().oif(self.current.index);
+        match (usage, path.mode) {
+            (GroupUse::Steering, _) => hop.with_encap(path),
+            (GroupUse::BindingSid, Seg6Mode::Inline) => {
+                hop.with_encap(&Seg6Local::new(SidAction::EndB6 { srh: path.srh.clone() }))
+            }
+            (GroupUse::BindingSid, _) => {
+                hop.with_encap(&Seg6Local::new(SidAction::EndB6Encaps { srh: path.srh.clone() }))
+            }
+        }
+    }
+
+    /// Adds the members that are not there, and returns the ids of all by what they do.
+    fn make_members(&mut self, members: Members, free: &mut Free) -> Result<HashMap<String, u32>, Invalid> {
+        let mut own: Vec<_> = self.current.nexthops.iter().filter(|hop| self.set.owns_nexthop(hop)).collect();
+        own.sort_by_key(|hop| std::cmp::Reverse(hop.id));
+        // Of two that do the same the lower id stays.
+        let there: HashMap<_, _> = own.into_iter().filter_map(|hop| Some((does(hop)?, hop.id))).collect();
+        let mut ids = HashMap::new();
+        for (does, mut hop) in members.in_order {
+            let id = match there.get(&does) {
+                Some(id) => *id,
+                None => {
+                    hop.id = free.next()?;
+                    let id = hop.id;
+                    self.steps.push(Step::Nexthop(NexthopVerb::Add, Box::new(hop)));
+                    id
+                }
+            };
+            ids.insert(does, id);
+        }
+        Ok(ids)
+    }
+
+    /// Finds the group of each: the one with the id that is set, the one that its routes use, one with the same members, or a new one.
+    fn choose_groups(
+        &self,
+        wanted: &mut [Wanted<'_>],
+        ids: &HashMap<String, u32>,
+        free: &mut Free,
+    ) -> Result<(), Invalid> {
+        for group in wanted.iter() {
+            let Some(id) = group.id else { continue };
+            let is_taken = self.current.nexthops.iter().any(|hop| hop.id == id);
+            if is_taken && !self.groups.contains_key(&id) {
+                let policy = group.policy;
+                return Err(format!("{policy}: nexthop {id} is there and is no group of this set").into());
+            }
+        }
+        let mut chosen: HashSet<u32> = wanted.iter().filter_map(|group| group.id).collect();
+        for group in wanted.iter_mut().filter(|group| group.id.is_none()) {
+            let used = group.routes.iter().filter_map(|route| self.in_the_way.get(&key(route)));
+            let mut used = used.filter(|route| self.set.owns_route(route)).filter_map(|r| r.nexthop_id);
+            group.id = used.find(|id| self.groups.contains_key(id) && !chosen.contains(id));
+            chosen.extend(group.id);
+        }
+        let mut by_members = HashMap::new();
+        for (id, hop) in self.groups.iter().filter(|(id, _)| !chosen.contains(id)) {
+            // Of two with the same members the lower id stays.
+            let known = by_members.entry(sorted(&hop.group)).or_insert(*id);
+            *known = (*known).min(*id);
+        }
+        for group in wanted.iter_mut().filter(|group| group.id.is_none()) {
+            let same = by_members.remove(&sorted(&group.members(ids)));
+            group.id = Some(match same {
+                Some(id) => id,
+                None => free.next()?,
+            });
+        }
+        Ok(())
+    }
+
+    fn make_group(&mut self, wanted: &Wanted<'_>, ids: &HashMap<String, u32>) {
+        let Some(id) = wanted.id else { return };
+        let members = wanted.members(ids);
+        let verb = match self.groups.get(&id) {
+            Some(current) if sorted(&current.group) == sorted(&members) => return,
+            Some(_) => NexthopVerb::Replace,
+            None => NexthopVerb::Add,
+        };
+        let hop = Nexthop::new(id).protocol(self.set.protocol).group(members);
+        self.steps.push(Step::Nexthop(verb, Box::new(hop)));
+    }
+
+    fn make_routes(&mut self, wanted: &Wanted<'_>) -> Result<(), Invalid> {
+        let Some(id) = wanted.id else { return Ok(()) };
+        for route in &wanted.routes {
+            let verb = match self.in_the_way.get(&key(route)) {
+                None => RouteVerb::Add,
+                Some(there) if self.set.owns_route(there) && there.nexthop_id == Some(id) => continue,
+                Some(there) if self.set.owns_route(there) || self.set.is_exact => RouteVerb::Replace,
+                Some(there) => {
+                    let (policy, prefix, protocol) = (wanted.policy, route.prefix, there.protocol);
+                    return Err(format!(
+                        "{policy}: {prefix} is routed by another program, of protocol {protocol}; an exact set would \
+                         replace that"
+                    )
+                    .into());
+                }
+            };
+            let route = route.clone().protocol(self.set.protocol).nhid(id);
+            self.steps.push(Step::Route(verb, Box::new(route)));
+        }
+        Ok(())
+    }
+
+    fn delete_routes(&mut self, wanted: &[Wanted<'_>]) {
+        let keys: HashSet<_> = wanted.iter().flat_map(|group| group.routes.iter().map(key)).collect();
+        for route in self.current.routes.iter().filter(|route| !keys.contains(&key(route))) {
+            if self.set.owns_route(route) || (self.set.is_exact && self.concern.is_rival(route)) {
+                self.steps.push(Step::Route(RouteVerb::Delete, Box::new(deletion(route))));
+            }
+        }
+    }
+
+    fn delete_nexthops(&mut self, wanted: &[Wanted<'_>], ids: &HashMap<String, u32>) {
+        let mut stay: HashSet<u32> =
+            ids.values().copied().chain(wanted.iter().filter_map(|g| g.id)).collect();
+        if !self.set.is_exact {
+            // Routes of others would go with them.
+            let used = self.current.routes.iter().filter(|route| !self.set.owns_route(route));
+            stay.extend(used.filter_map(|route| route.nexthop_id));
+            let kept = self.groups.values().filter(|group| stay.contains(&group.id));
+            let of_kept: Vec<_> = kept
+                .filter(|group| !wanted.iter().any(|wanted| wanted.id == Some(group.id)))
+                .flat_map(|group| group.group.iter().map(|member| member.id))
+                .collect();
+            stay.extend(of_kept);
+        }
+        let goes = |hop: &&Nexthop| {
+            let is_own = self.set.owns_nexthop(hop);
+            self.set.ids.contains(&hop.id) && (is_own || self.set.is_exact) && !stay.contains(&hop.id)
+        };
+        let mut gone: Vec<_> = self.current.nexthops.iter().filter(goes).collect();
+        // Groups before their members.
+        gone.sort_by_key(|hop| (!hop.is_group(), hop.id));
+        let gone = gone.into_iter().map(|hop| Nexthop::new(hop.id));
+        self.steps.extend(gone.map(|hop| Step::Nexthop(NexthopVerb::Delete, Box::new(hop))));
+    }
+}
+
+impl Wanted<'_> {
+    fn members(&self, ids: &HashMap<String, u32>) -> Vec<GroupMember> {
+        let member =
+            |(does, weight): &(String, u16)| Some(GroupMember { id: *ids.get(does)?, weight: *weight });
+        self.members.iter().filter_map(member).collect()
+    }
+
+    fn named(&self) -> Option<PolicyGroup> {
+        let Policy { color, endpoint, .. } = *self.policy;
+        Some(PolicyGroup { color, endpoint, usage: self.usage, id: self.id? })
+    }
+}
+
+fn sorted(members: &[GroupMember]) -> Vec<(u32, u16)> {
+    let mut members: Vec<_> = members.iter().map(|member| (member.id, member.weight)).collect();
+    members.sort_unstable();
+    members
+}
+
+/// What a member does, by which those that are there are known again; `None` for what is no member of a policy's group.
+fn does(hop: &Nexthop) -> Option<String> {
+    if hop.is_group() || hop.is_fdb || hop.gateway.is_some() || hop.family != NexthopFamily::Ipv6 {
+        return None;
+    }
+    if hop.is_blackhole {
+        return Some("blackhole".into());
+    }
+    let index = hop.oif?;
+    if let Ok(Some(seg6)) = hop.encap::<Seg6>() {
+        return seg6.unknown.is_empty().then(|| format!("{seg6} tag {} dev #{index}", seg6.srh.tag));
+    }
+    let local = hop.encap::<Seg6Local>().ok()??;
+    let (SidAction::EndB6 { srh } | SidAction::EndB6Encaps { srh }) = &local.action else { return None };
+    let is_plain = local.unknown.is_empty() && local.counters.is_none();
+    is_plain.then(|| format!("{local} tag {} dev #{index}", srh.tag))
+}
+
+/// What the kernel finds a route by that is to be deleted.
+fn deletion(route: &Route) -> Route {
+    let mut key = Route::new(route.prefix).table(route.in_table()).tos(route.tos).protocol(route.protocol);
+    key.priority = route.priority;
+    key.nexthop_id = route.nexthop_id;
+    if route.nexthop_id.is_none() && route.nexthops.is_empty() {
+        (key.gateway, key.oif) = (route.gateway, route.oif);
+    }
+    key
+}

@@ -1,0 +1,128 @@
+use std::collections::HashSet;
+
+use nl_core::IpPrefix;
+use nl_core::nexthop::Nexthop;
+use nl_core::route::Route;
+
+use super::set::PolicySet;
+use super::types::Policy;
+use crate::encap::Seg6;
+
+/// The metric of an IPv6 route that is made without one (`IP6_RT_PRIO_USER`).
+const METRIC: u32 = 1024;
+
+/// The current nexthops and routes of a headend, as far as a set of policies is concerned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    pub(super) index: u32,
+    pub(super) nexthops: Vec<Nexthop>,
+    pub(super) routes: Vec<Route>,
+}
+
+impl Snapshot {
+    /// The listed nexthops and routes, of all tables; `index` is that of the set's device. More than concerns the set does no harm.
+    #[must_use]
+    pub fn new(
+        index: u32,
+        nexthops: impl IntoIterator<Item = Nexthop>,
+        routes: impl IntoIterator<Item = Route>,
+    ) -> Self {
+        Self { index, nexthops: nexthops.into_iter().collect(), routes: routes.into_iter().collect() }
+    }
+
+    /// The nexthops.
+    #[must_use]
+    pub fn nexthops(&self) -> &[Nexthop] {
+        &self.nexthops
+    }
+
+    /// The routes.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+}
+
+/// What the kernel finds a route by: table, destination, metric.
+pub(super) type Key = (u32, IpPrefix, u32);
+
+pub(super) fn key(route: &Route) -> Key {
+    let default = if route.is_ipv4() { 0 } else { METRIC };
+    (route.in_table(), route.prefix, route.priority.unwrap_or(default))
+}
+
+/// Which routes of the kernel concern a set.
+pub(super) struct Concern {
+    set: PolicySet,
+    keys: HashSet<Key>,
+    tables: HashSet<u32>,
+}
+
+impl Concern {
+    pub(super) fn of(set: &PolicySet) -> Self {
+        let policies = &set.policies;
+        Self {
+            set: set.clone(),
+            keys: policies.iter().flat_map(|p| p.steering().chain(p.binding())).map(|r| key(&r)).collect(),
+            tables: policies.iter().map(|policy| policy.table).collect(),
+        }
+    }
+
+    pub(super) fn holds(&self, route: &Route) -> bool {
+        self.set.has_id_of(route) || self.is_in_the_way(route) || self.is_rival(route)
+    }
+
+    /// Whether it has the key of a desired route.
+    pub(super) fn is_in_the_way(&self, route: &Route) -> bool {
+        is_plain(route) && self.keys.contains(&key(route))
+    }
+
+    /// Whether it has segments of its own in a table of the policies.
+    pub(super) fn is_rival(&self, route: &Route) -> bool {
+        let has_segments = || {
+            let own = route.encap::<Seg6>().is_ok_and(|seg6| seg6.is_some());
+            own || route.nexthops.iter().any(|hop| hop.encap::<Seg6>().is_ok_and(|seg6| seg6.is_some()))
+        };
+        self.tables.contains(&route.in_table()) && !self.set.has_id_of(route) && has_segments()
+    }
+}
+
+/// Whether table, destination and metric are all that the kernel finds it by.
+fn is_plain(route: &Route) -> bool {
+    route.tos == 0 && route.source.is_none()
+}
+
+impl PolicySet {
+    /// Whether a route uses a nexthop in the range.
+    pub(super) fn has_id_of(&self, route: &Route) -> bool {
+        route.nexthop_id.is_some_and(|id| self.ids.contains(&id))
+    }
+
+    pub(super) fn owns_route(&self, route: &Route) -> bool {
+        route.protocol == self.protocol && self.has_id_of(route)
+    }
+
+    pub(super) fn owns_nexthop(&self, hop: &Nexthop) -> bool {
+        hop.protocol == self.protocol && self.ids.contains(&hop.id)
+    }
+}
+
+impl Policy {
+    /// The routes that steer packets into the policy, without their nexthop.
+    pub(super) fn steering(&self) -> impl Iterator<Item = Route> {
+        self.prefixes.iter().map(|prefix| self.route(*prefix).table(self.table))
+    }
+
+    /// The route of the binding SID, without its nexthop.
+    pub(super) fn binding(&self) -> Option<Route> {
+        self.binding_sid.map(|sid| self.route(sid))
+    }
+
+    fn route(&self, prefix: IpPrefix) -> Route {
+        let route = Route::new(prefix);
+        match self.metric {
+            Some(metric) => route.metric(metric),
+            None => route,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use nl_core::IpPrefix;
+use nl_core::route::RT_TABLE_MAIN;
+
+use crate::encap::Seg6;
+
+/// A segment list of a candidate path, and its share of the flows.
+///
+/// ```
+/// use nl_srv6::encap::Seg6;
+/// use nl_srv6::policy::SegmentList;
+///
+/// let list = SegmentList::new(Seg6::encap_red(["fcbb:0:b::".parse()?])).weight(3);
+/// assert_eq!(list.to_string(), "seg6 mode encap.red segs fcbb:0:b:: weight 3");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SegmentList {
+    /// The segments, and how they get into packets.
+    pub path: Seg6,
+    /// The share of the flows in proportion to the other lists of the path: 1 to 65535, and to 256 before Linux 6.12.
+    pub weight: u16,
+    /// Whether packets arrive along the list. Only valid lists of the active path are used.
+    pub is_valid: bool,
+}
+
+impl SegmentList {
+    /// These segments, with weight 1, valid.
+    #[must_use]
+    pub const fn new(path: Seg6) -> Self {
+        Self { path, weight: 1, is_valid: true }
+    }
+
+    /// With this weight.
+    #[must_use]
+    pub const fn weight(mut self, weight: u16) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// Valid or not.
+    #[must_use]
+    pub const fn valid(mut self, yes: bool) -> Self {
+        self.is_valid = yes;
+        self
+    }
+}
+
+impl From<Seg6> for SegmentList {
+    fn from(path: Seg6) -> Self {
+        Self::new(path)
+    }
+}
+
+/// The words of `ip route` behind `encap`, and the weight.
+impl fmt::Display for SegmentList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} weight {}", self.path, self.weight)?;
+        if self.is_valid { Ok(()) } else { f.write_str(" invalid") }
+    }
+}
+
+/// A candidate path of a policy: segment lists that share the flows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct CandidatePath {
+    /// The preference: the valid path with the highest one is used.
+    pub preference: u32,
+    /// The segment lists.
+    pub lists: Vec<SegmentList>,
+}
+
+impl CandidatePath {
+    /// A path with this preference and no lists. RFC 9256 has 100 as the default.
+    #[must_use]
+    pub const fn new(preference: u32) -> Self {
+        Self { preference, lists: Vec::new() }
+    }
+
+    /// With one more segment list.
+    #[must_use]
+    pub fn list(mut self, list: impl Into<SegmentList>) -> Self {
+        self.lists.push(list.into());
+        self
+    }
+
+    /// With all its lists valid, or none.
+    #[must_use]
+    pub fn valid(mut self, yes: bool) -> Self {
+        for list in &mut self.lists {
+            list.is_valid = yes;
+        }
+        self
+    }
+
+    /// Whether one of its lists is valid.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.valid_lists().next().is_some()
+    }
+
+    pub(super) fn valid_lists(&self) -> impl Iterator<Item = &SegmentList> {
+        self.lists.iter().filter(|list| list.is_valid)
+    }
+}
+
+/// An SR policy of this headend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Policy {
+    /// The color: what the policy is for, from 1 on. With the endpoint it names the policy.
+    pub color: u32,
+    /// The endpoint: the node the policy leads to, or `::` for any.
+    pub endpoint: Ipv6Addr,
+    /// The candidate paths, in any order.
+    pub paths: Vec<CandidatePath>,
+    /// The binding SID: packets to it take the policy. It is a route in the table `main`.
+    pub binding_sid: Option<IpPrefix>,
+    /// The prefixes of IPv6 and IPv4 whose packets take the policy.
+    pub prefixes: Vec<IpPrefix>,
+    /// The table of the prefixes, from 1 on.
+    pub table: u32,
+    /// The metric of all routes of the policy; unless set, 1024 for IPv6 and 0 for IPv4.
+    pub metric: Option<u32>,
+    /// The id of the nexthop group that the prefixes use. Unless set, one is chosen from the set's range.
+    pub id: Option<u32>,
+    /// Whether packets are dropped while no path is valid. Otherwise the routes are deleted, and packets take another route.
+    pub drops_upon_invalid: bool,
+}
+
+impl Policy {
+    /// A policy of this color, from 1 on, to this endpoint, without candidate paths.
+    #[must_use]
+    pub const fn new(color: u32, endpoint: Ipv6Addr) -> Self {
+        Self {
+            color,
+            endpoint,
+            paths: Vec::new(),
+            binding_sid: None,
+            prefixes: Vec::new(),
+            table: RT_TABLE_MAIN,
+            metric: None,
+            id: None,
+            drops_upon_invalid: false,
+        }
+    }
+
+    /// With one more candidate path.
+    #[must_use]
+    pub fn path(mut self, path: CandidatePath) -> Self {
+        self.paths.push(path);
+        self
+    }
+
+    /// With this binding SID. A bare address is a prefix of 128 bits.
+    #[must_use]
+    pub const fn binding_sid(mut self, sid: IpPrefix) -> Self {
+        self.binding_sid = Some(sid);
+        self
+    }
+
+    /// Steers one more prefix into the policy.
+    #[must_use]
+    pub fn prefix(mut self, prefix: IpPrefix) -> Self {
+        self.prefixes.push(prefix);
+        self
+    }
+
+    /// With its prefixes in this table, from 1 on, in place of `main`.
+    #[must_use]
+    pub const fn table(mut self, table: u32) -> Self {
+        self.table = table;
+        self
+    }
+
+    /// With this metric; not 0 for IPv6.
+    #[must_use]
+    pub const fn metric(mut self, metric: u32) -> Self {
+        self.metric = Some(metric);
+        self
+    }
+
+    /// With this id for the nexthop group that the prefixes use. It must be in the set's range. Needed where other programs refer to the
+    /// group; the group is then made without prefixes too.
+    #[must_use]
+    pub const fn id(mut self, id: u32) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Packets are dropped while no path is valid (`drop-upon-invalid`).
+    #[must_use]
+    pub const fn drop_upon_invalid(mut self) -> Self {
+        self.drops_upon_invalid = true;
+        self
+    }
+
+    /// The active path: the valid one with the highest preference, the first of several.
+    #[must_use]
+    pub fn active(&self) -> Option<&CandidatePath> {
+        let valid = self.paths.iter().filter(|path| path.is_valid());
+        // `max_by_key` returns the last of several.
+        valid.rev().max_by_key(|path| path.preference)
+    }
+}
+
+/// Color and endpoint.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "policy color {} endpoint {}", self.color, self.endpoint)
+    }
+}

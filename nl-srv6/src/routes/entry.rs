@@ -1,0 +1,77 @@
+use std::fmt;
+use std::net::IpAddr;
+
+use nl_core::Dev;
+use nl_core::attr::DecodeError;
+use nl_core::message::MessageRef;
+use nl_core::route::Route;
+
+use crate::encap::Seg6;
+
+/// One route of which a path has segments, as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SegmentRoute {
+    /// The route; one over several paths has them in `nexthops`.
+    pub route: Route,
+    /// The segments of each path that has some, in the order of the paths.
+    pub paths: Vec<Seg6>,
+}
+
+/// One path of a route.
+pub(super) struct Path {
+    pub(super) gateway: Option<IpAddr>,
+    pub(super) oif: Option<u32>,
+    pub(super) seg6: Option<Seg6>,
+}
+
+impl SegmentRoute {
+    /// Reads an `RTM_NEWROUTE` or `RTM_DELROUTE` message; `None` for a route without segments.
+    ///
+    /// # Errors
+    /// The message is of another type or family, or malformed.
+    pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
+        if !Route::is_route(message) {
+            return Ok(None);
+        }
+        Self::of(Route::decode(message)?)
+    }
+
+    /// The segments of a route; `None` if it has none.
+    ///
+    /// # Errors
+    /// Its attributes are malformed.
+    pub fn of(route: Route) -> Result<Option<Self>, DecodeError> {
+        let (route, paths) = taken_apart(route)?;
+        let paths: Vec<_> = paths.into_iter().filter_map(|path| path.seg6).collect();
+        Ok((!paths.is_empty()).then_some(Self { route, paths }))
+    }
+}
+
+/// A route that prints its segments in words, and its paths.
+pub(super) fn taken_apart(mut route: Route) -> Result<(Route, Vec<Path>), DecodeError> {
+    let mut paths = Vec::new();
+    for hop in &mut route.nexthops {
+        let seg6 = hop.encap::<Seg6>()?;
+        if let Some(seg6) = &seg6 {
+            *hop = hop.clone().with_encap(seg6);
+        }
+        paths.push(Path { gateway: hop.gateway, oif: hop.dev.as_ref().and_then(Dev::index), seg6 });
+    }
+    if paths.is_empty() {
+        let seg6 = route.encap::<Seg6>()?;
+        if let Some(seg6) = &seg6 {
+            route = route.with_encap(seg6);
+        }
+        paths.push(Path { gateway: route.gateway, oif: route.oif, seg6 });
+    }
+    Ok((route, paths))
+}
+
+/// A line as `ip route` prints it, with `#5` in place of the name of interface 5.
+impl fmt::Display for SegmentRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.route, f)
+    }
+}

@@ -1,0 +1,19 @@
+//! Segment routing on a real kernel, checked with iproute2 and with packets.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+
+mod both_ways;
+mod bytes;
+#[path = "../golden/mod.rs"]
+mod commands;
+mod doctor;
+mod end_to_end;
+mod keys;
+#[cfg(feature = "blocking")]
+mod pending;
+mod policy;
+mod refused;
+mod settings;
+mod support;
+mod wire;
+
+nl_testkit::main!();
