@@ -28,7 +28,6 @@
 //! [`Interrupted`](crate::error::ErrorKind::Interrupted) follows. [`Dump::collect_all`] yields nothing before the
 //! end and so can always start again.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -61,7 +60,9 @@ pub struct Dump<T> {
     request: Request,
     decode: Decoder<T>,
     /// What else was in the message that was decoded last.
-    queued: VecDeque<Result<T, DecodeError>>,
+    queued: std::vec::IntoIter<T>,
+    /// What ended the reading of that message, to be yielded behind its entries.
+    behind: Option<DecodeError>,
     state: State,
     reader: Reader,
     /// What [`has_entries`](Self::has_entries) read.
@@ -109,7 +110,8 @@ impl<T> Dump<T> {
             reader: Reader::new(request.is_sensitive()),
             request: request.with_flags(NLM_F_DUMP),
             decode,
-            queued: VecDeque::new(),
+            queued: Vec::new().into_iter(),
+            behind: None,
             state: State::Unsent,
             first: None,
             yielded: false,
@@ -185,7 +187,8 @@ impl<T> Dump<T> {
         self.restarts += 1;
         self.interrupted = false;
         self.reader.clear();
-        self.queued.clear();
+        self.queued = Vec::new().into_iter();
+        self.behind = None;
         self.state = State::Unsent;
     }
 
@@ -201,13 +204,13 @@ impl<T> Dump<T> {
     /// Reads messages until one means something; an entry is put into the slot.
     #[inline]
     fn read(&mut self, own: u32, slot: &mut Slot<T>) -> Step {
-        if let Some(queued) = self.queued.pop_front() {
-            return self.put(queued, slot);
+        if self.take_queued(slot) {
+            return Step::Yield;
         }
         while let Some(message) = self.reader.next() {
             let message = match message {
                 Ok(message) => message,
-                Err(error) => return self.put(Err(error), slot),
+                Err(error) => return self.put(error, slot),
             };
             if message.seq() != own {
                 continue;
@@ -229,14 +232,14 @@ impl<T> Dump<T> {
                             self.yielded = true;
                             return Step::Yield;
                         }
-                        Err(error) => return self.put(Err(error), slot),
+                        Err(error) => return self.put(error, slot),
                     },
                     Decoder::Each(decode) => {
                         let mut entries = Vec::new();
-                        let outcome = decode(message, &mut entries);
-                        self.queued.extend(entries.into_iter().map(Ok).chain(outcome.err().map(Err)));
-                        if let Some(queued) = self.queued.pop_front() {
-                            return self.put(queued, slot);
+                        self.behind = decode(message, &mut entries).err();
+                        self.queued = entries.into_iter();
+                        if self.take_queued(slot) {
+                            return Step::Yield;
                         }
                     }
                 },
@@ -245,10 +248,22 @@ impl<T> Dump<T> {
         Step::Empty
     }
 
+    /// Puts what else was in the last message into the slot, if there is something.
+    #[inline]
+    fn take_queued(&mut self, slot: &mut Slot<T>) -> bool {
+        if let Some(entry) = self.queued.next() {
+            self.yielded = true;
+            *slot = Poll::Ready(Some(Ok(entry)));
+        } else if let Some(error) = self.behind.take() {
+            self.put(error, slot);
+        }
+        !slot.is_pending()
+    }
+
     #[cold]
-    fn put(&mut self, entry: Result<T, DecodeError>, slot: &mut Slot<T>) -> Step {
+    fn put(&mut self, error: DecodeError, slot: &mut Slot<T>) -> Step {
         self.yielded = true;
-        *slot = Poll::Ready(Some(entry.map_err(|error| self.explain(error.into()))));
+        *slot = Poll::Ready(Some(Err(self.explain(error.into()))));
         Step::Yield
     }
 
