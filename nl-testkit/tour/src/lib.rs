@@ -7,6 +7,7 @@ mod fdb;
 mod mptcp;
 mod shaping;
 mod story;
+mod vlans;
 
 use std::pin::Pin;
 
@@ -68,5 +69,12 @@ pub const MPTCP: Chapter = Chapter {
     tell: |lab, story| Box::pin(mptcp::chapter(lab, story)),
 };
 
+/// VLANs mapped to VNIs.
+pub const VLANS: Chapter = Chapter {
+    title: "VLANs over VXLAN, live (nl-bridge)",
+    needs: &["bridge_vlan_filtering", "link = \"veth\"", "link = \"vxlan\""],
+    tell: |lab, story| Box::pin(vlans::chapter(lab, story)),
+};
+
 /// All of them, in order.
-pub const CHAPTERS: [Chapter; 3] = [FDB, SHAPING, MPTCP];
+pub const CHAPTERS: [Chapter; 4] = [FDB, VLANS, SHAPING, MPTCP];
