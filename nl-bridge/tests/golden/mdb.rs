@@ -56,7 +56,6 @@ macro_rules! entry {
     };
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 pub(crate) fn lines() -> Vec<Line> {
     vec![
         line("mdb add dev br0 port port1 grp 239.1.1.1 temp", entry!(Add, "br0", "port1", ip("239.1.1.1"),)),

@@ -70,8 +70,8 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     story.step("The far host's port blocks VLAN 10 (bridge vlan set vid 10 dev port1 state blocking):");
     let db = VlanDb::new(far.conn.clone());
     db.entry("port1", ONE.0).state(StpState::Blocking).set().await?;
-    let shown =
-        vlan_of(&far.node, "bridge -j -d vlan show dev port1").await.map(|vlan| vlan["state"] == "blocking");
+    let shown = vlan_of(&far.node, "bridge -j -d vlan show dev port1").await;
+    let shown = shown.map(|vlan| vlan.get("state").is_some_and(|state| state == "blocking"));
     for (vlan, number) in [(ONE.0, 4), (25, 5)] {
         near.send(vlan, number).await?;
     }
@@ -89,8 +89,8 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let counted: Vec<_> = counted.collect();
     counted.iter().for_each(|stats| println!("     {stats}"));
     let ours: Vec<_> = counted.iter().map(|stats| (stats.vlan.get(), stats.rx_packets)).collect();
-    let theirs =
-        vlan_of(&near.node, "bridge -j -s vlan show dev port1").await.map(|vlan| vlan["rx_packets"] == 3);
+    let theirs = vlan_of(&near.node, "bridge -j -s vlan show dev port1").await;
+    let theirs = theirs.map(|vlan| vlan.get("rx_packets").is_some_and(|packets| packets == 3));
     story.prove_with_iproute2(
         "each VLAN of a port counts its frames",
         ours == [(10, 3), (25, 2), (30, 1)],
