@@ -19,6 +19,45 @@
 //! # }
 //! ```
 //!
+//! # Map VLANs to VNIs
+//! A leaf of a VXLAN fabric from nothing: a bridge that filters VLANs, a VXLAN device for all VNIs, a host's port, and one remote leaf.
+//! The example `bridge_vlan_tunnel` of this crate is this as a program.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "fdb", feature = "settings", feature = "vlan", feature = "vxlan"))]
+//! # async fn example() -> nl_core::Result<()> {
+//! use nl_bridge::fdb::Fdb;
+//! use nl_bridge::settings::Bridge;
+//! use nl_bridge::tunnel::Tunnels;
+//! use nl_bridge::vlan::Vlans;
+//! use nl_bridge::vxlan::Vxlan;
+//! use nl_core::link::Links;
+//! use nl_core::{Connection, MacAddr, Protocol};
+//!
+//! let conn = Connection::open(Protocol::Route)?;
+//! let links = Links::new(conn.clone());
+//! // ip link add br0 up type bridge vlan_filtering 1 vlan_default_pvid 0
+//! links.device("br0").kind(Bridge::new().vlan_filtering(true).vlan_default_pvid(0_u16)).up().add().await?;
+//! // ip link add vx0 up master br0 type vxlan external local 192.0.2.1 dstport 4789
+//! let vxlan = Vxlan::external().local(std::net::Ipv4Addr::new(192, 0, 2, 1)).port(4789_u16);
+//! links.device("vx0").kind(vxlan).master("br0").up().add().await?;
+//! // ip link set swp1 master br0 up; bridge vlan add dev swp1 vid 10; bridge vlan add dev swp1 vid 20-29
+//! links.device("swp1").master("br0").up().change().await?;
+//! Vlans::new(conn.clone()).entry("swp1", 10).vlans(20..=29).add().await?;
+//! // bridge link set dev vx0 vlan_tunnel on; bridge vlan add dev vx0 vid 10; bridge vlan add dev vx0 vid 10 tunnel_info id 10010
+//! let tunnels = Tunnels::new(conn.clone());
+//! tunnels.entry("vx0", 10, 10010).prepare().replace().await?;
+//! tunnels.entry("vx0", 20..=29, 10020..=10029).prepare().replace().await?;
+//! // bridge fdb append 00:00:00:00:00:00 dev vx0 dst 192.0.2.2 src_vni 10010, and so on
+//! let fdb = Fdb::new(conn);
+//! for vni in [10010].into_iter().chain(10020..=10029) {
+//!     let remote = std::net::Ipv4Addr::new(192, 0, 2, 2);
+//!     fdb.entry(MacAddr::ZERO, "vx0").dst(remote.into()).src_vni(vni).append().await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What a mapping needs
 //! | what | how it is set |
 //! |---|---|

@@ -9,7 +9,7 @@ use super::names::*;
 use super::{VlanInfo, VlanStats};
 use crate::header::BrVlanMsg;
 use crate::state::{McastRouter, StpState};
-use crate::types::VlanRange;
+use crate::types::{VlanId, VlanRange};
 
 /// A VLAN of a port or of a bridge, or several in a row that are the same, with its options.
 ///
@@ -124,12 +124,14 @@ impl VlanDbEntry {
     }
 
     fn read(index: u32, attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let (info, first) = info(attrs.find(BRIDGE_VLANDB_ENTRY_INFO)?)?;
-        let vlans = read_range(attrs, first, BRIDGE_VLANDB_ENTRY_INFO, BRIDGE_VLANDB_ENTRY_RANGE)?;
-        let mut entry = Self { info, ..Self::new(index, vlans) };
+        // One pass: a list has an entry for each VLAN of each port.
+        let (mut own, mut last) = (None, None);
+        let mut entry = Self::new(index, VlanId::MIN);
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
+                BRIDGE_VLANDB_ENTRY_INFO => own = Some(info(attr)?),
+                BRIDGE_VLANDB_ENTRY_RANGE => last = Some(attr.u16()?),
                 BRIDGE_VLANDB_ENTRY_STATE => entry.state = Some(attr.u8()?.into()),
                 BRIDGE_VLANDB_ENTRY_TUNNEL_INFO => {
                     entry.tunnel =
@@ -144,6 +146,9 @@ impl VlanDbEntry {
                 _ => {}
             }
         }
+        let (info, first) = own.ok_or(DecodeError::Missing(BRIDGE_VLANDB_ENTRY_INFO))?;
+        entry.info = info;
+        entry.vlans = range(first, last, BRIDGE_VLANDB_ENTRY_INFO)?;
         Ok(entry)
     }
 
@@ -209,8 +214,7 @@ pub(crate) fn write_vlans(entry: &mut AttrWriter<'_>, info: VlanInfo, vlans: Vla
     }
 }
 
-fn info(attr: Option<Attr<'_>>) -> Result<(VlanInfo, u16), DecodeError> {
-    let attr = attr.ok_or(DecodeError::Missing(BRIDGE_VLANDB_ENTRY_INFO))?;
+fn info(attr: Attr<'_>) -> Result<(VlanInfo, u16), DecodeError> {
     let [a, b, c, d] = attr.array()?;
     Ok((VlanInfo::from_bits_retain(u16::from_ne_bytes([a, b])), u16::from_ne_bytes([c, d])))
 }
@@ -222,8 +226,12 @@ pub(super) fn read_range(
     own: u16,
     range: u16,
 ) -> Result<VlanRange, DecodeError> {
-    let last = attrs.find(range)?.map(|last| last.u16()).transpose()?.unwrap_or(first);
-    VlanRange::new(first, last)
+    let last = attrs.find(range)?.map(|last| last.u16()).transpose()?;
+    self::range(first, last, own)
+}
+
+fn range(first: u16, last: Option<u16>, own: u16) -> Result<VlanRange, DecodeError> {
+    VlanRange::new(first, last.unwrap_or(first))
         .map_err(|_| DecodeError::Value { kind: own, why: "not a VLAN or a range of them" })
 }
 

@@ -218,10 +218,9 @@ impl Entries {
         Pending::new(async move {
             let mut filter = filter(&self.db, "list vlan", self.dev.as_ref(), self.vlan).await?;
             filter.merged = self.merged;
-            let mut found = Vec::new();
             let mut entries = self.db.conn.dump_each(filter.list_request(), move |message, entries| {
-                let outcome = VlanDbEntry::decode(message, &mut found);
-                entries.extend(found.drain(..).filter(|entry| filter.matches(entry)));
+                let outcome = VlanDbEntry::decode(message, entries);
+                entries.retain(|entry| filter.matches(entry));
                 outcome
             });
             refuse_foreign(&self.db, self.dev.as_ref(), "list vlan", entries.has_entries().await).await?;

@@ -3,6 +3,14 @@
 #[path = "../golden/fdb.rs"]
 #[expect(dead_code, reason = "the kernel tests send the commands too")]
 mod commands;
+#[cfg(feature = "mdb")]
+#[path = "../golden/mdb.rs"]
+#[expect(dead_code, reason = "the kernel tests send the commands too")]
+mod mdb;
+#[cfg(all(feature = "settings", feature = "vxlan"))]
+#[path = "../golden/settings.rs"]
+#[expect(dead_code, reason = "the kernel tests send the commands too")]
+mod settings;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -61,4 +69,49 @@ fn the_entries_that_iproute2_sent_are_read_without_loss() {
         read += 1;
     }
     assert!(read > 20, "only {read} entries");
+}
+
+#[test]
+#[cfg(feature = "mdb")]
+#[cfg_attr(target_endian = "big", ignore = "the file is of a little-endian machine")]
+fn ours_are_the_requests_that_bridge_mdb_sent() {
+    let golden = Golden::read(&fs::read_to_string(mdb::FILE).unwrap()).unwrap();
+    let mut known = Vec::new();
+    let mut wrong = Vec::new();
+    for line in mdb::lines() {
+        let command = format!("bridge {}", line.command);
+        let theirs =
+            golden.request(&command).unwrap_or_else(|| panic!("`{command}` is not in {}", mdb::FILE));
+        let compared = line.compare(&line.request(&golden.numbers).unwrap(), theirs);
+        wrong.extend(compared.err().map(|error| format!("`{command}`: {error}")));
+        known.push(command);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    is_whole(&golden, &known);
+}
+
+#[test]
+#[cfg(all(feature = "settings", feature = "vxlan"))]
+#[cfg_attr(target_endian = "big", ignore = "the file is of a little-endian machine")]
+fn ours_are_the_requests_that_ip_link_and_bridge_link_sent() {
+    let golden = Golden::read(&fs::read_to_string(settings::FILE).unwrap()).unwrap();
+    let mut known = Vec::new();
+    let mut wrong = Vec::new();
+    for line in settings::lines() {
+        let command = line.command;
+        let theirs =
+            golden.request(command).unwrap_or_else(|| panic!("`{command}` is not in {}", settings::FILE));
+        let compared = line.compare(&line.request(&golden.numbers).unwrap(), theirs);
+        wrong.extend(compared.err().map(|error| format!("`{command}`: {error}")));
+        known.push(command.to_owned());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    is_whole(&golden, &known);
+}
+
+/// Every command of the file is tested.
+#[cfg(any(feature = "mdb", all(feature = "settings", feature = "vxlan")))]
+fn is_whole(golden: &Golden, known: &[String]) {
+    let kept: BTreeSet<_> = golden.requests.iter().map(|request| &request.command).collect();
+    assert_eq!(kept, known.iter().collect(), "a command that is tested nowhere");
 }

@@ -10,9 +10,13 @@ mod arbitrary;
 #[path = "../../fuzz/check.rs"]
 mod check;
 mod corpus;
+#[cfg(any(feature = "mdb", feature = "vlan", all(feature = "settings", feature = "vxlan")))]
+mod fuzz;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
+#[cfg(all(target_endian = "little", any(feature = "mdb", all(feature = "settings", feature = "vxlan"))))]
+mod listed;
 #[cfg(feature = "mdb")]
 mod mdb;
 mod refusals;

@@ -3,9 +3,12 @@
 use nl_core::link::{LinkConfig, LinkVerb, Links};
 use nl_core::message::NLM_F_ACK;
 use nl_core::{Connection, Protocol};
-use nl_testkit::oracle::{Attr, BytesOracle, Field, Sent, Shape};
+use nl_testkit::oracle::{BytesOracle, Sent, Shape};
 use nl_testkit::{Node, Result};
 use serde_json::Value;
+
+pub(crate) use crate::settings_commands::PORT;
+use crate::settings_commands::{LINK, NO_KIND};
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
 pub(crate) const RTM_SETLINK: u16 = 19;
@@ -46,14 +49,10 @@ pub(crate) async fn same_bytes(
         links.connection().resolve(vec![&mut config.dev]).await.unwrap();
     }
     let ours = config.request(verb).with_flags(NLM_F_ACK).encoded().unwrap().to_vec();
-    // The kernel has no use for the kind of a port's master.
-    let kinds = [("IFLA_LINKINFO/IFLA_INFO_KIND", KIND), ("IFLA_LINKINFO/IFLA_INFO_SLAVE_KIND", KIND)];
-    let except = if line.contains(" type bridge_slave ") { &kinds[..] } else { &[] };
+    let except = if line.contains(" type bridge_slave ") { NO_KIND } else { &[] };
     let compared = BytesOracle::new(&LINK).except(except).compare(&ours, &theirs.message);
     compared.err().map(|error| format!("`{line}`: {error}"))
 }
-
-const KIND: &str = "iproute2 sends bridge_slave as the kind of the device, which the kernel does not look at";
 
 pub(crate) fn compare(shape: &'static Shape, ours: &[u8], theirs: &[u8], line: &str) -> Option<String> {
     BytesOracle::new(shape).compare(ours, theirs).err().map(|error| format!("`{line}`: {error}"))
@@ -65,44 +64,3 @@ pub(crate) fn the_one<'a>(sent: &'a [Sent], kind: u16, line: &str) -> &'a Sent {
     assert!(found.next().is_none(), "`{line}` sent several: {sent:?}");
     one.unwrap_or_else(|| panic!("`{line}` sent none: {sent:?}"))
 }
-
-const HEADER: &[Field] = &[
-    Field::new("family", 1),
-    Field::new("pad", 1),
-    Field::new("type", 2),
-    Field::new("index", 4),
-    Field::new("flags", 4),
-    Field::new("change", 4),
-];
-
-pub(crate) const LINK: Shape =
-    Shape::new("ifinfomsg", HEADER).kinds(&[(RTM_NEWLINK, "RTM_NEWLINK")]).attrs(&[
-        Attr::new(1, "IFLA_ADDRESS"),
-        Attr::new(3, "IFLA_IFNAME"),
-        Attr::nest(
-            18,
-            "IFLA_LINKINFO",
-            &[
-                Attr::new(1, "IFLA_INFO_KIND"),
-                Attr::nest(2, "IFLA_INFO_DATA", &[]),
-                Attr::new(4, "IFLA_INFO_SLAVE_KIND"),
-                Attr::nest(5, "IFLA_INFO_SLAVE_DATA", &[]),
-            ],
-        ),
-    ]);
-
-pub(crate) const PORT: Shape = Shape::new("ifinfomsg", HEADER)
-    .kinds(&[(17, "RTM_DELLINK"), (18, "RTM_GETLINK"), (RTM_SETLINK, "RTM_SETLINK")])
-    .attrs(&[
-        Attr::nest(12, "IFLA_PROTINFO", &[]),
-        Attr::nest(
-            26,
-            "IFLA_AF_SPEC",
-            &[
-                Attr::new(0, "IFLA_BRIDGE_FLAGS"),
-                Attr::new(1, "IFLA_BRIDGE_MODE"),
-                Attr::new(2, "IFLA_BRIDGE_VLAN_INFO").fields(&[Field::new("flags", 2), Field::new("vid", 2)]),
-            ],
-        ),
-        Attr::new(29, "IFLA_EXT_MASK"),
-    ]);

@@ -14,14 +14,19 @@ mod changes;
 mod errors;
 mod fdb_flush;
 mod flush;
+mod golden;
 mod kinds;
 mod listing;
 mod mdb;
+#[path = "../golden/mdb.rs"]
+mod mdb_commands;
 mod nexthop;
 mod pending;
 mod refused;
 mod scale;
 mod settings;
+#[path = "../golden/settings.rs"]
+mod settings_commands;
 mod support;
 mod vlan;
 mod vlan_db;

@@ -8,18 +8,14 @@ use nl_bridge::mdb::{Entries, Entry, Mdb, MdbEntry, MdbGroup, MdbMode, MdbVerb};
 use nl_core::error::ErrorKind;
 use nl_core::message::NLM_F_ACK;
 use nl_core::{Connection, Error, MacAddr, Protocol};
+use nl_testkit::oracle::BytesOracle;
 use nl_testkit::oracle::both_ways::{Case, Object, Step, check};
-use nl_testkit::oracle::{Attr, BytesOracle, Field, Shape};
 use nl_testkit::{Lab, Node, Result};
 use serde_json::Value;
 
 use crate::kinds::the_one;
+use crate::mdb_commands::MDB;
 use crate::support::kernel;
-
-const MDB: Shape =
-    Shape::new("br_port_msg", &[Field::new("family", 1), Field::new("pad", 3), Field::new("ifindex", 4)])
-        .kinds(&[(84, "RTM_NEWMDB"), (85, "RTM_DELMDB"), (86, "RTM_GETMDB")])
-        .attrs(&[Attr::new(1, "MDBA_SET_ENTRY"), Attr::nest(2, "MDBA_SET_ENTRY_ATTRS", &[])]);
 
 struct Ours {
     dev: &'static str,

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use nl_bridge::mst::{MstEntry, StpState};
 use nl_bridge::tunnel::{TunnelEntry, TunnelVerb};
-use nl_bridge::vlan_db::{McastRouter, VlanDbEntry, VlanDbEvent, VlanDbGlobal, VlanDbVerb, VlanInfo};
-use nl_bridge::vni::{VniEntry, VniEvent, VniVerb};
+use nl_bridge::vlan_db::{McastRouter, VlanDbEntry, VlanDbGlobal, VlanDbVerb, VlanInfo};
+use nl_bridge::vni::{VniEntry, VniVerb};
 use nl_bridge::{VlanRange, VniRange};
 use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::message::{MessageRef, Messages};
+use nl_core::message::MessageRef;
 use proptest::option;
 use proptest::prelude::*;
+
+use crate::fuzz;
 
 fn index() -> impl Strategy<Value = u32> {
     1..=0x7fff_ffff_u32
@@ -148,47 +150,8 @@ proptest! {
 
 /// What must hold for any bytes: what is read can be shown, and is written or refused.
 fn check(data: &[u8]) {
-    for message in Messages::new(data).map_while(Result::ok) {
-        check_message(message);
-    }
-    for kind in [16, 17, 19, 112, 113, 120, 121] {
-        check_message(MessageRef::from_parts(kind, 0, data));
-    }
-}
-
-fn check_message(message: MessageRef<'_>) {
-    let sendable = |mut request: Request| match request.encoded() {
-        Ok(bytes) => assert!(MessageRef::parse(bytes).is_ok()),
-        Err(error) => assert!(error.is_usage(), "{error}"),
-    };
-    let (mut entries, mut globals) = (Vec::new(), Vec::new());
-    let _ = (VlanDbEntry::decode(message, &mut entries), VlanDbGlobal::decode(message, &mut globals));
-    for entry in &entries {
-        assert!(!entry.to_string().is_empty());
-        for verb in [VlanDbVerb::Delete, VlanDbVerb::Replace, VlanDbVerb::Set] {
-            sendable(entry.request(verb));
-        }
-        let _ = TunnelEntry::of(entry);
-    }
-    for global in &globals {
-        assert!(!global.to_string().is_empty());
-        sendable(global.request());
-    }
-    let mut tunnels = Vec::new();
-    let _ = (TunnelEntry::decode(message, &mut tunnels), TunnelEntry::decode_link(message, &mut tunnels));
-    for entry in &tunnels {
-        assert!(!entry.to_string().is_empty());
-        sendable(entry.request(TunnelVerb::Add));
-    }
-    let (mut vnis, mut mst) = (Vec::new(), Vec::new());
-    let _ = (VniEntry::decode(message, &mut vnis), MstEntry::decode(message, &mut mst));
-    for entry in &vnis {
-        assert!(!entry.to_string().is_empty());
-        sendable(entry.request(VniVerb::Replace));
-    }
-    for entry in &mst {
-        assert!(!entry.to_string().is_empty());
-        sendable(entry.request());
-    }
-    let _ = (VlanDbEvent::decode(message), VniEvent::decode(message));
+    fuzz::mst::check(data);
+    fuzz::tunnel::check(data);
+    fuzz::vlan_db::check(data);
+    fuzz::vni::check(data);
 }

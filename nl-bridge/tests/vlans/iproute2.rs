@@ -9,7 +9,8 @@ use std::fs;
 
 use nl_testkit::oracle::Golden;
 
-use self::commands::{FILE, lines};
+pub(crate) use self::commands::FILE;
+use self::commands::lines;
 
 #[test]
 #[cfg_attr(target_endian = "big", ignore = "the file is of a little-endian machine")]

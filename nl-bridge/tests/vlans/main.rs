@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 mod arbitrary;
+mod corpus;
+mod fuzz;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;

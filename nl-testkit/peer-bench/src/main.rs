@@ -20,6 +20,7 @@ mod rtnetlink;
 mod sandbox;
 mod sys;
 mod table;
+mod vlans;
 
 use std::env;
 use std::fs;
@@ -33,9 +34,10 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..23]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..26]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
+       peer-bench --row 26 --ports N                  with so many ports instead of 64, up to 64
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
 
 fn main() -> ExitCode {
@@ -86,7 +88,7 @@ impl Task {
             let amount = words.next().ok_or(USAGE)?.parse()?;
             return Ok(Self::Part { row, contestant, amount });
         }
-        let (mut runs, mut quick, mut row, mut classes) = (None, false, None, None);
+        let (mut runs, mut quick, mut row, mut classes, mut ports) = (None, false, None, None, None);
         let mut kinds = vec![Kind::Htb, Kind::Hfsc];
         while let Some(word) = words.next() {
             match word {
@@ -95,6 +97,7 @@ impl Task {
                 "--classes" if !build => {
                     classes = Some(words.next().ok_or(USAGE)?.parse::<u16>()?.clamp(2, 10_000))
                 }
+                "--ports" if !build => ports = Some(words.next().ok_or(USAGE)?.parse::<u32>()?.clamp(1, 64)),
                 "--kind" if !build => {
                     let name = words.next().ok_or(USAGE)?;
                     kinds.retain(|kind| kind.name() == name);
@@ -122,6 +125,7 @@ impl Task {
                 events: 500,
                 devices: 500,
                 routes: 20_000,
+                ports: 4,
             }
         } else {
             Plan {
@@ -136,15 +140,21 @@ impl Task {
                 events: 5_000,
                 devices: 10_000,
                 routes: 500_000,
+                ports: 64,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
-        Ok(Self::Compare { plan: Plan { runs: runs.unwrap_or(plan.runs), classes, ..plan }, row, kinds })
+        let ports = ports.unwrap_or(plan.ports);
+        Ok(Self::Compare {
+            plan: Plan { runs: runs.unwrap_or(plan.runs), classes, ports, ..plan },
+            row,
+            kinds,
+        })
     }
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=25).filter(|row| *row != 6) {
+    for row in (1..=26).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -169,6 +179,7 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             23 => vec![agent::plugin(plan)?],
             24 => vec![listing::devices(plan)?],
             25 => vec![listing::routes(plan)?],
+            26 => vlans::row(plan)?,
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {

@@ -8,6 +8,7 @@ mod mptcp;
 mod segments;
 mod shaping;
 mod story;
+mod vlans;
 
 use std::pin::Pin;
 
@@ -76,5 +77,12 @@ pub const SEGMENTS: Chapter = Chapter {
     tell: |lab, story| Box::pin(segments::chapter(lab, story)),
 };
 
+/// VLANs mapped to VNIs.
+pub const VLANS: Chapter = Chapter {
+    title: "VLANs over VXLAN, live (nl-bridge)",
+    needs: &["bridge_vlan_filtering", "link = \"veth\"", "link = \"vxlan\""],
+    tell: |lab, story| Box::pin(vlans::chapter(lab, story)),
+};
+
 /// All of them, in order.
-pub const CHAPTERS: [Chapter; 4] = [FDB, SHAPING, MPTCP, SEGMENTS];
+pub const CHAPTERS: [Chapter; 5] = [FDB, VLANS, SHAPING, MPTCP, SEGMENTS];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nl_testkit::{Lab, Result};
-use nl_tour::{Chapter, FDB, MPTCP, SEGMENTS, SHAPING, Story};
+use nl_tour::{Chapter, FDB, MPTCP, SEGMENTS, SHAPING, Story, VLANS};
 
 nl_testkit::main!();
 
@@ -42,4 +42,12 @@ async fn chapter_mptcp_proves_its_claims(lab: Lab) -> Result {
 #[nl_testkit::test(needs(vm, link = "veth", tool = "ip"))]
 async fn chapter_segments_proves_its_claims(lab: Lab) -> Result {
     tell(&SEGMENTS, &lab).await
+}
+
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "veth", link = "vxlan", tool = "bridge"),
+    timeout = 120
+)]
+async fn chapter_vlans_proves_its_claims(lab: Lab) -> Result {
+    tell(&VLANS, &lab).await
 }

@@ -4,6 +4,7 @@ mod both_ways;
 mod bytes;
 mod errors;
 mod listing;
+mod show;
 mod support;
 mod traffic;
 mod tunnel;
