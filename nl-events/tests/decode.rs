@@ -51,7 +51,8 @@ fn neighbours_of_other_families_and_lookups_are_skipped() {
     #[cfg(not(feature = "neighbour"))]
     assert_eq!(decode(RTM_NEWNEIGH, &of_ipv4), None);
     assert_eq!(decode(RTM_GETNEIGH, &neighbour(AF_BRIDGE)), None);
-    assert_eq!(decode(16, &neighbour(AF_BRIDGE)), None);
+    // Of another type.
+    assert_eq!(Source::FDB.decode(MessageRef::from_parts(16, 0, &neighbour(AF_BRIDGE))).unwrap(), None);
 }
 
 #[test]

@@ -37,6 +37,31 @@ pub fn by_kernel<T: Clone>(oldest: T, since: &[((u32, u32), T)]) -> T {
     select(kernel_version(), oldest, since)
 }
 
+/// Checks that what is said to exist since Linux `major.minor` can be missing here: that the running kernel is older.
+///
+/// For errors that say from which release on a feature is there: a newer kernel that gives one has another reason, or the release is
+/// wrong.
+///
+/// # Panics
+///
+/// When the running kernel is that release or a later one, and as [`kernel_version`].
+#[track_caller]
+pub fn assert_older_than(major: impl Into<u32>, minor: impl Into<u32>) {
+    check_older(kernel_version(), (major.into(), minor.into()));
+}
+
+#[track_caller]
+fn check_older(running: (u32, u32), since: (u32, u32)) {
+    assert!(
+        running < since,
+        "said to need Linux {}.{}, on Linux {}.{}",
+        since.0,
+        since.1,
+        running.0,
+        running.1
+    );
+}
+
 #[track_caller]
 fn select<T: Clone>(version: (u32, u32), oldest: T, since: &[((u32, u32), T)]) -> T {
     assert!(since.is_sorted_by(|(a, _), (b, _)| a < b), "the versions are not in ascending order");
@@ -75,6 +100,18 @@ mod tests {
         for (version, value) in [((6, 1), 'a'), ((6, 7), 'b'), ((6, 18), 'b'), ((7, 0), 'c'), ((8, 1), 'c')] {
             assert_eq!(select(version, 'a', &since), value, "{version:?}");
         }
+    }
+
+    #[test]
+    fn older_kernels_may_lack_what_is_newer() {
+        check_older((6, 1), (6, 7));
+        check_older((6, 18), (7, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "said to need Linux 6.7, on Linux 6.7")]
+    fn kernel_that_has_the_feature_fails() {
+        check_older((6, 7), (6, 7));
     }
 
     #[test]

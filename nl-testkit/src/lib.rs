@@ -89,7 +89,7 @@ pub use crate::{
     cmd::Output,
     empty_root::in_empty_root,
     frame::{Capture, EthFrame},
-    kernel::{by_kernel, kernel_version},
+    kernel::{assert_older_than, by_kernel, kernel_version},
     lab::Lab,
     link::{Counters, Vxlan},
     native::native_iproute2,

@@ -143,8 +143,8 @@ impl Entry {
     ///
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such entry on the device. On a VXLAN device the
-    /// kernel says success if the address is there with other remotes only, and does not compare the nexthop. A remote is told
-    /// from others by its address, UDP port, VNI and interface.
+    /// kernel says success if the address is there with other remotes only, and does not compare the nexthop. A remote is identified
+    /// by its address, UDP port, VNI and interface.
     pub fn delete(self) -> Pending<Ack> {
         self.change(FdbVerb::Delete)
     }

@@ -19,7 +19,7 @@ pub const RTNLGRP_NEIGH: u32 = 3;
 pub enum FdbVerb {
     /// Make it; fails if it is there.
     ///
-    /// The kernel does not keep to that for externally learned entries and those with [`FdbFlags::USE`]: there `Add` is
+    /// The kernel does not keep to that for externally learned entries and those with `FdbFlags::USE`: there `Add` is
     /// `Replace`.
     Add,
     /// Add a remote to a group or all-zero MAC address of a VXLAN device.

@@ -136,7 +136,7 @@ fn a_flush_that_cannot_touch_own_addresses_is_one_request() {
         filter(None, both(FdbFlags::EXT_LEARNED)),
         filter(Some((permanent, permanent)), both(FdbFlags::STICKY)),
     ] {
-        assert_eq!(filter.sparing_own_addresses(), [filter.clone()]);
+        assert_eq!(filter.sparing_own_addresses(), std::slice::from_ref(&filter));
     }
     let added = &filter(Some((permanent, permanent)), None).sparing_own_addresses()[..];
     assert_eq!(added, [filter(Some((permanent, permanent)), both(FdbFlags::USE))]);

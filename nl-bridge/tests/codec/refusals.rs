@@ -113,7 +113,8 @@ fn protocol() {
 /// 0 is no filter to the kernel, so everything would be flushed.
 #[test]
 fn flushing_by_vni_0_or_nexthop_0() {
-    let edits: [(fn(&mut FdbFilter), &str); 3] = [
+    type Edit = fn(&mut FdbFilter);
+    let edits: [(Edit, &str); 3] = [
         (|f| f.vni = Some(0), "vni 0; 1 to 16777215 are possible"),
         (|f| f.src_vni = Some(0), "src_vni 0; 1 to 16777215 are possible"),
         (|f| f.nexthop = Some(0), "nexthop id 0; 1 to 4294967295 are possible"),

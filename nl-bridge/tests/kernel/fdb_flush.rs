@@ -326,7 +326,8 @@ async fn by_remote(lab: &Lab) -> Result<u32> {
         to(remote().port(2222), 2).append().await?;
     }
     let (one, two) = (("dst", json!("192.0.2.1")), ("dst", json!("192.0.2.2")));
-    let cases: [(usize, Vec<(&str, Value)>, Select); 4] = [
+    type Shown = Vec<(&'static str, Value)>;
+    let cases: [(usize, Shown, Select); 4] = [
         (1, vec![one.clone(), ("port", json!(1111)), ("vni", json!(2000))], |e| {
             e.dev("vx10").dst([192, 0, 2, 1].into()).port(1111).vni(2000)
         }),

@@ -137,7 +137,7 @@ async fn a_flush_with_own_addresses_is_that_of_iproute2(lab: Lab) -> Result {
     Ok(())
 }
 
-/// What `add()` makes without a word about the state, on every kind of table.
+/// What `add()` makes when no state is given, on every kind of table.
 #[nl_testkit::test(needs(link = "veth", tool = "bridge"))]
 async fn a_flush_removes_permanent_entries_that_were_added(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
@@ -358,7 +358,7 @@ async fn a_list_and_a_flush_select_the_same(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
     let node = bridge.node();
     let own = fdb.connection().links().collect_all().await?;
-    let own: Vec<_> = own.iter().map(|link| link.address.clone()).collect();
+    let own: Vec<_> = own.iter().map(|link| link.address).collect();
     for (at, (_, select, _)) in SELECTIONS.iter().enumerate() {
         populate(&fdb).await?;
         let before = crate::support::collect(fdb.entries()).await;

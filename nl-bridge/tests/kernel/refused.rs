@@ -108,7 +108,7 @@ async fn port_vni_and_via_without_dst(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Taken, and forgotten without a word.
+/// Accepted, and silently not stored.
 #[nl_testkit::test(needs(link = "vxlan"))]
 async fn protocol(lab: Lab) -> Result {
     let (node, fdb) = vxlans(&lab).await?;
@@ -154,7 +154,7 @@ async fn zero_mac_on_a_bridge(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Taken, and forgotten without a word.
+/// Accepted, and silently not stored.
 #[nl_testkit::test(needs(link = "veth", tool = "bridge"))]
 async fn vxlan_attributes_for_a_bridge(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
@@ -283,7 +283,7 @@ async fn impossible_activity_notification(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Taken, and forgotten without a word.
+/// Accepted, and silently not stored.
 #[nl_testkit::test(needs(link = "vxlan"))]
 async fn activity_notification_on_a_vxlan_device(lab: Lab) -> Result {
     let (node, fdb) = vxlans(&lab).await?;

@@ -5,7 +5,7 @@
 //!   kernel: "invalid vlan id"   attribute: NDA_VLAN
 //! ```
 //!
-//! [`Error::kind`] tells whose fault it is; the `is_…` questions answer the usual matches.
+//! [`Error::kind`] says whose fault it is; the `is_…` questions answer the usual matches.
 
 mod errno;
 mod ext_ack;
@@ -37,6 +37,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     operation: Option<String>,
     attribute: Option<AttrPath>,
+    hint: Option<Cow<'static, str>>,
     kind: ErrorKind,
 }
 
@@ -125,7 +126,7 @@ impl Error {
     /// An error of this kind, not yet tied to an operation.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { operation: None, attribute: None, kind }))
+        Self(Box::new(Inner { operation: None, attribute: None, hint: None, kind }))
     }
 
     /// Bad input, with the limit in the text.
@@ -144,6 +145,14 @@ impl Error {
     #[must_use]
     pub fn during(mut self, operation: impl FnOnce() -> String) -> Self {
         self.0.operation = Some(operation());
+        self
+    }
+
+    /// Says what the error means or what to change, such as the setting of another device that forbids what was asked. An earlier
+    /// hint is replaced.
+    #[must_use]
+    pub fn hinted(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
         self
     }
 
@@ -178,6 +187,12 @@ impl Error {
     #[must_use]
     pub fn attribute(&self) -> Option<&AttrPath> {
         self.0.attribute.as_ref()
+    }
+
+    /// What the error means or what to change, where this workspace knows more than the kernel says.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 
     /// The kernel's refusal, if it is one.
@@ -389,9 +404,6 @@ impl fmt::Display for Error {
         }
         let kernel = self.kernel();
         let text = kernel.and_then(|k| k.ext_ack.message.as_deref());
-        if text.is_none() && self.0.attribute.is_none() {
-            return Ok(());
-        }
         let mut sep = "\n  ";
         if let Some(text) = text {
             write!(f, "{sep}kernel: \"{text}\"")?;
@@ -401,10 +413,15 @@ impl fmt::Display for Error {
             let missing = kernel.is_some_and(|k| k.ext_ack.missing.is_some());
             write!(f, "{sep}{}: {attribute}", if missing { "missing" } else { "attribute" })?;
         }
-        if let Some(policy) = kernel.and_then(|k| k.ext_ack.policy).filter(|p| *p != Policy::default()) {
+        let about = text.is_some() || self.0.attribute.is_some();
+        let policy = kernel.and_then(|k| k.ext_ack.policy).filter(|p| about && *p != Policy::default());
+        if let Some(policy) = policy {
             write!(f, " ({policy})")?;
         }
-        Ok(())
+        match &self.0.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
     }
 }
 

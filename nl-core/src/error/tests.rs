@@ -351,3 +351,16 @@ fn what_was_said_first_about_the_operation_stays() {
     let unread = MessageRef::parse(&[]).map(|_| ()).unwrap_err();
     assert_eq!(Error::from(unread).about(&NEIGH, describe_neigh, &[]).operation(), None);
 }
+
+#[test]
+fn a_hint_stands_behind_what_the_kernel_said() {
+    let ext_ack = ExtAck { message: Some("using kernel STP".into()), ..ExtAck::default() };
+    let error = kernel(Errno::EBUSY, ext_ack).during(|| "set vlan 10".into()).hinted("set stp_state 0");
+    assert_eq!(error.hint(), Some("set stp_state 0"));
+    let text = "set vlan 10: Device or resource busy (EBUSY)\n  kernel: \"using kernel STP\"\n  hint: set stp_state 0";
+    assert_eq!(error.to_string(), text);
+    let bare =
+        kernel(Errno::EBUSY, ExtAck::default()).during(|| "delete x".into()).hinted("make it inactive first");
+    assert_eq!(bare.to_string(), "delete x: Device or resource busy (EBUSY)\n  hint: make it inactive first");
+    assert!(error.is_busy());
+}

@@ -19,7 +19,7 @@
 //! the host answers for. Forwarding databases of bridges are messages of the same type and another family; they are not here.
 //!
 //! # States
-//! An entry that is added without a word about its state is [permanent](NeighbourState::PERMANENT), as with `ip neighbour`. The
+//! An entry that is added without a state is [permanent](NeighbourState::PERMANENT), as with `ip neighbour`. The
 //! others are those of neighbour unreachability detection: the kernel moves an entry from one to the next as time goes by and
 //! packets come and go.
 //!

@@ -205,6 +205,14 @@ impl<S: Source> Watch<S> {
 
     fn list(&self) -> Dump<Row<S::Entry>> {
         let source = self.source.clone();
+        if S::LISTS_SEVERAL {
+            let mut found = Vec::new();
+            return self.conn.dump_each(source.list(), move |message, rows| {
+                let outcome = source.decode_entries(message, &mut found);
+                rows.extend(found.drain(..).map(Row::new));
+                outcome
+            });
+        }
         self.conn.dump(source.list(), move |message| Ok(source.decode_entry(message)?.map(Row::new)))
     }
 

@@ -53,6 +53,23 @@ pub trait Source: Clone + Send + 'static {
     /// The message is malformed. The watch yields the error and lists the table again.
     fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Self::Entry>, DecodeError>;
 
+    /// Reads the entries of one message of the list, for tables whose messages hold several. By default it is the one that
+    /// [`decode_entry`](Self::decode_entry) reads.
+    ///
+    /// # Errors
+    /// As [`decode_entry`](Self::decode_entry).
+    fn decode_entries(
+        &self,
+        message: MessageRef<'_>,
+        entries: &mut Vec<Self::Entry>,
+    ) -> Result<(), DecodeError> {
+        entries.extend(self.decode_entry(message)?);
+        Ok(())
+    }
+
+    /// Whether a message of the list can hold several entries, which [`decode_entries`](Self::decode_entries) reads.
+    const LISTS_SEVERAL: bool = false;
+
     /// The request for the current state of an entry that a list lacks.
     ///
     /// `None` if the kernel cannot be asked for one entry. Then the list is trusted, unless it was read while entries were

@@ -13,7 +13,7 @@ use nl_core::{IpFamily, MacAddr, Protocol};
 use nl_testkit::{Lab, Node, Result, within};
 use serde_json::{Value, json};
 
-use crate::support::{SOON, kernel, route, scaled};
+use crate::support::{SOON, assert_unsupported, kernel, route, scaled};
 
 const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const OTHER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
@@ -135,7 +135,7 @@ async fn managed_and_validated_neighbours_are_kept_or_unsupported(lab: Lab) -> R
         assert_eq!(list(neighbours.entries().extern_valid()).await.len(), 1);
     } else {
         let error = outcome.unwrap_err();
-        assert!(error.is_unsupported() && error.since().is_some(), "{error}");
+        assert_unsupported(&error);
         assert!(error.to_string().starts_with("add neighbour 192.0.2.8 dev d0 "), "{error}");
     }
     Ok(())

@@ -135,10 +135,16 @@ pub(crate) async fn route(node: &Node) -> Connection {
 
 /// The running kernel's version.
 #[cfg(any(feature = "neighbour", feature = "rule"))]
-pub(crate) fn kernel() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut parts = release.split('.').map(|part| part.parse().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+pub(crate) use nl_testkit::kernel_version as kernel;
+
+/// The error says that this kernel is too old, and it is.
+#[cfg(any(feature = "neighbour", feature = "rule"))]
+#[track_caller]
+pub(crate) fn assert_unsupported(error: &nl_core::Error) {
+    let version = error.since().and_then(nl_core::error::Since::version);
+    assert!(version.is_some(), "not said to need a newer kernel: {error}");
+    let version = version.unwrap();
+    nl_testkit::assert_older_than(version.major, version.minor);
 }
 
 /// A large number, divided by `NL_TESTKIT_SCALE` for emulated machines.

@@ -8,6 +8,15 @@ pub enum RtnetlinkGroup {
     /// Forwarding database entries: see [`Source::FDB`].
     #[cfg(feature = "fdb")]
     BridgeFdb,
+    /// Multicast databases: see [`Source::MDB`].
+    #[cfg(feature = "mdb")]
+    BridgeMdb,
+    /// Ports of bridges: see [`Source::PORT`].
+    #[cfg(feature = "settings")]
+    BridgePort,
+    /// VLANs of bridges and their ports: see [`Source::VLAN`].
+    #[cfg(feature = "vlan_db")]
+    BridgeVlan,
     /// IPv4 addresses: see [`Source::IPV4_ADDRESS`].
     #[cfg(feature = "address")]
     Ipv4Address,
@@ -35,6 +44,9 @@ pub enum RtnetlinkGroup {
     /// Nexthop objects and groups: see [`Source::NEXTHOP`].
     #[cfg(feature = "nexthop")]
     Nexthop,
+    /// VNI filters: see [`Source::VNI`].
+    #[cfg(feature = "vni")]
+    Vni,
 }
 
 impl RtnetlinkGroup {
@@ -62,6 +74,14 @@ impl RtnetlinkGroup {
             Self::Neighbour => Source::NEIGHBOUR,
             #[cfg(feature = "nexthop")]
             Self::Nexthop => Source::NEXTHOP,
+            #[cfg(feature = "mdb")]
+            Self::BridgeMdb => Source::MDB,
+            #[cfg(feature = "settings")]
+            Self::BridgePort => Source::PORT,
+            #[cfg(feature = "vlan_db")]
+            Self::BridgeVlan => Source::VLAN,
+            #[cfg(feature = "vni")]
+            Self::Vni => Source::VNI,
         }
     }
 

@@ -138,7 +138,7 @@ async fn watch_of_a_bridge_ends_when_the_bridge_is_deleted_and_made_again(lab: L
     synced(&mut watch).await;
     assert_eq!(watch.device(), Some(node.index_of("br0").await?));
     node.ip("link del br0").await;
-    node.ip("link add br0 type bridge").await;
+    node.ip("link add br0 type bridge vlan_default_pvid 0").await;
     node.ip("link set port1 master br0").await;
     ends_with_the_device(&mut watch).await;
     Ok(())
@@ -161,23 +161,28 @@ async fn watch_that_follows_a_name_goes_on_with_the_new_bridge(lab: Lab) -> Resu
     added(&mut watch, 1, "br0").await?;
     // Made again.
     node.ip("link del br0").await;
-    assert!(matches!(next_about(&mut watch, mac(1)).await, FdbChange::Deleted(_)));
-    node.ip("link add br0 type bridge").await;
+    let change = next_about(&mut watch, mac(1)).await;
+    assert!(matches!(change, FdbChange::Deleted(_)), "{change:?}");
+    node.ip("link add br0 type bridge vlan_default_pvid 0").await;
     added(&mut watch, 2, "br0").await?;
     // Another bridge gets the name.
     node.ip("link set br0 name br7").await;
-    assert!(matches!(next_about(&mut watch, mac(2)).await, FdbChange::Deleted(_)));
-    node.ip("link add br8 type bridge").await;
+    let change = next_about(&mut watch, mac(2)).await;
+    assert!(matches!(change, FdbChange::Deleted(_)), "{change:?}");
+    node.ip("link add br8 type bridge vlan_default_pvid 0").await;
     node.bridge(&format!("fdb add {} dev br8 self", mac(3))).await;
     node.ip("link set br8 name br0").await;
-    assert!(matches!(next_about(&mut watch, mac(3)).await, FdbChange::Added(_)));
+    let change = next_about(&mut watch, mac(3)).await;
+    assert!(matches!(change, FdbChange::Added(_)), "{change:?}");
     // A device of this name that is no bridge.
     node.ip("link del br0").await;
-    assert!(matches!(next_about(&mut watch, mac(3)).await, FdbChange::Deleted(_)));
+    let change = next_about(&mut watch, mac(3)).await;
+    assert!(matches!(change, FdbChange::Deleted(_)), "{change:?}");
     node.ip("link add br0 type veth peer name p0").await;
     node.ip("link del br0").await;
     node.ip("link set br7 name br0").await;
-    assert!(matches!(next_about(&mut watch, mac(2)).await, FdbChange::Added(_)));
+    let change = next_about(&mut watch, mac(2)).await;
+    assert!(matches!(change, FdbChange::Added(_)), "{change:?}");
     Ok(())
 }
 
@@ -188,9 +193,10 @@ async fn watch_that_follows_a_name_waits_for_its_first_device(lab: Lab) -> Resul
     let mut watch = FdbWatch::builder(&conn).bridge("br0").follow_name().open().await?;
     synced(&mut watch).await;
     assert!(watch.is_empty() && watch.device().is_none());
-    node.ip("link add br0 type bridge").await;
+    node.ip("link add br0 type bridge vlan_default_pvid 0").await;
     node.bridge("fdb add 02:00:00:00:aa:01 dev br0 self").await;
-    assert!(matches!(next_about(&mut watch, mac(1)).await, FdbChange::Added(_)));
+    let change = next_about(&mut watch, mac(1)).await;
+    assert!(matches!(change, FdbChange::Added(_)), "{change:?}");
     let error = FdbWatch::builder(&conn).follow_name().open().await.unwrap_err();
     assert_eq!(error.to_string(), "watch fdb: follow_name() needs a bridge or a device");
     let error = FdbWatch::builder(&conn).bridge(4711).follow_name().open().await.unwrap_err();
@@ -202,7 +208,7 @@ async fn watch_that_follows_a_name_waits_for_its_first_device(lab: Lab) -> Resul
 #[nl_testkit::test(needs(tool = "bridge", tool = "ip"))]
 async fn watch_whose_events_are_lost_knows_what_became_of_its_bridge(lab: Lab) -> Result {
     let node = lab.node("switch").await?;
-    node.ip("link add br0 type bridge").await;
+    node.ip("link add br0 type bridge vlan_default_pvid 0").await;
     let conn = route(&node).await?;
     let open = |follow: bool| {
         let watch = FdbWatch::builder(&conn).bridge("br0").receive_buffer(0);
@@ -215,7 +221,7 @@ async fn watch_whose_events_are_lost_knows_what_became_of_its_bridge(lab: Lab) -
         node.bridge(&format!("fdb add 02:00:00:00:bb:{number:02x} dev br0 self")).await;
     }
     node.ip("link del br0").await;
-    node.ip("link add br0 type bridge").await;
+    node.ip("link add br0 type bridge vlan_default_pvid 0").await;
     node.bridge("fdb add 02:00:00:00:aa:01 dev br0 self").await;
     let index = node.index_of("br0").await?;
     let found = async {

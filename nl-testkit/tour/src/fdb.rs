@@ -11,11 +11,10 @@ use nl_events::fdb::{FdbChange, FdbWatch};
 use nl_testkit::{EthFrame, Lab, Node, Result, Vxlan};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::AbortHandle;
 
 use crate::story::{Story, has};
 
-/// How long an event may take to arrive.
-const DEADLINE: Duration = Duration::from_secs(3);
 const BULK: u16 = 10_000;
 
 pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
@@ -32,7 +31,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let fdb = Fdb::new(conn.clone());
     let names = Arc::new(conn.link_names().await?);
     let watch = FdbWatch::open(&conn).await?;
-    let mut seen = follow(switch, watch, Arc::clone(&names)).await;
+    let mut seen = follow(switch, watch, Arc::clone(&names), story.deadline).await;
     let synced = seen.wait(|change| matches!(change, FdbChange::Synced)).await;
     story.prove("the watch begins with what is there", synced);
 
@@ -156,29 +155,40 @@ struct Seen {
     began: Instant,
     /// Do not print single changes.
     quiet: bool,
+    /// How long an event may take to arrive.
+    deadline: Duration,
+    watching: AbortHandle,
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.watching.abort();
+    }
 }
 
 /// Polls the watch on the switch's own thread.
-async fn follow(switch: &Node, mut watch: FdbWatch, names: Arc<HashMap<u32, String>>) -> Seen {
+async fn follow(
+    switch: &Node,
+    mut watch: FdbWatch,
+    names: Arc<HashMap<u32, String>>,
+    deadline: Duration,
+) -> Seen {
     let (tell, changes) = unbounded_channel();
-    switch
-        .run(move || async move {
-            tokio::spawn(async move {
-                // Ends with the chapter, when nobody listens any more.
-                while let Some(Ok(change)) = watch.next().await {
-                    if tell.send(change).is_err() {
-                        break;
-                    }
-                }
-            });
-        })
-        .await;
-    Seen { changes, names, began: Instant::now(), quiet: false }
+    let follow = async move {
+        while let Some(Ok(change)) = watch.next().await {
+            if tell.send(change).is_err() {
+                break;
+            }
+        }
+    };
+    let watching = switch.run(move || async move { tokio::spawn(follow).abort_handle() }).await;
+    Seen { changes, names, began: Instant::now(), quiet: false, deadline, watching }
 }
 
 impl Seen {
     /// Prints what arrives until the change that is waited for, and says whether it came in time.
     async fn wait(&mut self, mut wanted: impl FnMut(&FdbChange) -> bool) -> bool {
+        let deadline = self.deadline;
         let arrived = async {
             while let Some(change) = self.changes.recv().await {
                 if !self.quiet {
@@ -190,7 +200,7 @@ impl Seen {
             }
             false
         };
-        tokio::time::timeout(DEADLINE, arrived).await.unwrap_or(false)
+        tokio::time::timeout(deadline, arrived).await.unwrap_or(false)
     }
 
     fn print(&self, change: &FdbChange) {

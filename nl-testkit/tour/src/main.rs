@@ -4,37 +4,11 @@
 //! machine. Each crate has a chapter; one that the running kernel cannot do says so by name.
 #![forbid(unsafe_code)]
 
-mod bars;
-mod fdb;
-mod mptcp;
-mod shaping;
-mod story;
-
 use std::process::ExitCode;
 use std::time::Instant;
 
 use nl_testkit::{Lab, Need, Result, sandbox};
-
-use crate::story::Story;
-
-/// What each chapter is called, and what the kernel must have for it.
-const FDB: (&str, &[&str]) = (
-    "The forwarding database, live (nl-bridge, nl-events)",
-    &["link = \"bridge\"", "link = \"veth\"", "link = \"vxlan\""],
-);
-
-const SHAPING: (&str, &[&str]) = ("Shaping, live (nl-tc)", &["link = \"veth\"", "qdisc = \"htb\""]);
-
-const MPTCP: (&str, &[&str]) = (
-    "One connection over two paths, live (nl-mptcp)",
-    &[
-        "link = \"veth\"",
-        "qdisc = \"htb\"",
-        "genl = \"mptcp_pm\"",
-        "sysctl = \"net.mptcp.enabled\"",
-        "sock_diag = \"mptcp\"",
-    ],
-);
+use nl_tour::{CHAPTERS, Story};
 
 fn main() -> ExitCode {
     match tour() {
@@ -58,28 +32,13 @@ fn tour() -> Result {
         kernel.trim()
     );
 
-    let (title, needs) = FDB;
-    if story.chapter(title, unmet(needs)?) {
-        runtime.block_on(async {
-            let lab = Lab::new("tour")?;
-            fdb::chapter(&lab, &mut story).await
-        })?;
-    }
-
-    let (title, needs) = SHAPING;
-    if story.chapter(title, unmet(needs)?) {
-        runtime.block_on(async {
-            let lab = Lab::new("shaping")?;
-            shaping::chapter(&lab, &mut story).await
-        })?;
-    }
-
-    let (title, needs) = MPTCP;
-    if story.chapter(title, unmet(needs)?) {
-        runtime.block_on(async {
-            let lab = Lab::new("mptcp")?;
-            mptcp::chapter(&lab, &mut story).await
-        })?;
+    for chapter in &CHAPTERS {
+        if story.chapter(chapter.title, unmet(chapter.needs)?) {
+            runtime.block_on(async {
+                let lab = Lab::new("tour")?;
+                chapter.tell(&lab, &mut story).await
+            })?;
+        }
     }
 
     println!("\nWhat this proved, in {:.1} s:", began.elapsed().as_secs_f32());

@@ -28,7 +28,6 @@ const NAMES: [&str; 2] = ["path 1", "path 2"];
 /// Mbit/s of each wire.
 const WIRE: u32 = 20;
 const PORT: u16 = 5001;
-const DEADLINE: Duration = Duration::from_secs(3);
 const FRAME: Duration = Duration::from_millis(30);
 /// What has been written and not sent is sent before the connection closes.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -64,25 +63,26 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         "Two wires of 20 Mbit/s. A connection uses the first, for the client has no address on the second:",
     );
     // The server's announces its addresses, the client's opens a subflow on each wire where both ends have one.
-    let (_server, _) = manage(&server, FullMesh::new()).await?;
-    let (_client, mut seen) = manage(&client, (FollowInterfaces::new(), along_the_wires)).await?;
-    let transfer = Transfer::begin(&client, &server).await?;
+    let (_server, _) = manage(&server, FullMesh::new(), story.deadline).await?;
+    let (_client, mut seen) =
+        manage(&client, (FollowInterfaces::new(), along_the_wires), story.deadline).await?;
+    let transfer = Transfer::begin(&client, &server, story.deadline).await?;
     let known = seen.wait(|event| matches!(event, PathEvent::Announced { .. })).await;
-    let sent = watch(&client, 300_000).await?;
+    let sent = watch(&client, 300_000, story.deadline).await?;
     let all_first = sent.map(|sent| share(sent) < 0.05);
     story.prove_with_iproute2("without a second address, all goes over the first path", known, all_first);
 
     story.step("It gets one (ip address add 10.0.2.1/24 dev eth2), and the path manager does the rest:");
     client.add_address("eth2", near(2), 24).await?;
     let made = seen.wait(|event| matches!(event, PathEvent::SubflowEstablished { .. })).await;
-    let sent = watch(&client, 900_000).await?;
+    let sent = watch(&client, 900_000, story.deadline).await?;
     let its_part = sent.map(|sent| share(sent) > 0.25);
     story.prove_with_iproute2("a second path appears while data flows, and carries its part", made, its_part);
 
     story.step("The first goes down (ip link set eth1 down):");
     client.down("eth1").await?;
     let gone = seen.wait(|event| matches!(event, PathEvent::SubflowClosed { .. })).await;
-    let sent = watch(&client, 400_000).await?;
+    let sent = watch(&client, 400_000, story.deadline).await?;
     let all_second = sent.map(|sent| share(sent) > 0.95);
     story.prove_with_iproute2("when the first path goes, all goes over the second", gone, all_second);
 
@@ -127,7 +127,7 @@ impl Drop for Manager {
     }
 }
 
-async fn manage(node: &Node, policy: impl Policy + 'static) -> Result<(Manager, Seen)> {
+async fn manage(node: &Node, policy: impl Policy + 'static, deadline: Duration) -> Result<(Manager, Seen)> {
     let mptcp = Mptcp::new(node.open(|| Connection::open(Protocol::Generic)).await?);
     let (tell, events) = unbounded_channel();
     let begin = move || async move {
@@ -143,7 +143,7 @@ async fn manage(node: &Node, policy: impl Policy + 'static) -> Result<(Manager, 
         Ok::<_, nl_core::Error>(tokio::spawn(follow).abort_handle())
     };
     let manager = Manager(node.run(begin).await?);
-    let mut seen = Seen { events, began: Instant::now(), quiet: true };
+    let mut seen = Seen { events, deadline, began: Instant::now(), quiet: true };
     if !seen.wait(|event| *event == PathEvent::Synced).await {
         return Err("the path manager has not come to know its namespace".into());
     }
@@ -154,6 +154,8 @@ async fn manage(node: &Node, policy: impl Policy + 'static) -> Result<(Manager, 
 /// Events as they arrive, printed.
 struct Seen {
     events: UnboundedReceiver<PathEvent>,
+    /// How long an event may take to arrive.
+    deadline: Duration,
     began: Instant,
     quiet: bool,
 }
@@ -161,6 +163,7 @@ struct Seen {
 impl Seen {
     /// Prints what arrives until the event that is waited for, and says whether it came in time.
     async fn wait(&mut self, wanted: impl Fn(&PathEvent) -> bool) -> bool {
+        let deadline = self.deadline;
         let arrived = async {
             while let Some(event) = self.events.recv().await {
                 if !self.quiet {
@@ -172,7 +175,7 @@ impl Seen {
             }
             false
         };
-        tokio::time::timeout(DEADLINE, arrived).await.unwrap_or(false)
+        tokio::time::timeout(deadline, arrived).await.unwrap_or(false)
     }
 
     fn print(&self, event: &PathEvent) {
@@ -201,17 +204,17 @@ struct Transfer {
 }
 
 impl Transfer {
-    async fn begin(client: &Node, server: &Node) -> Result<Self> {
+    async fn begin(client: &Node, server: &Node, deadline: Duration) -> Result<Self> {
         let far = SocketAddr::from(([10, 0, 1, 2], PORT));
         let listener = server
-            .open(|| {
-                let socket = socket()?;
+            .open(move || {
+                let socket = socket(deadline)?;
                 socket.bind(&SocketAddr::from(([0, 0, 0, 0], PORT)).into())?;
                 socket.listen(1).map(|()| socket)
             })
             .await?;
         let connect = move || {
-            let socket = socket()?;
+            let socket = socket(deadline)?;
             socket.set_send_buffer_size(SEND_BUFFER)?;
             socket.connect(&far.into()).map(|()| socket)
         };
@@ -264,16 +267,16 @@ impl Transfer {
     }
 }
 
-fn socket() -> std::io::Result<Socket> {
+fn socket(deadline: Duration) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(socket2::Protocol::MPTCP))?;
-    socket.set_read_timeout(Some(DEADLINE))?;
-    socket.set_write_timeout(Some(DEADLINE))?;
+    socket.set_read_timeout(Some(deadline))?;
+    socket.set_write_timeout(Some(deadline))?;
     Ok(socket)
 }
 
 /// Shows what goes over the wires until it is this many bytes, and returns what iproute2 has counted on each; `None` if it is
 /// missing.
-async fn watch(client: &Node, bytes: u64) -> Result<Option<[u64; 2]>> {
+async fn watch(client: &Node, bytes: u64, deadline: Duration) -> Result<Option<[u64; 2]>> {
     let before = by_iproute2(client).await?;
     let (first, began) = (counted(client).await?, Instant::now());
     let mut bars = Bars::new(NAMES, WIRE);
@@ -282,7 +285,7 @@ async fn watch(client: &Node, bytes: u64) -> Result<Option<[u64; 2]>> {
         let (now, time) = (counted(client).await?, began.elapsed());
         let [one, two] =
             [0, 1].map(|wire| now.get(wire).zip(first.get(wire)).map_or(0, |(a, b)| a.saturating_sub(*b)));
-        let enough = one + two >= bytes || time > DEADLINE;
+        let enough = one + two >= bytes || time > deadline;
         bars.draw([one, two].map(|bytes| bytes as f64 * 8e-6 / time.as_secs_f64()), enough);
         if enough {
             break;

@@ -22,8 +22,8 @@ const WHO: [(&str, TcHandle, u16); 2] = [("web", QDISC.class(0x10), 1), ("backup
 /// Each sends through so many sockets that it never runs dry on a busy machine.
 const SOCKETS: usize = 8;
 const PAYLOAD: usize = 1400;
-/// How long what takes half a second may take.
-const DEADLINE: Duration = Duration::from_secs(3);
+/// Mbit/s of a full bar.
+const SCALE: u32 = 16;
 const FRAME: Duration = Duration::from_millis(30);
 /// What a class may send at once.
 const BURST: Duration = Duration::from_millis(30);
@@ -44,7 +44,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         tc.filter(DEV, QDISC).priority(1).protocol(IPV4).add(U32::new(class, [to_port])).await?;
     }
     let _flood = Flood::begin(&host, address).await;
-    let shares = watch(&host, &tc, 16, 700_000).await?;
+    let shares = watch(&host, &tc, 700_000, story.deadline).await?;
     let three_quarters = |shares: &Shares| about(shares, 0.75);
     story.prove_with_iproute2(
         "web has three quarters of the packets, as iproute2 counts them",
@@ -55,7 +55,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     story.step("Shares swapped, while both send (tc class change):");
     let plan = tc.apply(DEV, &tree(Rate::mbit(16), Rate::mbit(4), Rate::mbit(12))).await?;
     print(&plan);
-    let shares = watch(&host, &tc, 16, 700_000).await?;
+    let shares = watch(&host, &tc, 700_000, story.deadline).await?;
     story.prove_with_iproute2(
         "two changes, and web has one quarter, as iproute2 counts them",
         plan.steps().len() == 2,
@@ -65,7 +65,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     story.step("The link has 4 Mbit/s now:");
     let smaller = tree(Rate::mbit(4), Rate::mbit(1), Rate::mbit(3));
     print(&tc.apply(DEV, &smaller).await?);
-    let shares = watch(&host, &tc, 16, 200_000).await?;
+    let shares = watch(&host, &tc, 200_000, story.deadline).await?;
     // A fifth: bursts, which are short beside what is measured.
     story.prove_with_iproute2(
         "the two together get no more than the link has, as iproute2 counts them",
@@ -153,11 +153,11 @@ impl Shares {
 
 /// Shows what goes through the classes until it is so many bytes. The bars are what we read, the answer is what iproute2
 /// reads; `None` if it is missing.
-async fn watch(host: &Node, tc: &Tc, scale: u32, bytes: u64) -> Result<Option<Shares>> {
+async fn watch(host: &Node, tc: &Tc, bytes: u64, deadline: Duration) -> Result<Option<Shares>> {
     let shown = Instant::now();
     let before = by_iproute2(host).await?;
     let (first, began) = (by_us(tc).await?, Instant::now());
-    let mut bars = Bars::new(WHO.map(|(name, _, _)| name), scale);
+    let mut bars = Bars::new(WHO.map(|(name, _, _)| name), SCALE);
     loop {
         tokio::time::sleep(FRAME).await;
         let now = by_us(tc).await?;
@@ -168,7 +168,7 @@ async fn watch(host: &Node, tc: &Tc, scale: u32, bytes: u64) -> Result<Option<Sh
             all += now - first;
             *rate = (now - first) as f64 * 8e-6 / time.as_secs_f64();
         }
-        let enough = all >= bytes || time > DEADLINE;
+        let enough = all >= bytes || time > deadline;
         bars.draw(rates, enough);
         if enough {
             break;

@@ -1,10 +1,14 @@
 //! What is told to the reader, and what was proved on the way.
 
+use std::time::Duration;
+
 use nl_testkit::{Need, Result};
 
 /// Chapters and their proofs.
-#[derive(Debug, Default)]
-pub(crate) struct Story {
+#[derive(Debug)]
+pub struct Story {
+    /// How long anything that is waited for may take.
+    pub(crate) deadline: Duration,
     proofs: Vec<(String, Proof)>,
     left_out: Vec<String>,
 }
@@ -17,9 +21,21 @@ enum Proof {
     Seen,
 }
 
+impl Default for Story {
+    fn default() -> Self {
+        Self::within(Duration::from_secs(10))
+    }
+}
+
 impl Story {
+    /// Waits so long for what is to be seen; 10 seconds by default.
+    #[must_use]
+    pub fn within(deadline: Duration) -> Self {
+        Self { deadline, proofs: Vec::new(), left_out: Vec::new() }
+    }
+
     /// Begins a chapter, or says why it is left out.
-    pub(crate) fn chapter(&mut self, title: &str, unmet: Option<String>) -> bool {
+    pub fn chapter(&mut self, title: &str, unmet: Option<String>) -> bool {
         println!("\n== {title}");
         let Some(reason) = unmet else { return true };
         println!("   left out: {reason}");
@@ -47,8 +63,23 @@ impl Story {
         self.proofs.push((claim.into(), proof));
     }
 
-    /// Lists the proofs; an error if one failed or nothing was seen.
-    pub(crate) fn summarize(&self) -> Result {
+    /// Lists the proofs, none of which may have gone unchecked.
+    ///
+    /// # Errors
+    /// One failed or was not checked, or nothing was seen.
+    pub fn summarize_checked(&self) -> Result {
+        self.summarize()?;
+        match self.proofs.iter().filter(|(_, proof)| *proof == Proof::NotChecked).count() {
+            0 => Ok(()),
+            unchecked => Err(format!("{unchecked} claims were not checked").into()),
+        }
+    }
+
+    /// Lists the proofs.
+    ///
+    /// # Errors
+    /// One failed, or nothing was seen.
+    pub fn summarize(&self) -> Result {
         for (claim, proof) in &self.proofs {
             match proof {
                 Proof::NotChecked => println!("   - not checked, iproute2 is missing: {claim}"),

@@ -1,0 +1,15 @@
+//! The codec without a kernel: golden bytes, arbitrary values, arbitrary bytes, refusals, and that nothing shows a key.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+
+mod arbitrary;
+#[cfg(target_endian = "little")]
+mod golden;
+mod iproute2;
+mod refusals;
+mod secrets;
+mod send;
+#[cfg(feature = "serde")]
+mod serialize;
+
+/// A number the family may have.
+const FAMILY: u16 = 0x1c;

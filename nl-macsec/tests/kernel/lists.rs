@@ -1,0 +1,115 @@
+//! Lists: complete, with every counter, or an error that names what is missing.
+
+use futures_util::StreamExt;
+use nl_core::error::Errno;
+use nl_macsec::device::MacsecDevice;
+use nl_macsec::rx_sa::RxSa;
+use nl_macsec::rx_sc::RxSc;
+use nl_macsec::{CipherSuite, FAMILY, Macsec, SaConfig, Verb};
+use nl_testkit::{Lab, Node, Result};
+
+use crate::support::{alone, id, key, open, sci};
+
+const PLAIN: CipherSuite = CipherSuite::GcmAes128;
+
+/// Devices on `v0` with channels of four associations each, made in bulk.
+async fn fill(node: &Node, macsec: &Macsec, devices: u16, channels: u16) -> Result {
+    let family = macsec.connection().family(FAMILY).await?.id;
+    let mut requests = Vec::new();
+    for device in 0..devices {
+        let name = format!("m{device}");
+        let link = macsec.device(&*name).on("v0").add(MacsecDevice::new().port(1000 + device)).await?;
+        for channel in 0..channels {
+            let from = sci(2, device * channels + channel);
+            requests.push(RxSc::new(link.index, from).request(family, Verb::Add));
+            for an in 0..4 {
+                let sa = SaConfig::new(an).key(&key(PLAIN, an + 1)).key_id(id(an + 1)).active(true);
+                requests.push(RxSa::new(link.index, from, sa).request(family, PLAIN, Verb::Add));
+            }
+        }
+    }
+    let mut results = macsec.connection().batch(requests);
+    while let Some(result) = results.next().await {
+        result?;
+    }
+    let _ = node;
+    Ok(())
+}
+
+/// The kernel's silent end of a list on a new socket does not reach the caller.
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", host_root), timeout = 120)]
+async fn list_on_a_new_socket_is_complete(lab: Lab) -> Result {
+    let (node, macsec) = alone(&lab).await?;
+    fill(&node, &macsec, 3, 20).await?;
+    // What the kernel does: a socket that has received nothing yet gets a list without any of them.
+    let raw = open(&node).await?;
+    let family = raw.connection().family(FAMILY).await?.id;
+    let dump = raw.connection().dump(nl_macsec::secy::Secy::list_request(family), |message| {
+        nl_macsec::secy::Secy::decode(message).map(Some)
+    });
+    let naive = dump.collect_all().await?.len();
+    assert!(naive < 3, "the kernel reports all {naive} devices to a new socket: the defect is gone");
+    for _ in 0..3 {
+        // Each with a new connection.
+        let secys = open(&node).await?.secys().list().await?;
+        assert_eq!(secys.len(), 3);
+        for secy in secys {
+            assert_eq!(secy.rx_scs.len(), 20);
+            assert!(secy.rx_scs.iter().all(|channel| channel.sas.len() == 4));
+        }
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", host_root), timeout = 120)]
+async fn device_beyond_the_kernels_buffer_is_an_error_that_names_it(lab: Lab) -> Result {
+    let (node, macsec) = alone(&lab).await?;
+    fill(&node, &macsec, 1, 66).await?;
+    macsec.device("small").on("v0").add(MacsecDevice::new().port(2000)).await?;
+    let error = macsec.secys().list().await.unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::EMSGSIZE), "{error}");
+    assert!(error.to_string().contains("the kernel left out m0"), "{error}");
+    let listing = macsec.secys().list_readable().await?;
+    assert!(listing.missing.iter().any(|missing| missing.name == *"m0"), "{listing:?}");
+    assert_eq!(listing.secys.len() + listing.missing.len(), 2);
+    let error = macsec.secy("m0").get().await.unwrap_err();
+    assert!(error.to_string().starts_with("get macsec m0: Message too long (EMSGSIZE)"), "{error}");
+    // And it can be deleted.
+    macsec.device("m0").delete().await?;
+    assert_eq!(macsec.secys().list().await?.len(), 1);
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", host_root, vm), timeout = 240)]
+async fn fifty_devices_with_sixty_channels_are_listed(lab: Lab) -> Result {
+    let (node, macsec) = alone(&lab).await?;
+    // 12,000 associations; each has a cipher of its own in the kernel.
+    fill(&node, &macsec, 50, 60).await?;
+    let secys = macsec.secys().list().await?;
+    assert_eq!(secys.len(), 50);
+    let channels = secys.iter().flat_map(|secy| &secy.rx_scs);
+    assert_eq!(channels.clone().count(), 50 * 60);
+    assert_eq!(channels.map(|channel| channel.sas.len()).sum::<usize>(), 50 * 60 * 4);
+    Ok(())
+}
+
+/// Every counter is where iproute2 has it.
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
+async fn device_equals_what_iproute2_shows(lab: Lab) -> Result {
+    let (node, macsec) = alone(&lab).await?;
+    let options = MacsecDevice::new().port(7).encrypt(true).replay(64).encoding_sa(1);
+    macsec.device("m0").on("v0").up().add(options).await?;
+    macsec.rx_sc("m0", sci(2, 1)).add().await?;
+    macsec.rx_sa("m0", sci(2, 1), 0).key(&key(PLAIN, 1)).key_id(id(1)).active(true).add().await?;
+    macsec.tx_sa("m0", 1).key(&key(PLAIN, 2)).key_id(id(2)).next_pn(9).active(true).add().await?;
+    let secy = macsec.secy("m0").get().await?;
+    let shown = node.ip("macsec show m0").await;
+    let shown: Vec<_> =
+        shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let ours = secy.to_string();
+    for line in ours.lines().skip(1).map(str::trim) {
+        assert!(shown.contains(&line.to_owned()), "{line:?} is not in {shown:#?}");
+    }
+    assert_eq!((secy.window, secy.encoding().map(|sa| sa.next_pn)), (Some(64), Some(9)));
+    Ok(())
+}

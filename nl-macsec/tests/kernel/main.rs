@@ -1,0 +1,24 @@
+//! MACsec on a real kernel, checked with iproute2.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where it fails"
+)]
+
+mod agent;
+mod associations;
+mod bytes;
+mod device;
+mod errors;
+mod lists;
+mod offload;
+#[cfg(feature = "blocking")]
+mod pending;
+mod recreate;
+mod rotate;
+mod secrets;
+mod support;
+mod traffic;
+
+nl_testkit::main!();

@@ -1,0 +1,72 @@
+//! The chapters of `cargo tour`: what the nl-* crates do, shown live on a private network.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod bars;
+mod fdb;
+mod mptcp;
+mod shaping;
+mod story;
+
+use std::pin::Pin;
+
+use nl_testkit::{Lab, Result};
+
+pub use crate::story::Story;
+
+/// The examples of the repository's README.md, as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
+/// A part of the tour: what one or two crates do.
+#[derive(Debug)]
+pub struct Chapter {
+    /// What it is called.
+    pub title: &'static str,
+    /// What the kernel must have for it, in the words of [`Need::parse`](nl_testkit::Need::parse).
+    pub needs: &'static [&'static str],
+    tell: Tell,
+}
+
+type Tell = for<'a> fn(&'a Lab, &'a mut Story) -> Pin<Box<dyn Future<Output = Result> + 'a>>;
+
+impl Chapter {
+    /// Shows it in this lab, and notes in the story what was seen.
+    ///
+    /// # Errors
+    /// Something could not be done at all.
+    pub async fn tell(&self, lab: &Lab, story: &mut Story) -> Result {
+        (self.tell)(lab, story).await
+    }
+}
+
+/// The forwarding database.
+pub const FDB: Chapter = Chapter {
+    title: "The forwarding database, live (nl-bridge, nl-events)",
+    needs: &["link = \"bridge\"", "link = \"veth\"", "link = \"vxlan\""],
+    tell: |lab, story| Box::pin(fdb::chapter(lab, story)),
+};
+
+/// Traffic control.
+pub const SHAPING: Chapter = Chapter {
+    title: "Shaping, live (nl-tc)",
+    needs: &["link = \"veth\"", "qdisc = \"htb\""],
+    tell: |lab, story| Box::pin(shaping::chapter(lab, story)),
+};
+
+/// Multipath TCP.
+pub const MPTCP: Chapter = Chapter {
+    title: "One connection over two paths, live (nl-mptcp)",
+    needs: &[
+        "link = \"veth\"",
+        "qdisc = \"htb\"",
+        "genl = \"mptcp_pm\"",
+        "sysctl = \"net.mptcp.enabled\"",
+        "sock_diag = \"mptcp\"",
+    ],
+    tell: |lab, story| Box::pin(mptcp::chapter(lab, story)),
+};
+
+/// All of them, in order.
+pub const CHAPTERS: [Chapter; 3] = [FDB, SHAPING, MPTCP];
