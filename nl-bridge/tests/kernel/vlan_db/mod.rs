@@ -4,7 +4,7 @@ mod both_ways;
 mod bytes;
 mod errors;
 mod listing;
-mod support;
+pub(crate) mod support;
 mod traffic;
 mod tunnel;
 mod watch;
