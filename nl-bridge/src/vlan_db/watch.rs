@@ -39,9 +39,8 @@ watch_of! {
     /// - an event of several VLANs, in which the kernel can hide differences between them;
     /// - an event with a PVID, because the VLAN that had it before has no event;
     /// - a change of global options, which moves VLANs to other MSTIs and so to other states;
-    /// - an event of the bridge family about a port: `vlan_tunnel off` drops all mappings, and a VLAN that is deleted with the flag
-    ///   `master` is deleted from the bridge too, with no other event;
-    /// - an event of a bridge, because a new one is in the VLAN `vlan_default_pvid` without an event;
+    /// - an event of the bridge family about a port: `vlan_tunnel off` drops all mappings, and a VLAN that is deleted by
+    ///   `RTM_DELVLAN` with the flag `BRIDGE_VLAN_INFO_MASTER` is deleted from the bridge too, with no other event;
     /// - the deletion of any device, because a list that is read meanwhile can lack another one's VLANs.
     ///
     /// **Not followed**, and reported with the next listing, for which [`resync`](Self::resync) asks:
@@ -98,7 +97,7 @@ impl Source for Vlans {
             Some(VlanDbEvent::Global(_)) => Some(Event::Unreported),
             None if matches!(message.kind(), RTM_NEWLINK | RTM_DELLINK) => {
                 let is_of_port = message.header::<IfInfoMsg>()?.0.family == AF_BRIDGE;
-                (is_of_port || is_of_device(message, &["bridge"])?).then_some(Event::Unreported)
+                (is_of_port || is_of_device(message, &[])?).then_some(Event::Unreported)
             }
             None => None,
         })
