@@ -112,11 +112,8 @@ async fn watch_follows_a_vlan_of_the_bridge_that_goes_with_that_of_a_port(lab: L
     assert!(watch.is_empty(), "{watch:?}");
     VlanDb::new(conn).entry("p1", 99).replace().await?;
     let mut said = Vec::new();
-    loop {
-        match within(SOON, events.try_next(), "an event").await?.unwrap() {
-            VlanDbEvent::Deleted(entries) => said.extend(entries.iter().map(|entry| entry.index)),
-            _ => break,
-        }
+    while let VlanDbEvent::Deleted(entries) = within(SOON, events.try_next(), "an event").await?.unwrap() {
+        said.extend(entries.iter().map(|entry| entry.index));
     }
     assert_eq!(
         said,
