@@ -66,7 +66,7 @@
 //! - `tunnel`: the module of that name, VLANs mapped to VNIs; with `vlan_db` and `vni`.
 //! - `vlan_db`: the module of that name, options of VLANs on ports and bridges.
 //! - `vni`: the module of that name, VNI filters of VXLAN devices.
-//! - `watch`: with `vlan_db`, a watch of VLANs that recovers from lost events.
+//! - `watch`: watches that recover from lost events, of multicast entries, VLANs and VNIs, with `mdb`, `vlan_db` and `vni`.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -78,6 +78,8 @@ mod readme {}
 
 #[cfg(feature = "fdb")]
 pub mod fdb;
+#[cfg(all(feature = "watch", any(feature = "mdb", feature = "vlan_db", feature = "vni")))]
+mod follow;
 #[cfg(any(feature = "vlan_db", feature = "vni"))]
 mod header;
 #[cfg(feature = "mdb")]

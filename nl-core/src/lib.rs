@@ -58,6 +58,9 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+// The documentation of macros links to what they use by this name, here and in other crates.
+extern crate self as nl_core;
+
 /// Serializes a bitflags type as its number.
 macro_rules! serialize_bits {
     ($($name:ident)+) => {$(

@@ -101,7 +101,8 @@ macro_rules! fdb_options {
             vni(entry, vni: u32) { entry.vni = Some(vni); }
             /// VXLAN in metadata mode: belonging to this VNI, 0 to 16777215 (`src_vni`).
             src_vni(entry, vni: u32) { entry.src_vni = Some(vni); }
-            /// VXLAN: behind this FDB nexthop group instead of a remote (`nhid`).
+            /// VXLAN: behind this FDB nexthop group instead of a remote (`nhid`). Groups are made with `nl_core::nexthop`; replacing
+            /// one moves all entries behind it at once, and deleting it deletes them.
             nexthop(entry, id: u32) { entry.nexthop = Some(id); }
             /// Not moving to another port when a frame comes from there (`sticky`). Needs [`static_`](Self::static_) or
             /// [`dynamic`](Self::dynamic).

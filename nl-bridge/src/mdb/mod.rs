@@ -31,6 +31,11 @@
 //! bridge speaks IGMPv3 and MLDv2: [`mcast_igmp_version`](crate::settings::Bridge::mcast_igmp_version()). A VXLAN device has to be made with `external` or
 //! `vnifilter` to have an entry for each VNI; its entries are permanent.
 //!
+//! # Events
+//! [`MdbEvent`] reads the messages of [`RTNLGRP_MDB`]. Some changes have no event there, and some events say less than changed: under
+//! feature `watch`, `MdbWatch` says which, and what it does about each.
+//!
+//! # Kernels
 //! | what | first kernel |
 //! |---|---|
 //! | sources, modes, protocols, replacing | 6.2 |
@@ -48,9 +53,13 @@ mod entry;
 mod filter;
 mod handle;
 mod list;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use codec::{MdbVerb, RTM_DELMDB, RTM_NEWMDB};
 pub use entry::{MdbEntry, MdbFlags, MdbGroup, MdbMode, MdbSource, MdbState};
 pub use filter::MdbFilter;
 pub use handle::{Entries, Entry, Mdb};
 pub use list::{MdbEvent, MdbRouter, MdbTable, RTNLGRP_MDB};
+#[cfg(feature = "watch")]
+pub use watch::{MdbWatch, MdbWatchBuilder};

@@ -33,6 +33,34 @@
 //! report [`Unsupported`](nl_core::error::ErrorKind::Unsupported), with the kernel that has the option. A new device is deleted
 //! again; of a change, the other options are in effect.
 //!
+//! # Watching
+//! `nl_core::link::LinkWatch`, of feature `watch`, watches bridges and their ports like all devices. [`Port::of_link`] and
+//! [`Link::kind`](nl_core::link::Link::kind) show what it reports as the types of this module:
+//! ```no_run
+//! # #[cfg(feature = "watch")]
+//! # async fn example() -> nl_core::Result<()> {
+//! use futures_util::TryStreamExt;
+//! use nl_bridge::settings::{Bridge, Port};
+//! use nl_core::link::LinkWatch;
+//! use nl_core::watch::Change;
+//! use nl_core::{Connection, Protocol};
+//!
+//! let mut watch = LinkWatch::open(&Connection::open(Protocol::Route)?).await?;
+//! while let Some(change) = watch.try_next().await? {
+//!     let (Change::Added(link) | Change::Changed { after: link, .. }) = change else { continue };
+//!     if let Some(port) = Port::of_link(&link)? {
+//!         println!("{port}");
+//!     }
+//!     if let Some(bridge) = link.kind::<Bridge>() {
+//!         println!("{}: {}", link.name, bridge?);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//! The kernel reports no state of a port with the device, only to the bridge family. The watch then lists the devices again, at most
+//! a third of the time. Of a device that is down it reports no change of options; see `LinkWatch`.
+//!
 //! Kernel: `IFLA_BR_*` and `IFLA_BRPORT_*` of [`include/uapi/linux/if_link.h`], `net/bridge/br_netlink.c`.
 //!
 //! [`include/uapi/linux/if_link.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/if_link.h?h=v6.12

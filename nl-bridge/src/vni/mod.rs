@@ -27,7 +27,7 @@
 //!
 //! # Events
 //! [`VniEvent`] reads the messages of [`RTNLGRP_TUNNEL`]. The kernel sends one for each VNI, never a range, and one for each when
-//! the device is deleted.
+//! the device is deleted. Under feature `watch`, `VniWatch` keeps a table of them.
 //!
 //! Kernel: `struct tunnel_msg` and `VXLAN_VNIFILTER_*` of [`include/uapi/linux/if_link.h`], `drivers/net/vxlan/vxlan_vnifilter.c`.
 //! Linux 5.18.
@@ -36,9 +36,13 @@
 
 mod codec;
 mod handle;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use codec::{
     RTM_DELTUNNEL, RTM_GETTUNNEL, RTM_NEWTUNNEL, RTNLGRP_TUNNEL, VniEntry, VniEvent, VniFilter, VniStats,
     VniVerb,
 };
 pub use handle::{Entries, Entry, Vnis};
+#[cfg(feature = "watch")]
+pub use watch::{VniWatch, VniWatchBuilder};

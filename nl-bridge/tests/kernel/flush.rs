@@ -260,6 +260,40 @@ async fn a_flush_of_a_vxlan_device_works_since_6_7_and_says_so_before(lab: Lab) 
     Ok(())
 }
 
+/// The kernel leaves the device's own port and VNI out of entries, and a flush by them finds those entries all the same.
+#[nl_testkit::test(needs(link = "vxlan", tool = "bridge", kernel = "6.7"))]
+async fn a_list_and_a_flush_know_the_devices_own_port_and_vni(lab: Lab) -> Result {
+    let (node, fdb) = vxlans(&lab).await?;
+    let selections: [(&[u8], Select); 5] = [
+        (&[1, 3], |e| e.vni(100)),
+        (&[1, 2], |e| e.port(4789)),
+        (&[1, 2, 3, 4], |e| e.src_vni(100)),
+        (&[2], |e| e.vni(7)),
+        (&[], |e| e.vni(8)),
+    ];
+    for (selected, select) in selections {
+        let entry = |number: u32| fdb.entry(mac(number), "vx0");
+        let to = "192.0.2.1".parse()?;
+        entry(1).dst(to).replace().await?;
+        entry(2).dst(to).vni(7).replace().await?;
+        entry(3).dst(to).port(9).replace().await?;
+        // It has no remote of its own.
+        if entry(4).get().await.is_err() {
+            entry(4).nexthop(10).add().await?;
+        }
+        for entries in [fdb.entries(), fdb.entries().dev("vx0")] {
+            let listed = crate::support::collect(select(entries)).await;
+            let mut listed: Vec<_> = listed.iter().map(|entry| entry.mac.octets()[5]).collect();
+            listed.sort_unstable();
+            assert_eq!(listed, selected);
+        }
+        select(fdb.entries().dev("vx0")).flush().await?;
+        let left: Vec<_> = [1, 2, 3, 4].into_iter().filter(|number| !selected.contains(number)).collect();
+        assert_eq!(numbers(&shown(&node, "dev vx0").await), left);
+    }
+    Ok(())
+}
+
 /// As a port of a bridge a VXLAN device has two tables: `dev` means its own, with `bridge` it means the bridge's.
 #[nl_testkit::test(needs(link = "vxlan", tool = "bridge", kernel = "6.7"))]
 async fn the_two_tables_of_a_vxlan_port_are_flushed_apart(lab: Lab) -> Result {

@@ -32,6 +32,7 @@ mod vlan;
 mod vlan_db;
 mod vlans;
 mod vxlan;
+mod watch;
 mod write_back;
 
 nl_testkit::main!();

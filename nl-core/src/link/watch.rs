@@ -8,9 +8,13 @@ use crate::protocol::Protocol;
 use crate::request::Request;
 use crate::watch::{Entry, Event, Source, watch_of};
 
-// `include/uapi/linux/if_link.h`
+// `include/uapi/linux/if_link.h`: timers and counts, which change by themselves.
 const IFLA_BR_TIMERS: std::ops::RangeInclusive<u16> = 16..=19;
+const IFLA_BR_MCAST_QUERIER_STATE: u16 = 47;
+const IFLA_BR_FDB_N_LEARNED: u16 = 48;
 const IFLA_BRPORT_TIMERS: std::ops::RangeInclusive<u16> = 21..=23;
+const IFLA_BRPORT_MCAST_EHT_HOSTS_CNT: u16 = 38;
+const IFLA_BRPORT_MCAST_N_GROUPS: u16 = 41;
 
 watch_of! {
     /// The devices of a namespace, watched.
@@ -39,8 +43,11 @@ watch_of! {
     /// the peer of a new veth device and the namespace of a peer; the watch lists the devices again after the events before it.
     /// A peer that moves between two other namespaces is not noticed.
     ///
-    /// Counters, the timers of bridges, the root qdisc and the
-    /// count of promiscuous users change without an event. They are those of the last message, and no change.
+    /// Nor has it one for a change of options, as of `ip link set … type bridge`, on a device that is down. That is reported with the
+    /// next listing, for which [`resync`](Self::resync) asks.
+    ///
+    /// Counters, the timers, queriers and numbers of entries of bridges, the root qdisc and the count of promiscuous users change
+    /// without an event. They are those of the last message, and no change.
     LinkWatch, LinkWatchBuilder: LinkSource of Link;
     /// Equivalent: `ip link show` and `ip monitor link` together. Needs no privilege.
     open
@@ -57,10 +64,16 @@ impl Entry for Link {
         let mut link = self.clone().without_counters();
         (link.qdisc, link.promiscuity) = (None, 0);
         if link.is_kind("bridge") {
-            link.kind_data = without(&link.kind_data, |kind| IFLA_BR_TIMERS.contains(&kind));
+            link.kind_data = without(&link.kind_data, |kind| {
+                IFLA_BR_TIMERS.contains(&kind)
+                    || matches!(kind, IFLA_BR_MCAST_QUERIER_STATE | IFLA_BR_FDB_N_LEARNED)
+            });
         }
         if link.is_port_of("bridge") {
-            link.port_data = without(&link.port_data, |kind| IFLA_BRPORT_TIMERS.contains(&kind));
+            link.port_data = without(&link.port_data, |kind| {
+                IFLA_BRPORT_TIMERS.contains(&kind)
+                    || matches!(kind, IFLA_BRPORT_MCAST_EHT_HOSTS_CNT | IFLA_BRPORT_MCAST_N_GROUPS)
+            });
         }
         Cow::Owned(link)
     }

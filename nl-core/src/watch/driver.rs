@@ -147,8 +147,8 @@ impl<S: Source> Watch<S> {
                             Work::None
                         }
                     },
-                    Task::List => match self.source.barrier() {
-                        Some(barrier) => Work::Settling(self.settle(barrier)),
+                    Task::List => match self.settle() {
+                        Some(settled) => Work::Settling(settled),
                         None => Work::Listing(Box::new(self.list())),
                     },
                     Task::None => return Poll::Pending,
@@ -216,10 +216,18 @@ impl<S: Source> Watch<S> {
         self.conn.dump(source.list(), move |message| Ok(source.decode_entry(message)?.map(Row::new)))
     }
 
-    /// Waits for an answer, whatever it is.
-    fn settle(&self, barrier: Request) -> Pending<()> {
+    /// Waits as long as the source says, and then for the answer to its barrier, whatever it is; `None` if it says neither.
+    fn settle(&self) -> Option<Pending<()>> {
+        let barrier = self.source.barrier();
+        if barrier.is_none() && S::SETTLING.is_zero() {
+            return None;
+        }
         let (conn, source, refused) = (self.conn.clone(), self.source.clone(), self.source.clone());
-        Pending::new(async move {
+        Some(Pending::new(async move {
+            if !S::SETTLING.is_zero() {
+                Pending::pause(S::SETTLING).await?;
+            }
+            let Some(barrier) = barrier else { return Ok(()) };
             let answer = conn.answered(barrier, move |message| {
                 source.settled(Ok(message));
                 Ok(())
@@ -232,7 +240,7 @@ impl<S: Source> Watch<S> {
                 }
                 Ok(()) => Ok(()),
             }
-        })
+        }))
     }
 
     fn ask(&self, question: Request) -> Pending<Option<S::Entry>> {

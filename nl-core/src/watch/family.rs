@@ -1,10 +1,14 @@
-/// Makes the watch of a family: a stream of the changes of one type of entries, and its builder.
+/// Makes the watch of a family of tables: a stream of the changes of one type of entries, and its builder, around a
+/// [`Source`](nl_core::watch::Source).
+///
+/// The crate that uses it depends on `futures-core` and, where it has a feature `blocking`, passes it on to this crate.
+#[macro_export]
 macro_rules! watch_of {
     ($(#[$doc:meta])* $watch:ident, $builder:ident: $source:ident of $entry:ident; $(#[$open:meta])* open) => {
         $(#[$doc])*
         ///
-        /// A `Stream` of `Result<Change>`: first the entries that exist, then what changes; see [`Watch`](crate::watch::Watch),
-        /// also for its errors, and [how a watch stays correct](crate::watch#how-a-watch-stays-correct). Under feature `blocking`,
+        /// A `Stream` of `Result<Change>`: first the entries that exist, then what changes; see [`Watch`](nl_core::watch::Watch),
+        /// also for its errors, and [how a watch stays correct](nl_core::watch#how-a-watch-stays-correct). Under feature `blocking`,
         /// `for change in &mut watch` waits without a runtime.
         pub struct $watch($crate::watch::Watch<$source>);
 
@@ -46,7 +50,7 @@ macro_rules! watch_of {
             }
 
             /// Lists the table again, and reports the differences and then `Synced`; see
-            /// [`Watch::resync`](crate::watch::Watch::resync).
+            /// [`Watch::resync`](nl_core::watch::Watch::resync).
             pub fn resync(&mut self) {
                 self.0.resync();
             }
@@ -87,7 +91,7 @@ macro_rules! watch_of {
 
         impl $builder {
             /// The size of the receive buffer in bytes, 8 MiB by default; see
-            /// [`MonitorBuilder::receive_buffer`](crate::monitor::MonitorBuilder::receive_buffer).
+            /// [`MonitorBuilder::receive_buffer`](nl_core::monitor::MonitorBuilder::receive_buffer).
             pub fn receive_buffer(self, bytes: usize) -> Self {
                 Self(self.0.receive_buffer(bytes))
             }
@@ -104,4 +108,4 @@ macro_rules! watch_of {
         }
     };
 }
-pub(crate) use watch_of;
+pub use watch_of;

@@ -92,6 +92,7 @@
 //!   that a list lacks is therefore reported as deleted only after the kernel has said that it does not exist
 //!   ([`Source::question`]). A listing during which something was deleted is repeated, because it may also lack an entry that is
 //!   new.
+//! - Some lists lose entries a moment after the event. The watch waits that long before it lists ([`Source::SETTLING`]).
 //! - Only a refusal by the kernel means that an entry or a table does not exist. An error of a socket never does.
 //! - Entries are compared as whole values, so a change of any field is reported, except of what [`Entry::normalized`] removes.
 //! - [`Change::Synced`] is reported after a listing during which nothing was lost or deleted.
@@ -107,7 +108,7 @@
 //!
 //! # Watches that are there
 //! With the features of the objects: `link::LinkWatch`, `address::AddressWatch`, `neighbour::NeighbourWatch`,
-//! `route::RouteWatch`, `rule::RuleWatch` and `nexthop::NexthopWatch`.
+//! `route::RouteWatch`, `rule::RuleWatch` and `nexthop::NexthopWatch`. Other crates make theirs with [`watch_of!`](crate::watch_of).
 //!
 //! # Tables that do not fit
 //! A program that keeps several tables in step can use the parts: a [`Feed`] reads events and recovers from lost ones, and a
@@ -115,13 +116,6 @@
 
 mod backoff;
 mod driver;
-#[cfg(any(
-    feature = "address",
-    feature = "link",
-    feature = "neighbour",
-    feature = "route",
-    feature = "rule"
-))]
 mod family;
 mod feed;
 mod machine;
@@ -132,14 +126,7 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use driver::{Watch, WatchBuilder};
-#[cfg(any(
-    feature = "address",
-    feature = "link",
-    feature = "neighbour",
-    feature = "route",
-    feature = "rule"
-))]
-pub(crate) use family::watch_of;
+pub use family::watch_of;
 pub use feed::{Feed, Input};
 pub use machine::{Change, Event};
 pub use source::Source;

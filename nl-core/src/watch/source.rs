@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::machine::Event;
 use super::table::Entry;
 use crate::attr::DecodeError;
@@ -43,6 +45,12 @@ pub trait Source: Clone + Send + 'static {
     fn settled(&self, answer: Result<MessageRef<'_>, &Error>) {
         let _ = answer;
     }
+
+    /// How long after an event the kernel still removes from its list what the event was about. By default it does so at once.
+    ///
+    /// So long a watch waits before each list. A list that is read while the kernel removes something can lack entries that exist,
+    /// and nothing would say so.
+    const SETTLING: Duration = Duration::ZERO;
 
     /// The request that lists the table.
     fn list(&self) -> Request;

@@ -175,6 +175,53 @@ async fn list_is_repeated_after_a_deletion_whose_event_is_read_behind_its_end() 
     assert_eq!((watch.len(), read.load(Ordering::Relaxed)), (2, 4));
 }
 
+/// Addresses of a kernel that removes from its list a moment after it has reported.
+#[derive(Clone)]
+struct Settling;
+
+impl Source for Settling {
+    type Entry = Address;
+    const PROTOCOL: Protocol = Addresses::PROTOCOL;
+    const ENTRIES: &'static str = Addresses::ENTRIES;
+    const SETTLING: Duration = Duration::from_millis(300);
+
+    fn groups(&self) -> Vec<u32> {
+        Addresses.groups()
+    }
+
+    fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Address>>, DecodeError> {
+        Addresses.decode_event(message)
+    }
+
+    fn list(&self) -> Request {
+        Addresses.list()
+    }
+
+    fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Address>, DecodeError> {
+        Addresses.decode_entry(message)
+    }
+
+    fn question(&self, entry: &Address) -> Option<Request> {
+        Addresses.question(entry)
+    }
+}
+
+#[tokio::test]
+async fn list_is_read_after_the_kernel_has_settled() {
+    let table = Arc::new(Mutex::new(Table::from([(1, 0), (2, 0)])));
+    let (conn, _monitors) = kernel(&table);
+    let mut watch = Watch::open(&conn, Settling).unwrap();
+    assert!(futures_util::poll!(watch.next()).is_pending());
+    // A list would be answered meanwhile.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    table.lock().unwrap().remove(&1);
+    let synced = async { while watch.next().await.unwrap().unwrap() != Change::Synced {} };
+    within(DEADLINE, synced, "the watch to be synced").await;
+    assert_eq!(watch.len(), 1);
+}
+
 #[tokio::test]
 async fn watch_over_another_protocol_is_refused() {
     let conn = Connection::open(Protocol::Generic).unwrap();

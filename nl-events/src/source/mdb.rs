@@ -7,7 +7,8 @@ use crate::event::NetworkEvent;
 impl Source {
     /// Entries of multicast databases: `RTNLGRP_MDB`, group 26 of `NETLINK_ROUTE`.
     ///
-    /// Needs no privilege. Equivalent: `bridge monitor mdb`.
+    /// Some changes have no event here; `nl_bridge::mdb::MdbWatch` lists them, and follows them. Needs no privilege. Equivalent:
+    /// `bridge monitor mdb`.
     pub const MDB: Self = Self {
         protocol: Protocol::Route,
         group: RTNLGRP_MDB,

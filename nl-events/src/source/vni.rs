@@ -7,6 +7,7 @@ use crate::event::NetworkEvent;
 impl Source {
     /// VNI filters of VXLAN devices: `RTNLGRP_TUNNEL`, group 35 of `NETLINK_ROUTE`.
     ///
+    /// A device that moves to another namespace takes its VNIs along without an event here; `nl_bridge::vni::VniWatch` follows it.
     /// Needs no privilege. Equivalent: `bridge monitor vni`.
     pub const VNI: Self = Self {
         protocol: Protocol::Route,

@@ -5,7 +5,7 @@ mod bytes;
 mod errors;
 mod listing;
 mod show;
-mod support;
+pub(crate) mod support;
 mod traffic;
 mod tunnel;
 mod watch;

@@ -14,7 +14,7 @@ pub(super) async fn route(node: &Node) -> Connection {
 
 /// A node with the bridge `br0`, which filters VLANs and puts nothing into one by itself, and its ports `p1` and `p2`, whose other
 /// ends are `h1` and `h2` in the same node.
-pub(super) async fn switch(lab: &Lab, name: &str) -> Result<Node> {
+pub(crate) async fn switch(lab: &Lab, name: &str) -> Result<Node> {
     let node = lab.node(name).await?;
     add_switch(&node).await?;
     Ok(node)
@@ -34,7 +34,7 @@ pub(super) async fn add_switch(node: &Node) -> Result {
 }
 
 /// [`switch`] with the VXLAN device `vx0` in metadata mode as a port, in the VLANs 10 to 39, and `vf0` with a VNI filter beside it.
-pub(super) async fn tunnels(lab: &Lab) -> Result<Node> {
+pub(crate) async fn tunnels(lab: &Lab) -> Result<Node> {
     let node = switch(lab, "a").await?;
     for line in [
         "link add vx0 type vxlan external dstport 4789",
@@ -56,7 +56,7 @@ pub(super) async fn mapped(conn: &Connection, port: &str) -> Vec<(u16, u32)> {
 }
 
 /// The same as iproute2 shows it.
-pub(super) async fn tunnelshow(node: &Node, port: &str) -> Vec<(u16, u32)> {
+pub(crate) async fn tunnelshow(node: &Node, port: &str) -> Vec<(u16, u32)> {
     let shown = node.json(&format!("bridge -j vlan tunnelshow dev {port}")).await;
     let mut pairs = Vec::new();
     for device in shown.as_array().unwrap() {
