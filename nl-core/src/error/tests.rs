@@ -354,15 +354,11 @@ fn what_was_said_first_about_the_operation_stays() {
 
 #[test]
 fn a_hint_follows_the_errno_and_precedes_the_kernels_text() {
-    let bare = kernel(Errno::EBUSY, ExtAck::default()).during(|| "delete x".into()).hinted("make it inactive first");
-    assert_eq!(
-        bare.to_string(),
-        "delete x: Device or resource busy (EBUSY)\n  hint: make it inactive first"
-    );
+    let bare =
+        kernel(Errno::EBUSY, ExtAck::default()).during(|| "delete x".into()).hinted("make it inactive first");
+    assert_eq!(bare.to_string(), "delete x: Device or resource busy (EBUSY)\n  hint: make it inactive first");
     assert_eq!(bare.hint(), Some("make it inactive first"));
-    let with_text = kernel(Errno::EBUSY, ExtAck { message: Some("in use".into()), ..ExtAck::default() }).hinted("wait");
-    assert_eq!(
-        with_text.to_string(),
-        "Device or resource busy (EBUSY)\n  hint: wait\n  kernel: \"in use\""
-    );
+    let with_text =
+        kernel(Errno::EBUSY, ExtAck { message: Some("in use".into()), ..ExtAck::default() }).hinted("wait");
+    assert_eq!(with_text.to_string(), "Device or resource busy (EBUSY)\n  hint: wait\n  kernel: \"in use\"");
 }
