@@ -1,13 +1,17 @@
 //! The forwarding database, in the words of `bridge fdb`.
 //!
 //! ```text
-//! bridge_fdb [show [br BRIDGE] [dev DEV] [vlan VLAN] [dynamic | static | permanent]]
+//! bridge_fdb [show SELECTION]
 //! bridge_fdb { add | replace | append | del } MAC dev DEV [self] [master] [permanent | static | dynamic]
 //!     [sticky] [extern_learn] [use] [router] [activity_notify] [inactive] [norefresh]
 //!     [vlan VLAN] [dst ADDRESS] [port PORT] [vni VNI] [src_vni VNI] [via DEV] [nhid ID]
 //! bridge_fdb get MAC dev DEV [self] [master] [vlan VLAN] [src_vni VNI]
-//! bridge_fdb flush [br BRIDGE] [dev DEV] [vlan VLAN] [dynamic | static | permanent] [[no]extern_learn] [[no]sticky]
+//! bridge_fdb flush SELECTION [own]
+//!
+//! SELECTION is [br BRIDGE] [dev DEV] [self] [master] [vlan VLAN] [dst ADDRESS] [port PORT] [vni VNI] [src_vni VNI] [nhid ID]
+//!     [[no]dynamic] [[no]static] [[no]permanent] [[no]extern_learn] [[no]sticky] [[no]router]
 //! ```
+//! With `own`, a flush also removes the addresses of the bridge itself.
 //!
 //! Try it without privilege, in a namespace of your own:
 //! `unshare -Urn sh -c 'ip link add br0 type bridge && target/debug/examples/bridge_fdb show br br0'`
@@ -107,9 +111,22 @@ fn select(mut entries: Entries, mut words: Words) -> Result<Entries> {
             "br" => entries.bridge(value()?),
             "dev" | "brport" => entries.dev(value()?),
             "vlan" => entries.vlan(value()?.parse()?),
+            "self" => entries.self_(),
+            "master" => entries.master(),
+            "dst" => entries.dst(value()?.parse()?),
+            "port" => entries.port(value()?.parse()?),
+            "vni" => entries.vni(value()?.parse()?),
+            "src_vni" => entries.src_vni(value()?.parse()?),
+            "nhid" => entries.nexthop(value()?.parse()?),
             "dynamic" => entries.dynamic(),
+            "nodynamic" => entries.no_dynamic(),
             "static" => entries.static_(),
+            "nostatic" => entries.no_static(),
             "permanent" => entries.permanent(),
+            "nopermanent" => entries.no_permanent(),
+            "router" => entries.router(true),
+            "norouter" => entries.router(false),
+            "own" => entries.own_addresses(),
             "extern_learn" => entries.extern_learn(true),
             "noextern_learn" => entries.extern_learn(false),
             "sticky" => entries.sticky(true),

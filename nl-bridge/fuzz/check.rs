@@ -47,6 +47,9 @@ pub(crate) fn travelled(entry: &FdbEntry, verb: FdbVerb) -> FdbEntry {
     if entry.state == FdbState::NOARP && target.contains(FdbFlags::SELF) {
         out.state = FdbState::NOARP | FdbState::REACHABLE;
     }
+    if entry.state == FdbState::PERMANENT && entry.is_tunnel() && target.contains(FdbFlags::SELF) {
+        out.state = FdbState::PERMANENT | FdbState::NOARP;
+    }
     out.flags_ext = entry.flags_ext.filter(|flags| !flags.is_empty());
     out.master = None;
     out.link_netnsid = None;

@@ -2,7 +2,9 @@
 //!
 //! # What it does
 //! [`fdb`] lists, adds, replaces and deletes forwarding database entries with every attribute the kernel has for
-//! them, singly, by the hundred thousand or all that match a filter, on bridges and on VXLAN devices.
+//! them, singly, by the hundred thousand or all that match a filter, on bridges and on VXLAN devices. Behind features of their
+//! own, `settings` and `vxlan` make, change and read bridges, their ports and VXLAN devices, `vlan` puts ports into VLANs, and
+//! `mdb` keeps the multicast database.
 //!
 //! # Example
 //! ```no_run
@@ -53,9 +55,18 @@
 //!
 //! # Features
 //! - `fdb` (on by default): the module of that name.
+//! - `mdb`: the module of that name, the multicast database.
+//! - `settings`: the module of that name, bridges and their ports.
+//! - `vlan`: the module of that name, VLANs of ports and bridges.
+//! - `vxlan`: the module of that name, VXLAN devices.
 //! - `tokio` (on by default): operations can be awaited in a tokio runtime, and lists are streams that can wait there.
 //! - `blocking`: [`Pending::wait`](nl_core::Pending) and `for` loops over lists, for callers without a runtime. The crate then
 //!   does not depend on tokio unless `tokio` is enabled too.
+//! - `mst`: the module of that name, states of ports by multiple spanning tree instance; with `vlan_db`.
+//! - `tunnel`: the module of that name, VLANs mapped to VNIs; with `vlan_db` and `vni`.
+//! - `vlan_db`: the module of that name, options of VLANs on ports and bridges.
+//! - `vni`: the module of that name, VNI filters of VXLAN devices.
+//! - `watch`: with `vlan_db`, a watch of VLANs that recovers from lost events.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -67,3 +78,34 @@ mod readme {}
 
 #[cfg(feature = "fdb")]
 pub mod fdb;
+#[cfg(any(feature = "vlan_db", feature = "vni"))]
+mod header;
+#[cfg(feature = "mdb")]
+pub mod mdb;
+#[cfg(feature = "mst")]
+pub mod mst;
+mod ranges;
+#[cfg(feature = "settings")]
+pub mod settings;
+#[cfg(any(feature = "settings", feature = "vlan_db"))]
+mod state;
+#[cfg(any(feature = "mdb", feature = "settings", feature = "vxlan"))]
+mod time;
+#[cfg(feature = "tunnel")]
+pub mod tunnel;
+mod types;
+#[cfg(feature = "vlan")]
+pub mod vlan;
+#[cfg(feature = "vlan_db")]
+pub mod vlan_db;
+#[cfg(feature = "vni")]
+pub mod vni;
+#[cfg(feature = "vxlan")]
+pub mod vxlan;
+#[cfg(any(feature = "settings", feature = "vxlan"))]
+mod wire;
+
+pub use ranges::{Checked, VniRange};
+#[cfg(any(feature = "settings", feature = "vlan_db"))]
+pub use state::{McastRouter, StpState};
+pub use types::{VlanId, VlanRange, Vni};

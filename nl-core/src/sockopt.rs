@@ -1,6 +1,6 @@
 //! Options of sockets that a program owns, where the standard library has no way to read them.
 //!
-//! Not netlink: `getsockopt(2)` on any socket, for what the kernel tells there and nowhere else. The feature crates build
+//! Not netlink: `getsockopt(2)` on any socket, for what the kernel reports there and nowhere else. The feature crates build
 //! on it; a program reads MPTCP connections with nl-mptcp.
 
 use std::io;
@@ -45,7 +45,7 @@ pub struct Array<'a> {
 /// Reads `MPTCP_FULL_INFO` of `SOL_MPTCP` (Linux 6.5) into `value` and the two arrays, and returns how many bytes of `value` the
 /// kernel filled.
 ///
-/// The header of `value`, which is `struct mptcp_full_info` and at least 40 bytes, is filled here. As many subflows are told as fit
+/// The header of `value`, which is `struct mptcp_full_info` and at least 40 bytes, is filled here. As many subflows are reported as fit
 /// both arrays; the header says how many there are.
 ///
 /// # Errors

@@ -1,7 +1,17 @@
+#[cfg(feature = "mdb")]
+use nl_bridge::mdb::MdbEvent;
+#[cfg(feature = "settings")]
+use nl_bridge::settings::PortEvent;
+#[cfg(feature = "vlan_db")]
+use nl_bridge::vlan_db::VlanDbEvent;
+#[cfg(feature = "vni")]
+use nl_bridge::vni::VniEvent;
 #[cfg(feature = "address")]
 use nl_core::address::AddressEvent;
 #[cfg(feature = "link")]
 use nl_core::link::LinkEvent;
+#[cfg(feature = "neighbour")]
+use nl_core::neighbour::NeighbourEvent;
 #[cfg(feature = "nexthop")]
 use nl_core::nexthop::NexthopEvent;
 #[cfg(feature = "route")]
@@ -29,16 +39,31 @@ pub enum NetworkEvent {
     /// An event of a network device.
     #[cfg(feature = "link")]
     Link(LinkEvent),
+    /// An event of a multicast database.
+    #[cfg(feature = "mdb")]
+    Mdb(MdbEvent),
     /// An event of a Multipath TCP connection.
     #[cfg(feature = "mptcp")]
     Mptcp(MptcpEvent),
+    /// An event of a neighbour of IPv4 or IPv6.
+    #[cfg(feature = "neighbour")]
+    Neighbour(NeighbourEvent),
     /// An event of a nexthop object or group.
     #[cfg(feature = "nexthop")]
     Nexthop(NexthopEvent),
+    /// An event of a bridge's port.
+    #[cfg(feature = "settings")]
+    Port(PortEvent),
     /// An event of a route.
     #[cfg(feature = "route")]
     Route(RouteEvent),
     /// An event of a routing policy rule.
     #[cfg(feature = "rule")]
     Rule(RuleEvent),
+    /// An event of the VLANs of a bridge and its ports.
+    #[cfg(feature = "vlan_db")]
+    Vlan(VlanDbEvent),
+    /// An event of the VNI filter of a VXLAN device.
+    #[cfg(feature = "vni")]
+    Vni(VniEvent),
 }

@@ -39,8 +39,9 @@
 //!
 //! # Features
 //! - `fdb` (on by default): events and the watch of the bridge's forwarding database.
-//! - `address`, `link`, `nexthop`, `route`, `rule`: events of IP addresses, network devices, nexthop objects, routes and routing
-//!   policy rules. Their watches are in nl-core, in the modules of these names.
+//! - `mdb`, `settings`, `vlan_db`, `vni`: events of multicast databases, of the ports of bridges, of VLANs and of VNI filters.
+//! - `address`, `link`, `neighbour`, `nexthop`, `route`, `rule`: events of IP addresses, network devices, neighbours, nexthop
+//!   objects, routes and routing policy rules. Their watches are in nl-core, in the modules of these names.
 //! - `mptcp`: events of Multipath TCP.
 //! - `tokio` (on by default): waiting inside a tokio runtime.
 //! - `blocking`: waiting without a runtime. Without both, streams can be opened but not waited for; the crate still decodes

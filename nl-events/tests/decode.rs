@@ -46,9 +46,13 @@ fn entry_that_exists_or_was_deleted_decodes_to_an_event() {
 
 #[test]
 fn neighbours_of_other_families_and_lookups_are_skipped() {
-    assert_eq!(decode(RTM_NEWNEIGH, &neighbour(AF_INET)), None);
+    let of_ipv4 = neighbour(AF_INET);
+    assert_eq!(Source::FDB.decode(MessageRef::from_parts(RTM_NEWNEIGH, 0, &of_ipv4)).unwrap(), None);
+    #[cfg(not(feature = "neighbour"))]
+    assert_eq!(decode(RTM_NEWNEIGH, &of_ipv4), None);
     assert_eq!(decode(RTM_GETNEIGH, &neighbour(AF_BRIDGE)), None);
-    assert_eq!(decode(16, &neighbour(AF_BRIDGE)), None);
+    // Of another type.
+    assert_eq!(Source::FDB.decode(MessageRef::from_parts(16, 0, &neighbour(AF_BRIDGE))).unwrap(), None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests panic with context"
 )]
@@ -17,6 +18,8 @@ mod families;
 mod memory;
 #[path = "kernel/mptcp.rs"]
 mod mptcp;
+#[path = "kernel/silent.rs"]
+mod silent;
 #[path = "kernel/storm.rs"]
 mod storm;
 #[path = "kernel/watch.rs"]

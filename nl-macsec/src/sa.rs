@@ -107,7 +107,7 @@ impl SaConfig {
         w.opt(MACSEC_SA_ATTR_ACTIVE, self.active.map(u8::from), AttrWriter::u8);
     }
 
-    /// Refuses what the kernel would refuse without a word, or ignore.
+    /// Refuses what the kernel would refuse without a text, or ignore.
     pub(crate) fn check(&self, suite: CipherSuite, verb: Verb, needs_pn: bool) -> Result<(), Invalid> {
         self.an.check()?;
         match verb {

@@ -30,7 +30,7 @@ impl Node {
     /// When `/proc` cannot be read or the lab has ended.
     pub async fn netlink_sockets(&self) -> Vec<NetlinkSocket> {
         let mut sockets = self.open(read_here).await.unwrap_or_else(|error| self.unreadable(&error));
-        sockets.retain(|socket| !self.own_sockets().contains(&socket.inode));
+        sockets.retain(|socket| socket.inode != self.own_socket());
         sockets
     }
 

@@ -42,7 +42,7 @@ impl Bridge {
 impl Lab {
     /// Two nodes joined by a cable: `eth0` on each, up, with a carrier, addressed for IPv4 and IPv6.
     ///
-    /// [`Node::ipv4`] and [`Node::ipv6`] tell the addresses.
+    /// [`Node::ipv4`] and [`Node::ipv6`] return the addresses.
     ///
     /// # Errors
     ///

@@ -4,29 +4,17 @@ use std::time::Duration;
 
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::{Invalid, check_index, opt_within};
-use nl_core::message::{
-    AF_BRIDGE, MessageRef, NLM_F_APPEND, NLM_F_BULK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NdMsg,
-};
+use nl_core::message::{AF_BRIDGE, MessageRef, NLM_F_APPEND, NLM_F_BULK, NLM_F_REPLACE, NdMsg};
 use nl_core::{MacAddr, Request, attr_names};
 
+use super::verb::{FdbVerb, RTM_DELNEIGH, RTM_NEWNEIGH};
 use super::{FdbAges, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
-
-// `include/uapi/linux/rtnetlink.h`
-
-/// An entry that is there; also the request that makes one.
-pub const RTM_NEWNEIGH: u16 = 28;
-/// An entry that is gone; also the request that removes one.
-pub const RTM_DELNEIGH: u16 = 29;
-/// The request that reads entries.
-pub const RTM_GETNEIGH: u16 = 30;
-/// The multicast group of neighbours. FDB events come in it too, with the family `AF_BRIDGE`.
-pub const RTNLGRP_NEIGH: u32 = 3;
 
 // `include/uapi/linux/neighbour.h`
 /// The largest VLAN that can be used; 4095 is reserved.
 const VLAN_MAX: u16 = 4094;
 /// A VNI has 24 bits. The kernel does not check that.
-const VNI_MAX: u32 = 0xff_ffff;
+pub(super) const VNI_MAX: u32 = 0xff_ffff;
 /// `USER_HZ`: the kernel tells ages to user space in hundredths of a second.
 const MILLIS_PER_TICK: u64 = 10;
 
@@ -63,7 +51,7 @@ pub struct FdbEntry {
     pub flags_ext: Option<FdbFlagsExt>,
     /// VXLAN: the remote endpoint (`NDA_DST`).
     pub dst: Option<IpAddr>,
-    /// VXLAN: the remote UDP port, where it is not the device's (`NDA_PORT`).
+    /// VXLAN: the remote UDP port, 1 to 65535, where it is not the device's (`NDA_PORT`).
     pub port: Option<u16>,
     /// VXLAN: the VNI to send with, 0 to 16777215, where it is not the device's (`NDA_VNI`).
     pub vni: Option<u32>,
@@ -75,8 +63,8 @@ pub struct FdbEntry {
     pub link_netnsid: Option<i32>,
     /// VXLAN: an FDB nexthop group in place of a remote, for EVPN multihoming (`NDA_NH_ID`).
     pub nexthop: Option<u32>,
-    /// Who put the entry there (`RTPROT_*`); only read, and no driver of the kernel's reports it yet
-    /// (`NDA_PROTOCOL`).
+    /// Who put the entry there (`RTPROT_*`); only read, and no kernel up to 7.2 has it on FDB entries. Writing it is refused,
+    /// because the kernel would take it and forget it (`NDA_PROTOCOL`).
     pub protocol: Option<u8>,
     /// How old it is; only read (`NDA_CACHEINFO`).
     pub ages: Option<FdbAges>,
@@ -107,9 +95,9 @@ macro_rules! fdb_options {
             vlan(entry, vlan: u16) { entry.vlan = Some(vlan); }
             /// VXLAN: behind this remote endpoint (`dst`).
             dst(entry, dst: std::net::IpAddr) { entry.dst = Some(dst); }
-            /// VXLAN: sent to this UDP port instead of the device's (`port`).
+            /// VXLAN: sent to this UDP port, 1 to 65535, instead of the device's (`port`). With [`dst`](Self::dst).
             port(entry, port: u16) { entry.port = Some(port); }
-            /// VXLAN: sent with this VNI instead of the device's, 0 to 16777215 (`vni`).
+            /// VXLAN: sent with this VNI instead of the device's, 0 to 16777215 (`vni`). With [`dst`](Self::dst).
             vni(entry, vni: u32) { entry.vni = Some(vni); }
             /// VXLAN in metadata mode: belonging to this VNI, 0 to 16777215 (`src_vni`).
             src_vni(entry, vni: u32) { entry.src_vni = Some(vni); }
@@ -306,12 +294,16 @@ impl FdbEntry {
     }
 
     /// The state for the wire. A bridge compares it by equality, so one bit is sent where iproute2 sends two, and
-    /// an identical change stays without an event. A VXLAN device wants `REACHABLE` beside `NOARP`.
+    /// an identical change stays without an event. A VXLAN device keeps the state as it is sent and selects by it when it is
+    /// flushed, so there it is iproute2's: `NOARP` beside `PERMANENT`, and beside `REACHABLE`, without which it is refused.
     fn wire_state(&self, verb: FdbVerb) -> FdbState {
         match verb {
             FdbVerb::Get => FdbState::empty(),
             _ if self.targets_self() && self.state == FdbState::NOARP => {
                 FdbState::NOARP | FdbState::REACHABLE
+            }
+            _ if self.targets_self() && self.is_tunnel() && self.state == FdbState::PERMANENT => {
+                FdbState::PERMANENT | FdbState::NOARP
             }
             // One that has aged out comes back to life.
             _ if self.state.contains(FdbState::STALE) => {
@@ -335,15 +327,13 @@ impl FdbEntry {
     /// Refuses what the kernel would refuse, and where it would do something else than the entry says.
     fn check(&self, verb: FdbVerb) -> Result<(), Invalid> {
         let master_only = !self.targets_self();
-        let remote = self.dst.is_some()
-            || self.nexthop.is_some()
-            || self.port.is_some()
-            || self.vni.is_some()
-            || self.via.is_some();
+        let beside_dst = self.port.is_some() || self.vni.is_some() || self.via.is_some();
+        let remote = self.is_tunnel() || beside_dst;
         let tunnel = remote || self.src_vni.is_some();
         let group = self.mac.is_multicast() || self.mac.is_zero();
         check_index(self.index)?;
         check_vlan(self.vlan)?;
+        opt_within("port", self.port, 1, u16::MAX)?;
         opt_within("vni", self.vni, 0, VNI_MAX)?;
         opt_within("src_vni", self.src_vni, 0, VNI_MAX)?;
         let why = match verb {
@@ -355,22 +345,26 @@ impl FdbEntry {
             FdbVerb::Get if remote => {
                 "get() finds an entry by MAC address, vlan and src_vni: leave dst, port, vni, via and nexthop out"
             }
-            FdbVerb::Get | FdbVerb::Delete => return Ok(()),
+            FdbVerb::Get => return Ok(()),
+            _ if self.nexthop.is_some() && (self.dst.is_some() || beside_dst) => {
+                "a nexthop replaces dst, port, vni and via: give one or the other"
+            }
+            _ if self.nexthop == Some(0) => "nexthop id 0; the first one is 1",
+            _ if self.via == Some(0) => "via index 0; the first one is 1",
+            // An addition would be refused, and a deletion would remove every remote.
+            _ if beside_dst && self.dst.is_none() => {
+                "port, vni and via say more about a remote: give its dst"
+            }
+            FdbVerb::Delete if group && self.dst.is_some_and(|dst| dst.is_unspecified()) => {
+                "without an address the kernel would remove every remote: leave dst out to mean that"
+            }
+            FdbVerb::Delete => return Ok(()),
             _ if self.state.is_empty() => "a state is needed: permanent(), static_() or dynamic()",
             _ if self.flags.contains(FdbFlags::STICKY) && self.is_permanent() => {
                 "sticky entries are static_() or dynamic(), never permanent()"
             }
             _ if self.is_locked() => "the locked flag is the kernel's to set",
-            _ if self.nexthop.is_some()
-                && (self.dst.is_some()
-                    || self.port.is_some()
-                    || self.vni.is_some()
-                    || self.via.is_some()) =>
-            {
-                "a nexthop replaces dst, port, vni and via: give one or the other"
-            }
-            _ if self.nexthop == Some(0) => "nexthop id 0; the first one is 1",
-            _ if self.via == Some(0) => "via index 0; the first one is 1",
+            _ if self.protocol.is_some() => "protocol: the kernel keeps none on FDB entries",
             _ if self.notify.is_some_and(|n| n == FdbNotify::INACTIVE || n.bits() > 3) => {
                 "activity notification is ACTIVITY, alone or with INACTIVE"
             }
@@ -385,8 +379,7 @@ impl FdbEntry {
             }
             // A bridge does not know the verb: it would change the entry.
             FdbVerb::Append if !group || master_only => {
-                "append() adds a remote to a group or all-zero MAC address of a VXLAN device; elsewhere the kernel would \
-                 not"
+                "append() adds a remote to a group or all-zero MAC address of a VXLAN device: add() or replace() this entry"
             }
             _ => return Ok(()),
         };
@@ -405,63 +398,7 @@ fn ages(bytes: [u8; 16]) -> FdbAges {
     FdbAges { confirmed: age(next()), used: age(next()), updated: age(next()), references: next() }
 }
 
-/// What to do with an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FdbVerb {
-    /// Make it; fails if it is there.
-    ///
-    /// The kernel does not keep to that for externally learned entries and those with [`FdbFlags::USE`]: there `Add` is
-    /// `Replace`.
-    Add,
-    /// Add a remote to a group or all-zero MAC address of a VXLAN device.
-    Append,
-    /// Remove it. On a VXLAN device with a remote that the entry does not have, the kernel removes nothing and
-    /// says success.
-    Delete,
-    /// Read it.
-    Get,
-    /// Make it, or change the one that is there.
-    Replace,
-}
-
-impl FdbVerb {
-    const fn message(self) -> u16 {
-        match self {
-            Self::Add | Self::Append | Self::Replace => RTM_NEWNEIGH,
-            Self::Delete => RTM_DELNEIGH,
-            Self::Get => RTM_GETNEIGH,
-        }
-    }
-
-    const fn nlm_flags(self) -> u16 {
-        match self {
-            Self::Add => NLM_F_CREATE | NLM_F_EXCL,
-            Self::Append => NLM_F_CREATE | NLM_F_APPEND,
-            Self::Replace => NLM_F_CREATE | NLM_F_REPLACE,
-            Self::Delete | Self::Get => 0,
-        }
-    }
-
-    const fn writes(self) -> bool {
-        matches!(self, Self::Add | Self::Append | Self::Replace)
-    }
-}
-
-/// The word of `bridge fdb` for it, but for `delete`.
-impl fmt::Display for FdbVerb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Add => "add",
-            Self::Append => "append",
-            Self::Delete => "delete",
-            Self::Get => "get",
-            Self::Replace => "replace",
-        })
-    }
-}
-
-/// A line as `bridge fdb show` prints it, with `#5` for interface 5. The only rendering of an entry.
+/// A line as `bridge fdb show` prints it, in its order, with `#5` for interface 5. The only rendering of an entry.
 impl fmt::Display for FdbEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} dev #{}", self.mac, self.index)?;
@@ -486,17 +423,17 @@ impl fmt::Display for FdbEntry {
         if let Some(id) = self.nexthop {
             write!(f, " nhid {id}")?;
         }
-        if let Some(master) = self.master {
-            write!(f, " master #{master}")?;
+        if let Some(id) = self.link_netnsid {
+            write!(f, " link-netnsid {id}")?;
         }
         const FLAGS: [(FdbFlags, &str); 7] = [
             (FdbFlags::USE, " use"),
             (FdbFlags::SELF, " self"),
-            (FdbFlags::MASTER, " master"),
+            (FdbFlags::ROUTER, " router"),
             (FdbFlags::EXT_LEARNED, " extern_learn"),
             (FdbFlags::OFFLOADED, " offload"),
+            (FdbFlags::MASTER, " master"),
             (FdbFlags::STICKY, " sticky"),
-            (FdbFlags::ROUTER, " router"),
         ];
         for (flag, word) in FLAGS {
             if self.flags.contains(flag) {
@@ -509,6 +446,9 @@ impl fmt::Display for FdbEntry {
         if let Some(notify) = self.notify {
             let inactive = notify.contains(FdbNotify::INACTIVE);
             f.write_str(if inactive { " activity_notify inactive" } else { " activity_notify" })?;
+        }
+        if let Some(master) = self.master {
+            write!(f, " master #{master}")?;
         }
         if self.is_permanent() {
             f.write_str(" permanent")
@@ -532,7 +472,13 @@ pub(super) fn describe(message: MessageRef<'_>) -> String {
         _ => "get",
     };
     match FdbEntry::decode_any(message) {
-        Ok((entry, true)) => format!("{verb} fdb {entry}"),
+        Ok((mut entry, true)) => {
+            // What a look-up or a deletion has in the header was not given by the caller.
+            if message.kind() != RTM_NEWNEIGH {
+                entry.state = FdbState::empty();
+            }
+            format!("{verb} fdb {entry}")
+        }
         Ok((entry, false)) => {
             let verb = if verb == "get" { "list" } else { verb };
             let mut text = format!("{verb} fdb");

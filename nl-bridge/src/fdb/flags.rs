@@ -22,7 +22,8 @@ bitflags! {
     /// Flags of an entry (`NTF_*`); bits this crate does not know are kept.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct FdbFlags: u8 {
-        /// Inserted or refreshed as if learned from a frame.
+        /// Inserted or refreshed as if learned from a frame. In the filter of a flush of a bridge: added by a user, which the
+        /// bridge's own addresses are not.
         const USE = 0x01;
         /// In the device's own table.
         const SELF = 0x02;

@@ -2,13 +2,12 @@ use nl_core::Request;
 use nl_core::addr::Dev;
 use nl_core::batch::Batch;
 use nl_core::connection::Connection;
-use nl_core::dump::Dump;
-use nl_core::error::{Ack, Errno, Error, Result, Since};
-use nl_core::link::Link;
+use nl_core::error::{Ack, Error, Result};
 use nl_core::{MacAddr, Pending, Protocol};
 
-use super::codec::fdb_options;
-use super::{FdbEntry, FdbFilter, FdbFlags, FdbState, FdbVerb};
+use super::codec::{FdbEntry, fdb_options};
+use super::entries::Entries;
+use super::verb::FdbVerb;
 
 /// The forwarding databases of the connection's namespace. Cheap to clone.
 ///
@@ -49,7 +48,7 @@ impl Fdb {
 
     /// All entries, or those that match, to be listed or flushed.
     pub fn entries(&self) -> Entries {
-        Entries { fdb: self.clone(), bridge: None, dev: None, filter: FdbFilter::default() }
+        Entries::new(self.conn.clone())
     }
 
     /// Thousands of changes in few system calls: a stream of one result per change, in order.
@@ -78,10 +77,6 @@ impl Fdb {
                 _ => entry.request(verb),
             }
         }))
-    }
-
-    fn on_route(&self) -> Result<()> {
-        self.conn.require(Protocol::Route, "FDB entries")
     }
 
     async fn index(&self, dev: &Dev) -> Result<u32> {
@@ -148,7 +143,8 @@ impl Entry {
     ///
     /// # Errors
     /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is no such entry on the device. On a VXLAN device the
-    /// kernel says success if the address is there with other remotes only, and does not compare the nexthop.
+    /// kernel says success if the address is there with other remotes only, and does not compare the nexthop. A remote is identified
+    /// by its address, UDP port, VNI and interface.
     pub fn delete(self) -> Pending<Ack> {
         self.change(FdbVerb::Delete)
     }
@@ -156,7 +152,7 @@ impl Entry {
     /// Reads the entry.
     ///
     /// With [`master`](Self::master) it is looked up in the bridge above the device, and found whatever port it is on; without
-    /// a VLAN it is the one in no VLAN. On a VXLAN device only the first of several remotes is told.
+    /// a VLAN it is the one in no VLAN. On a VXLAN device only the first of several remotes is read.
     ///
     /// Equivalent: `bridge fdb get`.
     ///
@@ -207,213 +203,5 @@ impl Entry {
             (Some(via), Some(index)) => error.naming(index, via),
             _ => error,
         }
-    }
-}
-
-/// All entries, or those that match. The verb comes last and returns a [`Pending`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing happens before a verb"]
-pub struct Entries {
-    fdb: Fdb,
-    bridge: Option<Dev>,
-    dev: Option<Dev>,
-    filter: FdbFilter,
-}
-
-impl Entries {
-    /// Of this bridge: its table, and what its ports have in tables of their own (`br`). Filtered by the kernel.
-    pub fn bridge(mut self, bridge: impl Into<Dev>) -> Self {
-        self.bridge = Some(bridge.into());
-        self
-    }
-
-    /// On this device (`dev`, `brport`). Filtered by the kernel.
-    pub fn dev(mut self, dev: impl Into<Dev>) -> Self {
-        self.dev = Some(dev.into());
-        self
-    }
-
-    /// In this VLAN, 1 to 4094. When listing, filtered while reading.
-    pub fn vlan(mut self, vlan: u16) -> Self {
-        self.filter.vlan = Some(vlan);
-        self
-    }
-
-    /// With this address. Filtered while reading; not for flushing.
-    pub fn mac(mut self, mac: MacAddr) -> Self {
-        self.filter.mac = Some(mac);
-        self
-    }
-
-    /// Those that age. When listing, filtered while reading.
-    pub fn dynamic(self) -> Self {
-        self.state(FdbState::NOARP | FdbState::PERMANENT, FdbState::empty())
-    }
-
-    /// Those that are forwarded to and do not age. When listing, filtered while reading.
-    pub fn static_(self) -> Self {
-        self.state(FdbState::NOARP | FdbState::PERMANENT, FdbState::NOARP)
-    }
-
-    /// Those that are permanent: on a bridge, its own addresses. When listing, filtered while reading. A flush of them is
-    /// for VXLAN devices only.
-    pub fn permanent(self) -> Self {
-        self.state(FdbState::PERMANENT, FdbState::PERMANENT)
-    }
-
-    /// Those that a control plane put there, or those that it did not. When listing, filtered while reading.
-    pub fn extern_learn(self, yes: bool) -> Self {
-        self.flag(FdbFlags::EXT_LEARNED, yes)
-    }
-
-    /// Those that stick to their port, or those that do not. When listing, filtered while reading.
-    pub fn sticky(self, yes: bool) -> Self {
-        self.flag(FdbFlags::STICKY, yes)
-    }
-
-    /// Lists them: a stream in constant memory.
-    ///
-    /// Equivalent: `bridge fdb show`. Needs no privilege.
-    ///
-    /// The kernel does not notice when the table changes while it is listed: entries may then be missed or shown twice.
-    /// Together with events it is exact: nl-events has a watch that does this.
-    ///
-    /// # Errors
-    /// No such device; `bridge` is no bridge, or `dev` no port of it.
-    pub fn list(self) -> Pending<Dump<FdbEntry>> {
-        Pending::new(async move {
-            let filter = self.indexed().await.map_err(|error| error.during(|| self.describe("list")))?;
-            let filtered = filter.bridge.or(filter.index).is_some();
-            let request = filter.list_request();
-            let mut entries = self.fdb.conn.dump(request, move |message| {
-                let entry = FdbEntry::decode(message)?;
-                Ok(filter.matches(&entry).then_some(entry))
-            });
-            // The kernel answers an impossible filter with an empty list.
-            if filtered && !entries.has_entries().await {
-                self.resolved("list").await?;
-            }
-            Ok(entries)
-        })
-    }
-
-    /// Removes them, in one request, by the kernel. Never the bridge's own addresses.
-    ///
-    /// Needs a [`bridge`](Self::bridge), or a [`dev`](Self::dev) that is a bridge, a port of one, or a VXLAN device. Without
-    /// [`dynamic`](Self::dynamic) or [`static_`](Self::static_) all that are not permanent go; on a VXLAN device the permanent ones
-    /// go with [`permanent`](Self::permanent), the default destination among them.
-    ///
-    /// A bridge given as [`dev`](Self::dev) means its whole table here, though listing by it shows its own addresses only.
-    ///
-    /// Equivalent: `bridge fdb flush`, which unlike this removes the bridge's own addresses too. Needs `CAP_NET_ADMIN`.
-    ///
-    /// # Errors
-    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) on a kernel too old: 5.19 for bridges, 6.7 for VXLAN devices; no such
-    /// device; a bridge's permanent entries; a selection by MAC address.
-    pub fn flush(self) -> Pending<Ack> {
-        Pending::new(async move { self.try_flush().await })
-    }
-
-    async fn try_flush(&self) -> Result<Ack> {
-        let (mut filter, link) = self.resolved("flush").await?;
-        let named = |error: Error| error.during(|| self.describe("flush"));
-        let kind = link.as_ref().and_then(|link| link.kind_name.as_deref());
-        let is_vxlan = kind == Some("vxlan") && filter.bridge.is_none();
-        let permanent =
-            filter.state.is_some_and(|(mask, value)| (mask & value).contains(FdbState::PERMANENT));
-        if permanent && !is_vxlan {
-            return Err(named(Error::usage(
-                "the permanent entries of a bridge are its own addresses; not flushed",
-            )));
-        }
-        if let (Some(link), None) = (&link, filter.bridge) {
-            let target = match link.port_kind.as_deref() {
-                Some("bridge") if !is_vxlan => FdbFlags::MASTER,
-                _ => FdbFlags::SELF,
-            };
-            let (mask, value) = filter.flags.unwrap_or_default();
-            filter.flags = Some((mask | target, value | target));
-        }
-        let since = if is_vxlan { Since::linux(6, 7) } else { Since::linux(5, 19) };
-        self.fdb.conn.acknowledged(filter.flush_request()).await.map_err(|error| {
-            // No release of the kernel flushes a device that is neither.
-            let port = link.as_ref().is_some_and(|l| l.port_kind.as_deref() == Some("bridge"));
-            let refused = kind == Some("bridge") || is_vxlan || port;
-            named(error.or_unsupported(
-                |kernel| kernel.errno == Errno::EOPNOTSUPP && refused,
-                "bulk deletion of FDB entries",
-                since,
-            ))
-        })
-    }
-
-    fn state(mut self, mask: FdbState, value: FdbState) -> Self {
-        self.filter.state = Some((mask, value));
-        self
-    }
-
-    fn flag(mut self, flag: FdbFlags, yes: bool) -> Self {
-        let (mask, value) = self.filter.flags.unwrap_or_default();
-        self.filter.flags = Some((mask | flag, if yes { value | flag } else { value - flag }));
-        self
-    }
-
-    /// The filter with indexes.
-    async fn indexed(&self) -> Result<FdbFilter> {
-        self.fdb.on_route()?;
-        let mut filter = self.filter.clone();
-        if let Some(bridge) = &self.bridge {
-            filter.bridge = Some(self.fdb.index(bridge).await?);
-        }
-        if let Some(dev) = &self.dev {
-            filter.index = Some(self.fdb.index(dev).await?);
-        }
-        Ok(filter)
-    }
-
-    /// The filter with indexes, and the device it is about, if it is one that can have entries.
-    async fn resolved(&self, verb: &str) -> Result<(FdbFilter, Option<Link>)> {
-        self.look_up().await.map_err(|error| error.during(|| self.describe(verb)))
-    }
-
-    async fn look_up(&self) -> Result<(FdbFilter, Option<Link>)> {
-        self.fdb.on_route()?;
-        let mut filter = self.filter.clone();
-        let bridge = match &self.bridge {
-            Some(bridge) => Some(self.fdb.conn.link(bridge).await?),
-            None => None,
-        };
-        let dev = match &self.dev {
-            Some(dev) => Some(self.fdb.conn.link(dev).await?),
-            None => None,
-        };
-        if let Some(bridge) = &bridge {
-            if bridge.kind_name.as_deref() != Some("bridge") {
-                let kind = bridge.kind_name.as_deref().unwrap_or("plain device");
-                return Err(Error::usage(format!("{} is a {kind}, not a bridge", bridge.name)));
-            }
-            if let Some(dev) =
-                dev.as_ref().filter(|dev| dev.index != bridge.index && dev.master != Some(bridge.index))
-            {
-                return Err(Error::usage(format!("{} is no port of {}", dev.name, bridge.name)));
-            }
-        }
-        filter.bridge = bridge.as_ref().map(|link| link.index);
-        filter.index = dev.as_ref().map(|link| link.index);
-        Ok((filter, dev.or(bridge)))
-    }
-
-    fn describe(&self, verb: &str) -> String {
-        let mut text = format!("{verb} fdb");
-        if let Some(dev) = &self.dev {
-            text.push_str(&format!(" dev {dev}"));
-        }
-        if let Some(bridge) = &self.bridge {
-            text.push_str(&format!(" br {bridge}"));
-        }
-        if let Some(vlan) = self.filter.vlan {
-            text.push_str(&format!(" vlan {vlan}"));
-        }
-        text
     }
 }

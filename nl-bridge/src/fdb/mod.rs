@@ -21,11 +21,15 @@
 //! [`include/uapi/linux/neighbour.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/neighbour.h?h=v6.12
 
 mod codec;
+mod entries;
 mod filter;
 mod flags;
 mod handle;
+mod verb;
 
-pub use codec::{FdbEntry, FdbVerb, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
+pub use codec::FdbEntry;
+pub use entries::Entries;
 pub use filter::FdbFilter;
 pub use flags::{FdbAges, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
-pub use handle::{Entries, Entry, Fdb};
+pub use handle::{Entry, Fdb};
+pub use verb::{FdbVerb, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};

@@ -57,6 +57,8 @@ fn valid_entry() -> impl Strategy<Value = FdbEntry> {
         (entry.notify, entry.dont_refresh) = (None, false);
         if table == 1 {
             entry.nexthop = None;
+            entry.dst.get_or_insert(IpAddr::from([192, 0, 2, 1]));
+            entry.port = entry.port.map(|port| port.max(1));
         } else {
             (entry.dst, entry.port, entry.vni, entry.via) = (None, None, None, None);
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbFlagsExt, FdbNotify, FdbState, FdbVerb};
+use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbFlags, FdbFlagsExt, FdbNotify, FdbState, FdbVerb};
 use nl_core::Request;
 use nl_core::message::{MessageRef, NLM_F_ACK};
 
@@ -13,7 +13,7 @@ use crate::{MAC, bytes, unhex};
 pub(crate) const ADD_STATIC: &str = "3c0000001c00050601000000000000000700000005000000400004000a0002000200000000010000\
                                      060005000a0000000c000e800500010001000000";
 /// `bridge fdb add 02:00:00:00:00:02 dev vu0 self permanent dst 192.0.2.1 port 1234 vni 200`
-pub(crate) const ADD_VXLAN: &str = "400000001c00050601000000000000000700000008000000800002000a0002000200000000020000\
+pub(crate) const ADD_VXLAN: &str = "400000001c00050601000000000000000700000008000000c00002000a0002000200000000020000\
                                     08000100c00002010600060004d2000008000700c8000000";
 /// `bridge fdb flush dev br0 dynamic`
 pub(crate) const FLUSH: &str = "240000001d000502010000000000000007000000030000000000020006001000c0000000";
@@ -21,7 +21,7 @@ pub(crate) const FLUSH: &str = "240000001d00050201000000000000000700000003000000
 pub(crate) const DUMP_STATIC: &str = "600000001c00020001000000000000000700000005000000400000000a000200020000000001000\
                                       0080009000300000008000f00000000001400030000000000000000000000000000000000060005000a0000000c\
                                       000e800500010001000000";
-/// The entry of `ADD_VXLAN` in the dump of vu0.
+/// The entry of `ADD_VXLAN` in the dump of vu0, made with `NUD_PERMANENT` alone.
 pub(crate) const DUMP_VXLAN: &str = "540000001c00020001000000000000000700000008000000800002010a0002000200000000020000\
                                      08000100c00002010600060004d2000008000700c800000014000300000000000100000001000000\
                                      00000000";
@@ -72,6 +72,17 @@ fn a_static_entry_of_a_vxlan_device_is_sent_with_two_state_bits() {
     assert_eq!(bytes(&entry, FdbVerb::Add)[24..26], [0x42, 0]);
 }
 
+/// As iproute2 sends it, because the device keeps both bits: `bridge fdb flush nostatic` would remove an entry with one.
+#[test]
+fn a_permanent_entry_of_a_vxlan_device_is_sent_with_two_state_bits() {
+    let remote = FdbEntry::new(MAC, 8).dst("192.0.2.1".parse().unwrap());
+    for entry in [remote, FdbEntry::new(MAC, 8).nexthop(10)] {
+        assert_eq!(bytes(&entry, FdbVerb::Add)[24..26], [0xc0, 0], "{entry}");
+    }
+    // A plain device's address filter knows nothing but permanent entries.
+    assert_eq!(bytes(&FdbEntry::new(MAC, 8), FdbVerb::Add)[24..26], [0x80, 0]);
+}
+
 #[test]
 fn adding_a_vxlan_remote_has_the_bytes_the_kernel_took() {
     let entry = FdbEntry::new([2, 0, 0, 0, 0, 2].into(), 8)
@@ -92,12 +103,44 @@ fn flushing_the_dynamic_entries_has_the_bytes_the_kernel_took() {
 }
 
 #[test]
-fn a_flush_of_everything_spares_local_entries() {
+fn a_flush_that_spares_own_addresses_takes_what_was_added_and_what_is_not_permanent() {
     let mut filter = FdbFilter::default();
     filter.bridge = Some(3);
-    let bytes = filter.flush_request().encoded().unwrap().to_vec();
-    // NDA_NDM_STATE_MASK = NUD_PERMANENT, and ndm_state without it.
-    assert_eq!((&bytes[24..26], &bytes[28..34]), (&[0, 0][..], &[6, 0, 16, 0, 0x80, 0][..]));
+    // Without masks: everything.
+    assert_eq!(filter.flush_request().encoded().unwrap().len(), 28);
+    let requests: Vec<_> = filter
+        .sparing_own_addresses()
+        .iter()
+        .map(|part| part.flush_request().encoded().unwrap().to_vec())
+        .collect();
+    let [added, others] = &requests[..] else { panic!("{requests:?}") };
+    // NUD_PERMANENT and NTF_USE (and NTF_SELF) in the header; NDA_NDM_STATE_MASK = NUD_PERMANENT, NDA_NDM_FLAGS_MASK = NTF_USE.
+    assert_eq!(added[24..], [0x80, 0, 3, 0, 6, 0, 16, 0, 0x80, 0, 0, 0, 5, 0, 17, 0, 1, 0, 0, 0]);
+    // The same mask, and the state without it.
+    assert_eq!(others[24..], [0, 0, 2, 0, 6, 0, 16, 0, 0x80, 0, 0, 0]);
+}
+
+/// What selects no address that nobody added needs one request.
+#[test]
+fn a_flush_that_cannot_touch_own_addresses_is_one_request() {
+    let permanent = FdbState::PERMANENT;
+    let filter = |state: Option<(FdbState, FdbState)>, flags: Option<(FdbFlags, FdbFlags)>| {
+        let mut filter = FdbFilter::default();
+        (filter.bridge, filter.state, filter.flags) = (Some(3), state, flags);
+        filter
+    };
+    let both = |flag: FdbFlags| Some((flag, flag));
+    for filter in [
+        filter(Some((permanent, FdbState::empty())), None),
+        filter(Some((permanent | FdbState::NOARP, FdbState::NOARP)), None),
+        filter(None, both(FdbFlags::EXT_LEARNED)),
+        filter(Some((permanent, permanent)), both(FdbFlags::STICKY)),
+    ] {
+        assert_eq!(filter.sparing_own_addresses(), std::slice::from_ref(&filter));
+    }
+    let added = &filter(Some((permanent, permanent)), None).sparing_own_addresses()[..];
+    assert_eq!(added, [filter(Some((permanent, permanent)), both(FdbFlags::USE))]);
+    assert_eq!(filter(None, Some((FdbFlags::STICKY, FdbFlags::empty()))).sparing_own_addresses().len(), 2);
 }
 
 #[test]
@@ -109,7 +152,7 @@ fn the_kernels_static_entry_reads_as_it_was_made() {
     expected.ages = Some(Default::default());
     let entry = decoded(DUMP_STATIC);
     assert_eq!(entry, expected);
-    assert_eq!(entry.to_string(), "02:00:00:00:00:01 dev #5 vlan 10 master #3 activity_notify static");
+    assert_eq!(entry.to_string(), "02:00:00:00:00:01 dev #5 vlan 10 activity_notify master #3 static");
 }
 
 #[test]

@@ -13,12 +13,18 @@ mod corpus;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
+#[cfg(feature = "mdb")]
+mod mdb;
 mod refusals;
 #[cfg(feature = "tokio")]
 mod requests;
 mod second_opinion;
 #[cfg(feature = "serde")]
 mod serialize;
+#[cfg(all(feature = "settings", feature = "vxlan"))]
+mod settings;
+#[cfg(feature = "vlan")]
+mod vlans;
 
 use nl_bridge::fdb::{FdbEntry, FdbVerb};
 use nl_core::MacAddr;

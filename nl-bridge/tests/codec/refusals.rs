@@ -59,6 +59,77 @@ fn vni_over_24_bits() {
     on_vxlan().vni(0xff_ffff).src_vni(0).request(FdbVerb::Add).encoded().unwrap();
 }
 
+/// The kernel keeps 0 and does not show it, so the entry is not found when it is deleted as it is shown.
+#[test]
+fn port_0() {
+    for verb in ALL {
+        refused(verb, on_vxlan().port(0), "port 0; 1 to 65535 are possible");
+    }
+    let mut filter = FdbFilter::default();
+    (filter.index, filter.port) = (Some(8), Some(0));
+    assert_eq!(refusal(filter.flush_request()), "port 0; 1 to 65535 are possible");
+    assert_eq!(refusal(filter.list_request()), "port 0; 1 to 65535 are possible");
+    on_vxlan().port(1).request(FdbVerb::Add).encoded().unwrap();
+}
+
+/// To the kernel they select nothing, so a deletion would remove every remote.
+#[test]
+fn port_vni_and_via_without_dst() {
+    let entry = || FdbEntry::new(MAC, 8);
+    let mut via = entry();
+    via.via = Some(3);
+    for entry in [entry().port(1), entry().vni(1), via] {
+        for verb in [FdbVerb::Add, FdbVerb::Delete, FdbVerb::Replace] {
+            refused(verb, entry.clone(), "port, vni and via say more about a remote: give its dst");
+        }
+    }
+}
+
+#[test]
+fn deleting_the_unspecified_remote_of_many() {
+    for dst in ["0.0.0.0", "::"] {
+        let entry = FdbEntry::new(MacAddr::ZERO, 8).dst(dst.parse().unwrap());
+        let text = "without an address the kernel would remove every remote: leave dst out to mean that";
+        refused(FdbVerb::Delete, entry, text);
+        // The only one there is.
+        FdbEntry::new(MAC, 8).dst(dst.parse().unwrap()).request(FdbVerb::Delete).encoded().unwrap();
+    }
+}
+
+/// No kernel keeps it on an FDB entry.
+#[test]
+fn protocol() {
+    for mut entry in [on_port(), on_vxlan()] {
+        entry.protocol = Some(186);
+        for verb in [FdbVerb::Add, FdbVerb::Append, FdbVerb::Replace] {
+            if entry.mac.is_zero() || verb != FdbVerb::Append {
+                refused(verb, entry.clone(), "protocol: the kernel keeps none on FDB entries");
+            }
+        }
+        entry.request(FdbVerb::Delete).encoded().unwrap();
+    }
+}
+
+/// 0 is no filter to the kernel, so everything would be flushed.
+#[test]
+fn flushing_by_vni_0_or_nexthop_0() {
+    type Edit = fn(&mut FdbFilter);
+    let edits: [(Edit, &str); 3] = [
+        (|f| f.vni = Some(0), "vni 0; 1 to 16777215 are possible"),
+        (|f| f.src_vni = Some(0), "src_vni 0; 1 to 16777215 are possible"),
+        (|f| f.nexthop = Some(0), "nexthop id 0; 1 to 4294967295 are possible"),
+    ];
+    for (edit, text) in edits {
+        let mut filter = FdbFilter::default();
+        filter.index = Some(8);
+        edit(&mut filter);
+        assert_eq!(refusal(filter.flush_request()), text);
+    }
+    let mut filter = FdbFilter::default();
+    filter.vni = Some(0);
+    filter.list_request().encoded().unwrap();
+}
+
 #[test]
 fn zero_mac_on_a_bridge() {
     let entry = FdbEntry::new(MacAddr::ZERO, 5).master().static_();
@@ -144,7 +215,7 @@ fn nexthop_and_remote() {
 fn nexthop_0_and_via_0() {
     let mut via = on_vxlan();
     via.via = Some(0);
-    for verb in [FdbVerb::Add, FdbVerb::Append, FdbVerb::Replace] {
+    for verb in [FdbVerb::Add, FdbVerb::Append, FdbVerb::Delete, FdbVerb::Replace] {
         refused(verb, FdbEntry::new(MAC, 8).nexthop(0), "nexthop id 0; the first one is 1");
         refused(verb, via.clone(), "via index 0; the first one is 1");
     }
@@ -190,8 +261,7 @@ fn appending_where_there_is_one() {
     let unicast = FdbEntry::new(MAC, 8).dst("192.0.2.1".parse().unwrap());
     let bridge = FdbEntry::new(GROUP, 5).master().static_();
     for entry in [unicast, bridge] {
-        let text = "append() adds a remote to a group or all-zero MAC address of a VXLAN device; elsewhere the kernel \
-                    would not";
+        let text = "append() adds a remote to a group or all-zero MAC address of a VXLAN device: add() or replace() this entry";
         refused(FdbVerb::Append, entry, text);
     }
 }
@@ -208,6 +278,16 @@ fn flushing_nothing_in_particular_or_by_mac_or_in_no_vlan() {
     filter.vlan = Some(4095);
     assert_eq!(refusal(filter.flush_request()), "vlan 4095; 1 to 4094 are possible");
     assert_eq!(refusal(filter.list_request()), "vlan 4095; 1 to 4094 are possible");
+}
+
+/// The header has a state, which the caller did not give.
+#[test]
+fn a_refusal_of_a_look_up_or_a_deletion_names_no_state() {
+    for (verb, word) in [(FdbVerb::Get, "get"), (FdbVerb::Delete, "delete")] {
+        let error = FdbEntry::new(MAC, 5).vlan(0).request(verb).encoded().map(<[u8]>::len).unwrap_err();
+        let text = format!("{word} fdb {MAC} dev #5 vlan 0 self: vlan 0; 1 to 4094 are possible");
+        assert_eq!(error.to_string(), text);
+    }
 }
 
 #[test]

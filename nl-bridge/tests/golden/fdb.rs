@@ -184,7 +184,7 @@ pub(crate) fn lines() -> Vec<Line> {
                 },
                 handle: |entry| entry.self_().dst(V4.parse().unwrap()).via("port1"),
             },
-            NOT_BOTH,
+            &[],
         ),
         line(
             "fdb add 02:00:00:00:00:01 dev vm0 self static dst 192.0.2.1 src_vni 300 vni 16777215",
@@ -204,7 +204,7 @@ pub(crate) fn lines() -> Vec<Line> {
         line(
             "fdb append 00:00:00:00:00:00 dev vx0 dst 192.0.2.1",
             entry!(Append, MacAddr::ZERO, "vx0", .dst(V4.parse().unwrap())),
-            NOT_BOTH,
+            &[],
         ),
         line(
             "fdb append 01:00:5e:7f:00:01 dev vx0 self static dst 2001:db8::1 vni 7",
@@ -220,7 +220,7 @@ pub(crate) fn lines() -> Vec<Line> {
         line(
             "fdb del 02:00:00:00:00:01 dev vx0 dst 192.0.2.1 port 1234 vni 200",
             entry!(Delete, MAC, "vx0", .dst(V4.parse().unwrap()).port(1234).vni(200)),
-            NO_STATE,
+            &[],
         ),
         line("fdb get 02:00:00:00:00:01 dev port1 master", entry!(Get, MAC, "port1", .master()), VERDICT),
         line(
@@ -237,9 +237,9 @@ pub(crate) fn lines() -> Vec<Line> {
             "fdb flush dev br0 self",
             Ours::Flush {
                 codec: |filter, indexes| filter.bridge = Some(indexes["br0"]),
-                handle: |entries| entries.bridge("br0"),
+                handle: |entries| entries.bridge("br0").own_addresses(),
             },
-            SPARES,
+            &[],
         ),
         line(
             "fdb flush dev br0 self dynamic",
@@ -276,7 +276,7 @@ pub(crate) fn lines() -> Vec<Line> {
                         FdbFlags::EXT_LEARNED | FdbFlags::MASTER,
                     ));
                 },
-                handle: |entries| entries.dev("port1").extern_learn(true).sticky(false),
+                handle: |entries| entries.dev("port1").no_permanent().extern_learn(true).sticky(false),
             },
             &[],
         ),
@@ -335,8 +335,6 @@ const VERDICT: &[(&str, &str)] = &[(
     "nlmsg_flags",
     "each request of ours asks for a verdict (NLM_F_ACK), so that a lost answer is noticed",
 )];
-const SPARES: &[(&str, &str)] =
-    &[("NDA_NDM_STATE_MASK", "without it the bridge's own addresses go too, and it no longer answers")];
 
 const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const V4: &str = "192.0.2.1";

@@ -112,7 +112,7 @@ async fn deleting_what_is_not_there_is_not_found(lab: Lab) -> Result {
     assert!(error.is_not_found(), "{error}");
     assert_eq!(
         error.to_string(),
-        "delete fdb 02:00:00:00:00:01 dev port1 master permanent: No such file or directory (ENOENT)"
+        "delete fdb 02:00:00:00:00:01 dev port1 master: No such file or directory (ENOENT)"
     );
     // There, but behind another port.
     fdb.entry(mac(1), "port2").master().static_().add().await?;

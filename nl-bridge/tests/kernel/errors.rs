@@ -44,8 +44,28 @@ async fn a_name_that_cannot_be_is_refused_with_the_limit(lab: Lab) -> Result {
     ] {
         assert!(error.is_usage(), "{error}");
         let limit = " has 128 bytes; 1 to 15 are possible, or 127 for an alternative name";
-        assert!(error.to_string().ends_with(limit), "{error}");
+        let text = error.to_string();
+        assert!(text.ends_with(limit), "{text}");
+        assert!(text.matches(name).count() <= 1, "the name is there twice: {text}");
     }
+    let name = "n".repeat(300);
+    let error = fdb.entry(mac(1), name.as_str()).master().add().await.unwrap_err().to_string();
+    assert_eq!(error.matches(&name).count(), 1, "{error}");
+    assert!(error.len() < 500, "{error}");
+    Ok(())
+}
+
+/// The kernel is sent one with a deletion, because the list of a plain device asks for it.
+#[nl_testkit::test(needs(link = "vxlan"))]
+async fn an_error_of_a_look_up_or_a_deletion_names_no_state(lab: Lab) -> Result {
+    let (_node, fdb) = vxlans(&lab).await?;
+    let entry = || fdb.entry(mac(1), "vx0");
+    let error = entry().get().await.unwrap_err().to_string();
+    assert!(error.starts_with("get fdb 02:00:00:00:00:01 dev vx0 self: No such file"), "{error}");
+    let error = entry().delete().await.unwrap_err().to_string();
+    assert!(error.starts_with("delete fdb 02:00:00:00:00:01 dev vx0 self: No such file"), "{error}");
+    let error = fdb.entry(mac(1), "nosuch").delete().await.unwrap_err().to_string();
+    assert!(error.starts_with("delete fdb 02:00:00:00:00:01 dev nosuch self: No such device"), "{error}");
     Ok(())
 }
 
@@ -126,7 +146,7 @@ async fn what_a_vxlan_device_cannot_replace_or_append_is_refused(lab: Lab) -> Re
         assert!(error.is_usage() && error.to_string().contains("append() and delete()"), "{error}");
     }
     let error = fdb.entry(mac(1), "vx0").dst(dst).append().await.unwrap_err();
-    assert!(error.is_usage() && error.to_string().contains("append() adds a remote"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("add() or replace() this entry"), "{error}");
     Ok(())
 }
 

@@ -55,6 +55,25 @@ async fn a_populated_namespace_lists_as_iproute2_shows_it(lab: Lab) -> Result {
         fdb.entry(mac, dev).dst(dst.parse()?).append().await?;
     }
     let all = agree(node, fdb.entries(), "").await;
+    // In words too: the order of iproute2, with the names of the devices.
+    let names = fdb.connection().link_names().await?;
+    let worded = async || {
+        let text = node.bridge("fdb show").await;
+        let mut theirs: Vec<_> = text.lines().map(|line| line.trim_end().to_owned()).collect();
+        let name = |word: &str| match word.strip_prefix('#').and_then(|index| index.parse().ok()) {
+            Some(index) => names[&index].clone(),
+            None => word.to_owned(),
+        };
+        let line = |entry: &FdbEntry| entry.to_string().split(' ').map(name).collect::<Vec<_>>().join(" ");
+        let mut ours: Vec<_> = collect(fdb.entries()).await.iter().map(line).collect();
+        theirs.sort();
+        ours.sort();
+        if ours != theirs {
+            eprintln!("`bridge fdb show`:\n{theirs:#?}\nours:\n{ours:#?}");
+        }
+        (ours == theirs).then_some(())
+    };
+    eventually(SOON, worded, "our words and iproute2's to be the same").await;
     assert_eq!(all.iter().filter(|e| e["mac"] == "00:00:00:00:00:00" && e["ifname"] == "vx0").count(), 3);
     for (bridge, words) in [("br0", "br br0"), ("br1", "br br1")] {
         assert!(!agree(node, fdb.entries().bridge(bridge), words).await.is_empty());

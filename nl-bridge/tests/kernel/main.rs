@@ -1,5 +1,10 @@
 //! The forwarding database on a real kernel, checked with iproute2.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod activity;
 mod batch;
@@ -7,13 +12,21 @@ mod both_ways;
 mod bytes;
 mod changes;
 mod errors;
+mod fdb_flush;
 mod flush;
+mod kinds;
 mod listing;
+mod mdb;
+mod nexthop;
 mod pending;
 mod refused;
 mod scale;
+mod settings;
 mod support;
 mod vlan;
+mod vlan_db;
+mod vlans;
+mod vxlan;
 mod write_back;
 
 nl_testkit::main!();

@@ -70,6 +70,79 @@ async fn vni_over_24_bits(lab: Lab) -> Result {
     Ok(())
 }
 
+/// It is not shown, and what is deleted as it is shown is another remote, to the device's port: the kernel says success and leaves
+/// the entry.
+#[nl_testkit::test(needs(link = "vxlan", tool = "bridge"))]
+async fn port_0(lab: Lab) -> Result {
+    let (node, fdb) = vxlans(&lab).await?;
+    let device = node.index_of("vx0").await?;
+    let mut request = raw(RTM_NEWNEIGH, CREATE, device, PERMANENT, SELF, mac(1));
+    request.attrs().bytes(NDA_DST, &REMOTE).be16(NDA_PORT, 0);
+    fdb.connection().ack(request).await?;
+    assert_eq!(the(&fdb, mac(1)).await.port, None);
+    node.bridge(&format!("fdb del {} dev vx0 dst 192.0.2.1", mac(1))).await;
+    assert_eq!(shown_the(&node, mac(1)).await["dst"], "192.0.2.1");
+    Ok(())
+}
+
+/// A deletion with them and without an address removes every remote.
+#[nl_testkit::test(needs(link = "vxlan", tool = "bridge"))]
+async fn port_vni_and_via_without_dst(lab: Lab) -> Result {
+    let (node, fdb) = vxlans(&lab).await?;
+    let device = node.index_of("vx0").await?;
+    let mut request = raw(RTM_NEWNEIGH, CREATE, device, PERMANENT, SELF, mac(1));
+    request.attrs().u32(NDA_VNI, 7);
+    is(no(fdb.connection(), request).await, Errno::EINVAL, "");
+    for dst in [None, Some([0; 4])] {
+        for remote in ["192.0.2.1", "192.0.2.2"] {
+            fdb.entry(MacAddr::ZERO, "vx0").dst(remote.parse()?).append().await?;
+        }
+        let mut request = raw(RTM_DELNEIGH, 0, device, 0, SELF, MacAddr::ZERO);
+        match dst {
+            Some(dst) => request.attrs().bytes(NDA_DST, &dst),
+            None => request.attrs().u32(NDA_VNI, 7),
+        };
+        fdb.connection().ack(request).await?;
+        assert_eq!(of(&fdb, MacAddr::ZERO).await, [], "{dst:?}");
+    }
+    Ok(())
+}
+
+/// Accepted, and silently not stored.
+#[nl_testkit::test(needs(link = "vxlan"))]
+async fn protocol(lab: Lab) -> Result {
+    let (node, fdb) = vxlans(&lab).await?;
+    plain_bridge(&node, "br0").await;
+    let mut request = raw(RTM_NEWNEIGH, CREATE, node.index_of("br0").await?, PERMANENT, SELF, mac(1));
+    request.attrs().u8(12, 186);
+    fdb.connection().ack(request).await?;
+    let mut request = raw(RTM_NEWNEIGH, CREATE, node.index_of("vx0").await?, PERMANENT, SELF, mac(2));
+    request.attrs().bytes(NDA_DST, &REMOTE).u8(12, 186);
+    fdb.connection().ack(request).await?;
+    for number in [1, 2] {
+        assert_eq!(the(&fdb, mac(number)).await.protocol, None);
+    }
+    Ok(())
+}
+
+/// Without a number the kernel has no filter, and everything goes.
+#[nl_testkit::test(needs(link = "vxlan", kernel = "6.7"))]
+async fn flushing_by_vni_0_or_nexthop_0(lab: Lab) -> Result {
+    let (node, fdb) = vxlans(&lab).await?;
+    let device = node.index_of("vx0").await?;
+    for attr in [NDA_VNI, NDA_SRC_VNI, NDA_NH_ID, NDA_PORT] {
+        fdb.entry(mac(1), "vx0").dst("192.0.2.1".parse()?).add().await?;
+        let mut request = header(RTM_DELNEIGH, 0x200, device, 0, SELF);
+        match attr {
+            NDA_PORT => request.attrs().be16(attr, 0),
+            _ => request.attrs().u32(attr, 0),
+        };
+        fdb.connection().ack(request).await?;
+        assert_eq!(of(&fdb, mac(1)).await, [], "attribute {attr}");
+    }
+    Ok(())
+}
+
 #[nl_testkit::test(needs(link = "veth"))]
 async fn zero_mac_on_a_bridge(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
@@ -81,7 +154,7 @@ async fn zero_mac_on_a_bridge(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Taken, and forgotten without a word.
+/// Accepted, and silently not stored.
 #[nl_testkit::test(needs(link = "veth", tool = "bridge"))]
 async fn vxlan_attributes_for_a_bridge(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
@@ -210,7 +283,7 @@ async fn impossible_activity_notification(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Taken, and forgotten without a word.
+/// Accepted, and silently not stored.
 #[nl_testkit::test(needs(link = "vxlan"))]
 async fn activity_notification_on_a_vxlan_device(lab: Lab) -> Result {
     let (node, fdb) = vxlans(&lab).await?;

@@ -49,9 +49,11 @@ impl Dev {
 
 fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > ALTIFNAME_MAX {
-        let (name, len) = (escaped(name), name.len());
+        let (len, rest) = (name.len(), if name.is_empty() { "" } else { "…" });
+        // Not the whole name again: the operation that the error is about has it.
+        let start = escaped(&name.chars().take(IFNAME_MAX).collect::<String>()).into_owned();
         return Err(Error::usage(format!(
-            "interface name \"{name}\" has {len} bytes; 1 to {IFNAME_MAX} are possible, \
+            "interface name \"{start}{rest}\" has {len} bytes; 1 to {IFNAME_MAX} are possible, \
              or {ALTIFNAME_MAX} for an alternative name"
         )));
     }

@@ -82,7 +82,7 @@ impl FromStr for MacAddr {
     fn from_str(text: &str) -> Result<Self> {
         let bad = || {
             Error::usage(format!(
-                "\"{text}\" is no MAC address: six two-digit hexadecimal octets, joined by ':'"
+                "invalid MAC address \"{text}\": six two-digit hexadecimal octets, joined by ':'"
             ))
         };
         let mut octets = [0; 6];

@@ -180,7 +180,7 @@ impl Address {
         self.with_flag(AddressFlags::HOME)
     }
 
-    /// IPv6: usable at once, without asking the network whether somebody else has it (`nodad`).
+    /// IPv6: usable at once, without duplicate address detection (`nodad`).
     #[must_use]
     pub fn nodad(self) -> Self {
         self.with_flag(AddressFlags::NODAD)
@@ -221,7 +221,7 @@ impl Address {
         IpFamily::of(&self.local)
     }
 
-    /// What tells it from the other addresses of its namespace.
+    /// Identifies it in its namespace.
     #[must_use]
     pub fn key(&self) -> AddressKey {
         AddressKey {
@@ -394,7 +394,7 @@ fn since_start(ticks: u32) -> Duration {
     Duration::from_millis(u64::from(ticks) * MILLIS_PER_TICK)
 }
 
-/// What tells an address from the others of its namespace.
+/// Identifies an address in its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -28,8 +28,8 @@
 //!   `net.ipv4.conf.DEV.promote_secondaries` is on.
 //! - Labels and broadcast addresses are for IPv4 only; [`home`](Address::home), [`nodad`](Address::nodad),
 //!   [`mngtmpaddr`](Address::mngtmpaddr) and [`optimistic`](Address::optimistic) have a meaning for IPv6 only.
-//! - An IPv6 address may be [tentative](AddressFlags::TENTATIVE) for a second after it was added, while the network is asked
-//!   whether somebody else has it.
+//! - An IPv6 address may be [tentative](AddressFlags::TENTATIVE) for a second after it was added, while
+//!   duplicate address detection runs.
 //!
 //! Kernel: `struct ifaddrmsg` and `IFA_*` of [`include/uapi/linux/if_addr.h`], `net/ipv4/devinet.c`, `net/ipv6/addrconf.c`.
 //!

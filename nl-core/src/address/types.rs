@@ -45,17 +45,17 @@ bitflags! {
     pub struct AddressFlags: u32 {
         /// IPv4: not the first address of its network on the device. IPv6 (`temporary`): made for privacy. Only read.
         const SECONDARY = 0x01;
-        /// IPv6: used without asking the network whether somebody else has it (`nodad`).
+        /// IPv6: used without duplicate address detection (`nodad`).
         const NODAD = 0x02;
         /// IPv6: used while the network is still asked (`optimistic`).
         const OPTIMISTIC = 0x04;
-        /// IPv6: somebody else has it (`dadfailed`); only read.
+        /// IPv6: duplicate address detection found another host with it (`dadfailed`); only read.
         const DADFAILED = 0x08;
         /// IPv6: a home address of Mobile IPv6 (`home`).
         const HOME = 0x10;
         /// Its preferred lifetime is over (`deprecated`); only read.
         const DEPRECATED = 0x20;
-        /// IPv6: the network is being asked whether somebody else has it (`tentative`); only read.
+        /// IPv6: duplicate address detection is running (`tentative`); only read.
         const TENTATIVE = 0x40;
         /// Without a limit to its lifetime; `ip` prints `dynamic` where it is missing. Only read.
         const PERMANENT = 0x80;

@@ -69,7 +69,7 @@ use names::Names;
 
 use crate::attr::DecodeError;
 use crate::batch::Batch;
-use crate::dump::Dump;
+use crate::dump::{Decoder, Dump};
 use crate::error::{Ack, Error, Result};
 use crate::genl::Family;
 use crate::message::MessageRef;
@@ -236,7 +236,18 @@ impl Connection {
         request: Request,
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Dump<T> {
-        Dump::new(self.shared.pool.clone(), self.timeout, request, Box::new(decode))
+        Dump::new(self.shared.pool.clone(), self.timeout, request, Decoder::One(Box::new(decode)))
+    }
+
+    /// [`dump`](Self::dump) of a table whose messages hold several entries each: `decode` pushes those of one message.
+    ///
+    /// The entries that were pushed before an error are yielded before it.
+    pub fn dump_each<T>(
+        &self,
+        request: Request,
+        decode: impl FnMut(MessageRef<'_>, &mut Vec<T>) -> Result<(), DecodeError> + Send + 'static,
+    ) -> Dump<T> {
+        Dump::new(self.shared.pool.clone(), self.timeout, request, Decoder::Each(Box::new(decode)))
     }
 
     /// [`dump`](Self::dump), leaving out what `filter` does not want.

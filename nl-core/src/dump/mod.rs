@@ -28,6 +28,7 @@
 //! [`Interrupted`](crate::error::ErrorKind::Interrupted) follows. [`Dump::collect_all`] yields nothing before the
 //! end and so can always start again.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -38,7 +39,7 @@ use futures_core::Stream;
 
 use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result, decode_done, decode_error};
-use crate::message::{Decode, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
+use crate::message::{Decode, MessageRef, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 use crate::pending::Pending;
 use crate::request::Request;
 use crate::socket::{Deadline, Pool, Pooled, Reader, Turn};
@@ -58,7 +59,9 @@ const BYTES_PER_TURN: usize = 8 * 1024;
 pub struct Dump<T> {
     pool: Pool,
     request: Request,
-    decode: Decode<T>,
+    decode: Decoder<T>,
+    /// What else was in the message that was decoded last.
+    queued: VecDeque<Result<T, DecodeError>>,
     state: State,
     reader: Reader,
     /// What [`has_entries`](Self::has_entries) read.
@@ -72,6 +75,17 @@ pub struct Dump<T> {
     deadline: Deadline,
 }
 
+/// How a message of the answer is read.
+pub(crate) enum Decoder<T> {
+    /// It is one entry, or to be skipped.
+    One(Decode<T>),
+    /// It has any number of entries, which are pushed.
+    Each(DecodeEach<T>),
+}
+
+/// Reads the entries of one message.
+pub(crate) type DecodeEach<T> = Box<dyn FnMut(MessageRef<'_>, &mut Vec<T>) -> Result<(), DecodeError> + Send>;
+
 #[derive(Debug)]
 enum State {
     Unsent,
@@ -82,12 +96,13 @@ enum State {
 }
 
 impl<T> Dump<T> {
-    pub(crate) fn new(pool: Pool, timeout: Option<Duration>, request: Request, decode: Decode<T>) -> Self {
+    pub(crate) fn new(pool: Pool, timeout: Option<Duration>, request: Request, decode: Decoder<T>) -> Self {
         Self {
             pool,
             reader: Reader::new(request.is_sensitive()),
             request: request.with_flags(NLM_F_DUMP),
             decode,
+            queued: VecDeque::new(),
             state: State::Unsent,
             first: None,
             yielded: false,
@@ -163,6 +178,7 @@ impl<T> Dump<T> {
         self.restarts += 1;
         self.interrupted = false;
         self.reader.clear();
+        self.queued.clear();
         self.state = State::Unsent;
     }
 
@@ -180,6 +196,9 @@ impl<T> Dump<T> {
     /// An entry is in the form in which it is yielded, because each change of form copies it.
     #[inline]
     fn read(&mut self, own: u32) -> Option<Step<T>> {
+        if let Some(queued) = self.queued.pop_front() {
+            return Some(self.entry(queued));
+        }
         while let Some(message) = self.reader.next() {
             let message = match message {
                 Ok(message) => message,
@@ -202,17 +221,35 @@ impl<T> Dump<T> {
                 NLMSG_ERROR => {
                     return Some(Step::End(decode_error(message.flags(), message.payload()).map(drop)));
                 }
-                _ => match (self.decode)(message) {
-                    Ok(None) => {}
-                    Ok(Some(entry)) => {
-                        self.yielded = true;
-                        return Some(Step::Yield(Poll::Ready(Some(Ok(entry)))));
+                _ => match &mut self.decode {
+                    Decoder::One(decode) => match decode(message) {
+                        Ok(None) => {}
+                        Ok(Some(entry)) => return Some(self.entry(Ok(entry))),
+                        Err(error) => return Some(self.unreadable(error)),
+                    },
+                    Decoder::Each(decode) => {
+                        let mut entries = Vec::new();
+                        let outcome = decode(message, &mut entries);
+                        self.queued.extend(entries.into_iter().map(Ok).chain(outcome.err().map(Err)));
+                        if let Some(queued) = self.queued.pop_front() {
+                            return Some(self.entry(queued));
+                        }
                     }
-                    Err(error) => return Some(self.unreadable(error)),
                 },
             }
         }
         None
+    }
+
+    #[inline]
+    fn entry(&mut self, entry: Result<T, DecodeError>) -> Step<T> {
+        match entry {
+            Ok(entry) => {
+                self.yielded = true;
+                Step::Yield(Poll::Ready(Some(Ok(entry))))
+            }
+            Err(error) => self.unreadable(error),
+        }
     }
 
     #[cold]

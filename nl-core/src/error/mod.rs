@@ -5,7 +5,7 @@
 //!   kernel: "invalid vlan id"   attribute: NDA_VLAN
 //! ```
 //!
-//! [`Error::kind`] tells whose fault it is; the `is_…` questions answer the usual matches.
+//! [`Error::kind`] says whose fault it is; the `is_…` questions answer the usual matches.
 
 mod errno;
 mod ext_ack;
@@ -148,7 +148,8 @@ impl Error {
         self
     }
 
-    /// Says what the error means or what to change, where the kernel gives no text of its own. An earlier hint is replaced.
+    /// Says what the error means or what to change, such as the setting of another device that forbids what was asked. An earlier
+    /// hint is replaced.
     #[must_use]
     pub fn hinted(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.0.hint = Some(hint.into());
@@ -403,12 +404,6 @@ impl fmt::Display for Error {
         }
         let kernel = self.kernel();
         let text = kernel.and_then(|k| k.ext_ack.message.as_deref());
-        if let Some(hint) = &self.0.hint {
-            write!(f, "\n  hint: {hint}")?;
-        }
-        if text.is_none() && self.0.attribute.is_none() {
-            return Ok(());
-        }
         let mut sep = "\n  ";
         if let Some(text) = text {
             write!(f, "{sep}kernel: \"{text}\"")?;
@@ -418,10 +413,15 @@ impl fmt::Display for Error {
             let missing = kernel.is_some_and(|k| k.ext_ack.missing.is_some());
             write!(f, "{sep}{}: {attribute}", if missing { "missing" } else { "attribute" })?;
         }
-        if let Some(policy) = kernel.and_then(|k| k.ext_ack.policy).filter(|p| *p != Policy::default()) {
+        let about = text.is_some() || self.0.attribute.is_some();
+        let policy = kernel.and_then(|k| k.ext_ack.policy).filter(|p| about && *p != Policy::default());
+        if let Some(policy) = policy {
             write!(f, " ({policy})")?;
         }
-        Ok(())
+        match &self.0.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
     }
 }
 

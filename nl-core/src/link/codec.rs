@@ -403,6 +403,16 @@ pub enum LinkEvent {
     New(Link),
 }
 
+impl Link {
+    /// The request that reads one device, by name, alternative name or index, without counters.
+    ///
+    /// Equivalent: `ip link show dev DEV`. Needs no privilege.
+    #[must_use]
+    pub fn get_request(dev: &Dev) -> Request {
+        request(dev, false)
+    }
+}
+
 impl LinkEvent {
     /// Reads an event of the group [`RTNLGRP_LINK`]; `None` for one about a bridge's port, which says nothing about a device.
     ///

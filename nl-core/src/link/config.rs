@@ -1,7 +1,6 @@
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd};
 
-use super::AddrGenMode;
 use super::codec::{
     IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_ALT_IFNAME, IFLA_BROADCAST, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME,
     IFLA_INET6_ADDR_GEN_MODE, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
@@ -10,9 +9,11 @@ use super::codec::{
 };
 use super::kind::{AnyKind, LinkKind, Place};
 use super::verb::LinkVerb;
+use super::{AddrGenMode, Link};
 use crate::addr::{ALTIFNAME_MAX, Dev, HwAddr, IFNAME_MAX, Name};
-use crate::attr::AttrWriter;
+use crate::attr::{AttrWriter, DecodeError};
 use crate::check::Invalid;
+use crate::error::{KernelError, Since};
 use crate::message::{FixedHeader, IfInfoMsg, NLM_F_APPEND, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL};
 use crate::netns::Netns;
 use crate::request::Request;
@@ -148,6 +149,28 @@ impl LinkConfig {
         self.kind.as_ref().map(|kind| kind.kind())
     }
 
+    /// The kind of master that the options of a port are for, if there are such.
+    pub(super) fn port_kind_name(&self) -> Option<&'static str> {
+        self.port.as_ref().map(|kind| kind.kind())
+    }
+
+    /// What a refusal means the kernel is too old for.
+    pub(super) fn refused(&self, refusal: &KernelError) -> Option<(&'static str, Since)> {
+        let mut kinds = self.kind.iter().chain(&self.port);
+        kinds.find_map(|kind| kind.refused_by(refusal))
+    }
+
+    /// What the kernel ignored because it is too old, seen in the device as it is now; without one, what it can ignore.
+    pub(super) fn ignored(&self, link: Option<&Link>) -> Result<Option<(&'static str, Since)>, DecodeError> {
+        let data = |of: fn(&Link) -> &[u8]| link.map_or(&[][..], of);
+        if let Some(kind) = &self.kind
+            && let Some(ignored) = kind.ignored_by(data(|link| &link.kind_data))?
+        {
+            return Ok(Some(ignored));
+        }
+        self.port.as_ref().map_or(Ok(None), |port| port.ignored_by(data(|link| &link.port_data)))
+    }
+
     /// Whether nothing is set but names that are added.
     pub(super) fn is_unset(&self) -> bool {
         let request = self.request(LinkVerb::Change);
@@ -156,8 +179,8 @@ impl LinkConfig {
 
     /// The request that does this with the device. Devices that are named in it have to be indexes by then.
     ///
-    /// Alternative names are not in it, and in [`LinkVerb::Add`] neither are alias, address generation and protocol down, which the
-    /// kernel drops there.
+    /// Alternative names are not in it, and in [`LinkVerb::Add`] neither are alias, address generation, protocol down and the options
+    /// of a port, which the kernel drops there.
     #[must_use]
     pub fn request(&self, verb: LinkVerb) -> Request {
         let (message, flags) = match verb {
@@ -248,7 +271,9 @@ impl LinkConfig {
 
     fn encode_kinds(&self, w: &mut AttrWriter<'_>, verb: LinkVerb) {
         let mut info = w.nested_unless_empty(IFLA_LINKINFO);
-        for (kind, place) in [(&self.kind, Place::Device), (&self.port, Place::Port)] {
+        // The kernel drops what a new device is to have as a port.
+        let port = if verb == LinkVerb::Add { &None } else { &self.port };
+        for (kind, place) in [(&self.kind, Place::Device), (port, Place::Port)] {
             if let Some(kind) = kind {
                 kind.encode_as(&mut info, place, verb);
             }
@@ -256,15 +281,30 @@ impl LinkConfig {
     }
 
     /// What a new device still needs, which the kernel takes in a change only and silently drops when a device is made: alias,
-    /// address generation, protocol down. [`request`](Self::request) then makes the device without.
+    /// address generation, protocol down, the options of a port. [`request`](Self::request) then makes the device without.
     pub(super) fn later(&mut self) -> Option<Self> {
-        let waits = self.alias.is_some() || self.addr_gen_mode.is_some() || self.protocol_down.is_some();
+        let waits = self.alias.is_some()
+            || self.addr_gen_mode.is_some()
+            || self.protocol_down.is_some()
+            || self.port.is_some();
         waits.then(|| {
             let mut later = Self::new(self.dev.clone());
+            later.port = self.port.take();
             later.alias = self.alias.take();
             later.addr_gen_mode = self.addr_gen_mode.take();
             later.protocol_down = self.protocol_down.take();
             later.flags = std::mem::take(&mut self.flags);
+            later
+        })
+    }
+
+    /// The options of a port, where they have to wait for its master: in one request the kernel gives them to the master that the
+    /// device had before, and drops them if it had none.
+    pub(super) fn port_later(&mut self) -> Option<Self> {
+        let waits = self.port.is_some() && self.master.is_some();
+        waits.then(|| {
+            let mut later = Self::new(self.dev.clone());
+            later.port = self.port.take();
             later
         })
     }

@@ -193,7 +193,9 @@ impl DeviceEntry {
     /// Equivalent: `ip link set`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// No such device ([`is_not_found`](Error::is_not_found)), and what the kernel says of the change.
+    /// No such device ([`is_not_found`](Error::is_not_found)); the device is of another kind, or no port of such a master; what the
+    /// kernel says of the change; [`Unsupported`](crate::error::ErrorKind::Unsupported) for an option that the kernel ignored
+    /// because it is too old, while what else was set is in effect.
     pub fn change(mut self) -> Pending<Ack> {
         Pending::new(async move {
             let removed = std::mem::take(&mut self.removed_alt_names);
@@ -258,6 +260,7 @@ impl Links {
         };
         // Checked with all that is in it, so that bad input makes no device.
         config.request(LinkVerb::Add).encoded().map_err(|error| named.explain(error))?;
+        let whole = config.clone();
         let mut later = config.later();
         let alt_names = std::mem::take(&mut config.alt_names);
         let request = echoed(config.request(LinkVerb::Add));
@@ -266,12 +269,20 @@ impl Links {
                 let text = kernel.ext_ack.message.as_deref().unwrap_or_default();
                 kernel.errno == Errno::EOPNOTSUPP && text.starts_with("Unknown device type")
             };
+            let error = too_new(error, &whole);
             named.explain(error.or_unsupported(unknown, "this kind of device", Since::option("its module")))
         })?;
         if let Some(later) = &mut later {
             later.dev = Dev::Index(link.index);
         }
-        match self.finish(&link, later, alt_names, &config).await {
+        let finished = match self.finish(&link, later, alt_names, &config).await {
+            Ok(()) => match self.there(&config) {
+                Ok(there) => confirm(&there, &whole, LinkVerb::Add, link.index).await,
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        match finished.map_err(|error| named.explain(too_new(error, &whole))) {
             Ok(()) => Ok(link),
             Err(error) => {
                 // Nothing of it stays. That it is gone already is as good.
@@ -314,6 +325,9 @@ impl Links {
         }
         let conn = self.there(config)?;
         if let Some(mut later) = later {
+            if let Some(kind) = later.port_kind_name() {
+                check_port(&conn.link(link.index).await?, kind, &config.dev)?;
+            }
             let flags = later.flags_later();
             conn.acknowledged(later.request(LinkVerb::Change)).await?;
             if let Some(flags) = flags {
@@ -338,14 +352,13 @@ impl Links {
                 return Err(name_dev(named.explain(error), &own));
             }
         };
-        if let (Some(kind), Some(index)) = (config.kind_name(), config.dev.index()) {
-            // Without options the kernel says success to any kind.
+        let whole = config.clone();
+        let port = config.port_later();
+        let index = config.dev.index().unwrap_or(0);
+        if config.kind_name().is_some() || config.port_kind_name().is_some() {
             let link = self.conn.link(index).await.map_err(|error| named.explain(error))?;
-            if !link.is_kind(kind) {
-                let is = link.kind_name.as_deref().unwrap_or("plain device");
-                let error = Error::usage(format!("{own} is a {is}, not a {kind}"));
-                return Err(named.explain(config.request(LinkVerb::Change).not_sent(error)));
-            }
+            let checked = check_kind(&link, &config, &own);
+            checked.map_err(|error| named.explain(whole.request(LinkVerb::Change).not_sent(error)))?;
         }
         let alt_names = std::mem::take(&mut config.alt_names);
         let mut ack = Ack::default();
@@ -363,13 +376,60 @@ impl Links {
             requests.push(config.request(LinkVerb::Change));
         }
         requests.extend(flags.map(|flags| flags.request(LinkVerb::Change)));
-        for request in &mut requests {
+        let mut port_request = port.as_ref().map(|port| port.request(LinkVerb::Change));
+        for request in requests.iter_mut().chain(&mut port_request) {
             request.encoded().map_err(|error| named.explain(error))?;
         }
+        let explain = |error| named.explain(too_new(error, &whole));
         for request in requests {
-            ack = self.conn.acknowledged(request).await.map_err(|error| named.explain(error))?;
+            ack = self.conn.acknowledged(request).await.map_err(explain)?;
+        }
+        if let (Some(request), Some(kind)) = (port_request, whole.port_kind_name()) {
+            let link = self.conn.link(index).await.map_err(explain)?;
+            let checked = check_port(&link, kind, &own);
+            checked.map_err(|error| named.explain(request.not_sent(error)))?;
+            ack = self.conn.acknowledged(request).await.map_err(explain)?;
+        }
+        if whole.netns.is_none() {
+            confirm(&self.conn, &whole, LinkVerb::Change, index).await.map_err(explain)?;
         }
         Ok(ack)
+    }
+}
+
+/// Refuses options of another kind than the device is. Without options the kernel says success to any kind, and it drops those of
+/// a port if there is no master.
+fn check_kind(link: &Link, config: &LinkConfig, own: &Dev) -> Result<()> {
+    if let Some(kind) = config.kind_name().filter(|kind| !link.is_kind(kind)) {
+        let is = link.kind_name.as_deref().unwrap_or("plain device");
+        return Err(Error::usage(format!("{own} is a {is}, not a {kind}")));
+    }
+    config.port_kind_name().map_or(Ok(()), |kind| check_port(link, kind, own))
+}
+
+fn check_port(link: &Link, kind: &str, own: &Dev) -> Result<()> {
+    match link.is_port_of(kind) {
+        true => Ok(()),
+        false => Err(Error::usage(format!("{own} is no port of a {kind}"))),
+    }
+}
+
+/// Says so where a refusal means that the kernel is too old.
+fn too_new(error: Error, config: &LinkConfig) -> Error {
+    match error.kernel().and_then(|kernel| config.refused(kernel)) {
+        Some((what, since)) => error.or_unsupported(|_| true, what, since),
+        None => error,
+    }
+}
+
+/// Reads the device back if the kernel can have silently ignored an option.
+async fn confirm(conn: &Connection, config: &LinkConfig, verb: LinkVerb, index: u32) -> Result<()> {
+    if config.ignored(None)?.is_none() {
+        return Ok(());
+    }
+    match config.ignored(Some(&conn.link(index).await?))? {
+        None => Ok(()),
+        Some((what, since)) => Err(config.request(verb).not_sent(Error::unsupported(what, since))),
     }
 }
 

@@ -8,7 +8,7 @@ use super::verb::LinkVerb;
 use crate::addr::Dev;
 use crate::attr::{AttrWriter, Attrs, DecodeError};
 use crate::check::Invalid;
-use crate::error::{AttrName, Names};
+use crate::error::{AttrName, KernelError, Names, Since};
 
 /// A kind of virtual device, or what such a device keeps for each of its ports.
 ///
@@ -69,6 +69,22 @@ pub trait LinkKind: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
     fn devs(&mut self) -> Vec<&mut Dev> {
         Vec::new()
     }
+
+    /// What a refusal of the kernel means it is too old for: what that is, and since when kernels have it.
+    fn refused(&self, refusal: &KernelError) -> Option<(&'static str, Since)> {
+        let _ = refusal;
+        None
+    }
+
+    /// What was set and the kernel silently ignored because it is too old for it, seen in what it reports afterwards: what
+    /// that is, and since when kernels have it.
+    ///
+    /// A handle calls it with nothing reported to learn whether something can be ignored at all, and only then reads the device
+    /// back.
+    fn ignored(&self, reported: &Self) -> Option<(&'static str, Since)> {
+        let _ = reported;
+        None
+    }
 }
 
 /// A [`LinkKind`] whichever it is.
@@ -79,6 +95,8 @@ pub(super) trait AnyKind: fmt::Debug + Send + Sync {
     fn encode_as(&self, w: &mut AttrWriter<'_>, place: Place, verb: LinkVerb);
     fn check_as(&self, place: Place, verb: LinkVerb, has_link: bool) -> Result<(), Invalid>;
     fn all_devs(&mut self) -> Vec<&mut Dev>;
+    fn refused_by(&self, refusal: &KernelError) -> Option<(&'static str, Since)>;
+    fn ignored_by(&self, reported: &[u8]) -> Result<Option<(&'static str, Since)>, DecodeError>;
 }
 
 /// Whether options are of a device or of a port of one.
@@ -134,6 +152,14 @@ impl<T: LinkKind> AnyKind for T {
     fn all_devs(&mut self) -> Vec<&mut Dev> {
         self.devs()
     }
+
+    fn refused_by(&self, refusal: &KernelError) -> Option<(&'static str, Since)> {
+        self.refused(refusal)
+    }
+
+    fn ignored_by(&self, reported: &[u8]) -> Result<Option<(&'static str, Since)>, DecodeError> {
+        Ok(self.ignored(&T::decode(Attrs::new(reported))?))
+    }
 }
 
 impl Link {
@@ -159,22 +185,59 @@ impl Link {
 /// A kind of device from a line for each option: a structure, its setters, and [`LinkKind`](crate::link::LinkKind).
 ///
 /// Each option is `name: Type = ATTRIBUTE(number) "word";`, with the type one that implements
-/// [`AttrValue`](crate::link::AttrValue). Options that can only be read stand in a second block, `read { … }`. Behind the
-/// structure may stand `needs_link;`, and `check = function;` for what [`LinkKind::check`](crate::link::LinkKind::check) does.
+/// [`AttrValue`](crate::link::AttrValue). `name: Type as Wire = …` keeps a value of another type than the one that is written,
+/// with conversions both ways, and `= ATTRIBUTE(number) | ATTRIBUTE6(number) "word"` is an address that has the second attribute
+/// for IPv6. Options that can only be read stand in a second block, `read { … }`.
+///
+/// Behind the structure may stand, in this order:
+/// - `needs_link = true;`
+/// - `check = function;` for what [`LinkKind::check`](crate::link::LinkKind::check) does.
+/// - `refused = function;` for what [`LinkKind::refused`](crate::link::LinkKind::refused) does.
+/// - `ignored = function;` for what [`LinkKind::ignored`](crate::link::LinkKind::ignored) does.
+/// - `other = name;` for a field that keeps what is read and has no line. It is not written, because it may be what can only be
+///   read.
 #[macro_export]
 macro_rules! link_kind {
+    (@write $value:expr, $w:expr, $kind:expr;) => {
+        $crate::link::AttrValue::write($value, $w, $kind)
+    };
+    (@write $value:expr, $w:expr, $kind:expr; $wire:ty) => {
+        $crate::link::AttrValue::write(&<$wire>::from(::std::clone::Clone::clone($value)), $w, $kind)
+    };
+    (@read $attr:expr;) => { $crate::link::AttrValue::read($attr)? };
+    (@read $attr:expr; $wire:ty) => { <$wire as $crate::link::AttrValue>::read($attr)?.into() };
+    (@words $value:expr, $word:expr, $f:expr;) => {
+        $crate::link::AttrValue::words($value, $word, $f)
+    };
+    (@words $value:expr, $word:expr, $f:expr; $wire:ty) => {
+        $crate::link::AttrValue::words(&<$wire>::from(::std::clone::Clone::clone($value)), $word, $f)
+    };
+    (@dev $devs:expr, $option:expr;) => {
+        $devs.extend($option.as_mut().and_then($crate::link::AttrValue::dev))
+    };
+    (@dev $devs:expr, $option:expr; $wire:ty) => {};
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident($kind:literal) {
-            $($(#[$doc:meta])* $field:ident: $type:ty = $attr:ident($number:literal) $word:literal;)*
+            $(
+                $(#[$doc:meta])*
+                $field:ident: $type:ty $(as $wire:ty)? =
+                    $attr:ident($number:literal) $(| $attr6:ident($number6:literal))? $word:literal;
+            )*
         }
         $(read {
-            $($(#[$rdoc:meta])* $rfield:ident: $rtype:ty = $rattr:ident($rnumber:literal) $rword:literal;)*
+            $(
+                $(#[$rdoc:meta])*
+                $rfield:ident: $rtype:ty $(as $rwire:ty)? = $rattr:ident($rnumber:literal) $rword:literal;
+            )*
         })?
         $(needs_link = $needs_link:literal;)?
         $(check = $check:path;)?
+        $(refused = $refused:path;)?
+        $(ignored = $ignored:path;)?
+        $(other = $other:ident;)?
     ) => {
-        $(const $attr: u16 = $number;)*
+        $(const $attr: u16 = $number; $(const $attr6: u16 = $number6;)?)*
         $($(const $rattr: u16 = $rnumber;)*)?
 
         $(#[$meta])*
@@ -182,6 +245,10 @@ macro_rules! link_kind {
         $vis struct $name {
             $($(#[$doc])* pub $field: Option<$type>,)*
             $($($(#[$rdoc])* pub $rfield: Option<$rtype>,)*)?
+            $(
+                /// Options of later kernels, as they were read.
+                pub $other: $crate::attr::RawAttrs,
+            )?
         }
 
         impl $name {
@@ -198,14 +265,19 @@ macro_rules! link_kind {
         impl $crate::link::LinkKind for $name {
             const KIND: &'static str = $kind;
             const NAMES: &'static [$crate::error::AttrName] = &[
-                $($crate::error::AttrName::new($attr, stringify!($attr)),)*
+                $(
+                    $crate::error::AttrName::new($attr, stringify!($attr)),
+                    $($crate::error::AttrName::new($attr6, stringify!($attr6)),)?
+                )*
                 $($($crate::error::AttrName::new($rattr, stringify!($rattr)),)*)?
             ];
             $(const NEEDS_LINK: bool = $needs_link;)?
 
             fn encode(&self, w: &mut $crate::attr::AttrWriter<'_>, _: $crate::link::LinkVerb) {
                 $(if let Some(value) = &self.$field {
-                    $crate::link::AttrValue::write(value, w, $attr);
+                    let kind = $attr;
+                    $(let kind = if value.is_ipv6() { $attr6 } else { kind };)?
+                    $crate::link_kind!(@write value, w, kind; $($wire)?);
                 })*
                 let _ = w;
             }
@@ -217,9 +289,11 @@ macro_rules! link_kind {
                 for attr in options {
                     let attr = attr?;
                     match attr.kind() {
-                        $($attr => out.$field = Some($crate::link::AttrValue::read(attr)?),)*
-                        $($($rattr => out.$rfield = Some($crate::link::AttrValue::read(attr)?),)*)?
-                        _ => {}
+                        $($attr $(| $attr6)? => {
+                            out.$field = Some($crate::link_kind!(@read attr; $($wire)?));
+                        })*
+                        $($($rattr => out.$rfield = Some($crate::link_kind!(@read attr; $($rwire)?)),)*)?
+                        _ => { $(out.$other.push(attr);)? }
                     }
                 }
                 Ok(out)
@@ -229,10 +303,21 @@ macro_rules! link_kind {
                 $check(self, verb)
             })?
 
+            $(fn refused(
+                &self,
+                refusal: &$crate::error::KernelError,
+            ) -> Option<(&'static str, $crate::error::Since)> {
+                $refused(self, refusal)
+            })?
+
+            $(fn ignored(&self, reported: &Self) -> Option<(&'static str, $crate::error::Since)> {
+                $ignored(self, reported)
+            })?
+
             fn devs(&mut self) -> Vec<&mut $crate::addr::Dev> {
                 let mut devs: Vec<&mut $crate::addr::Dev> = Vec::new();
                 let _ = &mut devs;
-                $(devs.extend(self.$field.as_mut().and_then($crate::link::AttrValue::dev));)*
+                $($crate::link_kind!(@dev devs, self.$field; $($wire)?);)*
                 devs
             }
         }
@@ -242,10 +327,10 @@ macro_rules! link_kind {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str($kind)?;
                 $(if let Some(value) = &self.$field {
-                    $crate::link::AttrValue::words(value, $word, f)?;
+                    $crate::link_kind!(@words value, $word, f; $($wire)?)?;
                 })*
                 $($(if let Some(value) = &self.$rfield {
-                    $crate::link::AttrValue::words(value, $rword, f)?;
+                    $crate::link_kind!(@words value, $rword, f; $($rwire)?)?;
                 })*)?
                 Ok(())
             }

@@ -164,7 +164,7 @@ impl Neighbour {
         self.flags.contains(NeighbourFlags::PROXY)
     }
 
-    /// What tells it from the other entries of its namespace.
+    /// Identifies it in its namespace.
     #[must_use]
     pub fn key(&self) -> NeighbourKey {
         NeighbourKey { index: self.index, dst: self.dst, proxy: self.is_proxy() }
@@ -295,7 +295,7 @@ fn ages(attr: Attr<'_>) -> Result<NeighbourAges, DecodeError> {
     Ok(NeighbourAges { confirmed, used, updated, references: f.u32()? })
 }
 
-/// What tells an entry from the others of its namespace.
+/// Identifies an entry in its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -19,7 +19,7 @@
 //! the host answers for. Forwarding databases of bridges are messages of the same type and another family; they are not here.
 //!
 //! # States
-//! An entry that is added without a word about its state is [permanent](NeighbourState::PERMANENT), as with `ip neighbour`. The
+//! An entry that is added without a state is [permanent](NeighbourState::PERMANENT), as with `ip neighbour`. The
 //! others are those of neighbour unreachability detection: the kernel moves an entry from one to the next as time goes by and
 //! packets come and go.
 //!
@@ -31,11 +31,15 @@ mod codec;
 mod filter;
 mod handle;
 mod types;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use codec::{Neighbour, NeighbourKey, NeighbourVerb};
 pub use filter::{NeighbourEvent, NeighbourFilter};
 pub use handle::{NeighbourEntries, NeighbourEntry, Neighbours};
 pub use types::{LinkAddr, NeighbourAges, NeighbourFlags, NeighbourFlagsExt, NeighbourState};
+#[cfg(feature = "watch")]
+pub use watch::{NeighbourWatch, NeighbourWatchBuilder};
 
 // `include/uapi/linux/rtnetlink.h`
 

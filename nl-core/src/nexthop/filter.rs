@@ -1,15 +1,17 @@
+use std::ops::RangeInclusive;
+
 use super::codec::{NAMES, op_flags};
 use super::entry::{Nexthop, NexthopFamily};
 use super::message::*;
 use crate::attr::AttrWriter;
-use crate::check::check_index;
+use crate::check::{Invalid, check_index};
 use crate::message::MessageRef;
 use crate::request::Request;
 use crate::route::RouteProtocol;
 
 /// Which nexthops to list.
 ///
-/// Protocol and `fdb` are filtered while reading, the rest by the kernel.
+/// Numbers, protocol and `fdb` are filtered while reading, the rest by the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NexthopFilter {
@@ -23,6 +25,8 @@ pub struct NexthopFilter {
     pub groups: bool,
     /// Those for forwarding databases only.
     pub fdb: bool,
+    /// With these numbers.
+    pub ids: Option<RangeInclusive<u32>>,
     /// Made by this protocol.
     pub protocol: Option<RouteProtocol>,
     /// With counters of the members of groups. Linux 6.9.
@@ -50,19 +54,31 @@ impl NexthopFilter {
         request
             .invalid_if(self.oif.map_or(Ok(()), check_index))
             .invalid_if(self.master.map_or(Ok(()), check_index))
+            .invalid_if(self.check_ids())
     }
 
     /// Whether a nexthop passes what the kernel does not filter.
     #[must_use]
     pub fn matches(&self, hop: &Nexthop) -> bool {
         // The kernel takes NHA_FDB in the request and does not filter by it.
-        (!self.fdb || hop.is_fdb) && self.protocol.is_none_or(|protocol| hop.protocol == protocol)
+        (!self.fdb || hop.is_fdb)
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&hop.id))
+            && self.protocol.is_none_or(|protocol| hop.protocol == protocol)
     }
 
     /// Whether anything is selected but the family.
     pub(super) fn selects(&self) -> bool {
-        let Self { oif, master, groups, fdb, protocol, .. } = self;
-        oif.is_some() || master.is_some() || *groups || *fdb || protocol.is_some()
+        let Self { oif, master, groups, fdb, ids, protocol, .. } = self;
+        oif.is_some() || master.is_some() || *groups || *fdb || ids.is_some() || protocol.is_some()
+    }
+
+    fn check_ids(&self) -> Result<(), Invalid> {
+        match &self.ids {
+            Some(ids) if ids.is_empty() => {
+                Err(format!("nexthop ids {} to {}: an empty range", ids.start(), ids.end()).into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::message::*;
 use crate::attr::{Attr, AttrWriter, Attrs, DecodeError};
 use crate::check::{Invalid, within};
 
-/// A tick of `clock_t`: the kernel tells times to user space in hundredths of a second.
+/// A tick of `clock_t`: the kernel reports times to user space in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
 /// The kernel takes 16 bits that count from 0, but not the largest.
 const WEIGHT_MAX: u16 = u16::MAX;

@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::bucket::{BucketFilter, NexthopBucket};
@@ -282,6 +283,20 @@ impl NexthopEntries {
     /// Those for routes of IPv6 (`-6`). Filtered by the kernel.
     pub fn ipv6(mut self) -> Self {
         self.filter.family = Some(NexthopFamily::Ipv6);
+        self
+    }
+
+    /// With these numbers, such as a range that belongs to one program. Filtered while reading.
+    ///
+    /// ```no_run
+    /// # async fn example(nexthops: nl_core::nexthop::Nexthops) -> nl_core::Result<()> {
+    /// // What an earlier run of this program left behind.
+    /// nexthops.entries().fdb().ids(5000..=5999).flush().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ids(mut self, ids: RangeInclusive<u32>) -> Self {
+        self.filter.ids = Some(ids);
         self
     }
 

@@ -161,7 +161,7 @@ fn watched(route: Route) -> Route {
 }
 
 /// Whether IPv6 joins the route with others through gateways into one with several paths. It does not join those of router
-/// advertisements, which cannot be told from others of their protocol.
+/// advertisements, which cannot be distinguished from others of their protocol.
 fn is_joined(route: &Route) -> bool {
     !route.nexthops.is_empty() || route.gateway.is_some() && route.protocol != RouteProtocol::RA
 }

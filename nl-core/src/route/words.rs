@@ -219,7 +219,7 @@ bitflags! {
         const UNRESOLVED = 0x20;
         /// Packets for the path are sent to the processor by the hardware; only read.
         const NH_TRAP = 0x40;
-        /// The requester is told of a change.
+        /// The requester is notified of a change.
         const NOTIFY = 0x100;
         /// Not of the table but made by a lookup, a redirect or a path MTU (`cache`).
         const CLONED = 0x200;

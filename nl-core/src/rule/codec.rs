@@ -156,7 +156,7 @@ impl Rule {
             return Some((FRA_FLOWLABEL_MASK, "a flow label in rules", Since::linux(6, 14)));
         }
         let dscp = self.dscp.is_some();
-        dscp.then_some((FRA_DSCP, "a DSCP in rules", Since::linux(6, 13)))
+        dscp.then_some((FRA_DSCP, "a DSCP in rules", Since::linux(6, 12)))
     }
 
     /// A request that every kernel refuses: one that knows attribute `kind` because it is empty, and others because a rule cannot

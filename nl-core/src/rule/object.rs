@@ -36,7 +36,7 @@ pub struct Rule {
     pub dst: Option<IpPrefix>,
     /// With this type of service, whose two lower bits are 0; 0 for any.
     pub tos: u8,
-    /// With this DSCP, 0 to 63 (`FRA_DSCP`, Linux 6.13).
+    /// With this DSCP, 0 to 63 (`FRA_DSCP`, Linux 6.12).
     pub dscp: Option<u8>,
     /// Which of its bits count (`FRA_DSCP_MASK`, Linux 6.15).
     pub dscp_mask: Option<u8>,
@@ -165,7 +165,7 @@ impl Rule {
         self
     }
 
-    /// For packets with this DSCP, 0 to 63 (`dscp`). Linux 6.13.
+    /// For packets with this DSCP, 0 to 63 (`dscp`). Linux 6.12.
     #[must_use]
     pub fn dscp(mut self, dscp: u8) -> Self {
         self.dscp = Some(dscp);
@@ -348,7 +348,7 @@ impl Rule {
         self
     }
 
-    /// What tells it from other rules: all of it, but for what depends on which devices and rules are there.
+    /// Identifies it: everything but what depends on which devices and rules exist.
     #[must_use]
     pub fn key(&self) -> RuleKey {
         let mut rule = self.clone();
@@ -461,6 +461,6 @@ impl fmt::Display for Rule {
     }
 }
 
-/// What tells a rule from others. Two that are the same to the last word have one key.
+/// Identifies a rule. Two rules that are equal in everything have the same key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleKey(Box<Rule>);

@@ -42,7 +42,7 @@ watch_of! {
 }
 
 impl Entry for Rule {
-    /// A part of what tells a rule from others, which is all of it.
+    /// A part of what identifies a rule, which is all of it.
     type Key = (u8, Option<u32>, Option<u32>, Option<u32>, Option<IpPrefix>, Option<IpPrefix>);
 
     fn key(&self) -> Self::Key {

@@ -101,6 +101,17 @@ impl<S: Source> Watch<S> {
         &self.source
     }
 
+    /// Lists the table again, and reports the differences and then [`Change::Synced`].
+    ///
+    /// The watch does this by itself when events are lost. This is for a caller who knows of a change that the kernel does not
+    /// report. It happens while the watch is polled.
+    pub fn resync(&mut self) {
+        if let Work::Resting(_) = self.work {
+            self.work = Work::None;
+        }
+        self.machine.on_resync();
+    }
+
     /// Takes one event.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Change<S::Entry>>>> {
         match ready!(self.feed.poll_input(cx)) {
@@ -194,16 +205,32 @@ impl<S: Source> Watch<S> {
 
     fn list(&self) -> Dump<Row<S::Entry>> {
         let source = self.source.clone();
+        if S::LISTS_SEVERAL {
+            let mut found = Vec::new();
+            return self.conn.dump_each(source.list(), move |message, rows| {
+                let outcome = source.decode_entries(message, &mut found);
+                rows.extend(found.drain(..).map(Row::new));
+                outcome
+            });
+        }
         self.conn.dump(source.list(), move |message| Ok(source.decode_entry(message)?.map(Row::new)))
     }
 
     /// Waits for an answer, whatever it is.
     fn settle(&self, barrier: Request) -> Pending<()> {
-        let conn = self.conn.clone();
+        let (conn, source, refused) = (self.conn.clone(), self.source.clone(), self.source.clone());
         Pending::new(async move {
-            match conn.answered(barrier, |_| Ok(())).await {
+            let answer = conn.answered(barrier, move |message| {
+                source.settled(Ok(message));
+                Ok(())
+            });
+            match answer.await {
                 Err(error) if error.kernel().is_none() => Err(error),
-                _ => Ok(()),
+                Err(error) => {
+                    refused.settled(Err(&error));
+                    Ok(())
+                }
+                Ok(()) => Ok(()),
             }
         })
     }

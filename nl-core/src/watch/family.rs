@@ -44,6 +44,12 @@ macro_rules! watch_of {
             pub fn overruns(&self) -> u64 {
                 self.0.overruns()
             }
+
+            /// Lists the table again, and reports the differences and then `Synced`; see
+            /// [`Watch::resync`](crate::watch::Watch::resync).
+            pub fn resync(&mut self) {
+                self.0.resync();
+            }
         }
 
         impl futures_core::Stream for $watch {

@@ -215,6 +215,14 @@ impl<E: Entry> Machine<E> {
         }
     }
 
+    /// The table is to be listed, at once if it is not being listed already.
+    pub(super) fn on_resync(&mut self) {
+        match self.phase {
+            Phase::Live | Phase::Resting(_) => self.list(),
+            Phase::Listing(_) | Phase::Asking(..) | Phase::Emitting(_) => self.dirty = true,
+        }
+    }
+
     /// An entry of the list.
     pub(super) fn on_listed(&mut self, entry: Row<E>) {
         if let Phase::Listing(round) = &mut self.phase {

@@ -99,10 +99,15 @@
 //! - Some changes have no event of their own: the routes of a device that goes down vanish silently. A source follows what does
 //!   have an event ([`Event::Unreported`]), and the table is listed again, at most a third of the time.
 //! - Where a key belongs to several entries, [`Entry::is_same`] tells them apart.
+//! - What a caller knows to have changed without any event is found by [`Watch::resync`].
+//!
+//! # Namespaces
+//! A watch holds the namespace of its connection open, as every netlink socket does: the devices in it live as long as the
+//! watch, also if the name and the processes of the namespace are gone. Drop the watch to let the namespace go.
 //!
 //! # Watches that are there
-//! With the features of the objects: `link::LinkWatch`, `address::AddressWatch`, `route::RouteWatch`, `rule::RuleWatch` and
-//! `nexthop::NexthopWatch`.
+//! With the features of the objects: `link::LinkWatch`, `address::AddressWatch`, `neighbour::NeighbourWatch`,
+//! `route::RouteWatch`, `rule::RuleWatch` and `nexthop::NexthopWatch`.
 //!
 //! # Tables that do not fit
 //! A program that keeps several tables in step can use the parts: a [`Feed`] reads events and recovers from lost ones, and a
@@ -110,7 +115,13 @@
 
 mod backoff;
 mod driver;
-#[cfg(any(feature = "address", feature = "link", feature = "route", feature = "rule"))]
+#[cfg(any(
+    feature = "address",
+    feature = "link",
+    feature = "neighbour",
+    feature = "route",
+    feature = "rule"
+))]
 mod family;
 mod feed;
 mod machine;
@@ -121,7 +132,13 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use driver::{Watch, WatchBuilder};
-#[cfg(any(feature = "address", feature = "link", feature = "route", feature = "rule"))]
+#[cfg(any(
+    feature = "address",
+    feature = "link",
+    feature = "neighbour",
+    feature = "route",
+    feature = "rule"
+))]
 pub(crate) use family::watch_of;
 pub use feed::{Feed, Input};
 pub use machine::{Change, Event};

@@ -31,9 +31,17 @@ pub trait Source: Clone + Send + 'static {
     /// A request that the kernel answers only after it has finished what its last event is about; `None` if its events come last.
     ///
     /// It is sent before the table is listed. The kernel reports for example that a device goes down, and then removes the device's
-    /// routes; a list that is read meanwhile still has them. The answer itself does not matter.
+    /// routes; a list that is read meanwhile still has them. [`settled`](Self::settled) takes the answer.
     fn barrier(&self) -> Option<Request> {
         None
+    }
+
+    /// Takes the answer to the [`barrier`](Self::barrier), or the kernel's refusal to answer. By default it does not matter.
+    ///
+    /// A source that watches a part of the table can ask about the device that the part belongs to, so that it knows before each
+    /// list whether the device still exists.
+    fn settled(&self, answer: Result<MessageRef<'_>, &Error>) {
+        let _ = answer;
     }
 
     /// The request that lists the table.
@@ -44,6 +52,23 @@ pub trait Source: Clone + Send + 'static {
     /// # Errors
     /// The message is malformed. The watch yields the error and lists the table again.
     fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Self::Entry>, DecodeError>;
+
+    /// Reads the entries of one message of the list, for tables whose messages hold several. By default it is the one that
+    /// [`decode_entry`](Self::decode_entry) reads.
+    ///
+    /// # Errors
+    /// As [`decode_entry`](Self::decode_entry).
+    fn decode_entries(
+        &self,
+        message: MessageRef<'_>,
+        entries: &mut Vec<Self::Entry>,
+    ) -> Result<(), DecodeError> {
+        entries.extend(self.decode_entry(message)?);
+        Ok(())
+    }
+
+    /// Whether a message of the list can hold several entries, which [`decode_entries`](Self::decode_entries) reads.
+    const LISTS_SEVERAL: bool = false;
 
     /// The request for the current state of an entry that a list lacks.
     ///

@@ -84,6 +84,30 @@ fn asked(machine: &mut Machine<Number>) -> Option<u32> {
 }
 
 #[test]
+fn table_is_listed_again_on_demand_at_once() {
+    let (mut machine, mut reader) = synced(&[(1, 1), (2, 2)]);
+    // Also while it rests.
+    for rests in [false, true] {
+        if rests {
+            assert!(machine.on_event(Event::Unreported).is_none());
+        }
+        machine.on_resync();
+        list(&mut machine, &[(1, 1), (2, 2)]);
+        assert!(take(&mut machine, &mut reader), "resting: {rests}");
+    }
+    // A listing that has begun may have missed what the caller knows of.
+    machine.on_resync();
+    assert!(matches!(machine.task(Instant::now()), Task::List));
+    machine.on_resync();
+    machine.on_list_end(Instant::now());
+    while asked(&mut machine).is_some() {
+        machine.on_answer(Answer::Unknown, Instant::now());
+    }
+    assert!(!take(&mut machine, &mut reader), "synced by a listing that began before");
+    assert_eq!(reader.len(), 2);
+}
+
+#[test]
 fn unchanged_row_with_another_age_is_no_change() {
     let (mut machine, _) = synced(&[(1, 1)]);
     let older = Number { key: 1, value: 1, age: 9 };

@@ -37,7 +37,14 @@ mod surroundings;
 #[cfg(feature = "sysctl")]
 mod sysctl;
 mod trust;
-#[cfg(all(feature = "address", feature = "link", feature = "nexthop", feature = "rule", feature = "watch"))]
+#[cfg(all(
+    feature = "address",
+    feature = "link",
+    feature = "neighbour",
+    feature = "nexthop",
+    feature = "rule",
+    feature = "watch"
+))]
 mod watch;
 
 nl_testkit::main!();

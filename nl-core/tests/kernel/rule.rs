@@ -55,6 +55,11 @@ impl Case {
         let by_us = shown(node, option, 100).await;
         assert_eq!(by_us.len(), 1, "{words}: {by_us:#?}");
         for (key, value) in expected.as_object().unwrap() {
+            // Without /etc/protocols iproute2 has no name for it.
+            let value = match by_us[0].get(key) {
+                Some(Value::String(number)) if number == "ipproto-6" && value == "tcp" => &json!(number),
+                _ => value,
+            };
             assert_eq!(by_us[0].get(key), Some(value), "set by us: {words}: {by_us:#?}");
         }
         let ours = read(rules, 100).await;
@@ -124,7 +129,7 @@ async fn every_selector_and_action_is_set_and_read(lab: Lab) -> Result {
             json!({ "src": "2001:db8::", "srclen": 32, "table": "256" }),
         ),
         v6(|r| r.l3mdev(), "l3mdev", json!({ "l3mdev": null })),
-        v6(|r| r.ip_proto(17).dport(53).prohibit(), "ipproto udp dport 53 prohibit", json!({ "dport": 53 })),
+        v6(|r| r.ip_proto(17).dport(53).prohibit(), "ipproto 17 dport 53 prohibit", json!({ "dport": 53 })),
     ] {
         case.check(&node, &rules).await;
     }
@@ -237,8 +242,8 @@ async fn newer_selectors_are_set_or_unsupported(lab: Lab) -> Result {
     let (node, rules) = world(&lab).await?;
     let entry = |family| rules.entry(family).priority(100).table(7);
     for (since, family, ours) in [
-        ((6, 13), IpFamily::V4, (|r: RuleEntry| r.dscp(10)) as fn(RuleEntry) -> RuleEntry),
-        ((6, 13), IpFamily::V6, |r| r.dscp(0)),
+        ((6, 12), IpFamily::V4, (|r: RuleEntry| r.dscp(10)) as fn(RuleEntry) -> RuleEntry),
+        ((6, 12), IpFamily::V6, |r| r.dscp(0)),
         ((6, 14), IpFamily::V6, |r| r.flowlabel(0x12345)),
         ((6, 14), IpFamily::V6, |r| r.flowlabel_masked(0x300, 0xf00)),
         ((6, 15), IpFamily::V4, |r| r.ip_proto(6).sport_masked(0x100, 0xff00).dport_masked(0x50, 0xfff0)),

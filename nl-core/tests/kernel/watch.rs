@@ -1,5 +1,6 @@
 mod addresses;
 mod links;
+mod neighbours;
 mod nexthops;
 mod routes;
 mod rules;

@@ -205,6 +205,11 @@ fn bad_nexthops_are_refused_with_the_limit_in_the_text() {
             filter.list_request()
         },
         {
+            let mut filter = NexthopFilter::default();
+            filter.ids = Some(std::ops::RangeInclusive::new(2, 1));
+            filter.list_request()
+        },
+        {
             let mut filter = BucketFilter::default();
             filter.group = Some(0);
             filter.list_request()
@@ -212,6 +217,15 @@ fn bad_nexthops_are_refused_with_the_limit_in_the_text() {
     ] {
         assert!(request.encoded().map(drop).unwrap_err().is_usage());
     }
+}
+
+#[test]
+fn filter_by_numbers_takes_both_ends() {
+    let mut filter = NexthopFilter::default();
+    filter.ids = Some(10..=20);
+    filter.list_request().encoded().unwrap();
+    let matching: Vec<_> = (8..23).filter(|id| filter.matches(&Nexthop::new(*id))).collect();
+    assert_eq!(matching, (10..=20).collect::<Vec<_>>());
 }
 
 /// Counters are of 32 bits where they fit, and of 64 where not.

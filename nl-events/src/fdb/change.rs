@@ -12,6 +12,9 @@ pub enum FdbChange {
     Added(FdbEntry),
     /// An entry was deleted.
     Deleted(FdbEntry),
+    /// The watched bridge or device was deleted or moved to another namespace: all its entries have been reported as deleted,
+    /// and this is the last item. A watch that [follows a name](super::FdbWatchBuilder::follow_name) goes on instead.
+    DeviceGone,
     /// An address moved to another port or another VXLAN endpoint.
     Moved {
         /// The entry before.

@@ -1,15 +1,16 @@
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use nl_bridge::fdb::FdbEntry;
 use nl_core::addr::Dev;
 use nl_core::error::{Error, Result};
-use nl_core::watch::{Source, Watch};
+use nl_core::watch::{Change, Source, Watch};
 use nl_core::{Connection, Pending};
 
 use super::change::FdbChange;
+use super::scope::Scope;
 use super::tables::Tables;
 
 /// A watch of a table: a `Stream` of `Result<FdbChange>`, first the existing entries, then each change.
@@ -22,12 +23,16 @@ use super::tables::Tables;
 /// runtime at any time. Events that arrive while the table is listed are queued, the last one of each entry, for a million
 /// entries at most; beyond it the listing is repeated.
 ///
+/// A watch of [one bridge](FdbWatchBuilder::bridge) or [device](FdbWatchBuilder::dev) ends with [`FdbChange::DeviceGone`] when that
+/// is deleted, or [follows its name](FdbWatchBuilder::follow_name). A watch holds its [namespace](super#namespaces) open.
+///
 /// # Errors
 /// Each `Err` is reported once. After an event that cannot be decoded the watch lists the table again. A listing that fails is
 /// repeated after a pause, which grows to a second; entries are never reported as deleted because of it. The watch ends after a permanent error: its socket
 /// failed, or no runtime is available.
 pub struct FdbWatch {
     watch: Watch<Tables>,
+    ended: bool,
 }
 
 impl FdbWatch {
@@ -41,7 +46,7 @@ impl FdbWatch {
 
     /// Options for a watch in the connection's namespace.
     pub fn builder(conn: &Connection) -> FdbWatchBuilder {
-        FdbWatchBuilder { conn: conn.clone(), of: Of::All, receive_buffer: None }
+        FdbWatchBuilder { conn: conn.clone(), of: Of::All, follow_name: false, receive_buffer: None }
     }
 
     /// The table after the changes that were reported so far.
@@ -68,13 +73,37 @@ impl FdbWatch {
     pub fn overruns(&self) -> u64 {
         self.watch.overruns()
     }
+
+    /// The index of the bridge or device that is watched, while it exists; `None` in a watch of all tables.
+    #[must_use]
+    pub fn device(&self) -> Option<u32> {
+        self.watch.source().device()
+    }
+
+    /// Lists the table again, and reports the differences and then [`FdbChange::Synced`].
+    ///
+    /// The watch does this by itself when events are lost, and where the kernel is known to change the table
+    /// [without an event](super#how-the-watch-stays-correct). It happens while the watch is polled.
+    pub fn resync(&mut self) {
+        self.watch.resync();
+    }
 }
 
 impl Stream for FdbWatch {
     type Item = Result<FdbChange>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.get_mut().watch).poll_next(cx).map_ok(FdbChange::from)
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let change = ready!(Pin::new(&mut this.watch).poll_next(cx));
+        let is_synced = matches!(change, Some(Ok(Change::Synced)));
+        if is_synced && this.watch.source().is_gone() && this.watch.is_empty() {
+            this.ended = true;
+            return Poll::Ready(Some(Ok(FdbChange::DeviceGone)));
+        }
+        Poll::Ready(change.map(|change| change.map(FdbChange::from)))
     }
 }
 
@@ -105,6 +134,7 @@ impl fmt::Debug for FdbWatch {
 pub struct FdbWatchBuilder {
     conn: Connection,
     of: Of,
+    follow_name: bool,
     receive_buffer: Option<usize>,
 }
 
@@ -130,6 +160,17 @@ impl FdbWatchBuilder {
         self
     }
 
+    /// Watches whichever bridge or device has the name, instead of ending with [`FdbChange::DeviceGone`].
+    ///
+    /// When the device is deleted, is renamed or moves to another namespace, its entries are reported as deleted; when a device
+    /// gets the name, its entries are reported as added. A device given by index is followed by the name it has now. One that is
+    /// given by name need not exist yet. A device of this name that is no bridge is ignored in a watch of a bridge, and so are
+    /// alternative names.
+    pub fn follow_name(mut self) -> Self {
+        self.follow_name = true;
+        self
+    }
+
     /// The size of the receive buffer in bytes, 8 MiB by default; see
     /// [`MonitorBuilder::receive_buffer`](nl_core::monitor::MonitorBuilder::receive_buffer). The smaller it is, the more
     /// often the table is listed again.
@@ -143,7 +184,7 @@ impl FdbWatchBuilder {
     /// Equivalent: `bridge fdb show` and `bridge monitor fdb` together. Needs no privilege.
     ///
     /// # Errors
-    /// The device does not exist or is not a bridge, the connection is to another protocol, or the receive buffer is over
+    /// The device does not exist or is not a bridge, [`follow_name`](Self::follow_name) without a device, the connection is to another protocol, or the receive buffer is over
     /// 1 GiB.
     pub fn open(self) -> Pending<FdbWatch> {
         Pending::new(async move {
@@ -154,21 +195,34 @@ impl FdbWatchBuilder {
 
     async fn start(self) -> Result<FdbWatch> {
         self.conn.require(Tables::PROTOCOL, Tables::ENTRIES)?;
-        let tables = match self.of {
-            Of::All => Tables::All,
-            Of::Dev(dev) => Tables::Dev(self.conn.link(dev).await?.index),
-            Of::Bridge(bridge) => {
-                let link = self.conn.link(bridge).await?;
-                if link.kind_name.as_deref() != Some("bridge") {
-                    return Err(Error::usage(format!("{} is not a bridge", link.name)));
-                }
-                Tables::Bridge(link.index)
+        let tables = match &self.of {
+            Of::All if self.follow_name => {
+                return Err(Error::usage("follow_name() needs a bridge or a device"));
             }
+            Of::All => Tables::All,
+            Of::Dev(dev) => Tables::Dev(self.scope(dev, false).await?),
+            Of::Bridge(bridge) => Tables::Bridge(self.scope(bridge, true).await?),
         };
         let mut watch = Watch::builder(&self.conn, tables);
         if let Some(bytes) = self.receive_buffer {
             watch = watch.receive_buffer(bytes);
         }
-        Ok(FdbWatch { watch: watch.open()? })
+        Ok(FdbWatch { watch: watch.open()?, ended: false })
+    }
+
+    async fn scope(&self, dev: &Dev, is_bridge: bool) -> Result<Scope> {
+        let link = match (self.conn.link(dev).await, dev) {
+            (Err(error), Dev::Name(name)) if self.follow_name && error.is_not_found() => {
+                return Ok(Scope::named(name, None));
+            }
+            (link, _) => link?,
+        };
+        if is_bridge && !link.is_kind("bridge") {
+            return Err(Error::usage(format!("{} is not a bridge", link.name)));
+        }
+        Ok(match self.follow_name {
+            true => Scope::named(&link.name, Some(link.index)),
+            false => Scope::of(&link),
+        })
     }
 }

@@ -8,6 +8,15 @@ pub enum RtnetlinkGroup {
     /// Forwarding database entries: see [`Source::FDB`].
     #[cfg(feature = "fdb")]
     BridgeFdb,
+    /// Multicast databases: see [`Source::MDB`].
+    #[cfg(feature = "mdb")]
+    BridgeMdb,
+    /// Ports of bridges: see [`Source::PORT`].
+    #[cfg(feature = "settings")]
+    BridgePort,
+    /// VLANs of bridges and their ports: see [`Source::VLAN`].
+    #[cfg(feature = "vlan_db")]
+    BridgeVlan,
     /// IPv4 addresses: see [`Source::IPV4_ADDRESS`].
     #[cfg(feature = "address")]
     Ipv4Address,
@@ -29,9 +38,15 @@ pub enum RtnetlinkGroup {
     /// Network devices: see [`Source::LINK`].
     #[cfg(feature = "link")]
     Link,
+    /// Neighbours of IPv4 and IPv6: see [`Source::NEIGHBOUR`].
+    #[cfg(feature = "neighbour")]
+    Neighbour,
     /// Nexthop objects and groups: see [`Source::NEXTHOP`].
     #[cfg(feature = "nexthop")]
     Nexthop,
+    /// VNI filters: see [`Source::VNI`].
+    #[cfg(feature = "vni")]
+    Vni,
 }
 
 impl RtnetlinkGroup {
@@ -55,8 +70,18 @@ impl RtnetlinkGroup {
             Self::Ipv6Rule => Source::IPV6_RULE,
             #[cfg(feature = "link")]
             Self::Link => Source::LINK,
+            #[cfg(feature = "neighbour")]
+            Self::Neighbour => Source::NEIGHBOUR,
             #[cfg(feature = "nexthop")]
             Self::Nexthop => Source::NEXTHOP,
+            #[cfg(feature = "mdb")]
+            Self::BridgeMdb => Source::MDB,
+            #[cfg(feature = "settings")]
+            Self::BridgePort => Source::PORT,
+            #[cfg(feature = "vlan_db")]
+            Self::BridgeVlan => Source::VLAN,
+            #[cfg(feature = "vni")]
+            Self::Vni => Source::VNI,
         }
     }
 

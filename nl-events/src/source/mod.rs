@@ -6,7 +6,12 @@
 //! | `Source::IPV4_ADDRESS`, `IPV6_ADDRESS` | `NetworkEvent::Address` | `address` |
 //! | `Source::IPV4_ROUTE`, `IPV6_ROUTE` | `NetworkEvent::Route` | `route` |
 //! | `Source::IPV4_RULE`, `IPV6_RULE` | `NetworkEvent::Rule` | `rule` |
+//! | `Source::MDB` | `NetworkEvent::Mdb` | `mdb` |
+//! | `Source::PORT` | `NetworkEvent::Port` | `settings` |
+//! | `Source::VLAN` | `NetworkEvent::Vlan` | `vlan_db` |
+//! | `Source::VNI` | `NetworkEvent::Vni` | `vni` |
 //! | `Source::LINK` | `NetworkEvent::Link` | `link` |
+//! | `Source::NEIGHBOUR` | `NetworkEvent::Neighbour` | `neighbour` |
 //! | `Source::NEXTHOP` | `NetworkEvent::Nexthop` | `nexthop` |
 //! | `Source::mptcp` | `NetworkEvent::Mptcp` | `mptcp` |
 //!
@@ -30,14 +35,24 @@ mod fdb;
 mod group;
 #[cfg(feature = "link")]
 mod link;
+#[cfg(feature = "mdb")]
+mod mdb;
 #[cfg(feature = "mptcp")]
 mod mptcp;
+#[cfg(feature = "neighbour")]
+mod neighbour;
 #[cfg(feature = "nexthop")]
 mod nexthop;
 #[cfg(feature = "route")]
 mod route;
 #[cfg(feature = "rule")]
 mod rule;
+#[cfg(feature = "settings")]
+mod settings;
+#[cfg(feature = "vlan_db")]
+mod vlan_db;
+#[cfg(feature = "vni")]
+mod vni;
 
 use std::fmt;
 
@@ -69,12 +84,22 @@ const ROUTE: &[Source] = &[
     Source::FDB,
     #[cfg(feature = "link")]
     Source::LINK,
+    #[cfg(feature = "mdb")]
+    Source::MDB,
+    #[cfg(feature = "neighbour")]
+    Source::NEIGHBOUR,
     #[cfg(feature = "nexthop")]
     Source::NEXTHOP,
+    #[cfg(feature = "settings")]
+    Source::PORT,
     #[cfg(feature = "route")]
     Source::IPV4_ROUTE,
     #[cfg(feature = "rule")]
     Source::IPV4_RULE,
+    #[cfg(feature = "vlan_db")]
+    Source::VLAN,
+    #[cfg(feature = "vni")]
+    Source::VNI,
 ];
 
 impl Source {

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use nl_bridge::mdb::MdbEvent;
+use nl_bridge::settings::PortEvent;
+use nl_bridge::vlan_db::VlanDbEvent;
+use nl_bridge::vni::VniEvent;
 use nl_core::address::AddressEvent;
 use nl_core::link::LinkEvent;
+use nl_core::neighbour::NeighbourEvent;
 use nl_core::nexthop::NexthopEvent;
 use nl_core::route::RouteEvent;
 use nl_core::rule::RuleEvent;
@@ -14,11 +19,26 @@ use nl_testkit::{Lab, Node, Result, within};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Does something and reads events until one is as wanted.
+/// Does something with `ip` and reads events until one is as wanted.
 async fn event(node: &Node, events: &mut Events, ip: &str, wanted: impl Fn(&NetworkEvent) -> bool) {
     node.ip(ip).await;
+    until(events, ip, wanted).await;
+}
+
+/// The same with `bridge`.
+async fn bridge_event(
+    node: &Node,
+    events: &mut Events,
+    bridge: &str,
+    wanted: impl Fn(&NetworkEvent) -> bool,
+) {
+    node.bridge(bridge).await;
+    until(events, bridge, wanted).await;
+}
+
+async fn until(events: &mut Events, what: &str, wanted: impl Fn(&NetworkEvent) -> bool) {
     let found = async { while !wanted(&events.try_next().await.unwrap().expect("the stream ended")) {} };
-    within(DEADLINE, found, ip).await;
+    within(DEADLINE, found, what).await;
 }
 
 async fn world(lab: &Lab) -> Result<Node> {
@@ -69,6 +89,39 @@ async fn address_of_ipv4_and_of_ipv6_has_events(lab: Lab) -> Result {
             matches!(event, NetworkEvent::Address(AddressEvent::Deleted(old)) if old.local.to_string() == ip)
         })
         .await;
+    }
+    Ok(())
+}
+
+/// Neighbours and the FDB share a group; each is decoded by its family, also where both are asked for.
+#[nl_testkit::test(needs(link = "veth", link = "bridge", tool = "ip", tool = "bridge"))]
+async fn neighbour_of_ipv4_and_of_ipv6_has_events_beside_the_fdb(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    node.ip("link add br0 type bridge").await;
+    let mut alone = open(&node, &[RtnetlinkGroup::Neighbour]).await?;
+    let mut both = open(&node, &[RtnetlinkGroup::Neighbour, RtnetlinkGroup::BridgeFdb]).await?;
+    node.bridge("fdb add 02:00:00:00:aa:01 dev br0 self").await;
+    let wanted = |event: &NetworkEvent| match event {
+        NetworkEvent::Fdb(event) => event.entry().mac.to_string() == "02:00:00:00:aa:01",
+        NetworkEvent::Neighbour(_) => false,
+        other => panic!("an event of another source: {other:?}"),
+    };
+    let found = async { while !wanted(&both.try_next().await.unwrap().expect("the stream ended")) {} };
+    within(DEADLINE, found, "the entry").await;
+    for ip in ["192.0.2.9", "2001:db8::9"] {
+        let words = format!("neigh add {ip} lladdr 02:00:00:00:00:09 dev d0 nud permanent");
+        for events in [&mut alone, &mut both] {
+            event(&node, events, &words.replace(" add ", " replace "), |event| match event {
+                NetworkEvent::Neighbour(NeighbourEvent::New(new)) => new.dst.to_string() == ip,
+                NetworkEvent::Neighbour(_) | NetworkEvent::Fdb(_) => false,
+                other => panic!("an event of another source: {other:?}"),
+            })
+            .await;
+            event(&node, events, &format!("neigh del {ip} dev d0"), |event| {
+                matches!(event, NetworkEvent::Neighbour(NeighbourEvent::Deleted(old)) if old.dst.to_string() == ip)
+            })
+            .await;
+        }
     }
     Ok(())
 }
@@ -127,6 +180,98 @@ async fn nexthop_has_events(lab: Lab) -> Result {
         &mut events,
         "nexthop del id 7",
         |event| matches!(event, NetworkEvent::Nexthop(NexthopEvent::Deleted(old)) if old.id == 7),
+    )
+    .await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth", link = "bridge", tool = "ip", tool = "bridge"))]
+async fn port_of_a_bridge_has_events_and_other_devices_none(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    node.ip("link add br0 type bridge").await;
+    let mut events = open(&node, &[RtnetlinkGroup::BridgePort]).await?;
+    let is = |event: &NetworkEvent, learning: Option<bool>| match event {
+        NetworkEvent::Port(PortEvent::New(port)) => {
+            port.name == *"d0" && learning.is_some() && port.options.learning == learning
+        }
+        NetworkEvent::Port(PortEvent::Deleted(port)) => learning.is_none() && port.name == *"d0",
+        other => panic!("an event of another source: {other:?}"),
+    };
+    event(&node, &mut events, "link set d0 master br0", |event| is(event, Some(true))).await;
+    bridge_event(&node, &mut events, "link set dev d0 learning off", |event| is(event, Some(false))).await;
+    event(&node, &mut events, "link set d0 nomaster", |event| is(event, None)).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "ip", tool = "bridge"))]
+async fn vlan_of_a_port_has_events(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    node.ip("link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0").await;
+    node.ip("link set d0 master br0").await;
+    let mut events = open(&node, &[RtnetlinkGroup::BridgeVlan]).await?;
+    let has =
+        |entries: &[nl_bridge::vlan_db::VlanDbEntry]| entries.iter().any(|e| e.vlans.to_string() == "10-12");
+    bridge_event(
+        &node,
+        &mut events,
+        "vlan add dev d0 vid 10-12",
+        |event| matches!(event, NetworkEvent::Vlan(VlanDbEvent::New(new)) if has(new)),
+    )
+    .await;
+    bridge_event(
+        &node,
+        &mut events,
+        "vlan del dev d0 vid 10-12",
+        |event| matches!(event, NetworkEvent::Vlan(VlanDbEvent::Deleted(old)) if has(old)),
+    )
+    .await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth", link = "bridge", tool = "ip", tool = "bridge"))]
+async fn multicast_entry_has_events(lab: Lab) -> Result {
+    let node = world(&lab).await?;
+    node.ip("link add br0 up type bridge").await;
+    node.ip("link set d0 master br0").await;
+    let mut events = open(&node, &[RtnetlinkGroup::BridgeMdb]).await?;
+    let has = |table: &nl_bridge::mdb::MdbTable| {
+        table.entries.iter().any(|entry| entry.group.to_string().contains("239.1.1.1"))
+    };
+    bridge_event(
+        &node,
+        &mut events,
+        "mdb add dev br0 port d0 grp 239.1.1.1 permanent",
+        |event| matches!(event, NetworkEvent::Mdb(MdbEvent::New(new)) if has(new)),
+    )
+    .await;
+    bridge_event(
+        &node,
+        &mut events,
+        "mdb del dev br0 port d0 grp 239.1.1.1",
+        |event| matches!(event, NetworkEvent::Mdb(MdbEvent::Deleted(old)) if has(old)),
+    )
+    .await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "vxlan", iproute2 = "7.3"))]
+async fn vni_of_a_vxlan_device_has_events(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    node.ip("link add vx0 type vxlan dstport 4789 external vnifilter").await;
+    let mut events = open(&node, &[RtnetlinkGroup::Vni]).await?;
+    let has = |entries: &[nl_bridge::vni::VniEntry]| entries.iter().any(|entry| entry.vnis.contains(100));
+    bridge_event(
+        &node,
+        &mut events,
+        "vni add dev vx0 vni 100",
+        |event| matches!(event, NetworkEvent::Vni(VniEvent::New(new)) if has(new)),
+    )
+    .await;
+    bridge_event(
+        &node,
+        &mut events,
+        "vni del dev vx0 vni 100",
+        |event| matches!(event, NetworkEvent::Vni(VniEvent::Deleted(old)) if has(old)),
     )
     .await;
     Ok(())

@@ -7,14 +7,14 @@ use nl_events::stream::Events;
 use nl_events::{NetworkEvent, Source};
 use nl_testkit::{EthFrame, Lab, Result, within};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
-fn mac(last: u8) -> MacAddr {
+pub(super) fn mac(last: u8) -> MacAddr {
     MacAddr::new([2, 0, 0, 0, 0xaa, last])
 }
 
 /// The next change about this address.
-async fn next_about(watch: &mut FdbWatch, mac: MacAddr) -> FdbChange {
+pub(super) async fn next_about(watch: &mut FdbWatch, mac: MacAddr) -> FdbChange {
     let wanted = async {
         loop {
             let change = watch.try_next().await.unwrap().expect("the watch ended");
@@ -32,7 +32,7 @@ async fn next_about(watch: &mut FdbWatch, mac: MacAddr) -> FdbChange {
     within(DEADLINE, wanted, "a change about the address").await
 }
 
-async fn synced(watch: &mut FdbWatch) {
+pub(super) async fn synced(watch: &mut FdbWatch) {
     let synced =
         async { while watch.try_next().await.unwrap().expect("the watch ended") != FdbChange::Synced {} };
     within(DEADLINE, synced, "the watch to be synced").await;

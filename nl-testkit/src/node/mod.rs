@@ -38,7 +38,7 @@ struct Inner {
     network: OwnedFd,
     routes: rtnetlink::Handle,
     /// Sockets that the kit itself holds in the namespace, by inode.
-    own_sockets: Vec<u64>,
+    own_socket: u64,
     addresses: Mutex<HashMap<String, (Ipv4Addr, Option<Ipv6Addr>)>>,
 }
 
@@ -240,8 +240,8 @@ impl Node {
         self.inner.routes.clone()
     }
 
-    pub(crate) fn own_sockets(&self) -> &[u64] {
-        &self.inner.own_sockets
+    pub(crate) fn own_socket(&self) -> u64 {
+        self.inner.own_socket
     }
 
     pub(crate) fn remember_address(&self, link: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>) {

@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io,
-    os::fd::OwnedFd,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     pin::pin,
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -12,7 +15,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use rtnetlink::{LinkMessageBuilder, LinkUnspec};
+use rtnetlink::{LinkMessageBuilder, LinkUnspec, sys::AsyncSocket};
 use tokio::{
     runtime::{self, RuntimeMetrics},
     sync::{mpsc, oneshot},
@@ -24,7 +27,7 @@ use crate::{
     Result,
     record::{self, Record},
     sandbox::NETNS_DIR,
-    socket, sys,
+    sys,
 };
 
 /// A node with what its lab needs to watch and end it.
@@ -40,7 +43,7 @@ struct Ready {
     thread_id: u32,
     network: OwnedFd,
     routes: rtnetlink::Handle,
-    own_sockets: Vec<u64>,
+    own_socket: u64,
     metrics: RuntimeMetrics,
 }
 
@@ -62,7 +65,7 @@ pub(crate) async fn start(name: &str, quiet: bool, record: Option<Arc<Record>>) 
         thread_id: ready.thread_id,
         network: ready.network,
         routes: ready.routes,
-        own_sockets: ready.own_sockets,
+        own_socket: ready.own_socket,
         addresses: Mutex::new(HashMap::new()),
     };
     Ok(Started { node: Node { inner: Arc::new(inner) }, metrics: ready.metrics, stop, thread })
@@ -117,10 +120,11 @@ async fn serve(
     tell: oneshot::Sender<io::Result<Ready>>,
 ) {
     // Kept to the end: the connection stops serving when nobody listens for its unasked messages.
-    let (connection, routes, _unasked) = match rtnetlink::new_connection() {
+    let (mut connection, routes, _unasked) = match rtnetlink::new_connection() {
         Ok(opened) => opened,
         Err(error) => return drop(tell.send(Err(error))),
     };
+    let own_socket = inode(connection.socket_mut().socket_mut());
     let mut connection = pin!(connection);
     let loopback_up = async {
         let request = LinkMessageBuilder::<LinkUnspec>::new().index(1).up().build();
@@ -131,9 +135,8 @@ async fn serve(
         () = &mut connection => Err(io::Error::other("the route connection closed")),
     };
     let ready = up.and_then(|()| {
-        let own_sockets = socket::read_here()?.iter().map(|socket| socket.inode).collect();
-        let metrics = runtime::Handle::current().metrics();
-        Ok(Ready { thread_id: sys::thread_id(), network, routes: routes.clone(), own_sockets, metrics })
+        let (own_socket, metrics) = (own_socket?, runtime::Handle::current().metrics());
+        Ok(Ready { thread_id: sys::thread_id(), network, routes: routes.clone(), own_socket, metrics })
     });
     let failed = ready.is_err();
     if tell.send(ready).is_err() || failed {
@@ -153,6 +156,11 @@ async fn serve(
             Some(()) = running.next(), if !running.is_empty() => {}
         }
     }
+}
+
+/// The inode of a socket, of the socket itself: the kernel's list of sockets may lack one while its table is resized.
+fn inode(socket: &impl AsFd) -> io::Result<u64> {
+    Ok(File::from(socket.as_fd().try_clone_to_owned()?).metadata()?.ino())
 }
 
 /// Runs a block to its end on the calling thread, which has no capability from then on.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// One thing, told three ways.
+/// One object in three forms.
 ///
 /// ```
 /// use nl_testkit::oracle::Case;

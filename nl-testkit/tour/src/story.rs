@@ -23,12 +23,12 @@ enum Proof {
 
 impl Default for Story {
     fn default() -> Self {
-        Self::within(Duration::from_secs(3))
+        Self::within(Duration::from_secs(10))
     }
 }
 
 impl Story {
-    /// Waits so long for what is to be seen; 3 seconds by default.
+    /// Waits so long for what is to be seen; 10 seconds by default.
     #[must_use]
     pub fn within(deadline: Duration) -> Self {
         Self { deadline, proofs: Vec::new(), left_out: Vec::new() }

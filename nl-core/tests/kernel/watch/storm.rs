@@ -9,15 +9,16 @@ use futures_util::{Stream, StreamExt};
 use nl_core::address::{Address, AddressVerb, AddressWatch};
 use nl_core::link::LinkWatch;
 use nl_core::message::IfInfoMsg;
+use nl_core::neighbour::{Neighbour, NeighbourState, NeighbourVerb, NeighbourWatch};
 use nl_core::netns::Netns;
 use nl_core::nexthop::{Nexthop, NexthopVerb, NexthopWatch};
 use nl_core::route::{NextHop, Route, RouteVerb, RouteWatch};
 use nl_core::rule::{Rule, RuleVerb, RuleWatch};
 use nl_core::watch::Change;
-use nl_core::{Connection, IpFamily, IpPrefix, Protocol, Request};
+use nl_core::{Connection, IpFamily, IpPrefix, MacAddr, Protocol, Request};
 use nl_testkit::{Lab, Node, Result, within};
 
-use super::{addresses, links, nexthops, routes, rules};
+use super::{addresses, links, neighbours, nexthops, routes, rules};
 use crate::support::{IFLA_MTU, LINK, RTM_NEWLINK, delete_link, describe_link, new_link, route, scaled};
 
 /// How many changes a storm makes, natively.
@@ -174,6 +175,29 @@ async fn watch_of_addresses_converges_through_a_storm_that_overruns_it(lab: Lab)
     let mut watch = AddressWatch::builder(&route(&node).await).receive_buffer(0).open().await?;
     let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_address).await?;
     addresses::exact(&mut watch, &node).await;
+    conclude(&words, watch.overruns(), watch.len());
+    Ok(())
+}
+
+fn change_neighbour(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
+    let ip = ip(dice, task, dice.0 & 8 == 0);
+    let mac = MacAddr::new([2, 0, 0, 0, 0, u8::from(dice.roll(2) == 1)]);
+    // Those that the kernel does not change by itself.
+    let state = [NeighbourState::PERMANENT, NeighbourState::STALE][usize::from(dice.roll(2) == 1)];
+    let device = devices[usize::from(dice.roll(2) == 1)];
+    Neighbour::new(ip, device).lladdr(mac).state(state).request(match dice.roll(3) {
+        0 => NeighbourVerb::Add,
+        1 => NeighbourVerb::Replace,
+        _ => NeighbourVerb::Delete,
+    })
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "ip"), timeout = 300, serial)]
+async fn watch_of_neighbours_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
+    let node = routes::world(&lab).await?;
+    let mut watch = NeighbourWatch::builder(&route(&node).await).receive_buffer(0).open().await?;
+    let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_neighbour).await?;
+    neighbours::exact(&mut watch, &node).await;
     conclude(&words, watch.overruns(), watch.len());
     Ok(())
 }

@@ -1,0 +1,80 @@
+use nl_core::attr_names;
+
+use crate::header::BrVlanMsg;
+
+// `include/uapi/linux/rtnetlink.h`
+
+/// VLANs that are there, or global options of VLANs; also the request that makes or changes them.
+pub const RTM_NEWVLAN: u16 = 112;
+/// VLANs that are gone; also the request that removes them.
+pub const RTM_DELVLAN: u16 = 113;
+/// The request that lists VLANs.
+pub const RTM_GETVLAN: u16 = 114;
+/// The multicast group of VLANs.
+pub const RTNLGRP_BRVLAN: u32 = 33;
+
+pub(super) const BRIDGE_VLANDB_DUMPF_STATS: u32 = 1;
+pub(super) const BRIDGE_VLANDB_DUMPF_GLOBAL: u32 = 2;
+
+// A list request has other attributes under the same numbers.
+attr_names! { pub(super) LIST_NAMES: BrVlanMsg { BRIDGE_VLANDB_DUMP_FLAGS = 1 } }
+
+attr_names! { pub(crate) NAMES: BrVlanMsg {
+    BRIDGE_VLANDB_ENTRY = 1 {
+        BRIDGE_VLANDB_ENTRY_INFO = 1,
+        BRIDGE_VLANDB_ENTRY_RANGE = 2,
+        BRIDGE_VLANDB_ENTRY_STATE = 3,
+        BRIDGE_VLANDB_ENTRY_TUNNEL_INFO = 4 { BRIDGE_VLANDB_TINFO_ID = 1, BRIDGE_VLANDB_TINFO_CMD = 2 },
+        BRIDGE_VLANDB_ENTRY_STATS = 5 {
+            BRIDGE_VLANDB_STATS_RX_BYTES = 1,
+            BRIDGE_VLANDB_STATS_RX_PACKETS = 2,
+            BRIDGE_VLANDB_STATS_TX_BYTES = 3,
+            BRIDGE_VLANDB_STATS_TX_PACKETS = 4
+        },
+        BRIDGE_VLANDB_ENTRY_MCAST_ROUTER = 6,
+        BRIDGE_VLANDB_ENTRY_MCAST_N_GROUPS = 7,
+        BRIDGE_VLANDB_ENTRY_MCAST_MAX_GROUPS = 8,
+        BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS = 9,
+        BRIDGE_VLANDB_ENTRY_NEIGH_FORWARD_GRAT = 10
+    },
+    BRIDGE_VLANDB_GLOBAL_OPTIONS = 2 {
+        BRIDGE_VLANDB_GOPTS_ID = 1,
+        BRIDGE_VLANDB_GOPTS_RANGE = 2,
+        BRIDGE_VLANDB_GOPTS_MCAST_SNOOPING = 3,
+        BRIDGE_VLANDB_GOPTS_MCAST_IGMP_VERSION = 4,
+        BRIDGE_VLANDB_GOPTS_MCAST_MLD_VERSION = 5,
+        BRIDGE_VLANDB_GOPTS_MCAST_LAST_MEMBER_CNT = 6,
+        BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_CNT = 7,
+        BRIDGE_VLANDB_GOPTS_MCAST_LAST_MEMBER_INTVL = 8,
+        BRIDGE_VLANDB_GOPTS_MCAST_MEMBERSHIP_INTVL = 10,
+        BRIDGE_VLANDB_GOPTS_MCAST_QUERIER_INTVL = 11,
+        BRIDGE_VLANDB_GOPTS_MCAST_QUERY_INTVL = 12,
+        BRIDGE_VLANDB_GOPTS_MCAST_QUERY_RESPONSE_INTVL = 13,
+        BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_INTVL = 14,
+        BRIDGE_VLANDB_GOPTS_MCAST_QUERIER = 15,
+        BRIDGE_VLANDB_GOPTS_MCAST_ROUTER_PORTS = 16,
+        BRIDGE_VLANDB_GOPTS_MCAST_QUERIER_STATE = 17,
+        BRIDGE_VLANDB_GOPTS_MSTI = 18
+    },
+} }
+
+attr_names! { pub(super) ROUTER_PORT {
+    MDBA_ROUTER_PORT = 1,
+} }
+
+// Behind the index in `MDBA_ROUTER_PORT`.
+attr_names! { pub(super) ROUTER_PATTR {
+    MDBA_ROUTER_PATTR_TIMER = 1,
+    MDBA_ROUTER_PATTR_TYPE = 2,
+    MDBA_ROUTER_PATTR_INET_TIMER = 3,
+    MDBA_ROUTER_PATTR_INET6_TIMER = 4,
+} }
+
+attr_names! { pub(super) QUERIER_STATE {
+    BRIDGE_QUERIER_IP_ADDRESS = 1,
+    BRIDGE_QUERIER_IP_PORT = 2,
+    BRIDGE_QUERIER_IP_OTHER_TIMER = 3,
+    BRIDGE_QUERIER_IPV6_ADDRESS = 5,
+    BRIDGE_QUERIER_IPV6_PORT = 6,
+    BRIDGE_QUERIER_IPV6_OTHER_TIMER = 7,
+} }

@@ -1,0 +1,321 @@
+//! The multicast database: set by us and by iproute2, shown and read, and the requests are the same.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use futures_util::TryStreamExt;
+use nl_bridge::mdb::{Entries, Entry, Mdb, MdbEntry, MdbGroup, MdbMode, MdbVerb};
+use nl_core::error::ErrorKind;
+use nl_core::message::NLM_F_ACK;
+use nl_core::{Connection, Error, MacAddr, Protocol};
+use nl_testkit::oracle::both_ways::{Case, Object, Step, check};
+use nl_testkit::oracle::{Attr, BytesOracle, Field, Shape};
+use nl_testkit::{Lab, Node, Result};
+use serde_json::Value;
+
+use crate::kinds::the_one;
+use crate::support::kernel;
+
+const MDB: Shape =
+    Shape::new("br_port_msg", &[Field::new("family", 1), Field::new("pad", 3), Field::new("ifindex", 4)])
+        .kinds(&[(84, "RTM_NEWMDB"), (85, "RTM_DELMDB"), (86, "RTM_GETMDB")])
+        .attrs(&[Attr::new(1, "MDBA_SET_ENTRY"), Attr::nest(2, "MDBA_SET_ENTRY_ATTRS", &[])]);
+
+struct Ours {
+    dev: &'static str,
+    port: &'static str,
+    group: MdbGroup,
+    make: fn(Entry) -> Entry,
+}
+
+impl fmt::Debug for Ours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} port {} grp {}", self.dev, self.port, self.group)
+    }
+}
+
+struct Table<'a> {
+    node: &'a Node,
+    mdb: &'a Mdb,
+}
+
+async fn collect(entries: Entries) -> Vec<MdbEntry> {
+    let tables: Vec<_> = entries.list().await.unwrap().try_collect().await.unwrap();
+    tables.into_iter().flat_map(|table| table.entries).collect()
+}
+
+impl Table<'_> {
+    fn entry(&self, ours: &Ours) -> Entry {
+        (ours.make)(self.mdb.entry(ours.dev, ours.port, ours.group))
+    }
+
+    fn words(ours: &Ours, words: &str) -> String {
+        format!("dev {} port {} grp {} {words}", ours.dev, ours.port, ours.group)
+    }
+}
+
+impl Object for Table<'_> {
+    type Ours = Ours;
+    type Read = Vec<MdbEntry>;
+
+    async fn set(&self, ours: &Ours) -> Result {
+        self.entry(ours).add().await?;
+        Ok(())
+    }
+
+    async fn remove(&self, ours: &Ours) -> Result {
+        self.entry(ours).delete().await?;
+        Ok(())
+    }
+
+    async fn read(&self, ours: &Ours, _: Step) -> Result<Option<Vec<MdbEntry>>> {
+        let mut entries = collect(self.mdb.entries().dev(ours.dev)).await;
+        entries.retain(|entry| entry.group == ours.group);
+        for entry in &mut entries {
+            entry.timer = None;
+            entry.sources.iter_mut().for_each(|source| source.timer = None);
+        }
+        Ok(Some(entries).filter(|entries| !entries.is_empty()))
+    }
+
+    async fn iproute2_sets(&self, ours: &Ours, words: &str) -> Result {
+        self.node.bridge(&format!("mdb add {}", Self::words(ours, words))).await;
+        Ok(())
+    }
+
+    async fn iproute2_removes(&self, ours: &Ours, words: &str) -> Result {
+        self.node.bridge(&format!("mdb del {}", Self::words(ours, words))).await;
+        Ok(())
+    }
+
+    async fn shown(&self, ours: &Ours, _: Step) -> Result<Value> {
+        let shown = self.node.json(&format!("bridge -j -d mdb show dev {}", ours.dev)).await;
+        let mut entries = shown[0]["mdb"].as_array().cloned().unwrap_or_default();
+        entries.retain(|entry| entry["grp"] == ours.group.to_string());
+        for entry in &mut entries {
+            let entry = entry.as_object_mut().unwrap();
+            entry.remove("timer");
+            for source in entry.get_mut("source_list").and_then(Value::as_array_mut).into_iter().flatten() {
+                source.as_object_mut().unwrap().remove("timer");
+            }
+        }
+        Ok(if entries.is_empty() { Value::Null } else { entries.into() })
+    }
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn case(
+    dev: &'static str,
+    port: &'static str,
+    group: impl Into<MdbGroup>,
+    make: fn(Entry) -> Entry,
+    words: &str,
+) -> Case<Ours> {
+    Case::new(Ours { dev, port, group: group.into(), make }, words)
+}
+
+/// `br0` with two ports, which snoops, and `vx`, whose VNI is of each packet.
+async fn world(lab: &Lab) -> Result<(nl_testkit::Bridge, Mdb)> {
+    lab.quiet();
+    let bridge = lab.bridge("br0", 2).await?;
+    let node = bridge.node();
+    for line in [
+        "link set br0 type bridge mcast_snooping 1 mcast_igmp_version 3 mcast_mld_version 2",
+        "link set br0 up",
+        "link add vx type vxlan external vnifilter dstport 4789",
+        "link set vx up",
+    ] {
+        node.ip(line).await;
+    }
+    let mdb = Mdb::new(node.open(|| Connection::open(Protocol::Route)).await?);
+    Ok((bridge, mdb))
+}
+
+fn of_bridges() -> Vec<Case<Ours>> {
+    let (v4, v6) = (ip("239.1.1.1"), ip("ff0e::1"));
+    let mac = MacAddr::new([1, 2, 3, 4, 5, 6]);
+    vec![
+        case("br0", "port1", v4, |e| e, "temp"),
+        case("br0", "port1", v4, |e| e.permanent(), "permanent"),
+        case("br0", "port1", v4, |e| e.permanent().vlan(10), "permanent vid 10"),
+        case("br0", "port1", v6, |e| e.permanent(), "permanent"),
+        case("br0", "port1", v4, |e| e.permanent().source(ip("192.0.2.1")), "src 192.0.2.1 permanent"),
+        case("br0", "port1", v6, |e| e.permanent().source(ip("2001:db8::1")), "src 2001:db8::1 permanent"),
+        case("br0", "port1", mac, |e| e.permanent().vlan(10), "permanent vid 10"),
+        case("br0", "br0", v4, |e| e, "temp"),
+    ]
+}
+
+fn with_sources() -> Vec<Case<Ours>> {
+    let (v4, v6) = (ip("239.1.1.1"), ip("ff0e::1"));
+    vec![
+        case("br0", "port1", v4, |e| e.permanent().protocol(11), "permanent proto zebra"),
+        case(
+            "br0",
+            "port1",
+            v4,
+            |e| e.permanent().mode(MdbMode::Include).sources([ip("192.0.2.1"), ip("192.0.2.2")]).vlan(10),
+            "permanent filter_mode include source_list 192.0.2.1,192.0.2.2 vid 10",
+        ),
+        case("br0", "port1", v4, |e| e.permanent().mode(MdbMode::Exclude), "permanent filter_mode exclude"),
+        case(
+            "br0",
+            "port1",
+            v6,
+            |e| e.mode(MdbMode::Exclude).sources([ip("2001:db8::1")]).protocol(4),
+            "temp filter_mode exclude source_list 2001:db8::1 proto static",
+        ),
+    ]
+}
+
+fn of_vxlan() -> Vec<Case<Ours>> {
+    let (v4, v6) = (ip("239.1.1.1"), ip("ff0e::1"));
+    vec![
+        case(
+            "vx",
+            "vx",
+            v4,
+            |e| e.permanent().dst(ip("192.0.2.7")).src_vni(100),
+            "permanent dst 192.0.2.7 src_vni 100",
+        ),
+        case(
+            "vx",
+            "vx",
+            v6,
+            |e| e.permanent().dst(ip("192.0.2.7")).src_vni(100).dst_port(1234).vni(200).via("port2"),
+            "permanent dst 192.0.2.7 src_vni 100 dst_port 1234 vni 200 via port2",
+        ),
+        case(
+            "vx",
+            "vx",
+            v4,
+            |e| e.permanent().dst(ip("192.0.2.7")).src_vni(100).source(ip("192.0.2.9")),
+            "src 192.0.2.9 permanent dst 192.0.2.7 src_vni 100",
+        ),
+        case(
+            "vx",
+            "vx",
+            ip("0.0.0.0"),
+            |e| e.permanent().dst(ip("192.0.2.7")).src_vni(100),
+            "permanent dst 192.0.2.7 src_vni 100",
+        ),
+    ]
+}
+
+fn unsupported(error: &Error, since: &str) {
+    assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains(since), "{error}");
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", iproute2 = "7.3"), timeout = 60)]
+async fn mdb_entries_go_both_ways(lab: Lab) -> Result {
+    let (bridge, mdb) = world(&lab).await?;
+    let table = Table { node: bridge.node(), mdb: &mdb };
+    check(&table, of_bridges()).await;
+    if kernel() >= (6, 2) {
+        check(&table, with_sources()).await;
+    }
+    if kernel() >= (6, 4) {
+        check(&table, of_vxlan()).await;
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", iproute2 = "7.3"), timeout = 60)]
+async fn mdb_requests_are_those_of_iproute2(lab: Lab) -> Result {
+    let (bridge, mdb) = world(&lab).await?;
+    let node = bridge.node();
+    let mut wrong = Vec::new();
+    for Case { ours, words, .. } in of_bridges().into_iter().chain(with_sources()).chain(of_vxlan()) {
+        let mut entry = (ours.make)(mdb.entry(ours.dev, ours.port, ours.group)).entry().clone();
+        entry.dev = node.index_of(ours.dev).await?;
+        entry.port = node.index_of(ours.port).await?;
+        if words.contains(" via ") {
+            entry.via = Some(node.index_of("port2").await?);
+        }
+        for (verb, kind, word) in
+            [(MdbVerb::Add, 84, "add"), (MdbVerb::Replace, 84, "replace"), (MdbVerb::Delete, 85, "del")]
+        {
+            let command = format!("bridge mdb {word} {}", Table::words(&ours, &words));
+            let (_, sent) = node.requests_of(&command).await?;
+            let theirs = the_one(&sent, kind, &command);
+            let request = entry.request(verb).with_flags(NLM_F_ACK).encoded()?.to_vec();
+            let compared = BytesOracle::new(&MDB).compare(&request, &theirs.message);
+            wrong.extend(compared.err().map(|error| format!("`{command}`: {error}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", tool = "bridge"))]
+async fn mdb_entries_are_replaced_read_and_flushed(lab: Lab) -> Result {
+    let (bridge, mdb) = world(&lab).await?;
+    let node = bridge.node();
+    let group = ip("239.1.1.1");
+    let entry = |port: &'static str| mdb.entry("br0", port, group).permanent();
+    entry("port1").add().await?;
+    assert!(entry("port1").add().await.unwrap_err().is_exists());
+    let replaced = entry("port1").mode(MdbMode::Include).sources([ip("192.0.2.1")]).replace().await;
+    if kernel() < (6, 2) {
+        unsupported(&replaced.unwrap_err(), "Linux 6.2");
+        unsupported(&entry("port1").replace().await.unwrap_err(), "Linux 6.2");
+        unsupported(
+            &mdb.entry("vx", "vx", group).permanent().dst(ip("192.0.2.7")).add().await.unwrap_err(),
+            "Linux 6.4",
+        );
+        unsupported(&entry("port1").get().await.unwrap_err(), "Linux 6.7");
+        unsupported(&mdb.entries().dev("br0").flush().await.unwrap_err(), "Linux 6.8");
+        return Ok(());
+    }
+    replaced?;
+    let read = entry("port1").get().await?;
+    let of_all = read.iter().find(|entry| entry.source.is_none()).unwrap();
+    assert_eq!((of_all.mode, of_all.sources.len()), (Some(MdbMode::Include), 1));
+    entry("port2").vlan(10).add().await?;
+    mdb.entry("br0", "port2", ip("239.1.1.2")).permanent().add().await?;
+    let error = mdb.entry("br0", "port1", ip("239.9.9.9")).get().await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert!(error.to_string().starts_with("get mdb dev br0 grp 239.9.9.9: "), "{error}");
+    mdb.entries().dev("br0").vlan(10).flush().await?;
+    assert!(collect(mdb.entries().vlan(10)).await.is_empty());
+    mdb.entries().dev("br0").port("port1").flush().await?;
+    let left = collect(mdb.entries().dev("br0").permanent(true)).await;
+    assert_eq!(left.iter().map(|entry| entry.group.to_string()).collect::<Vec<_>>(), ["239.1.1.2"]);
+    mdb.entries().dev("br0").flush().await?;
+    assert!(node.bridge("mdb show dev br0").await.trim().is_empty());
+    Ok(())
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", tool = "bridge"))]
+async fn refusals_of_mdb_entries_name_devices_and_limits(lab: Lab) -> Result {
+    let (_bridge, mdb) = world(&lab).await?;
+    let group = ip("239.1.1.1");
+    let entry = || mdb.entry("br0", "port1", group);
+    let mac = MacAddr::new([1, 2, 3, 4, 5, 6]);
+    for (entry, part) in [
+        (entry().vlan(4095), "add mdb dev br0 port port1 grp 239.1.1.1 temp vid 4095: vid 4095; 1 to 4094"),
+        (
+            entry().source(ip("2001:db8::1")),
+            "source 2001:db8::1 and group 239.1.1.1 are of different families",
+        ),
+        (entry().sources([ip("192.0.2.1")]), "add mode()"),
+        (entry().mode(MdbMode::Include), "add sources()"),
+        (entry().source(ip("239.1.1.1")), "is a multicast address"),
+        (mdb.entry("br0", "port1", ip("192.0.2.1")), "group 192.0.2.1 is no multicast address"),
+        (mdb.entry("br0", "port1", mac), "add permanent()"),
+        (entry().vni(1 << 24), "vni 16777216; 0 to 16777215"),
+    ] {
+        let error = entry.add().await.unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(part), "{error} lacks {part}");
+    }
+    let error = mdb.entry("br0", "nobody", group).add().await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert!(error.to_string().contains("port nobody"), "{error}");
+    let error = mdb.entries().flush().await.unwrap_err();
+    assert!(error.to_string().contains("add dev()"), "{error}");
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Settings of bridges and of their ports.
+
+mod bridge;
+mod port;

@@ -1,0 +1,18 @@
+use nl_core::Protocol;
+use nl_core::neighbour::{NeighbourEvent, RTM_DELNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
+
+use super::Source;
+use crate::event::NetworkEvent;
+
+impl Source {
+    /// Neighbours: the messages of IPv4 and IPv6 in `RTNLGRP_NEIGH`, group 3 of `NETLINK_ROUTE`.
+    ///
+    /// The group's other messages, about forwarding databases, are skipped, or are events of `Source::FDB` where that is asked for
+    /// too. Needs no privilege. Equivalent: `ip monitor neigh`.
+    pub const NEIGHBOUR: Self = Self {
+        protocol: Protocol::Route,
+        group: RTNLGRP_NEIGH,
+        kinds: (RTM_NEWNEIGH, RTM_DELNEIGH),
+        decode: |message| Ok(NeighbourEvent::decode(message)?.map(NetworkEvent::Neighbour)),
+    };
+}
