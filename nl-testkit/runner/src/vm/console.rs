@@ -33,11 +33,6 @@ const SPLATS: &[&str] = &[
     "unregister_netdevice: waiting for",
 ];
 
-/// Whether the first trouble is a breakpoint nobody was meant to meet.
-pub(crate) fn is_stray_breakpoint(log: &str) -> bool {
-    splats(log).first().is_some_and(|line| line.contains("int3: 0000"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,16 +48,5 @@ mod tests {
 [    3.3] bridge: filtering via arp/ip/ip6tables is no longer available by default
 ";
         assert_eq!(splats(console).len(), 4);
-    }
-
-    #[test]
-    fn a_stray_breakpoint_is_told_from_other_trouble() {
-        assert!(is_stray_breakpoint(
-            "[    1.3] Oops: int3: 0000 [#1] PREEMPT SMP\n[    1.3] Kernel panic - not syncing"
-        ));
-        assert!(!is_stray_breakpoint(
-            "[    1.3] Oops: 0000 [#1] PREEMPT SMP\n[    1.4] Oops: int3: 0000 [#2]"
-        ));
-        assert!(!is_stray_breakpoint("[    1.3] tc: int3: 0000"));
     }
 }
