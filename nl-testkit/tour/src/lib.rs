@@ -4,6 +4,7 @@
 
 mod bars;
 mod fdb;
+mod macsec;
 mod mptcp;
 mod shaping;
 mod story;
@@ -68,5 +69,12 @@ pub const MPTCP: Chapter = Chapter {
     tell: |lab, story| Box::pin(mptcp::chapter(lab, story)),
 };
 
+/// MACsec, which only root of the machine can change.
+pub const MACSEC: Chapter = Chapter {
+    title: "An encrypted wire and its next key, live (nl-macsec)",
+    needs: &["link = \"veth\"", "link = \"macsec\"", "genl = \"macsec\"", "host_root"],
+    tell: |lab, story| Box::pin(macsec::chapter(lab, story)),
+};
+
 /// All of them, in order.
-pub const CHAPTERS: [Chapter; 3] = [FDB, SHAPING, MPTCP];
+pub const CHAPTERS: [Chapter; 4] = [FDB, SHAPING, MPTCP, MACSEC];

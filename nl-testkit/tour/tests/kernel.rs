@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nl_testkit::{Lab, Result};
-use nl_tour::{Chapter, FDB, MPTCP, SHAPING, Story};
+use nl_tour::{Chapter, FDB, MACSEC, MPTCP, SHAPING, Story};
 
 nl_testkit::main!();
 
@@ -37,4 +37,9 @@ async fn chapter_shaping_proves_its_claims(lab: Lab) -> Result {
 ))]
 async fn chapter_mptcp_proves_its_claims(lab: Lab) -> Result {
     tell(&MPTCP, &lab).await
+}
+
+#[nl_testkit::test(needs(link = "veth", link = "macsec", genl = "macsec", tool = "ip", host_root))]
+async fn chapter_macsec_proves_its_claims(lab: Lab) -> Result {
+    tell(&MACSEC, &lab).await
 }
