@@ -9,6 +9,7 @@ mod entry;
 mod floor;
 mod iproute2;
 mod listing;
+mod macsec;
 mod measure;
 mod mptcp;
 mod netlink;
@@ -33,9 +34,10 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..23]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..26]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
+       peer-bench --row 26                            as root of the machine, in a network namespace only
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
 
 fn main() -> ExitCode {
@@ -52,7 +54,10 @@ fn run() -> Result<ExitCode> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match Task::parse(&arguments)? {
         Task::Build { runs } => println!("{}", clean_build::table(runs)?),
-        _ if !sandbox::is_inside() => return sandbox::run_inside(),
+        task if !sandbox::is_inside() => {
+            // MACsec is changed in the initial user namespace only.
+            return sandbox::run_inside(!matches!(task, Task::Compare { row: Some(26), .. }));
+        }
         Task::Compare { plan, row, kinds } => compare(plan, row, &kinds)?,
         Task::Part { row, contestant, amount } => part(row, &contestant, amount)?,
     }
@@ -122,6 +127,7 @@ impl Task {
                 events: 500,
                 devices: 500,
                 routes: 20_000,
+                secys: 5,
             }
         } else {
             Plan {
@@ -136,6 +142,7 @@ impl Task {
                 events: 5_000,
                 devices: 10_000,
                 routes: 500_000,
+                secys: 50,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -144,7 +151,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=25).filter(|row| *row != 6) {
+    for row in (1..=26).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -169,6 +176,7 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             23 => vec![agent::plugin(plan)?],
             24 => vec![listing::devices(plan)?],
             25 => vec![listing::routes(plan)?],
+            26 => macsec::row(plan)?,
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {

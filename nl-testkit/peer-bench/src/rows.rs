@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) devices: u32,
     /// In the row about routes.
     pub(crate) routes: u32,
+    /// In the row about MACsec.
+    pub(crate) secys: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.
