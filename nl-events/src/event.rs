@@ -21,6 +21,8 @@ use nl_core::rule::RuleEvent;
 
 #[cfg(feature = "fdb")]
 use crate::fdb::FdbEvent;
+#[cfg(feature = "macsec")]
+use crate::macsec::MacsecEvent;
 #[cfg(feature = "mptcp")]
 use crate::mptcp::MptcpEvent;
 
@@ -39,6 +41,9 @@ pub enum NetworkEvent {
     /// An event of a network device.
     #[cfg(feature = "link")]
     Link(LinkEvent),
+    /// An event of a MACsec device.
+    #[cfg(feature = "macsec")]
+    Macsec(MacsecEvent),
     /// An event of a multicast database.
     #[cfg(feature = "mdb")]
     Mdb(MdbEvent),

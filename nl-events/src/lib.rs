@@ -42,6 +42,7 @@
 //! - `mdb`, `settings`, `vlan_db`, `vni`: events of multicast databases, of the ports of bridges, of VLANs and of VNI filters.
 //! - `address`, `link`, `neighbour`, `nexthop`, `route`, `rule`: events of IP addresses, network devices, neighbours, nexthop
 //!   objects, routes and routing policy rules. Their watches are in nl-core, in the modules of these names.
+//! - `macsec`: events of MACsec devices with their options.
 //! - `mptcp`: events of Multipath TCP.
 //! - `tokio` (on by default): waiting inside a tokio runtime.
 //! - `blocking`: waiting without a runtime. Without both, streams can be opened but not waited for; the crate still decodes
@@ -58,6 +59,8 @@ mod readme {}
 mod event;
 #[cfg(feature = "fdb")]
 pub mod fdb;
+#[cfg(feature = "macsec")]
+pub mod macsec;
 #[cfg(feature = "mptcp")]
 pub mod mptcp;
 pub mod source;

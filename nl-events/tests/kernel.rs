@@ -13,6 +13,8 @@
 mod blocking;
 #[path = "kernel/families.rs"]
 mod families;
+#[path = "kernel/macsec.rs"]
+mod macsec;
 #[cfg(feature = "blocking")]
 #[path = "kernel/memory.rs"]
 mod memory;

@@ -1,7 +1,7 @@
 //! Both ends of a wire with keys from a file: `macsec_static DEV PARENT PEER-SCI KEYFILE SECONDS`, on each end with the SCI of the other.
 //!
 //! Each line of the file is the identifier of a key and the key, both in hexadecimal digits. The first is used at once, the next ones every
-//! so many seconds. Frames of the last key are accepted until a second after the switch.
+//! so many seconds. The last key is kept until the other end has switched too, or for ten seconds, and a second longer.
 
 use std::time::Duration;
 
@@ -41,8 +41,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (id, key) in keys {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let second = Duration::from_secs(1);
-        let rotated =
-            secy.macsec().rotate(&**dev).key(&key).key_id(id).lead(second).grace(second).run().await?;
+        let rotate = secy.macsec().rotate(&**dev).key(&key).key_id(id).lead(second);
+        let rotated = rotate.patience(second * 10).grace(second).run().await?;
         println!("key {} is used as association {}", rotated.key_id, rotated.an);
     }
     for number in secy.packet_numbers().await? {

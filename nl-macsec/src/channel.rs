@@ -7,9 +7,11 @@ use nl_core::error::{Ack, Errno, ErrorKind, KernelError};
 use nl_core::link::Link;
 use nl_core::{Connection, Dev, Error, Protocol, Request, Result};
 
+use crate::association::An;
 use crate::cipher::CipherSuite;
 use crate::device::MacsecDevice;
 use crate::message::FAMILY;
+use crate::verb::Verb;
 
 /// A netlink connection over which requests go to the family [`FAMILY`]. Cheap to clone.
 #[derive(Clone)]
@@ -109,6 +111,24 @@ impl fmt::Debug for Channel {
 /// What the kernel does not say when it refuses any change of MACsec for want of privilege.
 pub(crate) const PRIVILEGE: &str = "MACsec is changed with CAP_NET_ADMIN in the initial user namespace; root in a user namespace of \
                                     its own is not enough";
+
+/// What the kernel does not say when it refuses for the driver.
+pub(crate) const NO_OFFLOAD: &str = "the driver to which MACsec is offloaded cannot do this";
+
+/// What a refusal of the kernel means for an association, whichever way it is, where that does not depend on what else is there.
+pub(crate) fn refusal(error: &Error, verb: Verb, an: An) -> Option<String> {
+    match (verb, error.kernel()?.errno) {
+        (_, Errno::EPERM) => Some(PRIVILEGE.into()),
+        (Verb::Add, Errno::EBUSY) => {
+            Some(format!("association {an} exists: delete it before, or add another one"))
+        }
+        (Verb::Delete, Errno::EBUSY) => {
+            Some(format!("association {an} is active: update it with active(false) before, or use remove()"))
+        }
+        (_, Errno::EOPNOTSUPP) => Some(NO_OFFLOAD.into()),
+        _ => None,
+    }
+}
 
 /// How the kernel refuses what does not exist.
 pub(crate) fn not_found() -> Error {

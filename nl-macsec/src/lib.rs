@@ -11,6 +11,8 @@
 //! | `recreate` | another cipher suite for a device, which is made anew |
 //! | [`key`] | keys that are zeroed when dropped and shown by nothing |
 //!
+//! [`manual`] is the guide: encrypt a link, rekey it, and what to check when nothing arrives.
+//!
 //! # Example
 //! ```no_run
 //! use nl_core::{Connection, Protocol};
@@ -72,6 +74,7 @@ pub mod device;
 mod hex;
 pub mod key;
 mod macsec;
+pub mod manual;
 mod message;
 mod mode;
 #[cfg(feature = "recreate")]

@@ -38,6 +38,9 @@ pub enum RtnetlinkGroup {
     /// Network devices: see [`Source::LINK`].
     #[cfg(feature = "link")]
     Link,
+    /// MACsec devices: see [`Source::MACSEC`].
+    #[cfg(feature = "macsec")]
+    Macsec,
     /// Neighbours of IPv4 and IPv6: see [`Source::NEIGHBOUR`].
     #[cfg(feature = "neighbour")]
     Neighbour,
@@ -70,6 +73,8 @@ impl RtnetlinkGroup {
             Self::Ipv6Rule => Source::IPV6_RULE,
             #[cfg(feature = "link")]
             Self::Link => Source::LINK,
+            #[cfg(feature = "macsec")]
+            Self::Macsec => Source::MACSEC,
             #[cfg(feature = "neighbour")]
             Self::Neighbour => Source::NEIGHBOUR,
             #[cfg(feature = "nexthop")]

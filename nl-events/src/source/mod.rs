@@ -11,6 +11,7 @@
 //! | `Source::VLAN` | `NetworkEvent::Vlan` | `vlan_db` |
 //! | `Source::VNI` | `NetworkEvent::Vni` | `vni` |
 //! | `Source::LINK` | `NetworkEvent::Link` | `link` |
+//! | `Source::MACSEC` | `NetworkEvent::Macsec` | `macsec` |
 //! | `Source::NEIGHBOUR` | `NetworkEvent::Neighbour` | `neighbour` |
 //! | `Source::NEXTHOP` | `NetworkEvent::Nexthop` | `nexthop` |
 //! | `Source::mptcp` | `NetworkEvent::Mptcp` | `mptcp` |
@@ -35,6 +36,8 @@ mod fdb;
 mod group;
 #[cfg(feature = "link")]
 mod link;
+#[cfg(feature = "macsec")]
+mod macsec;
 #[cfg(feature = "mdb")]
 mod mdb;
 #[cfg(feature = "mptcp")]
@@ -76,7 +79,7 @@ pub struct Source {
 
 type Decode = fn(MessageRef<'_>) -> Result<Option<NetworkEvent>, DecodeError>;
 
-/// The sources of `NETLINK_ROUTE`, whose message types are fixed: one for each type.
+/// The sources of `NETLINK_ROUTE`, whose message types are fixed: one for each type, and the first one that decodes it counts.
 const ROUTE: &[Source] = &[
     #[cfg(feature = "address")]
     Source::IPV4_ADDRESS,
@@ -84,6 +87,9 @@ const ROUTE: &[Source] = &[
     Source::FDB,
     #[cfg(feature = "link")]
     Source::LINK,
+    // Behind LINK, so that it takes nothing from it.
+    #[cfg(feature = "macsec")]
+    Source::MACSEC,
     #[cfg(feature = "mdb")]
     Source::MDB,
     #[cfg(feature = "neighbour")]

@@ -62,7 +62,8 @@ link_kind! {
         /// the kernel requires each time: see [`replay`](Self::replay).
         replay_protect: bool = IFLA_MACSEC_REPLAY_PROTECT(12) "replay";
         /// By how much a packet number may be older than the newest and still be accepted; 0 for strict order. Up to 2³⁰−1 with
-        /// extended packet numbers. The kernel reports it only with replay protection.
+        /// extended packet numbers. The kernel keeps no list of the numbers that came: a frame that is sent again within the window is
+        /// delivered again. It reports the window only with replay protection.
         window: u32 = IFLA_MACSEC_WINDOW(5) "window";
         /// Who encrypts. Only when the device is made; [`SecyEntry::set_offload`](crate::secy::SecyEntry::set_offload) changes it
         /// later.

@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nl_core::{Dev, Error, Pending, Result};
 
 use super::ledger;
-use super::plan::{Plan, Step, install, retire};
+use super::plan::{Plan, Step, install, is_followed, retire};
 use crate::association::An;
 use crate::channel::{Channel, not_found};
 use crate::key::{KeyId, Salt, SecretKey, Ssci};
@@ -11,6 +11,9 @@ use crate::rx_sa::RxSaEntry;
 use crate::sci::Sci;
 use crate::secy::{Secy, SecyEntry, read_one};
 use crate::tx_sa::TxSaEntry;
+
+/// How often it is looked for frames of the new key: the kernel has no event for them.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The next key of a device. [`run`](Self::run) does it all; [`install`](Self::install), [`switch`](Self::switch) and
 /// [`retire`](Self::retire) are its steps. See the [module](super) for the order and for what happens when it is dropped.
@@ -27,6 +30,7 @@ pub struct RotateEntry {
     salt: Option<Salt>,
     peer_sscis: Vec<(Sci, Ssci)>,
     lead: Duration,
+    patience: Duration,
     grace: Duration,
     allow_reuse: bool,
 }
@@ -57,6 +61,7 @@ impl RotateEntry {
             salt: None,
             peer_sscis: Vec::new(),
             lead: Duration::ZERO,
+            patience: Duration::ZERO,
             grace: Duration::ZERO,
             allow_reuse: false,
         }
@@ -105,15 +110,23 @@ impl RotateEntry {
         self
     }
 
-    /// For how long [`run`](Self::run) waits before it sends with the key: until then the other ends must have installed it. Zero unless
-    /// set, for a key that they have already.
+    /// For how long [`run`](Self::run) waits before it sends with the key: until then the other ends must have installed it, or they drop
+    /// what is sent. Zero unless set, for a key that they have already.
     pub fn lead(mut self, time: Duration) -> Self {
         self.lead = time;
         self
     }
 
-    /// For how long [`run`](Self::run) keeps the last key after that, for frames that are on their way and for ends that switch later.
-    /// Zero unless set.
+    /// For how long at most [`run`](Self::run) waits, before the grace begins, until the other ends send with the key too: until a frame
+    /// with it has arrived in every channel. An end that sends nothing takes all of this time. Zero unless set: the grace begins when
+    /// this end sends with the key.
+    pub fn patience(mut self, time: Duration) -> Self {
+        self.patience = time;
+        self
+    }
+
+    /// For how long [`run`](Self::run) keeps the last key after that, for frames that are on their way; without
+    /// [`patience`](Self::patience) also for ends that switch later, whose frames are dropped once the last key is gone. Zero unless set.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time;
         self
@@ -126,7 +139,8 @@ impl RotateEntry {
         self
     }
 
-    /// Installs the key, sends with it after the lead, and removes the last key after the grace.
+    /// Installs the key, sends with it after the lead, waits with patience for the other ends to do so too, and removes the last key after
+    /// the grace.
     ///
     /// Needs `CAP_NET_ADMIN` in the initial user namespace. Equivalent: the commands of `ip macsec` and `ip link` for each step.
     ///
@@ -134,7 +148,7 @@ impl RotateEntry {
     /// As [`install`](Self::install) and [`switch`](Self::switch). What was done until then stays; the same call goes on there.
     pub fn run(self) -> Pending<Rotated> {
         Pending::new(async move {
-            let Self { lead, grace, .. } = self;
+            let Self { lead, patience, grace, .. } = self;
             let channel = self.channel.clone();
             let dev = self.dev.clone();
             let rotated = self.try_install().await?;
@@ -144,6 +158,7 @@ impl RotateEntry {
                 Pending::pause(lead).await?;
             }
             switch(&channel, &dev, rotated.key_id).await?;
+            followed(&channel, &dev, rotated.key_id, patience).await?;
             if !grace.is_zero() {
                 Pending::pause(grace).await?;
             }
@@ -291,6 +306,18 @@ async fn switch(channel: &Channel, dev: &Dev, key_id: KeyId) -> Result<()> {
         SecyEntry::new(channel.clone(), dev.clone()).set_encoding_sa(sa.an).await?;
     }
     Ok(())
+}
+
+/// Waits until every channel has brought a frame of the key, or the time is up.
+async fn followed(channel: &Channel, dev: &Dev, key_id: KeyId, time: Duration) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let left = time.saturating_sub(began.elapsed());
+        if left.is_zero() || is_followed(&read_one(channel, dev).await?, key_id) {
+            return Ok(());
+        }
+        Pending::pause(left.min(LOOK)).await?;
+    }
 }
 
 /// Removes the associations of these keys, or of all but the one in use.

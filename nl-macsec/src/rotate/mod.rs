@@ -7,9 +7,10 @@
 //!
 //! # async fn example(macsec: Macsec, key: SecretKey) -> nl_core::Result<()> {
 //! let id: KeyId = "02".parse()?;
-//! // The other end gets the same key within a second; frames of the last key arrive for two seconds more.
-//! let (lead, grace) = (Duration::from_secs(1), Duration::from_secs(2));
-//! let rotated = macsec.rotate("macsec0").key(&key).key_id(id).lead(lead).grace(grace).run().await?;
+//! // The other end gets the same key within a second and sends with it within three; what it sent before arrives within one more.
+//! let (lead, patience, grace) = (Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(1));
+//! let rotate = macsec.rotate("macsec0").key(&key).key_id(id);
+//! let rotated = rotate.lead(lead).patience(patience).grace(grace).run().await?;
 //! println!("association {} sends", rotated.an);
 //! # Ok(())
 //! # }
@@ -18,13 +19,35 @@
 //! # Order
 //! 1. [`install`](RotateEntry::install): what an earlier rotation left is removed; in every channel that is received the new association
 //!    is added, active; then the one that sends, active, but not used.
-//! 2. A pause, the *lead*, in which the other ends do the same. A key agent that learns from its peers that they are ready calls the steps
-//!    one by one instead.
+//! 2. A pause, the *lead*, in which the other ends do the same. What is encrypted with a key that an end has not installed is dropped
+//!    there, and this end does not learn of it.
 //! 3. [`switch`](RotateEntry::switch): the new association encrypts what is sent. One request, which takes effect between two frames.
-//! 4. A pause, the *grace*, in which frames of the last key still arrive.
-//! 5. [`retire`](RotateEntry::retire): associations of other keys are made inactive and deleted.
+//! 4. [`patience`](RotateEntry::patience): until a frame of the new key has arrived from every other end, which until then sends with
+//!    the last one.
+//! 5. A pause, the *grace*, in which frames of the last key still arrive.
+//! 6. [`retire`](RotateEntry::retire): associations of other keys are made inactive and deleted.
 //!
 //! Associations are found by the identifier of their key, never by their number, which is used again after four keys.
+//!
+//! # In step with the other ends
+//! Times are guesses, and a guess that is too short loses frames. A key agent that talks to its peers does the steps one by one, and
+//! nothing is lost however long each takes: all ends install, then all switch, then all retire, each step when the last end has done the
+//! one before. Whether the last frame of the last key is through can be read: the packet number of the association that sent it is that
+//! of the association that received it, and a frame of the new key has come.
+//!
+//! ```no_run
+//! # use nl_macsec::{KeyId, Macsec, SecretKey};
+//! # trait Peers { async fn all_have(&self, step: &str); }
+//! # async fn example(macsec: Macsec, key: SecretKey, peers: impl Peers) -> nl_core::Result<()> {
+//! let id: KeyId = "02".parse()?;
+//! macsec.rotate("macsec0").key(&key).key_id(id).install().await?;
+//! peers.all_have("installed").await;
+//! macsec.rotate("macsec0").key_id(id).switch().await?;
+//! peers.all_have("switched").await;
+//! macsec.rotate("macsec0").key_id(id).retire().await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # When it is dropped
 //! A rotation can be dropped at any `.await`, and the program may end: the encoding association is active, each channel has at most two

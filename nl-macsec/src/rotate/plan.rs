@@ -114,6 +114,13 @@ pub(super) fn retire(secy: &Secy, keys: Option<&[KeyId]>) -> Vec<Step> {
     tx.chain(rx).collect()
 }
 
+/// Whether the other ends send with this key: a frame with it has arrived in every channel that is received.
+pub(super) fn is_followed(secy: &Secy, key_id: KeyId) -> bool {
+    let mut channels = secy.rx_scs.iter().filter(|channel| channel.active);
+    // Rotations add associations from packet number 1 on.
+    channels.all(|channel| channel.sas.iter().any(|sa| sa.key_id == key_id && sa.next_pn != 1))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -274,6 +281,21 @@ mod tests {
             }
             prop_assert!(install(&device.secy(), id(key), None).unwrap().steps.is_empty());
         }
+    }
+
+    #[test]
+    fn key_is_followed_when_a_frame_has_arrived_in_every_active_channel() {
+        let device = started(0);
+        let mut secy = device.secy();
+        assert!(!is_followed(&secy, id(1)));
+        secy.rx_scs[0].sas[0].next_pn = 2;
+        assert!(!is_followed(&secy, id(1)));
+        // The counter of the kernel is 0 after the last number.
+        secy.rx_scs[1].sas[0].next_pn = 0;
+        assert!(is_followed(&secy, id(1)) && !is_followed(&secy, id(2)));
+        secy.rx_scs[1].sas[0].next_pn = 1;
+        secy.rx_scs[1].active = false;
+        assert!(is_followed(&secy, id(1)));
     }
 
     #[test]

@@ -3,7 +3,7 @@ use nl_core::{Dev, Error, Pending, Result};
 
 use super::codec::{RxSaState, build};
 use crate::association::An;
-use crate::channel::{Channel, PRIVILEGE, Target, not_found};
+use crate::channel::{Channel, Target, not_found, refusal};
 use crate::sa::{SaConfig, sa_options};
 use crate::sci::Sci;
 use crate::secy::read_one;
@@ -123,15 +123,9 @@ impl RxSaEntry {
     /// Says what the kernel does not: it has no text for any of these.
     async fn explain(&self, verb: Verb, error: Error) -> Error {
         let an = self.config.an;
-        let hint = match (verb, error.kernel().map(|kernel| kernel.errno)) {
-            (_, Some(Errno::EPERM)) => PRIVILEGE.into(),
-            (Verb::Add, Some(Errno::EBUSY)) => {
-                format!("association {an} exists: delete it before, or add another one")
-            }
-            (Verb::Delete, Some(Errno::EBUSY)) => {
-                format!("association {an} is active: update it with active(false) before, or use remove()")
-            }
-            (_, Some(Errno::ENODEV)) => {
+        let hint = match (refusal(&error, verb, an), error.kernel().map(|kernel| kernel.errno)) {
+            (Some(hint), _) => hint,
+            (None, Some(Errno::ENODEV)) => {
                 let Ok(secy) = read_one(&self.channel, &self.dev).await else { return error };
                 match secy.rx_scs.iter().find(|channel| channel.sci == self.sci) {
                     None => {
@@ -143,7 +137,6 @@ impl RxSaEntry {
                     Some(_) => return error,
                 }
             }
-            (_, Some(Errno::EOPNOTSUPP)) => "the driver to which MACsec is offloaded cannot do this".into(),
             _ => return error,
         };
         error.hinted(hint)

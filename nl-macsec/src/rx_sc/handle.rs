@@ -2,7 +2,7 @@ use nl_core::error::{Ack, Errno};
 use nl_core::{Dev, Error, Pending, Result};
 
 use super::codec::{RxSc, RxScState};
-use crate::channel::{Channel, PRIVILEGE, Target, not_found};
+use crate::channel::{Channel, NO_OFFLOAD, PRIVILEGE, Target, not_found};
 use crate::sci::Sci;
 use crate::secy::{read_all, read_one};
 use crate::verb::Verb;
@@ -106,7 +106,7 @@ impl RxScEntry {
                 }
                 _ => return error,
             },
-            (_, Some(Errno::EOPNOTSUPP)) => "the driver to which MACsec is offloaded cannot do this".into(),
+            (_, Some(Errno::EOPNOTSUPP)) => NO_OFFLOAD.into(),
             _ => return error,
         };
         error.hinted(hint)

@@ -3,7 +3,7 @@ use nl_core::{Dev, Error, Pending, Result};
 
 use super::codec::{TxSaState, build};
 use crate::association::An;
-use crate::channel::{Channel, PRIVILEGE, Target, not_found};
+use crate::channel::{Channel, Target, not_found, refusal};
 use crate::sa::{SaConfig, sa_options};
 use crate::secy::read_one;
 use crate::verb::Verb;
@@ -118,15 +118,9 @@ impl TxSaEntry {
     /// Says what the kernel does not: it has no text for any of these.
     async fn explain(&self, verb: Verb, error: Error) -> Error {
         let an = self.config.an;
-        let hint = match (verb, error.kernel().map(|kernel| kernel.errno)) {
-            (_, Some(Errno::EPERM)) => PRIVILEGE.into(),
-            (Verb::Add, Some(Errno::EBUSY)) => {
-                format!("association {an} exists: delete it before, or add another one")
-            }
-            (Verb::Delete, Some(Errno::EBUSY)) => {
-                format!("association {an} is active: update it with active(false) before, or use remove()")
-            }
-            (Verb::Delete | Verb::Update, Some(Errno::ENODEV)) => {
+        let hint = match (refusal(&error, verb, an), error.kernel().map(|kernel| kernel.errno)) {
+            (Some(hint), _) => hint,
+            (None, Some(Errno::ENODEV)) if verb != Verb::Add => {
                 match read_one(&self.channel, &self.dev).await {
                     Ok(secy) if secy.tx_sas.iter().all(|sa| sa.an != an) => {
                         format!("the device has no association {an} that sends")
@@ -134,7 +128,6 @@ impl TxSaEntry {
                     _ => return error,
                 }
             }
-            (_, Some(Errno::EOPNOTSUPP)) => "the driver to which MACsec is offloaded cannot do this".into(),
             _ => return error,
         };
         error.hinted(hint)

@@ -2,10 +2,16 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 
 mod arbitrary;
+#[path = "../../fuzz/association.rs"]
+mod association;
+#[path = "../../fuzz/check.rs"]
+mod check;
+mod corpus;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
 mod refusals;
+mod second_opinion;
 mod secrets;
 mod send;
 #[cfg(feature = "serde")]

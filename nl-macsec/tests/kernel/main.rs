@@ -9,8 +9,10 @@
 mod agent;
 mod associations;
 mod bytes;
+mod decrypt;
 mod device;
 mod errors;
+mod flow;
 mod lists;
 mod offload;
 #[cfg(feature = "blocking")]

@@ -1,23 +1,29 @@
 //! Rekeying under traffic: nothing is lost, wherever a rotation is given up.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use nl_macsec::device::MacsecDevice;
-use nl_macsec::rotate::PacketNumberEvent;
-use nl_macsec::{An, CipherSuite};
+use nl_macsec::rotate::{PacketNumberEvent, RotateEntry};
+use nl_macsec::{An, CipherSuite, KeyId};
 use nl_testkit::{Lab, Result, eventually};
 use tokio::time::timeout;
 
+use crate::flow::under_traffic;
 use crate::support::{End, Pair, SOON, id, key, salt};
 
 /// For frames on their way between two nodes of one machine.
 const SHORT: Duration = Duration::from_millis(60);
-/// For the other end to install a key too, on a machine that is emulated and busy.
-const AMPLE: Duration = Duration::from_millis(700);
+/// Datagrams and keys for each suite on a native machine. `NL_TESTKIT_SCALE` divides them, for emulated machines.
+const DATAGRAMS: u32 = 100_000;
+const KEYS: u8 = 20;
+/// More than there are association numbers.
+const KEYS_AT_LEAST: u8 = 6;
 
-fn rotate(end: &End, suite: CipherSuite, number: u8) -> nl_macsec::rotate::RotateEntry {
+fn scale() -> u32 {
+    std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1).max(1)
+}
+
+fn rotate(end: &End, suite: CipherSuite, number: u8) -> RotateEntry {
     let mut rotate = end.macsec.rotate("macsec0").key(&key(suite, number)).key_id(id(number));
     if suite.is_xpn() {
         rotate = rotate.salt(&salt());
@@ -25,78 +31,144 @@ fn rotate(end: &End, suite: CipherSuite, number: u8) -> nl_macsec::rotate::Rotat
     rotate.lead(SHORT).grace(SHORT * 2)
 }
 
-/// Numbered datagrams from near to far, until they are stopped; how many arrived and were sent.
-async fn under_traffic<F: Future<Output = Result>>(pair: &Pair, work: F) -> Result<(u32, u32)> {
-    let from = pair.near.node.open(|| std::net::UdpSocket::bind(("192.0.2.1", 4790))).await?;
-    let to = pair.far.node.open(|| std::net::UdpSocket::bind(("192.0.2.2", 4790))).await?;
-    to.set_read_timeout(Some(SOON))?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let sent = Arc::new(AtomicU32::new(0));
-    let sender = std::thread::spawn({
-        let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
-        move || {
-            // Paced by the receiver, so that no buffer overflows: each datagram that arrives asks for the next.
-            let mut lost = 0_u32;
-            let mut buffer = [0; 16];
-            while !stop.load(Ordering::SeqCst) {
-                let number = sent.fetch_add(1, Ordering::SeqCst);
-                from.send_to(&number.to_be_bytes(), ("192.0.2.2", 4790)).unwrap();
-                to.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-                match to.recv(&mut buffer) {
-                    Ok(4) if buffer[..4] == number.to_be_bytes() => {}
-                    _ => lost += 1,
-                }
-            }
-            lost
-        }
-    });
-    let worked = work.await;
-    stop.store(true, Ordering::SeqCst);
-    let lost = tokio::task::spawn_blocking(move || sender.join().unwrap()).await?;
-    worked?;
-    let sent = sent.load(Ordering::SeqCst);
-    Ok((sent - lost, sent))
+/// What both ends do in step, as key agents that talk to each other: each of these when the other end has done the one before.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Install,
+    Switch,
+    Retire,
 }
 
-#[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ping", host_root), timeout = 180)]
-async fn rotation_under_traffic_loses_nothing(lab: Lab) -> Result {
-    // More than there are association numbers.
-    loses_nothing(&lab, CipherSuite::GcmAes128, 8).await
-}
-
-#[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ping", host_root), timeout = 180)]
-async fn rotation_with_extended_packet_numbers_loses_nothing(lab: Lab) -> Result {
-    loses_nothing(&lab, CipherSuite::GcmAesXpn256, 5).await
-}
-
-/// Both ends rotate at the same time to the keys below `keys`, while datagrams pass.
-async fn loses_nothing(lab: &Lab, suite: CipherSuite, keys: u8) -> Result {
-    let pair = Pair::new(lab, &MacsecDevice::new().cipher(suite).encrypt(true).replay(64)).await?;
-    pair.near.node.command(["ping", "-c", "1", "-W", "5", pair.far.address]).await.ok();
-    let work = async {
-        for number in 2..keys {
-            let one = |end| rotate(end, suite, number).lead(AMPLE).grace(AMPLE).run();
-            let (near, far) = tokio::join!(one(&pair.near), one(&pair.far));
-            let (near, far) = (near?, far?);
-            assert_eq!((near.an, near.replaced), (far.an, vec![id(number - 1)]));
+impl Step {
+    async fn run(self, end: &End, suite: CipherSuite, number: u8) -> Result {
+        let rotate = rotate(end, suite, number);
+        match self {
+            Self::Install => rotate.install().await.map(drop)?,
+            Self::Switch => rotate.switch().await?,
+            Self::Retire => rotate.retire().await?,
         }
         Ok(())
-    };
-    let (arrived, sent) = under_traffic(&pair, work).await?;
-    let (near, far) =
-        (pair.near.macsec.secy("macsec0").get().await?, pair.far.macsec.secy("macsec0").get().await?);
-    assert_eq!(
-        arrived, sent,
-        "{suite}: sent {:?}, received {:?} {:?}",
-        near.tx_stats, far.rx_scs[0].stats, far.stats
-    );
-    assert!(sent > 50, "{sent} datagrams are no traffic");
-    let last = id(keys - 1);
-    for secy in [near, far] {
-        assert_eq!(secy.tx_sas.iter().map(|sa| sa.key_id).collect::<Vec<_>>(), [last]);
-        assert_eq!(secy.rx_scs[0].sas.iter().map(|sa| sa.key_id).collect::<Vec<_>>(), [last]);
-        assert_eq!(secy.encoding().map(|sa| sa.ssci.is_some()), Some(suite.is_xpn()));
     }
+
+    /// Given up after ever longer times, and called again, until it comes to its end.
+    async fn run_again_and_again(self, end: &End, suite: CipherSuite, number: u8) -> Result {
+        let mut time = Duration::from_micros(50);
+        loop {
+            match timeout(time, self.run(end, suite, number)).await {
+                Ok(done) => return done,
+                Err(_) => time = time * 5 / 4,
+            }
+        }
+    }
+}
+
+#[nl_testkit::test(
+    needs(link = "macsec", genl = "macsec", tool = "ping", tool = "ip", host_root),
+    timeout = 180
+)]
+async fn rotation_under_traffic_loses_nothing(lab: Lab) -> Result {
+    lose_nothing(&lab, Step::run).await
+}
+
+#[nl_testkit::test(
+    needs(link = "macsec", genl = "macsec", tool = "ping", tool = "ip", host_root),
+    timeout = 180
+)]
+async fn rotation_given_up_under_traffic_loses_nothing(lab: Lab) -> Result {
+    lose_nothing(&lab, Step::run_again_and_again).await
+}
+
+/// Both ends rotate through many keys of each suite while datagrams pass both ways.
+async fn lose_nothing(lab: &Lab, run: impl AsyncFn(Step, &End, CipherSuite, u8) -> Result) -> Result {
+    let keys = (u32::from(KEYS) / scale()).try_into().unwrap_or(KEYS).max(KEYS_AT_LEAST);
+    let mut pair = None;
+    // A key has another number in each suite, because both ends keep their SCI.
+    let mut first = 2;
+    for suite in CipherSuite::ALL {
+        let options = MacsecDevice::new().cipher(suite).encrypt(true).replay(64);
+        let pair = match &pair {
+            None => pair.insert(Pair::new(lab, &options).await?),
+            Some(pair) => {
+                pair.again(&options).await?;
+                pair
+            }
+        };
+        let mut last = 1;
+        pair.near.node.command(["ping", "-c", "1", "-W", "5", pair.far.address]).await.ok();
+        let work = async {
+            for number in first..first + keys {
+                for step in [Step::Install, Step::Switch, Step::Retire] {
+                    if let Step::Retire = step {
+                        tokio::try_join!(
+                            is_through(&pair.far, &pair.near, id(last), id(number)),
+                            is_through(&pair.near, &pair.far, id(last), id(number)),
+                        )?;
+                    }
+                    tokio::try_join!(
+                        run(step, &pair.near, suite, number),
+                        run(step, &pair.far, suite, number)
+                    )?;
+                }
+                last = number;
+            }
+            Ok(())
+        };
+        let began = std::time::Instant::now();
+        let sent = under_traffic(pair, DATAGRAMS / scale(), work).await?;
+        println!("{suite}: {sent} datagrams, {keys} keys, {:.1} s", began.elapsed().as_secs_f32());
+        for (end, _) in pair.ends() {
+            let secy = end.macsec.secy("macsec0").get().await?;
+            assert_eq!(secy.tx_sas.iter().map(|sa| sa.key_id).collect::<Vec<_>>(), [id(last)]);
+            assert_eq!(secy.rx_scs[0].sas.iter().map(|sa| sa.key_id).collect::<Vec<_>>(), [id(last)]);
+            assert_eq!(secy.encoding().map(|sa| sa.ssci.is_some()), Some(suite.is_xpn()));
+        }
+        first += keys;
+    }
+    Ok(())
+}
+
+/// Waits until the last frame of the last key has arrived at the other end: it has received as far as was sent, and a frame of the new
+/// key, before which each flow sent all others.
+async fn is_through(from: &End, to: &End, last: KeyId, new: KeyId) -> Result {
+    let through = async || {
+        let sender = from.macsec.secy("macsec0").get().await.ok()?;
+        let receiver = to.macsec.secy("macsec0").get().await.ok()?;
+        let sent = sender.tx_sas.iter().find(|sa| sa.key_id == last)?.next_pn;
+        let next = |key| Some(receiver.rx_sc(from.sci)?.sas.iter().find(|sa| sa.key_id == key)?.next_pn);
+        (next(last)? == sent && next(new)? > 1).then_some(())
+    };
+    eventually(SOON * 3, through, "the last frame of the last key to arrive").await;
+    Ok(())
+}
+
+/// A rotation with patience keeps the last key until the other end sends with the new one.
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ping", tool = "ip", host_root))]
+async fn patience_keeps_the_last_key_until_the_other_end_has_switched(lab: Lab) -> Result {
+    let suite = CipherSuite::GcmAes128;
+    let pair = Pair::new(&lab, &MacsecDevice::new().encrypt(true)).await?;
+    let (near, far) = (&pair.near, &pair.far);
+    near.node.command(["ping", "-c", "1", "-W", "5", far.address]).await.ok();
+    rotate(far, suite, 2).install().await?;
+    let run = rotate(near, suite, 2).lead(Duration::ZERO).patience(SOON * 30).grace(Duration::ZERO).run();
+    let other = async {
+        let switched = async || {
+            let secy = near.macsec.secy("macsec0").get().await.ok()?;
+            (secy.encoding()?.key_id == id(2)).then_some(())
+        };
+        eventually(SOON, switched, "the near end to switch").await;
+        // The far end still sends with the last key, and is heard.
+        near.node.command(["ping", "-c", "3", "-i", "0.2", "-W", "5", far.address]).await.ok();
+        let secy = near.macsec.secy("macsec0").get().await?;
+        assert_eq!(secy.rx_scs[0].sas.len(), 2, "{secy}");
+        far.macsec.rotate("macsec0").key_id(id(2)).switch().await?;
+        near.node.command(["ping", "-c", "1", "-W", "5", far.address]).await.ok();
+        Result::Ok(())
+    };
+    let (rotated, other) = tokio::join!(run, other);
+    other?;
+    assert_eq!(rotated?.replaced, [id(1)]);
+    let secy = near.macsec.secy("macsec0").get().await?;
+    assert_eq!(secy.rx_scs[0].sas.iter().map(|sa| sa.key_id).collect::<Vec<_>>(), [id(2)], "{secy}");
     Ok(())
 }
 

@@ -100,6 +100,22 @@ impl Pair {
         Ok(pair)
     }
 
+    /// The same wire with other options: everything is made anew.
+    pub(crate) async fn again(&self, options: &MacsecDevice) -> Result {
+        let suite = options.cipher.unwrap_or_default();
+        for (end, _) in self.ends() {
+            end.macsec.device("macsec0").delete().await?;
+            end.macsec.device("macsec0").on("eth0").up().add(options.clone()).await?;
+            end.node.ip(&format!("address add {}/24 dev macsec0", end.address)).await;
+        }
+        for (end, other) in self.ends() {
+            end.macsec.rx_sc("macsec0", other.sci).add().await?;
+            end.receive(other, suite, 0, 1).await?;
+            end.send(suite, 0, 1).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn ends(&self) -> [(&End, &End); 2] {
         [(&self.near, &self.far), (&self.far, &self.near)]
     }

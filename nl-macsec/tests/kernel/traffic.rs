@@ -161,21 +161,3 @@ async fn frames_of_another_key_do_not_arrive(lab: Lab) -> Result {
     assert_eq!(stats.packets_not_valid, 3, "{stats:?}");
     Ok(())
 }
-
-impl Pair {
-    /// The same wire with other options: everything is made anew.
-    async fn again(&self, options: &MacsecDevice) -> Result {
-        let suite = options.cipher.unwrap_or_default();
-        for (end, _) in self.ends() {
-            end.macsec.device("macsec0").delete().await?;
-            end.macsec.device("macsec0").on("eth0").up().add(options.clone()).await?;
-            end.node.ip(&format!("address add {}/24 dev macsec0", end.address)).await;
-        }
-        for (end, other) in self.ends() {
-            end.macsec.rx_sc("macsec0", other.sci).add().await?;
-            end.receive(other, suite, 0, 1).await?;
-            end.send(suite, 0, 1).await?;
-        }
-        Ok(())
-    }
-}

@@ -9,6 +9,7 @@ mod entry;
 mod floor;
 mod iproute2;
 mod listing;
+mod macsec;
 mod measure;
 mod mptcp;
 mod netlink;
@@ -34,10 +35,11 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..26]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..27]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench --row 26 --ports N                  with so many ports instead of 64, up to 64
+       peer-bench --row 27                            as root of the machine, in a network namespace only
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
 
 fn main() -> ExitCode {
@@ -54,7 +56,10 @@ fn run() -> Result<ExitCode> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match Task::parse(&arguments)? {
         Task::Build { runs } => println!("{}", clean_build::table(runs)?),
-        _ if !sandbox::is_inside() => return sandbox::run_inside(),
+        task if !sandbox::is_inside() => {
+            // MACsec is changed in the initial user namespace only.
+            return sandbox::run_inside(!matches!(task, Task::Compare { row: Some(27), .. }));
+        }
         Task::Compare { plan, row, kinds } => compare(plan, row, &kinds)?,
         Task::Part { row, contestant, amount } => part(row, &contestant, amount)?,
     }
@@ -126,6 +131,7 @@ impl Task {
                 devices: 500,
                 routes: 20_000,
                 ports: 4,
+                secys: 5,
             }
         } else {
             Plan {
@@ -141,6 +147,7 @@ impl Task {
                 devices: 10_000,
                 routes: 500_000,
                 ports: 64,
+                secys: 50,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -154,7 +161,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=26).filter(|row| *row != 6) {
+    for row in (1..=27).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -180,6 +187,7 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             24 => vec![listing::devices(plan)?],
             25 => vec![listing::routes(plan)?],
             26 => vlans::row(plan)?,
+            27 => macsec::row(plan)?,
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {

@@ -14,14 +14,14 @@ pub(crate) fn is_inside() -> bool {
     env::var_os(INSIDE).is_some()
 }
 
-/// Runs this program again, with the same arguments, in a new user and network namespace.
+/// Runs this program again, with the same arguments, in a new network namespace, and in a new user namespace if it is to be root there only.
 ///
 /// To be called before any thread exists.
-pub(crate) fn run_inside() -> Result<ExitCode> {
+pub(crate) fn run_inside(in_user_namespace: bool) -> Result<ExitCode> {
     let mut command = Command::new(env::current_exe()?);
     command.args(env::args_os().skip(1)).env(INSIDE, "1");
-    sys::in_new_namespaces(&mut command);
-    let status = command.status().map_err(|error| format!("new user and network namespace: {error}"))?;
+    sys::in_new_namespaces(&mut command, in_user_namespace);
+    let status = command.status().map_err(|error| format!("new namespaces: {error}"))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -154,8 +154,8 @@ pub(crate) fn load_all_code() -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `command` start as root of a new user and network namespace, and die with this process.
-pub(crate) fn in_new_namespaces(command: &mut Command) {
+/// Makes `command` start in a new network namespace, as root of a new user namespace if there is to be one, and die with this process.
+pub(crate) fn in_new_namespaces(command: &mut Command, and_user: bool) {
     // SAFETY: these calls take no arguments and cannot fail.
     let (uid, gid, parent) = unsafe { (libc::geteuid(), libc::getegid(), libc::getpid()) };
     let maps = [
@@ -165,10 +165,10 @@ pub(crate) fn in_new_namespaces(command: &mut Command) {
     ];
     let enter = move || {
         // SAFETY: no pointers are passed.
-        if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) } < 0 {
+        if unsafe { libc::unshare(libc::CLONE_NEWNET | if and_user { libc::CLONE_NEWUSER } else { 0 }) } < 0 {
             return Err(io::Error::last_os_error());
         }
-        for (path, text) in &maps {
+        for (path, text) in maps.iter().filter(|_| and_user) {
             write_once(path, text)?;
         }
         // After the change of credentials, which would have cleared it.

@@ -4,6 +4,7 @@
 
 mod bars;
 mod fdb;
+mod macsec;
 mod mptcp;
 mod segments;
 mod shaping;
@@ -84,5 +85,12 @@ pub const VLANS: Chapter = Chapter {
     tell: |lab, story| Box::pin(vlans::chapter(lab, story)),
 };
 
+/// MACsec, which only root of the machine can change.
+pub const MACSEC: Chapter = Chapter {
+    title: "An encrypted wire and its next key, live (nl-macsec)",
+    needs: &["link = \"veth\"", "link = \"macsec\"", "genl = \"macsec\"", "host_root"],
+    tell: |lab, story| Box::pin(macsec::chapter(lab, story)),
+};
+
 /// All of them, in order.
-pub const CHAPTERS: [Chapter; 5] = [FDB, VLANS, SHAPING, MPTCP, SEGMENTS];
+pub const CHAPTERS: [Chapter; 6] = [FDB, VLANS, SHAPING, MPTCP, MACSEC, SEGMENTS];

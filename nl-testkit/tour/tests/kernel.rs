@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nl_testkit::{Lab, Result};
-use nl_tour::{Chapter, FDB, MPTCP, SEGMENTS, SHAPING, Story, VLANS};
+use nl_tour::{Chapter, FDB, MACSEC, MPTCP, SEGMENTS, SHAPING, Story, VLANS};
 
 nl_testkit::main!();
 
@@ -50,4 +50,9 @@ async fn chapter_segments_proves_its_claims(lab: Lab) -> Result {
 )]
 async fn chapter_vlans_proves_its_claims(lab: Lab) -> Result {
     tell(&VLANS, &lab).await
+}
+
+#[nl_testkit::test(needs(link = "veth", link = "macsec", genl = "macsec", tool = "ip", host_root))]
+async fn chapter_macsec_proves_its_claims(lab: Lab) -> Result {
+    tell(&MACSEC, &lab).await
 }
