@@ -20,6 +20,7 @@ mod mdb;
 mod nexthop;
 mod pending;
 mod refused;
+mod remote_mac;
 mod scale;
 mod settings;
 mod support;
