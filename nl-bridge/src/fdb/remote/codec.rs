@@ -38,8 +38,12 @@ macro_rules! remote_options {
             vlan(remote, vlan: u16) { remote.bridge.vlan = Some(vlan); }
             /// Behind this leaf (`dst`).
             dst(remote, dst: std::net::IpAddr) { remote.tunnel.dst = Some(dst); }
-            /// Behind the leaves of this FDB nexthop group, for multihoming (`nhid`).
-            nexthop(remote, id: u32) { remote.tunnel.nexthop = Some(id); }
+            /// Behind the leaves of this FDB nexthop group, for multihoming (`nhid`). The entry of the VXLAN device is then `static`: newer
+            /// kernels want none that could age.
+            nexthop(remote, id: u32) {
+                remote.tunnel.nexthop = Some(id);
+                remote.tunnel.state = crate::fdb::FdbState::NOARP;
+            }
             /// Sent with this VNI instead of the device's, or of the VNI it belongs to, 0 to 16777215 (`vni`). With
             /// [`dst`](Self::dst).
             vni(remote, vni: u32) { remote.tunnel.vni = Some(vni); }
