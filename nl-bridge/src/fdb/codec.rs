@@ -105,7 +105,7 @@ macro_rules! fdb_options {
             /// one moves all entries behind it at once, and deleting it deletes them.
             nexthop(entry, id: u32) { entry.nexthop = Some(id); }
             /// Not moving to another port when a frame comes from there (`sticky`). Needs [`static_`](Self::static_) or
-            /// [`dynamic`](Self::dynamic).
+            /// [`dynamic`](Self::dynamic), without [`extern_learn`](Self::extern_learn), on which a bridge would ignore it.
             sticky(entry) { entry.flags |= crate::fdb::FdbFlags::STICKY; }
             /// Put there by a control plane (`extern_learn`): never ages, may roam. The kernel makes no difference between adding
             /// and replacing such an entry.
@@ -363,6 +363,11 @@ impl FdbEntry {
             _ if self.state.is_empty() => "a state is needed: permanent(), static_() or dynamic()",
             _ if self.flags.contains(FdbFlags::STICKY) && self.is_permanent() => {
                 "sticky entries are static_() or dynamic(), never permanent()"
+            }
+            _ if self.flags.contains(FdbFlags::STICKY | FdbFlags::EXT_LEARNED)
+                && self.target().contains(FdbFlags::MASTER) =>
+            {
+                "a bridge keeps no sticky on an extern_learn entry: use static_() in its place"
             }
             _ if self.is_locked() => "the locked flag is the kernel's to set",
             _ if self.protocol.is_some() => "protocol: the kernel keeps none on FDB entries",

@@ -79,7 +79,7 @@ impl Fdb {
         }))
     }
 
-    async fn index(&self, dev: &Dev) -> Result<u32> {
+    pub(super) async fn index(&self, dev: &Dev) -> Result<u32> {
         match self.conn.known_index(dev)? {
             Some(index) => Ok(index),
             None => self.conn.link_index(dev).await,

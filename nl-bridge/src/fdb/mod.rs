@@ -11,6 +11,11 @@
 //! A change goes to the bridge above the device with [`FdbEntry::master()`] (`master` of `bridge fdb`), and to the device
 //! itself without ([`FdbEntry::self_`], `self`, also the default there).
 //!
+//! # EVPN
+//! A MAC address behind another leaf needs an entry in the bridge and one in the VXLAN device: [`Fdb::remote_mac`]. A flood list is the
+//! remotes of the all-zero MAC address: [`append()`](Entry::append) adds a leaf and never replaces one, [`delete()`](Entry::delete)
+//! with a [`dst`](Entry::dst) removes one.
+//!
 //! # VLANs
 //! An entry added **without** a VLAN is written for VLAN 0 and for every VLAN configured on the port, also while VLAN
 //! filtering is off; deleting without a VLAN removes it from all of them. Give the VLAN to mean one entry.
@@ -25,6 +30,7 @@ mod entries;
 mod filter;
 mod flags;
 mod handle;
+mod remote;
 mod verb;
 
 pub use codec::FdbEntry;
@@ -32,4 +38,5 @@ pub use entries::Entries;
 pub use filter::FdbFilter;
 pub use flags::{FdbAges, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
 pub use handle::{Entry, Fdb};
+pub use remote::{RemoteMac, RemoteMacEntry};
 pub use verb::{FdbVerb, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};

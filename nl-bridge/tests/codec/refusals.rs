@@ -182,6 +182,14 @@ fn no_state() {
 }
 
 #[test]
+fn sticky_and_extern_learn_in_a_bridge() {
+    for verb in [FdbVerb::Add, FdbVerb::Replace] {
+        let entry = FdbEntry::new(MAC, 5).master().dynamic().extern_learn().sticky();
+        refused(verb, entry, "a bridge keeps no sticky on an extern_learn entry");
+    }
+}
+
+#[test]
 fn sticky_and_permanent() {
     for verb in WRITES {
         let entry = FdbEntry::new(MAC, 5).master().sticky();

@@ -23,6 +23,7 @@ mod mdb_commands;
 mod nexthop;
 mod pending;
 mod refused;
+mod remote_mac;
 mod scale;
 mod settings;
 #[path = "../golden/settings.rs"]
