@@ -68,7 +68,8 @@ pub(crate) fn sci(last: u8, port: u16) -> Sci {
     Sci::new(MacAddr::new([2, 0, 0, 0, 0, last]), port)
 }
 
-/// Two nodes on a wire with `macsec0` each, 192.0.2.1 and .2, and an association with the number 0 each way.
+/// Two nodes on a wire with `macsec0` each, 192.0.2.1 and .2, and an association with the number 0 each way. They know each other's
+/// MAC address for good: no frame is sent but those of the test.
 pub(crate) struct Pair {
     pub(crate) near: End,
     pub(crate) far: End,
@@ -91,27 +92,28 @@ impl Pair {
             near: End::new(near, options, 1, "192.0.2.1").await?,
             far: End::new(far, options, 2, "192.0.2.2").await?,
         };
-        let suite = options.cipher.unwrap_or_default();
-        for (end, other) in pair.ends() {
-            end.macsec.rx_sc("macsec0", other.sci).add().await?;
-            end.receive(other, suite, 0, 1).await?;
-            end.send(suite, 0, 1).await?;
-        }
+        pair.connect(options).await?;
         Ok(pair)
     }
 
     /// Creates the devices and associations again on the same wire, with other options.
     pub(crate) async fn again(&self, options: &MacsecDevice) -> Result {
-        let suite = options.cipher.unwrap_or_default();
         for (end, _) in self.ends() {
             end.macsec.device("macsec0").delete().await?;
             end.macsec.device("macsec0").on("eth0").up().add(options.clone()).await?;
             end.node.ip(&format!("address add {}/24 dev macsec0", end.address)).await;
         }
+        self.connect(options).await
+    }
+
+    async fn connect(&self, options: &MacsecDevice) -> Result {
+        let suite = options.cipher.unwrap_or_default();
         for (end, other) in self.ends() {
             end.macsec.rx_sc("macsec0", other.sci).add().await?;
             end.receive(other, suite, 0, 1).await?;
             end.send(suite, 0, 1).await?;
+            let (to, mac) = (other.address, other.sci.address());
+            end.node.ip(&format!("neighbour add {to} lladdr {mac} nud permanent dev macsec0")).await;
         }
         Ok(())
     }
