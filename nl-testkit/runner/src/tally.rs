@@ -150,7 +150,8 @@ impl Tally {
     }
 }
 
-/// The table, the skips by reason, what failed, and the line with the sums: where a log is cut, its end is kept.
+/// The table, the skips by reason, what failed and why, once more the names of what failed, and the line with the sums: where a log is
+/// cut, its end is kept.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<16} {:>7} {:>7} {:>7} {:>7}", "lane", "ran", "passed", "failed", "skipped")?;
@@ -186,7 +187,13 @@ impl fmt::Display for Tally {
         for Skip { test, reason } in &self.never {
             writeln!(f, "\nfailed: {test} ran in no lane; the last reason: {reason}")?;
         }
-        writeln!(f, "\n{} passed, {} failed, {} skipped", self.passed(), self.failed(), self.skipped())
+        writeln!(f)?;
+        for report in &self.reports {
+            for Skip { test, .. } in &report.failures {
+                writeln!(f, "failed: {test} ({})", report.lane)?;
+            }
+        }
+        writeln!(f, "{} passed, {} failed, {} skipped", self.passed(), self.failed(), self.skipped())
     }
 }
 
@@ -267,7 +274,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.add(report);
         let text = tally.to_string();
-        let end = "  x: c (unit)\n\nfailed in lane unit: x: m::b\n  left is not right\n\n1 passed, 1 failed, 1 skipped\n";
+        let end = "  x: c (unit)\n\nfailed in lane unit: x: m::b\n  left is not right\n\nfailed: x: m::b (unit)\n1 passed, 1 failed, 1 skipped\n";
         assert!(text.ends_with(end), "{text}");
     }
 
