@@ -63,6 +63,7 @@ pub struct Dump<T> {
     queued: std::vec::IntoIter<T>,
     /// What ended the reading of that message, to be yielded behind its entries.
     behind: Option<DecodeError>,
+    per_message: usize,
     state: State,
     reader: Reader,
     /// What [`has_entries`](Self::has_entries) read.
@@ -112,6 +113,7 @@ impl<T> Dump<T> {
             decode,
             queued: Vec::new().into_iter(),
             behind: None,
+            per_message: 0,
             state: State::Unsent,
             first: None,
             yielded: false,
@@ -235,8 +237,10 @@ impl<T> Dump<T> {
                         Err(error) => return self.put(error, slot),
                     },
                     Decoder::Each(decode) => {
-                        let mut entries = Vec::new();
+                        // As many as the last message had, so that they are not moved while the table of them grows.
+                        let mut entries = Vec::with_capacity(self.per_message);
                         self.behind = decode(message, &mut entries).err();
+                        self.per_message = entries.len();
                         self.queued = entries.into_iter();
                         if self.take_queued(slot) {
                             return Step::Yield;
