@@ -39,7 +39,8 @@
 //! The test binary re-executes itself into a user, a network and a mount namespace before any thread exists, so
 //! no root is needed; tests with `needs(host_root)` run in plain namespaces when the caller is really root. A socket
 //! belongs to the namespace of the thread that made it: make it with [`Node::open`] or [`Node::run`]. Children
-//! are killed with their parent and namespaces have no names on the machine, so even SIGKILL leaves nothing.
+//! are killed with their parent and namespaces have no names on the machine, so even SIGKILL leaves nothing but what a
+//! child of a test started itself: a daemon lives on, and its namespace with it, until somebody ends it.
 //!
 //! # Features
 //!
@@ -108,9 +109,20 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T = ()> = std::result::Result<T, Error>;
 
 /// Defines the `main` of a kernel test binary: `nl_testkit::main!();` at the top of `tests/kernel.rs`.
+///
+/// The target needs `harness = false` in its Cargo.toml. Where that is forgotten, cargo's own harness runs in its place and knows of no
+/// kernel test; there is one test then, which fails and says so.
 #[macro_export]
 macro_rules! main {
     () => {
+        // Without cargo's harness the attribute leaves nothing of it.
+        #[test]
+        fn harness_is_not_false() {
+            ::std::panic!(
+                "no kernel test runs: this test target needs `harness = false` in its [[test]] section of Cargo.toml"
+            );
+        }
+
         fn main() -> ::std::process::ExitCode {
             $crate::__private::main(&$crate::__private::Binary {
                 package: ::std::env!("CARGO_PKG_NAME"),
