@@ -160,7 +160,7 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
 fn trace(pid: u32) -> Result<(ExitStatus, Vec<Sent>)> {
     let program = Traced::new(pid)?;
     let mut sent = Vec::new();
-    let mut sending: Option<(u16, Vec<u8>)> = None;
+    let mut sending: Option<(String, Result<Vec<u8>>)> = None;
     let mut protocols = HashMap::new();
     let mut signal = 0;
     loop {
@@ -171,13 +171,21 @@ fn trace(pid: u32) -> Result<(ExitStatus, Vec<Sent>)> {
                 continue;
             }
             Stop::Enters(number, arguments) => {
-                sending = match protocol_of(pid, number, arguments[0], &mut protocols)? {
-                    Some(protocol) => Some((protocol, datagram(&program, number, arguments)?)),
-                    None => None,
-                };
+                sending = None;
+                if [SENDMSG, SENDTO, SENDMMSG].contains(&c_long::try_from(number).unwrap_or(-1)) {
+                    let target = fs::read_link(format!("/proc/{pid}/fd/{}", arguments[0]))?;
+                    let target = target.to_string_lossy().into_owned();
+                    if protocols.get(&target) != Some(&None) {
+                        sending = Some((target, datagram(&program, number, arguments)));
+                    }
+                }
             }
             Stop::Leaves(result) => {
-                if let (Some((protocol, datagram)), 0..) = (sending.take(), result) {
+                // It may be what bound the socket, so that the kernel lists it only now.
+                if let (Some((target, datagram)), 0..) = (sending.take(), result)
+                    && let Some(protocol) = protocol_of(pid, target, &mut protocols)?
+                {
+                    let datagram = datagram?;
                     let found = messages(&datagram)?;
                     sent.extend(found.into_iter().map(|m| Sent { protocol, message: m.to_vec() }));
                 }
@@ -187,17 +195,12 @@ fn trace(pid: u32) -> Result<(ExitStatus, Vec<Sent>)> {
     }
 }
 
-/// The netlink protocol of the socket a system call sends to; `None` when it is another call or another socket.
+/// The netlink protocol of the socket that a system call has sent to; `None` when it is another kind of socket.
 fn protocol_of(
     pid: u32,
-    number: u64,
-    descriptor: u64,
+    target: String,
     known: &mut HashMap<String, Option<u16>>,
 ) -> io::Result<Option<u16>> {
-    if ![SENDMSG, SENDTO, SENDMMSG].contains(&c_long::try_from(number).unwrap_or(-1)) {
-        return Ok(None);
-    }
-    let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}"))?.to_string_lossy().into_owned();
     if let Some(protocol) = known.get(&target) {
         return Ok(*protocol);
     }

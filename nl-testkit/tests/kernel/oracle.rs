@@ -59,6 +59,20 @@ async fn a_programs_requests_are_seen_without_nlmon(lab: Lab) -> Result {
     Ok(())
 }
 
+/// The kernel lists a socket once it has an address, which the first request may be what gives it.
+#[nl_testkit::test(needs(tool = "perl"))]
+async fn first_request_of_a_socket_without_an_address_is_seen(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    // A dump of links: length, type, flags, sequence number, port, and an empty ifinfomsg.
+    let bytes = format!("20000000{}0103010000000000000000{}", "1200", "0".repeat(30));
+    let line = format!("perl -e socket(S,16,3,0);send(S,pack(\"H*\",\"{bytes}\"),0)");
+    let (output, sent) = node.requests_of(&line).await?;
+    output.ok();
+    let [sent] = sent.as_slice() else { return Err(format!("{sent:?}").into()) };
+    assert_eq!((sent.protocol, sent.kind(), sent.flags(), sent.message.len()), (0, RTM_GETLINK, 0x301, 32));
+    Ok(())
+}
+
 #[nl_testkit::test]
 async fn a_traced_program_that_fails_says_so(lab: Lab) -> Result {
     let node = lab.node("a").await?;
@@ -179,6 +193,7 @@ const NDMSG: &[Field] = &[
 const FDB: Shape =
     Shape::new("ndmsg", NDMSG).kinds(&[(RTM_NEWNEIGH, "RTM_NEWNEIGH")]).attrs(&[Attr::new(2, "NDA_LLADDR")]);
 const PURPOSE: [(&str, &str); 1] = [("ndmsg.state", "a bridge compares it with one bit")];
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWLINK: u16 = 16;
 const RTM_SETLINK: u16 = 19;
 const RTM_NEWNEIGH: u16 = 28;
