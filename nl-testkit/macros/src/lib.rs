@@ -40,6 +40,17 @@ fn expand(settings: &Settings, function: &ItemFn) -> syn::Result<Tokens> {
     if let Some(generics) = function.sig.generics.params.first() {
         return Err(syn::Error::new(generics.span(), "a kernel test cannot be generic"));
     }
+    for attribute in &function.attrs {
+        for (word, instead) in [
+            ("ignore", "say what is missing: needs(…) in this attribute, or lab.skip(…) in the body"),
+            ("should_panic", "let nl_testkit::panic_of(…) catch the panic in the body"),
+        ] {
+            if attribute.path().is_ident(word) {
+                let text = format!("`{word}` has no effect on a kernel test; {instead}");
+                return Err(syn::Error::new(attribute.span(), text));
+            }
+        }
+    }
     let name = &function.sig.ident;
     let needs = &settings.needs;
     let Settings { timeout, serial, planted, .. } = *settings;
@@ -162,7 +173,51 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
     };
     input.parse::<Token![=]>()?;
     let value: LitStr = input.parse()?;
+    if matches!(word.as_str(), "iproute2" | "kernel") && !is_version(&value.value()) {
+        return Err(syn::Error::new(
+            value.span(),
+            "expected a version: numbers with dots between them, as \"6.12\"",
+        ));
+    }
     Ok(quote!(::nl_testkit::Need::#variant(::std::borrow::Cow::Borrowed(#value))))
 }
 
+/// As nl-testkit's own, which reads needs from files.
+fn is_version(text: &str) -> bool {
+    text.split('.').all(|part| part.parse::<u32>().is_ok() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 const DEFAULT_TIMEOUT_SECONDS: u64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::{ItemFn, Settings, expand};
+
+    /// What the compiler says of an attribute and a function.
+    fn refusal(attribute: &str, function: &str) -> String {
+        let expanded = syn::parse_str::<Settings>(attribute)
+            .and_then(|settings| expand(&settings, &syn::parse_str::<ItemFn>(function)?));
+        expanded.map_or_else(|error| error.to_string(), |tokens| tokens.to_string())
+    }
+
+    const BODY: &str = "async fn a(lab: Lab) {}";
+
+    #[test]
+    fn a_version_that_is_none_is_refused() {
+        for version in ["abc", "v99.0", ">= 99", "", "6."] {
+            for need in ["kernel", "iproute2"] {
+                let refusal = refusal(&format!("needs({need} = \"{version}\")"), BODY);
+                assert!(refusal.starts_with("expected a version"), "{version}: {refusal}");
+            }
+        }
+        assert!(refusal("needs(kernel = \"6.12.9\")", BODY).contains("Need :: Kernel"));
+    }
+
+    #[test]
+    fn attributes_of_cargos_harness_are_refused() {
+        let ignored = refusal("", &format!("#[ignore = \"slow\"] {BODY}"));
+        assert!(ignored.starts_with("`ignore` has no effect on a kernel test; "), "{ignored}");
+        let panics = refusal("", &format!("#[should_panic] {BODY}"));
+        assert!(panics.starts_with("`should_panic` has no effect on a kernel test; "), "{panics}");
+    }
+}

@@ -82,6 +82,9 @@ impl Need {
             value.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(wrong)?;
         let value = Cow::Owned(value.to_owned());
         match key.trim() {
+            key @ ("iproute2" | "kernel") if !version::is_version(&value) => {
+                Err(format!("`{text}`: {key} takes a version: numbers with dots between them, as \"6.12\""))
+            }
             "cached" => Ok(Self::Cached(value)),
             "genl" => Ok(Self::Genl(value)),
             "iproute2" => Ok(Self::Iproute2(value)),
@@ -247,7 +250,9 @@ mod tests {
 
     #[test]
     fn a_misspelt_need_is_an_error() {
-        for text in ["lnk = \"vxlan\"", "link = vxlan", "hostroot", ""] {
+        for text in
+            ["lnk = \"vxlan\"", "link = vxlan", "hostroot", "", "kernel = \"v99.0\"", "iproute2 = \">= 6\""]
+        {
             assert!(Need::parse(text).is_err(), "{text:?} was accepted");
         }
     }
