@@ -1,7 +1,7 @@
 //! What lanes promise: files of the workspace that calls, `lanes/LANE.txt`, one need a line.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -59,6 +59,18 @@ impl Lanes {
     pub(crate) fn promises(&self, lane: &str) -> Result<String> {
         let path = self.file(lane)?;
         fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()).into())
+    }
+
+    /// As [`Self::promises`], of the file in `NL_TESTKIT_PROMISES` if there is one.
+    pub(crate) fn promises_asked_for(&self, lane: &str) -> Result<String> {
+        match env::var_os("NL_TESTKIT_PROMISES").filter(|path| !path.is_empty()) {
+            None => self.promises(lane),
+            Some(path) => {
+                let path = PathBuf::from(path);
+                fs::read_to_string(&path)
+                    .map_err(|error| format!("NL_TESTKIT_PROMISES={}: {error}", path.display()).into())
+            }
+        }
     }
 
     /// Whether a lane promises a need; a lane without a file promises nothing.

@@ -26,7 +26,7 @@ use crate::{
     lanes::Lanes,
     tally::Tally,
     tools::Group,
-    vm::series::Series,
+    vm::{program::Program, series::Series},
 };
 
 fn main() -> ExitCode {
@@ -36,6 +36,17 @@ fn main() -> ExitCode {
         ["--lanes", folder, rest @ ..] => (Some(Lanes::given(folder)), rest),
         words => (None, words),
     };
+    // A command that cannot be carried out asks for nothing.
+    if let ["--help" | "-h" | "help", ..] | [_, "--help" | "-h", ..] = words {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    if let ["run", rest @ ..] = words
+        && let Err(error) = Program::of(rest)
+    {
+        eprintln!("testkit: {error}\n{USAGE}");
+        return ExitCode::from(2);
+    }
     if let Some(missing) = tools::missing(needed(words)) {
         eprintln!("testkit: {missing}");
         return ExitCode::FAILURE;
@@ -60,7 +71,7 @@ fn command(words: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
             ledger::merge(paths, &here()).map(|tally| close(&tally))
         }
         ["probe"] => probe(),
-        ["run", rest @ ..] => vm::program::run(rest, &here()),
+        ["run", rest @ ..] => vm::program::run(Program::of(rest)?, &here()),
         ["self-test"] => self_test::run(),
         ["vm", rest @ ..] => virtual_machines(rest, lanes),
         ["promises", path] => vm::guest::promises(path),
@@ -237,7 +248,8 @@ fn close(tally: &Tally) -> ExitCode {
 const USAGE: &str = "\
 usage: cargo testkit [--lanes FOLDER] COMMAND
 
-What a lane promises is in FOLDER/LANE.txt; FOLDER is `lanes` beside the workspace's Cargo.toml unless it is given.
+What a lane promises is in FOLDER/LANE.txt; FOLDER is `lanes` beside the workspace's Cargo.toml unless it is given. In virtual machines
+NL_TESTKIT_PROMISES names another file, and NL_TESTKIT_LEDGER one to which `run` adds a line for each test.
 
   all [--no-vm]             every test of the workspace in every lane this machine provides, or in all but virtual machines
   host [-p CRATE] [FILTER]  the kernel tests on this machine

@@ -106,7 +106,7 @@ impl Vm {
         self.say(&format!("{}, {how}", image.about));
         let promises = match &self.promises {
             Some(promises) => promises.clone(),
-            None => workspace.lanes.promises(self.series.lane)?,
+            None => workspace.lanes.promises_asked_for(self.series.lane)?,
         };
         let tasks = self.works.iter().map(|work| Task {
             program: work.executable.path().to_owned(),

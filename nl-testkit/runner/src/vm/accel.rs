@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -43,12 +44,39 @@ impl Accel {
     }
 }
 
-/// A folder of this process's own.
-pub(crate) fn tempfile(what: &str) -> Result<std::path::PathBuf> {
-    let folder = std::env::temp_dir().join(format!("nl-testkit-{what}-{}", std::process::id()));
+/// A folder of this process's own; those of processes that were killed are removed.
+pub(crate) fn tempfile(what: &str) -> Result<PathBuf> {
+    let name = format!("nl-testkit-{what}-");
+    let temporary = std::env::temp_dir();
+    for entry in fs::read_dir(&temporary).into_iter().flatten().flatten() {
+        let owner = entry.file_name().to_str().and_then(|text| text.strip_prefix(&name)?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !PathBuf::from(format!("/proc/{owner}")).exists()) {
+            // It may be another user's.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    let folder = temporary.join(format!("{name}{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }
 
 const PROBE: Limits =
     Limits { hello: Duration::from_secs(6), silence: Duration::from_secs(6), whole: Duration::from_secs(8) };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_of_a_process_that_was_killed_is_removed() {
+        let mut process = std::process::Command::new("true").spawn().unwrap();
+        let gone = std::env::temp_dir().join(format!("nl-testkit-sweep-{}", process.id()));
+        fs::create_dir_all(&gone).unwrap();
+        // A process that waits to be reaped has a folder in /proc still.
+        process.wait().unwrap();
+        let own = tempfile("sweep").unwrap();
+        assert!(own.is_dir() && !gone.exists(), "{gone:?}");
+        assert!(tempfile("sweep").unwrap().is_dir());
+        fs::remove_dir_all(own).unwrap();
+    }
+}
