@@ -134,13 +134,22 @@ fn explain(what: &str, error: io::Error) -> io::Error {
 }
 
 fn forbidden(isolation: Isolation, error: io::Error) -> io::Error {
-    if isolation == Isolation::Plain {
-        return explain("unshare the network and mount namespaces as root", error);
-    }
     let setting =
         |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
-    let mut text = format!("sandbox: cannot make a user namespace: {error}");
+    let mut text = match isolation {
+        Isolation::Plain => format!("sandbox: cannot make a network and a mount namespace as root: {error}"),
+        Isolation::User => format!("sandbox: cannot make a user, a network and a mount namespace: {error}"),
+    };
     let mut blamed = false;
+    for kind in ["net", "mnt"] {
+        if setting(&format!("/proc/sys/user/max_{kind}_namespaces")) == "0" {
+            blamed = true;
+            text += &format!("\n  none are allowed: sudo sysctl -w user.max_{kind}_namespaces=15000");
+        }
+    }
+    if isolation == Isolation::Plain {
+        return io::Error::new(error.kind(), text);
+    }
     if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" {
         blamed = true;
         text += "\n  AppArmor restricts it: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";

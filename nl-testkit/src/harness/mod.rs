@@ -62,15 +62,28 @@ fn tell_needs() -> ExitCode {
 fn outside() -> ExitCode {
     // Help and wrong arguments end here, once.
     let arguments = Arguments::from_args();
-    let passes = match Mode::from_env().and_then(|mode| Passes::plan(mode, &arguments)) {
-        Ok(passes) => passes,
+    let planned = Mode::from_env().and_then(|mode| Ok((mode, Passes::plan(mode, &arguments)?)));
+    let (mode, passes) = match planned {
+        Ok(planned) => planned,
         Err(error) => return give_up(&error),
     };
     let mut worst = 0;
     for (isolation, part) in passes.iter() {
-        let run = sandbox::run_isolated(isolation, |command| {
-            command.env(plan::PART, part.as_str());
-        });
+        let run = |isolation| {
+            sandbox::run_isolated(isolation, |command| {
+                command.env(plan::PART, part.as_str());
+            })
+        };
+        let run = match run(isolation) {
+            Err(error) if isolation == Isolation::User && mode == Mode::Auto && sandbox::is_real_root() => {
+                eprintln!(
+                    "nl-testkit: {error}\nnl-testkit: so the tests that need no root run as root too; NL_TESTKIT_MODE=root asks \
+                     for that, NL_TESTKIT_MODE=user for a failure here"
+                );
+                run(Isolation::Plain)
+            }
+            run => run,
+        };
         match run {
             Ok(status) => worst = worst.max(exit_code(status)),
             Err(error) => return give_up(&error.to_string()),
