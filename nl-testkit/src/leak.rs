@@ -13,7 +13,7 @@ use std::{
 
 use tokio::runtime::RuntimeMetrics;
 
-use crate::{lab::Lab, node::Started, socket, sys, wait::patient};
+use crate::{lab::Lab, node::Started, record, sandbox::NETNS_DIR, socket, sys, wait::patient};
 
 /// Descriptors by number, with what each is.
 pub(crate) type Descriptors = BTreeMap<RawFd, String>;
@@ -86,6 +86,55 @@ pub(crate) fn after_nodes(nodes: Vec<Started>, mut networks: Vec<Network>) -> Ve
     }
 }
 
+/// Waits until no thread and no process of the test's is left, whatever namespace it made itself: they are told by the mount namespace
+/// that they inherited.
+pub(crate) fn elsewhere(mounts: u64) -> Vec<String> {
+    if mounts == 0 {
+        return Vec::new();
+    }
+    let (own, caller) = (process::id(), sys::thread_id());
+    let end = Instant::now() + patient(PATIENCE);
+    loop {
+        let is_there = |folder: &str, id: u32| record::mounts_of(&format!("{folder}/{id}")) == mounts;
+        let threads =
+            numbers("/proc/self/task").filter(|tid| *tid != caller && is_there("/proc/self/task", *tid));
+        let processes: Vec<u32> =
+            numbers("/proc").filter(|pid| *pid != own && is_there("/proc", *pid)).collect();
+        let left: Vec<String> = threads
+            .map(|tid| format!("thread {tid} ({}), in a namespace of its own", name("/proc/self/task", tid)))
+            .chain(
+                processes
+                    .iter()
+                    .map(|pid| format!("process {pid} ({}), in a namespace of its own", name("/proc", *pid))),
+            )
+            .collect();
+        if left.is_empty() {
+            return left;
+        }
+        if Instant::now() >= end {
+            processes.into_iter().for_each(sys::kill);
+            return left;
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The namespaces that the test gave a name and did not delete; those of its nodes have gone with them.
+pub(crate) fn named_networks() -> Vec<String> {
+    let entries = fs::read_dir(NETNS_DIR).into_iter().flatten().flatten();
+    entries.map(|entry| format!("the network namespace {}", entry.path().display())).collect()
+}
+
+/// The numbers in a folder of processes or threads.
+fn numbers(folder: &str) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn name(folder: &str, id: u32) -> String {
+    fs::read_to_string(format!("{folder}/{id}/comm")).unwrap_or_default().trim().to_owned()
+}
+
 /// A namespace that should have no user any more but the descriptor here, which keeps its number from being reused.
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -141,16 +190,10 @@ impl Network {
 
     fn inside(&self, folder: &'static str) -> impl Iterator<Item = (u32, String)> {
         let inode = self.inode;
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        numbers
-            .filter(move |id| {
-                fs::metadata(format!("{folder}/{id}/ns/net")).is_ok_and(|data| data.ino() == inode)
-            })
-            .map(move |id| {
-                let name = fs::read_to_string(format!("{folder}/{id}/comm")).unwrap_or_default();
-                (id, name.trim().to_owned())
-            })
+        let is_there = move |id: &u32| {
+            fs::metadata(format!("{folder}/{id}/ns/net")).is_ok_and(|data| data.ino() == inode)
+        };
+        numbers(folder).filter(is_there).map(move |id| (id, name(folder, id)))
     }
 }
 

@@ -113,7 +113,9 @@ fn live(
     drop(local);
     runtime.shutdown_timeout(patient(RUNTIME));
     let networks = vec![Network::new("the test's body".to_owned(), network, None)];
-    let left = leak::after_nodes(lab.take_nodes(), networks);
+    let mut left = leak::after_nodes(lab.take_nodes(), networks);
+    left.extend(leak::elsewhere(record.mounts()));
+    left.extend(leak::named_networks());
     if reasons.is_empty() {
         reasons.extend(complain(left).err());
     }
@@ -126,6 +128,7 @@ fn live(
 /// names in `/run/netns` are the test's own.
 fn prepare(record: &Arc<Record>) -> Result<(runtime::Runtime, std::os::fd::OwnedFd), Error> {
     sys::new_mounts()?;
+    record::own_mounts(record);
     sys::new_network()?;
     sandbox::private_mounts()?;
     let network = File::open("/proc/thread-self/ns/net")?.into();

@@ -42,6 +42,15 @@ fn each_thing_left_behind_fails_its_test(_lab: Lab) -> Result {
     run.failed("planted::leaves_a_child", "(sleep) in the namespace of node \"a\"");
     run.failed("planted::leaves_a_namespace", "the namespace of node \"a\"");
     run.failed("planted::leaves_a_file", "/zero)");
+    run.failed(
+        "planted::leaves_a_thread_in_a_namespace_of_its_own",
+        "(elsewhere), in a namespace of its own",
+    );
+    run.failed_or_skipped("planted::leaves_a_named_namespace", "the network namespace /run/netns/forgotten");
+    run.failed_or_skipped(
+        "planted::leaves_a_child_in_a_namespace_of_its_own",
+        "(sleep), in a namespace of its own",
+    );
     Ok(())
 }
 
@@ -51,6 +60,7 @@ fn a_panic_or_an_error_fails_with_its_message(_lab: Lab) -> Result {
     run.failed("planted::panics", "the body fell over");
     run.failed("planted::panics", "planted.rs:");
     run.failed("planted::panics_in_a_task_nobody_awaits", "unheard");
+    run.failed("planted::panics_in_a_thread_of_its_own", "on a thread");
     run.failed("planted::returns_an_error", "a plain refusal");
     // In files where there is a target folder, otherwise in the message.
     let reason = run.line("planted::panics_in_a_task_nobody_awaits")["reason"].to_string();
@@ -257,6 +267,14 @@ impl Run {
         let line = lines.next().unwrap_or_else(|| panic!("no line about {test}: {self:?}"));
         assert_eq!(lines.next(), None, "two lines about {test}");
         line
+    }
+
+    /// As [`Self::failed`], where the test's program may be missing.
+    #[track_caller]
+    fn failed_or_skipped(&self, test: &str, reason: &str) {
+        if self.line(test)["outcome"] != "skipped" {
+            self.failed(test, reason);
+        }
     }
 
     /// Asserts that a test failed for a reason that contains the text, in the ledger and in what was printed.

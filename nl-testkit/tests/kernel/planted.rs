@@ -2,14 +2,16 @@
 
 use std::{
     fs::{self, File},
+    io::Read,
     mem,
     net::UdpSocket,
-    process::Command,
+    process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
 
+use nix::sched::{CloneFlags, unshare};
 use nl_testkit::{Lab, Need, Result};
 
 #[nl_testkit::test(planted)]
@@ -65,6 +67,39 @@ async fn leaves_a_namespace(lab: Lab) -> Result {
 async fn leaves_a_file(_lab: Lab) -> Result {
     mem::forget(File::open("/dev/zero")?);
     Ok(())
+}
+
+#[nl_testkit::test(planted, needs(tool = "ip"))]
+async fn leaves_a_named_namespace(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    node.ip("netns add forgotten").await;
+    Ok(())
+}
+
+#[nl_testkit::test(planted)]
+async fn leaves_a_thread_in_a_namespace_of_its_own(_lab: Lab) -> Result {
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = thread::Builder::new().name("elsewhere".into());
+    thread.spawn(move || {
+        let _ = tell.send(unshare(CloneFlags::CLONE_NEWNET));
+        thread::sleep(Duration::from_secs(100));
+    })?;
+    Ok(told.recv()??)
+}
+
+#[nl_testkit::test(planted, needs(tool = "unshare"))]
+async fn leaves_a_child_in_a_namespace_of_its_own(_lab: Lab) -> Result {
+    let mut child = Command::new("unshare");
+    let mut child =
+        child.args(["--net", "sh", "-c", "echo; exec sleep 100"]).stdout(Stdio::piped()).spawn()?;
+    let mut line = [0];
+    child.stdout.as_mut().ok_or("no pipe")?.read_exact(&mut line)?;
+    Ok(())
+}
+
+#[nl_testkit::test(planted)]
+async fn panics_in_a_thread_of_its_own(_lab: Lab) {
+    let _ = thread::spawn(|| panic!("on a thread")).join();
 }
 
 #[nl_testkit::test(planted)]
