@@ -52,7 +52,10 @@ impl Repository {
             let complaints = self.check_job(job);
             wrong.extend(complaints.into_iter().map(|complaint| format!("job {name}: {complaint}")));
         }
-        wrong.extend(required(&jobs));
+        // What other workflows call decides nothing.
+        if workflow.get("on").and_then(|on| on.get("workflow_call")).is_none() {
+            wrong.extend(required(&jobs));
+        }
         wrong
     }
 
@@ -64,6 +67,13 @@ impl Repository {
         }
         if permissions.iter().any(|(name, level)| *name != "contents" || level.as_str() != Some("read")) {
             wrong.push("it may do more than read the repository".to_owned());
+        }
+        // A job that is another workflow of the repository, which is checked for itself.
+        if let Some(called) = job.get("uses").and_then(Value::as_str) {
+            if !called.strip_prefix("./").is_some_and(|path| self.root.join(path).is_file()) {
+                wrong.push(format!("there is no workflow {called} in the repository"));
+            }
+            return wrong;
         }
         if job.get("timeout-minutes").and_then(Value::as_u64).is_none() {
             wrong.push("it has no time limit".to_owned());
@@ -95,7 +105,15 @@ impl Repository {
             if !self.subcommands.contains(subcommand) {
                 wrong.push(format!("`{line}`: cargo has no subcommand {subcommand:?}"));
             }
-        } else if !program.contains('/') || !self.root.join(program).is_file() {
+        } else if INSTALLED.contains(&program) {
+            // Its words are packages and settings.
+            return wrong;
+        } else if program == "$TESTKIT" {
+            let subcommand = words.next().unwrap_or_default();
+            if !["host", "vm", "self-test"].contains(&subcommand) {
+                wrong.push(format!("`{line}`: testkit has no command {subcommand:?}"));
+            }
+        } else if program != "$SETUP" && (!program.contains('/') || !self.root.join(program).is_file()) {
             wrong.push(format!("`{line}`: there is no program {program} in the repository"));
         }
         // What a build makes is not there yet.
@@ -162,7 +180,9 @@ fn pins(workflow: &Value, text: &str) -> Vec<String> {
     };
     let mut used = Vec::new();
     values(workflow, "uses", &mut used);
-    let loose = used.into_iter().filter(|action| !action.as_str().is_some_and(is_pinned));
+    let is_own = |action: &str| action.starts_with("./");
+    let loose =
+        used.into_iter().filter(|action| !action.as_str().is_some_and(|it| is_own(it) || is_pinned(it)));
     loose.map(|action| format!("not pinned to a commit with its version: {action:?}")).collect()
 }
 
@@ -258,6 +278,26 @@ fn what_must_pass_includes_the_test_command_of_the_readme() {
     assert!(run.lines().any(|line| line == "./dev test"), "{run}");
 }
 
+/// A workflow that other repositories call has no script of this one to install with.
+#[test]
+fn called_workflow_installs_what_the_list_of_tools_has() {
+    let root = Repository::read().unwrap().root;
+    let tools = fs::read_to_string(root.join("nl-testkit/runner/tools.txt")).unwrap();
+    let tools =
+        tools.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().last());
+    let wanted: BTreeSet<&str> = tools.chain(["rustup"]).collect();
+    let workflow = fs::read_to_string(root.join(".github/workflows/integration-tests.yml")).unwrap();
+    let lines = workflow.lines().filter_map(|line| line.trim().strip_prefix("run: apt-get install "));
+    let lines: Vec<BTreeSet<&str>> = lines
+        .map(|line| line.split_whitespace().filter(|word| !word.starts_with('-')).collect())
+        .filter(|packages: &BTreeSet<&str>| !packages.contains("$PACKAGES"))
+        .collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    for packages in lines {
+        assert_eq!(packages, wanted);
+    }
+}
+
 #[test]
 fn a_sound_workflow_has_no_complaints() {
     assert_eq!(Repository::read().unwrap().check(SOUND), Vec::<String>::new());
@@ -315,6 +355,17 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("- run: .ci/required", "- if: failure()\n        run: .ci/required", "does not look at what it needs"),
     ("  required:", "  optional:", "there is no job `required`"),
     ("jobs:", "jbos:", "there are no jobs"),
+    (
+        "  required:",
+        "  called:\n    permissions: {}\n    uses: ./.github/workflows/nothing.yml\n  required:",
+        "job called: there is no workflow ./.github/workflows/nothing.yml",
+    ),
+    (
+        "  required:",
+        "  called:\n    permissions: {}\n    uses: ./.github/workflows/integration-tests.yml\n  required:",
+        "the required job does not need called",
+    ),
+    ("cargo testkit probe", "$TESTKIT nothing", "testkit has no command \"nothing\""),
     ("jobs:", "jobs: [", "it is no YAML"),
 ];
 
@@ -350,4 +401,6 @@ jobs:
 ";
 
 /// Subcommands that come with cargo.
-const CARGO: &[&str] = &["build", "check", "clippy", "doc", "fmt", "metadata", "test"];
+const CARGO: &[&str] = &["build", "check", "clippy", "doc", "fmt", "install", "metadata", "test"];
+/// Programs of the machines that workflows run on, for workflows that other repositories call.
+const INSTALLED: &[&str] = &["apt-get", "rustup", "sudo"];
