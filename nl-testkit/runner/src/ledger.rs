@@ -75,6 +75,9 @@ fn enter(entry: &Value, lanes: &Lanes, report: &mut Report, counts: &mut Counts)
     if text(entry, "/test").is_empty() {
         return Err(format!("a line of the ledger names no test: {entry}").into());
     }
+    if let Some(seconds) = entry.get("seconds").and_then(Value::as_f64) {
+        report.seconds.insert(test.clone(), seconds);
+    }
     match text(entry, "/outcome").as_str() {
         "passed" => {
             counts.passed += 1;

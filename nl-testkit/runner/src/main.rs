@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod cargo;
+mod junit;
 mod lane;
 mod lanes;
 mod ledger;
@@ -10,7 +11,7 @@ mod tally;
 mod tools;
 mod vm;
 
-use std::{env, process::ExitCode};
+use std::{env, fs, path::Path, process::ExitCode};
 
 use nl_testkit::{Need, Result, sandbox};
 
@@ -32,10 +33,21 @@ use crate::{
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (lanes, words) = match words.as_slice() {
-        ["--lanes", folder, rest @ ..] => (Some(Lanes::given(folder)), rest),
-        words => (None, words),
-    };
+    let mut words = words.as_slice();
+    let (mut lanes, mut junit) = (None, None);
+    loop {
+        words = match words {
+            ["--lanes", folder, rest @ ..] => {
+                lanes = Some(Lanes::given(folder));
+                rest
+            }
+            ["--junit", file, rest @ ..] => {
+                junit = Some(Path::new(*file));
+                rest
+            }
+            _ => break,
+        };
+    }
     // A command that cannot be carried out asks for nothing.
     if let ["--help" | "-h" | "help", ..] | [_, "--help" | "-h", ..] = words {
         print!("{USAGE}");
@@ -51,7 +63,11 @@ fn main() -> ExitCode {
         eprintln!("testkit: {missing}");
         return ExitCode::FAILURE;
     }
-    let done = lanes.transpose().and_then(|lanes| command(words, lanes.as_ref()));
+    if junit.is_some() && !matches!(words, ["all" | "host" | "merge" | "vm", ..]) {
+        eprintln!("testkit: --junit goes with all, host, merge and vm\n{USAGE}");
+        return ExitCode::from(2);
+    }
+    let done = lanes.transpose().and_then(|lanes| command(words, lanes.as_ref(), junit));
     done.unwrap_or_else(|error| {
         eprintln!("testkit: {error}");
         // Whoever reads the last line must not mistake a run that never began for anything else.
@@ -61,19 +77,17 @@ fn main() -> ExitCode {
 }
 
 /// Carries out one command.
-fn command(words: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
+fn command(words: &[&str], lanes: Option<&Lanes>, junit: Option<&Path>) -> Result<ExitCode> {
     let here = || lanes.cloned().unwrap_or_else(Lanes::here);
     match words {
-        ["all"] => all(true, lanes),
-        ["all", "--no-vm"] => all(false, lanes),
-        ["host", rest @ ..] => host(rest, lanes),
-        ["merge", paths @ ..] if !paths.is_empty() => {
-            ledger::merge(paths, &here()).map(|tally| close(&tally))
-        }
+        ["all"] => close(&all(true, lanes)?, junit),
+        ["all", "--no-vm"] => close(&all(false, lanes)?, junit),
+        ["host", rest @ ..] => close(&host(rest, lanes)?, junit),
+        ["merge", paths @ ..] if !paths.is_empty() => close(&ledger::merge(paths, &here())?, junit),
         ["probe"] => probe(),
         ["run", rest @ ..] => vm::program::run(Program::of(rest)?, &here()),
         ["self-test"] => self_test::run(),
-        ["vm", rest @ ..] => virtual_machines(rest, lanes),
+        ["vm", rest @ ..] => close(&virtual_machines(rest, lanes)?, junit),
         ["promises", path] => vm::guest::promises(path),
         [vm::job::INIT] => vm::guest::main(),
         _ => {
@@ -94,7 +108,7 @@ fn needed(words: &[&str]) -> &'static [Group] {
 }
 
 /// Unit, property and doc tests of every package, then the kernel tests in every lane, or in those of this machine only.
-fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<ExitCode> {
+fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<Tally> {
     let workspace = Workspace::load(lanes)?;
     let built = workspace.build(&["--workspace", "--lib", "--bins", "--tests"])?;
     let (kernel, unit): (Vec<_>, Vec<_>) = built.into_iter().partition(cargo::Executable::is_kernel);
@@ -111,11 +125,11 @@ fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<ExitCode> {
         }
         tally.each_must_have_run_somewhere();
     }
-    Ok(close(&tally))
+    Ok(tally)
 }
 
 /// The kernel tests on this machine.
-fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
+fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
     let Choice { kernels: None, packages, filter } = Choice::of(arguments)? else {
         return Err("`host` has one kernel only".into());
     };
@@ -123,17 +137,17 @@ fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
     let kernel = workspace.build(&which(&packages))?;
     let mut tally = Tally::default();
     run(&workspace, &host_lanes(kernel, filter), &mut tally);
-    Ok(close(&tally))
+    Ok(tally)
 }
 
 /// The kernel tests on Debian's kernels.
-fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<ExitCode> {
+fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
     let workspace = Workspace::load(lanes)?;
     let mut tally = Tally::default();
     for report in run_all(vm_lanes(&workspace, &Choice::of(arguments)?)?, &workspace) {
         tally.add(report);
     }
-    Ok(close(&tally))
+    Ok(tally)
 }
 
 fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
@@ -240,16 +254,22 @@ fn run(workspace: &Workspace, lanes: &[Box<dyn Lane>], tally: &mut Tally) {
     }
 }
 
-fn close(tally: &Tally) -> ExitCode {
+/// Prints the table, and writes the file for other programs.
+fn close(tally: &Tally, junit: Option<&Path>) -> Result<ExitCode> {
+    if let Some(path) = junit {
+        let text = junit::document(tally)?;
+        fs::write(path, text).map_err(|error| format!("write {}: {error}", path.display()))?;
+    }
     print!("\n{tally}");
-    if tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(if tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 const USAGE: &str = "\
-usage: cargo testkit [--lanes FOLDER] COMMAND
+usage: cargo testkit [--lanes FOLDER] [--junit FILE] COMMAND
 
 What a lane promises is in FOLDER/LANE.txt; FOLDER is `lanes` beside the workspace's Cargo.toml unless it is given. In virtual machines
-NL_TESTKIT_PROMISES names another file, and NL_TESTKIT_LEDGER one to which `run` adds a line for each test.
+NL_TESTKIT_PROMISES names another file, and NL_TESTKIT_LEDGER one to which `run` adds a line for each test. What `all`, `host`, `merge` and
+`vm` find out of kernel tests is written to the FILE of --junit, too.
 
   all [--no-vm]             every test of the workspace in every lane this machine provides, or in all but virtual machines
   host [-p CRATE] [FILTER]  the kernel tests on this machine

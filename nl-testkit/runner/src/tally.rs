@@ -15,6 +15,8 @@ pub(crate) struct Report {
     pub(crate) failed: u64,
     /// Kernel tests that ran, whatever became of them.
     pub(crate) ran: BTreeSet<String>,
+    /// How many seconds each of them took.
+    pub(crate) seconds: BTreeMap<String, f64>,
     pub(crate) skips: Vec<Skip>,
     /// Kernel tests that failed.
     pub(crate) failures: Vec<Skip>,
@@ -120,6 +122,16 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn add(&mut self, report: Report) {
         self.reports.push(report);
+    }
+
+    /// Of each lane, in the order in which they ended.
+    pub(crate) fn reports(&self) -> &[Report] {
+        &self.reports
+    }
+
+    /// Tests that ran in no lane, when that is a failure.
+    pub(crate) fn never(&self) -> &[Skip] {
+        &self.never
     }
 
     /// How much failed; a run in which no lane reported is a failure too.
