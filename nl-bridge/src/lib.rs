@@ -55,6 +55,8 @@
 //!
 //! # Features
 //! - `fdb` (on by default): the module of that name.
+//! - `leaf`: the module of that name, a leaf of an EVPN in one description; with `fdb`, `mst`, `settings`, `tunnel`, `vlan` and
+//!   `vxlan`.
 //! - `mdb`: the module of that name, the multicast database.
 //! - `settings`: the module of that name, bridges and their ports.
 //! - `vlan`: the module of that name, VLANs of ports and bridges.
@@ -67,7 +69,7 @@
 //! - `vlan_db`: the module of that name, options of VLANs on ports and bridges.
 //! - `vni`: the module of that name, VNI filters of VXLAN devices.
 //! - `watch`: watches that recover from lost events, of multicast entries, VLANs and VNIs, with `mdb`, `vlan_db` and `vni`.
-//! - `serde`: `Serialize` on what is read from the kernel.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on descriptions.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
@@ -82,6 +84,8 @@ pub mod fdb;
 mod follow;
 #[cfg(any(feature = "vlan_db", feature = "vni"))]
 mod header;
+#[cfg(feature = "leaf")]
+pub mod leaf;
 #[cfg(feature = "mdb")]
 pub mod mdb;
 #[cfg(feature = "mst")]
