@@ -166,7 +166,8 @@ impl BridgeConfig {
         let wanted: Wanted = vlans.map(|vlan| (vlan.get(), VlanFlags::empty())).collect();
         let then = self.plan_members(&vxlan.name, false, &wanted, &now, steps);
         self.plan_maps(vxlan, &now, steps)?;
-        let is_running = link.is_some_and(is_running);
+        // One that is made is set up.
+        let is_running = link.is_none_or(is_running);
         Ok(PlannedPort { dev: &vxlan.name, is_running, now, then, instances: &[] })
     }
 
