@@ -111,7 +111,8 @@ impl BridgeConfig {
             let dev = link.name.as_str().to_owned();
             if self.owns_device(link) && (link.is_kind("bridge") || link.is_kind("vxlan")) {
                 steps.other(Standing::Orphaned, format!("link {dev}"));
-                steps.push(When::Delete, Step::Delete { dev });
+                let when = if self.is_replaced(link) { When::Unmake } else { When::Delete };
+                steps.push(when, Step::Delete { dev });
             } else if self.owns_device(link) {
                 let kind = link.kind_name.as_deref().unwrap_or("plain device");
                 steps.other(Standing::Unsafe, format!("link {dev}, stamped, but a {kind}"));
@@ -124,6 +125,13 @@ impl BridgeConfig {
                 steps.push(When::Release, Step::Unstamp { dev, stamp });
             }
         }
+    }
+
+    /// Whether it is a VXLAN device of our own, under another name than the one that is wanted. It has to go before that one gets its
+    /// VNIs, which two devices with one port cannot both have.
+    pub(super) fn is_replaced(&self, link: &Link) -> bool {
+        let is_other = self.vxlan.as_ref().is_some_and(|vxlan| link.name != vxlan.name.as_str());
+        is_other && link.is_kind("vxlan") && self.owns_device(link)
     }
 
     /// The device of this name if it is there, of this kind and stamped.

@@ -16,6 +16,8 @@ use crate::settings::BridgePort;
 /// A port after the VLANs were planned.
 pub(super) struct PlannedPort<'a> {
     pub(super) dev: &'a str,
+    /// Whether the device is made, or made anew.
+    pub(super) is_made: bool,
     /// Whether it is up, with a carrier.
     pub(super) is_running: bool,
     /// The VLANs that it is in now.
@@ -53,7 +55,11 @@ impl BridgeConfig {
             ranges.flat_map(|(range, msti)| range.iter().map(move |vlan| (vlan.get(), msti))).collect();
         let msti = |vlan: u16| wanted.get(&vlan).copied().unwrap_or(0);
         let there: BTreeSet<u16> = ports.iter().flat_map(|port| &port.then).chain(others).copied().collect();
-        let is_in = |vlan: u16| bridge.map_or(0, |bridge| view.msti(bridge.index, vlan));
+        let survivors = self.survivors(view, bridge, ports);
+        let is_in = |vlan: u16| match bridge {
+            Some(bridge) if survivors.contains(&vlan) => view.msti(bridge.index, vlan),
+            _ => 0,
+        };
         let moved: BTreeSet<u16> =
             there.into_iter().filter(|vlan| self.owns_vlan(*vlan) && is_in(*vlan) != msti(*vlan)).collect();
         for (vlans, msti) in runs(moved.iter().map(|vlan| (*vlan, msti(*vlan)))) {
@@ -78,5 +84,21 @@ impl BridgeConfig {
                 steps.push(When::State, Step::Port { dev: port.dev.to_owned(), options });
             }
         }
+    }
+
+    /// The VLANs of the bridge that are never gone from all of its ports: with the last port a VLAN loses its instance.
+    fn survivors(&self, view: &View<'_>, bridge: Option<&Link>, ports: &[PlannedPort<'_>]) -> BTreeSet<u16> {
+        let goes_first = |link: &Link| match ports.iter().find(|port| port.dev == link.name.as_str()) {
+            Some(port) => port.is_made,
+            None => self.is_replaced(link),
+        };
+        let mut survivors = BTreeSet::new();
+        let Some(bridge) = bridge else { return survivors };
+        for link in std::iter::once(bridge).chain(view.ports(bridge.index)) {
+            if !goes_first(link) {
+                survivors.extend(view.members(link.index).into_keys());
+            }
+        }
+        survivors
     }
 }

@@ -131,7 +131,8 @@ impl BridgeConfig {
         }
         self.plan_states(&port.name, &states, &now, steps);
         let instances = &port.instances;
-        Ok(PlannedPort { dev: &port.name, is_running: is_running(link), now, then, instances })
+        let is_running = is_running(link);
+        Ok(PlannedPort { dev: &port.name, is_made: false, is_running, now, then, instances })
     }
 
     /// Makes the VXLAN device a port, with its VLANs, VNIs and flood entries.
@@ -168,7 +169,8 @@ impl BridgeConfig {
         self.plan_maps(vxlan, &now, steps)?;
         // One that is made is set up.
         let is_running = link.is_none_or(is_running);
-        Ok(PlannedPort { dev: &vxlan.name, is_running, now, then, instances: &[] })
+        let is_made = link.is_none();
+        Ok(PlannedPort { dev: &vxlan.name, is_made, is_running, now, then, instances: &[] })
     }
 
     /// Whether a device is a port of the bridge already.

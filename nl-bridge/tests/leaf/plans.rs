@@ -115,6 +115,17 @@ fn vxlan_device_is_made_anew_where_it_cannot_change() {
 }
 
 #[test]
+fn vxlan_device_of_another_name_goes_before_the_new_one_comes() {
+    let mut kernel = Kernel::new(&["swp1", "swp2"]);
+    applied(&small(), &mut kernel);
+    let mut config = small();
+    config.vxlan.as_mut().unwrap().name = "vx1".into();
+    let steps = applied(&config, &mut kernel);
+    assert_eq!(steps[0], "delete link vx0");
+    assert!(steps[1].starts_with("add link vx1 master br0 up type vxlan"), "{steps:#?}");
+}
+
+#[test]
 fn untagged_member_of_the_vxlan_port_gets_its_tag_back() {
     let mut kernel = Kernel::new(&["swp1", "swp2"]);
     applied(&small(), &mut kernel);
