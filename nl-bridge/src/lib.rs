@@ -54,6 +54,7 @@
 //! [`Connection`](nl_core::Connection) was opened in.
 //!
 //! # Features
+//! - `doctor`: the module of that name, why a VLAN does not reach its VNI; with `leaf`.
 //! - `fdb` (on by default): the module of that name.
 //! - `leaf`: the module of that name, a leaf of an EVPN in one description; with `fdb`, `mst`, `settings`, `tunnel`, `vlan` and
 //!   `vxlan`.
@@ -78,6 +79,8 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(feature = "doctor")]
+pub mod doctor;
 #[cfg(feature = "fdb")]
 pub mod fdb;
 #[cfg(all(feature = "watch", any(feature = "mdb", feature = "vlan_db", feature = "vni")))]

@@ -57,7 +57,7 @@
 //! and does not adopt it. [`Leaf::adopt`] does that, when it is asked to.
 //!
 //! # What goes wrong silently
-//! The [doctor](https://docs.rs/nl-bridge/latest/nl_bridge/doctor/) finds what a leaf that was configured by other means lacks.
+//! `nl_bridge::doctor` finds what a leaf that was configured by other means lacks.
 //!
 //! * An `untagged` member on the VXLAN port loses the tag by which its VNI is found. A description cannot have one there.
 //! * A VLAN that leaves the VXLAN port takes its mapping along; `vlan_tunnel off` drops them all.
@@ -94,3 +94,5 @@ pub use snapshot::Snapshot;
 pub use step::{Device, DeviceKind, Step};
 pub use tenants::{VniMap, VxlanConfig};
 pub use values::{InstanceConfig, InstanceState, VlanConfig};
+#[cfg(feature = "doctor")]
+pub(crate) use view::{Member, View, bridge_of, port_of, vxlan_of};

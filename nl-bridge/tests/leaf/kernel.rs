@@ -129,6 +129,29 @@ impl Kernel {
         self.members.get_mut(&index).unwrap().get_mut(&vlan).unwrap().vni = Some(vni);
     }
 
+    #[cfg(feature = "doctor")]
+    pub(crate) fn unmap(&mut self, dev: &str, vlan: u16) {
+        let index = self.index(dev);
+        self.members.get_mut(&index).unwrap().get_mut(&vlan).unwrap().vni = None;
+    }
+
+    #[cfg(feature = "doctor")]
+    pub(crate) fn set_state(&mut self, dev: &str, vlan: u16, state: StpState) {
+        let index = self.index(dev);
+        self.members.get_mut(&index).unwrap().get_mut(&vlan).unwrap().state = state;
+    }
+
+    #[cfg(feature = "doctor")]
+    pub(crate) fn remove_vni(&mut self, dev: &str, vni: u32) {
+        let index = self.index(dev);
+        assert!(self.vnis.get_mut(&index).unwrap().remove(&vni));
+    }
+
+    #[cfg(feature = "doctor")]
+    pub(crate) fn remove_flood(&mut self, vni: u32) {
+        self.flood.retain(|entry| entry.src_vni != Some(vni));
+    }
+
     /// Somebody changes options of a bridge.
     pub(crate) fn set_bridge(&mut self, dev: &str, options: &Bridge) {
         self.link(dev).kind_data.extend(encoded(options));
@@ -334,7 +357,7 @@ impl Kernel {
         }
     }
 
-    fn delete_vlan(&mut self, dev: &str, vlan: u16) {
+    pub(crate) fn delete_vlan(&mut self, dev: &str, vlan: u16) {
         let index = self.index(dev);
         let bridge = self.bridge_of(index).unwrap().0;
         let gone = self.members.get_mut(&index).and_then(|members| members.remove(&vlan));
@@ -415,7 +438,7 @@ impl Kernel {
         assert!(found || msti == 0, "no vlan of msti {msti} on {dev}: nothing would be done");
     }
 
-    fn set_port(&mut self, dev: &str, options: &BridgePort) {
+    pub(crate) fn set_port(&mut self, dev: &str, options: &BridgePort) {
         let link = self.link(dev);
         assert!(link.is_port_of("bridge"), "{dev} is no port");
         link.port_data.extend(encoded(options));
@@ -429,11 +452,11 @@ impl Kernel {
     }
 }
 
-fn one(vlan: u16) -> VlanRange {
+pub(crate) fn one(vlan: u16) -> VlanRange {
     vlan.try_into().unwrap()
 }
 
-fn encoded(kind: &impl LinkKind) -> Vec<u8> {
+pub(crate) fn encoded(kind: &impl LinkKind) -> Vec<u8> {
     let mut bytes = AttrBuf::new();
     kind.encode(&mut bytes.writer(), LinkVerb::Add);
     bytes.finish().unwrap()
