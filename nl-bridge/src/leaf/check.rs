@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Display;
 use std::net::IpAddr;
 
-use nl_core::Dev;
 use nl_core::addr::IFNAME_MAX;
 use nl_core::check::{Invalid, opt_within, within};
+use nl_core::{Dev, IpPrefix, MacAddr};
 
 use super::config::BridgeConfig;
 use super::ports::PortConfig;
@@ -16,6 +16,8 @@ const OWNER_MAX: usize = 32;
 /// `ETH_MIN_MTU`, and the largest packet of IPv4.
 const MTU: (u32, u32) = (68, 65_535);
 const MSTI: (u16, u16) = (1, 4095);
+/// `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN` and `RT_TABLE_LOCAL`.
+const KERNEL_TABLES: std::ops::RangeInclusive<u32> = 253..=255;
 
 type Outcome = Result<(), Invalid>;
 
@@ -38,9 +40,7 @@ impl BridgeConfig {
         check_name("name", &self.name)?;
         self.check_owner()?;
         check_mtu("mtu", self.mtu)?;
-        if let Some(address) = self.address.filter(|address| address.is_multicast() || address.is_zero()) {
-            return Err(at("address", format!("{address} is no address of a device")));
-        }
+        check_mac("address", self.address)?;
         self.check_vlans("vlans", &self.vlans)?;
         if let Some(number) = self.vlans.iter().position(|vlans| vlans.state.is_some()) {
             return Err(at(format!("vlans[{number}].state"), "a state is that of a VLAN on a port"));
@@ -54,6 +54,7 @@ impl BridgeConfig {
                 return Err(at(format!("{path}.name"), format!("{} is there twice", port.name)));
             }
         }
+        self.check_routing(&mut names)?;
         let Some(vxlan) = &self.vxlan else { return Ok(()) };
         if names.contains(vxlan.name.as_str()) {
             let why = "is there twice; the VXLAN device is no other port, and its VLANs are those of the maps, with a tag";
@@ -149,6 +150,48 @@ impl BridgeConfig {
         Ok(())
     }
 
+    fn check_routing<'a>(&'a self, names: &mut HashSet<&'a str>) -> Outcome {
+        let mut tables = HashSet::new();
+        for (number, vrf) in self.vrfs.iter().enumerate() {
+            let path = format!("vrfs[{number}]");
+            check_new(&format!("{path}.name"), &vrf.name, names)?;
+            if vrf.table == 0 || KERNEL_TABLES.contains(&vrf.table) {
+                let why = format!("table {}; 1 to {} but for 253 to 255 are possible", vrf.table, u32::MAX);
+                return Err(at(format!("{path}.table"), why));
+            }
+            if !tables.insert(vrf.table) {
+                return Err(at(format!("{path}.table"), format!("table {} is there twice", vrf.table)));
+            }
+        }
+        let mut vlans = HashSet::new();
+        for (number, interface) in self.interfaces.iter().enumerate() {
+            let path = format!("interfaces[{number}]");
+            check_new(&format!("{path}.name"), &interface.name, names)?;
+            let vlan = crate::VlanId::new(interface.vlan).map_err(|why| at(format!("{path}.vlan"), why))?;
+            if !vlans.insert(vlan) {
+                return Err(at(format!("{path}.vlan"), format!("vlan {vlan} is there twice")));
+            }
+            if !self.owns_vlan(vlan.get()) {
+                return Err(at(format!("{path}.vlan"), format!("vlan {vlan} is not among own_vlans")));
+            }
+            if let Some(vrf) = interface.vrf.as_ref().filter(|vrf| !self.vrfs.iter().any(|v| v.name == **vrf))
+            {
+                return Err(at(
+                    format!("{path}.vrf"),
+                    format!("{vrf} is not among the VRFs of the description"),
+                ));
+            }
+            check_mtu(&format!("{path}.mtu"), interface.mtu)?;
+            check_mac(&format!("{path}.address"), interface.address)?;
+            check_ips(&format!("{path}.addresses"), &interface.addresses)?;
+            let Some(gateway) = &interface.gateway else { continue };
+            check_new(&format!("{path}.gateway.name"), &gateway.name, names)?;
+            check_mac(&format!("{path}.gateway.address"), Some(gateway.address))?;
+            check_ips(&format!("{path}.gateway.addresses"), &gateway.addresses)?;
+        }
+        Ok(())
+    }
+
     fn check_vxlan(&self, vxlan: &VxlanConfig) -> Outcome {
         check_name("vxlan.name", &vxlan.name)?;
         if let Some(why) = &vxlan.invalid {
@@ -211,6 +254,35 @@ fn check_leaf(path: &str, leaf: IpAddr, other: Option<IpAddr>) -> Outcome {
         Some(other) => Err(at(path, format!("{leaf} and {other} are of different families"))),
         None => Ok(()),
     }
+}
+
+/// Refuses the name of a device that is made, if it is no name or another one's.
+fn check_new<'a>(path: &str, name: &'a str, names: &mut HashSet<&'a str>) -> Outcome {
+    check_name(path, name)?;
+    match names.insert(name) {
+        true => Ok(()),
+        false => Err(at(path, format!("{name} is there twice"))),
+    }
+}
+
+fn check_mac(path: &str, mac: Option<MacAddr>) -> Outcome {
+    match mac.filter(|mac| mac.is_multicast() || mac.is_zero()) {
+        Some(mac) => Err(at(path, format!("{mac} is no address of a device"))),
+        None => Ok(()),
+    }
+}
+
+fn check_ips(path: &str, ips: &[IpPrefix]) -> Outcome {
+    let mut seen = HashSet::new();
+    for (number, ip) in ips.iter().enumerate() {
+        if ip.addr().is_multicast() || ip.addr().is_unspecified() {
+            return Err(at(format!("{path}[{number}]"), format!("{ip} is no address of a device")));
+        }
+        if !seen.insert(ip.addr()) {
+            return Err(at(format!("{path}[{number}]"), format!("{} is there twice", ip.addr())));
+        }
+    }
+    Ok(())
 }
 
 fn check_mtu(path: &str, mtu: Option<u32>) -> Outcome {

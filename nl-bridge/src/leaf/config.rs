@@ -4,6 +4,7 @@ use nl_core::MacAddr;
 use nl_core::check::Invalid;
 
 use super::ports::PortConfig;
+use super::routing::{InterfaceConfig, VrfConfig};
 use super::tenants::VxlanConfig;
 use super::values::{InstanceConfig, VlanConfig};
 use crate::{Checked, VlanRange, VniRange};
@@ -89,6 +90,12 @@ pub struct BridgeConfig {
     /// The VXLAN device.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub vxlan: Option<VxlanConfig>,
+    /// The VRFs: routing tables of tenants.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub vrfs: Vec<VrfConfig>,
+    /// The interfaces through which the host routes between VLANs.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub interfaces: Vec<InterfaceConfig>,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(super) invalid: Option<(&'static str, Invalid)>,
 }
@@ -117,6 +124,8 @@ impl BridgeConfig {
             instances: Vec::new(),
             ports: Vec::new(),
             vxlan: None,
+            vrfs: Vec::new(),
+            interfaces: Vec::new(),
             invalid: None,
         }
     }
@@ -206,6 +215,20 @@ impl BridgeConfig {
     #[must_use]
     pub fn vxlan(mut self, vxlan: VxlanConfig) -> Self {
         self.vxlan = Some(vxlan);
+        self
+    }
+
+    /// With one more VRF.
+    #[must_use]
+    pub fn vrf(mut self, vrf: VrfConfig) -> Self {
+        self.vrfs.push(vrf);
+        self
+    }
+
+    /// With one more interface of a VLAN.
+    #[must_use]
+    pub fn interface(mut self, interface: InterfaceConfig) -> Self {
+        self.interfaces.push(interface);
         self
     }
 

@@ -18,6 +18,9 @@ use crate::vxlan::Vxlan;
 
 type Outcome<T> = Result<T, Invalid>;
 
+/// The kinds of devices that are made for a description.
+const KINDS: [&str; 5] = ["bridge", "macvlan", "vlan", "vrf", "vxlan"];
+
 impl BridgeConfig {
     pub(super) fn owns_device(&self, link: &Link) -> bool {
         link.alt_names.contains(&self.device_stamp(&link.name))
@@ -109,9 +112,9 @@ impl BridgeConfig {
         let bridge = view.link(&self.name).map(|bridge| bridge.index);
         for link in view.links().filter(|link| !keeps(&link.name)) {
             let dev = link.name.as_str().to_owned();
-            if self.owns_device(link) && (link.is_kind("bridge") || link.is_kind("vxlan")) {
+            if self.owns_device(link) && KINDS.iter().any(|kind| link.is_kind(kind)) {
                 steps.other(Standing::Orphaned, format!("link {dev}"));
-                let when = if self.is_replaced(link) { When::Unmake } else { When::Delete };
+                let when = if self.is_replaced(link) { When::Unmake } else { when_deleted(link) };
                 steps.push(when, Step::Delete { dev });
             } else if self.owns_device(link) {
                 let kind = link.kind_name.as_deref().unwrap_or("plain device");
@@ -135,7 +138,7 @@ impl BridgeConfig {
     }
 
     /// The device of this name if it is there, of this kind and stamped.
-    fn own_device<'a>(
+    pub(super) fn own_device<'a>(
         &self,
         view: &View<'a>,
         path: &str,
@@ -167,12 +170,22 @@ impl BridgeConfig {
     }
 
     /// What of this differs, and whether the device has to be set up.
-    fn changes(&self, link: &Link, address: Option<MacAddr>, mtu: Option<u32>) -> Device {
+    pub(super) fn changes(&self, link: &Link, address: Option<MacAddr>, mtu: Option<u32>) -> Device {
         let mut device = Device::new(&link.name);
         device.address = address.filter(|address| link.mac() != Some(*address));
         device.mtu = mtu.filter(|mtu| link.mtu != *mtu);
         device.is_up = !link.is_up();
         device
+    }
+}
+
+/// When a device goes: what is on top of another one before that, with which it would go without being asked.
+fn when_deleted(link: &Link) -> When {
+    match link.kind_name.as_deref() {
+        Some("macvlan") => When::UnmakeTop,
+        // A bridge has one device for each VLAN at most.
+        Some("vlan") => When::Unmake,
+        _ => When::Delete,
     }
 }
 

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use nl_core::address::Addresses;
 use nl_core::error::ErrorKind;
 use nl_core::link::{Link, LinkConfig, LinkKind, LinkVerb};
 use nl_core::{Connection, Error, MacAddr, Pending, Protocol, Request, Result};
@@ -163,6 +164,11 @@ async fn read(conn: &Connection) -> Result<Snapshot> {
         let entries = fdb.entries().dev(index).self_().mac(MacAddr::ZERO).list().await?;
         snapshot.flood.extend(entries.collect_all().await?);
     }
+    for index in snapshot.links.iter().filter(|link| link.is_kind(Bridge::KIND)).map(|link| link.index) {
+        let entries = fdb.entries().dev(index).list().await?.collect_all().await?;
+        snapshot.locals.extend(entries.into_iter().filter(|entry| entry.is_bridge() && entry.is_permanent()));
+    }
+    snapshot.addresses = Addresses::new(conn.clone()).entries().list().await?.collect_all().await?;
     Ok(snapshot)
 }
 

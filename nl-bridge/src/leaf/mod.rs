@@ -41,6 +41,13 @@
 //!
 //! A VXLAN device whose port, filter or address family differs has to be made anew, which interrupts all of its VLANs.
 //!
+//! # Routing
+//! [`InterfaceConfig`] is the host's interface in a VLAN, [`VrfConfig`] the routing table of a tenant. An anycast gateway has one MAC
+//! address on every leaf: that of the interface ([`address`](InterfaceConfig::address())), or that of a macvlan device on it
+//! ([`gateway`](InterfaceConfig::gateway())). A bridge does not hand frames to such an address up by itself, so it gets an entry of its
+//! own for it. An L3 VNI is an interface without IP addresses, whose VLAN is mapped to that VNI. Routes and neighbours are those of the
+//! routing daemon and are left alone.
+//!
 //! # Ownership
 //! Devices that are made get a stamp: an alternative name of [`BridgeConfig::device_stamp`]. Ports that are added get one of
 //! [`BridgeConfig::port_stamp`], before they are ports. A stamp is made of the [owner](BridgeConfig::owner()), the name of the bridge and
@@ -71,6 +78,7 @@ mod config;
 mod devices;
 mod handle;
 mod instances;
+mod interfaces;
 mod members;
 mod observe;
 mod order;
@@ -78,6 +86,7 @@ mod plan;
 mod planner;
 mod ports;
 mod remote;
+mod routing;
 mod snapshot;
 mod step;
 mod tenants;
@@ -90,6 +99,7 @@ pub use config::BridgeConfig;
 pub use handle::Leaf;
 pub use plan::{Other, Plan, Standing};
 pub use ports::PortConfig;
+pub use routing::{GatewayConfig, InterfaceConfig, VrfConfig};
 pub use snapshot::Snapshot;
 pub use step::{Device, DeviceKind, Step};
 pub use tenants::{VniMap, VxlanConfig};

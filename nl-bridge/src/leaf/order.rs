@@ -6,7 +6,8 @@ use super::step::Step;
 /// When a step is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum When {
-    /// Devices go that are made anew.
+    /// Devices go that are made anew, or are in the way of those that are made: first what is on top of them.
+    UnmakeTop,
     Unmake,
     /// Devices are made.
     Make,
@@ -16,12 +17,17 @@ pub(super) enum When {
     Join,
     /// What the bridge keeps for ports changes, before they get VLANs.
     Port,
+    /// Interfaces get IP addresses.
+    Renumber,
+    Address,
     /// Frames of new VNIs are received.
     AddVnis,
     /// New VNIs have somewhere to go.
     Append,
     /// Ports get VLANs.
     AddVlans,
+    /// The bridge receives frames to the MAC addresses of interfaces in its VLANs.
+    Local,
     /// VLANs get their VNIs. Those that lose theirs have to lose it before.
     Map,
     /// VLANs and instances get their states.
@@ -29,6 +35,7 @@ pub(super) enum When {
     /// The states of instances, which depend on the VLANs in them.
     State,
     /// What nothing uses any more goes, in the other direction.
+    Unaddress,
     DeleteVlans,
     Unflood,
     DeleteVnis,

@@ -7,6 +7,7 @@ use nl_core::{Error, Result};
 use super::check::at;
 use super::config::BridgeConfig;
 use super::instances::{PlannedPort, is_running};
+use super::interfaces::plan_foreign_locals;
 use super::members::{Wanted, states, wanted};
 use super::order::{Steps, When};
 use super::plan::{Plan, Standing};
@@ -67,7 +68,12 @@ impl BridgeConfig {
         let mut steps = Steps::default();
         let bridge = self.plan_bridge(view, &mut steps)?;
         let own = bridge.map(|bridge| view.members(bridge.index)).unwrap_or_default();
-        let mut others = self.plan_members(&self.name, true, &wanted(&self.vlans), &own, &mut steps);
+        let anew = self.plan_vrfs(view, &mut steps)?;
+        let mut vlans = wanted(&self.vlans);
+        for interface in &self.interfaces {
+            vlans.entry(interface.vlan).or_default();
+        }
+        let mut others = self.plan_members(&self.name, true, &vlans, &own, &mut steps);
         let mut ports = Vec::new();
         for (number, port) in self.ports.iter().enumerate() {
             ports.push(self.plan_port(view, bridge, number, port, &mut steps)?);
@@ -75,7 +81,17 @@ impl BridgeConfig {
         if let Some(vxlan) = &self.vxlan {
             ports.push(self.plan_tunnel(view, bridge, vxlan, &mut steps)?);
         }
-        let names: HashSet<&str> = ports.iter().map(|port| port.dev).chain([self.name.as_str()]).collect();
+        self.plan_interfaces(view, bridge, &anew, &mut steps)?;
+        if let Some(bridge) = bridge {
+            plan_foreign_locals(self, view, bridge, &mut steps);
+        }
+        let mut names: HashSet<&str> =
+            ports.iter().map(|port| port.dev).chain([self.name.as_str()]).collect();
+        names.extend(self.vrfs.iter().map(|vrf| vrf.name.as_str()));
+        for interface in &self.interfaces {
+            names.insert(&interface.name);
+            names.extend(interface.gateway.iter().map(|gateway| gateway.name.as_str()));
+        }
         for port in bridge.into_iter().flat_map(|bridge| view.ports(bridge.index)) {
             let is_stamped = self.owns_device(port) || self.owns_port(port);
             if names.contains(port.name.as_str()) || is_stamped {
@@ -214,11 +230,25 @@ impl BridgeConfig {
         steps.plan()
     }
 
+    /// The devices that are made, with their places in the description and their kinds.
+    fn made(&self) -> Vec<(String, &String, &'static str)> {
+        let mut made = vec![("name".to_owned(), &self.name, "bridge")];
+        made.extend(self.vxlan.iter().map(|vxlan| ("vxlan.name".to_owned(), &vxlan.name, "vxlan")));
+        for (number, vrf) in self.vrfs.iter().enumerate() {
+            made.push((format!("vrfs[{number}].name"), &vrf.name, "vrf"));
+        }
+        for (number, interface) in self.interfaces.iter().enumerate() {
+            made.push((format!("interfaces[{number}].name"), &interface.name, "vlan"));
+            let path = format!("interfaces[{number}].gateway.name");
+            made.extend(interface.gateway.iter().map(|gateway| (path.clone(), &gateway.name, "macvlan")));
+        }
+        made
+    }
+
     fn adoption(&self, view: &View<'_>) -> std::result::Result<Plan, Invalid> {
         self.check()?;
         let mut steps = Steps::default();
-        let vxlan = self.vxlan.iter().map(|vxlan| ("vxlan.name", &vxlan.name, "vxlan"));
-        for (path, name, kind) in [("name", &self.name, "bridge")].into_iter().chain(vxlan) {
+        for (path, name, kind) in self.made() {
             let Some(link) = view.link(name) else { continue };
             if !link.is_kind(kind) {
                 let is = link.kind_name.as_deref().unwrap_or("plain device");

@@ -1,3 +1,4 @@
+use nl_core::address::Address;
 use nl_core::link::Link;
 
 use crate::fdb::FdbEntry;
@@ -21,4 +22,8 @@ pub struct Snapshot {
     pub vnis: Vec<VniEntry>,
     /// The flood entries of VXLAN devices: those of the all-zero MAC address.
     pub flood: Vec<FdbEntry>,
+    /// The addresses of bridges themselves: MAC addresses to which they receive frames.
+    pub locals: Vec<FdbEntry>,
+    /// The IP addresses.
+    pub addresses: Vec<Address>,
 }

@@ -1,8 +1,9 @@
 use std::fmt;
 
 use nl_core::addr::{Dev, HwAddr};
-use nl_core::link::{LinkConfig, LinkFlags, LinkVerb};
-use nl_core::{MacAddr, Request};
+use nl_core::address::{Address, AddressVerb};
+use nl_core::link::{LinkConfig, LinkFlags, LinkVerb, MacVlan, Vlan, Vrf};
+use nl_core::{IpPrefix, MacAddr, Request};
 
 use crate::fdb::{FdbEntry, FdbVerb};
 use crate::mst::MstEntry;
@@ -20,6 +21,12 @@ use crate::{StpState, VlanRange, VniRange};
 pub enum DeviceKind {
     /// A bridge.
     Bridge(Box<Bridge>),
+    /// A macvlan device.
+    MacVlan(Box<MacVlan>),
+    /// A VLAN device.
+    Vlan(Box<Vlan>),
+    /// A VRF.
+    Vrf(Vrf),
     /// A VXLAN device.
     Vxlan(Box<Vxlan>),
 }
@@ -32,6 +39,8 @@ pub struct Device {
     pub name: String,
     /// The options of its kind; `None` to leave them.
     pub kind: Option<DeviceKind>,
+    /// The name of the device that it is on top of.
+    pub link: Option<String>,
     /// The MAC address.
     pub address: Option<MacAddr>,
     /// The MTU in bytes.
@@ -45,7 +54,8 @@ pub struct Device {
 impl Device {
     /// Of which nothing is set yet.
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), kind: None, address: None, mtu: None, master: None, is_up: false }
+        let name = name.to_owned();
+        Self { name, kind: None, link: None, address: None, mtu: None, master: None, is_up: false }
     }
 
     /// Whether it says nothing.
@@ -57,9 +67,13 @@ impl Device {
         let mut config = LinkConfig::new(dev);
         config = match &self.kind {
             Some(DeviceKind::Bridge(bridge)) => config.kind((**bridge).clone()),
+            Some(DeviceKind::MacVlan(macvlan)) => config.kind((**macvlan).clone()),
+            Some(DeviceKind::Vlan(vlan)) => config.kind((**vlan).clone()),
+            Some(DeviceKind::Vrf(vrf)) => config.kind(vrf.clone()),
             Some(DeviceKind::Vxlan(vxlan)) => config.kind((**vxlan).clone()),
             None => config,
         };
+        config.link = self.link.as_deref().map(|link| Dev::Index(index(link)));
         config.address = self.address.map(HwAddr::from);
         config.mtu = self.mtu;
         config.master = self.master.as_deref().map(|master| Dev::Index(index(master)));
@@ -71,6 +85,9 @@ impl Device {
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
+        if let Some(link) = &self.link {
+            write!(f, " link {link}")?;
+        }
         if let Some(address) = self.address {
             write!(f, " address {address}")?;
         }
@@ -85,6 +102,9 @@ impl fmt::Display for Device {
         }
         match &self.kind {
             Some(DeviceKind::Bridge(bridge)) => write!(f, " type {bridge}"),
+            Some(DeviceKind::MacVlan(macvlan)) => write!(f, " type {macvlan}"),
+            Some(DeviceKind::Vlan(vlan)) => write!(f, " type {vlan}"),
+            Some(DeviceKind::Vrf(vrf)) => write!(f, " type {vrf}"),
             Some(DeviceKind::Vxlan(vxlan)) => write!(f, " type {vxlan}"),
             None => Ok(()),
         }
@@ -111,6 +131,15 @@ pub enum Step {
         /// The VNIs.
         vnis: VniRange,
     },
+    /// An IP address of an interface is written or removed.
+    Address {
+        /// What is done.
+        verb: AddressVerb,
+        /// The device.
+        dev: String,
+        /// The address.
+        prefix: IpPrefix,
+    },
     /// A device changes.
     Change(Device),
     /// A device that was made for the description is deleted.
@@ -134,7 +163,7 @@ pub enum Step {
         /// The VNIs.
         vnis: VniRange,
     },
-    /// A flood entry is added or deleted.
+    /// A flood entry of the VXLAN device is added or deleted, or an entry of the bridge itself for the MAC address of an interface.
     Flood {
         /// What is done.
         verb: FdbVerb,
@@ -229,6 +258,12 @@ impl Step {
                 vlans(index(dev), *is_bridge, members.clone()).request(VlanVerb::Add)
             }
             Self::AddVnis { dev, vnis } => VniEntry::new(index(dev), *vnis).request(VniVerb::Replace),
+            Self::Address { verb, dev, prefix } => {
+                let address = Address::new(*prefix, index(dev));
+                // Other leaves may have the same one.
+                let address = if prefix.addr().is_ipv6() { address.nodad() } else { address };
+                address.request(*verb)
+            }
             Self::Change(device) => {
                 device.config(Dev::Index(index(&device.name)), index).request(LinkVerb::Change)
             }
@@ -283,6 +318,7 @@ impl Step {
         match self {
             Self::Change(device) | Self::Make { device, .. } => &device.name,
             Self::AddVlans { dev, .. }
+            | Self::Address { dev, .. }
             | Self::AddVnis { dev, .. }
             | Self::Delete { dev }
             | Self::DeleteVlans { dev, .. }
@@ -326,6 +362,7 @@ impl fmt::Display for Step {
                 f.write_str(own(is_bridge))
             }
             Self::AddVnis { dev, vnis } => write!(f, "add vni {vnis} dev {dev}"),
+            Self::Address { verb, dev, prefix } => write!(f, "{verb} address {prefix} dev {dev}"),
             Self::Change(device) => write!(f, "set link {device}"),
             Self::Delete { dev } => write!(f, "delete link {dev}"),
             Self::DeleteVlans { dev, is_bridge, vlans } => {

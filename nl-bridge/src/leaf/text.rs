@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use nl_core::MacAddr;
+use nl_core::{IpPrefix, MacAddr};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
@@ -35,6 +35,7 @@ macro_rules! words {
     )+};
 }
 words! {
+    IpPrefix: "an IP address and the length of its network, such as 10.0.0.1/24";
     MacAddr: "a MAC address";
     VlanRange: "a VLAN such as 10, or a range such as \"10-20\"";
     VniRange: "a VNI such as 10010, or a range such as \"10010-10020\"";

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use nl_core::IpPrefix;
+use nl_core::address::{AddressScope, Lifetime};
 use nl_core::link::Link;
 
 use super::snapshot::Snapshot;
@@ -91,6 +93,21 @@ impl<'a> View<'a> {
     pub(crate) fn vnis(&self, index: u32) -> impl Iterator<Item = (VniRange, bool)> + use<'a> {
         let of_device = self.snapshot.vnis.iter().filter(move |entry| entry.index == index);
         of_device.map(|entry| (entry.vnis, entry.group.is_some()))
+    }
+
+    /// The entries of a bridge for itself.
+    pub(crate) fn locals(&self, bridge: u32) -> impl Iterator<Item = &'a FdbEntry> + use<'a> {
+        self.snapshot.locals.iter().filter(move |entry| entry.index == bridge && entry.is_bridge())
+    }
+
+    /// The IP addresses of a device that somebody gave it, and which do not expire.
+    pub(crate) fn addresses(&self, index: u32) -> impl Iterator<Item = IpPrefix> + use<'a> {
+        let of_device = self.snapshot.addresses.iter().filter(move |address| address.index == index);
+        let given = of_device.filter(|address| {
+            let lasts = address.valid.is_none_or(|valid| valid == Lifetime::Forever);
+            lasts && address.scope != AddressScope::Link && address.peer.is_none()
+        });
+        given.filter_map(|address| IpPrefix::new(address.local, address.prefix_len).ok())
     }
 
     pub(crate) fn flood(&self, index: u32) -> impl Iterator<Item = &'a FdbEntry> + use<'a> {

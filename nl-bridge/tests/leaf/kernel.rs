@@ -10,7 +10,9 @@ use nl_bridge::vlan_db::{VlanDbEntry, VlanDbGlobal, VlanInfo};
 use nl_bridge::vni::VniEntry;
 use nl_bridge::vxlan::Vxlan;
 use nl_bridge::{StpState, VlanId, VlanRange, VniRange};
+use nl_core::IpPrefix;
 use nl_core::addr::HwAddr;
+use nl_core::address::{Address, AddressVerb};
 use nl_core::attr::AttrBuf;
 use nl_core::link::{Link, LinkFlags, LinkKind, LinkVerb};
 
@@ -30,6 +32,8 @@ pub(crate) struct Kernel {
     msti: BTreeMap<(u32, u16), u16>,
     vnis: BTreeMap<u32, BTreeSet<u32>>,
     flood: Vec<FdbEntry>,
+    locals: Vec<FdbEntry>,
+    addresses: Vec<Address>,
 }
 
 impl Kernel {
@@ -62,6 +66,8 @@ impl Kernel {
                 .extend(vnis.iter().map(|vni| VniEntry::new(*index, VniRange::new(*vni, *vni).unwrap())));
         }
         snapshot.flood = self.flood.clone();
+        snapshot.locals = self.locals.clone();
+        snapshot.addresses = self.addresses.clone();
         snapshot
     }
 
@@ -157,6 +163,13 @@ impl Kernel {
         self.link(dev).kind_data.extend(encoded(options));
     }
 
+    /// The IP addresses of a device.
+    pub(crate) fn ips(&self, dev: &str) -> Vec<String> {
+        let index = self.index(dev);
+        let of_device = self.addresses.iter().filter(|address| address.index == index);
+        of_device.map(|address| prefix_of(address).to_string()).collect()
+    }
+
     /// Somebody adds a VNI to the filter.
     pub(crate) fn add_vni(&mut self, dev: &str, vni: u32) {
         let index = self.index(dev);
@@ -204,6 +217,25 @@ impl Kernel {
                 let filter = self.vnis.entry(index).or_default();
                 assert!(vnis.iter().all(|vni| filter.insert(vni)), "{step}: is there");
             }
+            Step::Address { verb: AddressVerb::Delete, dev, prefix } => {
+                let index = self.index(dev);
+                let is_it = |it: &Address| it.index == index && it.local == prefix.addr();
+                let at = self.addresses.iter().position(is_it);
+                let at = at.unwrap_or_else(|| unreachable!("{step}: is not there"));
+                let gone = self.addresses.remove(at);
+                let network = |it: &Address| (it.index, it.prefix_len, prefix_of(it).network());
+                // The first one in a network is primary, and takes the others along.
+                let is_primary = !self.addresses.iter().take(at).any(|it| network(it) == network(&gone));
+                if gone.local.is_ipv4() && is_primary {
+                    self.addresses.retain(|it| network(it) != network(&gone));
+                }
+            }
+            Step::Address { dev, prefix, .. } => {
+                let index = self.index(dev);
+                if !self.addresses.iter().any(|it| it.index == index && it.local == prefix.addr()) {
+                    self.addresses.push(Address::new(*prefix, index));
+                }
+            }
             Step::Change(device) => self.change(device),
             Step::Delete { dev } => self.delete(dev),
             Step::DeleteVlans { dev, vlans, .. } => {
@@ -220,6 +252,15 @@ impl Kernel {
                 let mut entry = (**entry).clone();
                 entry.index = self.index(dev);
                 self.append(entry);
+            }
+            Step::Flood { verb: FdbVerb::Replace, dev, entry } => {
+                let mut entry = (**entry).clone();
+                entry.index = self.index(dev);
+                entry.master = Some(entry.index);
+                assert!(self.links[&entry.index].is_kind("bridge"), "{step}");
+                assert!(self.members(dev).contains_key(&entry.vlan.unwrap()), "{step}: not in that VLAN");
+                assert!(!self.locals.contains(&entry), "{step}: is there");
+                self.locals.push(entry);
             }
             Step::Flood { dev, entry, .. } => {
                 let key = (self.index(dev), entry.src_vni, entry.dst);
@@ -239,6 +280,9 @@ impl Kernel {
                 link.flags = LinkFlags::empty();
                 link.kind_name = Some(match &device.kind {
                     Some(DeviceKind::Bridge(_)) => "bridge".into(),
+                    Some(DeviceKind::MacVlan(_)) => "macvlan".into(),
+                    Some(DeviceKind::Vlan(_)) => "vlan".into(),
+                    Some(DeviceKind::Vrf(_)) => "vrf".into(),
                     Some(DeviceKind::Vxlan(_)) => "vxlan".into(),
                     other => unreachable!("{other:?}"),
                 });
@@ -270,7 +314,9 @@ impl Kernel {
     }
 
     fn change(&mut self, device: &Device) {
+        let below = device.link.as_ref().map(|below| self.index(below));
         let link = self.link(&device.name);
+        link.link = below.or(link.link);
         // The last of several attributes counts.
         match &device.kind {
             Some(DeviceKind::Bridge(bridge)) => link.kind_data.extend(encoded(&**bridge)),
@@ -279,8 +325,22 @@ impl Kernel {
                 vxlan.check(if is_new { LinkVerb::Add } else { LinkVerb::Change }).unwrap();
                 link.kind_data.extend(encoded(&**vxlan));
             }
+            Some(DeviceKind::MacVlan(macvlan)) => link.kind_data.extend(encoded(&**macvlan)),
+            Some(DeviceKind::Vlan(vlan)) => {
+                link.kind_data.extend(encoded(&**vlan));
+                let (below, data) = (link.link, link.kind_data.clone());
+                let is_same =
+                    |other: &&Link| other.is_kind("vlan") && other.link == below && other.kind_data == data;
+                assert_eq!(
+                    self.links.values().filter(is_same).count(),
+                    1,
+                    "two devices for one VLAN: EEXIST"
+                );
+            }
+            Some(DeviceKind::Vrf(vrf)) => link.kind_data.extend(encoded(vrf)),
             _ => {}
         }
+        let link = self.link(&device.name);
         link.mtu = device.mtu.unwrap_or(link.mtu);
         if let Some(address) = device.address {
             link.address = Some(HwAddr::from(address));
@@ -295,6 +355,9 @@ impl Kernel {
 
     fn enslave(&mut self, dev: &str, bridge: &str) {
         let bridge = self.index(bridge);
+        if self.links[&bridge].is_kind("vrf") {
+            return self.join_vrf(dev, Some(bridge));
+        }
         let options = self.links[&bridge].kind::<Bridge>().unwrap().unwrap();
         let link = self.link(dev);
         assert_eq!(link.master, None, "{dev}");
@@ -308,8 +371,19 @@ impl Kernel {
         }
     }
 
+    /// A device that changes its VRF goes down and up, and loses its IPv6 addresses.
+    fn join_vrf(&mut self, dev: &str, vrf: Option<u32>) {
+        let index = self.index(dev);
+        assert_ne!(self.links[&index].master, vrf, "{dev}");
+        self.links.get_mut(&index).unwrap().master = vrf;
+        self.addresses.retain(|address| address.index != index || address.local.is_ipv4());
+    }
+
     fn release(&mut self, dev: &str) {
         let index = self.index(dev);
+        if self.links[&index].master.is_some_and(|master| self.links[&master].is_kind("vrf")) {
+            return self.join_vrf(dev, None);
+        }
         for vlan in self.members(dev).into_keys() {
             self.delete_vlan(dev, vlan);
         }
@@ -322,6 +396,14 @@ impl Kernel {
 
     fn delete(&mut self, dev: &str) {
         let index = self.index(dev);
+        // What is on top goes with it.
+        let on_top = |link: &&Link| link.link == Some(index);
+        let on_top: Vec<_> = self.links.values().filter(on_top).map(|link| link.name.clone()).collect();
+        for other in on_top {
+            self.delete(&other);
+        }
+        self.addresses.retain(|address| address.index != index);
+        self.locals.retain(|entry| entry.index != index);
         let ports: Vec<_> = self
             .links
             .values()
@@ -450,6 +532,10 @@ impl Kernel {
             self.set_instance(dev, 0, state);
         }
     }
+}
+
+fn prefix_of(address: &Address) -> IpPrefix {
+    IpPrefix::new(address.local, address.prefix_len).unwrap()
 }
 
 pub(crate) fn one(vlan: u16) -> VlanRange {

@@ -9,6 +9,7 @@ mod ownership;
 mod plans;
 mod property;
 mod refusals;
+mod routing;
 #[cfg(feature = "serde")]
 mod serialize;
 
