@@ -180,7 +180,7 @@ impl BridgeConfig {
 }
 
 /// When a device goes: what is on top of another one before that, with which it would go without being asked.
-fn when_deleted(link: &Link) -> When {
+pub(super) fn when_deleted(link: &Link) -> When {
     match link.kind_name.as_deref() {
         Some("macvlan") => When::UnmakeTop,
         // A bridge has one device for each VLAN at most.

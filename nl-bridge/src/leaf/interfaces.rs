@@ -8,6 +8,7 @@ use nl_core::link::{Link, MacVlan, MacVlanMode, Vlan, Vrf};
 use nl_core::{IpPrefix, MacAddr};
 
 use super::config::BridgeConfig;
+use super::devices::when_deleted;
 use super::order::{Steps, When};
 use super::plan::Standing;
 use super::routing::InterfaceConfig;
@@ -80,7 +81,7 @@ impl BridgeConfig {
                 let id = link.kind::<Vlan>().and_then(Result::ok).and_then(|vlan| vlan.id);
                 id == Some(interface.vlan) && bridge.is_some_and(|bridge| link.link == Some(bridge.index))
             };
-            let link = self.plan_device(view, wanted, is_same, anew, true, steps)?;
+            let link = self.plan_device(view, wanted, is_same, anew, steps)?;
             if let Some(gateway) = &interface.gateway {
                 let wanted = Wanted {
                     path: format!("{path}.gateway"),
@@ -92,23 +93,21 @@ impl BridgeConfig {
                     mtu: interface.mtu,
                     ips: &gateway.addresses,
                 };
-                // It goes with the device below.
-                let is_below = |below: &Link| link.is_some_and(|link| below.link == Some(link.index));
-                self.plan_device(view, wanted, is_below, anew, link.is_some(), steps)?;
+                let is_on = |top: &Link| link.is_some_and(|link| top.link == Some(link.index));
+                self.plan_device(view, wanted, is_on, anew, steps)?;
             }
             self.plan_locals(view, bridge, interface, steps);
         }
         Ok(())
     }
 
-    /// Makes or changes a device, and returns it if it stays. If what it is on top of goes, it goes with that without being deleted.
+    /// Makes or changes a device, and returns it if it stays. If what it is on top of goes, it goes before that.
     fn plan_device<'a>(
         &self,
         view: &View<'a>,
         wanted: Wanted<'_>,
         is_same: impl Fn(&Link) -> bool,
         anew: &HashSet<&str>,
-        below_stays: bool,
         steps: &mut Steps,
     ) -> Outcome<Option<&'a Link>> {
         let kind = match &wanted.kind {
@@ -116,10 +115,10 @@ impl BridgeConfig {
             _ => "vlan",
         };
         let link = self.own_device(view, &format!("{}.name", wanted.path), wanted.name, kind)?;
-        let stays = link.filter(|link| below_stays && is_same(link));
+        let stays = link.filter(|link| is_same(link));
         let Some(link) = stays else {
-            if link.is_some() && below_stays {
-                steps.push(When::Unmake, Step::Delete { dev: wanted.name.to_owned() });
+            if let Some(link) = link {
+                steps.push(when_deleted(link), Step::Delete { dev: wanted.name.to_owned() });
             }
             let mut device = Device::new(wanted.name);
             (device.kind, device.link) = (Some(wanted.kind), Some(wanted.link.to_owned()));

@@ -4,5 +4,6 @@ mod apply;
 mod doctor;
 mod ownership;
 mod random;
+mod routing;
 mod support;
 mod traffic;
