@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use nl_core::check::Invalid;
 use nl_core::link::Link;
@@ -85,13 +85,8 @@ impl BridgeConfig {
         if let Some(bridge) = bridge {
             plan_foreign_locals(self, view, bridge, &mut steps);
         }
-        let mut names: HashSet<&str> =
-            ports.iter().map(|port| port.dev).chain([self.name.as_str()]).collect();
-        names.extend(self.vrfs.iter().map(|vrf| vrf.name.as_str()));
-        for interface in &self.interfaces {
-            names.insert(&interface.name);
-            names.extend(interface.gateway.iter().map(|gateway| gateway.name.as_str()));
-        }
+        let mut names: HashSet<&str> = ports.iter().map(|port| port.dev).collect();
+        names.extend(self.made().into_iter().map(|(_, name, _)| name.as_str()));
         for port in bridge.into_iter().flat_map(|bridge| view.ports(bridge.index)) {
             let is_stamped = self.owns_device(port) || self.owns_port(port);
             if names.contains(port.name.as_str()) || is_stamped {
