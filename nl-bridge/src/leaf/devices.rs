@@ -40,8 +40,9 @@ impl BridgeConfig {
             }
             let mut device = Device::new(&self.name);
             device.kind = Some(DeviceKind::Bridge(Box::new(bridge)));
-            (device.address, device.mtu, device.is_up) = (self.address, self.mtu, true);
+            (device.address, device.is_up) = (self.address, true);
             steps.push(When::Make, Step::Make { device, stamp: self.device_stamp(&self.name) });
+            self.push_mtu(None, steps);
             return Ok(None);
         };
         let now = bridge_of(link).unwrap_or_default();
@@ -56,12 +57,22 @@ impl BridgeConfig {
             }
             (bridge, changes) = (bridge.mst_enabled(true), true);
         }
-        let mut device = self.changes(link, self.address, self.mtu);
+        let mut device = self.changes(link, self.address, None);
         device.kind = changes.then(|| DeviceKind::Bridge(Box::new(bridge)));
         if !device.is_unset() {
             steps.push(When::Change, Step::Change(device));
         }
+        self.push_mtu(Some(link.mtu), steps);
         Ok(Some(link))
+    }
+
+    /// Sets the MTU of the bridge behind its ports: the kernel takes the smallest of theirs for it, until it is changed.
+    fn push_mtu(&self, now: Option<u32>, steps: &mut Steps) {
+        let mut device = Device::new(&self.name);
+        device.mtu = self.mtu.filter(|mtu| now != Some(*mtu));
+        if device.mtu.is_some() {
+            steps.push(When::Port, Step::Change(device));
+        }
     }
 
     /// The VXLAN device if it is there and stays, after it is planned to be as described. `others` says what somebody else has on it.

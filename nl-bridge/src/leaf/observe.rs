@@ -1,12 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use nl_core::link::Link;
+use nl_core::link::{Link, Vlan, Vrf};
 use nl_core::{Error, Result};
 
 use super::config::BridgeConfig;
 use super::members::runs;
 use super::ports::PortConfig;
+use super::routing::{GatewayConfig, InterfaceConfig, VrfConfig};
 use super::snapshot::Snapshot;
 use super::tenants::{VniMap, VxlanConfig};
 use super::values::{InstanceConfig, InstanceState, VlanConfig};
@@ -21,8 +22,9 @@ impl BridgeConfig {
     /// Save it, change it, stamp the devices with [`Leaf::adopt`](super::Leaf::adopt), and apply it from then on. Unless it is adopted,
     /// it cannot be applied.
     ///
-    /// Options that are as the kernel has them by default are left out, and so is what a description has no place for: VLANs on the
-    /// VXLAN port that have no VNI, and a second VXLAN device, which is there as a port without VNIs.
+    /// Options that are as the kernel has them by default are left out, and so are MTUs, the MAC address of the bridge, and what a
+    /// description has no place for: VLANs on the VXLAN port that have no VNI, and a second VXLAN device, which is there as a port
+    /// without VNIs.
     ///
     /// # Errors
     /// There is no bridge of this name.
@@ -33,7 +35,12 @@ impl BridgeConfig {
             return Err(error.during(|| format!("observe leaf {name}")));
         };
         let mut config = Self::new(name);
-        config.vlans = vlans_of(&view.members(bridge.index), false);
+        config.interfaces = interfaces_of(&view, bridge);
+        config.vrfs = vrfs_of(&view, &config.interfaces);
+        let mut own = view.members(bridge.index);
+        let has_interface = |vlan: u16| config.interfaces.iter().any(|interface| interface.vlan == vlan);
+        own.retain(|vlan, member| !(has_interface(*vlan) && member.flags.is_empty()));
+        config.vlans = vlans_of(&own, false);
         let mst = bridge_of(bridge).and_then(|options| options.has(BridgeFlags::MST)) == Some(true);
         let is_tunnel = |port: &Link| {
             is_external(port) && port_of(port).is_some_and(|options| options.vlan_tunnel == Some(true))
@@ -68,6 +75,35 @@ impl BridgeConfig {
         }
         Ok(config)
     }
+}
+
+/// The interfaces of VLANs on a bridge as a description has them.
+fn interfaces_of(view: &View<'_>, bridge: &Link) -> Vec<InterfaceConfig> {
+    let on_top =
+        |below: u32| view.links().filter(move |link| link.link == Some(below) && link.link_netnsid.is_none());
+    let mut interfaces = Vec::new();
+    for link in on_top(bridge.index) {
+        let Some(vlan) = link.kind::<Vlan>().and_then(Result::ok).and_then(|vlan| vlan.id) else { continue };
+        let mut interface = InterfaceConfig::new(link.name.as_str(), vlan);
+        let vrf = link.master.and_then(|master| view.at(master)).filter(|master| master.is_kind("vrf"));
+        interface.vrf = vrf.map(|vrf| vrf.name.as_str().to_owned());
+        interface.address = link.mac().filter(|mac| bridge.mac() != Some(*mac));
+        interface.addresses = view.addresses(link.index).collect();
+        let gateway = on_top(link.index).find(|top| top.is_kind("macvlan") && top.master == link.master);
+        interface.gateway = gateway.and_then(|gateway| {
+            let addresses = view.addresses(gateway.index).collect();
+            Some(GatewayConfig { name: gateway.name.as_str().to_owned(), address: gateway.mac()?, addresses })
+        });
+        interfaces.push(interface);
+    }
+    interfaces
+}
+
+/// The VRFs that interfaces are in.
+fn vrfs_of(view: &View<'_>, interfaces: &[InterfaceConfig]) -> Vec<VrfConfig> {
+    let names: BTreeSet<&String> = interfaces.iter().filter_map(|interface| interface.vrf.as_ref()).collect();
+    let table = |name: &str| view.link(name)?.kind::<Vrf>()?.ok()?.table;
+    names.into_iter().filter_map(|name| Some(VrfConfig::new(name.clone(), table(name)?))).collect()
 }
 
 /// The VLANs of a device as a description has them.

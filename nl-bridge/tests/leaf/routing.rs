@@ -175,6 +175,25 @@ fn tenant_is_removed_from_the_top() {
     assert_eq!(kernel.snapshot(), before);
 }
 
+#[test]
+fn tenant_is_observed_as_it_was_applied() {
+    let mut kernel = Kernel::new(&[]);
+    let gateway = InterfaceConfig::new("vlan30", 30).vrf("red").ip(ip("10.0.30.2/24"));
+    let mut config = tenant().interface(gateway.gateway("vlan30gw", GATEWAY, [ip("10.0.30.1/24")]));
+    applied(&config, &mut kernel);
+    let observed = BridgeConfig::observe(&kernel.snapshot(), "br0").unwrap();
+    assert_eq!(lines(&observed.plan(&kernel.snapshot()).unwrap()), [] as [&str; 0]);
+    config.address = None;
+    assert_eq!(observed, config);
+}
+
+#[test]
+fn mtu_of_a_new_bridge_is_set_behind_its_ports() {
+    let steps = applied(&tenant().mtu(1400), &mut Kernel::new(&[]));
+    let at = |line: &str| steps.iter().position(|step| step.starts_with(line));
+    assert!(at("set link br0 mtu 1400") > at("add link vx0"), "{steps:#?}");
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn tenant_survives_a_round_trip() {
