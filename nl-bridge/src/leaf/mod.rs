@@ -79,6 +79,8 @@ mod devices;
 mod handle;
 mod instances;
 mod interfaces;
+#[cfg(all(feature = "doctor", feature = "tokio"))]
+pub mod manual;
 mod members;
 mod observe;
 mod order;
