@@ -20,6 +20,8 @@ pub(super) struct PlannedPort<'a> {
     pub(super) is_made: bool,
     /// Whether it is up, with a carrier.
     pub(super) is_running: bool,
+    /// Its state in the common tree; `None` if it is no port yet.
+    pub(super) state: Option<StpState>,
     /// The VLANs that it is in now.
     pub(super) now: Members,
     /// The VLANs that it is in afterwards.
@@ -78,9 +80,15 @@ impl BridgeConfig {
                 }
             }
             // The common tree has the state of the port, and a VLAN that comes into it alone is disabled.
-            let back = port.then.iter().any(|vlan| moved.contains(vlan) && msti(*vlan) == 0);
-            if back && port.is_running {
-                let options = Box::new(BridgePort::new().state(StpState::Forwarding));
+            let strays = |vlan: &u16| {
+                let is = port.now.get(vlan).and_then(|now| now.state);
+                moved.contains(vlan) || (is.is_some() && port.state.is_some() && is != port.state)
+            };
+            // The instances of VLANs of others are theirs.
+            let is_common = |vlan: &u16| msti(*vlan) == 0 && (self.owns_vlan(*vlan) || is_in(*vlan) == 0);
+            if port.is_running && port.then.iter().any(|vlan| is_common(vlan) && strays(vlan)) {
+                let state = port.state.unwrap_or(StpState::Forwarding);
+                let options = Box::new(BridgePort::new().state(state));
                 steps.push(When::State, Step::Port { dev: port.dev.to_owned(), options });
             }
         }

@@ -16,6 +16,7 @@ use super::snapshot::Snapshot;
 use super::step::{Device, Step};
 use super::tenants::VxlanConfig;
 use super::view::{Member, Members, View, WRITTEN, bridge_of, port_of};
+use crate::StpState;
 use crate::settings::{Bridge, BridgeFlags, BridgePort, BridgeStp};
 use crate::vlan::VlanFlags;
 
@@ -143,7 +144,8 @@ impl BridgeConfig {
         self.plan_states(&port.name, &states, &now, steps);
         let instances = &port.instances;
         let is_running = is_running(link);
-        Ok(PlannedPort { dev: &port.name, is_made: false, is_running, now, then, instances })
+        let state = state_of(joined.then_some(link));
+        Ok(PlannedPort { dev: &port.name, is_made: false, is_running, state, now, then, instances })
     }
 
     /// Makes the VXLAN device a port, with its VLANs, VNIs and flood entries.
@@ -181,7 +183,8 @@ impl BridgeConfig {
         // One that is made is set up.
         let is_running = link.is_none_or(is_running);
         let is_made = link.is_none();
-        Ok(PlannedPort { dev: &vxlan.name, is_made, is_running, now, then, instances: &[] })
+        let state = state_of(port);
+        Ok(PlannedPort { dev: &vxlan.name, is_made, is_running, state, now, then, instances: &[] })
     }
 
     /// Whether a device is a port of the bridge already.
@@ -274,6 +277,11 @@ fn members_of(view: &View<'_>, bridge: Option<&Link>, port: Option<&Link>) -> Me
     let options = bridge.and_then(bridge_of);
     let pvid = options.and_then(|options| options.vlan_default_pvid).filter(|vlan| *vlan != 0);
     pvid.map(|vlan| (vlan, Member { flags: WRITTEN, ..Member::default() })).into_iter().collect()
+}
+
+/// The state of a port in the common spanning tree.
+fn state_of(port: Option<&Link>) -> Option<StpState> {
+    port.and_then(port_of).and_then(|options| options.state)
 }
 
 /// Sets the options of a port that differ. `port` is the device if it is a port already.

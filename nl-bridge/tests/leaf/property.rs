@@ -128,7 +128,9 @@ fn has_states(kernel: &Kernel, config: &BridgeConfig) -> bool {
             .collect();
         let in_instances = members.iter().all(|(vlan, member)| {
             let named = |msti: &u16| port.instances.iter().find(|named| named.msti == *msti);
-            let Some(msti) = of.get(vlan) else { return true };
+            let Some(msti) = of.get(vlan) else {
+                return of.is_empty() || member.state == StpState::Forwarding;
+            };
             member.state == named(msti).map_or(StpState::Forwarding, |named| named.state)
         });
         own && in_instances
@@ -167,6 +169,7 @@ proptest! {
             let mut killed = kernel.clone();
             killed.apply(&rest);
             prop_assert_eq!(paths(&killed), paths(&end), "after {} steps", number);
+            prop_assert!(has_states(&killed, &after), "after {} steps", number);
             prop_assert!(after.plan(&killed.snapshot()).unwrap().is_empty());
             kernel.step(step);
         }
