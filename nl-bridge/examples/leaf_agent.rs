@@ -153,14 +153,15 @@ impl Agent {
     /// Does what a line says, and returns the answer if it asks for one.
     fn take(&mut self, line: &str) -> Outcome<Option<Value>> {
         let line: Value = serde_json::from_str(line)?;
-        let text = |key: &str| line[key].as_str().ok_or_else(|| format!("{key} is missing"));
+        let text =
+            |key: &str| line.get(key).and_then(Value::as_str).ok_or_else(|| format!("{key} is missing"));
         match text("op")? {
             "status" => return Ok(Some(self.status())),
             "end" => self.sweep()?,
             op @ ("replace" | "delete") => {
                 let (mac, dst): (MacAddr, IpAddr) = (text("mac")?.parse()?, text("dst")?.parse()?);
-                let vni =
-                    line["vni"].as_u64().and_then(|vni| u32::try_from(vni).ok()).ok_or("vni is missing")?;
+                let vni = line.get("vni").and_then(Value::as_u64).and_then(|vni| u32::try_from(vni).ok());
+                let vni = vni.ok_or("vni is missing")?;
                 if op == "replace" {
                     self.replace(mac, vni, dst)?;
                     self.macs.insert((mac, vni), dst);

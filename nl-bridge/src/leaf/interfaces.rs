@@ -135,7 +135,12 @@ impl BridgeConfig {
             Some(_) => master.is_none_or(|master| link.master != Some(master.index)),
             None => link.master.is_some(),
         };
-        if moves && wanted.vrf.is_none() {
+        // One that is made anew is deleted first, and lets it go.
+        let is_released = link
+            .master
+            .and_then(|master| view.at(master))
+            .is_some_and(|vrf| anew.contains(vrf.name.as_str()));
+        if moves && wanted.vrf.is_none() && !is_released {
             steps.push(When::Change, Step::Release { dev: wanted.name.to_owned() });
         } else if moves {
             device.master = wanted.vrf.map(str::to_owned);

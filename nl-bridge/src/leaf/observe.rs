@@ -38,19 +38,22 @@ impl BridgeConfig {
         config.interfaces = interfaces_of(&view, bridge);
         config.vrfs = vrfs_of(&view, &config.interfaces);
         let mut own = view.members(bridge.index);
+        let mst = bridge_of(bridge).and_then(|options| options.has(BridgeFlags::MST)) == Some(true);
+        let msti = |vlan: u16| if mst { view.msti(bridge.index, vlan) } else { 0 };
+        let mut instances: BTreeMap<u16, BTreeSet<u16>> = BTreeMap::new();
+        for vlan in own.keys().copied().filter(|vlan| msti(*vlan) != 0) {
+            instances.entry(msti(vlan)).or_default().insert(vlan);
+        }
         let has_interface = |vlan: u16| config.interfaces.iter().any(|interface| interface.vlan == vlan);
         own.retain(|vlan, member| !(has_interface(*vlan) && member.flags.is_empty()));
         config.vlans = vlans_of(&own, false);
-        let mst = bridge_of(bridge).and_then(|options| options.has(BridgeFlags::MST)) == Some(true);
         let is_tunnel = |port: &Link| {
             is_external(port) && port_of(port).is_some_and(|options| options.vlan_tunnel == Some(true))
         };
         let vxlan = view.ports(bridge.index).find(|port| is_tunnel(port));
         config.vxlan = vxlan.map(|link| tunnel_of(&view, link));
-        let mut instances: BTreeMap<u16, BTreeSet<u16>> = BTreeMap::new();
         for link in view.ports(bridge.index) {
             let members = view.members(link.index);
-            let msti = |vlan: u16| if mst { view.msti(bridge.index, vlan) } else { 0 };
             let mut states: BTreeMap<u16, StpState> = BTreeMap::new();
             for (vlan, member) in &members {
                 let msti = msti(*vlan);

@@ -1,5 +1,5 @@
 //! Leaves without a kernel: what plans say, that they converge whatever was there, what is refused, what is observed.
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 #[cfg(feature = "doctor")]
 mod doctor;
