@@ -110,10 +110,13 @@ impl BridgeConfig {
         if now.learning == Some(true) {
             kind.learning = Some(false);
         }
-        let mut device = self.changes(link, None, vxlan.mtu);
-        device.kind = (kind != Vxlan::change()).then(|| DeviceKind::Vxlan(Box::new(kind)));
-        if !device.is_unset() {
-            steps.push(When::Change, Step::Change(device));
+        // The kernel refuses a request that changes the MTU and an option.
+        let mut options = Device::new(&vxlan.name);
+        options.kind = (kind != Vxlan::change()).then(|| DeviceKind::Vxlan(Box::new(kind)));
+        for device in [options, self.changes(link, None, vxlan.mtu)] {
+            if !device.is_unset() {
+                steps.push(When::Change, Step::Change(device));
+            }
         }
         Ok(Some(link))
     }

@@ -322,6 +322,7 @@ impl Kernel {
             Some(DeviceKind::Bridge(bridge)) => link.kind_data.extend(encoded(&**bridge)),
             Some(DeviceKind::Vxlan(vxlan)) => {
                 let is_new = link.kind_data.is_empty();
+                assert!(is_new || device.mtu.is_none(), "MTU and an option of a VXLAN device: EOPNOTSUPP");
                 vxlan.check(if is_new { LinkVerb::Add } else { LinkVerb::Change }).unwrap();
                 link.kind_data.extend(encoded(&**vxlan));
             }

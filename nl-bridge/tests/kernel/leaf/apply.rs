@@ -93,7 +93,8 @@ async fn local_address_mtu_and_port_of_a_leaf_change(lab: Lab) -> Result {
     if let Some(vxlan) = &mut config.vxlan {
         (vxlan.local, vxlan.mtu) = (Some(other(9)), Some(1400));
     }
-    assert_eq!(leaf.apply(&config).await?.steps().len(), 2);
+    let steps = ["set link vx0 type vxlan local 192.0.2.9", "set link vx0 mtu 1400", "set link br0 mtu 1400"];
+    assert_eq!(lines(&leaf.apply(&config).await?), steps);
     let shown = node.json("ip -j -d link show dev vx0").await;
     assert_eq!(shown[0]["linkinfo"]["info_data"]["local"], "192.0.2.9", "{shown}");
     assert_eq!(node.index_of("vx0").await?, index);

@@ -53,6 +53,7 @@ async fn addresses(node: &Node, dev: &str) -> Vec<String> {
 )]
 async fn tenant_is_shown_by_iproute2_and_removed(lab: Lab) -> Result {
     let node = host(&lab, "a").await?;
+    node.sysctl("net.ipv6.conf.default.disable_ipv6", "0").await?;
     let bare = devices(&node).await;
     let leaf = leaf_of(&node).await;
     leaf.apply(&tenant()).await?;
