@@ -27,7 +27,8 @@ fn options_states_and_instances_are_read_back() {
     assert_eq!(BridgeConfig::observe(&made(&config).snapshot(), "br0").unwrap(), config);
 
     let mst = BridgeConfig::new("br0")
-        .instance(InstanceConfig::new(5, [vlans(10, 12)]))
+        .instance(InstanceConfig::new(5, [vlans(10, 12), vlans(14, 14)]))
+        .vlans(14)
         .port(PortConfig::new("swp1").trunk(10..=13).instance(5, StpState::Blocking))
         .port(PortConfig::new("swp2").trunk(10..=11));
     assert_eq!(BridgeConfig::observe(&made(&mst).snapshot(), "br0").unwrap(), mst);

@@ -116,9 +116,9 @@ fn interface_that_changes_its_vrf_keeps_its_addresses() {
         config.vrf(VrfConfig::new("red", table)).vrf(VrfConfig::new("blue", 2))
     };
     let all = ["10.0.10.1/24", "2001:db8::1/64"];
-    for (vrf, table) in
-        [(None, 1), (Some("red"), 1), (Some("blue"), 1), (Some("red"), 3), (Some("red"), 4), (None, 4)]
-    {
+    let (red, blue) = (Some("red"), Some("blue"));
+    // The last one leaves a VRF that is made anew, which lets it go.
+    for (vrf, table) in [(None, 1), (red, 1), (blue, 1), (red, 3), (red, 4), (None, 4), (red, 4), (None, 5)] {
         applied(&with(vrf, table), &mut kernel);
         assert_eq!(kernel.ips("svi"), all, "{vrf:?} {table}");
     }

@@ -91,7 +91,7 @@ fn object(line: &str) -> String {
     needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
     timeout = 300
 )]
-async fn thousand_pairs_of_descriptions_converge(lab: Lab) -> Result {
+async fn random_pairs_of_descriptions_converge(lab: Lab) -> Result {
     let node = host(&lab, "a").await?;
     let leaf = leaf_of(&node).await;
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
