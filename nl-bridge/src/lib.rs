@@ -54,7 +54,10 @@
 //! [`Connection`](nl_core::Connection) was opened in.
 //!
 //! # Features
+//! - `doctor`: the module of that name, why a VLAN does not reach its VNI; with `leaf`.
 //! - `fdb` (on by default): the module of that name.
+//! - `leaf`: the module of that name, a leaf of an EVPN in one description; with `fdb`, `mst`, `settings`, `tunnel`, `vlan` and
+//!   `vxlan`.
 //! - `mdb`: the module of that name, the multicast database.
 //! - `settings`: the module of that name, bridges and their ports.
 //! - `vlan`: the module of that name, VLANs of ports and bridges.
@@ -67,7 +70,7 @@
 //! - `vlan_db`: the module of that name, options of VLANs on ports and bridges.
 //! - `vni`: the module of that name, VNI filters of VXLAN devices.
 //! - `watch`: watches that recover from lost events, of multicast entries, VLANs and VNIs, with `mdb`, `vlan_db` and `vni`.
-//! - `serde`: `Serialize` on what is read from the kernel.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on descriptions.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
@@ -76,12 +79,16 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(feature = "doctor")]
+pub mod doctor;
 #[cfg(feature = "fdb")]
 pub mod fdb;
 #[cfg(all(feature = "watch", any(feature = "mdb", feature = "vlan_db", feature = "vni")))]
 mod follow;
 #[cfg(any(feature = "vlan_db", feature = "vni"))]
 mod header;
+#[cfg(feature = "leaf")]
+pub mod leaf;
 #[cfg(feature = "mdb")]
 pub mod mdb;
 #[cfg(feature = "mst")]

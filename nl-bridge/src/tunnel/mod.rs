@@ -80,10 +80,12 @@
 //!
 //! [`include/uapi/linux/if_bridge.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/if_bridge.h?h=v6.12
 
+mod change;
 mod codec;
 mod handle;
 mod plan;
 mod ready;
 
+pub use change::TunnelChange;
 pub use codec::{TunnelEntry, TunnelVerb};
 pub use handle::{BridgeVlanTunnelBuilder, Entries, Tunnels};

@@ -3,17 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nl_core::Request;
-use nl_core::message::MessageRef;
 
-use super::TunnelEntry;
-use crate::header::BrVlanMsg;
-use crate::vlan_db::{
-    BRIDGE_VLANDB_ENTRY, BRIDGE_VLANDB_ENTRY_TUNNEL_INFO, BRIDGE_VLANDB_TINFO_CMD, BRIDGE_VLANDB_TINFO_ID,
-    NAMES, RTM_NEWVLAN, VlanDbEntry, VlanInfo, write_vlans,
-};
-
-const RTM_DELLINK: u32 = 17;
-const RTM_SETLINK: u32 = 19;
+use super::{TunnelChange, TunnelEntry};
+use crate::vlan_db::{VlanDbEntry, VlanInfo};
 
 /// The VLANs of a port, each with its VNI if it is mapped.
 #[derive(Debug, Default)]
@@ -79,21 +71,10 @@ impl Port {
         if new.is_empty() {
             return None;
         }
-        let header = BrVlanMsg::new(entry.index);
-        let mut request = Request::new(RTM_NEWVLAN, &NAMES, describe).with_header(&header);
-        for (entries, command) in [(gone, RTM_DELLINK), (new, RTM_SETLINK)] {
-            for entry in entries {
-                let mut w = request.attrs();
-                let mut nest = w.nested(BRIDGE_VLANDB_ENTRY);
-                write_vlans(&mut nest, VlanInfo::ONLY_OPTS, entry.vlans);
-                let mut info = nest.nested(BRIDGE_VLANDB_ENTRY_TUNNEL_INFO);
-                if command == RTM_SETLINK {
-                    info.u32(BRIDGE_VLANDB_TINFO_ID, entry.vnis.first());
-                }
-                info.u32(BRIDGE_VLANDB_TINFO_CMD, command);
-            }
-        }
-        Some(request)
+        let mut change = TunnelChange::new(entry.index);
+        change.unmap.extend(gone.iter().map(|entry| entry.vlans));
+        change.map.extend(new.iter().map(|entry| (entry.vlans, entry.vnis)));
+        Some(change.request())
     }
 }
 
@@ -104,19 +85,10 @@ fn push(row: &mut Vec<TunnelEntry>, entry: Option<TunnelEntry>) {
     }
 }
 
-fn describe(message: MessageRef<'_>) -> String {
-    let mut entries = Vec::new();
-    // A description of what can be read; the request is our own.
-    let _ = VlanDbEntry::decode(message, &mut entries);
-    // The last is one that comes.
-    match entries.last().and_then(TunnelEntry::of) {
-        Some(entry) => format!("replace tunnel {entry}"),
-        None => "replace tunnel".into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use nl_core::message::MessageRef;
+
     use super::*;
     use crate::{VlanRange, VniRange};
 

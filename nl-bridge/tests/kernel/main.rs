@@ -16,6 +16,7 @@ mod fdb_flush;
 mod flush;
 mod golden;
 mod kinds;
+mod leaf;
 mod listing;
 mod mdb;
 #[path = "../golden/mdb.rs"]

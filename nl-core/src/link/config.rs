@@ -320,6 +320,22 @@ impl LinkConfig {
         })
     }
 
+    /// The request that adds the [`alt_names`](Self::alt_names) to the device and changes nothing else. The device may be given by name.
+    ///
+    /// Equivalent: `ip link property add dev DEV altname NAME`.
+    #[must_use]
+    pub fn add_alt_names_request(&self) -> Request {
+        self.alt_names_request(true)
+    }
+
+    /// The request that removes the [`alt_names`](Self::alt_names) from the device and changes nothing else.
+    ///
+    /// Equivalent: `ip link property del dev DEV altname NAME`.
+    #[must_use]
+    pub fn remove_alt_names_request(&self) -> Request {
+        self.alt_names_request(false)
+    }
+
     /// The request that adds the alternative names.
     pub(super) fn alt_names_request(&self, add: bool) -> Request {
         let (message, flags) = match add {

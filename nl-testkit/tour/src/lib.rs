@@ -4,6 +4,7 @@
 
 mod bars;
 mod fdb;
+mod leaf;
 mod macsec;
 mod mptcp;
 mod segments;
@@ -85,6 +86,13 @@ pub const VLANS: Chapter = Chapter {
     tell: |lab, story| Box::pin(vlans::chapter(lab, story)),
 };
 
+/// A leaf in one description.
+pub const LEAF: Chapter = Chapter {
+    title: "A leaf in one description, live (nl-bridge)",
+    needs: &["bridge_vlan_filtering", "link = \"veth\"", "link = \"vxlan\""],
+    tell: |lab, story| Box::pin(leaf::chapter(lab, story)),
+};
+
 /// MACsec, which only root of the machine can change.
 pub const MACSEC: Chapter = Chapter {
     title: "An encrypted wire and its next key, live (nl-macsec)",
@@ -93,4 +101,4 @@ pub const MACSEC: Chapter = Chapter {
 };
 
 /// All of them, in order.
-pub const CHAPTERS: [Chapter; 6] = [FDB, VLANS, SHAPING, MPTCP, MACSEC, SEGMENTS];
+pub const CHAPTERS: [Chapter; 7] = [FDB, VLANS, LEAF, SHAPING, MPTCP, MACSEC, SEGMENTS];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nl_testkit::{Lab, Result};
-use nl_tour::{Chapter, FDB, MACSEC, MPTCP, SEGMENTS, SHAPING, Story, VLANS};
+use nl_tour::{Chapter, FDB, LEAF, MACSEC, MPTCP, SEGMENTS, SHAPING, Story, VLANS};
 
 nl_testkit::main!();
 
@@ -50,6 +50,14 @@ async fn chapter_segments_proves_its_claims(lab: Lab) -> Result {
 )]
 async fn chapter_vlans_proves_its_claims(lab: Lab) -> Result {
     tell(&VLANS, &lab).await
+}
+
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "veth", link = "vxlan", tool = "bridge"),
+    timeout = 120
+)]
+async fn chapter_leaf_proves_its_claims(lab: Lab) -> Result {
+    tell(&LEAF, &lab).await
 }
 
 #[nl_testkit::test(needs(link = "veth", link = "macsec", genl = "macsec", tool = "ip", host_root))]

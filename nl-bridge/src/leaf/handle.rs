@@ -1,0 +1,258 @@
+use std::collections::HashMap;
+
+use nl_core::address::Addresses;
+use nl_core::error::ErrorKind;
+use nl_core::link::{Link, LinkConfig, LinkKind, LinkVerb};
+use nl_core::{Connection, Error, MacAddr, Pending, Protocol, Request, Result};
+
+use super::config::BridgeConfig;
+use super::plan::Plan;
+use super::snapshot::Snapshot;
+use super::step::Step;
+use super::view::vxlan_of;
+use crate::fdb::Fdb;
+use crate::settings::Bridge;
+use crate::vlan_db::VlanDb;
+use crate::vni::Vnis;
+
+/// The leaf in the connection's namespace. Cheap to clone.
+///
+/// ```no_run
+/// use nl_bridge::leaf::{BridgeConfig, Leaf, PortConfig, VxlanConfig};
+/// use nl_core::{Connection, Protocol};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let leaf = Leaf::new(Connection::open(Protocol::Route)?);
+/// let vxlan = VxlanConfig::new("vx0").local("192.0.2.1".parse()?).map(10, 10010).flood("192.0.2.2".parse()?);
+/// let config = BridgeConfig::new("br0").port(PortConfig::new("swp1").access(10)).vxlan(vxlan);
+/// let plan = leaf.apply(&config).await?;
+/// print!("{plan}");
+/// for other in plan.others() {
+///     println!("{other}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    conn: Connection,
+}
+
+impl Leaf {
+    /// Over this connection, which must be one to [`Protocol::Route`].
+    #[must_use]
+    pub fn new(conn: Connection) -> Self {
+        Self { conn }
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Reads what plans and the doctor need: devices, VLANs, VNIs, and the flood entries of VXLAN devices.
+    ///
+    /// Needs no privilege.
+    ///
+    /// # Errors
+    /// A connection of another protocol; a list that changed while it was read
+    /// ([`is_interrupted`](Error::is_interrupted)).
+    pub fn snapshot(&self) -> Pending<Snapshot> {
+        let conn = self.conn.clone();
+        Pending::new(async move { read(&conn).await.map_err(|error| error.during(|| "read leaf".into())) })
+    }
+
+    /// Reads the description of a bridge that is there: [`BridgeConfig::observe`].
+    ///
+    /// Needs no privilege.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot); there is no such bridge.
+    pub fn observe(&self, bridge: &str) -> Pending<BridgeConfig> {
+        let (conn, bridge) = (self.conn.clone(), bridge.to_owned());
+        Pending::new(async move {
+            let during = |error: Error| error.during(|| format!("observe leaf {bridge}"));
+            BridgeConfig::observe(&read(&conn).await.map_err(during)?, &bridge)
+        })
+    }
+
+    /// The steps that [`apply`](Self::apply) would take.
+    ///
+    /// Needs no privilege.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot) and [`BridgeConfig::plan`].
+    pub fn plan(&self, config: &BridgeConfig) -> Pending<Plan> {
+        self.planned(config, BridgeConfig::plan)
+    }
+
+    /// Makes the leaf as described, and returns the steps. If it is so already, nothing is sent but the requests that read.
+    ///
+    /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.18 for VNI filters and MST.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan), before anything is changed. The first refusal by the kernel ends the operation: the error names the
+    /// step, `step 3 of 9`, and those before it are done. Applying again goes on from there.
+    pub fn apply(&self, config: &BridgeConfig) -> Pending<Plan> {
+        self.done(config, BridgeConfig::plan)
+    }
+
+    /// Removes what was made for a description, whatever it describes, and returns the steps. What others made is left, unless the
+    /// description is exact.
+    ///
+    /// Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn remove(&self, config: &BridgeConfig) -> Pending<Plan> {
+        self.done(config, BridgeConfig::plan_removal)
+    }
+
+    /// Stamps the devices that are there under the names of a description, so that they belong to it from then on: bridge, VXLAN device,
+    /// and the ports. Nothing else does that: a device without a stamp is never taken for the description's own.
+    ///
+    /// Needs `CAP_NET_ADMIN`. Linux 5.5.
+    ///
+    /// # Errors
+    /// As [`BridgeConfig::plan_adoption`] and [`apply`](Self::apply).
+    pub fn adopt(&self, config: &BridgeConfig) -> Pending<Plan> {
+        self.done(config, BridgeConfig::plan_adoption)
+    }
+
+    fn planned(&self, config: &BridgeConfig, plan: Planning) -> Pending<Plan> {
+        let (conn, config) = (self.conn.clone(), config.clone());
+        Pending::new(async move { Ok(look(&conn, &config, plan).await?.0) })
+    }
+
+    fn done(&self, config: &BridgeConfig, plan: Planning) -> Pending<Plan> {
+        let (conn, config) = (self.conn.clone(), config.clone());
+        Pending::new(async move {
+            let (plan, current) = look(&conn, &config, plan).await?;
+            carry_out(&conn, &config.name, &plan, &current).await?;
+            Ok(plan)
+        })
+    }
+}
+
+type Planning = fn(&BridgeConfig, &Snapshot) -> Result<Plan>;
+
+async fn look(conn: &Connection, config: &BridgeConfig, plan: Planning) -> Result<(Plan, Snapshot)> {
+    let during = |error: Error| error.during(|| format!("read leaf {}", config.name));
+    // What contradicts itself needs no look.
+    config.check().map_err(|why| Error::from(why).during(|| format!("leaf {}", config.name)))?;
+    let current = read(conn).await.map_err(during)?;
+    Ok((plan(config, &current)?, current))
+}
+
+async fn read(conn: &Connection) -> Result<Snapshot> {
+    conn.require(Protocol::Route, "leaves")?;
+    let mut snapshot = Snapshot { links: conn.links().collect_all().await?, ..Snapshot::default() };
+    // Without a device of its kind, the module may not be loaded, and the kernel then knows no such list.
+    if snapshot.links.iter().any(|link| link.is_kind(Bridge::KIND)) {
+        let db = VlanDb::new(conn.clone());
+        snapshot.vlans = db.entries().list().await?.collect_all().await?;
+        snapshot.globals = db.globals().list().await?.collect_all().await?;
+        snapshot.globals.retain(|global| global.msti.is_some_and(|msti| msti != 0));
+    }
+    if snapshot.links.iter().any(has_filter) {
+        snapshot.vnis = Vnis::new(conn.clone()).entries().list().await?.collect_all().await?;
+    }
+    let fdb = Fdb::new(conn.clone());
+    let vxlans = snapshot.links.iter().filter(|link| vxlan_of(link).is_some()).map(|link| link.index);
+    for index in vxlans.collect::<Vec<_>>() {
+        let entries = fdb.entries().dev(index).self_().mac(MacAddr::ZERO).list().await?;
+        snapshot.flood.extend(entries.collect_all().await?);
+    }
+    for index in snapshot.links.iter().filter(|link| link.is_kind(Bridge::KIND)).map(|link| link.index) {
+        let entries = fdb.entries().dev(index).list().await?.collect_all().await?;
+        snapshot.locals.extend(entries.into_iter().filter(|entry| entry.is_bridge() && entry.is_permanent()));
+    }
+    snapshot.addresses = Addresses::new(conn.clone()).entries().list().await?.collect_all().await?;
+    Ok(snapshot)
+}
+
+fn has_filter(link: &Link) -> bool {
+    vxlan_of(link).is_some_and(|vxlan| vxlan.vnifilter == Some(true))
+}
+
+/// Requests that go together, each with the number of its step.
+#[derive(Default)]
+struct Run {
+    requests: Vec<Request>,
+    steps: Vec<usize>,
+}
+
+async fn carry_out(conn: &Connection, leaf: &str, plan: &Plan, current: &Snapshot) -> Result<()> {
+    let names = current.links.iter().map(|link| (link.name.as_str().to_owned(), link.index));
+    let mut indexes: HashMap<String, u32> = names.collect();
+    let mut run = Run::default();
+    for (number, step) in plan.steps().iter().enumerate() {
+        if let Step::Make { device, stamp } = step {
+            send(conn, leaf, plan, std::mem::take(&mut run)).await?;
+            let requests = step.requests(&|name| indexes.get(name).copied().unwrap_or(0));
+            let made = make(conn, requests, &device.name, stamp).await;
+            let index = made.map_err(|error| failed(leaf, plan, number, error))?;
+            indexes.insert(device.name.clone(), index);
+            continue;
+        }
+        for request in step.requests(&|name| indexes.get(name).copied().unwrap_or(0)) {
+            run.requests.push(request);
+            run.steps.push(number);
+        }
+    }
+    send(conn, leaf, plan, run).await
+}
+
+/// Makes a device and stamps it in one datagram, so that no process that dies leaves one behind without a stamp, and returns its index.
+async fn make(conn: &Connection, requests: Vec<Request>, name: &str, stamp: &str) -> Result<u32> {
+    let summary = conn.batch(requests).summarize(2).await?;
+    let stamped = !summary.failures.iter().any(|(position, _)| *position == 1);
+    let made = !summary.failures.iter().any(|(position, _)| *position == 0);
+    let failure = summary.failures.into_iter().next();
+    let mut config = LinkConfig::new(name);
+    match (made, stamped) {
+        // Somebody else made a device of that name meanwhile, and the stamp is on it.
+        (false, true) => {
+            config.alt_names.push(stamp.into());
+            let _ = conn.acknowledged(config.remove_alt_names_request()).await;
+        }
+        // Without a stamp it would never be taken for our own again.
+        (true, false) => drop(conn.acknowledged(config.request(LinkVerb::Delete)).await),
+        _ => {}
+    }
+    match failure {
+        Some((_, error)) => Err(error),
+        None => conn.link_index(name).await,
+    }
+}
+
+async fn send(conn: &Connection, leaf: &str, plan: &Plan, run: Run) -> Result<()> {
+    let Run { requests, steps } = run;
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let summary = conn.batch(requests).stop_at_first_failure().summarize(1).await?;
+    match summary.failures.into_iter().next() {
+        None => Ok(()),
+        Some((position, error)) => {
+            let number = usize::try_from(position).ok().and_then(|position| steps.get(position).copied());
+            Err(failed(leaf, plan, number.unwrap_or_default(), error))
+        }
+    }
+}
+
+/// Says which step failed, and what was done by then.
+fn failed(leaf: &str, plan: &Plan, number: usize, error: Error) -> Error {
+    let (step, all) = (number + 1, plan.steps().len());
+    let words = plan.steps().get(number).map(ToString::to_string).unwrap_or_default();
+    let has_hint = error.hint().is_some() || matches!(error.kind(), ErrorKind::Usage(_));
+    let error = error.during(|| format!("leaf {leaf}, step {step} of {all}: {words}"));
+    match (has_hint, number) {
+        (true, _) => error,
+        (false, 0) => error.hinted("nothing was changed"),
+        (false, _) => {
+            error.hinted(format!("{number} of {all} steps are done; apply again to go on from there"))
+        }
+    }
+}

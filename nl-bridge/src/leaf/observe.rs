@@ -1,0 +1,176 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use nl_core::link::{Link, Vlan, Vrf};
+use nl_core::{Error, Result};
+
+use super::config::BridgeConfig;
+use super::members::runs;
+use super::ports::PortConfig;
+use super::routing::{GatewayConfig, InterfaceConfig, VrfConfig};
+use super::snapshot::Snapshot;
+use super::tenants::{VniMap, VxlanConfig};
+use super::values::{InstanceConfig, InstanceState, VlanConfig};
+use super::view::{Members, View, bridge_of, is_external, port_of, rows, vxlan_of};
+use crate::settings::{BridgeFlags, BridgePort};
+use crate::vlan::VlanFlags;
+use crate::{StpState, VlanId, VlanRange, VniRange};
+
+impl BridgeConfig {
+    /// The description of a bridge that is there: the way to begin with a host that was configured by other means.
+    ///
+    /// Save it, change it, stamp the devices with [`Leaf::adopt`](super::Leaf::adopt), and apply it from then on. Unless it is adopted,
+    /// it cannot be applied.
+    ///
+    /// Options that are as the kernel has them by default are left out, and so are MTUs, the MAC address of the bridge, and what a
+    /// description has no place for: VLANs on the VXLAN port that have no VNI, and a second VXLAN device, which is there as a port
+    /// without VNIs.
+    ///
+    /// # Errors
+    /// There is no bridge of this name.
+    pub fn observe(current: &Snapshot, name: &str) -> Result<Self> {
+        let view = View::new(current);
+        let Some(bridge) = view.link(name).filter(|link| link.is_kind("bridge")) else {
+            let error = Error::usage(format!("there is no bridge {name}"));
+            return Err(error.during(|| format!("observe leaf {name}")));
+        };
+        let mut config = Self::new(name);
+        config.interfaces = interfaces_of(&view, bridge);
+        config.vrfs = vrfs_of(&view, &config.interfaces);
+        let mut own = view.members(bridge.index);
+        let mst = bridge_of(bridge).and_then(|options| options.has(BridgeFlags::MST)) == Some(true);
+        let msti = |vlan: u16| if mst { view.msti(bridge.index, vlan) } else { 0 };
+        let mut instances: BTreeMap<u16, BTreeSet<u16>> = BTreeMap::new();
+        for vlan in own.keys().copied().filter(|vlan| msti(*vlan) != 0) {
+            instances.entry(msti(vlan)).or_default().insert(vlan);
+        }
+        let has_interface = |vlan: u16| config.interfaces.iter().any(|interface| interface.vlan == vlan);
+        own.retain(|vlan, member| !(has_interface(*vlan) && member.flags.is_empty()));
+        config.vlans = vlans_of(&own, false);
+        let is_tunnel = |port: &Link| {
+            is_external(port) && port_of(port).is_some_and(|options| options.vlan_tunnel == Some(true))
+        };
+        let vxlan = view.ports(bridge.index).find(|port| is_tunnel(port));
+        config.vxlan = vxlan.map(|link| tunnel_of(&view, link));
+        for link in view.ports(bridge.index) {
+            let members = view.members(link.index);
+            let mut states: BTreeMap<u16, StpState> = BTreeMap::new();
+            for (vlan, member) in &members {
+                let msti = msti(*vlan);
+                if msti != 0 {
+                    instances.entry(msti).or_default().insert(*vlan);
+                    states.extend(member.state.map(|state| (msti, state)));
+                }
+            }
+            if vxlan.is_some_and(|vxlan| vxlan.index == link.index) {
+                continue;
+            }
+            let mut port = PortConfig::new(link.name.as_str());
+            let options = port_of(link).unwrap_or_default();
+            differing(&mut port, &options);
+            port.vlans = vlans_of(&members, !mst);
+            let blocked = states.into_iter().filter(|(_, state)| *state != StpState::Forwarding);
+            port.instances = blocked.map(|(msti, state)| InstanceState::new(msti, state)).collect();
+            config.ports.push(port);
+        }
+        for (msti, vlans) in instances {
+            config.instances.push(InstanceConfig::new(msti, rows(vlans)));
+        }
+        Ok(config)
+    }
+}
+
+/// The interfaces of VLANs on a bridge as a description has them.
+fn interfaces_of(view: &View<'_>, bridge: &Link) -> Vec<InterfaceConfig> {
+    let on_top =
+        |below: u32| view.links().filter(move |link| link.link == Some(below) && link.link_netnsid.is_none());
+    let mut interfaces = Vec::new();
+    for link in on_top(bridge.index) {
+        let Some(vlan) = link.kind::<Vlan>().and_then(Result::ok).and_then(|vlan| vlan.id) else { continue };
+        let mut interface = InterfaceConfig::new(link.name.as_str(), vlan);
+        let vrf = link.master.and_then(|master| view.at(master)).filter(|master| master.is_kind("vrf"));
+        interface.vrf = vrf.map(|vrf| vrf.name.as_str().to_owned());
+        interface.address = link.mac().filter(|mac| bridge.mac() != Some(*mac));
+        interface.addresses = view.addresses(link.index).collect();
+        let gateway = on_top(link.index).find(|top| top.is_kind("macvlan") && top.master == link.master);
+        interface.gateway = gateway.and_then(|gateway| {
+            let addresses = view.addresses(gateway.index).collect();
+            Some(GatewayConfig { name: gateway.name.as_str().to_owned(), address: gateway.mac()?, addresses })
+        });
+        interfaces.push(interface);
+    }
+    interfaces
+}
+
+/// The VRFs that interfaces are in.
+fn vrfs_of(view: &View<'_>, interfaces: &[InterfaceConfig]) -> Vec<VrfConfig> {
+    let names: BTreeSet<&String> = interfaces.iter().filter_map(|interface| interface.vrf.as_ref()).collect();
+    let table = |name: &str| view.link(name)?.kind::<Vrf>()?.ok()?.table;
+    names.into_iter().filter_map(|name| Some(VrfConfig::new(name.clone(), table(name)?))).collect()
+}
+
+/// The VLANs of a device as a description has them.
+fn vlans_of(members: &Members, has_states: bool) -> Vec<VlanConfig> {
+    let blocked =
+        |state: Option<StpState>| state.filter(|state| has_states && *state != StpState::Forwarding);
+    let each = members.iter().map(|(vlan, member)| (*vlan, (member.flags, blocked(member.state))));
+    let described = runs(each).into_iter().map(|(vid, (flags, state))| {
+        let mut vlans = VlanConfig::new(vid);
+        vlans.pvid = flags.contains(VlanFlags::PVID);
+        vlans.untagged = flags.contains(VlanFlags::UNTAGGED);
+        vlans.state = state;
+        vlans
+    });
+    described.collect()
+}
+
+/// The options of a port that are not the kernel's defaults.
+fn differing(port: &mut PortConfig, options: &BridgePort) {
+    macro_rules! option {
+        ($($name:ident: $default:literal)+) => {$(
+            port.$name = if options.$name == Some($default) { None } else { options.$name };
+        )+};
+    }
+    option! {
+        learning: true flood: true bcast_flood: true mcast_flood: true neigh_suppress: false isolated: false locked: false
+    }
+}
+
+/// The VXLAN device as a description has it.
+fn tunnel_of(view: &View<'_>, link: &Link) -> VxlanConfig {
+    let options = vxlan_of(link).unwrap_or_default();
+    let mut vxlan = VxlanConfig::new(link.name.as_str());
+    vxlan.local = options.local.filter(|local| !local.is_unspecified());
+    vxlan.port = options.port.unwrap_or(vxlan.port);
+    vxlan.vni_filter = options.vnifilter == Some(true);
+    let suppress = port_of(link).and_then(|options| options.neigh_suppress);
+    vxlan.neigh_suppress = suppress.filter(|on| *on);
+    let mut flood: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
+    for entry in view.flood(link.index) {
+        if let (Some(vni), Some(dst)) = (entry.src_vni, entry.dst) {
+            flood.entry(vni).or_default().insert(dst);
+        }
+    }
+    let none = BTreeSet::new();
+    let leaves = |vni: u32| flood.get(&vni).unwrap_or(&none);
+    for (vlan, member) in view.members(link.index) {
+        let (Some(vni), Ok(vlan)) = (member.vni, VlanId::new(vlan)) else { continue };
+        let to = leaves(vni);
+        let longer = vxlan.maps.last_mut().filter(|last| {
+            last.vid.last().get() + 1 == vlan.get()
+                && last.vni.last().checked_add(1) == Some(vni)
+                && last.flood.iter().eq(to)
+        });
+        let row = longer.and_then(|last| {
+            let vid = VlanRange::new(last.vid.first().get(), vlan.get()).ok()?;
+            (last.vid, last.vni) = (vid, VniRange::read(last.vni.first(), vni)?);
+            Some(())
+        });
+        if let (None, Some(vnis)) = (row, VniRange::read(vni, vni)) {
+            let mut map = VniMap::new(vlan, vnis);
+            map.flood.extend(to);
+            vxlan.maps.push(map);
+        }
+    }
+    vxlan
+}

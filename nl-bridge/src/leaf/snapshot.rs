@@ -1,0 +1,29 @@
+use nl_core::address::Address;
+use nl_core::link::Link;
+
+use crate::fdb::FdbEntry;
+use crate::vlan_db::{VlanDbEntry, VlanDbGlobal};
+use crate::vni::VniEntry;
+
+/// What is there in a namespace, as far as leaves are concerned: the input of plans and of the doctor.
+///
+/// [`Leaf::snapshot`](super::Leaf::snapshot) reads it. More than concerns a leaf does no harm.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The devices.
+    pub links: Vec<Link>,
+    /// The VLANs of bridges and ports, with their states and VNIs.
+    pub vlans: Vec<VlanDbEntry>,
+    /// The instances of the spanning tree that VLANs are in.
+    pub globals: Vec<VlanDbGlobal>,
+    /// The VNI filters.
+    pub vnis: Vec<VniEntry>,
+    /// The flood entries of VXLAN devices: those of the all-zero MAC address.
+    pub flood: Vec<FdbEntry>,
+    /// The addresses of bridges themselves: MAC addresses to which they receive frames.
+    pub locals: Vec<FdbEntry>,
+    /// The IP addresses.
+    pub addresses: Vec<Address>,
+}

@@ -1,0 +1,9 @@
+//! Leaves in one description, and what the doctor finds.
+
+mod apply;
+mod doctor;
+mod ownership;
+mod random;
+mod routing;
+mod support;
+mod traffic;

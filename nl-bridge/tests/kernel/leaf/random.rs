@@ -1,0 +1,113 @@
+//! Random pairs of descriptions on a real kernel. `NL_TESTKIT_SCALE` divides their number, for emulated machines.
+
+use std::collections::BTreeSet;
+
+use nl_bridge::leaf::{BridgeConfig, PortConfig, VlanConfig, VniMap, VxlanConfig};
+use nl_bridge::{StpState, VlanRange, VniRange};
+use nl_testkit::{Lab, Result};
+
+use super::support::*;
+
+/// How many pairs.
+fn pairs() -> u32 {
+    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
+    1000 / u32::clamp(scale, 1, 20)
+}
+
+/// Numbers that look random and are the same each time (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+
+    fn vlans(&mut self) -> BTreeSet<u16> {
+        (1..8).filter(|_| self.one_in(2)).collect()
+    }
+
+    fn config(&mut self) -> BridgeConfig {
+        let mut config = BridgeConfig::new("br0");
+        config.vlans = self.vlans().into_iter().map(|vlan| VlanConfig::new(one(vlan))).collect();
+        for name in ["p1", "p2"] {
+            if self.one_in(4) {
+                continue;
+            }
+            let mut port = PortConfig::new(name);
+            port.isolated = Some(self.one_in(2));
+            let pvid = u16::try_from(self.below(12)).unwrap();
+            for vlan in self.vlans() {
+                let mut vlans = VlanConfig::new(one(vlan));
+                (vlans.pvid, vlans.untagged) = (vlan == pvid, self.one_in(3));
+                vlans.state = Some(if self.one_in(4) { StpState::Blocking } else { StpState::Forwarding });
+                port.vlans.push(vlans);
+            }
+            config.ports.push(port);
+        }
+        if self.one_in(10) {
+            return config;
+        }
+        let mut vxlan = VxlanConfig::new("vx0").local(other(1));
+        vxlan.port = if self.one_in(20) { 8472 } else { 4789 };
+        let mut taken = BTreeSet::new();
+        for vlan in self.vlans() {
+            let vni = 101 + u32::try_from(self.below(8)).unwrap();
+            if !taken.insert(vni) {
+                continue;
+            }
+            let mut map = VniMap::new(one(vlan), VniRange::new(vni, vni).unwrap());
+            map.flood = (2..5).filter(|_| self.one_in(2)).map(other).collect();
+            vxlan.maps.push(map);
+        }
+        config.vxlan = Some(vxlan);
+        config
+    }
+}
+
+fn one(vlan: u16) -> VlanRange {
+    vlan.try_into().unwrap()
+}
+
+/// What a step changes: each object is in a plan once.
+fn object(line: &str) -> String {
+    let words: Vec<&str> = line.split(' ').collect();
+    match words.as_slice() {
+        // A remote of a VNI.
+        [_, "fdb", ..] => line.split_once(' ').map(|(_, rest)| rest.to_owned()).unwrap_or_default(),
+        // VLANs of a device come in one step and go in another one.
+        [verb, "vlan", "dev", dev, ..] => format!("{verb} vlan {dev}"),
+        _ => line.to_owned(),
+    }
+}
+
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 300
+)]
+async fn random_pairs_of_descriptions_converge(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut steps = 0;
+    for pair in 0..pairs() {
+        let config = numbers.config();
+        let plan = leaf
+            .apply(&config)
+            .await
+            .unwrap_or_else(|error| unreachable!("pair {pair}: {error}\n{config:?}"));
+        steps += plan.steps().len();
+        let objects: BTreeSet<_> = lines(&plan).iter().map(|line| object(line)).collect();
+        assert_eq!(objects.len(), plan.steps().len(), "pair {pair}:\n{plan}");
+        let second = leaf.apply(&config).await?;
+        assert!(second.is_empty(), "pair {pair}:\n{second}\nbehind\n{plan}");
+    }
+    assert!(steps > 5 * usize::try_from(pairs())?, "{steps}");
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Descriptions as JSON, through the same checks as the constructors.
+
+use nl_bridge::leaf::{BridgeConfig, InstanceConfig, PortConfig, VlanConfig};
+use nl_bridge::{StpState, VlanRange};
+use serde_json::{Value, json};
+
+use crate::small;
+
+fn read(value: &Value) -> Result<BridgeConfig, String> {
+    serde_json::from_value(value.clone()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn description_survives_a_round_trip() {
+    let vlans = |first, last| VlanRange::new(first, last).unwrap();
+    let mut all = small().owner("agent").exact().mtu(9000).own_vlans(1..=99).own_vnis(10_000..=19_999);
+    all = all.address("02:00:00:00:00:01".parse().unwrap());
+    let port = PortConfig::new("swp3").learning(false).instance(5, StpState::Blocking);
+    all =
+        all.instance(InstanceConfig::new(5, [vlans(30, 39)])).port(port.vlan(VlanConfig::new(vlans(30, 31))));
+    for config in [BridgeConfig::new("br0"), small(), all] {
+        let value = serde_json::to_value(&config).unwrap();
+        assert_eq!(read(&value), Ok(config), "{value}");
+    }
+}
+
+#[test]
+fn description_is_written_in_the_words_of_the_command() {
+    let value = serde_json::to_value(small()).unwrap();
+    assert_eq!(value["vxlan"]["maps"][1]["vid"], json!("20-21"));
+    assert_eq!(value["vxlan"]["maps"][1]["vni"], json!("10020-10021"));
+    assert_eq!(
+        value["ports"][0],
+        json!({ "name": "swp1", "vlans": [{ "vid": "10", "pvid": true, "untagged": true }] })
+    );
+    assert_eq!(value["exact"], json!(false));
+}
+
+#[test]
+fn numbers_are_vlans_and_vnis_too() {
+    let value = json!({
+        "name": "br0",
+        "ports": [{ "name": "swp1", "vlans": [{ "vid": 10, "state": "blocking" }] }],
+        "vxlan": { "name": "vx0", "maps": [{ "vid": 10, "vni": 10010 }] },
+    });
+    let config = read(&value).unwrap();
+    assert_eq!(config.ports[0].vlans[0].state, Some(StpState::Blocking));
+    let vxlan = config.vxlan.unwrap();
+    assert_eq!((vxlan.port, vxlan.vni_filter, vxlan.maps[0].vni.first()), (4789, true, 10010));
+    assert_eq!((config.owner.as_str(), config.is_exact), ("nl", false));
+}
+
+#[test]
+fn bad_values_are_refused_with_the_limit() {
+    let cases = [
+        (json!({ "name": "br0", "own_vlans": [4095] }), "vlan 4095; 1 to 4094 are possible"),
+        (json!({ "name": "br0", "own_vlans": ["6-4"] }), "vlan range 6-4 is reversed"),
+        (json!({ "name": "br0", "own_vlans": [-1] }), "is no VLAN"),
+        (json!({ "name": "br0", "own_vnis": [16_777_216] }), "vni 16777216; 0 to 16777215 are possible"),
+        (json!({ "name": "br0", "address": "02:00" }), "invalid MAC address \"02:00\""),
+        (json!({ "name": "br0", "prots": [] }), "unknown field `prots`"),
+        (
+            json!({ "name": "br0", "vlans": [{ "vid": 1, "state": "up" }] }),
+            "state \"up\"; disabled, listening",
+        ),
+        (json!({}), "missing field `name`"),
+    ];
+    for (value, text) in cases {
+        let why = read(&value).unwrap_err();
+        assert!(why.contains(text), "{why}\nexpected {text}");
+    }
+}
