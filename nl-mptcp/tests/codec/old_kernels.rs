@@ -166,5 +166,9 @@ async fn dropped_flag_is_unsupported_and_endpoint_deleted() {
     });
     let error = mptcp.endpoint(ADDRESS).subflow().backup().laminar().add().await.unwrap_err();
     assert!(error.is_unsupported() && error.to_string().contains("laminar"), "{error}");
+    let unknown = nl_mptcp::endpoint::EndpointFlags::from_bits_retain(1 << 30);
+    let error = mptcp.endpoint(ADDRESS).subflow().flags(unknown).add().await.unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("0x40000000"), "{error}");
+    assert!(!error.to_string().contains("laminar"), "{error}");
     assert_eq!(deleted.load(std::sync::atomic::Ordering::Relaxed), 7);
 }

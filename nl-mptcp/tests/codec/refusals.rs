@@ -53,11 +53,6 @@ fn invalid_endpoint_is_refused() {
             "add mptcp endpoint 192.0.2.1 implicit: only the kernel sets the implicit flag",
         ),
         (
-            v4().signal().fullmesh(),
-            Add,
-            "add mptcp endpoint 192.0.2.1 signal fullmesh: signal and fullmesh exclude each other",
-        ),
-        (
             v4().port(80),
             Add,
             "add mptcp endpoint 192.0.2.1 port 80: a port is announced: it needs signal, and excludes subflow",
@@ -69,6 +64,15 @@ fn invalid_endpoint_is_refused() {
         ),
     ] {
         assert_eq!(refusal(endpoint.request(FAMILY, verb)), text);
+    }
+}
+
+/// Some kernels allow it, so the kernel decides.
+#[test]
+fn signal_with_fullmesh_is_left_to_the_kernel() {
+    for verb in [EndpointVerb::Add, EndpointVerb::Change] {
+        let mut request = v4().signal().fullmesh().request(FAMILY, verb);
+        assert!(request.encoded().is_ok(), "{verb}");
     }
 }
 

@@ -99,7 +99,6 @@ async fn ambiguous_input_is_refused_before_the_kernel_is_asked(lab: Lab) -> Resu
         (mptcp.endpoint(v4).port(80).subflow().add().await.unwrap_err(), "signal"),
         (mptcp.endpoint(v4).port(80).signal().subflow().add().await.unwrap_err(), "excludes subflow"),
         (mptcp.endpoint(v4).port(0).signal().add().await.unwrap_err(), "port 0"),
-        (mptcp.endpoint(v4).signal().fullmesh().add().await.unwrap_err(), "exclude"),
         (
             mptcp.endpoint(v4).flags(nl_mptcp::endpoint::EndpointFlags::IMPLICIT).add().await.unwrap_err(),
             "implicit",
