@@ -67,8 +67,9 @@ impl ConnectionEntry {
     /// Needs `CAP_NET_ADMIN`. Linux 5.19.
     ///
     /// # Errors
-    /// [`is_not_found`](Error::is_not_found) if the connection has no such address; `EINVAL` if the token has no connection, or
-    /// one of the kernel's path manager.
+    /// [`is_not_found`](Error::is_not_found) if the connection has no such address; not for id 0, whose withdrawal the kernel
+    /// acknowledges also where the initial subflow is closed already. `EINVAL` if the token has no connection, or one of the
+    /// kernel's path manager.
     pub fn withdraw(&self, id: impl Into<AddressId>) -> Pending<Ack> {
         let (this, id) = (self.clone(), id.into());
         Pending::new(async move {

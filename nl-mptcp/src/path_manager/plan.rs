@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -77,7 +78,7 @@ impl Decision {
             Self::Destroy { local, remote, .. } => connection.subflow(local, remote).destroy().await,
             Self::SetBackup { local, remote, backup, .. } => {
                 let entry = connection.subflow(local, remote);
-                if backup { entry.backup().change().await } else { entry.change().await }
+                if backup { entry.backup().change().await } else { entry.nobackup().change().await }
             }
             Self::Withdraw { id, .. } => connection.withdraw(id).await,
         }
@@ -155,6 +156,11 @@ impl Plan<'_> {
             Ok(connection) => connection,
             Err(why) => return self.refuse(Decision::Create { token, subflow }, why),
         };
+        if let Err(why) = subflow.check_interface() {
+            return self.refuse(Decision::Create { token, subflow }, why.to_string());
+        }
+        // The table has no scopes.
+        subflow.index = subflow.interface();
         subflow.local = canonical(subflow.local);
         subflow.remote = canonical(subflow.remote);
         if subflow.id.is_initial() {
@@ -222,7 +228,7 @@ impl Plan<'_> {
         *self.next += 1;
     }
 
-    fn refuse(&mut self, decision: Decision, why: &'static str) {
+    fn refuse(&mut self, decision: Decision, why: impl Into<Cow<'static, str>>) {
         let error = Error::usage(why).during(|| decision.to_string());
         self.refused.push((decision, error));
     }
