@@ -35,7 +35,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(report) = manager.next().await {
         match report {
             Ok(Report::Event(event)) => println!("{event:?}"),
-            Ok(Report::Done(decision)) => println!("done: {decision}"),
+            Ok(Report::Done(decision)) => println!("done: {}", manager.table().describe(&decision)),
+            Ok(Report::Pending(decision)) => println!("sent: {}", manager.table().describe(&decision)),
             Ok(Report::Failed { error, .. }) => eprintln!("failed: {error}"),
             Ok(_) => {}
             Err(error) => eprintln!("{error}"),

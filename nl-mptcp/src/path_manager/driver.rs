@@ -83,6 +83,12 @@ impl<P: Policy> PathManager<P> {
         self.events.overruns() + self.interfaces.overruns()
     }
 
+    /// How many decisions were not executed because their connection had [ended](Report::Ended).
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.machine.ended()
+    }
+
     /// Takes one event.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let input = match self.events.poll_input(cx) {
@@ -257,6 +263,8 @@ impl PathManagerBuilder {
         }
         let (channel, conn) = (self.mptcp.channel(), self.mptcp.connection());
         let route = conn.sibling(Protocol::Route)?;
+        // A kernel that ignores the interface of a new subflow still reports the number of attributes it knows.
+        let binds = channel.family().await?.max_attr == 0;
         let events = listen(channel, self.receive_buffer, Input::Mptcp).await?;
         let mut monitor = route.monitor();
         if let Some(bytes) = self.receive_buffer {
@@ -270,7 +278,7 @@ impl PathManagerBuilder {
             route,
             events: Feed::new(events),
             interfaces: Feed::new(interfaces),
-            machine: Box::new(Machine::new(policy, self.max_in_flight)),
+            machine: Box::new(Machine::new(policy, self.max_in_flight, binds)),
             running: Vec::new(),
             listing: None,
             resting: None,

@@ -35,7 +35,7 @@ pub enum PathEvent {
         /// The address and port.
         remote: SocketAddr,
     },
-    /// A connection was closed. Its waiting decisions are dropped.
+    /// A connection was closed. Its waiting decisions are reported as [`Ended`](Report::Ended).
     Closed {
         /// The connection.
         token: Token,
@@ -45,7 +45,8 @@ pub enum PathEvent {
         /// The connection.
         token: Token,
     },
-    /// A decision failed. A policy that decides the same again may repeat it forever.
+    /// The kernel refused a decision. A policy that decides the same again may repeat it forever. A subflow that the peer refuses, or
+    /// does not answer, is [`SubflowClosed`](Self::SubflowClosed) before it was established.
     Failed {
         /// The decision.
         decision: Decision,
@@ -100,15 +101,22 @@ pub enum PathEvent {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Report {
-    /// A decision was executed. For a new subflow this means that the first packet was sent.
+    /// A decision was executed; a new subflow is established.
     Done(Decision),
+    /// A decision was not executed because its connection had ended, which is no fault: connections end at any time. These are
+    /// [counted](super::PathManager::ended). The policy is not called.
+    Ended(Decision),
     /// An event.
     Event(PathEvent),
-    /// A decision failed.
+    /// A decision failed. A new subflow that the kernel had accepted fails with the error that closed it, `ECONNABORTED` if the kernel
+    /// reports none.
     Failed {
         /// The decision.
         decision: Decision,
         /// Why it failed.
         error: Error,
     },
+    /// The first packet of a new subflow was sent. [`Done`](Self::Done), [`Failed`](Self::Failed) or [`Ended`](Self::Ended) follows:
+    /// if the peer does not answer, after as many retransmissions as `net.ipv4.tcp_syn_retries` says.
+    Pending(Decision),
 }

@@ -1,9 +1,10 @@
 //! Events, lists and answers come in; decisions and reports come out. No I/O.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use nl_core::Error;
+use nl_core::error::Errno;
 
 use super::event::{PathEvent, Report};
 use super::plan::{Decision, Plan};
@@ -11,6 +12,12 @@ use super::policy::Policy;
 use super::table::{AddressKind, ConnectionState, Interface, SubflowPhase, SubflowState, Table, canonical};
 use crate::Token;
 use crate::event::{ConnectionEvent, ConnectionFlags, MptcpEvent, SubflowEvent};
+
+mod merge;
+mod work;
+
+use merge::{interface_events, merge};
+use work::Work;
 
 /// Events queued while listing. Above this number they are dropped and the listing is repeated, as if the kernel had dropped them.
 const MAX_QUEUED: usize = 1 << 20;
@@ -54,19 +61,27 @@ pub(super) struct Machine<P> {
     /// No decision is started, so that a listing can begin when the running ones have finished.
     held: bool,
     work: Work,
+    /// Decisions whose connection ended before they were executed.
+    ended: u64,
 }
 
 impl<P: Policy> Machine<P> {
-    pub(super) fn new(policy: P, max_in_flight: usize) -> Self {
+    /// `binds`: whether the kernel binds new subflows to interfaces.
+    pub(super) fn new(policy: P, max_in_flight: usize, binds: bool) -> Self {
         Self {
             policy,
-            table: Table::default(),
+            table: Table { binds_subflows: binds, ..Table::default() },
             reports: VecDeque::new(),
             queued: None,
             lost: true,
             held: false,
             work: Work { max_in_flight, ..Work::default() },
+            ended: 0,
         }
+    }
+
+    pub(super) fn ended(&self) -> u64 {
+        self.ended
     }
 
     pub(super) fn table(&self) -> &Table {
@@ -120,7 +135,8 @@ impl<P: Policy> Machine<P> {
     pub(super) fn listed(&mut self, snapshot: Snapshot) {
         let queued = self.queued.take().unwrap_or_default();
         let mut pending = Vec::new();
-        self.take_interfaces(snapshot.interfaces, &mut pending);
+        let before = std::mem::replace(&mut self.table.interfaces, snapshot.interfaces);
+        interface_events(&before, &self.table.interfaces, &mut pending);
         self.take_connections(snapshot.connections, &mut pending);
         for event in pending {
             self.emit(event);
@@ -148,25 +164,42 @@ impl<P: Policy> Machine<P> {
     pub(super) fn finished(&mut self, number: u64, outcome: Result<(), Error>) {
         let Some(decision) = self.work.finished(number) else { return };
         match outcome {
-            Ok(()) => {
-                self.done(number, &decision);
-                self.reports.push_back(Report::Done(decision));
-            }
+            Ok(()) => self.done(number, decision),
             Err(error) => {
+                let over = self.is_over(&decision, &error);
                 self.undo(number, &decision, &error);
-                self.fail(decision, error);
+                if over { self.end(decision) } else { self.fail(decision, error) }
             }
         }
     }
 
-    fn done(&mut self, number: u64, decision: &Decision) {
-        let Decision::Create { token, .. } = decision else { return };
-        let Some(connection) = self.table.connections.get_mut(token) else { return };
-        let planned = connection.subflows.iter_mut().find(|s| s.phase == SubflowPhase::Planned(number));
-        if let Some(subflow) = planned {
-            // Until an event reports the outcome.
-            subflow.phase = SubflowPhase::Trying;
+    fn done(&mut self, number: u64, decision: Decision) {
+        if !matches!(decision, Decision::Create { .. }) {
+            return self.reports.push_back(Report::Done(decision));
         }
+        let Some(connection) = self.table.connections.get_mut(&decision.token()) else {
+            return self.end(decision);
+        };
+        let planned = connection.subflows.iter_mut().find(|s| s.phase == SubflowPhase::Planned(number));
+        // Otherwise an event has reported the outcome already.
+        if let Some(subflow) = planned {
+            subflow.phase = SubflowPhase::Trying;
+            self.reports.push_back(Report::Pending(decision));
+        }
+    }
+
+    /// Whether a decision failed only because its connection ended. The kernel releases the token a moment before or after the
+    /// event, and a subflow of a connection that is being closed is refused with `ENOTCONN`.
+    fn is_over(&self, decision: &Decision, error: &Error) -> bool {
+        let Some(connection) = self.table.connections.get(&decision.token()) else { return true };
+        let text = error.kernel().and_then(|kernel| kernel.ext_ack.message.as_deref()).unwrap_or_default();
+        let not_connected = error.kernel().is_some_and(|kernel| kernel.errno == Errno::ENOTCONN);
+        text.contains("invalid token") || (not_connected && connection.established)
+    }
+
+    fn end(&mut self, decision: Decision) {
+        self.ended += 1;
+        self.reports.push_back(Report::Ended(decision));
     }
 
     fn undo(&mut self, number: u64, decision: &Decision, error: &Error) {
@@ -174,9 +207,12 @@ impl<P: Policy> Machine<P> {
         let text = error.kernel().and_then(|kernel| kernel.ext_ack.message.as_deref()).unwrap_or_default();
         if text.contains("userspace PM not selected") {
             connection.kernel_managed = true;
-            self.work.forget(decision.token());
+            drop(self.work.forget(decision.token()));
             let planned = |s: &SubflowState| matches!(s.phase, SubflowPhase::Planned(_));
             connection.subflows.retain(|subflow| !planned(subflow));
+            for subflow in connection.subflows.iter_mut().filter(|subflow| subflow.is_closing()) {
+                subflow.phase = SubflowPhase::Established;
+            }
             connection.announced.clear();
         }
         match decision {
@@ -193,9 +229,9 @@ impl<P: Policy> Machine<P> {
             Decision::Destroy { local, remote, .. } if error.is_not_found() => {
                 connection.subflows.retain(|subflow| subflow.ends() != (*local, *remote));
             }
-            Decision::Destroy { .. } => {
+            Decision::Destroy { .. } | Decision::Withdraw { .. } => {
                 let closing = |s: &&mut SubflowState| s.phase == SubflowPhase::Closing(number);
-                if let Some(subflow) = connection.subflows.iter_mut().find(closing) {
+                for subflow in connection.subflows.iter_mut().filter(closing) {
                     subflow.phase = SubflowPhase::Established;
                 }
             }
@@ -204,7 +240,6 @@ impl<P: Policy> Machine<P> {
                     subflow.backup = !backup;
                 }
             }
-            Decision::Withdraw { .. } => {}
         }
     }
 
@@ -216,8 +251,29 @@ impl<P: Policy> Machine<P> {
     }
 
     fn emit(&mut self, event: PathEvent) {
+        self.report_outcome(&event);
         self.decide(&event);
         self.reports.push_back(Report::Event(event));
+    }
+
+    /// The outcome of a decided creation, which only events report.
+    fn report_outcome(&mut self, event: &PathEvent) {
+        match event {
+            PathEvent::SubflowEstablished { token, subflow } if subflow.decided => {
+                let decision = Decision::Create { token: *token, subflow: subflow.creation() };
+                self.reports.push_back(Report::Done(decision));
+            }
+            PathEvent::SubflowClosed { token, subflow, error }
+                if subflow.decided && !subflow.is_established() =>
+            {
+                let decision = Decision::Create { token: *token, subflow: subflow.creation() };
+                let errno = error.unwrap_or(Errno::ECONNABORTED);
+                let error = Error::from(std::io::Error::from_raw_os_error(errno.get()));
+                let error = error.during(|| decision.to_string());
+                self.reports.push_back(Report::Failed { decision, error });
+            }
+            _ => {}
+        }
     }
 
     fn decide(&mut self, event: &PathEvent) {
@@ -330,9 +386,21 @@ impl<P: Policy> Machine<P> {
     }
 
     fn on_closed(&mut self, token: Token) {
-        self.work.forget(token);
-        if self.table.connections.remove(&token).is_some() {
+        if let Some(connection) = self.table.connections.remove(&token) {
+            self.end_all(&connection);
             self.emit(PathEvent::Closed { token });
+        }
+    }
+
+    /// Ends the decisions about a connection that was closed: those that wait, and creations without an outcome.
+    fn end_all(&mut self, connection: &ConnectionState) {
+        let trying = |s: &&SubflowState| s.decided && s.phase == SubflowPhase::Trying;
+        let token = connection.token;
+        for subflow in connection.subflows.iter().filter(trying) {
+            self.end(Decision::Create { token, subflow: subflow.creation() });
+        }
+        for decision in self.work.forget(token) {
+            self.end(decision);
         }
     }
 
@@ -366,31 +434,6 @@ impl<P: Policy> Machine<P> {
         self.emit(PathEvent::SubflowClosed { token: event.token, subflow, error: event.error });
     }
 
-    fn take_interfaces(&mut self, found: BTreeMap<u32, Interface>, pending: &mut Vec<PathEvent>) {
-        let before = std::mem::replace(&mut self.table.interfaces, found);
-        for (index, interface) in &before {
-            let now = self.table.interfaces.get(index);
-            if interface.up && !now.is_some_and(|now| now.up) {
-                pending.push(PathEvent::InterfaceDown { interface: interface.clone() });
-            }
-            let Some(now) = now else { continue };
-            for address in usable(interface).filter(|address| usable(now).all(|other| other != *address)) {
-                pending.push(PathEvent::AddressRemoved { index: *index, address });
-            }
-        }
-        for (index, now) in self.table.interfaces.iter().filter(|(_, now)| now.up) {
-            match before.get(index).filter(|before| before.up) {
-                None => pending.push(PathEvent::InterfaceUp { index: *index }),
-                Some(before) => {
-                    for address in usable(now).filter(|address| usable(before).all(|other| other != *address))
-                    {
-                        pending.push(PathEvent::AddressAdded { index: *index, address });
-                    }
-                }
-            }
-        }
-    }
-
     fn take_connections(&mut self, found: Vec<ConnectionState>, pending: &mut Vec<PathEvent>) {
         let mut before = std::mem::take(&mut self.table.connections);
         for mut now in found {
@@ -404,135 +447,10 @@ impl<P: Policy> Machine<P> {
             }
             self.table.connections.insert(token, now);
         }
-        for token in before.into_keys() {
-            self.work.forget(token);
+        for (token, connection) in before {
+            self.end_all(&connection);
             pending.push(PathEvent::Closed { token });
         }
-    }
-}
-
-/// Adds to a listed connection what no list contains, and collects the differences.
-fn merge(known: ConnectionState, now: &mut ConnectionState, pending: &mut Vec<PathEvent>) {
-    let token = now.token;
-    now.server_side = known.server_side.or(now.server_side);
-    now.deny_join_initial = known.deny_join_initial;
-    now.kernel_managed = known.kernel_managed;
-    now.remote_addresses = known.remote_addresses;
-    now.announced = known.announced;
-    // A connection stays established. The list derives it from the initial subflow, which may be closed.
-    now.established |= known.established;
-    let newly = now.established && !known.established;
-    let mut subflows = std::mem::take(&mut now.subflows);
-    let (mut gone, mut retained) = (Vec::new(), Vec::new());
-    // Exact matches first: a known subflow is not one that is still being created.
-    let (exact, open): (Vec<_>, Vec<_>) = known.subflows.into_iter().partition(|s| s.local.port() != 0);
-    let mut before = HashMap::new();
-    for subflow in exact {
-        before.insert(subflow.ends(), subflow);
-    }
-    let mut fresh = Vec::new();
-    for mut subflow in std::mem::take(&mut subflows) {
-        match before.remove(&subflow.ends()) {
-            Some(old) => {
-                subflow.index = old.index.or(subflow.index);
-                match (old.is_established(), subflow.is_established()) {
-                    (true, _) => subflow.phase = old.phase,
-                    (false, true) => {
-                        pending.push(PathEvent::SubflowEstablished { token, subflow: subflow.clone() })
-                    }
-                    (false, false) => {}
-                }
-                retained.push(subflow);
-            }
-            None => fresh.push(subflow),
-        }
-    }
-    let mut open: VecDeque<_> = open.into();
-    for mut subflow in fresh {
-        // No decision ran during the listing, so a planned subflow cannot be this one.
-        let fits = |o: &SubflowState| {
-            let ends = o.local.ip() == subflow.local.ip() && o.remote == subflow.remote;
-            ends && o.local_id == subflow.local_id && o.phase == SubflowPhase::Trying
-        };
-        if let Some(old) = open.iter().position(fits).and_then(|at| open.remove(at)) {
-            subflow.index = old.index.or(subflow.index);
-        }
-        if subflow.is_established() {
-            pending.push(PathEvent::SubflowEstablished { token, subflow: subflow.clone() });
-        }
-        retained.push(subflow);
-    }
-    for subflow in before.into_values().chain(open) {
-        match subflow.phase {
-            SubflowPhase::Planned(_) => retained.push(subflow),
-            _ => gone.push(subflow),
-        }
-    }
-    now.subflows = retained;
-    if newly {
-        pending.push(PathEvent::Established { token });
-    }
-    let closed = |subflow| PathEvent::SubflowClosed { token, subflow, error: None };
-    pending.extend(gone.into_iter().map(closed));
-}
-
-fn usable(interface: &Interface) -> impl Iterator<Item = IpAddr> {
-    interface.addresses.iter().filter(|(_, kind)| kind.is_usable()).map(|(address, _)| *address)
-}
-
-/// Waiting and running decisions: one runs at a time for each connection, `max_in_flight` in all.
-#[derive(Debug, Default)]
-struct Work {
-    next: u64,
-    max_in_flight: usize,
-    waiting: HashMap<Token, VecDeque<(u64, Decision)>>,
-    /// Connections without a running decision.
-    ready: VecDeque<Token>,
-    running: HashMap<u64, Decision>,
-}
-
-impl Work {
-    fn add(&mut self, number: u64, decision: Decision) {
-        let token = decision.token();
-        let queue = self.waiting.entry(token).or_default();
-        queue.push_back((number, decision));
-        if queue.len() == 1 && !self.is_running(token) {
-            self.ready.push_back(token);
-        }
-    }
-
-    fn is_running(&self, token: Token) -> bool {
-        self.running.values().any(|decision| decision.token() == token)
-    }
-
-    fn start(&mut self) -> Option<(u64, Decision)> {
-        while self.running.len() < self.max_in_flight {
-            let token = self.ready.pop_front()?;
-            // The connection may have been closed meanwhile.
-            let Some(queue) = self.waiting.get_mut(&token) else { continue };
-            let next = queue.pop_front();
-            if queue.is_empty() {
-                self.waiting.remove(&token);
-            }
-            if let Some((number, decision)) = next {
-                self.running.insert(number, decision.clone());
-                return Some((number, decision));
-            }
-        }
-        None
-    }
-
-    fn finished(&mut self, number: u64) -> Option<Decision> {
-        let decision = self.running.remove(&number)?;
-        if self.waiting.contains_key(&decision.token()) {
-            self.ready.push_back(decision.token());
-        }
-        Some(decision)
-    }
-
-    fn forget(&mut self, token: Token) {
-        self.waiting.remove(&token);
-        self.ready.retain(|other| *other != token);
     }
 }
 

@@ -15,7 +15,8 @@
 //! while let Some(report) = manager.next().await {
 //!     match report? {
 //!         Report::Event(event) => println!("{event:?}"),
-//!         Report::Done(decision) => println!("{decision}"),
+//!         Report::Pending(decision) => println!("{decision}: the first packet was sent"),
+//!         Report::Done(decision) => println!("{decision}: done"),
 //!         Report::Failed { error, .. } => eprintln!("{error}"),
 //!         _ => {}
 //!     }
@@ -36,7 +37,7 @@
 //! | [`FullMesh`] | a subflow from every local address to every address of the peer |
 //! | [`NDiffPorts`] | a number of subflows between the addresses of the initial one, from different ports |
 //! | [`BackupOnMetered`] | subflows from some interfaces are backups |
-//! | [`FollowInterfaces`] | the subflows and announcements of an interface are removed when it goes down, and restored when it comes up |
+//! | [`FollowInterfaces`] | the addresses of an interface are withdrawn when it goes down, which closes their subflows on both sides, and restored when it comes up |
 //! | `(A, B)` | both: `B` sees the decisions of `A` |
 //! | a closure | `FnMut(&PathEvent, &mut Plan<'_>)` |
 //!
@@ -69,7 +70,12 @@
 //!     }
 //! }
 //! ```
-//! A decision that fails is reported as [`PathEvent::Failed`]. Retrying at once would repeat forever.
+//! A decision that the kernel refuses is reported as [`PathEvent::Failed`], a subflow that is not established as
+//! [`PathEvent::SubflowClosed`]. Retrying at once would repeat forever. What was decided about a connection that has ended meanwhile is
+//! only counted: [`Report::Ended`].
+//!
+//! A subflow without an [interface](crate::subflow::Subflow::index()) leaves by the route to the peer, not by the interface of its
+//! address.
 //! # How the table stays correct
 //! It starts with lists: links, addresses, and connections with their subflows from `sock_diag`. Events that arrive meanwhile are
 //! applied afterwards, in order. Each event holds the new state and not a difference, so an event older than a list is harmless. When

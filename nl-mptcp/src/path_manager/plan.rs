@@ -138,22 +138,34 @@ impl Plan<'_> {
         self.decide(Decision::Announce { token, endpoint });
     }
 
-    /// Withdraws a local address from the peer, which closes the subflows from it. Id 0 is the initial subflow's.
+    /// Withdraws a local address from the peer, which closes the subflows from it on both sides. Id 0 is the initial subflow's.
     pub fn withdraw(&mut self, token: Token, id: impl Into<AddressId>) {
-        let id = id.into();
+        let (id, number): (AddressId, u64) = (id.into(), *self.next);
         match self.table.ours_mut(token) {
             Err(why) => self.refuse(Decision::Withdraw { token, id }, why),
             Ok(connection) => {
                 connection.announced.remove(&id);
+                let established = |s: &&mut SubflowState| s.phase == SubflowPhase::Established;
+                for subflow in connection.subflows.iter_mut().filter(established) {
+                    if subflow.local_id == id {
+                        subflow.phase = SubflowPhase::Closing(number);
+                    }
+                }
                 self.decide(Decision::Withdraw { token, id });
             }
         }
     }
 
     /// Creates a subflow. Without an id its local address gets its existing id, or a free one.
+    /// Refused before the connection is established, and with an id in use if the local address does not exist: the kernel would
+    /// fail too, and forget the id.
     pub fn create(&mut self, token: Token, mut subflow: Subflow) {
+        let here = subflow.local.ip().is_loopback()
+            || self.table.interfaces.is_empty()
+            || self.table.interface_of(subflow.local.ip()).is_some();
         let connection = match self.table.ours_mut(token) {
-            Ok(connection) => connection,
+            Ok(connection) if connection.established => connection,
+            Ok(_) => return self.refuse(Decision::Create { token, subflow }, NOT_ESTABLISHED),
             Err(why) => return self.refuse(Decision::Create { token, subflow }, why),
         };
         if let Err(why) = subflow.check_interface() {
@@ -169,9 +181,12 @@ impl Plan<'_> {
                 None => return self.refuse(Decision::Create { token, subflow }, NO_ID),
             }
         }
+        if !here && connection.uses(subflow.id) {
+            return self.refuse(Decision::Create { token, subflow }, NO_ADDRESS);
+        }
         let mut state = SubflowState::new(subflow.local, subflow.remote, SubflowPhase::Planned(*self.next));
         (state.local_id, state.backup, state.index) = (subflow.id, subflow.backup, subflow.index);
-        state.created_here = true;
+        (state.created_here, state.decided) = (true, true);
         connection.subflows.push(state);
         self.decide(Decision::Create { token, subflow });
     }
@@ -234,4 +249,7 @@ impl Plan<'_> {
     }
 }
 
+const NOT_ESTABLISHED: &str = "the connection is not established yet";
+const NO_ADDRESS: &str =
+    "no interface has the local address, and the kernel would forget its id, which is in use";
 const NO_ID: &str = "the connection has 255 local addresses, the maximum";

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::id::same;
+use crate::subflow::Subflow;
 use crate::{AddressId, Token};
 
 /// The connections of the namespace with their subflows, and its interfaces with their addresses.
@@ -10,6 +11,7 @@ use crate::{AddressId, Token};
 pub struct Table {
     pub(super) connections: BTreeMap<Token, ConnectionState>,
     pub(super) interfaces: BTreeMap<u32, Interface>,
+    pub(super) binds_subflows: bool,
 }
 
 /// A connection.
@@ -59,6 +61,8 @@ pub struct SubflowState {
     /// The interface it is bound to.
     pub index: Option<u32>,
     pub(super) phase: SubflowPhase,
+    /// A decision of the policy creates it.
+    pub(super) decided: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,10 @@ impl Table {
         self.connections.get(&token)
     }
 
+    pub(super) fn tokens(&self) -> Vec<Token> {
+        self.connections.keys().copied().collect()
+    }
+
     /// The interfaces, by index.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         self.interfaces.values()
@@ -100,6 +108,26 @@ impl Table {
     pub fn interface_of(&self, address: IpAddr) -> Option<&Interface> {
         let address = address.to_canonical();
         self.interfaces().find(|interface| interface.addresses.contains_key(&address))
+    }
+
+    /// Whether the kernel binds new subflows to interfaces ([`Subflow::index`](crate::subflow::Subflow::index())). Linux 6.7; older
+    /// kernels refuse it here, and their routes decide by which interface a subflow leaves: they need an `ip rule` for each source
+    /// address.
+    #[must_use]
+    pub fn binds_subflows(&self) -> bool {
+        self.binds_subflows
+    }
+
+    /// A decision in words, with the names of interfaces where its own [`Display`](std::fmt::Display) has their numbers.
+    #[must_use]
+    pub fn describe(&self, decision: &impl std::fmt::Display) -> String {
+        let text = decision.to_string();
+        let name = |word: &str| {
+            let index = word.strip_prefix('#').and_then(|digits| digits.parse().ok())?;
+            Some(self.interface(index)?.name.clone())
+        };
+        let words = text.split(' ').map(|word| name(word).unwrap_or_else(|| word.to_owned()));
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// Whether subflows can be created from this address: it exists, its scope is not the link, and its interface is up.
@@ -154,11 +182,13 @@ impl ConnectionState {
         self.subflows.iter().find(|subflow| subflow.ends() == ends)
     }
 
-    /// Whether a subflow exists, or is being created, from this address to that address and port.
+    /// Whether a subflow exists, or is being created, from this address to that address and port. One that a decision closes does
+    /// not count.
     #[must_use]
     pub fn has_subflow(&self, local: IpAddr, remote: SocketAddr) -> bool {
         let remote = canonical(remote);
-        self.subflows.iter().any(|subflow| same(subflow.local.ip(), local) && subflow.remote == remote)
+        let open = |s: &SubflowState| !s.is_closing() && same(s.local.ip(), local) && s.remote == remote;
+        self.subflows.iter().any(open)
     }
 
     /// The peer's addresses and ports that subflows can be created to: the initial subflow's unless the peer forbids it, and those it announced.
@@ -174,10 +204,20 @@ impl ConnectionState {
         let announced =
             self.announced.iter().find(|(_, (other, _))| same(*other, address)).map(|(id, _)| *id);
         let of_subflow = || {
-            let from_it = |s: &&SubflowState| s.local.ip() == address && !s.local_id.is_initial();
+            let from_it =
+                |s: &&SubflowState| s.local.ip() == address && !s.local_id.is_initial() && !s.is_closing();
             self.subflows.iter().find(from_it).map(|s| s.local_id)
         };
         announced.or_else(of_subflow)
+    }
+
+    pub(super) fn is_announced(&self, address: IpAddr) -> bool {
+        self.announced.values().any(|(other, _)| same(*other, address))
+    }
+
+    /// The subflows that are established, and that no decision closes.
+    pub(super) fn open(&self) -> impl Iterator<Item = &SubflowState> {
+        self.subflows.iter().filter(|s| s.is_established() && !s.is_closing())
     }
 
     /// Whether the peer can create subflows to this port: the kernel accepts them on that of the initial subflow, and on announced ports.
@@ -187,10 +227,12 @@ impl ConnectionState {
 
     /// The lowest free id.
     pub(super) fn free_id(&self) -> Option<AddressId> {
-        let taken = |id: &AddressId| {
-            self.announced.contains_key(id) || self.subflows.iter().any(|subflow| subflow.local_id == *id)
-        };
-        (1..=u8::MAX).map(AddressId::new).find(|id| !taken(id))
+        (1..=u8::MAX).map(AddressId::new).find(|id| !self.uses(*id))
+    }
+
+    /// Whether an address that was announced has this id, or a subflow.
+    pub(super) fn uses(&self, id: AddressId) -> bool {
+        self.announced.contains_key(&id) || self.subflows.iter().any(|subflow| subflow.local_id == id)
     }
 
     pub(super) fn subflow_mut(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<&mut SubflowState> {
@@ -226,7 +268,15 @@ impl SubflowState {
             created_here: false,
             index: None,
             phase,
+            decided: false,
         }
+    }
+
+    /// The subflow that was to be created.
+    pub(super) fn creation(&self) -> Subflow {
+        let mut subflow = Subflow::new(self.local, self.remote).id(self.local_id);
+        (subflow.backup, subflow.index) = (self.backup, self.index);
+        subflow
     }
 
     /// Whether it is established. If not, it is being created.

@@ -23,6 +23,7 @@ mod settings;
 mod socket;
 mod support;
 mod traffic;
+mod uplinks;
 mod userspace;
 
 nl_testkit::main!();

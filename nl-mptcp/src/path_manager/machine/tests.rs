@@ -246,6 +246,12 @@ impl Kernel {
                 }
                 self.close_subflow(token, (*local, *remote));
             }
+            Decision::Withdraw { id, .. } => {
+                let of_id = conn.subflows.iter().filter(|(_, sub)| sub.local_id == *id);
+                for ends in of_id.map(|(ends, _)| *ends).collect::<Vec<_>>() {
+                    self.close_subflow(token, ends);
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -289,7 +295,7 @@ struct World<P> {
 
 impl<P: Policy> World<P> {
     fn new(policy: P) -> Self {
-        let machine = Machine::new(policy, 4);
+        let machine = Machine::new(policy, 4, true);
         Self { kernel: Kernel::default(), machine, interfaces: None, sockets: None, answers: VecDeque::new() }
     }
 

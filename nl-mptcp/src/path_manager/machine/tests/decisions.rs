@@ -1,6 +1,7 @@
 //! Decisions that fail, and the number of running decisions.
 
 use super::*;
+use crate::subflow::Subflow;
 
 #[test]
 fn impossible_decision_is_reported_as_failed() {
@@ -70,4 +71,148 @@ fn decisions_run_one_per_connection_up_to_max_in_flight() {
     assert_eq!((next(&mut work), next(&mut work)), (Some(1), None));
     work.forget(Token::new(1));
     assert!(work.waiting.is_empty());
+}
+
+/// What was reported, by kind.
+fn reported(world: &mut World<impl Policy>) -> Vec<&'static str> {
+    let kind = |report| match report {
+        Report::Done(_) => "done",
+        Report::Ended(_) => "ended",
+        Report::Event(_) => "event",
+        Report::Failed { .. } => "failed",
+        Report::Pending(_) => "pending",
+    };
+    std::iter::from_fn(|| world.machine.report()).map(kind).collect()
+}
+
+/// A connection of this side, and a subflow whose first packet was sent.
+fn trying() -> (World<impl Policy>, Token) {
+    let (mut world, token) = world(|event: &PathEvent, plan: &mut Plan<'_>| {
+        if matches!(event, PathEvent::AddressAdded { .. }) {
+            plan.create(Token::new(1), Subflow::new(local(1, 0), far(0, 80)));
+        }
+    });
+    let kind = Some(EVERYWHERE);
+    world.machine.input(Input::Address { index: 1, address: local(2, 0).ip(), kind });
+    let (number, decision) = world.machine.start().unwrap();
+    let outcome = world.kernel.execute(&decision, true);
+    world.machine.finished(number, outcome);
+    assert_eq!(reported(&mut world), ["event", "pending"]);
+    (world, token)
+}
+
+#[test]
+fn created_subflow_is_done_when_it_is_established() {
+    let (mut world, token) = trying();
+    world.kernel.resolve(token, true);
+    world.deliver();
+    assert_eq!(reported(&mut world), ["done", "event"]);
+}
+
+#[test]
+fn created_subflow_that_is_closed_before_it_is_established_has_failed() {
+    let (mut world, token) = trying();
+    world.kernel.resolve(token, false);
+    world.deliver();
+    let Some(Report::Failed { decision: Decision::Create { .. }, error }) = world.machine.report() else {
+        panic!("not reported as failed");
+    };
+    assert_eq!(error.errno(), Some(Errno::ECONNABORTED), "{error}");
+    assert!(error.to_string().starts_with("create subflow 10.0.1.1:"), "{error}");
+    assert_eq!(reported(&mut world), ["event"]);
+    // One that was established does not fail when it is closed.
+    let (mut world, token) = trying();
+    world.kernel.resolve(token, true);
+    world.deliver();
+    let ends = *world.kernel.connections[&token].subflows.keys().last().unwrap();
+    world.kernel.close_subflow(token, ends);
+    world.deliver();
+    assert_eq!(reported(&mut world), ["done", "event", "event"]);
+}
+
+/// The event may come before the kernel's answer.
+#[test]
+fn subflow_established_before_the_answer_is_not_pending() {
+    let (mut world, token) = world(|event: &PathEvent, plan: &mut Plan<'_>| {
+        if matches!(event, PathEvent::AddressAdded { .. }) {
+            plan.create(Token::new(1), Subflow::new(local(1, 0), far(0, 80)));
+        }
+    });
+    let kind = Some(EVERYWHERE);
+    world.machine.input(Input::Address { index: 1, address: local(2, 0).ip(), kind });
+    let (number, decision) = world.machine.start().unwrap();
+    let outcome = world.kernel.execute(&decision, true);
+    world.kernel.resolve(token, true);
+    world.deliver();
+    world.machine.finished(number, outcome);
+    assert_eq!(reported(&mut world), ["event", "done", "event"]);
+}
+
+#[test]
+fn decision_about_a_connection_that_ended_is_not_a_failure() {
+    // The connection is closed before the subflow has an outcome.
+    let (mut world, token) = trying();
+    world.kernel.connections.remove(&token);
+    world.machine.input(Input::Mptcp(MptcpEvent::Closed { token }));
+    assert_eq!(reported(&mut world), ["ended", "event"]);
+    // The kernel says that it is closed, before it sends the event.
+    let (mut world, token) = trying();
+    world.kernel.resolve(token, true);
+    world.deliver();
+    let kind = Some(EVERYWHERE);
+    world.machine.input(Input::Address { index: 1, address: local(3, 0).ip(), kind });
+    let (number, _) = world.machine.start().unwrap();
+    world.machine.finished(number, Err(kernel_refusal(Errno::ENOTCONN)));
+    assert_eq!(reported(&mut world), ["done", "event", "event", "ended"]);
+    assert_eq!(world.machine.ended(), 1);
+}
+
+#[test]
+fn creation_with_a_known_fault_is_refused_before_the_kernel_is_asked() {
+    let (mut world, token) = world(|event: &PathEvent, plan: &mut Plan<'_>| {
+        if matches!(event, PathEvent::AddressAdded { .. }) {
+            let token = Token::new(1);
+            plan.create(token, Subflow::new(local(1, 0), far(0, 80)).id(7));
+            // Nobody has the address.
+            plan.create(token, Subflow::new(local(3, 0), far(0, 80)).id(7));
+        }
+    });
+    let kind = Some(EVERYWHERE);
+    world.machine.input(Input::Address { index: 1, address: local(2, 0).ip(), kind });
+    let mut refused = std::iter::from_fn(|| world.machine.report()).filter_map(|report| match report {
+        Report::Failed { error, .. } => Some(error),
+        _ => None,
+    });
+    let error = refused.next().unwrap();
+    assert!(error.is_usage() && error.to_string().contains("forget its id"), "{error}");
+    assert!(refused.next().is_none());
+    assert_eq!(world.machine.table().connection(token).unwrap().subflows.len(), 2);
+}
+
+#[test]
+fn full_mesh_binds_subflows_to_the_interface_of_their_address() {
+    let index = |world: &World<FullMesh>, token| {
+        let connection = world.machine.table().connection(token).unwrap();
+        connection.subflows.iter().find(|s| s.local.ip() == local(1, 0).ip()).unwrap().index
+    };
+    let (bound, token) = world(FullMesh::new());
+    assert_eq!(index(&bound, token), Some(2));
+    let (unbound, token) = world(FullMesh::new().unbound());
+    assert_eq!(index(&unbound, token), None);
+}
+
+#[test]
+fn address_of_an_interface_that_went_down_is_withdrawn() {
+    let (mut world, token) = world((FollowInterfaces::new(), FullMesh::new()));
+    let id = world.kernel.connections[&token].subflows.values().map(|sub| sub.local_id).max().unwrap();
+    world.machine.input(Input::Link { index: 2, name: "eth2".into(), up: false });
+    let (number, decision) = world.machine.start().unwrap();
+    assert_eq!(decision, Decision::Withdraw { token, id });
+    // The kernel has forgotten the id: the subflow alone can be closed.
+    world.machine.finished(number, Err(kernel_refusal(Errno::ENXIO)));
+    let (_, decision) = world.machine.start().unwrap();
+    assert!(
+        matches!(decision, Decision::Destroy { local: of, .. } if of.ip() == local(1, 0).ip()),
+        "{decision}"
+    );
 }
