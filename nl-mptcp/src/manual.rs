@@ -45,11 +45,11 @@
 //!
 //! use futures_util::TryStreamExt;
 //! use nl_mptcp::event::MptcpEvent;
-//! use nl_mptcp::settings::PathManager;
+//! use nl_mptcp::settings::PathManagerType;
 //!
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> Result<(), Box<dyn std::error::Error>> {
 //! // sysctl net.mptcp.pm_type=1
-//! mptcp.settings()?.set_path_manager(&PathManager::Userspace)?;
+//! mptcp.settings()?.set_path_manager(&PathManagerType::Userspace)?;
 //! let mut events = mptcp.events().await?;
 //! while let Some(event) = events.try_next().await? {
 //!     match event {

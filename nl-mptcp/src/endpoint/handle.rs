@@ -328,6 +328,8 @@ impl Endpoints {
     ///
     /// Equivalent: `ip mptcp endpoint show`. Needs no privilege.
     ///
+    /// Where Multipath TCP is off the list is that of the endpoints all the same: `Mptcp::status()` tells off from on, and from absent.
+    ///
     /// # Errors
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath TCP.
     pub fn list(self) -> Pending<Dump<Endpoint>> {

@@ -17,6 +17,7 @@ use super::table::Table;
 use crate::Mptcp;
 use crate::diag::SockDiag;
 use crate::event::listen;
+use crate::settings::SettingsEntry;
 
 const DEFAULT_MAX_IN_FLIGHT: usize = 64;
 
@@ -31,6 +32,7 @@ pub struct PathManager<P> {
     mptcp: Mptcp,
     route: Connection,
     diag: SockDiag,
+    settings: Option<SettingsEntry>,
     events: Feed<Input>,
     interfaces: Feed<Input>,
     machine: Box<Machine<P>>,
@@ -141,7 +143,7 @@ impl<P: Policy> PathManager<P> {
         if !self.machine.listing() {
             return Poll::Pending;
         }
-        let list = Pending::new(list(self.diag.clone(), self.route.clone()));
+        let list = Pending::new(list(self.diag.clone(), self.route.clone(), self.settings.clone()));
         self.listing = Some(Listing { list, began: Instant::now() });
         Poll::Ready(())
     }
@@ -274,6 +276,7 @@ impl PathManagerBuilder {
             monitor.group(RTNLGRP_LINK).group(RTNLGRP_IPV4_IFADDR).group(RTNLGRP_IPV6_IFADDR).open(decode)?;
         Ok(PathManager {
             diag: SockDiag::new(conn.sibling(Protocol::SockDiag)?),
+            settings: conn.netns().ok().map(|netns| SettingsEntry::of(&netns)),
             mptcp: self.mptcp,
             route,
             events: Feed::new(events),

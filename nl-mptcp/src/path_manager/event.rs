@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use nl_core::Error;
@@ -97,6 +98,28 @@ pub enum PathEvent {
     },
 }
 
+/// Why a [`PathManager`](super::PathManager) will not be asked about any new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Idle {
+    /// `net.mptcp.enabled` is 0: no Multipath TCP socket can be created.
+    Disabled,
+    /// `net.mptcp.path_manager` (`net.mptcp.pm_type` before Linux 6.15) does not select the userspace path manager.
+    KernelPathManager,
+}
+
+/// What to change, in words.
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "Multipath TCP is off: sysctl net.mptcp.enabled=1",
+            Self::KernelPathManager => {
+                "new connections are left to the kernel's path manager: sysctl net.mptcp.pm_type=1"
+            }
+        })
+    }
+}
+
 /// What a [`PathManager`](super::PathManager) yields.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -116,6 +139,9 @@ pub enum Report {
         /// Why it failed.
         error: Error,
     },
+    /// No new connection will be managed, because of a setting. Reported before [`Synced`](PathEvent::Synced), also after lost events
+    /// if that changed. Connections that exist keep their path manager.
+    Idle(Idle),
     /// The first packet of a new subflow was sent. [`Done`](Self::Done), [`Failed`](Self::Failed) or [`Ended`](Self::Ended) follows:
     /// if the peer does not answer, after as many retransmissions as `net.ipv4.tcp_syn_retries` says.
     Pending(Decision),

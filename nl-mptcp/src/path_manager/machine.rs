@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use nl_core::Error;
 use nl_core::error::Errno;
 
-use super::event::{PathEvent, Report};
+use super::event::{Idle, PathEvent, Report};
 use super::plan::{Decision, Plan};
 use super::policy::Policy;
 use super::table::{AddressKind, ConnectionState, Interface, SubflowPhase, SubflowState, Table, canonical};
@@ -48,6 +48,7 @@ pub(super) struct Snapshot {
     /// Without what no list contains.
     pub(super) connections: Vec<ConnectionState>,
     pub(super) interfaces: BTreeMap<u32, Interface>,
+    pub(super) idle: Option<Idle>,
 }
 
 pub(super) struct Machine<P> {
@@ -63,6 +64,7 @@ pub(super) struct Machine<P> {
     work: Work,
     /// Decisions whose connection ended before they were executed.
     ended: u64,
+    idle: Option<Idle>,
 }
 
 impl<P: Policy> Machine<P> {
@@ -77,6 +79,7 @@ impl<P: Policy> Machine<P> {
             held: false,
             work: Work { max_in_flight, ..Work::default() },
             ended: 0,
+            idle: None,
         }
     }
 
@@ -134,6 +137,8 @@ impl<P: Policy> Machine<P> {
     /// The listing is complete.
     pub(super) fn listed(&mut self, snapshot: Snapshot) {
         let queued = self.queued.take().unwrap_or_default();
+        let before = std::mem::replace(&mut self.idle, snapshot.idle);
+        self.reports.extend(snapshot.idle.filter(|_| snapshot.idle != before).map(Report::Idle));
         let mut pending = Vec::new();
         let before = std::mem::replace(&mut self.table.interfaces, snapshot.interfaces);
         interface_events(&before, &self.table.interfaces, &mut pending);

@@ -29,6 +29,8 @@
 //! path manager a connection has. The first decision about one fails and marks it as
 //! [kernel-managed](ConnectionState::kernel_managed); further decisions are refused.
 //!
+//! Where new connections are left to the kernel's path manager, or Multipath TCP is off, [`Report::Idle`] says so.
+//!
 //! Equivalent: the daemon `mptcpd` with its plugins. iproute2 has none.
 //!
 //! # Policies
@@ -94,7 +96,7 @@ mod snapshot;
 mod table;
 
 pub use driver::{PathManager, PathManagerBuilder};
-pub use event::{PathEvent, Report};
+pub use event::{Idle, PathEvent, Report};
 pub use plan::{Decision, Plan};
 pub use policies::{BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts};
 pub use policy::Policy;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use nl_mptcp::path_manager::{
-    BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts, PathEvent, PathManager, Policy, Report, Table,
+    BackupOnMetered, FollowInterfaces, FullMesh, Idle, NDiffPorts, PathEvent, PathManager, Policy, Report,
+    Table,
 };
 use nl_testkit::{Lab, Node, Result, eventually, within};
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +26,7 @@ pub(crate) struct State {
     synced: usize,
     pub(crate) failed: Vec<String>,
     ended: u64,
+    idle: Vec<Idle>,
 }
 
 /// A path manager that runs in a node.
@@ -48,11 +50,12 @@ impl Manager {
             }
             let mut manager = builder.open(policy).await?;
             Ok::<_, nl_core::Error>(tokio::spawn(async move {
-                let (mut synced, mut failed) = (0, Vec::new());
+                let (mut synced, mut failed, mut idle) = (0, Vec::new(), Vec::new());
                 loop {
                     tokio::select! {
                         report = manager.next() => match report.unwrap() {
                             Ok(Report::Event(PathEvent::Synced)) => synced += 1,
+                            Ok(Report::Idle(why)) => idle.push(why),
                             Ok(Report::Failed { error, .. }) => failed.push(error.to_string()),
                             Ok(_) => {}
                             Err(error) => failed.push(error.to_string()),
@@ -61,8 +64,8 @@ impl Manager {
                             None => return,
                             Some(question) => {
                                 let (table, overruns) = (manager.table().clone(), manager.overruns());
-                                let (failed, ended) = (failed.clone(), manager.ended());
-                                drop(question.send(State { table, overruns, synced, failed, ended }));
+                                let (failed, ended, idle) = (failed.clone(), manager.ended(), idle.clone());
+                                drop(question.send(State { table, overruns, synced, failed, ended, idle }));
                             }
                         },
                     }
@@ -366,6 +369,23 @@ async fn ndiffports_covers_existing_connections(lab: Lab) -> Result {
     same(&net.server, &server).await;
     drop(connections);
     gone(&net, [client, server]).await
+}
+
+/// It opens where it has nothing to do, and says so.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", sock_diag = "mptcp"))]
+async fn path_manager_without_work_reports_that_it_is_idle(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    for (name, value, idle) in [
+        ("net.mptcp.pm_type", "0", Some(Idle::KernelPathManager)),
+        ("net.mptcp.pm_type", "1", None),
+        ("net.mptcp.enabled", "0", Some(Idle::Disabled)),
+    ] {
+        node.sysctl(name, value).await?;
+        let manager = Manager::start(&node, None, ()).await?;
+        assert_eq!(manager.state().await.idle, Vec::from_iter(idle), "{name}={value}");
+        manager.stop().await;
+    }
+    Ok(())
 }
 
 /// It does not manage connections of the kernel's path manager.

@@ -339,7 +339,11 @@ impl<P: Policy> World<P> {
             self.sockets = Some(self.kernel.connections.clone());
         } else {
             let connections = self.kernel.list(&self.sockets.take().unwrap());
-            self.machine.listed(Snapshot { connections, interfaces: self.interfaces.take().unwrap() });
+            self.machine.listed(Snapshot {
+                connections,
+                interfaces: self.interfaces.take().unwrap(),
+                ..Snapshot::default()
+            });
         }
     }
 

@@ -80,6 +80,7 @@ fn reported(world: &mut World<impl Policy>) -> Vec<&'static str> {
         Report::Ended(_) => "ended",
         Report::Event(_) => "event",
         Report::Failed { .. } => "failed",
+        Report::Idle(_) => "idle",
         Report::Pending(_) => "pending",
     };
     std::iter::from_fn(|| world.machine.report()).map(kind).collect()
@@ -215,4 +216,23 @@ fn address_of_an_interface_that_went_down_is_withdrawn() {
         matches!(decision, Decision::Destroy { local: of, .. } if of.ip() == local(1, 0).ip()),
         "{decision}"
     );
+}
+
+#[test]
+fn idle_path_manager_says_so_until_that_changes() {
+    let mut machine = Machine::new((), 4, true);
+    let mut listed = |idle| {
+        machine.lost();
+        assert!(machine.listing());
+        machine.listed(Snapshot { idle, ..Snapshot::default() });
+        let report = |report| match report {
+            Report::Idle(idle) => Some(idle),
+            _ => None,
+        };
+        std::iter::from_fn(|| machine.report()).filter_map(report).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(Some(Idle::KernelPathManager)), [Idle::KernelPathManager]);
+    assert_eq!(listed(Some(Idle::KernelPathManager)), []);
+    assert_eq!(listed(Some(Idle::Disabled)), [Idle::Disabled]);
+    assert_eq!(listed(None), []);
 }
