@@ -41,6 +41,12 @@ pub enum PathEvent {
         /// The connection.
         token: Token,
     },
+    /// The [counters](super::ConnectionState#structfield.counters) of a connection that a policy [watches](super::Plan::watch) were
+    /// read.
+    Counted {
+        /// The connection.
+        token: Token,
+    },
     /// A connection can have further subflows.
     Established {
         /// The connection.
@@ -96,6 +102,9 @@ pub enum PathEvent {
         /// The peer's id of the address.
         id: AddressId,
     },
+    /// A time has come that a policy [asked for](super::Plan::wake_after), or that of [`every`](super::PathManagerBuilder::every); or
+    /// the program called [`wake`](super::PathManager::wake). Every policy is called, and times close to each other are one call.
+    Woken,
 }
 
 /// Why a [`PathManager`](super::PathManager) will not be asked about any new connection.

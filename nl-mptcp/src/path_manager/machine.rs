@@ -1,11 +1,14 @@
 //! Events, lists and answers come in; decisions and reports come out. No I/O.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use nl_core::Error;
 use nl_core::error::Errno;
 
+use super::clock::Clock;
+use super::counters::Counted;
 use super::event::{Idle, PathEvent, Report};
 use super::plan::{Decision, Plan};
 use super::policy::Policy;
@@ -64,12 +67,13 @@ pub(super) struct Machine<P> {
     work: Work,
     /// Decisions whose connection ended before they were executed.
     ended: u64,
+    clock: Clock,
     idle: Option<Idle>,
 }
 
 impl<P: Policy> Machine<P> {
     /// `binds`: whether the kernel binds new subflows to interfaces.
-    pub(super) fn new(policy: P, max_in_flight: usize, binds: bool) -> Self {
+    pub(super) fn new(policy: P, max_in_flight: usize, binds: bool, clock: Clock) -> Self {
         Self {
             policy,
             table: Table { binds_subflows: binds, ..Table::default() },
@@ -79,6 +83,7 @@ impl<P: Policy> Machine<P> {
             held: false,
             work: Work { max_in_flight, ..Work::default() },
             ended: 0,
+            clock,
             idle: None,
         }
     }
@@ -93,6 +98,45 @@ impl<P: Policy> Machine<P> {
 
     pub(super) fn policy(&mut self) -> &mut P {
         &mut self.policy
+    }
+
+    /// It is now this time. Returns whether the policy was called.
+    pub(super) fn tick(&mut self, now: Instant) -> bool {
+        self.clock.now = now;
+        let due = self.clock.is_due();
+        if due {
+            self.wake();
+        }
+        due
+    }
+
+    pub(super) fn wake(&mut self) {
+        self.emit(PathEvent::Woken);
+    }
+
+    /// When to call [`tick`](Self::tick) and [`count`](Self::count) next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.clock.deadline()
+    }
+
+    /// The connections whose counters are to be read now, to be followed by [`counted`](Self::counted).
+    pub(super) fn count(&mut self) -> Option<BTreeSet<Token>> {
+        self.clock.count()
+    }
+
+    /// The counters that were read; none if they could not be.
+    pub(super) fn counted(&mut self, all: BTreeMap<Token, Counted>) {
+        self.clock.counted();
+        for (token, counted) in all {
+            let Some(connection) = self.table.connections.get_mut(&token) else { continue };
+            connection.counters = Some(counted.connection);
+            for (local, remote, counters) in counted.subflows {
+                if let Some(subflow) = connection.subflow_mut(local, remote) {
+                    subflow.counters = Some(counters);
+                }
+            }
+            self.emit(PathEvent::Counted { token });
+        }
     }
 
     /// The next report.
@@ -288,6 +332,7 @@ impl<P: Policy> Machine<P> {
             made: &mut made,
             refused: &mut refused,
             next: &mut self.work.next,
+            clock: &mut self.clock,
         };
         self.policy.decide(event, &mut plan);
         for (number, decision) in made {
@@ -401,6 +446,7 @@ impl<P: Policy> Machine<P> {
     fn end_all(&mut self, connection: &ConnectionState) {
         let trying = |s: &&SubflowState| s.decided && s.phase == SubflowPhase::Trying;
         let token = connection.token;
+        self.clock.unwatch(token);
         for subflow in connection.subflows.iter().filter(trying) {
             self.end(Decision::Create { token, subflow: subflow.creation() });
         }

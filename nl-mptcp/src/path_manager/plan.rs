@@ -1,9 +1,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use nl_core::{Error, Result};
 
+use super::clock::Clock;
 use super::table::{SubflowPhase, SubflowState, Table, canonical};
 use crate::endpoint::Endpoint;
 use crate::subflow::Subflow;
@@ -113,6 +115,7 @@ pub struct Plan<'a> {
     pub(super) made: &'a mut Vec<(u64, Decision)>,
     pub(super) refused: &'a mut Vec<(Decision, Error)>,
     pub(super) next: &'a mut u64,
+    pub(super) clock: &'a mut Clock,
 }
 
 impl Plan<'_> {
@@ -120,6 +123,36 @@ impl Plan<'_> {
     #[must_use]
     pub fn table(&self) -> &Table {
         self.table
+    }
+
+    /// The time of this call.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.clock.now
+    }
+
+    /// Has the policy called after this time, with [`PathEvent::Woken`](super::PathEvent::Woken): not earlier, and up to 10
+    /// milliseconds later.
+    ///
+    /// Times within 10 milliseconds are one call, so there are at most 100 for each second until the latest.
+    pub fn wake_after(&mut self, time: Duration) {
+        self.clock.wake_after(time);
+    }
+
+    /// Has the counters of the connection read until it is closed: at once, and then at
+    /// [a bounded rate](super::PathManagerBuilder::counters_every). Nothing is done if it does not exist, or is watched already.
+    ///
+    /// The kernel has no look-up of the subflows of a connection, so each reading lists the established TCP sockets of the
+    /// namespace, once for all connections that are watched. No connection, no reading.
+    pub fn watch(&mut self, token: Token) {
+        if self.table.connections.contains_key(&token) {
+            self.clock.watch(token);
+        }
+    }
+
+    /// Has the counters of the connection read no more. The last ones stay in the table.
+    pub fn unwatch(&mut self, token: Token) {
+        self.clock.unwatch(token);
     }
 
     /// Announces a local address to the peer. Without an id it gets its existing id, or a free one.

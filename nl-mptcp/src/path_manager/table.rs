@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use super::counters::{Counters, SubflowCounters};
 use crate::id::same;
 use crate::subflow::Subflow;
 use crate::{AddressId, Token};
@@ -38,6 +39,8 @@ pub struct ConnectionState {
     pub announced: BTreeMap<AddressId, (IpAddr, Option<u16>)>,
     /// Its subflows, including those that are being created.
     pub subflows: Vec<SubflowState>,
+    /// What it carried, if a policy [watches](super::Plan::watch) it, as last read.
+    pub counters: Option<Counters>,
 }
 
 /// A subflow.
@@ -60,6 +63,8 @@ pub struct SubflowState {
     pub created_here: bool,
     /// The interface it is bound to.
     pub index: Option<u32>,
+    /// What it carried, if a policy [watches](super::Plan::watch) its connection, as last read.
+    pub counters: Option<SubflowCounters>,
     pub(super) phase: SubflowPhase,
     /// A decision of the policy creates it.
     pub(super) decided: bool,
@@ -172,6 +177,7 @@ impl ConnectionState {
             remote_addresses: BTreeMap::new(),
             announced: BTreeMap::new(),
             subflows: Vec::new(),
+            counters: None,
         }
     }
 
@@ -267,6 +273,7 @@ impl SubflowState {
             backup_by_peer: false,
             created_here: false,
             index: None,
+            counters: None,
             phase,
             decided: false,
         }

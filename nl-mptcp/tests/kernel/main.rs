@@ -16,6 +16,9 @@ mod mib;
 mod path_manager;
 #[cfg(feature = "blocking")]
 mod pending;
+mod policies;
+#[path = "../../examples/mptcp_policies/policies.rs"]
+mod policies_of_example;
 mod privilege;
 mod refused;
 mod resets;

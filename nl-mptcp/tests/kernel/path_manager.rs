@@ -2,6 +2,7 @@
 //! `NL_TESTKIT_SCALE` divides the number of connections, for emulated machines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -168,6 +169,20 @@ impl Connections {
 
     async fn connect(&mut self, net: &Net) -> Result {
         self.connect_between(net, "10.0.1.1", "10.0.1.2:5001").await
+    }
+
+    /// Sends so many bytes from the client on each connection.
+    pub(crate) fn send(&self, bytes: usize) -> Result {
+        let chunk = vec![7; 20_000];
+        for [near, far] in &self.open {
+            let (mut near, mut far) = (near, far);
+            for from in (0..bytes).step_by(chunk.len()) {
+                let chunk = &chunk[..chunk.len().min(bytes - from)];
+                near.write_all(chunk)?;
+                far.read_exact(&mut vec![0; chunk.len()])?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn connect_between(&mut self, net: &Net, from: &str, to: &str) -> Result {

@@ -42,6 +42,7 @@ pub(super) fn merge(known: ConnectionState, now: &mut ConnectionState, pending: 
     now.kernel_managed = known.kernel_managed;
     now.remote_addresses = known.remote_addresses;
     now.announced = known.announced;
+    now.counters = known.counters;
     // A connection stays established. The list derives it from the initial subflow, which may be closed.
     now.established |= known.established;
     let newly = now.established && !known.established;
@@ -58,7 +59,7 @@ pub(super) fn merge(known: ConnectionState, now: &mut ConnectionState, pending: 
         match before.remove(&subflow.ends()) {
             Some(old) => {
                 subflow.index = old.index.or(subflow.index);
-                subflow.decided = old.decided;
+                (subflow.decided, subflow.counters) = (old.decided, old.counters);
                 match (old.is_established(), subflow.is_established()) {
                     (true, _) => subflow.phase = old.phase,
                     (false, true) => {

@@ -1,8 +1,8 @@
 //! A simulated kernel: its state changes, events are delivered late or lost, it is listed in parts meanwhile, and
 //! decisions are executed or refused at any time. At the end the table equals the kernel's state.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use nl_core::error::{Errno, ErrorKind, KernelError};
 use proptest::prelude::*;
@@ -44,6 +44,10 @@ struct Kernel {
     buffer: VecDeque<Input>,
     /// The buffer is full: events are dropped until it is drained.
     overrun: bool,
+}
+
+fn clock() -> Clock {
+    Clock::new(Instant::now(), None, Duration::from_secs(1))
 }
 
 fn local(host: u8, port: u16) -> SocketAddr {
@@ -295,7 +299,7 @@ struct World<P> {
 
 impl<P: Policy> World<P> {
     fn new(policy: P) -> Self {
-        let machine = Machine::new(policy, 4, true);
+        let machine = Machine::new(policy, 4, true, clock());
         Self { kernel: Kernel::default(), machine, interfaces: None, sockets: None, answers: VecDeque::new() }
     }
 

@@ -1,6 +1,7 @@
 //! Decisions that fail, and the number of running decisions.
 
 use super::*;
+use crate::path_manager::counters::{Counters, SubflowCounters};
 use crate::subflow::Subflow;
 
 #[test]
@@ -220,7 +221,7 @@ fn address_of_an_interface_that_went_down_is_withdrawn() {
 
 #[test]
 fn idle_path_manager_says_so_until_that_changes() {
-    let mut machine = Machine::new((), 4, true);
+    let mut machine = Machine::new((), 4, true, clock());
     let mut listed = |idle| {
         machine.lost();
         assert!(machine.listing());
@@ -235,4 +236,44 @@ fn idle_path_manager_says_so_until_that_changes() {
     assert_eq!(listed(Some(Idle::KernelPathManager)), []);
     assert_eq!(listed(Some(Idle::Disabled)), [Idle::Disabled]);
     assert_eq!(listed(None), []);
+}
+
+#[test]
+fn policy_is_woken_when_the_time_it_asked_for_has_come() {
+    let (sender, woken) = std::sync::mpsc::channel();
+    let (mut world, _) = world(move |event: &PathEvent, plan: &mut Plan<'_>| match event {
+        PathEvent::Established { .. } => plan.wake_after(Duration::from_secs(5)),
+        PathEvent::Woken => sender.send(plan.now()).unwrap(),
+        _ => {}
+    });
+    let deadline = world.machine.deadline().unwrap();
+    assert!(!world.machine.tick(deadline - Duration::from_millis(1)));
+    assert!(world.machine.tick(deadline));
+    assert_eq!((woken.try_recv().unwrap(), world.machine.deadline()), (deadline, None));
+    world.machine.wake();
+    assert!(woken.try_recv().is_ok());
+}
+
+#[test]
+fn counters_of_a_watched_connection_are_in_the_table_until_it_is_closed() {
+    let (sender, counted) = std::sync::mpsc::channel();
+    let (mut world, token) = world(move |event: &PathEvent, plan: &mut Plan<'_>| match *event {
+        PathEvent::Established { token } => plan.watch(token),
+        PathEvent::Counted { token } => {
+            sender.send(plan.table().connection(token).unwrap().clone()).unwrap();
+        }
+        _ => {}
+    });
+    assert_eq!(world.machine.count(), Some(BTreeSet::from([token])));
+    let (local, remote) = world.machine.table().connection(token).unwrap().subflows[0].ends();
+    let subflow = SubflowCounters { rtt: Duration::from_millis(7), ..SubflowCounters::default() };
+    let connection = Counters { bytes_sent: 9, ..Counters::default() };
+    let read = Counted { connection, subflows: vec![(local, remote, subflow)] };
+    world.machine.counted(BTreeMap::from([(token, read.clone()), (Token::new(77), read)]));
+    let state = counted.try_recv().unwrap();
+    assert_eq!((state.counters, state.subflows[0].counters), (Some(connection), Some(subflow)));
+    assert!(counted.try_recv().is_err(), "of a connection that does not exist");
+    assert!(world.machine.deadline().is_some());
+    world.machine.input(Input::Mptcp(MptcpEvent::Closed { token }));
+    assert_eq!(world.machine.deadline(), None);
 }

@@ -1,0 +1,98 @@
+// Three policies that act on time and on bytes.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use nl_mptcp::Token;
+use nl_mptcp::path_manager::{PathEvent, Plan, Policy};
+use nl_mptcp::subflow::Subflow;
+
+/// No subflow by an interface that costs money, unless the connection has sent more than so many bytes.
+pub(crate) struct Heavy {
+    pub(crate) dev: String,
+    pub(crate) bytes: u64,
+}
+
+impl Policy for Heavy {
+    fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
+        let token = match *event {
+            PathEvent::Established { token } => return plan.watch(token),
+            PathEvent::Counted { token } => token,
+            _ => return,
+        };
+        let Some(connection) = plan.table().connection(token) else { return };
+        if connection.server_side != Some(false)
+            || connection.counters.is_none_or(|c| c.bytes_sent <= self.bytes)
+        {
+            return;
+        }
+        let (remote, binds) = (connection.remote, plan.table().binds_subflows());
+        let here = plan.table().usable_addresses().filter(|(interface, _)| interface.name == self.dev);
+        let mut here = here.map(|(interface, address)| (interface.index, address)).collect::<Vec<_>>();
+        here.retain(|(_, address)| address.is_ipv4() == remote.is_ipv4());
+        if let Some((index, local)) = here.first() {
+            let subflow = Subflow::new((*local, 0).into(), remote);
+            let subflow = if binds { subflow.index(*index) } else { subflow };
+            plan.create(token, subflow);
+            plan.unwatch(token);
+        }
+    }
+}
+
+/// A subflow whose round-trip time has doubled becomes a backup while another one is better, and a regular one when it has recovered.
+pub(crate) struct Steady;
+
+impl Policy for Steady {
+    fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
+        let token = match *event {
+            PathEvent::Established { token } => return plan.watch(token),
+            PathEvent::Counted { token } => token,
+            _ => return,
+        };
+        let Some(connection) = plan.table().connection(token) else { return };
+        let open = connection.subflows.iter().filter(|s| s.is_established() && !s.is_closing());
+        let counted: Vec<_> = open.filter_map(|s| Some((s.local, s.remote, s.backup, s.counters?))).collect();
+        let best = counted.iter().map(|(.., c)| c.rtt).min().unwrap_or_default();
+        for (local, remote, backup, c) in counted {
+            match backup {
+                false if c.rtt >= 2 * c.min_rtt && c.rtt > best => plan.backup(token, local, remote),
+                true if c.rtt < c.min_rtt * 3 / 2 => plan.nobackup(token, local, remote),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A subflow of this side that is not established, or is closed with an error, is created again after this time.
+pub(crate) struct Again {
+    pub(crate) after: Duration,
+    pub(crate) waiting: BTreeMap<Instant, Vec<(Token, SocketAddr, SocketAddr, Option<u32>)>>,
+}
+
+impl Policy for Again {
+    fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
+        match event {
+            PathEvent::SubflowClosed { token, subflow: s, error } if s.created_here => {
+                if !s.is_established() || error.is_some() {
+                    let again = (*token, SocketAddr::new(s.local.ip(), 0), s.remote, s.index);
+                    self.waiting.entry(plan.now() + self.after).or_default().push(again);
+                    plan.wake_after(self.after);
+                }
+            }
+            PathEvent::Woken => {
+                let later = self.waiting.split_off(&(plan.now() + Duration::from_nanos(1)));
+                for (token, local, remote, index) in
+                    std::mem::replace(&mut self.waiting, later).into_values().flatten()
+                {
+                    if plan.table().connection(token).is_some_and(|c| !c.has_subflow(local.ip(), remote)) {
+                        let mut subflow = Subflow::new(local, remote);
+                        subflow.index = index;
+                        plan.create(token, subflow);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
