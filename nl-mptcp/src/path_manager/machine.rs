@@ -333,6 +333,7 @@ impl<P: Policy> Machine<P> {
             refused: &mut refused,
             next: &mut self.work.next,
             clock: &mut self.clock,
+            guard: None,
         };
         self.policy.decide(event, &mut plan);
         for (number, decision) in made {

@@ -41,6 +41,7 @@
 //! | [`BackupOnMetered`] | subflows from some interfaces are backups |
 //! | [`FollowInterfaces`] | the addresses of an interface are withdrawn when it goes down, which closes their subflows on both sides, and restored when it comes up |
 //! | `(A, B)` | both: `B` sees the decisions of `A` |
+//! | [`Guarded`] | another policy, whose decisions a guard can veto or alter |
 //! | a closure | `FnMut(&PathEvent, &mut Plan<'_>)` |
 //!
 //! # Writing a policy
@@ -107,7 +108,7 @@ mod table;
 pub use counters::{Counters, SubflowCounters};
 pub use driver::{PathManager, PathManagerBuilder};
 pub use event::{Idle, PathEvent, Report};
-pub use plan::{Decision, Plan};
-pub use policies::{BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts};
+pub use plan::{Decision, Guard, Plan};
+pub use policies::{BackupOnMetered, FollowInterfaces, FullMesh, Guarded, NDiffPorts};
 pub use policy::Policy;
 pub use table::{AddressKind, ConnectionState, Interface, SubflowState, Table};

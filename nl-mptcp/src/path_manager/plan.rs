@@ -109,13 +109,29 @@ impl fmt::Display for Decision {
 
 /// How a [`Policy`](super::Policy) decides: it reads the [table](Self::table) and issues decisions, which the table shows at once.
 /// Decisions about a connection are executed one after the other, in order. A decision that is impossible, such as one about a connection that does not exist, is reported like one that fails.
-#[derive(Debug)]
 pub struct Plan<'a> {
     pub(super) table: &'a mut Table,
     pub(super) made: &'a mut Vec<(u64, Decision)>,
     pub(super) refused: &'a mut Vec<(Decision, Error)>,
     pub(super) next: &'a mut u64,
     pub(super) clock: &'a mut Clock,
+    /// Sees each decision before it is entered in the table.
+    pub(super) guard: Option<&'a mut (dyn Guard + 'a)>,
+}
+
+/// Vetoes or alters decisions of a policy: what a [`Guarded`](super::Guarded) policy has beside it.
+///
+/// A closure `FnMut(&Table, Decision) -> Option<Decision>` is one.
+pub trait Guard: Send {
+    /// Returns the decision to be issued, which may be another one; `None` issues none. The table does not show the decision yet, and
+    /// ids that the [`Plan`] would choose are 0.
+    fn review(&mut self, table: &Table, decision: Decision) -> Option<Decision>;
+}
+
+impl<F: FnMut(&Table, Decision) -> Option<Decision> + Send> Guard for F {
+    fn review(&mut self, table: &Table, decision: Decision) -> Option<Decision> {
+        self(table, decision)
+    }
 }
 
 impl Plan<'_> {
@@ -155,8 +171,59 @@ impl Plan<'_> {
         self.clock.unwatch(token);
     }
 
+    /// Issues a decision: what the methods named after the decisions do, for one that comes from elsewhere.
+    pub fn issue(&mut self, decision: Decision) {
+        let reviewed = match &mut self.guard {
+            Some(guard) => guard.review(self.table, decision),
+            None => Some(decision),
+        };
+        match reviewed {
+            None => {}
+            Some(Decision::Announce { token, endpoint }) => self.enter_announcement(token, endpoint),
+            Some(Decision::Create { token, subflow }) => self.enter_creation(token, subflow),
+            Some(Decision::Destroy { token, local, remote }) => self.enter_destruction(token, local, remote),
+            Some(Decision::SetBackup { token, local, remote, backup }) => {
+                self.enter_backup(token, local, remote, backup);
+            }
+            Some(Decision::Withdraw { token, id }) => self.enter_withdrawal(token, id),
+        }
+    }
+
     /// Announces a local address to the peer. Without an id it gets its existing id, or a free one.
-    pub fn announce(&mut self, token: Token, mut endpoint: Endpoint) {
+    pub fn announce(&mut self, token: Token, endpoint: Endpoint) {
+        self.issue(Decision::Announce { token, endpoint });
+    }
+
+    /// Withdraws a local address from the peer, which closes the subflows from it on both sides. Id 0 is the initial subflow's.
+    pub fn withdraw(&mut self, token: Token, id: impl Into<AddressId>) {
+        self.issue(Decision::Withdraw { token, id: id.into() });
+    }
+
+    /// Creates a subflow. Without an id its local address gets its existing id, or a free one.
+    /// Refused before the connection is established, and with an id in use if the local address does not exist: the kernel would
+    /// fail too, and forget the id.
+    pub fn create(&mut self, token: Token, subflow: Subflow) {
+        self.issue(Decision::Create { token, subflow });
+    }
+
+    /// Destroys an established subflow. Nothing is done if an earlier decision destroys it.
+    pub fn destroy(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
+        self.issue(Decision::Destroy { token, local: canonical(local), remote: canonical(remote) });
+    }
+
+    /// Makes an established subflow a backup: it carries data only when no regular subflow can.
+    pub fn backup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
+        let (local, remote) = (canonical(local), canonical(remote));
+        self.issue(Decision::SetBackup { token, local, remote, backup: true });
+    }
+
+    /// Makes a backup a regular subflow.
+    pub fn nobackup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
+        let (local, remote) = (canonical(local), canonical(remote));
+        self.issue(Decision::SetBackup { token, local, remote, backup: false });
+    }
+
+    fn enter_announcement(&mut self, token: Token, mut endpoint: Endpoint) {
         let connection = match self.table.ours_mut(token) {
             Ok(connection) => connection,
             Err(why) => return self.refuse(Decision::Announce { token, endpoint }, why),
@@ -171,9 +238,8 @@ impl Plan<'_> {
         self.decide(Decision::Announce { token, endpoint });
     }
 
-    /// Withdraws a local address from the peer, which closes the subflows from it on both sides. Id 0 is the initial subflow's.
-    pub fn withdraw(&mut self, token: Token, id: impl Into<AddressId>) {
-        let (id, number): (AddressId, u64) = (id.into(), *self.next);
+    fn enter_withdrawal(&mut self, token: Token, id: AddressId) {
+        let number = *self.next;
         match self.table.ours_mut(token) {
             Err(why) => self.refuse(Decision::Withdraw { token, id }, why),
             Ok(connection) => {
@@ -189,10 +255,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Creates a subflow. Without an id its local address gets its existing id, or a free one.
-    /// Refused before the connection is established, and with an id in use if the local address does not exist: the kernel would
-    /// fail too, and forget the id.
-    pub fn create(&mut self, token: Token, mut subflow: Subflow) {
+    fn enter_creation(&mut self, token: Token, mut subflow: Subflow) {
         let here = subflow.local.ip().is_loopback()
             || self.table.interfaces.is_empty()
             || self.table.interface_of(subflow.local.ip()).is_some();
@@ -224,8 +287,7 @@ impl Plan<'_> {
         self.decide(Decision::Create { token, subflow });
     }
 
-    /// Destroys an established subflow. Nothing is done if an earlier decision destroys it.
-    pub fn destroy(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
+    fn enter_destruction(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
         let decision = Decision::Destroy { token, local: canonical(local), remote: canonical(remote) };
         let number = *self.next;
         match self.subflow(token, local, remote) {
@@ -238,17 +300,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Makes an established subflow a backup: it carries data only when no regular subflow can.
-    pub fn backup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
-        self.set_backup(token, local, remote, true);
-    }
-
-    /// Makes a backup a regular subflow.
-    pub fn nobackup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
-        self.set_backup(token, local, remote, false);
-    }
-
-    fn set_backup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr, backup: bool) {
+    fn enter_backup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr, backup: bool) {
         let decision =
             Decision::SetBackup { token, local: canonical(local), remote: canonical(remote), backup };
         match self.subflow(token, local, remote) {
@@ -279,6 +331,12 @@ impl Plan<'_> {
     fn refuse(&mut self, decision: Decision, why: impl Into<Cow<'static, str>>) {
         let error = Error::usage(why).during(|| decision.to_string());
         self.refused.push((decision, error));
+    }
+}
+
+impl fmt::Debug for Plan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("table", &self.table).field("made", &self.made).finish_non_exhaustive()
     }
 }
 

@@ -171,6 +171,11 @@ impl Connections {
         self.connect_between(net, "10.0.1.1", "10.0.1.2:5001").await
     }
 
+    /// The ends of the last connection, for use by the caller.
+    pub(crate) fn take(&mut self) -> [TcpStream; 2] {
+        self.open.pop().unwrap()
+    }
+
     /// Sends so many bytes from the client on each connection.
     pub(crate) fn send(&self, bytes: usize) -> Result {
         let chunk = vec![7; 20_000];

@@ -13,6 +13,7 @@ use crate::event::AddressEvent;
 use crate::path_manager::{BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts};
 
 mod decisions;
+mod policies;
 
 type Ends = (SocketAddr, SocketAddr);
 

@@ -1,11 +1,13 @@
 mod backup;
 mod follow;
 mod full_mesh;
+mod guarded;
 mod ndiffports;
 
 pub use backup::BackupOnMetered;
 pub use follow::FollowInterfaces;
 pub use full_mesh::FullMesh;
+pub use guarded::Guarded;
 pub use ndiffports::NDiffPorts;
 
 use super::event::PathEvent;

@@ -1,0 +1,114 @@
+//! What the policies of this crate decide, on the simulated kernel.
+
+use super::*;
+use crate::path_manager::Guarded;
+use crate::subflow::Subflow;
+
+/// The time of the machine, after this much more.
+fn later(world: &mut World<impl Policy>, time: Duration) {
+    let now = world.machine.clock.now + time;
+    world.machine.tick(now);
+}
+
+/// Refuses the next decision, which creates a subflow.
+fn refuse_one(world: &mut World<impl Policy>) {
+    let (number, decision) = world.machine.start().unwrap();
+    assert!(matches!(decision, Decision::Create { .. }), "{decision}");
+    world.machine.finished(number, Err(kernel_refusal(Errno::ENETUNREACH)));
+}
+
+#[test]
+fn full_mesh_tries_a_failed_subflow_again_after_longer_and_longer_times() {
+    let second = Duration::from_secs(1);
+    let (mut world, token) = world(FullMesh::new().retry(second, 3 * second));
+    assert_eq!(addresses(&world, token), [0, 1]);
+    let ends = *world.kernel.connections[&token].subflows.keys().last().unwrap();
+    let mut closed = Kernel::subflow_event(token, ends, world.kernel.connections[&token].subflows[&ends]);
+    closed.error = Some(Errno::ETIMEDOUT);
+    world.kernel.connections.get_mut(&token).unwrap().subflows.remove(&ends);
+    world.machine.input(Input::Mptcp(MptcpEvent::SubflowClosed(closed)));
+    for wait in [1, 2, 3, 3] {
+        // Other events do not hasten it.
+        world.machine.input(Input::Link { index: 9, name: "eth9".into(), up: true });
+        world.machine.input(Input::LinkDeleted { index: 9 });
+        assert!(world.machine.start().is_none());
+        later(&mut world, wait * second - Duration::from_millis(20));
+        assert!(world.machine.start().is_none(), "too early");
+        later(&mut world, Duration::from_millis(40));
+        refuse_one(&mut world);
+        // What was waited beyond the time.
+        world.machine.clock.now -= Duration::from_millis(20);
+    }
+    // Its interface comes up: it is tried at once.
+    world.machine.input(Input::Link { index: 2, name: "eth2".into(), up: false });
+    world.machine.input(Input::Link { index: 2, name: "eth2".into(), up: true });
+    let (number, decision) = world.machine.start().unwrap();
+    let outcome = world.kernel.execute(&decision, true);
+    world.machine.finished(number, outcome);
+    world.settle();
+    assert_eq!(addresses(&world, token), [0, 1]);
+    world.assert_same();
+}
+
+#[test]
+fn full_mesh_leaves_out_interfaces_and_connections() {
+    for policy in [
+        FullMesh::new().except(["eth2"]),
+        FullMesh::new().only(["eth1"]),
+        FullMesh::new().only(["eth1", "eth2"]).except(["eth2"]),
+        FullMesh::new().when(|connection| connection.remote.port() != 80),
+        FullMesh::new().at_most(1),
+    ] {
+        let what = format!("{policy:?}");
+        let (world, token) = world(policy);
+        assert_eq!(addresses(&world, token), [0], "{what}");
+    }
+}
+
+#[test]
+fn full_mesh_announces_a_limited_number_of_addresses() {
+    for (limit, announced) in [(0, 0), (1, 1), (8, 2)] {
+        let mut world = World::new(FullMesh::new().addresses_at_most(limit));
+        for index in [1, 2, 3] {
+            let addresses = BTreeMap::from([(local(u8::try_from(index).unwrap() - 1, 0).ip(), EVERYWHERE)]);
+            let name = format!("eth{index}");
+            world.kernel.interfaces.insert(index, Interface { index, name, up: true, addresses });
+        }
+        world.kernel.connect(0, true);
+        world.kernel.act(1, 0, 0);
+        world.settle();
+        let connection = world.machine.table().connection(Token::new(1)).unwrap();
+        assert_eq!(connection.announced.len(), announced, "at most {limit}");
+    }
+}
+
+#[test]
+fn guard_vetoes_and_alters_decisions_of_the_policy_within() {
+    let vetoed = Guarded::new(FullMesh::new(), |_: &Table, _: Decision| None);
+    let (world_of_veto, token) = world(vetoed);
+    assert_eq!(addresses(&world_of_veto, token), [0]);
+    // The inner one makes it a backup, the outer one sees that and gives it an id.
+    let backup = |_: &Table, decision: Decision| match decision {
+        Decision::Create { token, subflow } => Some(Decision::Create { token, subflow: subflow.backup() }),
+        other => Some(other),
+    };
+    let numbered = |_: &Table, decision: Decision| match decision {
+        Decision::Create { token, subflow } if subflow.backup => {
+            Some(Decision::Create { token, subflow: subflow.id(77) })
+        }
+        other => Some(other),
+    };
+    let within = (FollowInterfaces::new(), Guarded::new(FullMesh::new(), backup));
+    let (world, token) = world(Guarded::new(within, numbered));
+    let connection = world.machine.table().connection(token).unwrap();
+    let second = connection.subflows.iter().find(|s| s.local.ip() == local(1, 0).ip()).unwrap();
+    assert_eq!(second.local_id, AddressId::new(77));
+    // A policy beside it is not guarded.
+    let beside = |event: &PathEvent, plan: &mut Plan<'_>| {
+        if let PathEvent::Established { token } = *event {
+            plan.create(token, Subflow::new(local(1, 0), far(0, 80)));
+        }
+    };
+    let (world, token) = self::world((Guarded::new(FullMesh::new(), |_: &Table, _: Decision| None), beside));
+    assert_eq!(addresses(&world, token), [0, 1]);
+}
