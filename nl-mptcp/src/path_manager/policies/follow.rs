@@ -25,7 +25,7 @@ enum Gone {
     Announcement,
     Subflow {
         remote: SocketAddr,
-        /// It was bound to its interface.
+        /// It was bound to its interface, or it was the initial one, which the route to its address chose.
         bound: bool,
     },
 }
@@ -69,7 +69,8 @@ impl FollowInterfaces {
             }
             let closed = |s: &&SubflowState| ids.contains(&s.local_id) || destroyed.contains(&ends(s));
             for subflow in leaving().filter(closed).filter(|subflow| subflow.created_here) {
-                let lost = Gone::Subflow { remote: subflow.remote, bound: subflow.index.is_some() };
+                let bound = subflow.index.is_some() || subflow.local_id.is_initial();
+                let lost = Gone::Subflow { remote: subflow.remote, bound };
                 gone.insert((subflow.local.ip(), lost));
             }
             for (local, remote) in destroyed {
@@ -110,7 +111,9 @@ impl FollowInterfaces {
                     Gone::Subflow { remote, bound } => {
                         let mut subflow = Subflow::new((address, 0).into(), remote);
                         // The interface may have been made anew.
-                        let interface = plan.table().interface_of(address).filter(|_| bound);
+                        let binds = bound && plan.table().binds_subflows();
+                        let interface =
+                            plan.table().interface_of(address).filter(|i| binds && i.name != "lo");
                         subflow.index = interface.map(|interface| interface.index);
                         plan.create(*token, subflow);
                     }

@@ -112,3 +112,14 @@ fn guard_vetoes_and_alters_decisions_of_the_policy_within() {
     let (world, token) = self::world((Guarded::new(FullMesh::new(), |_: &Table, _: Decision| None), beside));
     assert_eq!(addresses(&world, token), [0, 1]);
 }
+
+#[test]
+fn initial_subflow_is_restored_on_the_interface_of_its_address() {
+    let (mut world, token) = world((FollowInterfaces::new(), FullMesh::new()));
+    link(&mut world, 1, false);
+    assert_eq!(addresses(&world, token), [1]);
+    link(&mut world, 1, true);
+    let connection = world.machine.table().connection(token).unwrap();
+    let restored = connection.subflows.iter().find(|s| s.local.ip() == local(0, 0).ip()).unwrap();
+    assert_eq!((restored.index, restored.local_id.is_initial()), (Some(1), false));
+}
