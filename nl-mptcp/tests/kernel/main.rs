@@ -8,6 +8,7 @@
 
 mod bytes;
 mod diag;
+mod endpoint_manager;
 mod endpoints;
 mod events;
 mod kernel_pm;
