@@ -99,6 +99,12 @@ impl<P: Policy> PathManager<P> {
         self.machine.wake();
     }
 
+    /// Lists everything again, and reports the differences and then [`Synced`](super::PathEvent::Synced): after the
+    /// [policy](Self::policy) was replaced, or for a change that the kernel does not report.
+    pub fn resync(&mut self) {
+        self.machine.lost();
+    }
+
     /// How many decisions were not executed because their connection had [ended](Report::Ended).
     #[must_use]
     pub fn ended(&self) -> u64 {

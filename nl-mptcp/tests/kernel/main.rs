@@ -13,6 +13,7 @@ mod endpoints;
 mod events;
 mod kernel_pm;
 mod limits;
+mod managerd;
 mod mib;
 mod path_manager;
 #[cfg(feature = "blocking")]
