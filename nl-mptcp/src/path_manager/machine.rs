@@ -490,8 +490,15 @@ impl<P: Policy> Machine<P> {
         let mut before = std::mem::take(&mut self.table.connections);
         for mut now in found {
             let token = now.token;
-            // The token may belong to another connection now.
-            let known = before.remove(&token).filter(|b| (b.local, b.remote) == (now.local, now.remote));
+            let known = match before.remove(&token) {
+                Some(old) if (old.local, old.remote) != (now.local, now.remote) => {
+                    // The token belongs to another connection now.
+                    self.end_all(&old);
+                    pending.push(PathEvent::Closed { token });
+                    None
+                }
+                known => known,
+            };
             match known {
                 None if now.established => pending.push(PathEvent::Established { token }),
                 None => {}

@@ -296,12 +296,21 @@ struct World<P> {
     interfaces: Option<BTreeMap<u32, Interface>>,
     sockets: Option<BTreeMap<Token, Conn>>,
     answers: VecDeque<(u64, Result<(), Error>)>,
+    /// The decisions whose outcome was reported.
+    outcomes: u64,
 }
 
 impl<P: Policy> World<P> {
     fn new(policy: P) -> Self {
         let machine = Machine::new(policy, 4, true, clock());
-        Self { kernel: Kernel::default(), machine, interfaces: None, sockets: None, answers: VecDeque::new() }
+        Self {
+            kernel: Kernel::default(),
+            machine,
+            interfaces: None,
+            sockets: None,
+            answers: VecDeque::new(),
+            outcomes: 0,
+        }
     }
 
     fn step(&mut self, kind: u8, a: u8, b: u8, reliable: bool) {
@@ -322,7 +331,19 @@ impl<P: Policy> World<P> {
                 }
             }
         }
-        while self.machine.report().is_some() {}
+        self.read();
+    }
+
+    /// Reads the reports. Those of decisions that the plan refused are not outcomes.
+    fn read(&mut self) {
+        while let Some(report) = self.machine.report() {
+            let is_outcome = match report {
+                Report::Done(_) | Report::Ended(_) => true,
+                Report::Failed { error, .. } => !error.is_usage(),
+                _ => false,
+            };
+            self.outcomes += u64::from(is_outcome);
+        }
     }
 
     fn deliver(&mut self) {

@@ -123,3 +123,74 @@ fn initial_subflow_is_restored_on_the_interface_of_its_address() {
     let restored = connection.subflows.iter().find(|s| s.local.ip() == local(0, 0).ip()).unwrap();
     assert_eq!((restored.index, restored.local_id.is_initial()), (Some(1), false));
 }
+
+/// Decides at random until its bytes are used up.
+struct Random(std::vec::IntoIter<u8>);
+
+impl Random {
+    fn act(&mut self, plan: &mut Plan<'_>) -> Option<()> {
+        let mut pick = |from: usize| Some(usize::from(self.0.next()?) % from.max(1));
+        let tokens = plan.table().tokens();
+        let token = *tokens.get(pick(tokens.len())?)?;
+        let (verb, which) = (pick(8)?, pick(256)?);
+        let connection = plan.table().connection(token)?;
+        let subflow =
+            connection.subflows.get(which % connection.subflows.len().max(1)).map(SubflowState::ends);
+        let addresses: Vec<_> = plan.table().usable_addresses().map(|(_, address)| address).collect();
+        let address = addresses.get(which % addresses.len().max(1)).copied();
+        match verb {
+            0..=2 => {
+                let target = connection.targets().last()?;
+                if !connection.has_subflow(address?, target) {
+                    plan.create(token, Subflow::new((address?, 0).into(), target));
+                }
+            }
+            3 => plan.destroy(token, subflow?.0, subflow?.1),
+            4 => plan.withdraw(token, u8::try_from(which % 4).ok()?),
+            5 => plan.announce(token, crate::endpoint::Endpoint::new(address?)),
+            6 => plan.backup(token, subflow?.0, subflow?.1),
+            _ => plan.watch(token),
+        }
+        Some(())
+    }
+}
+
+impl Policy for Random {
+    fn decide(&mut self, _: &PathEvent, plan: &mut Plan<'_>) {
+        self.act(plan);
+    }
+}
+
+proptest! {
+    /// Each decision has one outcome, none is issued twice, and nothing is left of connections that are gone.
+    #[test]
+    fn decisions_of_a_random_policy_have_one_outcome_each(
+        steps in proptest::collection::vec((0..20_u8, any::<u8>(), any::<u8>()), 0..300),
+        choices in proptest::collection::vec(any::<u8>(), 0..600),
+    ) {
+        let mut world = World::new(Random(choices.into_iter()));
+        for (kind, a, b) in steps {
+            world.step(kind, a, b, false);
+            let work = &world.machine.work;
+            let waiting = work.waiting.values().flatten().map(|(_, decision)| decision);
+            let unique = |d: &&Decision| matches!(d, Decision::Create { .. } | Decision::Destroy { .. });
+            let open: Vec<_> = work.running.values().chain(waiting).filter(unique).collect();
+            for (at, decision) in open.iter().enumerate() {
+                prop_assert!(!open[..at].contains(decision), "twice: {}", decision);
+            }
+        }
+        world.settle();
+        world.assert_same();
+        for token in world.kernel.connections.keys().copied().collect::<Vec<_>>() {
+            world.kernel.connections.remove(&token);
+            world.kernel.emit(Input::Mptcp(MptcpEvent::Closed { token }));
+        }
+        world.settle();
+        world.assert_same();
+        world.read();
+        let machine = &world.machine;
+        prop_assert_eq!(world.outcomes, machine.work.next);
+        prop_assert!(machine.work.running.is_empty() && machine.work.waiting.is_empty());
+        prop_assert_eq!(machine.deadline(), None, "something is still watched");
+    }
+}
