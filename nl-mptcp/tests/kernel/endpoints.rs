@@ -115,6 +115,19 @@ async fn endpoints_added_by_iproute2_are_listed(lab: Lab) -> Result {
     Ok(())
 }
 
+#[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
+async fn named_endpoint_is_printed_as_by_iproute2(lab: Lab) -> Result {
+    let (node, mptcp) = node(&lab).await?;
+    mptcp.endpoint(v4(2)).dev("eth0").subflow().backup().add().await?;
+    mptcp.endpoint(std::net::Ipv4Addr::LOCALHOST).port(4321).signal().add().await?;
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let theirs: Vec<_> = node.ip("mptcp endpoint show").await.lines().map(words).collect();
+    let ours = mptcp.endpoints().list().await?.collect_all().await?;
+    let ours: Vec<_> = ours.iter().map(|endpoint| words(&endpoint.on("eth0").to_string())).collect();
+    assert_eq!(ours, theirs);
+    Ok(())
+}
+
 /// The kernel deletes by id. It reports success for a deletion by address and does nothing.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"))]
 async fn deleting_by_address_deletes_endpoint(lab: Lab) -> Result {

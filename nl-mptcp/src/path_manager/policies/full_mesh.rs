@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::Token;
 use crate::endpoint::Endpoint;
+use crate::limits::Limits;
 use crate::path_manager::event::PathEvent;
 use crate::path_manager::plan::{Decision, Plan};
 use crate::path_manager::policy::Policy;
@@ -28,6 +29,7 @@ pub struct FullMesh {
     when: Option<Arc<dyn Fn(&ConnectionState) -> bool + Send + Sync>>,
     most: usize,
     addresses: usize,
+    accepted: usize,
     unbound: bool,
     retry: Option<(Duration, Duration)>,
     failed: BTreeMap<Token, BTreeMap<(IpAddr, SocketAddr), Failure>>,
@@ -58,6 +60,7 @@ impl FullMesh {
             when: None,
             most: 64,
             addresses: 8,
+            accepted: usize::MAX,
             unbound: false,
             retry: Some((Duration::from_secs(1), Duration::from_secs(300))),
             failed: BTreeMap::new(),
@@ -106,6 +109,25 @@ impl FullMesh {
         self
     }
 
+    /// The [limits](crate::limits) of the namespace, which the kernel does not apply to connections of the userspace path manager:
+    /// that many subflows besides the initial one, and that many addresses of the peer besides that of the initial subflow.
+    ///
+    /// ```no_run
+    /// # async fn example(mptcp: nl_mptcp::Mptcp) -> nl_core::Result<()> {
+    /// use nl_mptcp::path_manager::FullMesh;
+    ///
+    /// let mesh = FullMesh::new().limits(mptcp.limits().get().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        let number = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+        self.most = number(limits.subflows).saturating_add(1);
+        self.accepted = number(limits.add_addr_accepted);
+        self
+    }
+
     /// Creates a subflow that failed again after `first`, each time after twice as long, and at most after `longest`.
     #[must_use]
     pub fn retry(mut self, first: Duration, longest: Duration) -> Self {
@@ -146,7 +168,9 @@ impl FullMesh {
                 }
             }
             Some(false) => {
-                let targets: BTreeSet<SocketAddr> = connection.targets().collect();
+                let initial = usize::from(!connection.deny_join_initial);
+                let accepted = initial.saturating_add(self.accepted);
+                let targets: BTreeSet<SocketAddr> = connection.targets().take(accepted).collect();
                 let mut missing = Vec::new();
                 for (interface, local) in locals {
                     let index = self.binding(table, interface);
@@ -268,6 +292,7 @@ impl fmt::Debug for FullMesh {
             .field("except", &self.except)
             .field("most", &self.most)
             .field("addresses", &self.addresses)
+            .field("accepted", &self.accepted)
             .field("unbound", &self.unbound)
             .field("retry", &self.retry)
             .finish_non_exhaustive()

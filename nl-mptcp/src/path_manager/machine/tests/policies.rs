@@ -1,6 +1,7 @@
 //! What the policies of this crate decide, on the simulated kernel.
 
 use super::*;
+use crate::limits::Limits;
 use crate::path_manager::Guarded;
 use crate::subflow::Subflow;
 
@@ -192,5 +193,18 @@ proptest! {
         prop_assert_eq!(world.outcomes, machine.work.next);
         prop_assert!(machine.work.running.is_empty() && machine.work.waiting.is_empty());
         prop_assert_eq!(machine.deadline(), None, "something is still watched");
+    }
+}
+
+#[test]
+fn full_mesh_respects_the_limits_of_the_namespace() {
+    for (limits, subflows) in [((0, 0), 1), ((0, 9), 2), ((1, 9), 4), ((9, 9), 6), ((9, 2), 3)] {
+        let limits = Limits { add_addr_accepted: limits.0, subflows: limits.1 };
+        let (mut world, token) = world(FullMesh::new().limits(limits));
+        for id in [0, 1] {
+            world.kernel.act(2, 0, id);
+        }
+        world.settle();
+        assert_eq!(world.kernel.connections[&token].subflows.len(), subflows, "{limits}");
     }
 }
