@@ -214,6 +214,10 @@ impl<P: Policy> Machine<P> {
         let Some(decision) = self.work.finished(number) else { return };
         match outcome {
             Ok(()) => self.done(number, decision),
+            // The peer was faster, as an event has said.
+            Err(error) if error.is_not_found() && self.is_gone(&decision) => {
+                self.reports.push_back(Report::Done(decision));
+            }
             Err(error) => {
                 let over = self.is_over(&decision, &error);
                 self.undo(number, &decision, &error);
@@ -235,6 +239,12 @@ impl<P: Policy> Machine<P> {
             subflow.phase = SubflowPhase::Trying;
             self.reports.push_back(Report::Pending(decision));
         }
+    }
+
+    /// Whether the decision destroys a subflow that its connection has no more.
+    fn is_gone(&self, decision: &Decision) -> bool {
+        let Decision::Destroy { token, local, remote } = decision else { return false };
+        self.table.connection(*token).is_some_and(|connection| connection.subflow(*local, *remote).is_none())
     }
 
     /// Whether a decision failed only because its connection ended. The kernel releases the token a moment before or after the
@@ -278,7 +288,7 @@ impl<P: Policy> Machine<P> {
             Decision::Destroy { local, remote, .. } if error.is_not_found() => {
                 connection.subflows.retain(|subflow| subflow.ends() != (*local, *remote));
             }
-            Decision::Destroy { .. } | Decision::Withdraw { .. } => {
+            Decision::Destroy { .. } => {
                 let closing = |s: &&mut SubflowState| s.phase == SubflowPhase::Closing(number);
                 for subflow in connection.subflows.iter_mut().filter(closing) {
                     subflow.phase = SubflowPhase::Established;
@@ -289,6 +299,7 @@ impl<P: Policy> Machine<P> {
                     subflow.backup = !backup;
                 }
             }
+            Decision::Withdraw { .. } => {}
         }
     }
 

@@ -39,7 +39,7 @@
 //! | [`FullMesh`] | a subflow from every local address to every address of the peer |
 //! | [`NDiffPorts`] | a number of subflows between the addresses of the initial one, from different ports |
 //! | [`BackupOnMetered`] | subflows from some interfaces are backups |
-//! | [`FollowInterfaces`] | the addresses of an interface are withdrawn when it goes down, which closes their subflows on both sides, and restored when it comes up |
+//! | [`FollowInterfaces`] | the subflows of an interface are destroyed and its addresses withdrawn when it goes down, and restored when it comes up |
 //! | `(A, B)` | both: `B` sees the decisions of `A` |
 //! | [`Guarded`] | another policy, whose decisions a guard can veto or alter |
 //! | a closure | `FnMut(&PathEvent, &mut Plan<'_>)` |

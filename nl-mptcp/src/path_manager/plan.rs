@@ -49,7 +49,7 @@ pub enum Decision {
         /// Whether it becomes a backup.
         backup: bool,
     },
-    /// Withdraw a local address from the peer, which closes its subflows.
+    /// Withdraw a local address from the peer, which closes the subflows from it.
     Withdraw {
         /// The connection.
         token: Token,
@@ -194,7 +194,8 @@ impl Plan<'_> {
         self.issue(Decision::Announce { token, endpoint });
     }
 
-    /// Withdraws a local address from the peer, which closes the subflows from it on both sides. Id 0 is the initial subflow's.
+    /// Withdraws a local address from the peer, which closes the subflows from it. Id 0 is the initial subflow's. Where the path is
+    /// broken this side does not notice that: [destroy](Self::destroy) them as well.
     pub fn withdraw(&mut self, token: Token, id: impl Into<AddressId>) {
         self.issue(Decision::Withdraw { token, id: id.into() });
     }
@@ -239,17 +240,10 @@ impl Plan<'_> {
     }
 
     fn enter_withdrawal(&mut self, token: Token, id: AddressId) {
-        let number = *self.next;
         match self.table.ours_mut(token) {
             Err(why) => self.refuse(Decision::Withdraw { token, id }, why),
             Ok(connection) => {
                 connection.announced.remove(&id);
-                let established = |s: &&mut SubflowState| s.phase == SubflowPhase::Established;
-                for subflow in connection.subflows.iter_mut().filter(established) {
-                    if subflow.local_id == id {
-                        subflow.phase = SubflowPhase::Closing(number);
-                    }
-                }
                 self.decide(Decision::Withdraw { token, id });
             }
         }

@@ -251,12 +251,6 @@ impl Kernel {
                 }
                 self.close_subflow(token, (*local, *remote));
             }
-            Decision::Withdraw { id, .. } => {
-                let of_id = conn.subflows.iter().filter(|(_, sub)| sub.local_id == *id);
-                for ends in of_id.map(|(ends, _)| *ends).collect::<Vec<_>>() {
-                    self.close_subflow(token, ends);
-                }
-            }
             _ => {}
         }
         Ok(())

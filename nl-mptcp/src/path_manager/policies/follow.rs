@@ -1,18 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use nl_core::error::Errno;
-
 use crate::endpoint::Endpoint;
 use crate::path_manager::event::PathEvent;
-use crate::path_manager::plan::{Decision, Plan};
+use crate::path_manager::plan::Plan;
 use crate::path_manager::policy::Policy;
-use crate::path_manager::table::{ConnectionState, SubflowState};
+use crate::path_manager::table::ConnectionState;
 use crate::subflow::Subflow;
 use crate::{AddressId, Token};
 
-/// When an interface goes down, or an address is removed from it, the address is withdrawn from the peer of each connection, and both
-/// sides close the subflows from there. When it comes back, they are restored.
+/// When an interface goes down, or an address is removed from it, the subflows from there are destroyed and the address is withdrawn from
+/// the peer of each connection, which closes its end of them. When it comes back, they are restored.
 /// One subflow of a connection, the oldest, is always left, with its address. Subflows that the peer created are not restored.
 #[derive(Clone, Debug, Default)]
 pub struct FollowInterfaces {
@@ -38,6 +36,9 @@ impl FollowInterfaces {
     }
 
     /// Removes what uses addresses that are no longer usable.
+    ///
+    /// The kernel writes a withdrawal into the next packet of the oldest subflow, and closes no subflow itself. So an initial
+    /// subflow that is gone is destroyed before that, and the others after it, because a destruction makes the kernel forget their ids.
     fn remove(&mut self, addresses: &[IpAddr], plan: &mut Plan<'_>) {
         for token in plan.table().tokens() {
             let table = plan.table();
@@ -46,50 +47,35 @@ impl FollowInterfaces {
                 let address = address.to_canonical();
                 addresses.contains(&address) && !table.is_usable(address)
             };
+            let (mut leaving, staying): (Vec<_>, Vec<_>) =
+                connection.open().partition(|subflow| left(subflow.local.ip()));
+            let mut used: BTreeSet<AddressId> = staying.iter().map(|subflow| subflow.local_id).collect();
+            if staying.is_empty() && !leaving.is_empty() {
+                // The oldest subflow stays.
+                used.insert(leaving.remove(0).local_id);
+            }
             let announced = connection.announced.iter().filter(|(_, (address, _))| left(*address));
-            let mut ids: BTreeSet<AddressId> = announced.map(|(id, _)| *id).collect();
-            let leaving = || connection.open().filter(|subflow| left(subflow.local.ip()));
-            // An id that also has subflows from elsewhere is not withdrawn.
-            let elsewhere =
-                |id: AddressId| connection.open().any(|s| s.local_id == id && !left(s.local.ip()));
-            ids.extend(leaving().map(|subflow| subflow.local_id).filter(|id| !elsewhere(*id)));
-            let mut destroyed: Vec<_> = leaving().filter(|s| elsewhere(s.local_id)).map(ends).collect();
-            if leaving().count() == connection.open().count()
-                && let Some(oldest) = leaving().next()
-            {
-                ids.remove(&oldest.local_id);
-                let of_id = leaving().filter(|s| s.local_id == oldest.local_id).map(ends);
-                destroyed.extend(of_id.filter(|of| *of != ends(oldest)));
-            }
+            let of_subflows = leaving.iter().map(|subflow| subflow.local_id);
+            let ids: BTreeSet<_> = announced.map(|(id, _)| *id).chain(of_subflows).collect();
+            let ids: Vec<_> = ids.difference(&used).copied().collect();
+
             let gone = self.gone.entry(token).or_default();
-            for id in &ids {
-                if let Some((address, _)) = connection.announced.get(id) {
-                    gone.insert((*address, Gone::Announcement));
-                }
+            for (address, _) in ids.iter().filter_map(|id| connection.announced.get(id)) {
+                gone.insert((*address, Gone::Announcement));
             }
-            let closed = |s: &&SubflowState| ids.contains(&s.local_id) || destroyed.contains(&ends(s));
-            for subflow in leaving().filter(closed).filter(|subflow| subflow.created_here) {
+            for subflow in leaving.iter().filter(|subflow| subflow.created_here) {
                 let bound = subflow.index.is_some() || subflow.local_id.is_initial();
-                let lost = Gone::Subflow { remote: subflow.remote, bound };
-                gone.insert((subflow.local.ip(), lost));
+                gone.insert((subflow.local.ip(), Gone::Subflow { remote: subflow.remote, bound }));
             }
-            for (local, remote) in destroyed {
+            let (initial, others): (Vec<_>, Vec<_>) =
+                leaving.iter().map(|s| (s.local_id, s.local, s.remote)).partition(|(id, ..)| id.is_initial());
+            for (_, local, remote) in initial {
                 plan.destroy(token, local, remote);
             }
             for id in ids {
                 plan.withdraw(token, id);
             }
-        }
-    }
-
-    /// The kernel has forgotten the id of an address, so the peer cannot be told: closes its subflows one by one.
-    fn close(&self, token: Token, id: AddressId, plan: &mut Plan<'_>) {
-        let table = plan.table();
-        let Some(connection) = table.connection(token) else { return };
-        let dead = |s: &&SubflowState| s.local_id == id && !table.is_usable(s.local.ip());
-        let dead: Vec<_> = connection.open().filter(dead).map(ends).collect();
-        if dead.len() < connection.open().count() {
-            for (local, remote) in dead {
+            for (_, local, remote) in others {
                 plan.destroy(token, local, remote);
             }
         }
@@ -134,9 +120,6 @@ impl Policy for FollowInterfaces {
             PathEvent::AddressRemoved { address, .. } => self.remove(&[*address], plan),
             PathEvent::AddressAdded { .. } | PathEvent::InterfaceUp { .. } => self.restore(plan),
             PathEvent::Closed { token } => drop(self.gone.remove(token)),
-            PathEvent::Failed { decision: Decision::Withdraw { token, id }, errno: Some(Errno::ENXIO) } => {
-                self.close(*token, *id, plan);
-            }
             _ => {}
         }
     }
@@ -148,8 +131,4 @@ fn lacks(connection: &ConnectionState, (address, lost): &(IpAddr, Gone)) -> bool
         Gone::Announcement => !connection.is_announced(*address),
         Gone::Subflow { remote, .. } => !connection.has_subflow(*address, *remote),
     }
-}
-
-fn ends(subflow: &SubflowState) -> (SocketAddr, SocketAddr) {
-    (subflow.local, subflow.remote)
 }

@@ -203,20 +203,49 @@ fn full_mesh_binds_subflows_to_the_interface_of_their_address() {
     assert_eq!(index(&unbound, token), None);
 }
 
+/// What is decided about the one connection, all of it executed.
+fn executed(world: &mut World<impl Policy>) -> Vec<Decision> {
+    let mut all = Vec::new();
+    while let Some((number, decision)) = world.machine.start() {
+        let outcome = world.kernel.execute(&decision, true);
+        world.machine.finished(number, outcome);
+        all.push(decision);
+    }
+    all
+}
+
+/// An initial subflow is destroyed first, because the kernel would send the withdrawal on it.
 #[test]
 fn address_of_an_interface_that_went_down_is_withdrawn() {
-    let (mut world, token) = world((FollowInterfaces::new(), FullMesh::new()));
-    let id = world.kernel.connections[&token].subflows.values().map(|sub| sub.local_id).max().unwrap();
-    world.machine.input(Input::Link { index: 2, name: "eth2".into(), up: false });
-    let (number, decision) = world.machine.start().unwrap();
-    assert_eq!(decision, Decision::Withdraw { token, id });
-    // The kernel has forgotten the id: the subflow alone can be closed.
-    world.machine.finished(number, Err(kernel_refusal(Errno::ENXIO)));
-    let (_, decision) = world.machine.start().unwrap();
-    assert!(
-        matches!(decision, Decision::Destroy { local: of, .. } if of.ip() == local(1, 0).ip()),
-        "{decision}"
-    );
+    for (index, first) in [(2, "withdraw"), (1, "destroy")] {
+        let (mut world, token) = world((FollowInterfaces::new(), FullMesh::new()));
+        let gone = local(u8::try_from(index - 1).unwrap(), 0).ip();
+        let subflows = &world.kernel.connections[&token].subflows;
+        let (ends, sub) = subflows.iter().find(|(ends, _)| ends.0.ip() == gone).unwrap();
+        let destroy = Decision::Destroy { token, local: ends.0, remote: ends.1 };
+        let withdraw = Decision::Withdraw { token, id: sub.local_id };
+        let expected = if first == "destroy" { [destroy, withdraw] } else { [withdraw, destroy] };
+        world.machine.input(Input::Link { index, name: format!("eth{index}"), up: false });
+        assert_eq!(executed(&mut world), expected);
+    }
+}
+
+#[test]
+fn destroying_a_subflow_that_the_peer_closed_first_is_done() {
+    let (mut world, token) = world(|event: &PathEvent, plan: &mut Plan<'_>| {
+        if let PathEvent::AddressAdded { .. } = event {
+            let (local, remote) = plan.table().connection(Token::new(1)).unwrap().subflows[0].ends();
+            plan.destroy(Token::new(1), local, remote);
+        }
+    });
+    let kind = Some(EVERYWHERE);
+    world.machine.input(Input::Address { index: 1, address: local(2, 0).ip(), kind });
+    let (number, _) = world.machine.start().unwrap();
+    let ends = *world.kernel.connections[&token].subflows.keys().next().unwrap();
+    world.kernel.close_subflow(token, ends);
+    world.deliver();
+    world.machine.finished(number, Err(kernel_refusal(Errno::ESRCH)));
+    assert_eq!(reported(&mut world), ["event", "event", "done"]);
 }
 
 #[test]
