@@ -43,6 +43,9 @@ impl Policy for Heavy {
 /// A subflow whose round-trip time has doubled becomes a backup while another one is better, and a regular one when it has recovered.
 pub(crate) struct Steady;
 
+/// Within a local network, round-trip times double by themselves.
+const NOISE: Duration = Duration::from_millis(5);
+
 impl Policy for Steady {
     fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
         let token = match *event {
@@ -56,8 +59,8 @@ impl Policy for Steady {
         let best = counted.iter().map(|(.., c)| c.rtt).min().unwrap_or_default();
         for (local, remote, backup, c) in counted {
             match backup {
-                false if c.rtt >= 2 * c.min_rtt && c.rtt > best => plan.backup(token, local, remote),
-                true if c.rtt < c.min_rtt * 3 / 2 => plan.nobackup(token, local, remote),
+                false if c.rtt > 2 * c.min_rtt + NOISE && c.rtt > best => plan.backup(token, local, remote),
+                true if c.rtt == best || c.rtt < c.min_rtt * 3 / 2 => plan.nobackup(token, local, remote),
                 _ => {}
             }
         }

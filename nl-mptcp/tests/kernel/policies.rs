@@ -70,13 +70,13 @@ async fn subflow_whose_round_trip_time_doubles_becomes_a_backup(lab: Lab) -> Res
     let mut connections = Connections::new(&net).await?;
     connections.connect(&net).await?;
     from(&net, &BOTH, "two subflows").await;
-    net.client.command("tc qdisc add dev eth2 root netem delay 80ms".split(' ')).await.ok();
+    net.client.command("tc qdisc add dev eth1 root netem delay 80ms".split(' ')).await.ok();
     let backup = async || {
         connections.send(200_000).unwrap();
         let state = client.state().await;
         let connection = state.table.connections().next()?;
         let of = |address: &str| connection.subflows.iter().find(|s| s.local.ip().to_string() == address);
-        (of(BOTH[1])?.backup && !of(BOTH[0])?.backup).then_some(())
+        (of(BOTH[0])?.backup && !of(BOTH[1])?.backup).then_some(())
     };
     eventually(SOON, backup, "the slow subflow to be a backup").await;
     client.stop().await;
