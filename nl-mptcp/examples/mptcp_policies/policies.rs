@@ -1,7 +1,7 @@
 // Three policies that act on time and on bytes.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use nl_mptcp::Token;
@@ -27,13 +27,13 @@ impl Policy for Heavy {
         {
             return;
         }
-        let (remote, binds) = (connection.remote, plan.table().binds_subflows());
+        let remote = connection.remote;
         let here = plan.table().usable_addresses().filter(|(interface, _)| interface.name == self.dev);
-        let mut here = here.map(|(interface, address)| (interface.index, address)).collect::<Vec<_>>();
-        here.retain(|(_, address)| address.is_ipv4() == remote.is_ipv4());
-        if let Some((index, local)) = here.first() {
-            let subflow = Subflow::new((*local, 0).into(), remote);
-            let subflow = if binds { subflow.index(*index) } else { subflow };
+        let fits = |address: &IpAddr| address.is_ipv4() == remote.is_ipv4();
+        let local = here.map(|(_, address)| address).find(fits);
+        if let Some(local) = local {
+            let mut subflow = Subflow::new((local, 0).into(), remote);
+            subflow.index = plan.table().binding(local);
             plan.create(token, subflow);
             plan.unwatch(token);
         }

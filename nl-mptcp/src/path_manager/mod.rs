@@ -68,7 +68,10 @@
 //!         let fits = |a: &std::net::IpAddr| *a != first && a.is_ipv4() == remote.is_ipv4();
 //!         let other = plan.table().usable_addresses().map(|(_, address)| address).find(fits);
 //!         if let Some(other) = other {
-//!             plan.create(token, Subflow::new((other, 0).into(), remote));
+//!             let mut subflow = Subflow::new((other, 0).into(), remote);
+//!             // Without it, the route to the peer decides by which interface it leaves.
+//!             subflow.index = plan.table().binding(other);
+//!             plan.create(token, subflow);
 //!         }
 //!     }
 //! }

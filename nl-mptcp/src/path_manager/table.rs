@@ -123,6 +123,14 @@ impl Table {
         self.binds_subflows
     }
 
+    /// The interface that a new subflow from this address is to be bound to: the one that has it. `None` where the kernel does not
+    /// [bind](Self::binds_subflows) subflows, and for an address of the loopback interface, which is reached by others.
+    #[must_use]
+    pub fn binding(&self, address: IpAddr) -> Option<u32> {
+        let interface = self.interface_of(address).filter(|interface| interface.name != "lo")?;
+        self.binds_subflows.then_some(interface.index)
+    }
+
     /// A decision in words, with the names of interfaces where its own [`Display`](std::fmt::Display) has their numbers.
     #[must_use]
     pub fn describe(&self, decision: &impl std::fmt::Display) -> String {

@@ -97,10 +97,7 @@ impl FollowInterfaces {
                     Gone::Subflow { remote, bound } => {
                         let mut subflow = Subflow::new((address, 0).into(), remote);
                         // The interface may have been made anew.
-                        let binds = bound && plan.table().binds_subflows();
-                        let interface =
-                            plan.table().interface_of(address).filter(|i| binds && i.name != "lo");
-                        subflow.index = interface.map(|interface| interface.index);
+                        subflow.index = plan.table().binding(address).filter(|_| bound);
                         plan.create(*token, subflow);
                     }
                 }

@@ -27,8 +27,10 @@ impl NDiffPorts {
         }
         let (local, remote) = (connection.local.ip(), connection.remote);
         let between = connection.subflows.iter().filter(|s| s.local.ip() == local && s.remote == remote);
+        let mut subflow = Subflow::new((local, 0).into(), remote);
+        subflow.index = plan.table().binding(local);
         for _ in between.count()..self.subflows {
-            plan.create(token, Subflow::new((local, 0).into(), remote));
+            plan.create(token, subflow.clone());
         }
     }
 }

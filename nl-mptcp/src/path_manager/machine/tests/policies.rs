@@ -208,3 +208,11 @@ fn full_mesh_respects_the_limits_of_the_namespace() {
         assert_eq!(world.kernel.connections[&token].subflows.len(), subflows, "{limits}");
     }
 }
+
+#[test]
+fn ndiffports_binds_subflows_to_the_interface_of_the_initial_one() {
+    let (world, token) = world(NDiffPorts::new(3));
+    let subflows = &world.machine.table().connection(token).unwrap().subflows;
+    let bound: Vec<_> = subflows.iter().filter(|s| !s.local_id.is_initial()).map(|s| s.index).collect();
+    assert_eq!(bound, [Some(1), Some(1)]);
+}
