@@ -85,6 +85,7 @@ impl SubflowEntry {
         if *cleared {
             return Err(Error::usage("nobackup() is for change(): a new subflow is a regular one"));
         }
+        subflow.check_interface()?;
         // A kernel that ignores both still reports the number of attributes it knows.
         let bound = dev.is_some() || subflow.interface().is_some();
         if (subflow.backup || bound) && channel.family().await?.max_attr != 0 {

@@ -76,7 +76,7 @@ fn decisions_run_one_per_connection_up_to_max_in_flight() {
 
 /// What was reported, by kind.
 fn reported(world: &mut World<impl Policy>) -> Vec<&'static str> {
-    let kind = |report| match report {
+    let kind = |report: Report| match report {
         Report::Done(_) => "done",
         Report::Ended(_) => "ended",
         Report::Event(_) => "event",
@@ -255,7 +255,7 @@ fn idle_path_manager_says_so_until_that_changes() {
         machine.lost();
         assert!(machine.listing());
         machine.listed(Snapshot { idle, ..Snapshot::default() });
-        let report = |report| match report {
+        let report = |report: Report| match report {
             Report::Idle(idle) => Some(idle),
             _ => None,
         };
