@@ -60,8 +60,9 @@ impl ConnectionEntry {
 
     /// Withdraws the local address of this id from the peer, which closes its subflows. Id 0 is the address of the initial subflow.
     ///
-    /// The kernel writes that into the next packet of the oldest subflow, and does not close the subflows at this end: it is the peer
-    /// that does. Where the path is broken, [destroy](crate::subflow::SubflowEntry::destroy) them too.
+    /// The kernel writes that into the next packet of the oldest subflow, since Linux 7.0 of the oldest that is not from this address.
+    /// It does not close the subflows at this end: it is the peer that does. Where the path is broken,
+    /// [destroy](crate::subflow::SubflowEntry::destroy) them too.
     ///
     /// The kernel has room for one address option at a time. While an announcement, or the echo of the peer's announcement, is
     /// still to be sent, the kernel reports success and does not inform the peer; the counter `RmAddrTxDrop` counts these

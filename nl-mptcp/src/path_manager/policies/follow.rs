@@ -37,8 +37,9 @@ impl FollowInterfaces {
 
     /// Removes what uses addresses that are no longer usable.
     ///
-    /// The kernel writes a withdrawal into the next packet of the oldest subflow, and closes no subflow itself. So an initial
-    /// subflow that is gone is destroyed before that, and the others after it, because a destruction makes the kernel forget their ids.
+    /// The kernel writes a withdrawal into the next packet of the oldest subflow, which may be one that is gone (before Linux 7.0), and
+    /// closes no subflow itself. So an initial subflow that is gone is destroyed before that, and the others after it, because a
+    /// destruction makes the kernel forget their ids.
     fn remove(&mut self, addresses: &[IpAddr], plan: &mut Plan<'_>) {
         for token in plan.table().tokens() {
             let table = plan.table();
