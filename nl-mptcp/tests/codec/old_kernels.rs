@@ -80,6 +80,8 @@ async fn kernel_without_multipath_tcp_is_unsupported() {
     }
     let error = mptcp.endpoint(ADDRESS).subflow().add().await.unwrap_err().to_string();
     assert!(error.starts_with("add mptcp endpoint 10.0.1.2 subflow: "), "{error}");
+    #[cfg(feature = "settings")]
+    assert_eq!(mptcp.status().await.unwrap(), nl_mptcp::settings::Status::Absent);
 }
 
 #[cfg(feature = "tokio")]
