@@ -469,7 +469,8 @@ impl<P: Policy> Machine<P> {
 
     fn on_subflow(&mut self, event: &SubflowEvent) {
         let Some(connection) = self.table.connections.get_mut(&event.token) else { return };
-        let at = connection.position(event.local, event.remote, event.local_id);
+        let running = |number: u64| self.work.running.contains_key(&number);
+        let at = connection.position(event.local, event.remote, event.local_id, running);
         let at = at.unwrap_or_else(|| {
             let mut new = SubflowState::new(event.local, event.remote, SubflowPhase::Trying);
             new.created_here = !connection.lets_in_at(event.local.port());
@@ -491,7 +492,9 @@ impl<P: Policy> Machine<P> {
 
     fn on_subflow_closed(&mut self, event: &SubflowEvent) {
         let Some(connection) = self.table.connections.get_mut(&event.token) else { return };
-        let Some(at) = connection.position(event.local, event.remote, event.local_id) else { return };
+        let running = |number: u64| self.work.running.contains_key(&number);
+        let at = connection.position(event.local, event.remote, event.local_id, running);
+        let Some(at) = at else { return };
         let mut subflow = connection.subflows.remove(at);
         subflow.local = canonical(event.local);
         self.emit(PathEvent::SubflowClosed { token: event.token, subflow, error: event.error });

@@ -254,19 +254,26 @@ impl ConnectionState {
         self.subflows.iter_mut().find(|subflow| subflow.ends() == ends)
     }
 
-    /// The position of the subflow with these ends, or of one being created that matches them.
-    pub(super) fn position(&self, local: SocketAddr, remote: SocketAddr, id: AddressId) -> Option<usize> {
+    /// The position of the subflow with these ends, or of one being created that matches them: by a decision that is executed or
+    /// `running`, not by one that waits.
+    pub(super) fn position(
+        &self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        id: AddressId,
+        running: impl Fn(u64) -> bool,
+    ) -> Option<usize> {
         let (local, remote) = (canonical(local), canonical(remote));
         let exact = self.subflows.iter().position(|subflow| subflow.ends() == (local, remote));
-        let open = |phase: fn(SubflowPhase) -> bool| {
+        let open = |phase: &dyn Fn(SubflowPhase) -> bool| {
             self.subflows.iter().position(|s| {
                 let ends = s.local.port() == 0 && s.local.ip() == local.ip() && s.remote == remote;
                 ends && s.local_id == id && phase(s.phase)
             })
         };
         // The event may arrive before the kernel's answer to the decision.
-        let planned = |phase| matches!(phase, SubflowPhase::Planned(_));
-        exact.or_else(|| open(|phase| phase == SubflowPhase::Trying)).or_else(|| open(planned))
+        let planned = |phase: SubflowPhase| matches!(phase, SubflowPhase::Planned(number) if running(number));
+        exact.or_else(|| open(&|phase| phase == SubflowPhase::Trying)).or_else(|| open(&planned))
     }
 }
 

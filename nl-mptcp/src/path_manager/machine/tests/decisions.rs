@@ -306,3 +306,26 @@ fn counters_of_a_watched_connection_are_in_the_table_until_it_is_closed() {
     world.machine.input(Input::Mptcp(MptcpEvent::Closed { token }));
     assert_eq!(world.machine.deadline(), None);
 }
+
+/// An event of an older subflow is not about one that is not created yet.
+#[test]
+fn waiting_creation_is_not_closed_by_a_late_event() {
+    let (mut world, token) = world(|event: &PathEvent, plan: &mut Plan<'_>| {
+        if matches!(event, PathEvent::AddressAdded { .. }) {
+            plan.create(Token::new(1), Subflow::new(local(1, 0), far(0, 80)).id(7));
+        }
+    });
+    let kind = Some(EVERYWHERE);
+    world.machine.input(Input::Address { index: 1, address: local(2, 0).ip(), kind });
+    let old = Sub {
+        local_id: AddressId::new(7),
+        remote_id: AddressId::new(9),
+        backup_by_peer: false,
+        trying: false,
+        created_here: true,
+    };
+    let late = Kernel::subflow_event(token, (local(1, 4000), far(0, 80)), old);
+    world.machine.input(Input::Mptcp(MptcpEvent::SubflowClosed(late)));
+    assert_eq!(reported(&mut world), ["event"]);
+    assert_eq!(world.machine.table().connection(token).unwrap().subflows.len(), 2);
+}
