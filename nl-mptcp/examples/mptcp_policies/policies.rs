@@ -1,7 +1,7 @@
 // Three policies that act on time and on bytes.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use nl_mptcp::Token;
@@ -70,28 +70,27 @@ impl Policy for Steady {
 /// A subflow of this side that is not established, or is closed with an error, is created again after this time.
 pub(crate) struct Again {
     pub(crate) after: Duration,
-    pub(crate) waiting: BTreeMap<Instant, Vec<(Token, SocketAddr, SocketAddr, Option<u32>)>>,
+    pub(crate) waiting: BTreeMap<Instant, Vec<(Token, Subflow)>>,
 }
 
 impl Policy for Again {
     fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
         match event {
-            PathEvent::SubflowClosed { token, subflow: s, error } if s.created_here => {
-                if !s.is_established() || error.is_some() {
-                    let again = (*token, SocketAddr::new(s.local.ip(), 0), s.remote, s.index);
-                    self.waiting.entry(plan.now() + self.after).or_default().push(again);
-                    plan.wake_after(self.after);
-                }
+            PathEvent::SubflowClosed { token, subflow: s, error }
+                if s.created_here && (!s.is_established() || error.is_some()) =>
+            {
+                let mut again = Subflow::new((s.local.ip(), 0).into(), s.remote);
+                again.index = s.index;
+                self.waiting.entry(plan.now() + self.after).or_default().push((*token, again));
+                plan.wake_after(self.after);
             }
             PathEvent::Woken => {
                 let later = self.waiting.split_off(&(plan.now() + Duration::from_nanos(1)));
-                for (token, local, remote, index) in
-                    std::mem::replace(&mut self.waiting, later).into_values().flatten()
-                {
-                    if plan.table().connection(token).is_some_and(|c| !c.has_subflow(local.ip(), remote)) {
-                        let mut subflow = Subflow::new(local, remote);
-                        subflow.index = index;
-                        plan.create(token, subflow);
+                let due = std::mem::replace(&mut self.waiting, later);
+                for (token, again) in due.into_values().flatten() {
+                    let connection = plan.table().connection(token);
+                    if connection.is_some_and(|c| !c.has_subflow(again.local.ip(), again.remote)) {
+                        plan.create(token, again);
                     }
                 }
             }

@@ -40,8 +40,10 @@ async fn daemon_manages_paths_and_endpoints_until_it_is_ended(lab: Lab) -> Resul
     };
     write("\"subflow\"")?;
     let (mptcp, path, (tell, commands)) = (open(&net.client).await?, file.clone(), mpsc::channel(1));
-    let begin = move || async move { tokio::spawn(async move { daemon::run(mptcp, &path, commands).await }) };
-    let task = net.client.run(begin).await;
+    let task = net.client.run(move || async move {
+        Ok::<_, std::io::Error>(tokio::spawn(async move { daemon::run(mptcp, &path, commands).await }))
+    });
+    let task = task.await?;
     let server = Manager::start(&net.server, None, ()).await?;
     let shown = async |wanted: &str| {
         let text = net.client.ip("mptcp endpoint show").await;

@@ -167,7 +167,7 @@ impl Connections {
         Ok(Self { listener: listen(&net.server, "0.0.0.0:5001".parse()?).await?, open: Vec::new() })
     }
 
-    async fn connect(&mut self, net: &Net) -> Result {
+    pub(crate) async fn connect(&mut self, net: &Net) -> Result {
         self.connect_between(net, "10.0.1.1", "10.0.1.2:5001").await
     }
 

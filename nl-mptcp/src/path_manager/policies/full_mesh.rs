@@ -26,7 +26,7 @@ use crate::subflow::Subflow;
 pub struct FullMesh {
     only: Option<BTreeSet<String>>,
     except: BTreeSet<String>,
-    when: Option<Arc<dyn Fn(&ConnectionState) -> bool + Send + Sync>>,
+    when: Option<Arc<Predicate>>,
     most: usize,
     addresses: usize,
     accepted: usize,
@@ -34,6 +34,8 @@ pub struct FullMesh {
     retry: Option<(Duration, Duration)>,
     failed: BTreeMap<Token, BTreeMap<(IpAddr, SocketAddr), Failure>>,
 }
+
+type Predicate = dyn Fn(&ConnectionState) -> bool + Send + Sync;
 
 /// A subflow that failed.
 #[derive(Clone, Copy, Debug)]

@@ -27,7 +27,7 @@ impl<A: Policy, B: Policy> Policy for (A, B) {
     }
 }
 
-impl Policy for Box<dyn Policy> {
+impl Policy for Box<dyn Policy + '_> {
     fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
         (**self).decide(event, plan);
     }
