@@ -83,6 +83,7 @@
 //! The peer uses a path until it knows better. Withdraw the id of an address that is gone: the peer closes its subflows at once.
 //! Destroying the subflow closes this end only, and leaves the peer to its retransmissions; withdrawing closes the peer's end only, if
 //! the path is broken. `FollowInterfaces` does both, in an order in which the withdrawal leaves by a path that works.
+//!
 //! # What can be observed
 //! | question | answer | iproute2 |
 //! |---|---|---|

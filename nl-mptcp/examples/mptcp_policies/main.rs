@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ["steady"] => Box::new((FullMesh::new(), Steady)),
         ["again", seconds] => {
             let after = Duration::from_secs(seconds.parse()?);
-            Box::new((FullMesh::new(), Again { after, waiting: BTreeMap::new() }))
+            Box::new((FullMesh::new().no_retry(), Again { after, waiting: BTreeMap::new() }))
         }
         _ => return Err(USAGE.into()),
     };

@@ -89,6 +89,7 @@
 //! was sent, or on round-trip times, [watches](Plan::watch) connections: their [`Counters`] are in the table, read again and again at
 //! [a bounded rate](PathManagerBuilder::counters_every), and each time is a [`PathEvent::Counted`]. The example `mptcp_policies` has
 //! three of twenty lines.
+//!
 //! # How the table stays correct
 //! It starts with lists: links, addresses, and connections with their subflows from `sock_diag`. Events that arrive meanwhile are
 //! applied afterwards, in order. Each event holds the new state and not a difference, so an event older than a list is harmless. When

@@ -114,7 +114,7 @@ pub(crate) async fn by_ss(node: &Node) -> BTreeMap<u32, BTreeSet<Ends>> {
             (token.to_owned(), id.trim_end_matches(')').parse::<u8>().unwrap())
         };
         let ((_, remote_id), (token, local_id)) = (id(remote), id(local));
-        let ends = (line.local.parse().unwrap(), line.remote.parse().unwrap(), local_id, remote_id);
+        let ends = (line.local_end(), line.remote.parse().unwrap(), local_id, remote_id);
         all.entry(hex(&token)).or_default().insert(ends);
     }
     all
@@ -311,10 +311,7 @@ async fn policies_follow_interfaces_and_set_backups(lab: Lab) -> Result {
     let backups = async || {
         let lines = ss::subflows(&net.client, "state established").await;
         let flags = |line: &ss::Line| line.word("flags").unwrap().contains('b');
-        lines
-            .iter()
-            .map(|line| (line.local.split(':').next().unwrap().to_owned(), flags(line)))
-            .collect::<Vec<_>>()
+        lines.iter().map(|line| (line.local_end().ip().to_string(), flags(line))).collect::<Vec<_>>()
     };
     let shows = async |wanted: &[(&str, bool)], what: &str| {
         let fits = async || {

@@ -84,7 +84,7 @@ async fn subflow_whose_round_trip_time_doubles_becomes_a_backup(lab: Lab) -> Res
     Ok(())
 }
 
-/// The server drops what comes from the second address, for a while.
+/// The server does not answer the second address, for a while.
 #[nl_testkit::test(
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 60
@@ -92,8 +92,9 @@ async fn subflow_whose_round_trip_time_doubles_becomes_a_backup(lab: Lab) -> Res
 async fn subflow_that_failed_is_created_again_after_a_time(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     net.client.sysctl("net.ipv4.tcp_syn_retries", "1").await?;
-    net.server.ip("rule add from 10.0.2.1 prohibit").await;
-    let policy = (FullMesh::new(), Again { after: Duration::from_millis(300), waiting: BTreeMap::new() });
+    net.server.ip("rule add to 10.0.2.1 prohibit").await;
+    let again = Again { after: Duration::from_millis(300), waiting: BTreeMap::new() };
+    let policy = (FullMesh::new().no_retry(), again);
     let client = Manager::start(&net.client, None, policy).await?;
     let server = Manager::start(&net.server, None, ()).await?;
     let mut connections = Connections::new(&net).await?;
@@ -101,7 +102,7 @@ async fn subflow_that_failed_is_created_again_after_a_time(lab: Lab) -> Result {
     let failed = async || Some(client.state().await.failed).filter(|failed| !failed.is_empty());
     let failed = eventually(SOON, failed, "the subflow to fail").await;
     assert!(failed[0].starts_with("create subflow 10.0.2.1"), "{failed:?}");
-    net.server.ip("rule del from 10.0.2.1 prohibit").await;
+    net.server.ip("rule del to 10.0.2.1 prohibit").await;
     from(&net, &BOTH, "a subflow by the second interface").await;
     client.stop().await;
     server.stop().await;
