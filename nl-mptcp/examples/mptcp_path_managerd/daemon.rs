@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use futures_util::{Stream, StreamExt};
@@ -124,8 +124,9 @@ struct Listener {
 impl Listener {
     /// Only root and the owner can read it: it shows who talks to whom.
     fn bind(path: PathBuf) -> Outcome<Self> {
-        // One that a process left that is gone.
-        if std::os::unix::net::UnixStream::connect(&path).is_err() {
+        // One that a process left that is gone. Nothing but a socket is removed.
+        let is_socket = std::fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket());
+        if is_socket && std::os::unix::net::UnixStream::connect(&path).is_err() {
             drop(std::fs::remove_file(&path));
         }
         let socket = UnixListener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
