@@ -33,8 +33,18 @@ async fn main() -> Outcome {
     match words.as_slice() {
         [] | ["endpoint"] | ["endpoint", "show"] => {
             let mut endpoints = mptcp.endpoints().list().await?;
+            let route = Connection::open(Protocol::Route)?;
             while let Some(endpoint) = endpoints.try_next().await? {
-                println!("{endpoint}");
+                let Some(index) = endpoint.index else {
+                    println!("{endpoint}");
+                    continue;
+                };
+                match route.link(index).await {
+                    Ok(link) => println!("{}", endpoint.on(&link.name)),
+                    // A device that is gone has no name.
+                    Err(error) if error.is_not_found() => println!("{endpoint}"),
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         ["endpoint", "add", address, options @ ..] => {

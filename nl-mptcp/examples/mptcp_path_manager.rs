@@ -9,7 +9,6 @@ use nl_mptcp::Mptcp;
 use nl_mptcp::path_manager::{
     BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts, PathManager, Policy, Report,
 };
-use nl_mptcp::settings::PathManager as Kind;
 
 const USAGE: &str = "usage: mptcp_path_manager [fullmesh | ndiffports N] [metered DEV]...";
 
@@ -27,15 +26,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);
-    if mptcp.settings()?.read()?.path_manager != Some(Kind::Userspace) {
-        eprintln!("new connections are left to the kernel's path manager: sysctl net.mptcp.pm_type=1");
-    }
     let policy = (FollowInterfaces::new(), (paths, BackupOnMetered::new(metered)));
     let mut manager = PathManager::open(&mptcp, policy).await?;
     while let Some(report) = manager.next().await {
         match report {
             Ok(Report::Event(event)) => println!("{event:?}"),
-            Ok(Report::Done(decision)) => println!("done: {decision}"),
+            Ok(Report::Done(decision)) => println!("done: {}", manager.table().describe(&decision)),
+            Ok(Report::Pending(decision)) => println!("sent: {}", manager.table().describe(&decision)),
+            Ok(Report::Idle(why)) => eprintln!("{why}"),
             Ok(Report::Failed { error, .. }) => eprintln!("failed: {error}"),
             Ok(_) => {}
             Err(error) => eprintln!("{error}"),

@@ -7,6 +7,7 @@
 //! | [`connection`], [`subflow`] | for a program that is the path manager: announce and withdraw addresses, create and destroy subflows |
 //! | [`event`] | events of connections, addresses and subflows |
 //! | `diag` | connections with their subflows and statistics |
+//! | `endpoint_manager` | endpoints that follow the addresses of a namespace, by rules |
 //! | `path_manager` | a path manager to embed in a program, with policies such as full mesh |
 //! | `socket` | statistics of the program's own sockets |
 //! | `mib`, `settings` | the counters and the `net.mptcp` settings of a namespace |
@@ -68,7 +69,7 @@
 //! # Features
 //! - `tokio` (on by default): waiting inside a tokio runtime: `.await` on operations, lists and events.
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending), and `for` loops over lists and events; needs no tokio.
-//! - `diag`, `mib`, `path-manager`, `socket`, `settings` (on by default): the modules of those names.
+//! - `diag`, `endpoint-manager`, `mib`, `path-manager`, `socket`, `settings` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -86,6 +87,8 @@ pub mod connection;
 #[cfg(feature = "diag")]
 pub mod diag;
 pub mod endpoint;
+#[cfg(feature = "endpoint-manager")]
+pub mod endpoint_manager;
 pub mod event;
 mod id;
 #[cfg(any(feature = "diag", feature = "socket"))]

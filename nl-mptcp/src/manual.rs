@@ -45,11 +45,11 @@
 //!
 //! use futures_util::TryStreamExt;
 //! use nl_mptcp::event::MptcpEvent;
-//! use nl_mptcp::settings::PathManager;
+//! use nl_mptcp::settings::PathManagerType;
 //!
 //! # async fn example(mptcp: nl_mptcp::Mptcp) -> Result<(), Box<dyn std::error::Error>> {
 //! // sysctl net.mptcp.pm_type=1
-//! mptcp.settings()?.set_path_manager(&PathManager::Userspace)?;
+//! mptcp.settings()?.set_path_manager(&PathManagerType::Userspace)?;
 //! let mut events = mptcp.events().await?;
 //! while let Some(event) = events.try_next().await? {
 //!     match event {
@@ -71,6 +71,19 @@
 //! ```
 //! This example does not handle existing connections, lost events and address changes, and it waits for one peer at a time.
 //! `PathManager` of module `path_manager` handles all of these, and leaves the decisions to a policy.
+//!
+//! # Several uplinks
+//! A subflow leaves by the route to the peer, whatever its local address, unless it is bound to an interface: two default routes with
+//! different metrics send everything by the first, and routers that check the source drop what belongs to the second.
+//! `FullMesh` of module `path_manager` binds each subflow to the interface of its address, as does an endpoint with `dev`. Linux 6.1
+//! cannot bind subflows of the userspace path manager: there an `ip rule` for each source address leads to a table with its own default
+//! route. The machine itself needs `rp_filter` 0 or 2, because the answers arrive by an uplink that its main table would not use.
+//!
+//! # An address that goes
+//! The peer uses a path until it knows better. Withdraw the id of an address that is gone: the peer closes its subflows at once.
+//! Destroying the subflow closes this end only, and leaves the peer to its retransmissions; withdrawing closes the peer's end only, if
+//! the path is broken. `FollowInterfaces` does both, in an order in which the withdrawal leaves by a path that works.
+//!
 //! # What can be observed
 //! | question | answer | iproute2 |
 //! |---|---|---|
@@ -85,12 +98,15 @@
 //! # When nothing happens
 //! | symptom | cause | where to look |
 //! |---|---|---|
+//! | nothing at all | `Mptcp::status()` says whether the namespace has Multipath TCP, and which path manager | |
 //! | the connection is plain TCP | the peer does not support Multipath TCP, or a middlebox removes the option | `InfoFlags::FALLBACK`; `MPCapableFallbackSYNACK` |
 //! | creating the socket fails with `ENOPROTOOPT` | `net.mptcp.enabled` is 0 | `settings::Settings::enabled` |
 //! | an endpoint creates no subflow | the limit `subflows` is reached, at either end; no data was sent yet, which completes the handshake; the connection has the userspace path manager | [`limits`](crate::limits); `MPJoinSynTx` |
 //! | the peer does not connect to an announced address | `add_addr_accepted` of the peer is 0, the default | `AddAddr`, `AddAddrDrop` |
 //! | `userspace PM not selected` | the socket was created while the setting was `kernel` | |
 //! | `ENOTCONN` from `create()` | the peer has not sent anything yet | [`Established`](crate::event::MptcpEvent::Established) |
+//! | a subflow from a second uplink is not answered | it leaves by the first one | [several uplinks](#several-uplinks) |
+//! | `withdraw()` says not found, and the subflow lives | a creation with the same id failed, and the kernel forgot the id | [`destroy()`](crate::subflow::SubflowEntry::destroy) |
 //! | `create()` succeeds and no subflow exists | success means only that the first packet was sent | `create_established()`; [`SubflowClosed`](crate::event::MptcpEvent::SubflowClosed) |
 //! | the peer refuses every subflow | its limit `subflows`; it has the userspace path manager, and no program listens to events; the port is neither announced nor that of the initial subflow | `MPJoinRejected`, `MismatchPortSynRx` |
 //! | connections are listed without subflows | older kernels list these for `CAP_NET_ADMIN` only | |

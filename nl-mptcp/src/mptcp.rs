@@ -71,6 +71,39 @@ impl Mptcp {
         Ok(crate::settings::SettingsEntry::of(&self.connection().netns()?))
     }
 
+    /// Whether the namespace has Multipath TCP, whether it is on, and who manages the paths of new connections: one answer on every
+    /// kernel, to be asked for before anything else.
+    ///
+    /// ```no_run
+    /// # async fn example(mptcp: nl_mptcp::Mptcp) -> nl_core::Result<()> {
+    /// use nl_mptcp::settings::Status;
+    ///
+    /// match mptcp.status().await? {
+    ///     Status::Absent => println!("this kernel has no Multipath TCP"),
+    ///     Status::Off => println!("sysctl net.mptcp.enabled=1 turns it on"),
+    ///     Status::On(manager) => println!("new connections have the path manager {manager}"),
+    ///     _ => {}
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    /// Needs no privilege.
+    ///
+    /// # Errors
+    /// As [`settings`](Self::settings) and [`SettingsEntry::status`](crate::settings::SettingsEntry::status).
+    #[cfg(feature = "settings")]
+    pub fn status(&self) -> Pending<crate::settings::Status> {
+        let this = self.clone();
+        Pending::new(async move {
+            match this.channel.family().await {
+                Ok(_) => this.settings()?.status(),
+                Err(error) if error.is_unsupported() => Ok(crate::settings::Status::Absent),
+                Err(error) => Err(error),
+            }
+            .map_err(|error| error.during(|| "get mptcp status".into()))
+        })
+    }
+
     /// The events of the namespace from now on, as a stream; see [`nl_core::monitor`] for how it behaves when the reader is
     /// slow.
     ///

@@ -1,12 +1,12 @@
 //! The settings of Multipath TCP, per namespace: `net.mptcp.*`.
 //!
 //! ```no_run
-//! use nl_mptcp::settings::{PathManager, SettingsEntry};
+//! use nl_mptcp::settings::{PathManagerType, SettingsEntry};
 //!
 //! # fn example() -> nl_core::Result<()> {
 //! let settings = SettingsEntry::current();
 //! // sysctl net.mptcp.path_manager=userspace, or net.mptcp.pm_type=1 before Linux 6.15
-//! settings.set_path_manager(&PathManager::Userspace)?;
+//! settings.set_path_manager(&PathManagerType::Userspace)?;
 //! println!("close_timeout {:?}", settings.read()?.close_timeout);
 //! # Ok(())
 //! # }
@@ -26,11 +26,37 @@ use std::time::Duration;
 use nl_core::error::{Error, ErrorKind, Result, Since};
 use nl_core::netns::Netns;
 
+/// Whether a namespace has Multipath TCP, and who manages the paths of its new connections: the answer of
+/// [`Mptcp::status`](crate::Mptcp::status).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Status {
+    /// The kernel has no Multipath TCP (`CONFIG_MPTCP`): every request is
+    /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported).
+    Absent,
+    /// `net.mptcp.enabled` is 0: no Multipath TCP socket can be created. Endpoints and limits can be read and changed all the same.
+    Off,
+    /// New connections have this path manager.
+    On(PathManagerType),
+}
+
+/// The words of an administrator: `absent`, `off`, or the path manager.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("absent"),
+            Self::Off => f.write_str("off"),
+            Self::On(manager) => manager.fmt(f),
+        }
+    }
+}
+
 /// The path manager of new sockets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub enum PathManager {
+pub enum PathManagerType {
     /// The kernel's path manager, configured with [endpoints](crate::endpoint).
     Kernel,
     /// Another one, by name, or by its number before Linux 6.15.
@@ -39,7 +65,7 @@ pub enum PathManager {
     Userspace,
 }
 
-impl PathManager {
+impl PathManagerType {
     fn from_name(name: &str) -> Self {
         match name {
             "kernel" => Self::Kernel,
@@ -59,7 +85,7 @@ impl PathManager {
 }
 
 /// The value of `net.mptcp.path_manager`.
-impl fmt::Display for PathManager {
+impl fmt::Display for PathManagerType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kernel => "kernel",
@@ -83,7 +109,7 @@ pub struct Settings {
     /// Whether the peer may create further subflows to the address and port of the initial one.
     pub allow_join_initial_addr_port: Option<bool>,
     /// The available path managers (Linux 6.15).
-    pub available_path_managers: Option<Vec<PathManager>>,
+    pub available_path_managers: Option<Vec<PathManagerType>>,
     /// The available schedulers (Linux 6.10).
     pub available_schedulers: Option<Vec<String>>,
     /// For how long new connections use plain TCP after the network dropped Multipath TCP packets, in whole seconds; 0: never (Linux 6.12).
@@ -93,7 +119,7 @@ pub struct Settings {
     /// For how long a connection without subflows stays open, in whole seconds (Linux 6.7).
     pub close_timeout: Option<Duration>,
     /// The path manager of new sockets.
-    pub path_manager: Option<PathManager>,
+    pub path_manager: Option<PathManagerType>,
     /// The packet scheduler of new sockets (Linux 6.6).
     pub scheduler: Option<String>,
     /// The number of consecutive losses after which a subflow is stale; 0: never.
@@ -135,7 +161,7 @@ impl SettingsEntry {
             allow_join_initial_addr_port: self.flag("allow_join_initial_addr_port")?,
             available_path_managers: self
                 .text("available_path_managers")?
-                .map(|text| text.split_whitespace().map(PathManager::from_name).collect()),
+                .map(|text| text.split_whitespace().map(PathManagerType::from_name).collect()),
             available_schedulers: self.text("available_schedulers")?.map(words),
             blackhole_timeout: self.seconds("blackhole_timeout")?,
             checksum_enabled: self.flag("checksum_enabled")?,
@@ -152,11 +178,22 @@ impl SettingsEntry {
         Ok(values)
     }
 
+    /// Whether Multipath TCP is on, and the path manager of new sockets.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for a kernel without Multipath TCP, which is [`Status::Absent`].
+    pub fn status(&self) -> Result<Status> {
+        let Some(enabled) = self.flag("enabled")? else { return Ok(Status::Absent) };
+        // Before Linux 5.19 there is one path manager.
+        let manager = self.path_manager()?.unwrap_or(PathManagerType::Kernel);
+        Ok(if enabled { Status::On(manager) } else { Status::Off })
+    }
+
     /// Sets the path manager of new sockets, with `path_manager` or `pm_type`.
     ///
     /// # Errors
     /// `EACCES` ([`is_permission`](Error::is_permission)); `EINVAL` or `ENOENT` for an unknown one.
-    pub fn set_path_manager(&self, manager: &PathManager) -> Result<()> {
+    pub fn set_path_manager(&self, manager: &PathManagerType) -> Result<()> {
         // `ENOENT` can mean a missing path manager or a missing file, so the file is checked first.
         if self.text("path_manager")?.is_some() {
             let name = manager.to_string();
@@ -165,9 +202,9 @@ impl SettingsEntry {
                 .map_err(|e| e.during(|| write_of("path_manager", &name)));
         }
         let number = match manager {
-            PathManager::Kernel => "0",
-            PathManager::Other(number) => number,
-            PathManager::Userspace => "1",
+            PathManagerType::Kernel => "0",
+            PathManagerType::Other(number) => number,
+            PathManagerType::Userspace => "1",
         };
         self.write("pm_type", number, Since::linux(5, 19))
     }
@@ -186,11 +223,11 @@ impl SettingsEntry {
         self.try_write("scheduler", name).map_err(|error| error.during(|| write_of("scheduler", name)))
     }
 
-    fn path_manager(&self) -> Result<Option<PathManager>> {
+    fn path_manager(&self) -> Result<Option<PathManagerType>> {
         if let Some(name) = self.text("path_manager")? {
-            return Ok(Some(PathManager::from_name(&name)));
+            return Ok(Some(PathManagerType::from_name(&name)));
         }
-        Ok(self.text("pm_type")?.map(|number| PathManager::from_number(&number)))
+        Ok(self.text("pm_type")?.map(|number| PathManagerType::from_number(&number)))
     }
 
     fn flag(&self, name: &str) -> Result<Option<bool>> {

@@ -58,7 +58,11 @@ impl ConnectionEntry {
         SubflowEntry::new(self.channel.clone(), self.token, subflow)
     }
 
-    /// Withdraws the local address of this id, and closes its subflows. Id 0 is the address of the initial subflow.
+    /// Withdraws the local address of this id from the peer, which closes its subflows. Id 0 is the address of the initial subflow.
+    ///
+    /// The kernel writes that into the next packet of the oldest subflow, since Linux 7.0 of the oldest that is not from this address.
+    /// It does not close the subflows at this end: it is the peer that does. Where the path is broken,
+    /// [destroy](crate::subflow::SubflowEntry::destroy) them too.
     ///
     /// The kernel has room for one address option at a time. While an announcement, or the echo of the peer's announcement, is
     /// still to be sent, the kernel reports success and does not inform the peer; the counter `RmAddrTxDrop` counts these
@@ -67,8 +71,9 @@ impl ConnectionEntry {
     /// Needs `CAP_NET_ADMIN`. Linux 5.19.
     ///
     /// # Errors
-    /// [`is_not_found`](Error::is_not_found) if the connection has no such address; `EINVAL` if the token has no connection, or
-    /// one of the kernel's path manager.
+    /// [`is_not_found`](Error::is_not_found) if the connection has no such address; not for id 0, whose withdrawal the kernel
+    /// acknowledges also where the initial subflow is closed already. `EINVAL` if the token has no connection, or one of the
+    /// kernel's path manager.
     pub fn withdraw(&self, id: impl Into<AddressId>) -> Pending<Ack> {
         let (this, id) = (self.clone(), id.into());
         Pending::new(async move {

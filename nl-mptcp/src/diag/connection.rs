@@ -68,25 +68,25 @@ impl MptcpConnection {
     /// Bytes the program sent, without retransmissions. Linux 6.5.
     #[must_use]
     pub fn bytes_sent(&self) -> Option<u64> {
-        self.socket?.info?.bytes_sent
+        self.socket?.bytes_sent()
     }
 
     /// Bytes received in order. Linux 6.5.
     #[must_use]
     pub fn bytes_received(&self) -> Option<u64> {
-        self.socket?.info?.bytes_received
+        self.socket?.bytes_received()
     }
 
     /// Bytes the peer acknowledged. Linux 6.5.
     #[must_use]
     pub fn bytes_acked(&self) -> Option<u64> {
-        self.socket?.info?.bytes_acked
+        self.socket?.bytes_acked()
     }
 
     /// Retransmissions at the MPTCP level. Linux 6.5. Those of TCP are in [`Subflow::tcp`].
     #[must_use]
     pub fn retransmits(&self) -> Option<u32> {
-        self.socket?.info?.retransmits
+        self.socket?.retransmits()
     }
 
     /// Whether it fell back to plain TCP; `None` if only subflows were listed.

@@ -206,6 +206,30 @@ impl MptcpSocket {
         self.info.map(|info| info.token).filter(|token| token.get() != 0)
     }
 
+    /// Bytes the program sent, without retransmissions; `None` on a listener, and before Linux 6.5.
+    #[must_use]
+    pub fn bytes_sent(&self) -> Option<u64> {
+        self.info?.bytes_sent
+    }
+
+    /// Bytes received in order; `None` on a listener, and before Linux 6.5.
+    #[must_use]
+    pub fn bytes_received(&self) -> Option<u64> {
+        self.info?.bytes_received
+    }
+
+    /// Bytes the peer acknowledged; `None` on a listener, and before Linux 6.5.
+    #[must_use]
+    pub fn bytes_acked(&self) -> Option<u64> {
+        self.info?.bytes_acked
+    }
+
+    /// Retransmissions at the MPTCP level; `None` on a listener, and before Linux 6.5.
+    #[must_use]
+    pub fn retransmits(&self) -> Option<u32> {
+        self.info?.retransmits
+    }
+
     /// Decodes an answer to [`SocketFilter::mptcp_requests`](super::SocketFilter::mptcp_requests).
     ///
     /// # Errors

@@ -3,16 +3,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bitflags::bitflags;
 use nl_core::Request;
-use nl_core::attr::{AttrWriter, Attrs, DecodeError};
+use nl_core::attr::{Attr, AttrWriter, Attrs, DecodeError};
 use nl_core::check::{Invalid, check_index};
 use nl_core::message::{GenlHeader, MessageRef};
 
 use crate::AddressId;
-use crate::message::{
-    CMD_ADD_ADDR, CMD_DEL_ADDR, CMD_FLUSH_ADDRS, CMD_GET_ADDR, CMD_SET_FLAGS, MPTCP_PM_ADDR_ATTR_ADDR4,
-    MPTCP_PM_ADDR_ATTR_ADDR6, MPTCP_PM_ADDR_ATTR_FAMILY, MPTCP_PM_ADDR_ATTR_FLAGS, MPTCP_PM_ADDR_ATTR_ID,
-    MPTCP_PM_ADDR_ATTR_IF_IDX, MPTCP_PM_ADDR_ATTR_PORT, MPTCP_PM_ATTR_ADDR, request,
-};
+use crate::message::*;
 
 /// A local address of the kernel's path manager.
 ///
@@ -54,13 +50,6 @@ impl Endpoint {
         self
     }
 
-    /// Announced with a port of its own, on which the kernel listens. Needs [`signal`](Self::signal), and excludes [`subflow`](Self::subflow).
-    #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = Some(port);
-        self
-    }
-
     /// Subflows from it leave through the interface of this index (`dev`).
     #[must_use]
     pub fn index(mut self, index: u32) -> Self {
@@ -93,7 +82,8 @@ impl Endpoint {
         self.flags(EndpointFlags::BACKUP)
     }
 
-    /// A subflow is created from it to every address that the peer announced (`fullmesh`). Excludes [`signal`](Self::signal).
+    /// A subflow is created from it to every address that the peer announced (`fullmesh`). Most kernels refuse it together with
+    /// [`signal`](Self::signal).
     #[must_use]
     pub fn fullmesh(self) -> Self {
         self.flags(EndpointFlags::FULLMESH)
@@ -135,11 +125,10 @@ impl Endpoint {
                 MPTCP_PM_ADDR_ATTR_ADDR6 => {
                     (endpoint.address, has_address) = (attr.array::<16>()?.into(), true);
                 }
-                MPTCP_PM_ADDR_ATTR_PORT => endpoint.port = Some(attr.u16()?).filter(|port| *port != 0),
                 MPTCP_PM_ADDR_ATTR_FLAGS => endpoint.flags = EndpointFlags::from_bits_retain(attr.u32()?),
                 MPTCP_PM_ADDR_ATTR_IF_IDX => endpoint.index = Some(attr.u32()?).filter(|index| *index != 0),
-                // `MPTCP_PM_ADDR_ATTR_FAMILY` too: the address implies it.
-                _ => {}
+                // Nothing of `MPTCP_PM_ADDR_ATTR_FAMILY`: the address implies it.
+                _ => endpoint.decode_attribute(attr)?,
             }
         }
         Ok((endpoint, has_address))
@@ -200,7 +189,7 @@ impl Endpoint {
             nest.u16(MPTCP_PM_ADDR_ATTR_FAMILY, family).ip(kind, self.address);
         }
         nest.opt(MPTCP_PM_ADDR_ATTR_ID, Some(self.id.get()).filter(|id| *id != 0), AttrWriter::u8);
-        nest.opt(MPTCP_PM_ADDR_ATTR_PORT, self.port, AttrWriter::u16);
+        self.encode_attributes(nest);
         let flags = Some(self.flags.bits()).filter(|flags| *flags != 0);
         nest.opt(MPTCP_PM_ADDR_ATTR_FLAGS, flags, AttrWriter::u32);
         nest.opt(MPTCP_PM_ADDR_ATTR_IF_IDX, self.index, AttrWriter::u32);
@@ -214,22 +203,40 @@ impl Endpoint {
             return Invalid::when(self.id.is_initial(), why);
         }
         check_port(self.port)?;
+        // Whether an address that is announced can have fullmesh differs from kernel to kernel, so the kernel says that.
         if verb == EndpointVerb::Change {
-            let announced = self.flags.intersects(EndpointFlags::SIGNAL | EndpointFlags::IMPLICIT);
-            let why = "signal and implicit exclude fullmesh";
-            return Invalid::when(announced && has(EndpointFlags::FULLMESH), why);
+            return Ok(());
         }
         self.index.map_or(Ok(()), check_index)?;
         Invalid::when(has(EndpointFlags::IMPLICIT), "only the kernel sets the implicit flag")?;
-        let both = has(EndpointFlags::SIGNAL | EndpointFlags::FULLMESH);
-        Invalid::when(both, "signal and fullmesh exclude each other")?;
         let announced_only = has(EndpointFlags::SIGNAL) && !has(EndpointFlags::SUBFLOW);
         let why = "a port is announced: it needs signal, and excludes subflow";
         Invalid::when(self.port.is_some() && !announced_only, why)
     }
 
+    /// The line of `ip mptcp endpoint show` with this name of the interface, which [`index`](Self#structfield.index) alone does not
+    /// give.
+    ///
+    /// ```
+    /// use nl_mptcp::endpoint::Endpoint;
+    ///
+    /// let endpoint = Endpoint::new("192.0.2.1".parse()?).id(5).subflow().index(3);
+    /// assert_eq!(endpoint.to_string(), "192.0.2.1 id 5 subflow dev #3");
+    /// assert_eq!(endpoint.on("eth1").to_string(), "192.0.2.1 id 5 subflow dev eth1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn on<'a>(&'a self, dev: &'a str) -> impl fmt::Display + 'a {
+        Named { endpoint: self, dev }
+    }
+
     /// The attributes behind the address, each with a space before it.
     fn write_details(&self, f: &mut impl Write) -> fmt::Result {
+        self.write_without_dev(f)?;
+        self.index.map_or(Ok(()), |index| write!(f, " dev #{index}"))
+    }
+
+    fn write_without_dev(&self, f: &mut impl Write) -> fmt::Result {
         if let Some(port) = self.port {
             write!(f, " port {port}")?;
         }
@@ -246,15 +253,75 @@ impl Endpoint {
         if !unknown.is_empty() {
             write!(f, " flags {:#x}", unknown.bits())?;
         }
-        self.index.map_or(Ok(()), |index| write!(f, " dev #{index}"))
+        Ok(())
     }
 }
+
+/// The optional attributes that an [`Endpoint`] and its [entry](super::EndpointEntry) set alike: what each sets, and how it is
+/// read and written. A further one stands here, in the type, in [`Endpoint::new`], and in the words of `write_without_dev`; its
+/// number in `message.rs`.
+macro_rules! attributes {
+    ($each:ident) => {
+        $each! {
+            /// Announced with a port of its own, on which the kernel listens. Needs [`signal`](Self::signal), and excludes [`subflow`](Self::subflow).
+            port: u16 = MPTCP_PM_ADDR_ATTR_PORT;
+        }
+    };
+}
+pub(super) use attributes;
+
+macro_rules! of_endpoint {
+    ($($(#[$doc:meta])+ $name:ident: $type:ident = $kind:ident;)+) => {
+        impl Endpoint {
+            $(
+                $(#[$doc])+
+                #[must_use]
+                pub fn $name(mut self, $name: $type) -> Self {
+                    self.$name = Some($name);
+                    self
+                }
+            )+
+
+            /// Reads an attribute of an address nest. The kernel reports 0 for one that is unset.
+            fn decode_attribute(&mut self, attr: Attr<'_>) -> Result<(), DecodeError> {
+                match attr.kind() {
+                    $($kind => self.$name = Some(attr.$type()?).filter(|value| *value != 0),)+
+                    _ => {}
+                }
+                Ok(())
+            }
+
+            fn encode_attributes(&self, nest: &mut AttrWriter<'_>) {
+                $(nest.opt($kind, self.$name, AttrWriter::$type);)+
+            }
+        }
+    };
+}
+
+attributes!(of_endpoint);
 
 /// A line as `ip mptcp endpoint show` prints it, with `#5` in place of the name of interface 5.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.address)?;
         self.write_details(f)
+    }
+}
+
+/// An endpoint with the name of its interface.
+struct Named<'a> {
+    endpoint: &'a Endpoint,
+    dev: &'a str,
+}
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.endpoint.address)?;
+        self.endpoint.write_without_dev(f)?;
+        match self.endpoint.index {
+            Some(_) => write!(f, " dev {}", self.dev),
+            None => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use nl_core::dump::Dump;
 use nl_core::error::{Ack, Since};
 use nl_core::{Dev, Error, Pending, Result};
 
-use super::codec::{CHANGEABLE, Endpoint, EndpointFlags, EndpointVerb, words};
+use super::codec::{CHANGEABLE, Endpoint, EndpointFlags, EndpointVerb, attributes, words};
 use crate::AddressId;
 use crate::channel::{Channel, not_found, or_not_found};
 
@@ -74,6 +74,17 @@ macro_rules! options {
     )+};
 }
 
+/// What an [`Endpoint`] has a setter for.
+macro_rules! of_entry {
+    ($($(#[$doc:meta])+ $name:ident: $type:ident = $kind:ident;)+) => {
+        impl EndpointEntry {
+            options! { $($name($name: $type);)+ }
+        }
+    };
+}
+
+attributes!(of_entry);
+
 impl EndpointEntry {
     pub(crate) fn new(channel: Channel, key: EndpointKey) -> Self {
         let endpoint = match key {
@@ -84,7 +95,6 @@ impl EndpointEntry {
     }
 
     options! {
-        port(port: u16);
         flags(flags: EndpointFlags);
         signal();
         subflow();
@@ -152,11 +162,14 @@ impl EndpointEntry {
             return Ok(ack);
         }
         self.channel.acknowledged(|family| made.request(family, EndpointVerb::Delete)).await?;
-        let feature = match dropped {
-            EndpointFlags::LAMINAR => "the endpoint flag laminar".to_owned(),
-            other => format!("endpoint flags {:#x}", other.bits()),
-        };
-        Err(Error::unsupported(feature, Since::linux(6, 18).with("the path manager laminar")))
+        let unknown = dropped - EndpointFlags::LAMINAR;
+        Err(match unknown.is_empty() {
+            true => Error::unsupported("the endpoint flag laminar", Since::linux(6, 18)),
+            false => {
+                let feature = format!("the endpoint flags {:#x}", unknown.bits());
+                Error::unsupported(feature, Since::option("a kernel that knows them"))
+            }
+        })
     }
 
     /// Sets or clears the backup and fullmesh flags; a flag that is not given does not change. Connections of the kernel's path
@@ -167,8 +180,8 @@ impl EndpointEntry {
     /// Equivalent: `ip mptcp endpoint change`, which clears the flag that is not given. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// [`is_not_found`](Error::is_not_found) if the endpoint does not exist; bad input, before the kernel is asked: fullmesh for
-    /// an endpoint that is announced, no change, or something that cannot be changed.
+    /// [`is_not_found`](Error::is_not_found) if the endpoint does not exist; `EINVAL` for fullmesh of an endpoint that is announced,
+    /// where the kernel does not allow it; bad input, before the kernel is asked: no change, or something that cannot be changed.
     pub fn change(self) -> Pending<Ack> {
         Pending::new(async move { self.try_change().await.map_err(|error| self.explain("change", error)) })
     }
@@ -196,7 +209,8 @@ impl EndpointEntry {
 
     /// Deletes the endpoint, and closes the subflows from it. If it was announced, the announcement is withdrawn.
     ///
-    /// The kernel deletes by id only. By address, the id is looked up first.
+    /// The kernel deletes by id only. By address, the id is looked up first: that of the endpoint with this
+    /// [`port`](Self::port); without one, that of the endpoint without a port, or of the only one with a port.
     ///
     /// Equivalent: `ip mptcp endpoint delete id ID`. Needs `CAP_NET_ADMIN`.
     ///
@@ -263,12 +277,16 @@ impl EndpointEntry {
         }
     }
 
-    /// The endpoint of this address, with this port if one is given.
+    /// The endpoint of this address, with this port if one is given. Without one, it is the endpoint without a port: an address has
+    /// at most one. If there is none, it is the only endpoint of the address.
     async fn find(&self, address: IpAddr, port: Option<u16>) -> Result<Endpoint> {
         let all = self.channel.dump(Endpoint::list_request, Endpoint::decode).await?.collect_all().await?;
-        let mut matching =
-            all.into_iter().filter(|e| e.address == address && (port.is_none() || e.port == port));
-        match (matching.next(), matching.next()) {
+        let of_address = || all.iter().filter(|e| e.address == address);
+        if let Some(exact) = of_address().find(|e| e.port == port) {
+            return Ok(exact.clone());
+        }
+        let mut others = of_address().filter(|_| port.is_none()).cloned();
+        match (others.next(), others.next()) {
             (Some(endpoint), None) => Ok(endpoint),
             (None, _) => Err(not_found()),
             (Some(_), Some(_)) => Err(Error::usage(format!(
@@ -309,6 +327,8 @@ impl Endpoints {
     /// Lists them by ascending id: a stream in constant memory.
     ///
     /// Equivalent: `ip mptcp endpoint show`. Needs no privilege.
+    ///
+    /// Where Multipath TCP is off the list is that of the endpoints all the same: `Mptcp::status()` tells off from on, and from absent.
     ///
     /// # Errors
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath TCP.

@@ -1,24 +1,30 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use nl_core::link::RTNLGRP_LINK;
 use nl_core::watch::{self, Backoff, Feed};
 use nl_core::{Connection, Error, Pending, Protocol, Result};
 
+use super::clock::Clock;
+use super::counters::{Counted, read};
 use super::event::Report;
 use super::machine::{Input, Machine, Snapshot};
 use super::policy::Policy;
 use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, decode, list};
 use super::table::Table;
-use crate::Mptcp;
 use crate::diag::SockDiag;
 use crate::event::listen;
+use crate::settings::SettingsEntry;
+use crate::{Mptcp, Token};
 
 const DEFAULT_MAX_IN_FLIGHT: usize = 64;
+const DEFAULT_COUNTERS_EVERY: Duration = Duration::from_secs(1);
+const MIN_COUNTERS_EVERY: Duration = Duration::from_millis(100);
+const MIN_EVERY: Duration = Duration::from_millis(10);
 
 /// The path manager of a namespace: a `Stream` of `Result<Report>` that works while it is polled.
 ///
@@ -31,6 +37,7 @@ pub struct PathManager<P> {
     mptcp: Mptcp,
     route: Connection,
     diag: SockDiag,
+    settings: Option<SettingsEntry>,
     events: Feed<Input>,
     interfaces: Feed<Input>,
     machine: Box<Machine<P>>,
@@ -38,6 +45,9 @@ pub struct PathManager<P> {
     running: Vec<Running>,
     listing: Option<Listing>,
     resting: Option<Pending<()>>,
+    /// Ends at this time.
+    timer: Option<(Instant, Pending<()>)>,
+    counting: Option<Pending<BTreeMap<Token, Counted>>>,
     backoff: Backoff,
     errors: VecDeque<Error>,
     ended: bool,
@@ -83,6 +93,24 @@ impl<P: Policy> PathManager<P> {
         self.events.overruns() + self.interfaces.overruns()
     }
 
+    /// Calls the policy with [`PathEvent::Woken`](super::PathEvent::Woken), for a reason that the program knows.
+    pub fn wake(&mut self) {
+        self.machine.tick(Instant::now());
+        self.machine.wake();
+    }
+
+    /// Lists everything again, and reports the differences and then [`Synced`](super::PathEvent::Synced): after the
+    /// [policy](Self::policy) was replaced, or for a change that the kernel does not report.
+    pub fn resync(&mut self) {
+        self.machine.lost();
+    }
+
+    /// How many decisions were not executed because their connection had [ended](Report::Ended).
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.machine.ended()
+    }
+
     /// Takes one event.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let input = match self.events.poll_input(cx) {
@@ -99,6 +127,46 @@ impl<P: Policy> PathManager<P> {
                 self.errors.extend(error);
                 self.machine.lost();
             }
+        }
+        Poll::Ready(())
+    }
+
+    /// Calls the policy where a time has come, and has counters read.
+    fn poll_times(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        if self.machine.tick(now) {
+            return Poll::Ready(());
+        }
+        if let Some(tokens) = self.machine.count() {
+            self.counting = Some(Pending::new(read(self.diag.clone(), tokens)));
+        }
+        if let Some(counting) = &mut self.counting
+            && let Poll::Ready(outcome) = Pin::new(counting).poll(cx)
+        {
+            self.counting = None;
+            // How long it took is part of when it is done next.
+            self.machine.tick(Instant::now());
+            self.machine.counted(outcome.unwrap_or_else(|error| {
+                self.errors.push_back(error);
+                BTreeMap::new()
+            }));
+            return Poll::Ready(());
+        }
+        let Some(deadline) = self.machine.deadline() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        if self.timer.as_ref().is_none_or(|(end, _)| *end != deadline) {
+            let pause = Pending::pause(deadline.saturating_duration_since(now));
+            self.timer = Some((deadline, pause));
+        }
+        let Some((_, timer)) = &mut self.timer else { return Poll::Pending };
+        let outcome = ready!(Pin::new(timer).poll(cx));
+        self.timer = None;
+        if let Err(error) = outcome {
+            // Without pauses it would wait for ever, or not at all.
+            self.errors.push_back(error);
+            self.ended = true;
         }
         Poll::Ready(())
     }
@@ -135,7 +203,7 @@ impl<P: Policy> PathManager<P> {
         if !self.machine.listing() {
             return Poll::Pending;
         }
-        let list = Pending::new(list(self.diag.clone(), self.route.clone()));
+        let list = Pending::new(list(self.diag.clone(), self.route.clone(), self.settings.clone()));
         self.listing = Some(Listing { list, began: Instant::now() });
         Poll::Ready(())
     }
@@ -165,6 +233,8 @@ impl PathManager<()> {
             mptcp: mptcp.clone(),
             receive_buffer: None,
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+            every: None,
+            counters_every: DEFAULT_COUNTERS_EVERY,
         }
     }
 }
@@ -188,7 +258,8 @@ impl<P: Policy> Stream for PathManager<P> {
             let events = this.poll_events(cx).is_ready();
             let decisions = this.poll_decisions(cx).is_ready();
             let listing = this.poll_listing(cx).is_ready();
-            let busy = events || decisions || listing;
+            let times = this.poll_times(cx).is_ready();
+            let busy = events || decisions || listing || times;
             if !busy {
                 return Poll::Pending;
             }
@@ -222,6 +293,8 @@ pub struct PathManagerBuilder {
     mptcp: Mptcp,
     receive_buffer: Option<usize>,
     max_in_flight: usize,
+    every: Option<Duration>,
+    counters_every: Duration,
 }
 
 impl PathManagerBuilder {
@@ -238,13 +311,27 @@ impl PathManagerBuilder {
         self
     }
 
+    /// Calls the policy at this interval, at least 10 milliseconds, with [`PathEvent::Woken`](super::PathEvent::Woken); by default only
+    /// when it [asks](super::Plan::wake_after) for that.
+    pub fn every(mut self, interval: Duration) -> Self {
+        self.every = Some(interval);
+        self
+    }
+
+    /// The time between two readings of the counters of connections that the policy [watches](super::Plan::watch), at least 100
+    /// milliseconds; by default a second. It is longer where reading takes long: at most a third of the time is spent on it.
+    pub fn counters_every(mut self, interval: Duration) -> Self {
+        self.counters_every = interval;
+        self
+    }
+
     /// Starts the path manager. [`PathEvent::Synced`](super::PathEvent::Synced) reports that the table is complete.
     ///
     /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.19, with `CONFIG_INET_MPTCP_DIAG`.
     ///
     /// # Errors
     /// `EPERM` ([`is_permission`](Error::is_permission)); [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath
-    /// TCP; a limit of 0 decisions.
+    /// TCP; a limit of 0 decisions; an interval that is too short.
     pub fn open<P: Policy + 'static>(self, policy: P) -> Pending<PathManager<P>> {
         Pending::new(async move {
             self.start(policy).await.map_err(|error| error.during(|| "manage mptcp paths".into()))
@@ -255,8 +342,17 @@ impl PathManagerBuilder {
         if self.max_in_flight == 0 {
             return Err(Error::usage("0 decisions at a time; at least 1"));
         }
+        if let Some(every) = self.every.filter(|every| *every < MIN_EVERY) {
+            return Err(Error::usage(format!("a call every {every:?}; at least {MIN_EVERY:?}")));
+        }
+        if self.counters_every < MIN_COUNTERS_EVERY {
+            let every = self.counters_every;
+            return Err(Error::usage(format!("counters every {every:?}; at least {MIN_COUNTERS_EVERY:?}")));
+        }
         let (channel, conn) = (self.mptcp.channel(), self.mptcp.connection());
         let route = conn.sibling(Protocol::Route)?;
+        // A kernel that ignores the interface of a new subflow still reports the number of attributes it knows.
+        let binds = channel.family().await?.max_attr == 0;
         let events = listen(channel, self.receive_buffer, Input::Mptcp).await?;
         let mut monitor = route.monitor();
         if let Some(bytes) = self.receive_buffer {
@@ -264,16 +360,20 @@ impl PathManagerBuilder {
         }
         let interfaces =
             monitor.group(RTNLGRP_LINK).group(RTNLGRP_IPV4_IFADDR).group(RTNLGRP_IPV6_IFADDR).open(decode)?;
+        let clock = Clock::new(Instant::now(), self.every, self.counters_every);
         Ok(PathManager {
             diag: SockDiag::new(conn.sibling(Protocol::SockDiag)?),
+            settings: conn.netns().ok().map(|netns| SettingsEntry::of(&netns)),
             mptcp: self.mptcp,
             route,
             events: Feed::new(events),
             interfaces: Feed::new(interfaces),
-            machine: Box::new(Machine::new(policy, self.max_in_flight)),
+            machine: Box::new(Machine::new(policy, self.max_in_flight, binds, clock)),
             running: Vec::new(),
             listing: None,
             resting: None,
+            timer: None,
+            counting: None,
             backoff: Backoff::default(),
             errors: VecDeque::new(),
             ended: false,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use nl_core::Error;
@@ -35,8 +36,14 @@ pub enum PathEvent {
         /// The address and port.
         remote: SocketAddr,
     },
-    /// A connection was closed. Its waiting decisions are dropped.
+    /// A connection was closed. Its waiting decisions are reported as [`Ended`](Report::Ended).
     Closed {
+        /// The connection.
+        token: Token,
+    },
+    /// The [counters](super::ConnectionState#structfield.counters) of a connection that a policy [watches](super::Plan::watch) were
+    /// read.
+    Counted {
         /// The connection.
         token: Token,
     },
@@ -45,7 +52,8 @@ pub enum PathEvent {
         /// The connection.
         token: Token,
     },
-    /// A decision failed. A policy that decides the same again may repeat it forever.
+    /// The kernel refused a decision. A policy that decides the same again may repeat it forever. A subflow that the peer refuses, or
+    /// does not answer, is [`SubflowClosed`](Self::SubflowClosed) before it was established.
     Failed {
         /// The decision.
         decision: Decision,
@@ -94,21 +102,56 @@ pub enum PathEvent {
         /// The peer's id of the address.
         id: AddressId,
     },
+    /// A time has come that a policy [asked for](super::Plan::wake_after), or that of [`every`](super::PathManagerBuilder::every); or
+    /// the program called [`wake`](super::PathManager::wake). Every policy is called, and times close to each other are one call.
+    Woken,
+}
+
+/// Why a [`PathManager`](super::PathManager) will not be asked about any new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Idle {
+    /// `net.mptcp.enabled` is 0: no Multipath TCP socket can be created.
+    Disabled,
+    /// `net.mptcp.path_manager` (`net.mptcp.pm_type` before Linux 6.15) does not select the userspace path manager.
+    KernelPathManager,
+}
+
+/// What to change, in words.
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "Multipath TCP is off: sysctl net.mptcp.enabled=1",
+            Self::KernelPathManager => {
+                "new connections are left to the kernel's path manager: sysctl net.mptcp.pm_type=1"
+            }
+        })
+    }
 }
 
 /// What a [`PathManager`](super::PathManager) yields.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Report {
-    /// A decision was executed. For a new subflow this means that the first packet was sent.
+    /// A decision was executed; a new subflow is established.
     Done(Decision),
+    /// A decision was not executed because its connection had ended, which is no fault: connections end at any time. These are
+    /// [counted](super::PathManager::ended). The policy is not called.
+    Ended(Decision),
     /// An event.
     Event(PathEvent),
-    /// A decision failed.
+    /// A decision failed. A new subflow that the kernel had accepted fails with the error that closed it, `ECONNABORTED` if the kernel
+    /// reports none.
     Failed {
         /// The decision.
         decision: Decision,
         /// Why it failed.
         error: Error,
     },
+    /// No new connection will be managed, because of a setting. Reported before [`Synced`](PathEvent::Synced), also after lost events
+    /// if that changed. Connections that exist keep their path manager.
+    Idle(Idle),
+    /// The first packet of a new subflow was sent. [`Done`](Self::Done), [`Failed`](Self::Failed) or [`Ended`](Self::Ended) follows:
+    /// if the peer does not answer, after as many retransmissions as `net.ipv4.tcp_syn_retries` says.
+    Pending(Decision),
 }

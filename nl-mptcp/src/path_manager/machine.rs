@@ -1,16 +1,26 @@
 //! Events, lists and answers come in; decisions and reports come out. No I/O.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use nl_core::Error;
+use nl_core::error::Errno;
 
-use super::event::{PathEvent, Report};
+use super::clock::Clock;
+use super::counters::Counted;
+use super::event::{Idle, PathEvent, Report};
 use super::plan::{Decision, Plan};
 use super::policy::Policy;
 use super::table::{AddressKind, ConnectionState, Interface, SubflowPhase, SubflowState, Table, canonical};
 use crate::Token;
 use crate::event::{ConnectionEvent, ConnectionFlags, MptcpEvent, SubflowEvent};
+
+mod merge;
+mod work;
+
+use merge::{interface_events, merge};
+use work::Work;
 
 /// Events queued while listing. Above this number they are dropped and the listing is repeated, as if the kernel had dropped them.
 const MAX_QUEUED: usize = 1 << 20;
@@ -41,6 +51,7 @@ pub(super) struct Snapshot {
     /// Without what no list contains.
     pub(super) connections: Vec<ConnectionState>,
     pub(super) interfaces: BTreeMap<u32, Interface>,
+    pub(super) idle: Option<Idle>,
 }
 
 pub(super) struct Machine<P> {
@@ -54,19 +65,31 @@ pub(super) struct Machine<P> {
     /// No decision is started, so that a listing can begin when the running ones have finished.
     held: bool,
     work: Work,
+    /// Decisions whose connection ended before they were executed.
+    ended: u64,
+    clock: Clock,
+    idle: Option<Idle>,
 }
 
 impl<P: Policy> Machine<P> {
-    pub(super) fn new(policy: P, max_in_flight: usize) -> Self {
+    /// `binds`: whether the kernel binds new subflows to interfaces.
+    pub(super) fn new(policy: P, max_in_flight: usize, binds: bool, clock: Clock) -> Self {
         Self {
             policy,
-            table: Table::default(),
+            table: Table { binds_subflows: binds, ..Table::default() },
             reports: VecDeque::new(),
             queued: None,
             lost: true,
             held: false,
             work: Work { max_in_flight, ..Work::default() },
+            ended: 0,
+            clock,
+            idle: None,
         }
+    }
+
+    pub(super) fn ended(&self) -> u64 {
+        self.ended
     }
 
     pub(super) fn table(&self) -> &Table {
@@ -75,6 +98,45 @@ impl<P: Policy> Machine<P> {
 
     pub(super) fn policy(&mut self) -> &mut P {
         &mut self.policy
+    }
+
+    /// It is now this time. Returns whether the policy was called.
+    pub(super) fn tick(&mut self, now: Instant) -> bool {
+        self.clock.now = now;
+        let due = self.clock.is_due();
+        if due {
+            self.wake();
+        }
+        due
+    }
+
+    pub(super) fn wake(&mut self) {
+        self.emit(PathEvent::Woken);
+    }
+
+    /// When to call [`tick`](Self::tick) and [`count`](Self::count) next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.clock.deadline()
+    }
+
+    /// The connections whose counters are to be read now, to be followed by [`counted`](Self::counted).
+    pub(super) fn count(&mut self) -> Option<BTreeSet<Token>> {
+        self.clock.count()
+    }
+
+    /// The counters that were read; none if they could not be.
+    pub(super) fn counted(&mut self, all: BTreeMap<Token, Counted>) {
+        self.clock.counted();
+        for (token, counted) in all {
+            let Some(connection) = self.table.connections.get_mut(&token) else { continue };
+            connection.counters = Some(counted.connection);
+            for (local, remote, counters) in counted.subflows {
+                if let Some(subflow) = connection.subflow_mut(local, remote) {
+                    subflow.counters = Some(counters);
+                }
+            }
+            self.emit(PathEvent::Counted { token });
+        }
     }
 
     /// The next report.
@@ -119,8 +181,11 @@ impl<P: Policy> Machine<P> {
     /// The listing is complete.
     pub(super) fn listed(&mut self, snapshot: Snapshot) {
         let queued = self.queued.take().unwrap_or_default();
+        let before = std::mem::replace(&mut self.idle, snapshot.idle);
+        self.reports.extend(snapshot.idle.filter(|_| snapshot.idle != before).map(Report::Idle));
         let mut pending = Vec::new();
-        self.take_interfaces(snapshot.interfaces, &mut pending);
+        let before = std::mem::replace(&mut self.table.interfaces, snapshot.interfaces);
+        interface_events(&before, &self.table.interfaces, &mut pending);
         self.take_connections(snapshot.connections, &mut pending);
         for event in pending {
             self.emit(event);
@@ -148,25 +213,52 @@ impl<P: Policy> Machine<P> {
     pub(super) fn finished(&mut self, number: u64, outcome: Result<(), Error>) {
         let Some(decision) = self.work.finished(number) else { return };
         match outcome {
-            Ok(()) => {
-                self.done(number, &decision);
+            Ok(()) => self.done(number, decision),
+            // The peer was faster, as an event has said.
+            Err(error) if error.is_not_found() && self.is_gone(&decision) => {
                 self.reports.push_back(Report::Done(decision));
             }
             Err(error) => {
+                let over = self.is_over(&decision, &error);
                 self.undo(number, &decision, &error);
-                self.fail(decision, error);
+                if over { self.end(decision) } else { self.fail(decision, error) }
             }
         }
     }
 
-    fn done(&mut self, number: u64, decision: &Decision) {
-        let Decision::Create { token, .. } = decision else { return };
-        let Some(connection) = self.table.connections.get_mut(token) else { return };
-        let planned = connection.subflows.iter_mut().find(|s| s.phase == SubflowPhase::Planned(number));
-        if let Some(subflow) = planned {
-            // Until an event reports the outcome.
-            subflow.phase = SubflowPhase::Trying;
+    fn done(&mut self, number: u64, decision: Decision) {
+        if !matches!(decision, Decision::Create { .. }) {
+            return self.reports.push_back(Report::Done(decision));
         }
+        let Some(connection) = self.table.connections.get_mut(&decision.token()) else {
+            return self.end(decision);
+        };
+        let planned = connection.subflows.iter_mut().find(|s| s.phase == SubflowPhase::Planned(number));
+        // Otherwise an event has reported the outcome already.
+        if let Some(subflow) = planned {
+            subflow.phase = SubflowPhase::Trying;
+            self.reports.push_back(Report::Pending(decision));
+        }
+    }
+
+    /// Whether the decision destroys a subflow that its connection has no more.
+    fn is_gone(&self, decision: &Decision) -> bool {
+        let Decision::Destroy { token, local, remote } = decision else { return false };
+        self.table.connection(*token).is_some_and(|connection| connection.subflow(*local, *remote).is_none())
+    }
+
+    /// Whether a decision failed only because its connection ended. The kernel releases the token a moment before or after the
+    /// event, and a subflow of a connection that is being closed is refused with `ENOTCONN`.
+    fn is_over(&self, decision: &Decision, error: &Error) -> bool {
+        let Some(connection) = self.table.connections.get(&decision.token()) else { return true };
+        let text = error.kernel().and_then(|kernel| kernel.ext_ack.message.as_deref()).unwrap_or_default();
+        let not_connected = error.kernel().is_some_and(|kernel| kernel.errno == Errno::ENOTCONN);
+        text.contains("invalid token") || (not_connected && connection.established)
+    }
+
+    fn end(&mut self, decision: Decision) {
+        self.ended += 1;
+        self.reports.push_back(Report::Ended(decision));
     }
 
     fn undo(&mut self, number: u64, decision: &Decision, error: &Error) {
@@ -174,9 +266,12 @@ impl<P: Policy> Machine<P> {
         let text = error.kernel().and_then(|kernel| kernel.ext_ack.message.as_deref()).unwrap_or_default();
         if text.contains("userspace PM not selected") {
             connection.kernel_managed = true;
-            self.work.forget(decision.token());
+            drop(self.work.forget(decision.token()));
             let planned = |s: &SubflowState| matches!(s.phase, SubflowPhase::Planned(_));
             connection.subflows.retain(|subflow| !planned(subflow));
+            for subflow in connection.subflows.iter_mut().filter(|subflow| subflow.is_closing()) {
+                subflow.phase = SubflowPhase::Established;
+            }
             connection.announced.clear();
         }
         match decision {
@@ -195,7 +290,7 @@ impl<P: Policy> Machine<P> {
             }
             Decision::Destroy { .. } => {
                 let closing = |s: &&mut SubflowState| s.phase == SubflowPhase::Closing(number);
-                if let Some(subflow) = connection.subflows.iter_mut().find(closing) {
+                for subflow in connection.subflows.iter_mut().filter(closing) {
                     subflow.phase = SubflowPhase::Established;
                 }
             }
@@ -216,8 +311,29 @@ impl<P: Policy> Machine<P> {
     }
 
     fn emit(&mut self, event: PathEvent) {
+        self.report_outcome(&event);
         self.decide(&event);
         self.reports.push_back(Report::Event(event));
+    }
+
+    /// The outcome of a decided creation, which only events report.
+    fn report_outcome(&mut self, event: &PathEvent) {
+        match event {
+            PathEvent::SubflowEstablished { token, subflow } if subflow.decided => {
+                let decision = Decision::Create { token: *token, subflow: subflow.creation() };
+                self.reports.push_back(Report::Done(decision));
+            }
+            PathEvent::SubflowClosed { token, subflow, error }
+                if subflow.decided && !subflow.is_established() =>
+            {
+                let decision = Decision::Create { token: *token, subflow: subflow.creation() };
+                let errno = error.unwrap_or(Errno::ECONNABORTED);
+                let error = Error::from(std::io::Error::from_raw_os_error(errno.get()));
+                let error = error.during(|| decision.to_string());
+                self.reports.push_back(Report::Failed { decision, error });
+            }
+            _ => {}
+        }
     }
 
     fn decide(&mut self, event: &PathEvent) {
@@ -227,6 +343,8 @@ impl<P: Policy> Machine<P> {
             made: &mut made,
             refused: &mut refused,
             next: &mut self.work.next,
+            clock: &mut self.clock,
+            guard: None,
         };
         self.policy.decide(event, &mut plan);
         for (number, decision) in made {
@@ -330,15 +448,29 @@ impl<P: Policy> Machine<P> {
     }
 
     fn on_closed(&mut self, token: Token) {
-        self.work.forget(token);
-        if self.table.connections.remove(&token).is_some() {
+        if let Some(connection) = self.table.connections.remove(&token) {
+            self.end_all(&connection);
             self.emit(PathEvent::Closed { token });
+        }
+    }
+
+    /// Ends the decisions about a connection that was closed: those that wait, and creations without an outcome.
+    fn end_all(&mut self, connection: &ConnectionState) {
+        let trying = |s: &&SubflowState| s.decided && s.phase == SubflowPhase::Trying;
+        let token = connection.token;
+        self.clock.unwatch(token);
+        for subflow in connection.subflows.iter().filter(trying) {
+            self.end(Decision::Create { token, subflow: subflow.creation() });
+        }
+        for decision in self.work.forget(token) {
+            self.end(decision);
         }
     }
 
     fn on_subflow(&mut self, event: &SubflowEvent) {
         let Some(connection) = self.table.connections.get_mut(&event.token) else { return };
-        let at = connection.position(event.local, event.remote, event.local_id);
+        let running = |number: u64| self.work.running.contains_key(&number);
+        let at = connection.position(event.local, event.remote, event.local_id, running);
         let at = at.unwrap_or_else(|| {
             let mut new = SubflowState::new(event.local, event.remote, SubflowPhase::Trying);
             new.created_here = !connection.lets_in_at(event.local.port());
@@ -360,43 +492,27 @@ impl<P: Policy> Machine<P> {
 
     fn on_subflow_closed(&mut self, event: &SubflowEvent) {
         let Some(connection) = self.table.connections.get_mut(&event.token) else { return };
-        let Some(at) = connection.position(event.local, event.remote, event.local_id) else { return };
+        let running = |number: u64| self.work.running.contains_key(&number);
+        let at = connection.position(event.local, event.remote, event.local_id, running);
+        let Some(at) = at else { return };
         let mut subflow = connection.subflows.remove(at);
         subflow.local = canonical(event.local);
         self.emit(PathEvent::SubflowClosed { token: event.token, subflow, error: event.error });
-    }
-
-    fn take_interfaces(&mut self, found: BTreeMap<u32, Interface>, pending: &mut Vec<PathEvent>) {
-        let before = std::mem::replace(&mut self.table.interfaces, found);
-        for (index, interface) in &before {
-            let now = self.table.interfaces.get(index);
-            if interface.up && !now.is_some_and(|now| now.up) {
-                pending.push(PathEvent::InterfaceDown { interface: interface.clone() });
-            }
-            let Some(now) = now else { continue };
-            for address in usable(interface).filter(|address| usable(now).all(|other| other != *address)) {
-                pending.push(PathEvent::AddressRemoved { index: *index, address });
-            }
-        }
-        for (index, now) in self.table.interfaces.iter().filter(|(_, now)| now.up) {
-            match before.get(index).filter(|before| before.up) {
-                None => pending.push(PathEvent::InterfaceUp { index: *index }),
-                Some(before) => {
-                    for address in usable(now).filter(|address| usable(before).all(|other| other != *address))
-                    {
-                        pending.push(PathEvent::AddressAdded { index: *index, address });
-                    }
-                }
-            }
-        }
     }
 
     fn take_connections(&mut self, found: Vec<ConnectionState>, pending: &mut Vec<PathEvent>) {
         let mut before = std::mem::take(&mut self.table.connections);
         for mut now in found {
             let token = now.token;
-            // The token may belong to another connection now.
-            let known = before.remove(&token).filter(|b| (b.local, b.remote) == (now.local, now.remote));
+            let known = match before.remove(&token) {
+                Some(old) if (old.local, old.remote) != (now.local, now.remote) => {
+                    // The token belongs to another connection now.
+                    self.end_all(&old);
+                    pending.push(PathEvent::Closed { token });
+                    None
+                }
+                known => known,
+            };
             match known {
                 None if now.established => pending.push(PathEvent::Established { token }),
                 None => {}
@@ -404,135 +520,10 @@ impl<P: Policy> Machine<P> {
             }
             self.table.connections.insert(token, now);
         }
-        for token in before.into_keys() {
-            self.work.forget(token);
+        for (token, connection) in before {
+            self.end_all(&connection);
             pending.push(PathEvent::Closed { token });
         }
-    }
-}
-
-/// Adds to a listed connection what no list contains, and collects the differences.
-fn merge(known: ConnectionState, now: &mut ConnectionState, pending: &mut Vec<PathEvent>) {
-    let token = now.token;
-    now.server_side = known.server_side.or(now.server_side);
-    now.deny_join_initial = known.deny_join_initial;
-    now.kernel_managed = known.kernel_managed;
-    now.remote_addresses = known.remote_addresses;
-    now.announced = known.announced;
-    // A connection stays established. The list derives it from the initial subflow, which may be closed.
-    now.established |= known.established;
-    let newly = now.established && !known.established;
-    let mut subflows = std::mem::take(&mut now.subflows);
-    let (mut gone, mut retained) = (Vec::new(), Vec::new());
-    // Exact matches first: a known subflow is not one that is still being created.
-    let (exact, open): (Vec<_>, Vec<_>) = known.subflows.into_iter().partition(|s| s.local.port() != 0);
-    let mut before = HashMap::new();
-    for subflow in exact {
-        before.insert(subflow.ends(), subflow);
-    }
-    let mut fresh = Vec::new();
-    for mut subflow in std::mem::take(&mut subflows) {
-        match before.remove(&subflow.ends()) {
-            Some(old) => {
-                subflow.index = old.index.or(subflow.index);
-                match (old.is_established(), subflow.is_established()) {
-                    (true, _) => subflow.phase = old.phase,
-                    (false, true) => {
-                        pending.push(PathEvent::SubflowEstablished { token, subflow: subflow.clone() })
-                    }
-                    (false, false) => {}
-                }
-                retained.push(subflow);
-            }
-            None => fresh.push(subflow),
-        }
-    }
-    let mut open: VecDeque<_> = open.into();
-    for mut subflow in fresh {
-        // No decision ran during the listing, so a planned subflow cannot be this one.
-        let fits = |o: &SubflowState| {
-            let ends = o.local.ip() == subflow.local.ip() && o.remote == subflow.remote;
-            ends && o.local_id == subflow.local_id && o.phase == SubflowPhase::Trying
-        };
-        if let Some(old) = open.iter().position(fits).and_then(|at| open.remove(at)) {
-            subflow.index = old.index.or(subflow.index);
-        }
-        if subflow.is_established() {
-            pending.push(PathEvent::SubflowEstablished { token, subflow: subflow.clone() });
-        }
-        retained.push(subflow);
-    }
-    for subflow in before.into_values().chain(open) {
-        match subflow.phase {
-            SubflowPhase::Planned(_) => retained.push(subflow),
-            _ => gone.push(subflow),
-        }
-    }
-    now.subflows = retained;
-    if newly {
-        pending.push(PathEvent::Established { token });
-    }
-    let closed = |subflow| PathEvent::SubflowClosed { token, subflow, error: None };
-    pending.extend(gone.into_iter().map(closed));
-}
-
-fn usable(interface: &Interface) -> impl Iterator<Item = IpAddr> {
-    interface.addresses.iter().filter(|(_, kind)| kind.is_usable()).map(|(address, _)| *address)
-}
-
-/// Waiting and running decisions: one runs at a time for each connection, `max_in_flight` in all.
-#[derive(Debug, Default)]
-struct Work {
-    next: u64,
-    max_in_flight: usize,
-    waiting: HashMap<Token, VecDeque<(u64, Decision)>>,
-    /// Connections without a running decision.
-    ready: VecDeque<Token>,
-    running: HashMap<u64, Decision>,
-}
-
-impl Work {
-    fn add(&mut self, number: u64, decision: Decision) {
-        let token = decision.token();
-        let queue = self.waiting.entry(token).or_default();
-        queue.push_back((number, decision));
-        if queue.len() == 1 && !self.is_running(token) {
-            self.ready.push_back(token);
-        }
-    }
-
-    fn is_running(&self, token: Token) -> bool {
-        self.running.values().any(|decision| decision.token() == token)
-    }
-
-    fn start(&mut self) -> Option<(u64, Decision)> {
-        while self.running.len() < self.max_in_flight {
-            let token = self.ready.pop_front()?;
-            // The connection may have been closed meanwhile.
-            let Some(queue) = self.waiting.get_mut(&token) else { continue };
-            let next = queue.pop_front();
-            if queue.is_empty() {
-                self.waiting.remove(&token);
-            }
-            if let Some((number, decision)) = next {
-                self.running.insert(number, decision.clone());
-                return Some((number, decision));
-            }
-        }
-        None
-    }
-
-    fn finished(&mut self, number: u64) -> Option<Decision> {
-        let decision = self.running.remove(&number)?;
-        if self.waiting.contains_key(&decision.token()) {
-            self.ready.push_back(decision.token());
-        }
-        Some(decision)
-    }
-
-    fn forget(&mut self, token: Token) {
-        self.waiting.remove(&token);
-        self.ready.retain(|other| *other != token);
     }
 }
 

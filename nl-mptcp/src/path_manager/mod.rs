@@ -15,7 +15,8 @@
 //! while let Some(report) = manager.next().await {
 //!     match report? {
 //!         Report::Event(event) => println!("{event:?}"),
-//!         Report::Done(decision) => println!("{decision}"),
+//!         Report::Pending(decision) => println!("{decision}: the first packet was sent"),
+//!         Report::Done(decision) => println!("{decision}: done"),
 //!         Report::Failed { error, .. } => eprintln!("{error}"),
 //!         _ => {}
 //!     }
@@ -28,6 +29,8 @@
 //! path manager a connection has. The first decision about one fails and marks it as
 //! [kernel-managed](ConnectionState::kernel_managed); further decisions are refused.
 //!
+//! Where new connections are left to the kernel's path manager, or Multipath TCP is off, [`Report::Idle`] says so.
+//!
 //! Equivalent: the daemon `mptcpd` with its plugins. iproute2 has none.
 //!
 //! # Policies
@@ -36,8 +39,9 @@
 //! | [`FullMesh`] | a subflow from every local address to every address of the peer |
 //! | [`NDiffPorts`] | a number of subflows between the addresses of the initial one, from different ports |
 //! | [`BackupOnMetered`] | subflows from some interfaces are backups |
-//! | [`FollowInterfaces`] | the subflows and announcements of an interface are removed when it goes down, and restored when it comes up |
+//! | [`FollowInterfaces`] | the subflows of an interface are destroyed and its addresses withdrawn when it goes down, and restored when it comes up |
 //! | `(A, B)` | both: `B` sees the decisions of `A` |
+//! | [`Guarded`] | another policy, whose decisions a guard can veto or alter |
 //! | a closure | `FnMut(&PathEvent, &mut Plan<'_>)` |
 //!
 //! # Writing a policy
@@ -64,12 +68,28 @@
 //!         let fits = |a: &std::net::IpAddr| *a != first && a.is_ipv4() == remote.is_ipv4();
 //!         let other = plan.table().usable_addresses().map(|(_, address)| address).find(fits);
 //!         if let Some(other) = other {
-//!             plan.create(token, Subflow::new((other, 0).into(), remote));
+//!             let mut subflow = Subflow::new((other, 0).into(), remote);
+//!             // Without it, the route to the peer decides by which interface it leaves.
+//!             subflow.index = plan.table().binding(other);
+//!             plan.create(token, subflow);
 //!         }
 //!     }
 //! }
 //! ```
-//! A decision that fails is reported as [`PathEvent::Failed`]. Retrying at once would repeat forever.
+//! A decision that the kernel refuses is reported as [`PathEvent::Failed`], a subflow that is not established as
+//! [`PathEvent::SubflowClosed`]. Retrying at once would repeat forever. What was decided about a connection that has ended meanwhile is
+//! only counted: [`Report::Ended`].
+//!
+//! A subflow without an [interface](crate::subflow::Subflow::index()) leaves by the route to the peer, not by the interface of its
+//! address.
+//!
+//! # Time and counters
+//! A policy that acts later asks for a call with [`Plan::wake_after`], and compares [`Plan::now`] with the times it remembers at
+//! [`PathEvent::Woken`]. [`PathManagerBuilder::every`] calls it at regular times, [`PathManager::wake`] at any. One that acts on what
+//! was sent, or on round-trip times, [watches](Plan::watch) connections: their [`Counters`] are in the table, read again and again at
+//! [a bounded rate](PathManagerBuilder::counters_every), and each time is a [`PathEvent::Counted`]. The example `mptcp_policies` has
+//! three of twenty lines.
+//!
 //! # How the table stays correct
 //! It starts with lists: links, addresses, and connections with their subflows from `sock_diag`. Events that arrive meanwhile are
 //! applied afterwards, in order. Each event holds the new state and not a difference, so an event older than a list is harmless. When
@@ -78,6 +98,8 @@
 //! The kernel does not report three things, so the table lacks them: addresses that the peer announced while events were lost or
 //! before the path manager started; the end of a subflow while its connection is being closed; a later fallback to plain TCP.
 
+mod clock;
+mod counters;
 mod driver;
 mod event;
 mod machine;
@@ -87,9 +109,10 @@ mod policy;
 mod snapshot;
 mod table;
 
+pub use counters::{Counters, SubflowCounters};
 pub use driver::{PathManager, PathManagerBuilder};
-pub use event::{PathEvent, Report};
-pub use plan::{Decision, Plan};
-pub use policies::{BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts};
+pub use event::{Idle, PathEvent, Report};
+pub use plan::{Decision, Guard, Plan};
+pub use policies::{BackupOnMetered, FollowInterfaces, FullMesh, Guarded, NDiffPorts};
 pub use policy::Policy;
 pub use table::{AddressKind, ConnectionState, Interface, SubflowState, Table};

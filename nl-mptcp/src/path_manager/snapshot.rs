@@ -10,12 +10,18 @@ use nl_core::link::{Link, LinkEvent, LinkFlags, RTM_DELLINK, RTM_NEWLINK};
 use nl_core::message::{FixedHeader, MessageRef};
 use nl_core::{Connection, Result};
 
+use super::event::Idle;
 use super::machine::{Input, Snapshot};
 use super::table::{AddressKind, ConnectionState, Interface, SubflowPhase, SubflowState};
 use crate::diag::{self, InetSocket, SockDiag, SubflowFlags, TcpState};
+use crate::settings::{PathManagerType, SettingsEntry, Status};
 
 /// Lists everything.
-pub(super) async fn list(diag: SockDiag, route: Connection) -> Result<Snapshot> {
+pub(super) async fn list(
+    diag: SockDiag,
+    route: Connection,
+    settings: Option<SettingsEntry>,
+) -> Result<Snapshot> {
     let mut interfaces = BTreeMap::new();
     for link in route.links().collect_all().await? {
         let (index, name, up) = (link.index, link.name.to_string(), is_up(&link));
@@ -31,7 +37,13 @@ pub(super) async fn list(diag: SockDiag, route: Connection) -> Result<Snapshot> 
         }
     }
     let connections = diag.connections().list().await?;
-    Ok(Snapshot { connections: connections.iter().filter_map(connection).collect(), interfaces })
+    // Without `/proc` nobody knows.
+    let idle = settings.and_then(|settings| match settings.status() {
+        Ok(Status::Absent | Status::Off) => Some(Idle::Disabled),
+        Ok(Status::On(PathManagerType::Kernel)) => Some(Idle::KernelPathManager),
+        _ => None,
+    });
+    Ok(Snapshot { connections: connections.iter().filter_map(connection).collect(), interfaces, idle })
 }
 
 /// `None` for a connection that events do not report any more, or not yet.

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use super::counters::{Counters, SubflowCounters};
 use crate::id::same;
+use crate::subflow::Subflow;
 use crate::{AddressId, Token};
 
 /// The connections of the namespace with their subflows, and its interfaces with their addresses.
@@ -10,6 +12,7 @@ use crate::{AddressId, Token};
 pub struct Table {
     pub(super) connections: BTreeMap<Token, ConnectionState>,
     pub(super) interfaces: BTreeMap<u32, Interface>,
+    pub(super) binds_subflows: bool,
 }
 
 /// A connection.
@@ -36,6 +39,8 @@ pub struct ConnectionState {
     pub announced: BTreeMap<AddressId, (IpAddr, Option<u16>)>,
     /// Its subflows, including those that are being created.
     pub subflows: Vec<SubflowState>,
+    /// What it carried, if a policy [watches](super::Plan::watch) it, as last read.
+    pub counters: Option<Counters>,
 }
 
 /// A subflow.
@@ -58,7 +63,11 @@ pub struct SubflowState {
     pub created_here: bool,
     /// The interface it is bound to.
     pub index: Option<u32>,
+    /// What it carried, if a policy [watches](super::Plan::watch) its connection, as last read.
+    pub counters: Option<SubflowCounters>,
     pub(super) phase: SubflowPhase,
+    /// A decision of the policy creates it.
+    pub(super) decided: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +93,10 @@ impl Table {
         self.connections.get(&token)
     }
 
+    pub(super) fn tokens(&self) -> Vec<Token> {
+        self.connections.keys().copied().collect()
+    }
+
     /// The interfaces, by index.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         self.interfaces.values()
@@ -100,6 +113,34 @@ impl Table {
     pub fn interface_of(&self, address: IpAddr) -> Option<&Interface> {
         let address = address.to_canonical();
         self.interfaces().find(|interface| interface.addresses.contains_key(&address))
+    }
+
+    /// Whether the kernel binds new subflows to interfaces ([`Subflow::index`](crate::subflow::Subflow::index())). Linux 6.7; older
+    /// kernels refuse it here, and their routes decide by which interface a subflow leaves: they need an `ip rule` for each source
+    /// address.
+    #[must_use]
+    pub fn binds_subflows(&self) -> bool {
+        self.binds_subflows
+    }
+
+    /// The interface that a new subflow from this address is to be bound to: the one that has it. `None` where the kernel does not
+    /// [bind](Self::binds_subflows) subflows, and for an address of the loopback interface, which is reached by others.
+    #[must_use]
+    pub fn binding(&self, address: IpAddr) -> Option<u32> {
+        let interface = self.interface_of(address).filter(|interface| interface.name != "lo")?;
+        self.binds_subflows.then_some(interface.index)
+    }
+
+    /// A decision in words, with the names of interfaces where its own [`Display`](std::fmt::Display) has their numbers.
+    #[must_use]
+    pub fn describe(&self, decision: &impl std::fmt::Display) -> String {
+        let text = decision.to_string();
+        let name = |word: &str| {
+            let index = word.strip_prefix('#').and_then(|digits| digits.parse().ok())?;
+            Some(self.interface(index)?.name.clone())
+        };
+        let words = text.split(' ').map(|word| name(word).unwrap_or_else(|| word.to_owned()));
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// Whether subflows can be created from this address: it exists, its scope is not the link, and its interface is up.
@@ -144,6 +185,7 @@ impl ConnectionState {
             remote_addresses: BTreeMap::new(),
             announced: BTreeMap::new(),
             subflows: Vec::new(),
+            counters: None,
         }
     }
 
@@ -154,11 +196,13 @@ impl ConnectionState {
         self.subflows.iter().find(|subflow| subflow.ends() == ends)
     }
 
-    /// Whether a subflow exists, or is being created, from this address to that address and port.
+    /// Whether a subflow exists, or is being created, from this address to that address and port. One that a decision closes does
+    /// not count.
     #[must_use]
     pub fn has_subflow(&self, local: IpAddr, remote: SocketAddr) -> bool {
         let remote = canonical(remote);
-        self.subflows.iter().any(|subflow| same(subflow.local.ip(), local) && subflow.remote == remote)
+        let open = |s: &SubflowState| !s.is_closing() && same(s.local.ip(), local) && s.remote == remote;
+        self.subflows.iter().any(open)
     }
 
     /// The peer's addresses and ports that subflows can be created to: the initial subflow's unless the peer forbids it, and those it announced.
@@ -174,10 +218,20 @@ impl ConnectionState {
         let announced =
             self.announced.iter().find(|(_, (other, _))| same(*other, address)).map(|(id, _)| *id);
         let of_subflow = || {
-            let from_it = |s: &&SubflowState| s.local.ip() == address && !s.local_id.is_initial();
+            let from_it =
+                |s: &&SubflowState| s.local.ip() == address && !s.local_id.is_initial() && !s.is_closing();
             self.subflows.iter().find(from_it).map(|s| s.local_id)
         };
         announced.or_else(of_subflow)
+    }
+
+    pub(super) fn is_announced(&self, address: IpAddr) -> bool {
+        self.announced.values().any(|(other, _)| same(*other, address))
+    }
+
+    /// The subflows that are established, and that no decision closes.
+    pub(super) fn open(&self) -> impl Iterator<Item = &SubflowState> {
+        self.subflows.iter().filter(|s| s.is_established() && !s.is_closing())
     }
 
     /// Whether the peer can create subflows to this port: the kernel accepts them on that of the initial subflow, and on announced ports.
@@ -187,10 +241,12 @@ impl ConnectionState {
 
     /// The lowest free id.
     pub(super) fn free_id(&self) -> Option<AddressId> {
-        let taken = |id: &AddressId| {
-            self.announced.contains_key(id) || self.subflows.iter().any(|subflow| subflow.local_id == *id)
-        };
-        (1..=u8::MAX).map(AddressId::new).find(|id| !taken(id))
+        (1..=u8::MAX).map(AddressId::new).find(|id| !self.uses(*id))
+    }
+
+    /// Whether an address that was announced has this id, or a subflow.
+    pub(super) fn uses(&self, id: AddressId) -> bool {
+        self.announced.contains_key(&id) || self.subflows.iter().any(|subflow| subflow.local_id == id)
     }
 
     pub(super) fn subflow_mut(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<&mut SubflowState> {
@@ -198,19 +254,26 @@ impl ConnectionState {
         self.subflows.iter_mut().find(|subflow| subflow.ends() == ends)
     }
 
-    /// The position of the subflow with these ends, or of one being created that matches them.
-    pub(super) fn position(&self, local: SocketAddr, remote: SocketAddr, id: AddressId) -> Option<usize> {
+    /// The position of the subflow with these ends, or of one being created that matches them: by a decision that is executed or
+    /// `running`, not by one that waits.
+    pub(super) fn position(
+        &self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        id: AddressId,
+        running: impl Fn(u64) -> bool,
+    ) -> Option<usize> {
         let (local, remote) = (canonical(local), canonical(remote));
         let exact = self.subflows.iter().position(|subflow| subflow.ends() == (local, remote));
-        let open = |phase: fn(SubflowPhase) -> bool| {
+        let open = |phase: &dyn Fn(SubflowPhase) -> bool| {
             self.subflows.iter().position(|s| {
                 let ends = s.local.port() == 0 && s.local.ip() == local.ip() && s.remote == remote;
                 ends && s.local_id == id && phase(s.phase)
             })
         };
         // The event may arrive before the kernel's answer to the decision.
-        let planned = |phase| matches!(phase, SubflowPhase::Planned(_));
-        exact.or_else(|| open(|phase| phase == SubflowPhase::Trying)).or_else(|| open(planned))
+        let planned = |phase: SubflowPhase| matches!(phase, SubflowPhase::Planned(number) if running(number));
+        exact.or_else(|| open(&|phase| phase == SubflowPhase::Trying)).or_else(|| open(&planned))
     }
 }
 
@@ -225,8 +288,17 @@ impl SubflowState {
             backup_by_peer: false,
             created_here: false,
             index: None,
+            counters: None,
             phase,
+            decided: false,
         }
+    }
+
+    /// The subflow that was to be created.
+    pub(super) fn creation(&self) -> Subflow {
+        let mut subflow = Subflow::new(self.local, self.remote).id(self.local_id);
+        (subflow.backup, subflow.index) = (self.backup, self.index);
+        subflow
     }
 
     /// Whether it is established. If not, it is being created.

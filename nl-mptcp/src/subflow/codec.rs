@@ -23,6 +23,9 @@ use crate::{AddressId, Token};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// Both addresses are IPv4, or both IPv6. An IPv4-mapped IPv6 address counts as IPv4.
+///
+/// The scope of an IPv6 address (`fe80::1%3`) is an interface: a new subflow leaves through it, as with [`index`](Self::index()).
+/// The scopes and the index are one interface, or the subflow is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -67,6 +70,26 @@ impl Subflow {
         self
     }
 
+    /// The interface of its index or, without one, that of the scope of an address.
+    pub(crate) fn interface(&self) -> Option<u32> {
+        self.interfaces().next()
+    }
+
+    fn interfaces(&self) -> impl Iterator<Item = u32> {
+        [self.index, scope(self.local), scope(self.remote)].into_iter().flatten()
+    }
+
+    /// Refuses scopes and an index that are not one interface.
+    pub(crate) fn check_interface(&self) -> Result<(), Invalid> {
+        self.interfaces().try_for_each(check_index)?;
+        if self.interfaces().all(|other| Some(other) == self.interface()) {
+            return Ok(());
+        }
+        let dev = self.index.map_or_else(String::new, |index| format!(" dev #{index}"));
+        let ends = format!("{} to {}{dev}", Host(self.local), Host(self.remote));
+        Err(format!("the scope of an address is an interface, and {ends} are different ones").into())
+    }
+
     /// Reads a request about a subflow, for errors.
     fn decode(message: MessageRef<'_>) -> Result<(u8, Self, Token), DecodeError> {
         let (header, attrs) = message.header::<GenlHeader>()?;
@@ -101,7 +124,7 @@ impl Subflow {
         let command = match verb {
             SubflowVerb::Change => CMD_SET_FLAGS,
             SubflowVerb::Create => {
-                (local.id, local.flags, local.index) = (self.id, flags, self.index);
+                (local.id, local.flags, local.index) = (self.id, flags, self.interface());
                 CMD_SUBFLOW_CREATE
             }
             SubflowVerb::Destroy => CMD_SUBFLOW_DESTROY,
@@ -126,7 +149,7 @@ impl Subflow {
             let why = format!("a subflow is IPv4 or IPv6 at both ends, not {local} to {remote}");
             return Err(why.into());
         }
-        self.index.map_or(Ok(()), check_index)?;
+        self.check_interface()?;
         let (no_local, no_remote) = (self.local.port() == 0, self.remote.port() == 0);
         match verb {
             SubflowVerb::Change => Ok(()),
@@ -151,7 +174,7 @@ impl Subflow {
 impl fmt::Display for Subflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.local {
-            end if end.port() == 0 => write!(f, "{}", end.ip())?,
+            end if end.port() == 0 => write!(f, "{}", Host(end))?,
             end => write!(f, "{end}")?,
         }
         if !self.id.is_initial() {
@@ -165,6 +188,27 @@ impl fmt::Display for Subflow {
             Some(index) => write!(f, " dev #{index}"),
             None => Ok(()),
         }
+    }
+}
+
+/// An address without its port, and with its scope.
+struct Host(SocketAddr);
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.ip())?;
+        match scope(self.0) {
+            Some(scope) => write!(f, "%{scope}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The interface that an address names; 0 names none.
+fn scope(end: SocketAddr) -> Option<u32> {
+    match end {
+        SocketAddr::V4(_) => None,
+        SocketAddr::V6(end) => Some(end.scope_id()).filter(|scope| *scope != 0),
     }
 }
 

@@ -21,12 +21,14 @@ pub struct SubflowEntry {
     token: Token,
     dev: Option<Dev>,
     subflow: Subflow,
+    /// The backup flag is to be cleared.
+    cleared: bool,
 }
 
 impl SubflowEntry {
     pub(crate) fn new(channel: Channel, token: Token, subflow: Subflow) -> Self {
         let dev = subflow.index.map(Dev::Index);
-        Self { channel, token, dev, subflow }
+        Self { channel, token, dev, subflow, cleared: false }
     }
 
     /// See [`Subflow::id()`].
@@ -41,7 +43,13 @@ impl SubflowEntry {
         self
     }
 
-    /// A new subflow leaves through this interface.
+    /// Clears the backup flag, so that the subflow is a regular one; for [`change`](Self::change).
+    pub fn nobackup(mut self) -> Self {
+        self.cleared = true;
+        self
+    }
+
+    /// A new subflow leaves through this interface. The scope of an IPv6 address (`fe80::1%3`) does the same.
     pub fn dev(mut self, dev: impl Into<Dev>) -> Self {
         self.dev = Some(dev.into());
         self
@@ -50,13 +58,20 @@ impl SubflowEntry {
     /// Creates the subflow. Success means that the first packet was sent, not that the peer accepted: the events report that, and
     /// [`create_established`](Self::create_established) waits for it.
     ///
+    /// If it fails with another error of the kernel than `EINVAL`, the kernel forgets the id, also where the address of this id has other
+    /// subflows or was announced: [`list`](crate::connection::ConnectionEntry::list) lacks it, and
+    /// [`withdraw`](crate::connection::ConnectionEntry::withdraw) does not find it. The other subflows continue, and each can be
+    /// [destroyed](Self::destroy). So create a subflow with an id in use only where its address and its route are known to exist;
+    /// the path manager of this crate does.
+    ///
     /// Needs `CAP_NET_ADMIN`. Linux 5.19.
     ///
     /// # Errors
     /// `ENOTCONN` before the connection is established at both ends, which takes an exchange of data; `EADDRNOTAVAIL` if
     /// this machine does not have the local address; `ENETUNREACH`; `EINVAL` if the connection has the address under another id
     /// or another address under the id, if the token has no connection, or one of the kernel's path manager. The device does not
-    /// exist. No id, remote port 0, or one end IPv4 and the other IPv6, before the kernel is asked.
+    /// exist. No id, remote port 0, one end IPv4 and the other IPv6, or scopes and a device that are not one interface, before the
+    /// kernel is asked.
     /// [`Unsupported`](ErrorKind::Unsupported) for [`backup`](Self::backup) and [`dev`](Self::dev) on Linux 6.1, which
     /// would ignore them.
     pub fn create(self) -> Pending<Ack> {
@@ -66,9 +81,14 @@ impl SubflowEntry {
     }
 
     async fn try_create(&self) -> Result<Ack> {
-        let Self { channel, token, dev, subflow } = self;
+        let Self { channel, token, dev, subflow, cleared } = self;
+        if *cleared {
+            return Err(Error::usage("nobackup() is for change(): a new subflow is a regular one"));
+        }
+        subflow.check_interface()?;
         // A kernel that ignores both still reports the number of attributes it knows.
-        if (subflow.backup || dev.is_some()) && channel.family().await?.max_attr != 0 {
+        let bound = dev.is_some() || subflow.interface().is_some();
+        if (subflow.backup || bound) && channel.family().await?.max_attr != 0 {
             return Err(Error::unsupported("backup and interface of a new subflow", Since::linux(6, 7)));
         }
         let encode =
@@ -98,7 +118,8 @@ impl SubflowEntry {
         Pending::new(async move { this.outcome(events).await }).timeout(deadline).await
     }
 
-    /// Makes the subflow a backup with [`backup`](Self::backup), and without makes it a regular one. The peer is informed.
+    /// Makes the subflow a backup with [`backup`](Self::backup), or a regular one with [`nobackup`](Self::nobackup). The peer is
+    /// informed.
     ///
     /// Port 0 matches any port.
     ///
@@ -106,7 +127,8 @@ impl SubflowEntry {
     ///
     /// # Errors
     /// [`is_not_found`](Error::is_not_found) if the subflow does not exist; `EINVAL` if the token has no connection, or one of
-    /// the kernel's path manager.
+    /// the kernel's path manager; neither [`backup`](Self::backup) nor [`nobackup`](Self::nobackup), or both, before the kernel is
+    /// asked.
     pub fn change(self) -> Pending<Ack> {
         self.act(SubflowVerb::Change)
     }
@@ -127,6 +149,14 @@ impl SubflowEntry {
         Pending::new(async move {
             if self.dev.is_some() {
                 let why = "the interface is for create(): an existing subflow does not change its interface";
+                return Err(self.explain(verb, Error::usage(why)));
+            }
+            let refusal = match (verb, self.subflow.backup, self.cleared) {
+                (SubflowVerb::Change, false, false) => Some("nothing to change: backup() or nobackup()"),
+                (SubflowVerb::Change, true, true) => Some("backup() and nobackup() exclude each other"),
+                _ => None,
+            };
+            if let Some(why) = refusal {
                 return Err(self.explain(verb, Error::usage(why)));
             }
             let encode = |family| self.subflow.request(family, self.token, verb);

@@ -16,6 +16,8 @@ mod diag;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;
+#[cfg(all(feature = "endpoint-manager", feature = "path-manager"))]
+mod managerd;
 #[cfg(any(feature = "tokio", feature = "blocking"))]
 mod old_kernels;
 #[cfg(all(any(feature = "tokio", feature = "blocking"), feature = "path-manager"))]

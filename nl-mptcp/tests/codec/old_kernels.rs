@@ -80,6 +80,8 @@ async fn kernel_without_multipath_tcp_is_unsupported() {
     }
     let error = mptcp.endpoint(ADDRESS).subflow().add().await.unwrap_err().to_string();
     assert!(error.starts_with("add mptcp endpoint 10.0.1.2 subflow: "), "{error}");
+    #[cfg(feature = "settings")]
+    assert_eq!(mptcp.status().await.unwrap(), nl_mptcp::settings::Status::Absent);
 }
 
 #[cfg(feature = "tokio")]
@@ -166,5 +168,9 @@ async fn dropped_flag_is_unsupported_and_endpoint_deleted() {
     });
     let error = mptcp.endpoint(ADDRESS).subflow().backup().laminar().add().await.unwrap_err();
     assert!(error.is_unsupported() && error.to_string().contains("laminar"), "{error}");
+    let unknown = nl_mptcp::endpoint::EndpointFlags::from_bits_retain(1 << 30);
+    let error = mptcp.endpoint(ADDRESS).subflow().flags(unknown).add().await.unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("0x40000000"), "{error}");
+    assert!(!error.to_string().contains("laminar"), "{error}");
     assert_eq!(deleted.load(std::sync::atomic::Ordering::Relaxed), 7);
 }

@@ -53,11 +53,6 @@ fn invalid_endpoint_is_refused() {
             "add mptcp endpoint 192.0.2.1 implicit: only the kernel sets the implicit flag",
         ),
         (
-            v4().signal().fullmesh(),
-            Add,
-            "add mptcp endpoint 192.0.2.1 signal fullmesh: signal and fullmesh exclude each other",
-        ),
-        (
             v4().port(80),
             Add,
             "add mptcp endpoint 192.0.2.1 port 80: a port is announced: it needs signal, and excludes subflow",
@@ -69,6 +64,15 @@ fn invalid_endpoint_is_refused() {
         ),
     ] {
         assert_eq!(refusal(endpoint.request(FAMILY, verb)), text);
+    }
+}
+
+/// Some kernels allow it, so the kernel decides.
+#[test]
+fn signal_with_fullmesh_is_left_to_the_kernel() {
+    for verb in [EndpointVerb::Add, EndpointVerb::Change] {
+        let mut request = v4().signal().fullmesh().request(FAMILY, verb);
+        assert!(request.encoded().is_ok(), "{verb}");
     }
 }
 
@@ -106,9 +110,34 @@ fn invalid_subflow_is_refused() {
             "{text}"
         );
     }
+    let link = |local: &str, remote: &str| subflow(local, remote).id(5);
+    for (subflow, words) in [
+        (link("[fe80::1%2]:0", "[fe80::2%3]:80"), "fe80::1%2 to fe80::2%3 are different ones"),
+        (link("[fe80::1%2]:0", "[fe80::2]:80").index(3), "fe80::1%2 to fe80::2 dev #3 are different ones"),
+        (link("[fe80::1]:0", "[fe80::2%2]:80").index(3), "fe80::1 to fe80::2%2 dev #3 are different ones"),
+    ] {
+        let text = refusal(subflow.request(FAMILY, TOKEN, Create));
+        assert!(text.contains(words), "{words}: {text}");
+    }
     // One address written in two ways is of one family.
     let mapped = subflow("[::ffff:10.0.0.1]:0", "10.0.0.2:80").id(5);
     assert!(mapped.request(FAMILY, TOKEN, Create).encoded().is_ok());
+}
+
+/// Three ways to write one request.
+#[test]
+fn scope_of_an_address_is_the_interface() {
+    let bytes = |subflow: Subflow| {
+        let mut request = subflow.id(5).request(FAMILY, TOKEN, SubflowVerb::Create);
+        request.encoded().unwrap().to_vec()
+    };
+    let subflow = |local: &str, remote: &str| Subflow::new(local.parse().unwrap(), remote.parse().unwrap());
+    let by_index = bytes(subflow("[fe80::1]:0", "[fe80::2]:80").index(3));
+    assert_eq!(bytes(subflow("[fe80::1%3]:0", "[fe80::2]:80")), by_index);
+    assert_eq!(bytes(subflow("[fe80::1]:0", "[fe80::2%3]:80")), by_index);
+    assert_eq!(bytes(subflow("[fe80::1%3]:0", "[fe80::2%3]:80").index(3)), by_index);
+    let shown = subflow("[fe80::1%3]:0", "[fe80::2%3]:80").id(5).to_string();
+    assert_eq!(shown, "fe80::1%3 id 5 to [fe80::2%3]:80");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use nl_core::Error;
@@ -94,4 +95,34 @@ fn path_manager_that_cannot_pause_ends() {
     let errors: Vec<_> = rest.iter().map(|report| report.as_ref().unwrap_err()).collect();
     assert!(matches!(errors.as_slice(), [_] | [_, _]), "{errors:?}");
     assert!(errors.last().is_some_and(|error| Error::is_usage(error)), "{errors:?}");
+}
+
+#[test]
+fn intervals_that_are_too_short_are_refused() {
+    let outside = outside();
+    let Kernel { mptcp, monitors: _monitors, .. } = outside.block_on(async { kernel(|_, list| list) });
+    let builder = || PathManager::builder(&mptcp);
+    for (builder, text) in [
+        (builder().every(Duration::from_millis(9)), "a call every 9ms; at least 10ms"),
+        (builder().counters_every(Duration::from_millis(99)), "counters every 99ms; at least 100ms"),
+    ] {
+        let error = inside().block_on(builder.open(())).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
+fn policy_is_called_at_intervals_and_when_the_program_asks() {
+    let outside = outside();
+    let Kernel { mptcp, monitors: _monitors, .. } = outside.block_on(async { kernel(|_, list| list) });
+    let woken = |event: &PathEvent| *event == PathEvent::Woken;
+    inside().block_on(async {
+        let mut manager =
+            PathManager::builder(&mptcp).every(Duration::from_millis(10)).open(()).await.unwrap();
+        for _ in 0..3 {
+            until(&mut manager, "a call", woken).await;
+        }
+        manager.wake();
+        until(&mut manager, "the call", woken).await;
+    });
 }

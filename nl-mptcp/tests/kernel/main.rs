@@ -8,14 +8,19 @@
 
 mod bytes;
 mod diag;
+mod endpoint_manager;
 mod endpoints;
 mod events;
 mod kernel_pm;
 mod limits;
+mod managerd;
 mod mib;
 mod path_manager;
 #[cfg(feature = "blocking")]
 mod pending;
+mod policies;
+#[path = "../../examples/mptcp_policies/policies.rs"]
+mod policies_of_example;
 mod privilege;
 mod refused;
 mod resets;
@@ -23,6 +28,7 @@ mod settings;
 mod socket;
 mod support;
 mod traffic;
+mod uplinks;
 mod userspace;
 
 nl_testkit::main!();

@@ -9,6 +9,7 @@ use nl_core::{Connection, Error, Protocol, Result as CoreResult};
 use nl_mptcp::diag::SockDiag;
 use nl_mptcp::mib::Mib;
 use nl_mptcp::path_manager::{FullMesh, PathManager};
+use nl_mptcp::settings::{PathManagerType, Status};
 use nl_mptcp::{AddressId, Mptcp};
 use nl_testkit::{Lab, Need, Result};
 use socket2::{Domain, Socket, Type};
@@ -148,7 +149,9 @@ async fn disabled_namespace_refuses_sockets_but_accepts_endpoints(lab: Lab) -> R
     let mptcp = open(&node).await?;
     let make = || Socket::new(Domain::IPV4, Type::STREAM, Some(socket2::Protocol::MPTCP)).map(drop);
     node.open(make).await?;
+    assert_eq!(mptcp.status().await?, Status::On(PathManagerType::Kernel));
     mptcp.settings()?.set_enabled(false)?;
+    assert_eq!(mptcp.status().await?, Status::Off);
     let error = node.open(make).await.unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::ENOPROTOOPT.get()));
     assert_eq!(mptcp.settings()?.read()?.enabled, Some(false));

@@ -90,6 +90,9 @@ async fn ambiguous_input_is_refused_before_the_kernel_is_asked(lab: Lab) -> Resu
         (connection.subflow(near, far).destroy().await.unwrap_err(), "port 0"),
         (connection.subflow(near6, far).destroy().await.unwrap_err(), "IPv4 or IPv6 at both ends"),
         (connection.subflow(near, far).dev(3).change().await.unwrap_err(), "interface"),
+        (connection.subflow(near, far).change().await.unwrap_err(), "nothing to change"),
+        (connection.subflow(near, far).backup().nobackup().change().await.unwrap_err(), "exclude each other"),
+        (connection.subflow(near, far).id(5).nobackup().create().await.unwrap_err(), "change()"),
         (connection.address(near.ip(), 0).announce().await.unwrap_err(), "1 to 255"),
         (connection.address(near.ip(), 5).port(0).announce().await.unwrap_err(), "port 0"),
         (mptcp.endpoint(nl_mptcp::AddressId::INITIAL).delete().await.unwrap_err(), "1 to 255"),
@@ -99,7 +102,6 @@ async fn ambiguous_input_is_refused_before_the_kernel_is_asked(lab: Lab) -> Resu
         (mptcp.endpoint(v4).port(80).subflow().add().await.unwrap_err(), "signal"),
         (mptcp.endpoint(v4).port(80).signal().subflow().add().await.unwrap_err(), "excludes subflow"),
         (mptcp.endpoint(v4).port(0).signal().add().await.unwrap_err(), "port 0"),
-        (mptcp.endpoint(v4).signal().fullmesh().add().await.unwrap_err(), "exclude"),
         (
             mptcp.endpoint(v4).flags(nl_mptcp::endpoint::EndpointFlags::IMPLICIT).add().await.unwrap_err(),
             "implicit",

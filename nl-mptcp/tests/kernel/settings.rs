@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nl_mptcp::settings::PathManager;
+use nl_mptcp::settings::PathManagerType;
 use nl_testkit::{Lab, Result};
 
 use crate::support::{kernel, open};
@@ -13,10 +13,10 @@ async fn settings_are_set_in_namespace_of_the_connection(lab: Lab) -> Result {
     let settings = open(&node).await?.settings()?;
     let before = settings.read()?;
     assert_eq!(before.enabled, Some(true));
-    assert_eq!(before.path_manager, Some(PathManager::Kernel));
+    assert_eq!(before.path_manager, Some(PathManagerType::Kernel));
 
     settings.set_enabled(false)?;
-    settings.set_path_manager(&PathManager::Userspace)?;
+    settings.set_path_manager(&PathManagerType::Userspace)?;
     settings.set_add_addr_timeout(Duration::from_secs(7))?;
     settings.set_allow_join_initial_addr_port(false)?;
     settings.set_checksum_enabled(true)?;
@@ -35,18 +35,18 @@ async fn settings_are_set_in_namespace_of_the_connection(lab: Lab) -> Result {
         assert_eq!(node.sysctl_read("net.mptcp.path_manager").await?, "userspace");
     }
     // An unknown name does not change the setting.
-    settings.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();
+    settings.set_path_manager(&PathManagerType::Other("nobody".into())).unwrap_err();
     assert_eq!(node.sysctl_read("net.mptcp.pm_type").await?, "1");
     // Nowhere else.
     assert_eq!(other.sysctl_read("net.mptcp.enabled").await?, "1");
     assert_eq!(other.sysctl_read("net.mptcp.pm_type").await?, "0");
 
     let values = settings.read()?;
-    assert_eq!(values.path_manager, Some(PathManager::Userspace));
+    assert_eq!(values.path_manager, Some(PathManagerType::Userspace));
     assert_eq!((values.enabled, values.checksum_enabled), (Some(false), Some(true)));
     assert_eq!(values.add_addr_timeout, Some(Duration::from_secs(7)));
     assert_eq!(values.stale_loss_cnt, Some(9));
-    settings.set_path_manager(&PathManager::Kernel)?;
+    settings.set_path_manager(&PathManagerType::Kernel)?;
     assert_eq!(node.sysctl_read("net.mptcp.pm_type").await?, "0");
     Ok(())
 }
@@ -92,7 +92,7 @@ async fn invalid_settings_are_refused(lab: Lab) -> Result {
     let settings = open(&node).await?.settings()?;
     let error = settings.set_add_addr_timeout(Duration::from_millis(1500)).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("1.5s"), "{error}");
-    let error = settings.set_path_manager(&PathManager::Other("nobody".into())).unwrap_err();
+    let error = settings.set_path_manager(&PathManagerType::Other("nobody".into())).unwrap_err();
     assert!(error.to_string().contains("nobody"), "{error}");
     for name in ["", "two words"] {
         assert!(settings.set_scheduler(name).unwrap_err().is_usage());

@@ -1,6 +1,6 @@
 //! The userspace path manager, both sides, IPv4, IPv6 and IPv4 in IPv6; after the kernel's `userspace_pm.sh`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use nl_core::error::Errno;
@@ -140,7 +140,58 @@ async fn withdrawing_id_0_closes_initial_subflow(lab: Lab) -> Result {
     )
     .await;
     assert!(left[0].0.starts_with("10.0.2.1:"), "{left:?}");
+    // Unlike other ids, this one is never reported as missing.
+    pair.client.connection().withdraw(0).await?;
     Ok(())
+}
+
+/// What the kernel does, so that a kernel that does otherwise is noticed.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn failed_creation_makes_the_kernel_forget_an_id_in_use(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    let pair = Pair::connect(&net, V4[0], V4[1]).await?;
+    let connection = pair.client.connection();
+    let (near, far) = (at("10.0.2.1", 0), at("10.0.2.2", 5001));
+    let made = connection.subflow(near, far).id(7).create_established(SOON).await?;
+    // There is no route to it.
+    let error = connection.subflow(near, at("192.0.2.1", 5001)).id(7).create().await.unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::ENETUNREACH), "{error}");
+    let error = connection.withdraw(7).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    // The subflow lives, and can be destroyed.
+    connection.subflow(made.local, made.remote).destroy().await?;
+    Ok(())
+}
+
+/// A link-local address is bound by its scope alone.
+#[nl_testkit::test(needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled"))]
+async fn scope_of_an_address_binds_the_subflow(lab: Lab) -> Result {
+    let net = Net::userspace(&lab).await?;
+    for (node, host) in [(&net.client, 1), (&net.server, 2)] {
+        node.ip(&format!("address add fe80::{host}/64 dev eth2 nodad")).await;
+    }
+    let mut pair = Pair::connect(&net, V6[0], V6[1]).await?;
+    let index = net.client.index_of("eth2").await?;
+    let connection = pair.client.connection();
+    let end = |host: u16, port, scope| {
+        let address = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, host);
+        SocketAddr::V6(SocketAddrV6::new(address, port, 0, scope))
+    };
+    let wrong =
+        connection.subflow(end(1, 0, index + 1), end(2, 5001, index)).id(7).create().await.unwrap_err();
+    let both = [format!("fe80::1%{}", index + 1), format!("fe80::2%{index}")];
+    assert!(wrong.is_usage() && both.iter().all(|end| wrong.to_string().contains(end)), "{wrong}");
+    let subflow = connection.subflow(end(1, 0, index), end(2, 5001, 0)).id(7);
+    if kernel() < (6, 7) {
+        let error = subflow.create().await.unwrap_err();
+        assert!(error.is_unsupported(), "{error}");
+        return Ok(());
+    }
+    let wrong = connection.subflow(end(1, 0, index + 1), end(2, 5001, 0)).dev("eth2").id(7).create().await;
+    assert!(wrong.unwrap_err().is_usage());
+    let made = subflow.create_established(SOON).await?;
+    assert_eq!(made.index, Some(index));
+    pair.exchange()
 }
 
 /// From `near` of the client to `far` of the server, where the server listens on every address; then from the server to
@@ -318,13 +369,14 @@ async fn backup_flag_of_subflow_is_set_and_cleared(lab: Lab) -> Result {
     assert_eq!((reported.local, reported.remote), (far, near));
     counted(&net.client, "MPPrioTx", 1).await;
     counted(&net.server, "MPPrioRx", 1).await;
-    pair.client.connection().subflow(near, far).change().await?;
+    pair.client.connection().subflow(near, far).nobackup().change().await?;
     let reported = pair.server.next("a priority", priority).await;
     assert!(!reported.backup);
     counted(&net.client, "MPPrioTx", 2).await;
     counted(&net.server, "MPPrioRx", 2).await;
 
-    let error = pair.client.connection().subflow(near, at("10.0.2.2", 1)).change().await.unwrap_err();
+    let error =
+        pair.client.connection().subflow(near, at("10.0.2.2", 1)).backup().change().await.unwrap_err();
     // EINVAL up to 6.12 and ENXIO from 6.18 on; what is between was not tried.
     assert_eq!(error.errno(), Some(by_kernel(Errno::EINVAL, &[((6, 18), Errno::ENXIO)])), "{error}");
     Ok(())

@@ -1,8 +1,8 @@
 //! A simulated kernel: its state changes, events are delivered late or lost, it is listed in parts meanwhile, and
 //! decisions are executed or refused at any time. At the end the table equals the kernel's state.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use nl_core::error::{Errno, ErrorKind, KernelError};
 use proptest::prelude::*;
@@ -13,6 +13,7 @@ use crate::event::AddressEvent;
 use crate::path_manager::{BackupOnMetered, FollowInterfaces, FullMesh, NDiffPorts};
 
 mod decisions;
+mod policies;
 
 type Ends = (SocketAddr, SocketAddr);
 
@@ -44,6 +45,10 @@ struct Kernel {
     buffer: VecDeque<Input>,
     /// The buffer is full: events are dropped until it is drained.
     overrun: bool,
+}
+
+fn clock() -> Clock {
+    Clock::new(Instant::now(), None, Duration::from_secs(1))
 }
 
 fn local(host: u8, port: u16) -> SocketAddr {
@@ -285,12 +290,21 @@ struct World<P> {
     interfaces: Option<BTreeMap<u32, Interface>>,
     sockets: Option<BTreeMap<Token, Conn>>,
     answers: VecDeque<(u64, Result<(), Error>)>,
+    /// The decisions whose outcome was reported.
+    outcomes: u64,
 }
 
 impl<P: Policy> World<P> {
     fn new(policy: P) -> Self {
-        let machine = Machine::new(policy, 4);
-        Self { kernel: Kernel::default(), machine, interfaces: None, sockets: None, answers: VecDeque::new() }
+        let machine = Machine::new(policy, 4, true, clock());
+        Self {
+            kernel: Kernel::default(),
+            machine,
+            interfaces: None,
+            sockets: None,
+            answers: VecDeque::new(),
+            outcomes: 0,
+        }
     }
 
     fn step(&mut self, kind: u8, a: u8, b: u8, reliable: bool) {
@@ -311,7 +325,19 @@ impl<P: Policy> World<P> {
                 }
             }
         }
-        while self.machine.report().is_some() {}
+        self.read();
+    }
+
+    /// Reads the reports. Those of decisions that the plan refused are not outcomes.
+    fn read(&mut self) {
+        while let Some(report) = self.machine.report() {
+            let is_outcome = match report {
+                Report::Done(_) | Report::Ended(_) => true,
+                Report::Failed { error, .. } => !error.is_usage(),
+                _ => false,
+            };
+            self.outcomes += u64::from(is_outcome);
+        }
     }
 
     fn deliver(&mut self) {
@@ -333,7 +359,11 @@ impl<P: Policy> World<P> {
             self.sockets = Some(self.kernel.connections.clone());
         } else {
             let connections = self.kernel.list(&self.sockets.take().unwrap());
-            self.machine.listed(Snapshot { connections, interfaces: self.interfaces.take().unwrap() });
+            self.machine.listed(Snapshot {
+                connections,
+                interfaces: self.interfaces.take().unwrap(),
+                ..Snapshot::default()
+            });
         }
     }
 

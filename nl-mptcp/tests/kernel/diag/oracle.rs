@@ -93,10 +93,11 @@ async fn sent_bytes_are_counted(lab: Lab) -> Result {
         let client = world.diag.sockets().remote_port(port).list().collect_all().await.unwrap();
         let server = world.diag.sockets().local_port(port).list().collect_all().await.unwrap();
         let server = server.into_iter().find(|socket| socket.token().is_some()).unwrap();
-        let (client, server) = (client[0].info.unwrap(), server.info.unwrap());
+        let client = client[0];
         let sent = u64::try_from(SENT).unwrap();
-        let all = (client.bytes_sent, client.bytes_acked, client.bytes_received, server.bytes_received);
-        (all == (Some(sent), Some(sent), Some(1), Some(sent)) && server.bytes_sent == Some(1)).then_some(())
+        let all =
+            (client.bytes_sent(), client.bytes_acked(), client.bytes_received(), server.bytes_received());
+        (all == (Some(sent), Some(sent), Some(1), Some(sent)) && server.bytes_sent() == Some(1)).then_some(())
     };
     eventually(SOON, counted, "all that was sent to be counted").await;
     Ok(())

@@ -1,6 +1,7 @@
 //! What `ss` prints, taken apart. It has no JSON.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use nl_mptcp::diag::{MptcpSocket, Subflow};
 use nl_testkit::Node;
@@ -22,6 +23,13 @@ impl Line {
 
     pub(crate) fn words(&self) -> impl Iterator<Item = (&str, &str)> {
         self.words.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The local address and port, without the interface that the socket is bound to (`10.0.1.1%eth1:80`).
+    pub(crate) fn local_end(&self) -> SocketAddr {
+        let (address, port) = self.local.rsplit_once(':').unwrap();
+        let address = address.split_once('%').map_or(address, |(address, _)| address);
+        format!("{address}:{port}").parse().unwrap()
     }
 
     fn parse(line: &str) -> Self {

@@ -1,0 +1,166 @@
+//! A client with two uplinks, each with a router, and no routing policy rules.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use nl_mptcp::path_manager::{FollowInterfaces, FullMesh};
+use nl_testkit::{Lab, Need, Node, Result, eventually, within};
+
+use crate::path_manager::{Connections, Manager, by_ss};
+use crate::support::{Net, SOON, counted, kernel};
+
+/// The client has 10.0.N.1 on `wanN`, and a default route by the router N with metric N00. The server has 10.0.2N.2 on `lanN`. The
+/// routers drop what comes from addresses that are not behind the interface (`rp_filter`).
+async fn two_uplinks(lab: &Lab) -> Result<Net> {
+    let (client, server) = (lab.node("client").await?, lab.node("server").await?);
+    for node in [&client, &server] {
+        node.up("lo").await?;
+        node.sysctl("net.mptcp.pm_type", "1").await?;
+        // Strict would drop what arrives by the second uplink, whatever sends it.
+        node.sysctl("net.ipv4.conf.all.rp_filter", "2").await?;
+    }
+    for path in [1, 2] {
+        let router = lab.node(&format!("router{path}")).await?;
+        router.up("lo").await?;
+        router.sysctl("net.ipv4.ip_forward", "1").await?;
+        let (wan, lan) = (format!("wan{path}"), format!("lan{path}"));
+        client.add_veth(&wan, &router, "wan").await?;
+        server.add_veth(&lan, &router, "lan").await?;
+        for (node, dev, address) in [
+            (&client, wan.as_str(), format!("10.0.{path}.1/24")),
+            (&router, "wan", format!("10.0.{path}.254/24")),
+            (&server, lan.as_str(), format!("10.0.2{path}.2/24")),
+            (&router, "lan", format!("10.0.2{path}.254/24")),
+        ] {
+            node.ip(&format!("address add {address} dev {dev}")).await;
+            node.up(dev).await?;
+        }
+        for dev in ["all", "wan", "lan"] {
+            router.sysctl(&format!("net.ipv4.conf.{dev}.rp_filter"), "1").await?;
+        }
+        client.wait_carrier(&wan).await?;
+        server.wait_carrier(&lan).await?;
+        client.ip(&format!("route add default via 10.0.{path}.254 dev {wan} metric {path}00")).await;
+        server.ip(&format!("route add 10.0.{path}.0/24 via 10.0.2{path}.254 dev {lan}")).await;
+        // Each address of the server is behind each router.
+        let other = 3 - path;
+        router.ip(&format!("route add 10.0.2{other}.2/32 via 10.0.2{path}.2 dev lan")).await;
+    }
+    Ok(Net { client, server })
+}
+
+#[nl_testkit::test(
+    needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
+    timeout = 60
+)]
+async fn full_mesh_uses_both_uplinks_without_rules(lab: Lab) -> Result {
+    if kernel() < (6, 7) {
+        return lab.skip(Need::Kernel("6.7".into()), "the kernel does not bind new subflows to interfaces");
+    }
+    let net = two_uplinks(&lab).await?;
+    let client = Manager::start(&net.client, None, FullMesh::new()).await?;
+    let server = Manager::start(&net.server, None, ()).await?;
+    let mut connections = Connections::new(&net).await?;
+    connections.connect_between(&net, "10.0.1.1", "10.0.21.2:5001").await?;
+    let from = async |wanted: &[&str]| {
+        let listed = by_ss(&net.client).await;
+        let ends = listed.values().next()?;
+        let found: Vec<_> = ends.iter().map(|(local, ..)| local.ip().to_string()).collect();
+        (found == wanted).then_some(())
+    };
+    let both = ["10.0.1.1", "10.0.2.1"];
+    eventually(Duration::from_secs(2), async || from(&both).await, "a subflow by each uplink").await;
+    let wan2 = net.client.index_of("wan2").await?;
+    let state = client.state().await;
+    let bound = |s: &nl_mptcp::path_manager::SubflowState| s.index == Some(wan2);
+    assert!(state.table.connections().all(|c| c.subflows.iter().any(bound)), "{:#?}", state.table);
+    drop(connections);
+    client.stop().await;
+    server.stop().await;
+    Ok(())
+}
+
+/// 64 MiB, each byte of which depends on its place.
+const LENGTH: usize = 64 << 20;
+const CHUNK: usize = 64 << 10;
+
+fn chunk(number: usize) -> Vec<u8> {
+    (0..CHUNK).map(|at| ((at * 31) ^ (number * 7)).to_le_bytes()[0]).collect()
+}
+
+/// Reads everything, and returns the longest time without any data.
+fn receive(mut far: TcpStream) -> Duration {
+    let (mut longest, mut last, mut read) = (Duration::ZERO, Instant::now(), vec![0; CHUNK]);
+    for number in 0..LENGTH / CHUNK {
+        far.read_exact(&mut read).unwrap();
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+        assert!(read == chunk(number), "chunk {number} is not what was sent");
+    }
+    longest
+}
+
+#[nl_testkit::test(
+    needs(
+        genl = "mptcp_pm",
+        sysctl = "net.mptcp.enabled",
+        tool = "ss",
+        tool = "tc",
+        sock_diag = "mptcp",
+        qdisc = "netem"
+    ),
+    timeout = 120
+)]
+async fn transfer_continues_when_an_uplink_dies_and_uses_it_again(lab: Lab) -> Result {
+    if kernel() < (6, 7) {
+        return lab.skip(Need::Kernel("6.7".into()), "the kernel does not bind new subflows to interfaces");
+    }
+    let net = two_uplinks(&lab).await?;
+    for dev in ["wan1", "wan2"] {
+        let limit = format!("tc qdisc add dev {dev} root netem rate 60mbit limit 1000");
+        net.client.command(limit.split(' ')).await.ok();
+    }
+    let mesh = FullMesh::new().retry(Duration::from_millis(200), Duration::from_secs(1));
+    let client = Manager::start(&net.client, None, (FollowInterfaces::new(), mesh)).await?;
+    let server = Manager::start(&net.server, None, ()).await?;
+    let mut connections = Connections::new(&net).await?;
+    connections.connect_between(&net, "10.0.1.1", "10.0.21.2:5001").await?;
+    let [mut near, far] = connections.take();
+    let from = async |node: &Node, wanted: &[&str]| {
+        let listed = by_ss(node).await;
+        let ends = listed.values().next()?;
+        let client_side = |(local, remote, ..): &(SocketAddr, SocketAddr, u8, u8)| {
+            let end = if local.port() == 5001 { remote } else { local };
+            end.ip().to_string()
+        };
+        let found: BTreeSet<_> = ends.iter().map(client_side).collect();
+        found.iter().map(String::as_str).eq(wanted.iter().copied()).then_some(())
+    };
+    let both = ["10.0.1.1", "10.0.2.1"];
+    eventually(SOON, async || from(&net.client, &both).await, "a subflow by each uplink").await;
+
+    let received = tokio::task::spawn_blocking(move || receive(far));
+    let sent = tokio::task::spawn_blocking(move || {
+        for number in 0..LENGTH / CHUNK {
+            near.write_all(&chunk(number)).unwrap();
+        }
+        near
+    });
+    // The uplink of the initial subflow, while data flows.
+    net.client.down("wan1").await?;
+    eventually(Duration::from_secs(2), async || from(&net.server, &both[1..]).await, "the peer to be told")
+        .await;
+    counted(&net.server, "RmAddr", 1).await;
+    net.client.up("wan1").await?;
+    // Its route went with it.
+    net.client.ip("route replace default via 10.0.1.254 dev wan1 metric 100").await;
+    eventually(SOON, async || from(&net.client, &both).await, "the first to be used again").await;
+    let longest = within(Duration::from_secs(60), received, "the transfer").await?;
+    assert!(longest < Duration::from_secs(1), "no data for {longest:?}");
+    drop(sent.await?);
+    client.stop().await;
+    server.stop().await;
+    Ok(())
+}
