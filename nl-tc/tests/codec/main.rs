@@ -12,6 +12,7 @@ mod arbitrary;
 mod check;
 mod corpus;
 mod curves;
+mod faults;
 #[cfg(target_endian = "little")]
 mod golden;
 #[cfg(feature = "tokio")]

@@ -3,6 +3,7 @@
 
 mod bytes;
 mod errors;
+mod faults;
 mod listing;
 mod oracle;
 #[cfg(test)]
