@@ -107,5 +107,5 @@ pub use qdisc::{QdiscEntry, Qdiscs};
 pub use size_table::SizeTable;
 pub use tc::Tc;
 pub use tc_handle::TcHandle;
-pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size};
+pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size, Time};
 pub use verb::TcVerb;

@@ -8,7 +8,7 @@ use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
 use crate::setters::setters;
-use crate::units::{Burst, Exact, LinkLayer, Overhead, Rate, Size, joined, word};
+use crate::units::{Burst, LinkLayer, Overhead, Rate, Size, joined, word};
 
 /// `sizeof(struct tc_htb_opt)`, `include/uapi/linux/pkt_sched.h`
 const PARMS_LEN: usize = 44;
@@ -173,8 +173,8 @@ impl Config for HtbClassConfig {
     }
 
     fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        word(f, "rate", Some(Exact(self.rate)))?;
-        word(f, "ceil", self.ceil.map(Exact))?;
+        word(f, "rate", Some(self.rate))?;
+        word(f, "ceil", self.ceil)?;
         for (name, burst, rate) in [("burst", self.burst, self.rate), ("cburst", self.cburst, self.ceiling())]
         {
             if burst != Burst::default() {

@@ -9,7 +9,7 @@ use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
 use crate::setters::setters;
-use crate::units::{Exact, NANOS_PER_TICK, Probability, Rate, Time, joined, word};
+use crate::units::{NANOS_PER_TICK, Probability, Rate, Time, joined, word};
 
 /// `sizeof(struct tc_netem_qopt)`, `include/uapi/linux/pkt_sched.h`
 const QOPT_LEN: usize = 24;
@@ -482,7 +482,7 @@ impl Config for NetemConfig {
         }
         word(f, "gap", Some(self.gap).filter(|gap| *gap > 1))?;
         if let Some(NetemRate { rate, packet_overhead, cell_size, cell_overhead }) = self.rate {
-            write!(f, " rate {}", Exact(rate))?;
+            write!(f, " rate {rate}")?;
             if (packet_overhead, cell_size, cell_overhead) != (0, 0, 0) {
                 write!(f, " {packet_overhead} {cell_size} {cell_overhead}")?;
             }

@@ -9,7 +9,7 @@ use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
 use crate::setters::setters;
-use crate::units::{Burst, Exact, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Size, joined, word};
+use crate::units::{Burst, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Size, joined, word};
 
 /// `sizeof(struct tc_tbf_qopt)`, `include/uapi/linux/pkt_sched.h`
 const PARMS_LEN: usize = 36;
@@ -176,10 +176,10 @@ impl Config for TbfConfig {
     }
 
     fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " rate {} burst {}b", Exact(self.rate), self.burst.bytes(self.rate))?;
+        write!(f, " rate {} burst {}b", self.rate, self.burst.bytes(self.rate))?;
         if !self.peak_rate.is_zero() {
             let burst = self.peak_burst.bytes(self.peak_rate);
-            write!(f, " peakrate {} minburst {burst}b", Exact(self.peak_rate))?;
+            write!(f, " peakrate {} minburst {burst}b", self.peak_rate)?;
         }
         word(f, "limit", self.limit.map(|limit| format!("{limit}b")))?;
         self.overhead.write_options(f)
