@@ -1,5 +1,5 @@
 use nl_core::dump::Dump;
-use nl_core::error::{Ack, Errno, ErrorKind};
+use nl_core::error::Ack;
 use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::codec::{Filter, list_request};
@@ -44,7 +44,8 @@ impl FilterEntry {
     /// Equivalent: `tc filter add`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// - `ENOENT` ([`is_not_found`](Error::is_not_found)): the qdisc, the class or the kind does not exist.
+    /// - `ENOENT` ([`is_not_found`](Error::is_not_found)): the qdisc or the class does not exist.
+    /// - [`Unsupported`](nl_core::error::ErrorKind::Unsupported): the kernel does not have the kind.
     /// - Bad input, before the kernel is asked.
     #[expect(clippy::should_implement_trait, reason = "the word of `tc`")]
     pub fn add(mut self, config: impl Into<FilterConfig>) -> Pending<Ack> {
@@ -70,24 +71,9 @@ impl FilterEntry {
         };
         let outcome = outcome.await;
         outcome.map_err(|error| {
-            let error = or_not_found(error).during(|| format!("{verb} {}", self.filter));
+            let error = error.during(|| format!("{verb} {}", self.filter));
             error.naming(self.filter.index, &self.dev)
         })
-    }
-}
-
-/// If the qdisc does not exist, the kernel says so in its text, but its error number is `EINVAL`.
-fn or_not_found(error: Error) -> Error {
-    let missing = |text: &String| text.contains("Qdisc doesn't exist");
-    match error.kernel() {
-        Some(kernel)
-            if kernel.errno == Errno::EINVAL && kernel.ext_ack.message.as_ref().is_some_and(missing) =>
-        {
-            let mut kernel = kernel.clone();
-            kernel.errno = Errno::ENOENT;
-            Error::new(ErrorKind::Kernel(kernel))
-        }
-        _ => error,
     }
 }
 

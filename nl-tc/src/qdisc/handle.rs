@@ -1,7 +1,7 @@
 use std::fmt::Display;
 
 use nl_core::dump::Dump;
-use nl_core::error::{Ack, Errno, KernelError, Since};
+use nl_core::error::Ack;
 use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::codec::{Qdisc, QdiscFilter};
@@ -68,7 +68,8 @@ impl QdiscEntry {
         self.write(TcVerb::Add, config.into())
     }
 
-    /// Changes an existing qdisc. HTB, DRR and QFQ qdiscs cannot be changed.
+    /// Changes an existing qdisc. The kernel refuses that for HTB. DRR and QFQ qdiscs have no options: only the size table and the
+    /// estimator of the request are applied.
     ///
     /// Equivalent: `tc qdisc change`. Needs `CAP_NET_ADMIN`.
     ///
@@ -149,21 +150,12 @@ impl QdiscEntry {
             self.conn.acknowledged(self.qdisc.request(verb)).await
         };
         let outcome = outcome.await;
-        outcome.map_err(|error| {
-            let since = Since::option("its module, sch_KIND");
-            self.explain(verb, error.or_unsupported(has_no_such_kind, "this kind of qdisc", since))
-        })
+        outcome.map_err(|error| self.explain(verb, error))
     }
 
     fn explain(&self, verb: impl Display, error: Error) -> Error {
         error.during(|| format!("{verb} {}", self.qdisc)).naming(self.qdisc.index, &self.dev)
     }
-}
-
-/// The error number is the same as for a missing qdisc.
-fn has_no_such_kind(error: &KernelError) -> bool {
-    let text = error.ext_ack.message.as_deref().unwrap_or_default();
-    error.errno == Errno::ENOENT && text.contains("kind is unknown")
 }
 
 /// All qdiscs, or a selection of them. The verb comes last.

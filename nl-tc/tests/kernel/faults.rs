@@ -1,7 +1,10 @@
 //! What users found on real devices, and what must not come back.
 
+use nl_tc::filter::{Filter, FilterConfig};
 use nl_tc::leaf::TbfConfig;
-use nl_tc::{Rate, TcHandle};
+use nl_tc::qdisc::{Qdisc, QdiscConfig};
+use nl_tc::tree::Tree;
+use nl_tc::{Rate, TcHandle, TcObject, TcVerb};
 use nl_testkit::{Lab, Result};
 
 use crate::support::{DEV, QDISC, lines, wired};
@@ -14,10 +17,35 @@ async fn tbf_burst_of_many_bytes_is_installed_as_by_tc(lab: Lab) -> Result {
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(config.clone()).await?;
     let ours = lines(&node, "-d qdisc show dev eth0").await;
     let read = tc.qdisc(DEV, TcHandle::ROOT).get().await?.config;
-    assert!(nl_tc::qdisc::QdiscConfig::from(config).is_met_by(&read), "{read:?}");
+    assert!(QdiscConfig::from(config).is_met_by(&read), "{read:?}");
     tc.qdisc(DEV, TcHandle::ROOT).delete().await?;
     node.tc("qdisc add dev eth0 root handle 1: tbf rate 100kbit burst 40000000b limit 40100000b").await;
     assert_eq!(lines(&node, "-d qdisc show dev eth0").await, ours);
     assert_eq!(tc.qdisc(DEV, TcHandle::ROOT).get().await?.config, read);
+    Ok(())
+}
+
+/// A daemon that takes a missing module for a missing qdisc waits forever.
+#[nl_testkit::test]
+async fn unknown_kind_is_unsupported_by_verb_batch_and_apply(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let index = node.index_of(DEV).await?;
+    let none = || QdiscConfig::Other { kind: "nosuchkind".into(), options: None };
+    let filter = || FilterConfig::Other { kind: "nosuchkind".into(), options: None };
+    node.tc("qdisc add dev eth0 clsact").await;
+    let changes: [TcObject; 2] = [
+        Qdisc::new(index, TcHandle::ROOT, none()).into(),
+        Filter::new(index, TcHandle::CLSACT_INGRESS, filter()).into(),
+    ];
+    let batch = tc.batch(changes.map(|object| (TcVerb::Add, object))).summarize(2).await?;
+    let mut errors: Vec<_> = batch.failures.into_iter().map(|(_, error)| error).collect();
+    assert_eq!(errors.len(), 2);
+    errors.push(tc.qdisc(DEV, TcHandle::ROOT).add(none()).await.unwrap_err());
+    errors.push(tc.filter(DEV, TcHandle::CLSACT_INGRESS).add(filter()).await.unwrap_err());
+    errors.push(tc.apply(DEV, &Tree::new().qdisc(TcHandle::ROOT, QDISC, none())).await.unwrap_err());
+    for error in errors {
+        assert!(error.is_unsupported() && !error.is_not_found(), "{error}");
+        assert!(error.to_string().contains("nosuchkind"), "{error}");
+    }
     Ok(())
 }
