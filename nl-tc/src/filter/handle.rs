@@ -1,6 +1,6 @@
 use nl_core::dump::Dump;
 use nl_core::error::Ack;
-use nl_core::{Connection, Dev, Error, Pending, Result};
+use nl_core::{Connection, Dev, Pending, Result};
 
 use super::codec::{Filter, list_request};
 use super::config::FilterConfig;
@@ -44,7 +44,7 @@ impl FilterEntry {
     /// Equivalent: `tc filter add`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// - `ENOENT` ([`is_not_found`](Error::is_not_found)): the qdisc or the class does not exist.
+    /// - `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)): the qdisc or the class does not exist.
     /// - [`Unsupported`](nl_core::error::ErrorKind::Unsupported): the kernel does not have the kind.
     /// - Bad input, before the kernel is asked.
     #[expect(clippy::should_implement_trait, reason = "the word of `tc`")]
@@ -58,7 +58,7 @@ impl FilterEntry {
     /// Equivalent: `tc filter delete`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// - `ENOENT` ([`is_not_found`](Error::is_not_found)): the filter, the qdisc or the class does not exist.
+    /// - `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)): the filter, the qdisc or the class does not exist.
     /// - No priority, which would delete all filters.
     pub fn delete(self) -> Pending<Ack> {
         Pending::new(self.send(TcVerb::Delete))
