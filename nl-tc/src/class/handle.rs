@@ -7,7 +7,7 @@ use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::codec::{Class, ClassFilter, Identity};
 use super::config::ClassConfig;
-use crate::lookup::{index, not_found};
+use crate::lookup::{index, not_found, on_device};
 use crate::qdisc::{self, QdiscFilter};
 use crate::stats::Estimator;
 use crate::{TcHandle, TcVerb};
@@ -303,13 +303,16 @@ impl Classes {
     /// The device does not exist.
     pub fn list(mut self) -> Pending<Dump<Class>> {
         Pending::new(async move {
-            match index(&self.conn, &self.dev).await {
-                Ok(index) => self.filter.index = index,
-                Err(error) => {
-                    return Err(error.during(|| format!("list {}", self.filter)).naming(0, &self.dev));
-                }
-            }
-            Ok(list(&self.conn, self.filter))
+            let outcome = async {
+                self.filter.index = index(&self.conn, &self.dev).await?;
+                let found = list(&self.conn, self.filter.clone());
+                on_device(&self.conn, &self.dev, self.filter.index, found).await
+            };
+            let outcome = outcome.await;
+            outcome.map_err(|error| {
+                let error = error.during(|| format!("list {}", self.filter));
+                error.naming(self.filter.index, &self.dev)
+            })
         })
     }
 }

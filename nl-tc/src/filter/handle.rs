@@ -4,7 +4,7 @@ use nl_core::{Connection, Dev, Pending, Result};
 
 use super::codec::{Filter, list_request};
 use super::config::FilterConfig;
-use crate::lookup::index;
+use crate::lookup::{index, on_device};
 use crate::{TcHandle, TcVerb};
 
 /// A filter to be added or deleted. The verb comes last.
@@ -102,10 +102,14 @@ impl Filters {
     pub fn list(self) -> Pending<Dump<Filter>> {
         let Self { conn, dev, parent } = self;
         Pending::new(async move {
-            let index = index(&conn, &dev).await;
-            let index =
-                index.map_err(|error| error.during(|| list_request(0, parent).describe()).naming(0, &dev))?;
-            Ok(conn.dump(list_request(index, parent), |message| Filter::decode(message).map(Some)))
+            let mut at = 0;
+            let outcome = async {
+                at = index(&conn, &dev).await?;
+                let found = conn.dump(list_request(at, parent), |message| Filter::decode(message).map(Some));
+                on_device(&conn, &dev, at, found).await
+            };
+            let outcome = outcome.await;
+            outcome.map_err(|error| error.during(|| list_request(at, parent).describe()).naming(at, &dev))
         })
     }
 }

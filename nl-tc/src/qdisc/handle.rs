@@ -6,7 +6,7 @@ use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::codec::{Qdisc, QdiscFilter};
 use super::config::QdiscConfig;
-use crate::lookup::{index, not_found, on_route};
+use crate::lookup::{index, not_found, on_device, on_route};
 use crate::stats::Estimator;
 use crate::{SizeTable, TcHandle, TcVerb};
 
@@ -207,14 +207,19 @@ impl Qdiscs {
     /// The device does not exist.
     pub fn list(mut self) -> Pending<Dump<Qdisc>> {
         Pending::new(async move {
-            let Some(dev) = &self.dev else {
+            let Some(dev) = self.dev.clone() else {
                 on_route(&self.conn).map_err(|error| error.during(|| format!("list {}", self.filter)))?;
                 return Ok(list(&self.conn, self.filter));
             };
-            let index = index(&self.conn, dev).await;
-            self.filter.index = Some(*index.as_ref().unwrap_or(&0));
-            index.map_err(|error| error.during(|| format!("list {}", self.filter)).naming(0, dev))?;
-            Ok(list(&self.conn, self.filter))
+            let outcome = async {
+                self.filter.index = Some(0);
+                let index = index(&self.conn, &dev).await?;
+                self.filter.index = Some(index);
+                on_device(&self.conn, &dev, index, list(&self.conn, self.filter.clone())).await
+            };
+            let outcome = outcome.await;
+            let index = self.filter.index.unwrap_or(0);
+            outcome.map_err(|error| error.during(|| format!("list {}", self.filter)).naming(index, &dev))
         })
     }
 }

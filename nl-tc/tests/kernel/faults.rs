@@ -1,5 +1,6 @@
 //! What users found on real devices, and what must not come back.
 
+use nl_core::error::Errno;
 use nl_tc::filter::{Filter, FilterConfig};
 use nl_tc::leaf::TbfConfig;
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
@@ -47,5 +48,27 @@ async fn unknown_kind_is_unsupported_by_verb_batch_and_apply(lab: Lab) -> Result
         assert!(error.is_unsupported() && !error.is_not_found(), "{error}");
         assert!(error.to_string().contains("nosuchkind"), "{error}");
     }
+    Ok(())
+}
+
+/// The kernel answers a list of a device that does not exist with success and nothing.
+#[nl_testkit::test]
+async fn missing_device_by_index_is_not_found(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let missing = 1_000_000_u32;
+    let errors = [
+        tc.qdiscs().dev(missing).list().await.unwrap_err(),
+        tc.classes(missing).list().await.unwrap_err(),
+        tc.filters(missing, QDISC).list().await.unwrap_err(),
+        tc.snapshot(missing).await.unwrap_err(),
+        tc.apply(missing, &Tree::new()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.errno(), Some(Errno::ENODEV), "{error}");
+    }
+    // An empty list of an existing device is one.
+    let index = node.index_of(DEV).await?;
+    assert_eq!(tc.classes(index).list().await?.collect_all().await?, []);
+    assert_eq!(tc.filters(index, TcHandle::ROOT).list().await?.collect_all().await?, []);
     Ok(())
 }
