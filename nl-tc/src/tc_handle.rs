@@ -105,6 +105,15 @@ impl fmt::Display for TcHandle {
     }
 }
 
+/// The words of `tc` for a parent, with a space in front: ` root`, ` parent 1:`, nothing for none.
+pub(crate) fn write_parent(f: &mut fmt::Formatter<'_>, parent: TcHandle) -> fmt::Result {
+    match parent {
+        TcHandle::NONE => Ok(()),
+        TcHandle::ROOT => f.write_str(" root"),
+        parent => write!(f, " parent {parent}"),
+    }
+}
+
 impl fmt::Debug for TcHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

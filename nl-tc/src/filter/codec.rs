@@ -8,6 +8,7 @@ use nl_core::message::{MessageRef, TcMsg};
 use super::config::FilterConfig;
 use crate::message::{self, NAMES, Parts, RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER, describe};
 use crate::setters::setters;
+use crate::tc_handle::write_parent;
 use crate::units::word;
 use crate::{TcHandle, TcVerb};
 
@@ -119,7 +120,8 @@ impl Filter {
 /// The words of `tc`, with `#5` for interface 5.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "filter dev #{} parent {}", self.index, self.parent)?;
+        write!(f, "filter dev #{}", self.index)?;
+        write_parent(f, self.parent)?;
         match self.protocol {
             // A request that deletes filters of every protocol.
             0 => {}
@@ -152,7 +154,8 @@ fn describe_request(message: MessageRef<'_>) -> String {
         let config = FilterConfig::decode(parts.kind, parts.options).unwrap_or(FilterConfig::unset());
         Filter::of(parts, config)
     };
-    describe(message, "filter", filter, |parts| {
-        format!("filters dev #{} parent {}", parts.index, parts.parent)
+    describe(message, "filter", filter, |parts| match parts.parent {
+        TcHandle::ROOT => format!("filters dev #{} root", parts.index),
+        parent => format!("filters dev #{} parent {parent}", parts.index),
     })
 }

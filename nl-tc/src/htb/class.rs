@@ -23,7 +23,8 @@ const PRIO_MAX: u32 = 7;
 pub struct HtbClassConfig {
     /// The guaranteed rate (`rate`).
     pub rate: Rate,
-    /// The maximum rate, when the class can borrow. Unset: the [rate](Self::rate) (`ceil`).
+    /// The maximum rate, when the class can borrow. Unset: the [rate](Self::rate). The kernel takes a ceil below the rate, which
+    /// makes the guarantee void; see [`warning`](Self::warning) (`ceil`).
     pub ceil: Option<Rate>,
     /// The size of the rate bucket (`burst`).
     pub burst: Burst,
@@ -96,6 +97,22 @@ impl HtbClassConfig {
     #[must_use]
     pub fn ceiling(&self) -> Rate {
         self.ceil.unwrap_or(self.rate)
+    }
+
+    /// What the kernel accepts and is hardly meant: a maximum rate below the guaranteed one.
+    ///
+    /// ```
+    /// use nl_tc::Rate;
+    /// use nl_tc::htb::HtbClassConfig;
+    ///
+    /// let class = HtbClassConfig::new(Rate::mbit(2)).ceil(Rate::mbit(1));
+    /// let warning = "ceil 1Mbit is below rate 2Mbit, which the class never reaches";
+    /// assert_eq!(class.warning().as_deref(), Some(warning));
+    /// ```
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let (rate, ceil) = (self.rate, self.ceiling());
+        (ceil < rate).then(|| format!("ceil {ceil} is below rate {rate}, which the class never reaches"))
     }
 }
 

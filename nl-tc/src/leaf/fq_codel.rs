@@ -29,7 +29,7 @@ const MEMORY_MAX: u32 = 1 << 31;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct FqCodelConfig {
-    /// The number of packets queued (`limit`).
+    /// The number of packets queued, at least 1 (`limit`).
     pub limit: Option<u32>,
     /// The number of flows, 1 to 65536. Cannot be changed (`flows`).
     pub flows: Option<u32>,
@@ -144,6 +144,13 @@ impl Config for FqCodelConfig {
             changed,
             "flows cannot be changed: leave them unset, or replace the qdisc under another handle",
         )?;
+        // With 0 packets or no time, every packet is dropped.
+        opt_within("limit", self.limit, 1, u32::MAX)?;
+        for (name, time) in [("target", self.target), ("interval", self.interval)] {
+            if time == Some(Duration::ZERO) {
+                return Err(format!("{name} 0; 1us is the minimum").into());
+            }
+        }
         opt_within("flows", self.flows, 1, FLOWS_MAX)?;
         opt_within("quantum", self.quantum, QUANTUM_MIN, QUANTUM_MAX)?;
         opt_within("memory_limit", self.memory_limit, 0, MEMORY_MAX)?;

@@ -66,8 +66,11 @@ pub struct NetemConfig {
     pub rate: Option<NetemRate>,
     /// Slots in which packets are sent together (`slot`).
     pub slot: Option<NetemSlot>,
-    /// The seed of the random numbers, on kernels that support it (`seed`).
+    /// The seed of the random numbers, on kernels that support it. Write only (`seed`).
     pub seed: Option<u64>,
+    /// The seed in use, which the kernel chose if none was set. Read only: a configuration that is read and written to another
+    /// device has random numbers of its own there.
+    pub current_seed: Option<u64>,
 }
 
 /// The packets that are dropped.
@@ -182,6 +185,7 @@ impl NetemConfig {
             rate: None,
             slot: None,
             seed: None,
+            current_seed: None,
         }
     }
 
@@ -282,7 +286,7 @@ impl NetemConfig {
                 };
                 self.slot = Some(slot);
             }
-            TCA_NETEM_PRNG_SEED => self.seed = Some(attr.u64()?),
+            TCA_NETEM_PRNG_SEED => self.current_seed = Some(attr.u64()?),
             _ => {}
         }
         Ok(())
@@ -439,7 +443,8 @@ impl Config for NetemConfig {
         Self {
             rate: self.rate.or(current.rate),
             slot: self.slot.or(current.slot),
-            seed: self.seed.or(current.seed),
+            seed: None,
+            current_seed: self.seed.or(current.current_seed),
             ..self.clone()
         }
     }
@@ -493,7 +498,7 @@ impl Config for NetemConfig {
                 word(f, name, Some(most).filter(|most| *most != 0))?;
             }
         }
-        word(f, "seed", self.seed)
+        word(f, "seed", self.seed.or(self.current_seed))
     }
 }
 

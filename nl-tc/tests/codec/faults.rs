@@ -1,7 +1,11 @@
 //! What users found and what must not come back.
 
 use nl_core::message::MessageRef;
-use nl_tc::leaf::TbfConfig;
+use nl_tc::class::Class;
+use nl_tc::filter::{Filter, Matchall};
+use nl_tc::hfsc::HfscConfig;
+use nl_tc::htb::{HtbClassConfig, HtbConfig};
+use nl_tc::leaf::{FqCodelConfig, NetemConfig, TbfConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::{Rate, TcHandle, TcVerb};
 
@@ -36,4 +40,56 @@ fn tbf_without_a_limit_is_refused() {
     let config = TbfConfig::new(Rate::mbit(1), 1500);
     let error = refused(Qdisc::new(2, TcHandle::ROOT, config).request(TcVerb::Add));
     assert!(error.contains("no limit; limit() or latency() is needed"), "{error}");
+}
+
+/// With these, every packet is dropped.
+#[test]
+fn fq_codel_without_room_or_time_is_refused() {
+    let zero = std::time::Duration::ZERO;
+    for (config, why) in [
+        (FqCodelConfig::new().limit(0), "limit 0; 1 to 4294967295 are possible"),
+        (FqCodelConfig::new().target(zero), "target 0; 1us is the minimum"),
+        (FqCodelConfig::new().interval(zero), "interval 0; 1us is the minimum"),
+    ] {
+        let error = refused(Qdisc::new(2, TcHandle::ROOT, config).request(TcVerb::Add));
+        assert!(error.ends_with(why), "{error}");
+    }
+    // Every packet over no time at all is marked.
+    let mark = FqCodelConfig::new().ce_threshold(zero);
+    Qdisc::new(2, TcHandle::ROOT, mark).request(TcVerb::Add).encoded().unwrap();
+}
+
+/// Two devices must not have the same random numbers because one was copied from the other.
+#[test]
+fn netem_seed_is_not_carried_along() {
+    let bytes = sent(Qdisc::new(2, TcHandle::ROOT, NetemConfig::new().seed(7)).request(TcVerb::Add));
+    assert_eq!(bytes.windows(8).filter(|window| **window == 7_u64.to_ne_bytes()).count(), 1);
+    let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap();
+    let QdiscConfig::Netem(netem) = &read.config else { panic!("{read:?}") };
+    assert_eq!((netem.seed, netem.current_seed), (None, Some(7)));
+    assert_eq!(read.to_string(), "qdisc dev #2 root netem limit 1000 seed 7");
+    assert!(QdiscConfig::from(NetemConfig::new().seed(7)).is_met_by(&read.config));
+    assert!(QdiscConfig::from(NetemConfig::new()).is_met_by(&read.config));
+    assert!(!QdiscConfig::from(NetemConfig::new().seed(8)).is_met_by(&read.config));
+    let copy = sent(Qdisc::new(3, TcHandle::ROOT, read.config).request(TcVerb::Add));
+    assert_eq!(copy, sent(Qdisc::new(3, TcHandle::ROOT, NetemConfig::new()).request(TcVerb::Add)));
+}
+
+#[test]
+fn root_is_written_as_tc_reads_it() {
+    let class = Class::new(2, TcHandle::new(1, 1), HtbClassConfig::new(Rate::mbit(1)));
+    let text = class.parent(TcHandle::ROOT).to_string();
+    assert_eq!(text, "class dev #2 root classid 1:1 htb rate 1Mbit");
+    let filter = Filter::new(2, TcHandle::ROOT, Matchall::new(TcHandle::new(1, 1)));
+    assert_eq!(filter.to_string(), "filter dev #2 root protocol all matchall classid 1:1");
+    let list = nl_tc::filter::list_request(2, TcHandle::ROOT).describe();
+    assert_eq!(list, "list filters dev #2 root");
+}
+
+/// `default_class(20)` is decimal where the `default 20` of `tc` is hexadecimal.
+#[test]
+fn default_class_can_be_given_by_its_classid() {
+    let class: TcHandle = "1:20".parse().unwrap();
+    assert_eq!(HtbConfig::new().default_classid(class), HtbConfig::new().default_class(0x20));
+    assert_eq!(HfscConfig::new().default_classid(class), HfscConfig::new().default_class(0x20));
 }
