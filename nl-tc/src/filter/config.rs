@@ -4,6 +4,7 @@ use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::Invalid;
 use nl_core::error::Names;
 
+use super::flags::is_status;
 use super::u32::{self, U32};
 use crate::message::kind_names;
 use crate::{TcHandle, message};
@@ -18,7 +19,7 @@ pub enum FilterConfig {
     Matchall(Matchall),
     /// Packets with certain header bits (`u32 match … classid`).
     U32(U32),
-    /// Another kind, or options that this crate does not know, with the value of its `TCA_OPTIONS`.
+    /// Another kind, or options that the kind's type does not hold whole, with the value of its `TCA_OPTIONS`.
     Other {
         /// The name of the kind, up to 15 bytes.
         kind: String,
@@ -42,6 +43,22 @@ impl Matchall {
     pub const fn new(classid: TcHandle) -> Self {
         Self { classid }
     }
+
+    /// `None` if there is no class, or if there is more than this type holds, such as an action.
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut classid = None;
+        for attr in Attrs::new(options) {
+            let attr = attr?;
+            match attr.kind() {
+                TCA_MATCHALL_CLASSID => classid = Some(TcHandle::from_bits(attr.u32()?)),
+                TCA_MATCHALL_FLAGS if is_status(attr.u32()?) => {}
+                // Counters.
+                TCA_MATCHALL_PCNT | TCA_MATCHALL_PAD => {}
+                _ => return Ok(None),
+            }
+        }
+        Ok(classid.map(Self::new))
+    }
 }
 
 impl FilterConfig {
@@ -63,11 +80,7 @@ impl FilterConfig {
     pub(super) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, DecodeError> {
         let bytes = options.unwrap_or_default();
         let known = match kind {
-            "matchall" => Attrs::new(bytes)
-                .find(TCA_MATCHALL_CLASSID)?
-                .map(|attr| attr.u32())
-                .transpose()?
-                .map(|classid| Self::Matchall(Matchall::new(TcHandle::from_bits(classid)))),
+            "matchall" => Matchall::decode(bytes)?.map(Self::Matchall),
             "u32" => U32::decode(bytes)?.map(Self::U32),
             _ => None,
         };
@@ -136,4 +149,7 @@ impl From<U32> for FilterConfig {
 // `include/uapi/linux/pkt_cls.h`
 kind_names! {
     TCA_MATCHALL_CLASSID = 1,
+    TCA_MATCHALL_FLAGS = 3,
+    TCA_MATCHALL_PCNT = 4,
+    TCA_MATCHALL_PAD = 5,
 }

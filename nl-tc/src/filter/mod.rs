@@ -4,6 +4,7 @@
 
 mod codec;
 mod config;
+mod flags;
 mod handle;
 mod u32;
 

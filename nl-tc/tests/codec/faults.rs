@@ -2,7 +2,7 @@
 
 use nl_core::message::MessageRef;
 use nl_tc::class::Class;
-use nl_tc::filter::{Filter, Matchall};
+use nl_tc::filter::{Filter, FilterConfig, Matchall};
 use nl_tc::hfsc::HfscConfig;
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::leaf::{FqCodelConfig, NetemConfig, TbfConfig};
@@ -92,4 +92,86 @@ fn default_class_can_be_given_by_its_classid() {
     let class: TcHandle = "1:20".parse().unwrap();
     assert_eq!(HtbConfig::new().default_classid(class), HtbConfig::new().default_class(0x20));
     assert_eq!(HfscConfig::new().default_classid(class), HfscConfig::new().default_class(0x20));
+}
+
+/// The report of a filter of this kind, with these options.
+fn filter(kind: &str, options: &dyn Fn(&mut nl_core::attr::AttrWriter<'_>)) -> FilterConfig {
+    let mut request = nl_core::Request::unnamed(nl_tc::RTM_NEWTFILTER).with_header(&nl_tc::TcMsg::default());
+    let mut w = request.attrs();
+    w.str(1, kind);
+    options(&mut w.nested_unmarked(2));
+    Filter::decode(MessageRef::from(&request)).unwrap().config
+}
+
+/// `struct tc_u32_sel` with one key.
+fn selector(flags: u8, offmask: u32) -> Vec<u8> {
+    let mut sel = vec![flags, 0, 1, 0];
+    sel.resize(16, 0);
+    sel.extend(
+        [0xff; 4].iter().chain(&[192, 0, 2, 1]).chain(&16_i32.to_ne_bytes()).chain(&offmask.to_ne_bytes()),
+    );
+    sel
+}
+
+/// Written back, whatever is not held would be gone.
+#[test]
+fn filter_that_its_type_does_not_hold_whole_is_other() {
+    let class = TcHandle::new(1, 0x10);
+    let whole = filter("u32", &|w| {
+        w.bytes(5, &selector(1, 0)).u32(2, 0x8000_0000).u32(1, class.bits()).u32(11, 8).bytes(9, &[0; 24]);
+    });
+    assert_eq!(whole, nl_tc::filter::U32::to([192, 0, 2, 1].into(), class).into());
+    let more: [(&str, &dyn Fn(&mut nl_core::attr::AttrWriter<'_>)); 9] = [
+        ("a police", &|w| {
+            w.nested_unmarked(6).flag(1);
+        }),
+        ("an action", &|w| {
+            w.nested_unmarked(7).flag(1);
+        }),
+        ("a mark", &|w| {
+            w.bytes(10, &[1; 12]);
+        }),
+        ("a link", &|w| {
+            w.u32(3, 0x10_0000);
+        }),
+        ("a device", &|w| {
+            w.str(8, "eth0");
+        }),
+        ("skip_hw", &|w| {
+            w.u32(11, 1);
+        }),
+        ("a table of the user", &|w| {
+            w.u32(2, 0x10_0000);
+        }),
+        ("a bucket", &|w| {
+            w.u32(2, 0x8000_1000);
+        }),
+        ("what a later kernel has", &|w| {
+            w.u32(99, 0);
+        }),
+    ];
+    for (what, more) in more {
+        let config = filter("u32", &|w| {
+            w.bytes(5, &selector(1, 0)).u32(1, class.bits());
+            more(w);
+        });
+        assert!(matches!(config, FilterConfig::Other { .. }), "{what}: {config:?}");
+    }
+    for (what, sel) in [
+        ("at nexthdr+16", selector(1, u32::MAX)),
+        ("not terminal", selector(0, 0)),
+        ("an offset", selector(1 | 2, 0)),
+    ] {
+        let config = filter("u32", &|w| {
+            w.bytes(5, &sel).u32(1, class.bits());
+        });
+        assert!(matches!(config, FilterConfig::Other { .. }), "{what}: {config:?}");
+    }
+    let matchall = |more: u16| {
+        filter("matchall", &|w| {
+            w.u32(1, class.bits()).u32(3, 8).bytes(4, &[0; 8]).flag(more);
+        })
+    };
+    assert_eq!(matchall(5), Matchall::new(class).into());
+    assert!(matches!(matchall(2), FilterConfig::Other { .. }), "an action");
 }
