@@ -147,6 +147,15 @@ impl Config for HtbClassConfig {
         if parms { Ok(config) } else { Err(DecodeError::Missing(TCA_HTB_PARMS)) }
     }
 
+    /// There is one overhead, for the rate and the ceil.
+    #[inline]
+    fn is_whole(options: &[u8]) -> bool {
+        match Attrs::new(options).find(TCA_HTB_PARMS) {
+            Ok(Some(parms)) => Overhead::is_shared(parms.value()),
+            _ => true,
+        }
+    }
+
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let (rate, ceil) = (self.rate, self.ceiling());
         // `check` refuses a burst that does not fit.

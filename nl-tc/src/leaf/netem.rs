@@ -352,6 +352,22 @@ impl Config for NetemConfig {
         Ok(c)
     }
 
+    /// Neither the distribution of slots is held, nor random losses beside a model of them.
+    fn is_whole(options: &[u8]) -> bool {
+        let Some((head, rest)) = options.split_first_chunk::<QOPT_LEN>() else { return true };
+        let is_set = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0));
+        let (mut model, mut random) = (false, is_set(head.get(8..12)));
+        for attr in Attrs::new(rest).map_while(Result::ok) {
+            match attr.kind() {
+                TCA_NETEM_SLOT if is_set(attr.value().get(24..)) => return false,
+                TCA_NETEM_LOSS => model = true,
+                TCA_NETEM_CORR => random |= is_set(attr.value().get(4..8)),
+                _ => {}
+            }
+        }
+        !(model && random)
+    }
+
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let (loss, loss_correlation) = self.random_loss();
         let mut bytes = Vec::with_capacity(QOPT_LEN);

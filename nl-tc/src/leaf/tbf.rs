@@ -121,6 +121,13 @@ impl Config for TbfConfig {
         if parms { Ok(config) } else { Err(DecodeError::Missing(TCA_TBF_PARMS)) }
     }
 
+    /// There is one overhead, for the rate and the peak rate.
+    fn is_whole(options: &[u8]) -> bool {
+        let Ok(Some(parms)) = Attrs::new(options).find(TCA_TBF_PARMS) else { return true };
+        let has_peak = parms.value().get(20..24).is_some_and(|rate| rate.iter().any(|byte| *byte != 0));
+        !has_peak || Overhead::is_shared(parms.value())
+    }
+
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let peak = !self.peak_rate.is_zero();
         let [burst, peak_burst] = self.buckets().map(|(_, rate, burst)| in_ticks(burst, rate));

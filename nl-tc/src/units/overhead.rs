@@ -75,6 +75,15 @@ impl Overhead {
         [0, self.link_layer.wire(), a, b, 0, 0, c, d, e, f, g, h]
     }
 
+    /// Whether two `struct tc_ratespec` in a row have the same overhead, so that one holds both.
+    pub(crate) fn is_shared(specs: &[u8]) -> bool {
+        let overhead = |at: usize| {
+            let spec = specs.get(at..at + 12)?;
+            Some((spec.get(1)? & 0xf, spec.get(2..4)?, spec.get(6..8)?))
+        };
+        overhead(0) == overhead(12) || overhead(12).is_none()
+    }
+
     pub(crate) fn check(self) -> Result<(), Invalid> {
         match self.link_layer {
             LinkLayer::Other(byte) if byte > 0xf => {

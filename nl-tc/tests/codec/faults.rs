@@ -175,3 +175,75 @@ fn filter_that_its_type_does_not_hold_whole_is_other() {
     assert_eq!(matchall(5), Matchall::new(class).into());
     assert!(matches!(matchall(2), FilterConfig::Other { .. }), "an action");
 }
+
+/// The report of a qdisc of this kind, with these options.
+fn qdisc(kind: &str, options: &[u8]) -> QdiscConfig {
+    let mut request = nl_core::Request::unnamed(nl_tc::RTM_NEWQDISC).with_header(&nl_tc::TcMsg::default());
+    request.attrs().str(1, kind).bytes(2, options);
+    Qdisc::decode(MessageRef::from(&request)).unwrap().config
+}
+
+#[test]
+fn qdisc_that_its_type_does_not_hold_whole_is_other() {
+    let attr = |kind: u16, value: &[u8]| {
+        let mut buf = nl_core::attr::AttrBuf::new();
+        buf.writer().bytes(kind, value);
+        buf.finish().unwrap()
+    };
+    // Slots of a distribution: dist_delay follows the four other fields.
+    let mut slot = [0; 40];
+    slot[24] = 1;
+    assert!(matches!(
+        qdisc("netem", &[[0; 24].to_vec(), attr(12, &slot)].concat()),
+        QdiscConfig::Other { .. }
+    ));
+    slot[24] = 0;
+    assert!(matches!(qdisc("netem", &[[0; 24].to_vec(), attr(12, &slot)].concat()), QdiscConfig::Netem(_)));
+    // A peak rate with an overhead of its own.
+    let mut parms = [0; 36];
+    (parms[1], parms[8], parms[13], parms[20]) = (1, 1, 1, 2);
+    assert!(matches!(qdisc("tbf", &attr(1, &parms)), QdiscConfig::Tbf(_)));
+    parms[14] = 4;
+    assert!(matches!(qdisc("tbf", &attr(1, &parms)), QdiscConfig::Other { .. }));
+    parms[20] = 0;
+    assert!(matches!(qdisc("tbf", &attr(1, &parms)), QdiscConfig::Tbf(_)));
+    // What was read is written back as it was.
+    let other =
+        qdisc("netem", &[[0; 24].to_vec(), attr(5, &[8, 0, 2, 0, 1, 1, 1, 1]), attr(1, &[1; 12])].concat());
+    let QdiscConfig::Other { options, .. } = &other else { panic!("{other:?}") };
+    let request = Qdisc::new(2, TcHandle::ROOT, other.clone()).request(TcVerb::Add);
+    let bytes = sent(request);
+    assert!(bytes.ends_with(options.as_deref().unwrap()), "{bytes:?}");
+}
+
+/// The kernel reports more options than were set.
+#[test]
+fn qdisc_given_as_bytes_is_met_by_what_the_kernel_reports_of_it() {
+    let attrs = |values: &[(u16, u32)]| {
+        let mut buf = nl_core::attr::AttrBuf::new();
+        let mut w = buf.writer();
+        for (kind, value) in values {
+            w.u32(*kind, *value);
+        }
+        buf.finish().unwrap()
+    };
+    let other = |options: Option<Vec<u8>>| QdiscConfig::Other { kind: "hhf".into(), options };
+    let current = other(Some(attrs(&[(1, 5), (2, 6), (3, 7)])));
+    for (desired, is_met) in [
+        (None, true),
+        (Some(attrs(&[])), true),
+        (Some(attrs(&[(2, 6)])), true),
+        (Some(attrs(&[(3, 7), (1, 5)])), true),
+        (Some(attrs(&[(2, 7)])), false),
+        (Some(attrs(&[(4, 7)])), false),
+    ] {
+        assert_eq!(other(desired.clone()).is_met_by(&current), is_met, "{desired:?}");
+    }
+    // A structure, to which later kernels append.
+    let (short, long) = (other(Some(vec![1, 0, 0])), other(Some(vec![1, 0, 0, 9])));
+    assert!(short.is_met_by(&long) && !long.is_met_by(&short));
+    // As bytes of a kind that is read as a type.
+    let bytes = QdiscConfig::Other { kind: "pfifo".into(), options: Some(7_u32.to_ne_bytes().to_vec()) };
+    assert!(bytes.is_met_by(&nl_tc::leaf::PfifoConfig::new().limit(7).into()));
+    assert!(!bytes.is_met_by(&nl_tc::leaf::PfifoConfig::new().limit(8).into()));
+}
