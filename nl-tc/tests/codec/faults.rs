@@ -7,6 +7,7 @@ use nl_tc::hfsc::HfscConfig;
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::leaf::{FqCodelConfig, NetemConfig, TbfConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
+use nl_tc::tree::{Snapshot, Tree};
 use nl_tc::{Rate, TcHandle, TcVerb};
 
 use crate::{refused, sent};
@@ -246,4 +247,101 @@ fn qdisc_given_as_bytes_is_met_by_what_the_kernel_reports_of_it() {
     let bytes = QdiscConfig::Other { kind: "pfifo".into(), options: Some(7_u32.to_ne_bytes().to_vec()) };
     assert!(bytes.is_met_by(&nl_tc::leaf::PfifoConfig::new().limit(7).into()));
     assert!(!bytes.is_met_by(&nl_tc::leaf::PfifoConfig::new().limit(8).into()));
+}
+
+const ROOT: TcHandle = TcHandle::ROOT;
+const ONE: TcHandle = TcHandle::new(1, 0);
+/// The handle of a child.
+const CHILD: TcHandle = TcHandle::new(0x110, 0);
+
+fn tbf() -> TbfConfig {
+    TbfConfig::new(Rate::mbit(1), std::time::Duration::from_millis(10)).limit(10_000)
+}
+
+fn kind(kind: &str) -> QdiscConfig {
+    QdiscConfig::Other { kind: kind.to_owned(), options: None }
+}
+
+fn steps(tree: &Tree, current: &[Qdisc]) -> Vec<String> {
+    let plan = tree.plan(&Snapshot::new(2, current.iter().cloned(), [])).unwrap();
+    plan.to_string().lines().map(|line| line.replace(" dev #2", "")).collect()
+}
+
+const NOTHING: [String; 0] = [];
+
+/// sqm's simplest: tbf with fq_codel. Its script says `parent 1:`, others say `parent 1:1`.
+#[test]
+fn tree_has_children_under_any_classful_kind() {
+    for parent in [ONE, ONE.class(1)] {
+        let tree = Tree::new().qdisc(ROOT, ONE, tbf()).qdisc(parent, CHILD, FqCodelConfig::new());
+        let added = steps(&tree, &[]);
+        assert_eq!(added[1], format!("add qdisc parent {parent} handle 110: fq_codel"));
+        for reported in [ONE, ONE.class(1)] {
+            let child = Qdisc::new(2, reported, FqCodelConfig::new().limit(100)).handle(CHILD);
+            let current = [Qdisc::new(2, ROOT, tbf()).handle(ONE), child];
+            assert_eq!(steps(&tree, &current), NOTHING);
+            let other = Tree::new().qdisc(ROOT, ONE, tbf());
+            let other = other.qdisc(parent, CHILD, FqCodelConfig::new().limit(7));
+            let change = format!("change qdisc parent {reported} handle 110: fq_codel limit 7");
+            assert_eq!(steps(&other, &current), [change]);
+        }
+    }
+    // One HTB per queue.
+    let htb = |tree: Tree, queue: u16| {
+        let handle = TcHandle::new(0x10 + queue, 0);
+        let class = HtbClassConfig::new(Rate::mbit(1));
+        tree.qdisc(ONE.class(queue), handle, HtbConfig::new()).class(handle, handle.class(1), class)
+    };
+    let tree = htb(htb(Tree::new().qdisc(ROOT, ONE, kind("mq")), 1), 2);
+    assert_eq!(steps(&tree, &[]).len(), 1 + 2 * 2);
+    let prio = Tree::new().qdisc(ROOT, ONE, kind("prio")).qdisc(ONE.class(3), CHILD, NetemConfig::new());
+    assert_eq!(steps(&prio, &[]).len(), 2);
+    let netem = Tree::new().qdisc(ROOT, ONE, NetemConfig::new()).qdisc(ONE.class(1), CHILD, tbf());
+    assert_eq!(steps(&netem, &[]).len(), 2);
+}
+
+#[test]
+fn tree_with_a_child_where_none_can_be_is_refused() {
+    let tree = |above: QdiscConfig, parent| Tree::new().qdisc(ROOT, ONE, above).qdisc(parent, CHILD, tbf());
+    for (tree, why) in [
+        (tree(kind("cake"), ONE.class(1)), "a qdisc below 1:, which is cake and has none below it"),
+        (tree(kind("mq"), ONE), "a qdisc on 1:; the number of a band or queue of mq is needed, as in 1:1"),
+        (tree(tbf().into(), ONE).qdisc(ONE.class(1), TcHandle::new(9, 0), tbf()), "two qdiscs on 1:1"),
+        (
+            Tree::new().qdisc(ROOT, CHILD, tbf()).qdisc(ONE, ONE, tbf()),
+            "a qdisc on class 1:, which is not in the tree",
+        ),
+    ] {
+        let error = tree.plan(&Snapshot::new(2, [], [])).unwrap_err();
+        assert!(error.to_string().ends_with(why), "{error}\nexpected: {why}");
+    }
+}
+
+/// What is not in the tree is removed, also where no class is listed.
+#[test]
+fn foreign_qdisc_below_a_qdisc_without_classes_is_removed() {
+    for parent in [ONE, ONE.class(1)] {
+        let foreign = Qdisc::new(2, parent, kind("fq")).handle(CHILD);
+        let current = [Qdisc::new(2, ROOT, tbf()).handle(ONE), foreign];
+        let delete = format!("delete qdisc parent {parent} handle 110:");
+        // Also below a qdisc whose handle the kernel chose.
+        for handle in [ONE, TcHandle::NONE] {
+            assert_eq!(steps(&Tree::new().qdisc(ROOT, handle, tbf()), &current), [delete.clone()]);
+        }
+    }
+    let class = Class::new(2, ONE.class(5), HtbClassConfig::new(Rate::mbit(1))).parent(ROOT);
+    let htb = Qdisc::new(2, ROOT, HtbConfig::new()).handle(ONE);
+    let snapshot = Snapshot::new(2, [htb], [class]);
+    let plan = Tree::new().qdisc(ROOT, TcHandle::NONE, HtbConfig::new()).plan(&snapshot).unwrap();
+    assert_eq!(plan.to_string(), "delete class dev #2 classid 1:5\n");
+}
+
+#[test]
+fn leaf_given_as_bytes_settles() {
+    let leaf = |options: &[u8]| QdiscConfig::Other { kind: "hhf".into(), options: Some(options.to_vec()) };
+    let tree = Tree::new().qdisc(ROOT, ONE, tbf());
+    let tree = tree.qdisc(ONE, CHILD, leaf(&[8, 0, 1, 0, 5, 0, 0, 0]));
+    let reported = leaf(&[8, 0, 2, 0, 9, 0, 0, 0, 8, 0, 1, 0, 5, 0, 0, 0]);
+    let current = [Qdisc::new(2, ROOT, tbf()).handle(ONE), Qdisc::new(2, ONE, reported).handle(CHILD)];
+    assert_eq!(steps(&tree, &current), NOTHING);
 }

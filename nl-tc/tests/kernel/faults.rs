@@ -2,7 +2,7 @@
 
 use nl_core::error::Errno;
 use nl_tc::filter::{Filter, FilterConfig};
-use nl_tc::leaf::TbfConfig;
+use nl_tc::leaf::{FqCodelConfig, TbfConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::tree::Tree;
 use nl_tc::{Rate, TcHandle, TcObject, TcVerb};
@@ -70,5 +70,46 @@ async fn missing_device_by_index_is_not_found(lab: Lab) -> Result {
     let index = node.index_of(DEV).await?;
     assert_eq!(tc.classes(index).list().await?.collect_all().await?, []);
     assert_eq!(tc.filters(index, TcHandle::ROOT).list().await?.collect_all().await?, []);
+    Ok(())
+}
+
+/// sqm's simplest script: fq_codel below tbf, with `parent 1:`.
+#[nl_testkit::test(needs(qdisc = "tbf", qdisc = "fq_codel", tool = "tc"))]
+async fn tree_of_tbf_and_its_child_is_applied_and_settles(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let child = TcHandle::new(0x110, 0);
+    let tbf = || TbfConfig::new(Rate::mbit(10), 5120).limit(50_000);
+    let tree = |limit| {
+        let config = FqCodelConfig::new().limit(limit);
+        Tree::new().qdisc(TcHandle::ROOT, QDISC, tbf()).qdisc(QDISC, child, config)
+    };
+    for limit in [100, 200] {
+        assert!(!tc.apply(DEV, &tree(limit)).await?.is_empty());
+        assert!(tc.apply(DEV, &tree(limit)).await?.is_empty());
+        let shown = lines(&node, "qdisc show dev eth0").await;
+        let expected = format!("qdisc fq_codel 110: parent 1: limit {limit}p");
+        assert!(shown.iter().any(|line| line.starts_with(&expected)), "{shown:#?}");
+    }
+    // Replaced by another program, which names the place otherwise.
+    node.tc("qdisc replace dev eth0 parent 1:1 handle 111: pfifo limit 5").await;
+    let alone = Tree::new().qdisc(TcHandle::ROOT, QDISC, tbf());
+    assert_eq!(tc.apply(DEV, &alone).await?.steps().len(), 1);
+    assert!(tc.apply(DEV, &alone).await?.is_empty());
+    let shown = lines(&node, "qdisc show dev eth0").await;
+    assert!(shown.iter().all(|line| !line.contains(" 111: ")), "{shown:#?}");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "cake", tool = "tc"))]
+async fn tree_with_a_qdisc_given_as_bytes_settles(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    // TCA_CAKE_BASE_RATE64
+    let rate = [[12_u16, 2].map(u16::to_ne_bytes).as_flattened(), &1_250_000_u64.to_ne_bytes()].concat();
+    let cake = QdiscConfig::Other { kind: "cake".into(), options: Some(rate) };
+    let tree = Tree::new().qdisc(TcHandle::ROOT, QDISC, cake);
+    tc.apply(DEV, &tree).await?;
+    let shown = lines(&node, "qdisc show dev eth0").await;
+    assert!(shown.iter().any(|line| line.contains("bandwidth 10Mbit")), "{shown:#?}");
+    assert!(tc.apply(DEV, &tree).await?.is_empty());
     Ok(())
 }
