@@ -217,17 +217,18 @@ fn qdisc_that_its_type_does_not_hold_whole_is_other() {
     assert!(bytes.ends_with(options.as_deref().unwrap()), "{bytes:?}");
 }
 
+fn attrs(values: &[(u16, u32)]) -> Vec<u8> {
+    let mut buf = nl_core::attr::AttrBuf::new();
+    let mut w = buf.writer();
+    for (kind, value) in values {
+        w.u32(*kind, *value);
+    }
+    buf.finish().unwrap()
+}
+
 /// The kernel reports more options than were set.
 #[test]
 fn qdisc_given_as_bytes_is_met_by_what_the_kernel_reports_of_it() {
-    let attrs = |values: &[(u16, u32)]| {
-        let mut buf = nl_core::attr::AttrBuf::new();
-        let mut w = buf.writer();
-        for (kind, value) in values {
-            w.u32(*kind, *value);
-        }
-        buf.finish().unwrap()
-    };
     let other = |options: Option<Vec<u8>>| QdiscConfig::Other { kind: "hhf".into(), options };
     let current = other(Some(attrs(&[(1, 5), (2, 6), (3, 7)])));
     for (desired, is_met) in [
@@ -338,10 +339,11 @@ fn foreign_qdisc_below_a_qdisc_without_classes_is_removed() {
 
 #[test]
 fn leaf_given_as_bytes_settles() {
-    let leaf = |options: &[u8]| QdiscConfig::Other { kind: "hhf".into(), options: Some(options.to_vec()) };
+    let leaf =
+        |options: &[(u16, u32)]| QdiscConfig::Other { kind: "hhf".into(), options: Some(attrs(options)) };
     let tree = Tree::new().qdisc(ROOT, ONE, tbf());
-    let tree = tree.qdisc(ONE, CHILD, leaf(&[8, 0, 1, 0, 5, 0, 0, 0]));
-    let reported = leaf(&[8, 0, 2, 0, 9, 0, 0, 0, 8, 0, 1, 0, 5, 0, 0, 0]);
+    let tree = tree.qdisc(ONE, CHILD, leaf(&[(1, 5)]));
+    let reported = leaf(&[(2, 9), (1, 5)]);
     let current = [Qdisc::new(2, ROOT, tbf()).handle(ONE), Qdisc::new(2, ONE, reported).handle(CHILD)];
     assert_eq!(steps(&tree, &current), NOTHING);
 }
