@@ -45,6 +45,8 @@
 //! [`Connection`](nl_core::Connection) was opened.
 //!
 //! # Features
+//! - `action` (on by default): the [actions](action) of filters. Without it, a filter with actions is read as
+//!   [`Other`](filter::FilterConfig::Other).
 //! - `htb`, `hfsc`, `drr`, `qfq`, `ets`, `leaf` (on by default): the modules of those names. A kind whose feature is off is read
 //!   as [`Other`](class::ClassConfig::Other).
 //! - `tokio` (on by default): `.await` on the verbs of [`Tc`] in a tokio runtime.
@@ -58,6 +60,8 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(feature = "action")]
+pub mod action;
 pub mod class;
 #[cfg(any(
     feature = "drr",

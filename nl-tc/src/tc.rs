@@ -1,6 +1,8 @@
 use nl_core::batch::Batch;
 use nl_core::{Connection, Dev, Request};
 
+#[cfg(feature = "action")]
+use crate::action::{Action, ActionEntry, Actions};
 use crate::class::{ClassEntry, Classes};
 use crate::filter::{FilterEntry, Filters};
 use crate::qdisc::{QdiscEntry, Qdiscs};
@@ -38,6 +40,18 @@ impl Tc {
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.conn
+    }
+
+    /// An action that filters share, to be added, replaced, deleted or read.
+    #[cfg(feature = "action")]
+    pub fn action(&self, action: impl Into<Action>) -> ActionEntry {
+        ActionEntry::new(self.conn.clone(), action.into())
+    }
+
+    /// The actions of a kind, such as `mirred`, to be listed or deleted.
+    #[cfg(feature = "action")]
+    pub fn actions(&self, kind: impl Into<String>) -> Actions {
+        Actions::new(self.conn.clone(), kind.into())
     }
 
     /// One class to be added, changed, deleted or read.

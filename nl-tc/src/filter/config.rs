@@ -1,13 +1,14 @@
 use std::fmt;
 
-use nl_core::attr::{AttrWriter, Attrs, DecodeError};
+use nl_core::attr::{AttrWriter, DecodeError};
 use nl_core::check::Invalid;
 use nl_core::error::Names;
 
-use super::flags::is_status;
+use super::matchall::{self, Matchall};
 use super::u32::{self, U32};
-use crate::message::kind_names;
-use crate::{TcHandle, message};
+#[cfg(feature = "action")]
+use crate::action::Action;
+use crate::message;
 
 /// The configuration of a filter, by kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +16,9 @@ use crate::{TcHandle, message};
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FilterConfig {
-    /// Every packet (`matchall classid`).
+    /// Every packet (`matchall`).
     Matchall(Matchall),
-    /// Packets with certain header bits (`u32 match … classid`).
+    /// Packets with certain header bits (`u32 match …`).
     U32(U32),
     /// Another kind, or options that the kind's type does not hold whole, with the value of its `TCA_OPTIONS`.
     Other {
@@ -26,39 +27,6 @@ pub enum FilterConfig {
         /// The options as bytes; `None` if the message has none.
         options: Option<Vec<u8>>,
     },
-}
-
-/// Sends every packet into a class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct Matchall {
-    /// The class (`classid`, `flowid`).
-    pub classid: TcHandle,
-}
-
-impl Matchall {
-    /// Every packet, into this class.
-    #[must_use]
-    pub const fn new(classid: TcHandle) -> Self {
-        Self { classid }
-    }
-
-    /// `None` if there is no class, or if there is more than this type holds, such as an action.
-    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let mut classid = None;
-        for attr in Attrs::new(options) {
-            let attr = attr?;
-            match attr.kind() {
-                TCA_MATCHALL_CLASSID => classid = Some(TcHandle::from_bits(attr.u32()?)),
-                TCA_MATCHALL_FLAGS if is_status(attr.u32()?) => {}
-                // Counters.
-                TCA_MATCHALL_PCNT | TCA_MATCHALL_PAD => {}
-                _ => return Ok(None),
-            }
-        }
-        Ok(classid.map(Self::new))
-    }
 }
 
 impl FilterConfig {
@@ -90,32 +58,45 @@ impl FilterConfig {
 
     pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
         match self {
-            Self::Matchall(matchall) => {
-                w.nested(TCA_OPTIONS).u32(TCA_MATCHALL_CLASSID, matchall.classid.bits());
-            }
+            Self::Matchall(matchall) => matchall.encode(w),
             Self::U32(u32) => u32.encode(w),
             Self::Other { options, .. } => {
-                w.opt(TCA_OPTIONS, options.as_deref(), AttrWriter::bytes);
+                w.opt(message::TCA_OPTIONS, options.as_deref(), AttrWriter::bytes);
             }
         }
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
         match self {
-            Self::Matchall(Matchall { classid }) | Self::U32(U32 { classid, .. })
-                if classid.minor() == 0 || classid.is_root() =>
-            {
-                Err(format!("classid {classid}; a classid like 1:10 is needed").into())
-            }
+            Self::Matchall(matchall) => matchall.check(),
             Self::U32(u32) => u32.check(),
             Self::Other { kind, .. } => Invalid::when(kind.is_empty(), "a configuration is needed"),
-            Self::Matchall(_) => Ok(()),
+        }
+    }
+
+    /// Whether a filter that reads as `current` already has this configuration. Allows for the kernel's rounding.
+    #[must_use]
+    pub fn is_met_by(&self, current: &Self) -> bool {
+        match (self, current) {
+            (Self::Matchall(desired), Self::Matchall(current)) => desired.is_met_by(current),
+            (Self::U32(desired), Self::U32(current)) => desired.is_met_by(current),
+            (desired, current) => desired == current,
+        }
+    }
+
+    /// The actions, for which a handle puts the indexes of devices in place of their names.
+    #[cfg(feature = "action")]
+    pub(super) fn actions_mut(&mut self) -> &mut [Action] {
+        match self {
+            Self::Matchall(matchall) => &mut matchall.actions,
+            Self::U32(u32) => &mut u32.actions,
+            Self::Other { .. } => &mut [],
         }
     }
 
     pub(super) const fn names(&self) -> &'static Names {
         match self {
-            Self::Matchall(_) => &NAMES,
+            Self::Matchall(_) => &matchall::NAMES,
             Self::U32(_) => &u32::NAMES,
             Self::Other { .. } => &message::NAMES,
         }
@@ -127,7 +108,7 @@ impl fmt::Display for FilterConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
         match self {
-            Self::Matchall(matchall) => write!(f, " classid {}", matchall.classid),
+            Self::Matchall(matchall) => matchall.write_options(f),
             Self::U32(u32) => u32.write_options(f),
             Self::Other { .. } => Ok(()),
         }
@@ -144,12 +125,4 @@ impl From<U32> for FilterConfig {
     fn from(u32: U32) -> Self {
         Self::U32(u32)
     }
-}
-
-// `include/uapi/linux/pkt_cls.h`
-kind_names! {
-    TCA_MATCHALL_CLASSID = 1,
-    TCA_MATCHALL_FLAGS = 3,
-    TCA_MATCHALL_PCNT = 4,
-    TCA_MATCHALL_PAD = 5,
 }

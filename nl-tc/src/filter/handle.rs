@@ -65,13 +65,25 @@ impl FilterEntry {
     }
 
     async fn send(mut self, verb: TcVerb) -> Result<Ack> {
+        #[cfg(feature = "action")]
+        let mut named = nl_core::connection::Named::default();
         let outcome = async {
             self.filter.index = index(&self.conn, &self.dev).await?;
+            #[cfg(feature = "action")]
+            match crate::action::resolve(&self.conn, self.filter.config.actions_mut()).await {
+                Ok(devs) => named = devs,
+                Err((error, devs)) => {
+                    named = devs;
+                    return Err(error);
+                }
+            }
             self.conn.acknowledged(self.filter.request(verb)).await
         };
         let outcome = outcome.await;
         outcome.map_err(|error| {
             let error = error.during(|| format!("{verb} {}", self.filter));
+            #[cfg(feature = "action")]
+            let error = named.explain(error);
             error.naming(self.filter.index, &self.dev)
         })
     }

@@ -6,7 +6,7 @@ use super::names::TCA_STATS_APP;
 const TCA_HTB_INIT: u16 = 2;
 
 /// The counters of one kind, in addition to those that all kinds have.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum XStats {

@@ -15,7 +15,7 @@ pub(crate) use burst::NANOS_PER_TICK;
 pub use overhead::{LinkLayer, Overhead};
 pub use probability::Probability;
 pub use rate::Rate;
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 pub(crate) use rate::joined;
 pub use size::Size;
 pub use time::Time;

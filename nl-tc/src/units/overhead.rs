@@ -1,10 +1,10 @@
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use std::fmt;
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use nl_core::check::Invalid;
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use super::{rate::Rate, words::word};
 
 /// How the link layer frames packets, which changes their length on the wire (`linklayer`).
@@ -56,7 +56,7 @@ pub struct Overhead {
     pub link_layer: LinkLayer,
 }
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 impl Overhead {
     /// Reads a `struct tc_ratespec`, `include/uapi/linux/pkt_sched.h`.
     pub(crate) fn from_ratespec(s: [u8; 12]) -> (Self, Rate) {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use nl_core::check::Invalid;
 use nl_core::{Error, Result};
 
@@ -90,19 +90,19 @@ impl Rate {
     }
 
     /// The 64-bit field, if the 32-bit field cannot hold the rate.
-    #[cfg(any(feature = "htb", feature = "leaf"))]
+    #[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
     pub(crate) fn wide(self) -> Option<u64> {
         Some(self.bytes_per_second()).filter(|rate| *rate > u64::from(u32::MAX))
     }
 
     /// The 32-bit field that goes with the [wide](Self::wide) one.
-    #[cfg(any(feature = "htb", feature = "leaf"))]
+    #[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
     pub(crate) fn saturated(self) -> u32 {
         u32::try_from(self.bytes_per_second()).unwrap_or(u32::MAX)
     }
 
     /// Refuses a rate that the 64-bit field `name` cannot hold.
-    #[cfg(any(feature = "htb", feature = "leaf"))]
+    #[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
     pub(crate) fn check(self, name: &str) -> Result<(), Invalid> {
         match self {
             Self::ZERO => Err(format!("{name} 0bit; 8bit, one byte per second, is the minimum").into()),
@@ -224,7 +224,7 @@ impl From<Rate> for u64 {
 }
 
 /// The rate of a 32-bit field and the 64-bit field that replaces it.
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 pub(crate) fn joined(narrow: Rate, wide: Option<u64>) -> Rate {
     Rate::bps(wide.unwrap_or(0).max(narrow.bytes_per_second()))
 }

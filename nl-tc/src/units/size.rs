@@ -20,7 +20,7 @@ use super::number::{is_zero, scaled, split_number};
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Size(pub u32);
 
-#[cfg(any(feature = "drr", feature = "htb", feature = "leaf", feature = "qfq"))]
+#[cfg(any(feature = "action", feature = "drr", feature = "htb", feature = "leaf", feature = "qfq"))]
 impl Size {
     /// For a field that may be unset.
     pub(crate) fn some(size: impl Into<Self>) -> Option<u32> {
