@@ -6,6 +6,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod action;
 mod admission;
 mod arbitrary;
 #[path = "../../fuzz/check.rs"]
