@@ -49,7 +49,7 @@ fn invalid_actions_are_refused() {
         (Mirred::mirror(1).block(0).into(), "blockid 0; 1 is the minimum"),
         (Gact::new().random(random).into(), "random one in 0; 1 to 65535 are possible"),
         (Action::goto_chain(1 << 28), "chain 268435456; 0 to 268435455 are possible"),
-        (Action::drop().cookie([0; 17]), "bytes of a cookie 17; 1 to 16 are possible"),
+        (Action::drop().cookie([0_u8; 17]), "bytes of a cookie 17; 1 to 16 are possible"),
         (Action::drop().skip_hw(true).skip_sw(true), "skip_hw and skip_sw; one of them is possible"),
         (Skbedit::new().into(), "skbedit changes nothing; a mark, a priority, a queue or a type is needed"),
         (Skbedit::new().queue(3).last_queue(2).into(), "last queue 2; the first, 3, is the minimum"),
@@ -137,12 +137,12 @@ fn config() -> impl Strategy<Value = ActionConfig> {
         (1..1000_u32, any::<bool>(), any::<bool>()).prop_map(|(index, mirror, ingress)| {
             let mut mirred = if mirror { Mirred::mirror(index) } else { Mirred::redirect(index) };
             mirred.ingress = ingress;
-            mirred.into()
+            ActionConfig::from(mirred)
         }),
-        (1..u32::MAX).prop_map(|block| Mirred::mirror(1).block(block).into()),
+        (1..u32::MAX).prop_map(|block| ActionConfig::from(Mirred::mirror(1).block(block))),
         (any::<bool>(), 1..u16::MAX).prop_map(|(by_chance, one_in)| {
             let random = GactRandom { by_chance, verdict: Verdict::Drop, one_in };
-            Gact::new().random(random).into()
+            ActionConfig::from(Gact::new().random(random))
         }),
         rates.prop_map(|(rate, ticks, mtu, peak)| {
             let burst = std::time::Duration::from_nanos(u64::from(ticks) * 64);
@@ -151,18 +151,18 @@ fn config() -> impl Strategy<Value = ActionConfig> {
             if peak && mtu.is_some() {
                 police.peak_rate = Rate::bps(rate + 1);
             }
-            police.into()
+            ActionConfig::from(police)
         }),
-        (1..1_000_000_u64).prop_map(|rate| Police::packets(rate, 10).into()),
+        (1..1_000_000_u64).prop_map(|rate| ActionConfig::from(Police::packets(rate, 10))),
         (option::of(any::<u32>()), any::<u16>(), 0..4_u16).prop_map(|(mark, queue, kind)| {
             let mut skbedit = Skbedit::new().queue(queue).packet_type(kind);
             (skbedit.mark, skbedit.mask) = (mark, mark);
-            skbedit.into()
+            ActionConfig::from(skbedit)
         }),
         (0..24_u32, any::<u16>(), option::of(any::<u32>())).prop_map(|(shift, zone, mark)| {
             let mut ctinfo = Ctinfo::new().dscp(0x3f << shift).dscp_state(1 << 31).zone(zone);
             ctinfo.mark = mark;
-            ctinfo.into()
+            ActionConfig::from(ctinfo)
         }),
     ]
 }

@@ -131,10 +131,14 @@ async fn action_is_shared_by_its_index(lab: Lab) -> Result {
         all.iter().map(|action| (action.index, action.verdict)).collect::<Vec<_>>(),
         [(77, Verdict::Pass)]
     );
-    tc.qdisc(DEV, TcHandle::CLSACT).delete().await?;
-    tc.actions("gact").flush().await?;
-    assert!(tc.action(Action::at("gact", 77)).get().await.unwrap_err().is_not_found());
-    assert_eq!(tc.actions("gact").list().await?.collect_all().await?, []);
+    // One that no filter uses.
+    let unused = || Action::at("mirred", 78);
+    tc.action(Action::from(Mirred::redirect(DEV)).index(78)).add().await?;
+    tc.action(unused()).delete().await?;
+    assert!(tc.action(unused()).get().await.unwrap_err().is_not_found());
+    tc.action(Action::from(Mirred::redirect(DEV)).index(79)).add().await?;
+    tc.actions("mirred").flush().await?;
+    assert_eq!(tc.actions("mirred").list().await?.collect_all().await?, []);
     let error = tc.action(Mirred::redirect("nowhere")).add().await.unwrap_err();
     assert!(error.is_not_found() && error.to_string().contains("dev nowhere"), "{error}");
     Ok(())

@@ -18,7 +18,7 @@ pub(crate) fn actions() -> Vec<ActionLine> {
         ("action continue", vec![Action::pass().verdict(Verdict::Continue)]),
         ("action goto chain 7", vec![Action::goto_chain(7)]),
         ("action drop index 9", vec![Action::drop().index(9)]),
-        ("action drop cookie aabb01", vec![Action::drop().cookie([0xaa, 0xbb, 1])]),
+        ("action drop cookie aabb01", vec![Action::drop().cookie([0xaa_u8, 0xbb, 1])]),
         ("action drop random determ pass 5", vec![Action::from(random(false, 5)).verdict(Verdict::Drop)]),
         ("action drop random netrand pass 10", vec![Action::from(random(true, 10)).verdict(Verdict::Drop)]),
         ("action mirred egress redirect dev eth0", vec![Mirred::redirect("eth0").into()]),
