@@ -6,11 +6,15 @@ kinds! {
     /// See [`leaf`](crate::leaf).
     "leaf" Bfifo(crate::leaf::BfifoConfig) "bfifo";
     /// See [`leaf`](crate::leaf).
+    "leaf" Cake(crate::leaf::CakeConfig) "cake";
+    /// See [`leaf`](crate::leaf).
     "leaf" Clsact(crate::leaf::Clsact) "clsact";
     /// See [`drr`](crate::drr).
     "drr" Drr(crate::drr::DrrConfig) "drr";
     /// See [`ets`](crate::ets).
     "ets" Ets(crate::ets::EtsConfig) "ets";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Fq(crate::leaf::FqConfig) "fq";
     /// See [`leaf`](crate::leaf).
     "leaf" FqCodel(crate::leaf::FqCodelConfig) "fq_codel";
     /// See [`hfsc`](crate::hfsc).
