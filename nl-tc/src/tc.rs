@@ -75,14 +75,24 @@ impl Tc {
         Qdiscs::new(self.conn.clone())
     }
 
-    /// A filter of a qdisc or class to be added or deleted.
+    /// A filter of a qdisc or class to be added, changed, deleted or read.
     pub fn filter(&self, dev: impl Into<Dev>, parent: TcHandle) -> FilterEntry {
         FilterEntry::new(self.conn.clone(), dev.into(), parent)
     }
 
-    /// The filters of a qdisc or class to be listed.
+    /// The filters of a qdisc or class to be listed or deleted.
     pub fn filters(&self, dev: impl Into<Dev>, parent: TcHandle) -> Filters {
         Filters::new(self.conn.clone(), dev.into(), parent)
+    }
+
+    /// A filter of a block that devices share, to be added, changed, deleted or read.
+    pub fn block_filter(&self, block: u32) -> FilterEntry {
+        FilterEntry::in_block(self.conn.clone(), block)
+    }
+
+    /// The filters of a block that devices share, to be listed or deleted.
+    pub fn block_filters(&self, block: u32) -> Filters {
+        Filters::in_block(self.conn.clone(), block)
     }
 
     /// Makes thousands of changes in few system calls. Returns a stream with one result per change, in order.

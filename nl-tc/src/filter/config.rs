@@ -4,6 +4,7 @@ use nl_core::attr::{AttrWriter, DecodeError};
 use nl_core::check::Invalid;
 use nl_core::error::Names;
 
+use super::fw::{self, Fw};
 use super::matchall::{self, Matchall};
 use super::u32::{self, U32};
 #[cfg(feature = "action")]
@@ -16,6 +17,8 @@ use crate::message;
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FilterConfig {
+    /// Packets with a mark (`fw`).
+    Fw(Fw),
     /// Every packet (`matchall`).
     Matchall(Matchall),
     /// Packets with certain header bits (`u32 match …`).
@@ -34,6 +37,7 @@ impl FilterConfig {
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
+            Self::Fw(_) => "fw",
             Self::Matchall(_) => "matchall",
             Self::U32(_) => "u32",
             Self::Other { kind, .. } => kind,
@@ -48,6 +52,7 @@ impl FilterConfig {
     pub(super) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, DecodeError> {
         let bytes = options.unwrap_or_default();
         let known = match kind {
+            "fw" => Fw::decode(bytes)?.map(Self::Fw),
             "matchall" => Matchall::decode(bytes)?.map(Self::Matchall),
             "u32" => U32::decode(bytes)?.map(Self::U32),
             _ => None,
@@ -58,6 +63,7 @@ impl FilterConfig {
 
     pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
         match self {
+            Self::Fw(fw) => fw.encode(w),
             Self::Matchall(matchall) => matchall.encode(w),
             Self::U32(u32) => u32.encode(w),
             Self::Other { options, .. } => {
@@ -68,6 +74,7 @@ impl FilterConfig {
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
         match self {
+            Self::Fw(fw) => fw.check(),
             Self::Matchall(matchall) => matchall.check(),
             Self::U32(u32) => u32.check(),
             Self::Other { kind, .. } => Invalid::when(kind.is_empty(), "a configuration is needed"),
@@ -78,6 +85,7 @@ impl FilterConfig {
     #[must_use]
     pub fn is_met_by(&self, current: &Self) -> bool {
         match (self, current) {
+            (Self::Fw(desired), Self::Fw(current)) => desired.is_met_by(current),
             (Self::Matchall(desired), Self::Matchall(current)) => desired.is_met_by(current),
             (Self::U32(desired), Self::U32(current)) => desired.is_met_by(current),
             (desired, current) => desired == current,
@@ -88,6 +96,7 @@ impl FilterConfig {
     #[cfg(feature = "action")]
     pub(super) fn actions_mut(&mut self) -> &mut [Action] {
         match self {
+            Self::Fw(fw) => &mut fw.actions,
             Self::Matchall(matchall) => &mut matchall.actions,
             Self::U32(u32) => &mut u32.actions,
             Self::Other { .. } => &mut [],
@@ -96,6 +105,7 @@ impl FilterConfig {
 
     pub(super) const fn names(&self) -> &'static Names {
         match self {
+            Self::Fw(_) => &fw::NAMES,
             Self::Matchall(_) => &matchall::NAMES,
             Self::U32(_) => &u32::NAMES,
             Self::Other { .. } => &message::NAMES,
@@ -108,10 +118,17 @@ impl fmt::Display for FilterConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
         match self {
+            Self::Fw(fw) => fw.write_options(f),
             Self::Matchall(matchall) => matchall.write_options(f),
             Self::U32(u32) => u32.write_options(f),
             Self::Other { .. } => Ok(()),
         }
+    }
+}
+
+impl From<Fw> for FilterConfig {
+    fn from(fw: Fw) -> Self {
+        Self::Fw(fw)
     }
 }
 

@@ -4,13 +4,15 @@
 
 mod codec;
 mod config;
+mod fw;
 mod handle;
 mod matchall;
 mod shared;
 mod u32;
 
-pub use codec::{ALL, Filter, IPV4, IPV6, list_request};
+pub use codec::{ALL, BLOCK, Filter, IPV4, IPV6, flush_request, list_request};
 pub use config::FilterConfig;
+pub use fw::Fw;
 pub use handle::{FilterEntry, Filters};
 pub use matchall::Matchall;
 pub use u32::{U32, U32Key};

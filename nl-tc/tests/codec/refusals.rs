@@ -351,6 +351,28 @@ fn invalid_filters_are_refused() {
     assert!(delete.contains("priority 0, which means all filters here"), "{delete}");
 }
 
+/// The chain, the block and the mark of a filter are written and read.
+#[test]
+fn filter_round_trips_with_its_chain_and_block() {
+    use nl_core::message::MessageRef;
+    use nl_tc::filter::{BLOCK, Fw, flush_request};
+    let filters = [
+        Filter::new(2, QDISC, Fw::new(CLASS).mask(0xff)).priority(5).handle(7).chain(3),
+        Filter::in_block(22, Matchall::new(CLASS)).priority(5),
+    ];
+    for filter in filters {
+        let mut request = filter.request(TcVerb::Add);
+        let read = Filter::decode(MessageRef::parse(request.encoded().unwrap()).unwrap()).unwrap();
+        assert_eq!(read, filter);
+    }
+    let text = Filter::in_block(22, Fw::new(CLASS)).priority(5).handle(7).chain(3).to_string();
+    assert_eq!(text, "filter block 22 protocol all prio 5 chain 3 handle 0x7 fw classid 1:10");
+    let far = Filter::new(2, QDISC, Fw::new(CLASS)).chain(1 << 28);
+    assert!(refused(far.request(TcVerb::Add)).ends_with("chain 268435456; 0 to 268435455 are possible"));
+    assert_eq!(flush_request(2, QDISC, None).describe(), "flush filters dev #2 parent 1:");
+    assert_eq!(flush_request(BLOCK, TcHandle::from_bits(9), Some(1)).describe(), "flush filters block 9");
+}
+
 #[test]
 fn class_list_without_a_device_is_refused() {
     let error = refused(ClassFilter::default().list_request());

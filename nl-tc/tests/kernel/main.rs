@@ -5,6 +5,7 @@ mod action;
 mod bytes;
 mod errors;
 mod faults;
+mod filter;
 mod listing;
 mod oracle;
 #[cfg(test)]
