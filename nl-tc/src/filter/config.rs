@@ -4,6 +4,7 @@ use nl_core::attr::{AttrWriter, DecodeError};
 use nl_core::check::Invalid;
 use nl_core::error::Names;
 
+use super::flower::{self, Flower};
 use super::fw::{self, Fw};
 use super::matchall::{self, Matchall};
 use super::u32::{self, U32};
@@ -17,6 +18,8 @@ use crate::message;
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FilterConfig {
+    /// Packets with certain fields (`flower`).
+    Flower(Flower),
     /// Packets with a mark (`fw`).
     Fw(Fw),
     /// Every packet (`matchall`).
@@ -37,6 +40,7 @@ impl FilterConfig {
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
+            Self::Flower(_) => "flower",
             Self::Fw(_) => "fw",
             Self::Matchall(_) => "matchall",
             Self::U32(_) => "u32",
@@ -52,6 +56,7 @@ impl FilterConfig {
     pub(super) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, DecodeError> {
         let bytes = options.unwrap_or_default();
         let known = match kind {
+            "flower" => Flower::decode(bytes)?.map(Self::Flower),
             "fw" => Fw::decode(bytes)?.map(Self::Fw),
             "matchall" => Matchall::decode(bytes)?.map(Self::Matchall),
             "u32" => U32::decode(bytes)?.map(Self::U32),
@@ -63,6 +68,7 @@ impl FilterConfig {
 
     pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
         match self {
+            Self::Flower(flower) => flower.encode(w),
             Self::Fw(fw) => fw.encode(w),
             Self::Matchall(matchall) => matchall.encode(w),
             Self::U32(u32) => u32.encode(w),
@@ -74,6 +80,7 @@ impl FilterConfig {
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
         match self {
+            Self::Flower(flower) => flower.check(),
             Self::Fw(fw) => fw.check(),
             Self::Matchall(matchall) => matchall.check(),
             Self::U32(u32) => u32.check(),
@@ -85,6 +92,7 @@ impl FilterConfig {
     #[must_use]
     pub fn is_met_by(&self, current: &Self) -> bool {
         match (self, current) {
+            (Self::Flower(desired), Self::Flower(current)) => desired.is_met_by(current),
             (Self::Fw(desired), Self::Fw(current)) => desired.is_met_by(current),
             (Self::Matchall(desired), Self::Matchall(current)) => desired.is_met_by(current),
             (Self::U32(desired), Self::U32(current)) => desired.is_met_by(current),
@@ -96,6 +104,7 @@ impl FilterConfig {
     #[cfg(feature = "action")]
     pub(super) fn actions_mut(&mut self) -> &mut [Action] {
         match self {
+            Self::Flower(flower) => &mut flower.actions,
             Self::Fw(fw) => &mut fw.actions,
             Self::Matchall(matchall) => &mut matchall.actions,
             Self::U32(u32) => &mut u32.actions,
@@ -105,6 +114,7 @@ impl FilterConfig {
 
     pub(super) const fn names(&self) -> &'static Names {
         match self {
+            Self::Flower(_) => &flower::NAMES,
             Self::Fw(_) => &fw::NAMES,
             Self::Matchall(_) => &matchall::NAMES,
             Self::U32(_) => &u32::NAMES,
@@ -118,11 +128,18 @@ impl fmt::Display for FilterConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
         match self {
+            Self::Flower(flower) => flower.write_options(f),
             Self::Fw(fw) => fw.write_options(f),
             Self::Matchall(matchall) => matchall.write_options(f),
             Self::U32(u32) => u32.write_options(f),
             Self::Other { .. } => Ok(()),
         }
+    }
+}
+
+impl From<Flower> for FilterConfig {
+    fn from(flower: Flower) -> Self {
+        Self::Flower(flower)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod codec;
 mod config;
+mod flower;
 mod fw;
 mod handle;
 mod matchall;
@@ -12,6 +13,7 @@ mod u32;
 
 pub use codec::{ALL, BLOCK, Filter, IPV4, IPV6, flush_request, list_request};
 pub use config::FilterConfig;
+pub use flower::{Flower, FlowerKey};
 pub use fw::Fw;
 pub use handle::{FilterEntry, Filters};
 pub use matchall::Matchall;

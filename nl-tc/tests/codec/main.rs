@@ -14,6 +14,7 @@ mod check;
 mod corpus;
 mod curves;
 mod faults;
+mod flower;
 #[cfg(target_endian = "little")]
 mod golden;
 #[cfg(feature = "tokio")]

@@ -1,6 +1,6 @@
 //! Filters: every verb, chains, marks, and blocks that devices share.
 
-use nl_tc::filter::{FilterConfig, Fw, IPV4, Matchall, U32};
+use nl_tc::filter::{FilterConfig, Flower, FlowerKey, Fw, IPV4, Matchall, U32};
 use nl_tc::leaf::Clsact;
 use nl_tc::{Tc, TcHandle};
 use nl_testkit::{Lab, Result};
@@ -92,5 +92,50 @@ async fn filters_of_a_block_are_shared_by_its_devices(lab: Lab) -> Result {
     assert_eq!(node.tc("filter show block 22").await, "");
     let unset = FilterConfig::Other { kind: String::new(), options: None };
     assert!(tc.block_filter(block).add(unset).await.unwrap_err().is_usage());
+    Ok(())
+}
+
+/// Each line set by us and by `tc`: the same is shown, and read.
+#[nl_testkit::test(needs(qdisc = "clsact", tool = "tc"), timeout = 120)]
+async fn flower_filters_are_the_same_both_ways(lab: Lab) -> Result {
+    use nl_tc::action::Action;
+    let ([node, _peer], tc) = wired(&lab).await?;
+    tc.qdisc(DEV, TcHandle::CLSACT).add(Clsact).await?;
+    let (v4, tcp) = (Flower::ipv4, || Flower::ipv4().key(FlowerKey::IpProto(6)));
+    let cases = [
+        ("dst_ip 192.0.2.0/24", v4().dst_ip("192.0.2.0".parse()?, 24)),
+        ("src_ip 192.0.2.7", v4().src_ip("192.0.2.7".parse()?, 32)),
+        ("ip_proto tcp dst_port 443", tcp().key(FlowerKey::TcpDst(443, 0xffff))),
+        ("ip_proto tcp src_port 1024", tcp().key(FlowerKey::TcpSrc(1024, 0xffff))),
+        ("ip_proto udp dst_port 53", v4().key(FlowerKey::IpProto(17)).key(FlowerKey::UdpDst(53, 0xffff))),
+        ("ip_proto tcp tcp_flags 0x2/0x17", tcp().key(FlowerKey::TcpFlags(2, 0x17))),
+        ("ip_tos 0x28/0xfc", v4().key(FlowerKey::IpTos(0x28, 0xfc))),
+        ("ip_ttl 64", v4().key(FlowerKey::IpTtl(64, 0xff))),
+        (
+            "ip_proto icmp type 8 code 0",
+            v4().key(FlowerKey::IpProto(1))
+                .key(FlowerKey::Icmpv4Type(8, 0xff))
+                .key(FlowerKey::Icmpv4Code(0, 0xff)),
+        ),
+        ("dst_mac 02:00:00:00:00:09", v4().key(FlowerKey::EthDst([2, 0, 0, 0, 0, 9], [0xff; 6]))),
+        (
+            "ip_proto tcp dst_port 1000-2000",
+            tcp().key(FlowerKey::PortDstMin(1000)).key(FlowerKey::PortDstMax(2000)),
+        ),
+    ];
+    let parent = TcHandle::CLSACT_INGRESS;
+    for (words, flower) in cases {
+        let flower = flower.action(Action::drop());
+        let filter = || tc.filter(DEV, parent).priority(5).protocol(IPV4);
+        filter().add(flower.clone()).await?;
+        let ours = lines(&node, "filter show dev eth0 ingress").await;
+        filter().delete().await?;
+        node.tc(&format!("filter add dev eth0 ingress prio 5 protocol ip flower {words} action drop")).await;
+        assert_eq!(lines(&node, "filter show dev eth0 ingress").await, ours, "{words}");
+        let all = tc.filters(DEV, parent).list().await?.collect_all().await?;
+        let read = all.into_iter().find(|filter| filter.handle != 0).unwrap().config;
+        assert!(FilterConfig::from(flower).is_met_by(&read), "{words}: {read:?}");
+        filter().delete().await?;
+    }
     Ok(())
 }
