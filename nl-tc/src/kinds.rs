@@ -53,6 +53,8 @@ macro_rules! kinds {
                     return false;
                 }
                 match (self.bytes(), current.bytes()) {
+                    // Nothing is set.
+                    (Some(None), _) => true,
                     (Some(desired), Some(current)) => $crate::kinds::is_reported(desired, current),
                     (Some(desired), None) => Self::decode(self.kind(), desired)
                         .is_ok_and(|desired| desired.bytes().is_none() && desired.is_met_by(current)),

@@ -1,4 +1,5 @@
-//! Qdiscs without classes: those for the leaves of a class tree, and [`Clsact`] and [`Ingress`] for filters.
+//! Qdiscs without classes of one's own: those for the leaves of a class tree, [`PrioConfig`] and [`Mq`] with a qdisc for each band or
+//! queue, and [`Clsact`] and [`Ingress`] for filters.
 
 mod cake;
 mod clsact;
@@ -6,6 +7,7 @@ mod fifo;
 mod fq;
 mod fq_codel;
 mod netem;
+mod prio;
 mod sfq;
 mod tbf;
 
@@ -15,5 +17,6 @@ pub use fifo::{BfifoConfig, PfifoConfig};
 pub use fq::FqConfig;
 pub use fq_codel::FqCodelConfig;
 pub use netem::{NetemConfig, NetemLoss, NetemRate, NetemSlot};
+pub use prio::{Mq, PrioConfig};
 pub use sfq::{SfqConfig, SfqRed};
 pub use tbf::TbfConfig;

@@ -24,9 +24,13 @@ kinds! {
     /// See [`leaf`](crate::leaf).
     "leaf" Ingress(crate::leaf::Ingress) "ingress";
     /// See [`leaf`](crate::leaf).
+    "leaf" Mq(crate::leaf::Mq) "mq";
+    /// See [`leaf`](crate::leaf).
     "leaf" Netem(crate::leaf::NetemConfig) "netem";
     /// See [`leaf`](crate::leaf).
     "leaf" Pfifo(crate::leaf::PfifoConfig) "pfifo";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Prio(crate::leaf::PrioConfig) "prio";
     /// See [`qfq`](crate::qfq).
     "qfq" Qfq(crate::qfq::QfqConfig) "qfq";
     /// See [`leaf`](crate::leaf).

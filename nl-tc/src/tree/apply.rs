@@ -34,7 +34,7 @@ impl Tc {
     ///
     /// # Errors
     /// The tree is invalid; the device does not exist; the first refusal by the kernel, which ends the operation. The steps before
-    /// it stay. To continue, apply the tree again.
+    /// it stay, and the [hint](Error::hint) says how many they are. To continue, apply the tree again.
     pub fn apply(&self, dev: impl Into<Dev>, tree: &Tree) -> Pending<Plan> {
         let (tc, dev, tree) = (self.clone(), dev.into(), tree.clone());
         Pending::new(async move {
@@ -48,10 +48,26 @@ impl Tc {
             let current = read(tc.connection(), index).await.map_err(apply)?;
             let plan = tree.plan(&current).map_err(explain)?;
             let steps = tc.batch(plan.clone()).stop_at_first_failure();
-            steps.summarize(1).await?.into_result().map_err(explain)?;
-            Ok(plan)
+            match steps.summarize(1).await?.failures.into_iter().next() {
+                Some((done, error)) => Err(at_step(done, plan.steps().len(), explain(error))),
+                None => Ok(plan),
+            }
         })
     }
+}
+
+/// Says how far the operation came.
+fn at_step(done: u64, total: usize, error: Error) -> Error {
+    let step = done + 1;
+    let text = match done {
+        0 => format!("step {step} of {total}: nothing was changed"),
+        _ => format!("step {step} of {total}: those before it were carried out"),
+    };
+    let hint = match error.hint() {
+        Some(hint) => format!("{hint}; {text}"),
+        None => text,
+    };
+    error.hinted(hint)
 }
 
 async fn read(conn: &Connection, index: u32) -> Result<Snapshot> {

@@ -238,6 +238,8 @@ fn qdisc_given_as_bytes_is_met_by_what_the_kernel_reports_of_it() {
     // A structure, to which later kernels append.
     let (short, long) = (other(Some(vec![1, 0, 0])), other(Some(vec![1, 0, 0, 9])));
     assert!(short.is_met_by(&long) && !long.is_met_by(&short));
+    // A kind without options, of which the options are read as a type.
+    assert!(kind("prio").is_met_by(&nl_tc::leaf::PrioConfig::new().into()));
     // As bytes of a kind that is read as a type.
     let bytes = QdiscConfig::Other { kind: "pfifo".into(), options: Some(7_u32.to_ne_bytes().to_vec()) };
     assert!(bytes.is_met_by(&nl_tc::leaf::PfifoConfig::new().limit(7).into()));

@@ -267,12 +267,14 @@ fn cake_and_fq_beyond_the_limits_are_refused() {
     );
     qdisc_refused(fq().timer_slack(Duration::from_secs(5)), "timer_slack 5s; 4.294967295s are possible");
     qdisc_refused(fq().priomap([3; 16]), "priomap band 3; 0 to 2 are possible");
+    qdisc_refused(nl_tc::leaf::PrioConfig::new().bands(17), "bands 17; 2 to 16 are possible");
+    qdisc_refused(nl_tc::leaf::PrioConfig::new().priomap([3; 16]), "priomap band 3; 0 to 2 are possible");
     qdisc_refused(fq().weights([1; 3]), "weight 1; 16384 to 2147483647 are possible");
 }
 
 /// A value that was set is read back, and written again as the same bytes.
 #[test]
-fn cake_and_fq_round_trip() {
+fn cake_fq_prio_and_mq_round_trip() {
     use nl_core::message::MessageRef;
     use nl_tc::leaf::{CakeAckFilter, CakeAtm, CakeConfig, CakeDiffserv, CakeFlows, FqConfig};
     let cake = CakeConfig::new()
@@ -308,7 +310,10 @@ fn cake_and_fq_round_trip() {
         .horizon_drop(false)
         .priomap([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
         .weights([16_384, 20_000, 30_000]);
-    for config in [QdiscConfig::from(cake), fq.into(), CakeConfig::new().raw().into()] {
+    let others: [QdiscConfig; 2] = [nl_tc::leaf::PrioConfig::new().bands(5).into(), nl_tc::leaf::Mq.into()];
+    for config in
+        [QdiscConfig::from(cake), fq.into(), CakeConfig::new().raw().into()].into_iter().chain(others)
+    {
         let mut request = Qdisc::new(2, TcHandle::ROOT, config.clone()).request(TcVerb::Add);
         let bytes = request.encoded().unwrap().to_vec();
         let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap();

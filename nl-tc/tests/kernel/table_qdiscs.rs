@@ -126,3 +126,10 @@ async fn fq_statistics_are_read(lab: Lab) -> Result {
     assert_eq!(serde_json::json!(fq.flows), json[0]["flows"]);
     Ok(())
 }
+
+#[nl_testkit::test(needs(qdisc = "prio", tool = "tc"))]
+async fn prio_qdiscs_match_tc(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    check_qdiscs(&node, &tc, leaf::prio()).await;
+    Ok(())
+}

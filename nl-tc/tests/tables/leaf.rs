@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use nl_tc::leaf::{
     BfifoConfig, CakeAckFilter, CakeAtm, CakeConfig, CakeDiffserv, CakeFlows, Clsact, FqCodelConfig,
-    FqConfig, Ingress, NetemConfig, NetemLoss, NetemRate, NetemSlot, PfifoConfig, SfqConfig, SfqRed,
-    TbfConfig,
+    FqConfig, Ingress, NetemConfig, NetemLoss, NetemRate, NetemSlot, PfifoConfig, PrioConfig, SfqConfig,
+    SfqRed, TbfConfig,
 };
 use nl_tc::{LinkLayer, Overhead, Probability, Rate};
 
@@ -277,5 +277,16 @@ pub(crate) fn fq() -> Vec<QdiscLine> {
         ("fq timer_slack 20us", fq().timer_slack(Duration::from_micros(20)).into()),
         ("fq horizon 2s horizon_cap", fq().horizon(ms(2000)).horizon_drop(false).into()),
         ("fq horizon 5s horizon_drop", fq().horizon(ms(5000)).horizon_drop(true).into()),
+    ]
+}
+
+pub(crate) fn prio() -> Vec<QdiscLine> {
+    let map = [1, 2, 2, 0, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 3];
+    vec![
+        ("prio", PrioConfig::new().into()),
+        (
+            "prio bands 4 priomap 1 2 2 0 1 2 0 0 1 1 1 1 1 1 1 3",
+            PrioConfig::new().bands(4).priomap(map).into(),
+        ),
     ]
 }
