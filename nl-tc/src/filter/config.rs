@@ -4,6 +4,7 @@ use nl_core::attr::{AttrWriter, DecodeError};
 use nl_core::check::Invalid;
 use nl_core::error::Names;
 
+use super::bpf::{self, Bpf};
 use super::flower::{self, Flower};
 use super::fw::{self, Fw};
 use super::matchall::{self, Matchall};
@@ -18,6 +19,8 @@ use crate::message;
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FilterConfig {
+    /// What a BPF program chooses (`bpf`).
+    Bpf(Bpf),
     /// Packets with certain fields (`flower`).
     Flower(Flower),
     /// Packets with a mark (`fw`).
@@ -40,6 +43,7 @@ impl FilterConfig {
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
+            Self::Bpf(_) => "bpf",
             Self::Flower(_) => "flower",
             Self::Fw(_) => "fw",
             Self::Matchall(_) => "matchall",
@@ -56,6 +60,7 @@ impl FilterConfig {
     pub(super) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, DecodeError> {
         let bytes = options.unwrap_or_default();
         let known = match kind {
+            "bpf" => Bpf::decode(bytes)?.map(Self::Bpf),
             "flower" => Flower::decode(bytes)?.map(Self::Flower),
             "fw" => Fw::decode(bytes)?.map(Self::Fw),
             "matchall" => Matchall::decode(bytes)?.map(Self::Matchall),
@@ -68,6 +73,7 @@ impl FilterConfig {
 
     pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
         match self {
+            Self::Bpf(bpf) => bpf.encode(w),
             Self::Flower(flower) => flower.encode(w),
             Self::Fw(fw) => fw.encode(w),
             Self::Matchall(matchall) => matchall.encode(w),
@@ -80,6 +86,7 @@ impl FilterConfig {
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
         match self {
+            Self::Bpf(bpf) => bpf.check(),
             Self::Flower(flower) => flower.check(),
             Self::Fw(fw) => fw.check(),
             Self::Matchall(matchall) => matchall.check(),
@@ -92,6 +99,7 @@ impl FilterConfig {
     #[must_use]
     pub fn is_met_by(&self, current: &Self) -> bool {
         match (self, current) {
+            (Self::Bpf(desired), Self::Bpf(current)) => desired.is_met_by(current),
             (Self::Flower(desired), Self::Flower(current)) => desired.is_met_by(current),
             (Self::Fw(desired), Self::Fw(current)) => desired.is_met_by(current),
             (Self::Matchall(desired), Self::Matchall(current)) => desired.is_met_by(current),
@@ -104,6 +112,7 @@ impl FilterConfig {
     #[cfg(feature = "action")]
     pub(super) fn actions_mut(&mut self) -> &mut [Action] {
         match self {
+            Self::Bpf(bpf) => &mut bpf.actions,
             Self::Flower(flower) => &mut flower.actions,
             Self::Fw(fw) => &mut fw.actions,
             Self::Matchall(matchall) => &mut matchall.actions,
@@ -114,6 +123,7 @@ impl FilterConfig {
 
     pub(super) const fn names(&self) -> &'static Names {
         match self {
+            Self::Bpf(_) => &bpf::NAMES,
             Self::Flower(_) => &flower::NAMES,
             Self::Fw(_) => &fw::NAMES,
             Self::Matchall(_) => &matchall::NAMES,
@@ -128,12 +138,19 @@ impl fmt::Display for FilterConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
         match self {
+            Self::Bpf(bpf) => bpf.write_options(f),
             Self::Flower(flower) => flower.write_options(f),
             Self::Fw(fw) => fw.write_options(f),
             Self::Matchall(matchall) => matchall.write_options(f),
             Self::U32(u32) => u32.write_options(f),
             Self::Other { .. } => Ok(()),
         }
+    }
+}
+
+impl From<Bpf> for FilterConfig {
+    fn from(bpf: Bpf) -> Self {
+        Self::Bpf(bpf)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Other kinds of filters, and what the types do not hold, are read as bytes.
 
+mod bpf;
 mod codec;
 mod config;
 mod flower;
@@ -11,6 +12,7 @@ mod matchall;
 mod shared;
 mod u32;
 
+pub use bpf::Bpf;
 pub use codec::{ALL, BLOCK, Filter, IPV4, IPV6, flush_request, list_request};
 pub use config::FilterConfig;
 pub use flower::{Flower, FlowerKey};

@@ -378,6 +378,24 @@ fn filter_round_trips_with_its_chain_and_block() {
     assert_eq!(flush_request(BLOCK, TcHandle::from_bits(9), Some(1)).describe(), "flush filters block 9");
 }
 
+/// The kernel reports the number of a program, and takes its descriptor.
+#[test]
+fn bpf_filter_that_was_read_is_not_written_without_its_program() {
+    use nl_core::message::MessageRef;
+    use nl_tc::filter::{Bpf, FilterConfig};
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let bpf = Bpf::new(&file, "drop_syn").direct_action(true);
+    let mut request = Filter::new(2, QDISC, bpf.clone()).request(TcVerb::Add);
+    let read = Filter::decode(MessageRef::parse(request.encoded().unwrap()).unwrap()).unwrap();
+    assert_eq!(read.config, bpf.clone().into());
+    assert_eq!(read.config.to_string(), "bpf drop_syn direct-action");
+    let mut reported = bpf.clone();
+    (reported.fd, reported.id) = (None, Some(7));
+    assert!(FilterConfig::from(bpf).is_met_by(&reported.clone().into()));
+    let error = refused(Filter::new(2, QDISC, reported).request(TcVerb::Add));
+    assert!(error.ends_with("a program without its file descriptor, which the kernel needs"), "{error}");
+}
+
 #[test]
 fn class_list_without_a_device_is_refused() {
     let error = refused(ClassFilter::default().list_request());
