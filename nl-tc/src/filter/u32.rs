@@ -32,6 +32,8 @@ pub struct U32 {
     pub classid: TcHandle,
     /// The keys, 1 to 128 of them.
     pub keys: Vec<U32Key>,
+    /// The mark of a packet, and the bits of it that are compared (`match mark`).
+    pub mark: Option<(u32, u32)>,
     /// The actions, in order. The policer of the older form (`police` without `action`) is read as one (`action`).
     #[cfg(feature = "action")]
     pub actions: Vec<Action>,
@@ -68,9 +70,17 @@ impl U32 {
         Self {
             classid,
             keys: keys.into_iter().collect(),
+            mark: None,
             #[cfg(feature = "action")]
             actions: Vec::new(),
         }
+    }
+
+    /// Sets the mark of a packet, and the bits of it that are compared (`match mark`).
+    #[must_use]
+    pub fn mark(mut self, value: u32, mask: u32) -> Self {
+        self.mark = Some((value, mask));
+        self
     }
 
     /// Adds an action. Then the class can be [`NONE`](TcHandle::NONE) (`action`).
@@ -81,7 +91,7 @@ impl U32 {
         self
     }
 
-    /// `None` if there is no selector, or if there is more than this type holds: a mark, a table, an offset behind another header.
+    /// `None` if there is no selector, or if there is more than this type holds: a table, an offset behind another header.
     pub(super) fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let (mut u32, mut keys) = (Self::new(TcHandle::NONE, []), None);
         for attr in Attrs::new(options) {
@@ -112,6 +122,10 @@ impl U32 {
                 TCA_U32_POLICE => u32.actions = vec![Action::decode_alone("police", attr.value())?],
                 #[cfg(not(feature = "action"))]
                 TCA_U32_ACT | TCA_U32_POLICE => return Ok(None),
+                TCA_U32_MARK => {
+                    let mut f = attr.fields();
+                    u32.mark = Some((f.u32()?, f.u32()?));
+                }
                 TCA_U32_FLAGS if is_status(attr.u32()?) => {}
                 // Counters.
                 TCA_U32_PCNT | TCA_U32_PAD => {}
@@ -135,6 +149,10 @@ impl U32 {
             options.u32(TCA_U32_CLASSID, self.classid.bits());
         }
         options.bytes(TCA_U32_SEL, &sel);
+        if let Some((value, mask)) = self.mark {
+            // `struct tc_u32_mark`, whose last field is a counter.
+            options.bytes(TCA_U32_MARK, [value, mask, 0].map(u32::to_ne_bytes).as_flattened());
+        }
         #[cfg(feature = "action")]
         Action::encode_list(&self.actions, &mut options, TCA_U32_ACT);
     }
@@ -164,6 +182,9 @@ impl U32 {
         for U32Key { value, mask, offset } in &self.keys {
             write!(f, " match u32 {value:#x} {mask:#x} at {offset}")?;
         }
+        if let Some((value, mask)) = self.mark {
+            write!(f, " match mark {value:#x} {mask:#x}")?;
+        }
         word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
         #[cfg(feature = "action")]
         self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;
@@ -175,7 +196,7 @@ impl U32 {
         if !Action::are_met_by(&self.actions, &current.actions) {
             return false;
         }
-        self.classid == current.classid && self.keys == current.keys
+        (self.classid, self.mark) == (current.classid, current.mark) && self.keys == current.keys
     }
 
     #[cfg(feature = "action")]
@@ -206,6 +227,7 @@ kind_names! {
     TCA_U32_POLICE = 6,
     TCA_U32_ACT = 7 in ACTIONS,
     TCA_U32_PCNT = 9,
+    TCA_U32_MARK = 10,
     TCA_U32_FLAGS = 11,
     TCA_U32_PAD = 12,
 }

@@ -122,10 +122,7 @@ fn filter_that_its_type_does_not_hold_whole_is_other() {
         w.bytes(5, &selector(1, 0)).u32(2, 0x8000_0000).u32(1, class.bits()).u32(11, 8).bytes(9, &[0; 24]);
     });
     assert_eq!(whole, nl_tc::filter::U32::to([192, 0, 2, 1].into(), class).into());
-    let more: [(&str, &dyn Fn(&mut nl_core::attr::AttrWriter<'_>)); 7] = [
-        ("a mark", &|w| {
-            w.bytes(10, &[1; 12]);
-        }),
+    let more: [(&str, &dyn Fn(&mut nl_core::attr::AttrWriter<'_>)); 6] = [
         ("a link", &|w| {
             w.u32(3, 0x10_0000);
         }),
@@ -152,6 +149,11 @@ fn filter_that_its_type_does_not_hold_whole_is_other() {
         });
         assert!(matches!(config, FilterConfig::Other { .. }), "{what}: {config:?}");
     }
+    let marked = filter("u32", &|w| {
+        w.bytes(5, &selector(1, 0)).u32(1, class.bits()).bytes(10, &[1; 12]);
+    });
+    let mark = 0x0101_0101;
+    assert_eq!(marked, nl_tc::filter::U32::to([192, 0, 2, 1].into(), class).mark(mark, mark).into());
     for (what, sel) in [
         ("at nexthdr+16", selector(1, u32::MAX)),
         ("not terminal", selector(0, 0)),

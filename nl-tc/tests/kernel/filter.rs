@@ -139,3 +139,24 @@ async fn flower_filters_are_the_same_both_ways(lab: Lab) -> Result {
     }
     Ok(())
 }
+
+/// Fault 4: a mark that `tc` set disappeared when it was read.
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
+async fn mark_of_a_u32_filter_is_read_and_written(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    tc.class(DEV, CLASS).add(mbit(1)).await?;
+    let words = "u32 match ip dst 192.0.2.7 match mark 6 0xff classid 1:10";
+    let filter = || tc.filter(DEV, QDISC).priority(5).protocol(IPV4);
+    filter().add(U32::to("192.0.2.7".parse()?, CLASS).mark(6, 0xff)).await?;
+    let ours = lines(&node, "filter show dev eth0").await;
+    filter().delete().await?;
+    node.tc(&format!("filter add dev eth0 parent 1: prio 5 protocol ip {words}")).await;
+    let shown = lines(&node, "filter show dev eth0").await;
+    // The kernel has CONFIG_CLS_U32_MARK.
+    assert!(shown.iter().any(|line| line.contains("mark")), "{shown:#?}");
+    assert_eq!(shown, ours);
+    let all = tc.filters(DEV, QDISC).list().await?.collect_all().await?;
+    let expected = U32::to("192.0.2.7".parse()?, CLASS).mark(6, 0xff);
+    assert!(all.iter().any(|filter| filter.config == expected.clone().into()), "{all:?}");
+    Ok(())
+}
