@@ -24,7 +24,7 @@ pub(super) fn split_number(text: &str) -> (&str, &str) {
 /// The product of a decimal number and an integer, rounded down.
 pub(super) fn scaled(number: &str, scale: u128) -> Option<u128> {
     let number = plain(number)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
+    let (whole, fraction) = number.split_once('.').unwrap_or((&*number, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
         return None;
     }
