@@ -23,20 +23,19 @@ impl ActionEntry {
 
     /// Adds the action. Without an [index](Action::index), the kernel chooses one.
     ///
-    /// Equivalent: `tc actions add`. Needs `CAP_NET_ADMIN`.
+    /// Equivalent: `tc actions add`. Needs `CAP_NET_ADMIN` in the initial user namespace.
     ///
     /// # Errors
     /// - `EEXIST` ([`is_exists`](Error::is_exists)): the index is that of an action.
     /// - `ENODEV` ([`is_not_found`](Error::is_not_found)): a device does not exist.
     /// - Bad input, before the kernel is asked.
-    #[expect(clippy::should_implement_trait, reason = "the word of `tc`")]
     pub fn add(self) -> Pending<Ack> {
         Pending::new(self.send(TcVerb::Add))
     }
 
     /// Adds the action, or changes the one with its index. The filters that share it keep it.
     ///
-    /// Equivalent: `tc actions replace`. Needs `CAP_NET_ADMIN`.
+    /// Equivalent: `tc actions replace`. Needs `CAP_NET_ADMIN` in the initial user namespace.
     ///
     /// # Errors
     /// As [`add`](Self::add) without `EEXIST`.
@@ -46,7 +45,7 @@ impl ActionEntry {
 
     /// Deletes the action, of which the kind and the [index](Action::index) are used.
     ///
-    /// Equivalent: `tc actions delete action KIND index INDEX`. Needs `CAP_NET_ADMIN`.
+    /// Equivalent: `tc actions delete action KIND index INDEX`. Needs `CAP_NET_ADMIN` in the initial user namespace.
     ///
     /// # Errors
     /// - `ENOENT` ([`is_not_found`](Error::is_not_found)): there is no such action.
@@ -121,7 +120,7 @@ impl Actions {
 
     /// Deletes the actions that no filter uses.
     ///
-    /// Equivalent: `tc actions flush action KIND`. Needs `CAP_NET_ADMIN`.
+    /// Equivalent: `tc actions flush action KIND`. Needs `CAP_NET_ADMIN` in the initial user namespace.
     ///
     /// # Errors
     /// The kernel does not have the kind.

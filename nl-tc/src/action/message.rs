@@ -130,14 +130,17 @@ fn request(message: u16, kind: &str) -> Request {
     Request::new(message, names(kind), describe).with_header(&TcaMsg).refined_by(explain)
 }
 
-/// The kernel refuses to delete an action in use with the error number of a missing privilege.
+/// The kernel refuses to delete an action in use with the error number of a missing privilege (`tc_ctl_action` in
+/// `net/sched/act_api.c`, which checks the privilege with `netlink_capable`).
 fn explain(error: Error, message: MessageRef<'_>) -> Error {
-    let is_denied = error.kernel().is_some_and(|kernel| kernel.errno == Errno::EPERM);
-    let is_one = message.kind() == RTM_DELACTION && message.flags() & NLM_F_ROOT == 0;
-    match is_denied && is_one {
-        true => error.hinted("a filter uses the action, or CAP_NET_ADMIN is missing"),
-        false => refine(error, message),
+    if error.kernel().is_none_or(|kernel| kernel.errno != Errno::EPERM) {
+        return refine(error, message);
     }
+    let is_one = message.kind() == RTM_DELACTION && message.flags() & NLM_F_ROOT == 0;
+    error.hinted(match is_one {
+        true => "a filter uses the action, or CAP_NET_ADMIN in the initial user namespace is missing",
+        false => "CAP_NET_ADMIN is needed in the initial user namespace; filters with actions need less",
+    })
 }
 
 /// The verb and the action in words, from the bytes of a request.
