@@ -13,9 +13,9 @@ use crate::units::word;
 /// ```
 /// use nl_tc::action::{Action, Ctinfo};
 ///
-/// // action ctinfo dscp 0xfc000000/0x01000000
+/// // action ctinfo dscp 0xfc000000 0x01000000
 /// let action = Action::from(Ctinfo::new().dscp(0xfc00_0000).dscp_state(0x0100_0000));
-/// assert_eq!(action.to_string(), "action ctinfo dscp 0xfc000000/0x1000000");
+/// assert_eq!(action.to_string(), "action ctinfo dscp 0xfc000000 0x1000000");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -24,7 +24,7 @@ pub struct Ctinfo {
     /// The six bits in a row of the connection's mark that are the DSCP (`dscp`).
     pub dscp: Option<u32>,
     /// Bits of the connection's mark of which one must be set for the DSCP to be taken. They are not those of
-    /// [`dscp`](Self::dscp) (`dscp MASK/STATEMASK`).
+    /// [`dscp`](Self::dscp) (`dscp MASK STATEMASK`).
     pub dscp_state: Option<u32>,
     /// The bits of the connection's mark that become the mark of a packet (`cpmark`).
     pub mark: Option<u32>,
@@ -42,7 +42,7 @@ impl Ctinfo {
     setters! {
         /// Sets the six bits in a row of the connection's mark that are the DSCP (`dscp`).
         dscp: u32 => Some;
-        /// Sets the bits of which one must be set for the DSCP to be taken (`dscp MASK/STATEMASK`).
+        /// Sets the bits of which one must be set for the DSCP to be taken (`dscp MASK STATEMASK`).
         dscp_state: u32 => Some;
         /// Sets the bits of the connection's mark that become the mark of a packet, all of them with `u32::MAX` (`cpmark`).
         mark: u32 => Some;
@@ -102,7 +102,7 @@ impl Ctinfo {
         if let Some(mask) = self.dscp {
             write!(f, " dscp {mask:#x}")?;
             if let Some(state) = self.dscp_state {
-                write!(f, "/{state:#x}")?;
+                write!(f, " {state:#x}")?;
             }
         }
         if let Some(mask) = self.mark {

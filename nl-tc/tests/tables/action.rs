@@ -50,7 +50,7 @@ pub(crate) fn actions() -> Vec<ActionLine> {
         ("action skbedit inheritdsfield", vec![Skbedit::new().inherit_ds_field(true).into()]),
         ("action ctinfo cpmark 0xff", vec![Ctinfo::new().mark(0xff).into()]),
         (
-            "action ctinfo dscp 0xfc000000/0x01000000",
+            "action ctinfo dscp 0xfc000000 0x01000000",
             vec![Ctinfo::new().dscp(0xfc00_0000).dscp_state(0x0100_0000).into()],
         ),
         ("action connmark", vec![Connmark::new().into()]),
