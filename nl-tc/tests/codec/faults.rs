@@ -114,6 +114,8 @@ fn selector(flags: u8, offmask: u32) -> Vec<u8> {
     sel
 }
 
+type More<'a> = &'a dyn Fn(&mut nl_core::attr::AttrWriter<'_>);
+
 /// Written back, whatever is not held would be gone.
 #[test]
 fn filter_that_its_type_does_not_hold_whole_is_other() {
@@ -122,7 +124,7 @@ fn filter_that_its_type_does_not_hold_whole_is_other() {
         w.bytes(5, &selector(1, 0)).u32(2, 0x8000_0000).u32(1, class.bits()).u32(11, 8).bytes(9, &[0; 24]);
     });
     assert_eq!(whole, nl_tc::filter::U32::to([192, 0, 2, 1].into(), class).into());
-    let more: [(&str, &dyn Fn(&mut nl_core::attr::AttrWriter<'_>)); 6] = [
+    let more: [(&str, More<'_>); 6] = [
         ("a link", &|w| {
             w.u32(3, 0x10_0000);
         }),
@@ -325,7 +327,10 @@ fn foreign_qdisc_below_a_qdisc_without_classes_is_removed() {
         let delete = format!("delete qdisc parent {parent} handle 110:");
         // Also below a qdisc whose handle the kernel chose.
         for handle in [ONE, TcHandle::NONE] {
-            assert_eq!(steps(&Tree::new().qdisc(ROOT, handle, tbf()), &current), [delete.clone()]);
+            assert_eq!(
+                steps(&Tree::new().qdisc(ROOT, handle, tbf()), &current),
+                std::slice::from_ref(&delete)
+            );
         }
     }
     let class = Class::new(2, ONE.class(5), HtbClassConfig::new(Rate::mbit(1))).parent(ROOT);

@@ -6,13 +6,13 @@ use nl_tc::leaf::Clsact;
 use nl_tc::{Rate, Tc, TcHandle};
 use nl_testkit::{Lab, Node, Result};
 
-use crate::support::{DEV, lines, wired};
+use crate::support::{DEV, filter_lines, wired};
 use crate::tables::action::actions;
 
 const INGRESS: TcHandle = TcHandle::CLSACT_INGRESS;
 
 async fn shown(node: &Node) -> Vec<String> {
-    lines(node, "-d filter show dev eth0 ingress").await
+    filter_lines(node, "-d filter show dev eth0 ingress").await
 }
 
 /// The one filter that is there.
@@ -109,7 +109,8 @@ async fn policer_of_u32_survives_being_read_and_written(lab: Lab) -> Result {
 }
 
 /// Two filters share an action: one count, and it cannot be deleted meanwhile.
-#[nl_testkit::test(needs(qdisc = "clsact", tool = "tc"))]
+/// Needs real root, as `tc actions` does.
+#[nl_testkit::test(needs(host_root, qdisc = "clsact", tool = "tc"))]
 async fn action_is_shared_by_its_index(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::CLSACT).add(Clsact).await?;
