@@ -125,6 +125,10 @@ pub(crate) fn refine(error: Error, message: MessageRef<'_>) -> Error {
         // The number is that of a missing object too.
         Errno::ENOENT if text.contains("kind is unknown") => "qdisc",
         Errno::ENOENT if text.contains("classifier not found") => "filter",
+        Errno::ENOENT if text.contains("TC action module") => {
+            let module = "the module of the action, which is called act_ and the kind";
+            return error.or_unsupported(|_| true, "an action", Since::option(module));
+        }
         _ => return error,
     };
     let kind = Parts::decode(message).map_or("", |parts| parts.kind);

@@ -1,10 +1,13 @@
 //! Actions on a real kernel: set by us and shown by `tc`, set by `tc` and read by us, written back as they were.
 
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
 use nl_tc::action::{Action, Mirred, Police, Verdict};
 use nl_tc::filter::{FilterConfig, Matchall};
 use nl_tc::leaf::Clsact;
 use nl_tc::{Rate, Tc, TcHandle};
-use nl_testkit::{Lab, Node, Result};
+use nl_testkit::{Lab, Node, Result, eventually};
 
 use crate::support::{DEV, filter_lines, wired};
 use crate::tables::action::actions;
@@ -42,6 +45,17 @@ fn resolved(actions: Vec<Action>, index: u32) -> FilterConfig {
     Matchall::actions(actions).into()
 }
 
+/// Waits until the actions of a deleted filter are freed, which the kernel does later: until then, their indexes are taken.
+async fn freed(tc: &Tc, actions: &[Action]) {
+    for action in actions {
+        let none = async || {
+            let mut all = tc.actions(action.config.kind()).list().await.unwrap();
+            all.try_next().await.unwrap().is_none().then_some(())
+        };
+        eventually(Duration::from_secs(10), none, "the actions to be freed").await;
+    }
+}
+
 #[nl_testkit::test(needs(qdisc = "clsact", tool = "tc"), timeout = 180)]
 async fn actions_are_the_same_both_ways(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
@@ -50,6 +64,11 @@ async fn actions_are_the_same_both_ways(lab: Lab) -> Result {
     let (mut checked, mut missing) = (0, Vec::new());
     for (words, actions) in actions() {
         let filter = || tc.filter(DEV, INGRESS).priority(5);
+        let delete = async || -> Result {
+            filter().delete().await?;
+            freed(&tc, &actions).await;
+            Ok(())
+        };
         match filter().add(Matchall::actions(actions.clone())).await {
             Ok(_) => {}
             Err(error) => {
@@ -60,21 +79,21 @@ async fn actions_are_the_same_both_ways(lab: Lab) -> Result {
         }
         let ours = shown(&node).await;
         let read = only(&tc).await?;
-        let desired = resolved(actions, index);
+        let desired = resolved(actions.clone(), index);
         assert!(desired.is_met_by(&read), "{words}\n{desired:?}\n{read:?}");
-        filter().delete().await?;
+        delete().await?;
 
         node.tc(&format!("filter add dev eth0 ingress prio 5 matchall {words}")).await;
         assert_eq!(shown(&node).await, ours, "{words}");
         let theirs = only(&tc).await?;
         assert!(desired.is_met_by(&theirs), "{words}\n{desired:?}\n{theirs:?}");
-        filter().delete().await?;
+        delete().await?;
 
         // Read, written, read.
         filter().add(theirs.clone()).await?;
         assert_eq!(shown(&node).await, ours, "{words}: written back");
         assert!(theirs.is_met_by(&only(&tc).await?), "{words}: written back");
-        filter().delete().await?;
+        delete().await?;
         checked += 1;
     }
     eprintln!("{checked} lines; not on this kernel: {missing:#?}");

@@ -1,7 +1,8 @@
 //! What users found on real devices, and what must not come back.
 
 use nl_core::error::Errno;
-use nl_tc::filter::{Filter, FilterConfig};
+use nl_tc::action::{Action, ActionConfig};
+use nl_tc::filter::{Filter, FilterConfig, Matchall};
 use nl_tc::leaf::{FqCodelConfig, TbfConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::tree::Tree;
@@ -60,9 +61,13 @@ async fn unknown_kind_is_unsupported_by_verb_batch_and_apply(lab: Lab) -> Result
     errors.push(tc.qdisc(DEV, TcHandle::ROOT).add(none()).await.unwrap_err());
     errors.push(tc.filter(DEV, TcHandle::CLSACT_INGRESS).add(filter()).await.unwrap_err());
     errors.push(tc.apply(DEV, &Tree::new().qdisc(TcHandle::ROOT, QDISC, none())).await.unwrap_err());
+    let action = ActionConfig::Other { kind: "nosuchkind".into(), options: Some(Vec::new()) };
+    let matchall = Matchall::actions([Action::new(action)]);
+    errors.push(tc.filter(DEV, TcHandle::CLSACT_INGRESS).add(matchall).await.unwrap_err());
     for error in errors {
         assert!(error.is_unsupported() && !error.is_not_found(), "{error}");
-        assert!(error.to_string().contains("nosuchkind"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("nosuchkind") || text.contains("the module of the action"), "{error}");
     }
     Ok(())
 }
