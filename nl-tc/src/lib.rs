@@ -41,8 +41,8 @@
 //!
 //! # Permissions and namespaces
 //! Reading needs no privilege. Changing needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace, so an
-//! unprivileged user can change a network namespace of their own. All calls act in the network namespace in which the
-//! [`Connection`](nl_core::Connection) was opened.
+//! unprivileged user can change a network namespace of their own. Actions that filters share ([`Tc::action`]) need it in the
+//! initial user namespace. All calls act in the network namespace in which the [`Connection`](nl_core::Connection) was opened.
 //!
 //! # Features
 //! - `action` (on by default): the [actions](action) of filters. Without it, a filter with actions is read as

@@ -14,13 +14,13 @@ use crate::tables::action::actions;
 
 const INGRESS: TcHandle = TcHandle::CLSACT_INGRESS;
 
-async fn shown(node: &Node) -> Vec<String> {
-    filter_lines(node, "-d filter show dev eth0 ingress").await
+async fn shown(node: &Node, hook: &str) -> Vec<String> {
+    filter_lines(node, &format!("-d filter show dev eth0 {hook}")).await
 }
 
 /// The one filter that is there.
-async fn only(tc: &Tc) -> Result<FilterConfig> {
-    let mut all = tc.filters(DEV, INGRESS).list().await?.collect_all().await?;
+async fn only(tc: &Tc, hook: TcHandle) -> Result<FilterConfig> {
+    let mut all = tc.filters(DEV, hook).list().await?.collect_all().await?;
     all.retain(|filter| filter.handle != 0);
     match (all.pop(), all.is_empty()) {
         (Some(filter), true) => Ok(filter.config),
@@ -63,7 +63,12 @@ async fn actions_are_the_same_both_ways(lab: Lab) -> Result {
     tc.qdisc(DEV, TcHandle::CLSACT).add(Clsact).await?;
     let (mut checked, mut missing) = (0, Vec::new());
     for (words, actions) in actions() {
-        let filter = || tc.filter(DEV, INGRESS).priority(5);
+        // The kernel chooses the queue of a packet that is sent.
+        let (hook, name) = match words.contains("queue_mapping") {
+            true => (TcHandle::CLSACT_EGRESS, "egress"),
+            false => (INGRESS, "ingress"),
+        };
+        let filter = || tc.filter(DEV, hook).priority(5);
         let delete = async || -> Result {
             filter().delete().await?;
             freed(&tc, &actions).await;
@@ -77,22 +82,22 @@ async fn actions_are_the_same_both_ways(lab: Lab) -> Result {
                 continue;
             }
         }
-        let ours = shown(&node).await;
-        let read = only(&tc).await?;
+        let ours = shown(&node, name).await;
+        let read = only(&tc, hook).await?;
         let desired = resolved(actions.clone(), index);
         assert!(desired.is_met_by(&read), "{words}\n{desired:?}\n{read:?}");
         delete().await?;
 
-        node.tc(&format!("filter add dev eth0 ingress prio 5 matchall {words}")).await;
-        assert_eq!(shown(&node).await, ours, "{words}");
-        let theirs = only(&tc).await?;
+        node.tc(&format!("filter add dev eth0 {name} prio 5 matchall {words}")).await;
+        assert_eq!(shown(&node, name).await, ours, "{words}");
+        let theirs = only(&tc, hook).await?;
         assert!(desired.is_met_by(&theirs), "{words}\n{desired:?}\n{theirs:?}");
         delete().await?;
 
         // Read, written, read.
         filter().add(theirs.clone()).await?;
-        assert_eq!(shown(&node).await, ours, "{words}: written back");
-        assert!(theirs.is_met_by(&only(&tc).await?), "{words}: written back");
+        assert_eq!(shown(&node, name).await, ours, "{words}: written back");
+        assert!(theirs.is_met_by(&only(&tc, hook).await?), "{words}: written back");
         delete().await?;
         checked += 1;
     }
