@@ -119,7 +119,7 @@ pub use connection::Connection;
 pub use error::{Error, Result};
 pub use pending::Pending;
 pub use protocol::Protocol;
-pub use request::{Describe, Request};
+pub use request::{Describe, Refine, Request};
 
 /// Serializes bit flags as their number.
 #[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]

@@ -16,17 +16,25 @@ const ROOM: usize = 128;
 /// Must not print secrets. `#` and a number stand for a device, and are replaced by its name where that can be learned.
 pub type Describe = fn(MessageRef<'_>) -> String;
 
+/// What an error means where the family knows more than the kernel says: the error, and the request that it answers.
+pub type Refine = fn(Error, MessageRef<'_>) -> Error;
+
 /// What a request is about, for errors.
 #[derive(Clone, Copy)]
 pub(crate) struct Wording {
     pub(crate) names: &'static Names,
     pub(crate) describe: Describe,
+    refine: Option<Refine>,
 }
 
 impl Wording {
     /// Ties an error to the message it answers.
     pub(crate) fn explain(self, error: Error, message: &[u8]) -> Error {
-        error.about(self.names, self.describe, message)
+        let error = error.about(self.names, self.describe, message);
+        match (self.refine, MessageRef::parse(message)) {
+            (Some(refine), Ok(message)) => refine(error, message),
+            _ => error,
+        }
     }
 }
 
@@ -59,7 +67,8 @@ impl Request {
         let ([a, b], [c, d]) = (kind.to_ne_bytes(), NLM_F_REQUEST.to_ne_bytes());
         let mut bytes = Vec::with_capacity(ROOM);
         bytes.extend_from_slice(&[0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]);
-        Self { bytes, fault: None, invalid: None, wording: Wording { names, describe }, sensitive: false }
+        let wording = Wording { names, describe, refine: None };
+        Self { bytes, fault: None, invalid: None, wording, sensitive: false }
     }
 
     /// A request about whose attributes nothing is known. Errors call it by its type.
@@ -88,6 +97,14 @@ impl Request {
     #[must_use]
     pub fn with_header(mut self, header: &impl FixedHeader) -> Self {
         header.write(&mut self.bytes);
+        self
+    }
+
+    /// Has every error that answers the request looked at, wherever it was sent: alone, in a batch, as a list. So an error number
+    /// that means something else in this family is translated once.
+    #[must_use]
+    pub fn refined_by(mut self, refine: Refine) -> Self {
+        self.wording.refine = Some(refine);
         self
     }
 

@@ -14,6 +14,13 @@ pub(crate) trait Config: Clone + PartialEq {
     /// Reads the value of `TCA_OPTIONS`.
     fn decode(options: &[u8]) -> Result<Self, DecodeError>;
 
+    /// Whether this type holds all of these options. If not, they are kept as bytes. Malformed ones are left to
+    /// [`decode`](Self::decode).
+    #[inline]
+    fn is_whole(_options: &[u8]) -> bool {
+        true
+    }
+
     /// Writes `TCA_OPTIONS`.
     fn encode(&self, _w: &mut AttrWriter<'_>, _verb: TcVerb) {}
 

@@ -1,3 +1,5 @@
+use nl_core::attr::{Attr, Attrs};
+
 /// An enum over the kinds, and what all of them can do.
 macro_rules! kinds {
     (
@@ -11,7 +13,8 @@ macro_rules! kinds {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$about])* #[cfg(feature = $feature)] $variant($config),)+
-            /// A kind that this crate does not know or whose feature is off, with the value of its `TCA_OPTIONS`.
+            /// A kind that this crate does not know or whose feature is off, or options that the kind's type does not hold whole,
+            /// with the value of its `TCA_OPTIONS`.
             Other {
                 /// The name of the kind, up to 15 bytes.
                 kind: String,
@@ -32,14 +35,38 @@ macro_rules! kinds {
 
             /// Whether an object that reads as `current` already has this configuration.
             ///
-            /// Allows for the kernel's rounding. Unset options are not compared.
+            /// Allows for the kernel's rounding. Unset options are not compared. Of a kind that is given as bytes, each attribute
+            /// must be reported with the same value.
             #[must_use]
             pub fn is_met_by(&self, current: &Self) -> bool {
                 match (self, current) {
                     $(#[cfg(feature = $feature)] (Self::$variant(desired), Self::$variant(current)) => {
                         $crate::config::Config::as_read_back(desired, current) == *current
                     })+
-                    (desired, current) => desired == current,
+                    (desired, current) => desired.is_met_as_bytes(current),
+                }
+            }
+
+            /// A configuration that is given as bytes, and read as bytes or as a type.
+            fn is_met_as_bytes(&self, current: &Self) -> bool {
+                if self.kind() != current.kind() {
+                    return false;
+                }
+                match (self.bytes(), current.bytes()) {
+                    // Nothing is set.
+                    (Some(None), _) => true,
+                    (Some(desired), Some(current)) => $crate::kinds::is_reported(desired, current),
+                    (Some(desired), None) => Self::decode(self.kind(), desired)
+                        .is_ok_and(|desired| desired.bytes().is_none() && desired.is_met_by(current)),
+                    _ => false,
+                }
+            }
+
+            /// The options, if this is a configuration in bytes.
+            fn bytes(&self) -> Option<Option<&[u8]>> {
+                match self {
+                    $(#[cfg(feature = $feature)] Self::$variant(_) => None,)+
+                    Self::Other { options, .. } => Some(options.as_deref()),
                 }
             }
 
@@ -52,7 +79,7 @@ macro_rules! kinds {
             pub(crate) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, nl_core::attr::DecodeError> {
                 Ok(match kind {
                     $(#[cfg(feature = $feature)]
-                    $kind => Self::$variant($crate::config::Config::decode(options.unwrap_or_default())?),)+
+                    $kind if <$config as $crate::config::Config>::is_whole(options.unwrap_or_default()) => Self::$variant($crate::config::Config::decode(options.unwrap_or_default())?),)+
                     _ => Self::Other { kind: kind.to_owned(), options: options.map(<[u8]>::to_vec) },
                 })
             }
@@ -115,3 +142,19 @@ macro_rules! kinds {
     };
 }
 pub(crate) use kinds;
+
+/// Whether the kernel reports these options, of which it reports more: each attribute is there with the same value, or what is no
+/// attributes begins with them.
+pub(crate) fn is_reported(desired: Option<&[u8]>, current: Option<&[u8]>) -> bool {
+    let Some(desired) = desired else { return true };
+    let current = current.unwrap_or_default();
+    if current.starts_with(desired) {
+        return true;
+    }
+    let all = |bytes| Attrs::new(bytes).collect::<Result<Vec<_>, _>>();
+    let (Ok(desired), Ok(current)) = (all(desired), all(current)) else { return false };
+    desired.iter().all(|attr| {
+        let same = |is: &Attr<'_>| is.kind() == attr.kind() && is.value() == attr.value();
+        current.iter().any(same)
+    })
+}

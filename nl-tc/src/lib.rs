@@ -41,10 +41,12 @@
 //!
 //! # Permissions and namespaces
 //! Reading needs no privilege. Changing needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace, so an
-//! unprivileged user can change a network namespace of their own. All calls act in the network namespace in which the
-//! [`Connection`](nl_core::Connection) was opened.
+//! unprivileged user can change a network namespace of their own. Actions that filters share ([`Tc::action`]) need it in the
+//! initial user namespace. All calls act in the network namespace in which the [`Connection`](nl_core::Connection) was opened.
 //!
 //! # Features
+//! - `action` (on by default): the [actions](action) of filters. Without it, a filter with actions is read as
+//!   [`Other`](filter::FilterConfig::Other).
 //! - `htb`, `hfsc`, `drr`, `qfq`, `ets`, `leaf` (on by default): the modules of those names. A kind whose feature is off is read
 //!   as [`Other`](class::ClassConfig::Other).
 //! - `tokio` (on by default): `.await` on the verbs of [`Tc`] in a tokio runtime.
@@ -58,6 +60,8 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(feature = "action")]
+pub mod action;
 pub mod class;
 #[cfg(any(
     feature = "drr",
@@ -107,5 +111,5 @@ pub use qdisc::{QdiscEntry, Qdiscs};
 pub use size_table::SizeTable;
 pub use tc::Tc;
 pub use tc_handle::TcHandle;
-pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size};
+pub use units::{Burst, LinkLayer, Overhead, Probability, Rate, Size, Time};
 pub use verb::TcVerb;

@@ -2,11 +2,10 @@
 
 use std::fmt::Display;
 
-use nl_core::Describe;
-use nl_core::Request;
 use nl_core::attr::{Attr, DecodeError};
-use nl_core::error::Names;
+use nl_core::error::{Errno, ErrorKind, KernelError, Names, Since};
 use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE, TcMsg};
+use nl_core::{Describe, Error, Request};
 
 use crate::stats::{Estimator, StatsAttrs};
 use crate::{TcHandle, TcVerb};
@@ -94,8 +93,10 @@ pub(crate) fn request(
     names: &'static Names,
     describe: Describe,
 ) -> Request {
-    let mut request =
-        Request::new(message, names, describe).with_flags(verb.nlm_flags()).with_header(&header);
+    let mut request = Request::new(message, names, describe)
+        .with_flags(verb.nlm_flags())
+        .with_header(&header)
+        .refined_by(refine);
     if verb.writes() && !kind.is_empty() {
         request.attrs().str(TCA_KIND, kind);
     }
@@ -105,6 +106,75 @@ pub(crate) fn request(
 /// A request that reads. Without `NLM_F_ECHO`, the kernel sends the answer to everybody but the caller.
 pub(crate) fn get(message: u16, header: TcMsg, describe: Describe) -> Request {
     Request::new(message, &NAMES, describe).with_flags(NLM_F_ECHO).with_header(&header)
+}
+
+/// What a refusal means where its number says something else or too little, whether the request was sent alone, in a batch or as a
+/// step of a plan.
+pub(crate) fn refine(error: Error, message: MessageRef<'_>) -> Error {
+    let Some(kernel) = error.kernel().cloned() else { return error };
+    let text = kernel.ext_ack.message.as_deref().unwrap_or_default();
+    let what = match kernel.errno {
+        Errno::EPERM => {
+            return error
+                .hinted("CAP_NET_ADMIN is needed in the user namespace that owns the network namespace");
+        }
+        // Of a filter's request; that of a class has the right number.
+        Errno::EINVAL if text.contains("Qdisc doesn't exist") => {
+            return missing_qdisc(&error, kernel, message);
+        }
+        // The number is that of a missing object too.
+        Errno::ENOENT if text.contains("kind is unknown") => "qdisc",
+        Errno::ENOENT if text.contains("classifier not found") => "filter",
+        Errno::ENOENT if text.contains("TC action module") => {
+            let module = "the module of the action, which is called act_ and the kind";
+            return error.or_unsupported(|_| true, "an action", Since::option(module));
+        }
+        _ => return error,
+    };
+    let kind = Parts::decode(message).map_or("", |parts| parts.kind);
+    let feature = format!("{what} {kind}");
+    error.or_unsupported(|_| true, feature, Since::option(module(what, kind)))
+}
+
+/// The same refusal with the number of a missing object.
+fn missing_qdisc(error: &Error, mut kernel: KernelError, message: MessageRef<'_>) -> Error {
+    kernel.errno = Errno::ENOENT;
+    let operation = error.operation().unwrap_or_default().to_owned();
+    let error = Error::new(ErrorKind::Kernel(kernel)).during(|| operation);
+    match Parts::decode(message) {
+        Ok(parts) => error.hinted(format!("there is no qdisc {}", parts.parent.qdisc())),
+        Err(_) => error,
+    }
+}
+
+/// The module of a kind that is often missing.
+fn module(what: &str, kind: &str) -> &'static str {
+    match (what, kind) {
+        ("qdisc", "cake") => "the module sch_cake",
+        ("qdisc", "clsact" | "ingress") => "the module sch_ingress",
+        ("qdisc", "codel") => "the module sch_codel",
+        ("qdisc", "drr") => "the module sch_drr",
+        ("qdisc", "ets") => "the module sch_ets",
+        ("qdisc", "fq") => "the module sch_fq",
+        ("qdisc", "fq_codel") => "the module sch_fq_codel",
+        ("qdisc", "fq_pie") => "the module sch_fq_pie",
+        ("qdisc", "hfsc") => "the module sch_hfsc",
+        ("qdisc", "htb") => "the module sch_htb",
+        ("qdisc", "netem") => "the module sch_netem",
+        ("qdisc", "pie") => "the module sch_pie",
+        ("qdisc", "prio") => "the module sch_prio",
+        ("qdisc", "qfq") => "the module sch_qfq",
+        ("qdisc", "red") => "the module sch_red",
+        ("qdisc", "sfq") => "the module sch_sfq",
+        ("qdisc", "tbf") => "the module sch_tbf",
+        ("filter", "bpf") => "the module cls_bpf",
+        ("filter", "flower") => "the module cls_flower",
+        ("filter", "fw") => "the module cls_fw",
+        ("filter", "matchall") => "the module cls_matchall",
+        ("filter", "u32") => "the module cls_u32",
+        ("qdisc", _) => "its module, which is called sch_ and the kind",
+        _ => "its module, which is called cls_ and the kind",
+    }
 }
 
 /// The verb and the object in words, from the bytes of a request: `object` for one object, `list` for a list.

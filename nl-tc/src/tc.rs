@@ -1,6 +1,8 @@
 use nl_core::batch::Batch;
 use nl_core::{Connection, Dev, Request};
 
+#[cfg(feature = "action")]
+use crate::action::{Action, ActionEntry, Actions};
 use crate::class::{ClassEntry, Classes};
 use crate::filter::{FilterEntry, Filters};
 use crate::qdisc::{QdiscEntry, Qdiscs};
@@ -40,6 +42,18 @@ impl Tc {
         &self.conn
     }
 
+    /// An action that filters share, to be added, replaced, deleted or read.
+    #[cfg(feature = "action")]
+    pub fn action(&self, action: impl Into<Action>) -> ActionEntry {
+        ActionEntry::new(self.conn.clone(), action.into())
+    }
+
+    /// The actions of a kind, such as `mirred`, to be listed or deleted.
+    #[cfg(feature = "action")]
+    pub fn actions(&self, kind: impl Into<String>) -> Actions {
+        Actions::new(self.conn.clone(), kind.into())
+    }
+
     /// One class to be added, changed, deleted or read.
     pub fn class(&self, dev: impl Into<Dev>, handle: TcHandle) -> ClassEntry {
         ClassEntry::new(self.conn.clone(), dev.into(), handle)
@@ -61,14 +75,24 @@ impl Tc {
         Qdiscs::new(self.conn.clone())
     }
 
-    /// A filter of a qdisc or class to be added or deleted.
+    /// A filter of a qdisc or class to be added, changed, deleted or read.
     pub fn filter(&self, dev: impl Into<Dev>, parent: TcHandle) -> FilterEntry {
         FilterEntry::new(self.conn.clone(), dev.into(), parent)
     }
 
-    /// The filters of a qdisc or class to be listed.
+    /// The filters of a qdisc or class to be listed or deleted.
     pub fn filters(&self, dev: impl Into<Dev>, parent: TcHandle) -> Filters {
         Filters::new(self.conn.clone(), dev.into(), parent)
+    }
+
+    /// A filter of a block that devices share, to be added, changed, deleted or read.
+    pub fn block_filter(&self, block: u32) -> FilterEntry {
+        FilterEntry::in_block(self.conn.clone(), block)
+    }
+
+    /// The filters of a block that devices share, to be listed or deleted.
+    pub fn block_filters(&self, block: u32) -> Filters {
+        Filters::in_block(self.conn.clone(), block)
     }
 
     /// Makes thousands of changes in few system calls. Returns a stream with one result per change, in order.

@@ -105,13 +105,22 @@ impl fmt::Display for TcHandle {
     }
 }
 
+/// The words of `tc` for a parent, with a space in front: ` root`, ` parent 1:`, nothing for none.
+pub(crate) fn write_parent(f: &mut fmt::Formatter<'_>, parent: TcHandle) -> fmt::Result {
+    match parent {
+        TcHandle::NONE => Ok(()),
+        TcHandle::ROOT => f.write_str(" root"),
+        parent => write!(f, " parent {parent}"),
+    }
+}
+
 impl fmt::Debug for TcHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// Parses `1:`, `1:10`, `:10`, `root`, `none`, and `ingress` or `clsact` for their parent. A number without a colon is an error,
+/// Parses `1:`, `1:10`, `0x1:0x10`, `:10`, `root`, `none`, and `ingress` or `clsact` for their parent. A number without a colon is an error,
 /// because `tc` reads it as a qdisc in one place and as a class in another.
 impl FromStr for TcHandle {
     type Err = Error;
@@ -122,12 +131,17 @@ impl FromStr for TcHandle {
                 "\"{text}\" is not a handle: hexadecimal 1: or 1:10, each up to ffff, or root"
             ))
         };
-        let number = |part: &str| match part {
+        let hex = |digits: &str| match digits {
             "" => Ok(0),
-            part if part.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                u16::from_str_radix(part, 16).map_err(|_| bad())
+            digits if digits.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                u16::from_str_radix(digits, 16).map_err(|_| bad())
             }
             _ => Err(bad()),
+        };
+        let number = |part: &str| match part.strip_prefix("0x").or_else(|| part.strip_prefix("0X")) {
+            // As `strtoul` reads it.
+            Some(digits) if !digits.is_empty() => hex(digits),
+            _ => hex(part),
         };
         match text {
             "root" => Ok(Self::ROOT),

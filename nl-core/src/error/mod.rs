@@ -162,7 +162,7 @@ impl Error {
     pub fn or_unsupported(
         mut self,
         refused: impl FnOnce(&KernelError) -> bool,
-        feature: &'static str,
+        feature: impl Into<Cow<'static, str>>,
         since: Since,
     ) -> Self {
         if self.kernel().is_some_and(refused) {
@@ -379,7 +379,9 @@ fn verdict(code: i32, tlvs: &[u8]) -> Result<Ack> {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(operation) = &self.0.operation {
-            write!(f, "{operation}: ")?;
+            // The handle of a qdisc ends in a colon itself: "list filters dev eth0 parent 1: No such device".
+            let ends_in_handle = operation.ends_with(':') && !operation.ends_with("::");
+            write!(f, "{operation}{}", if ends_in_handle { " " } else { ": " })?;
         }
         match &self.0.kind {
             ErrorKind::Closed => {

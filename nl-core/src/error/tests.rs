@@ -364,3 +364,21 @@ fn a_hint_stands_behind_what_the_kernel_said() {
     assert_eq!(bare.to_string(), "delete x: Device or resource busy (EBUSY)\n  hint: make it inactive first");
     assert!(error.is_busy());
 }
+
+#[test]
+fn an_operation_that_ends_in_a_handle_gets_no_second_colon() {
+    let error = |operation: &str| Error::usage("no").during(|| operation.to_owned()).to_string();
+    assert_eq!(error("list filters parent 1:"), "list filters parent 1: no");
+    assert_eq!(error("list routes"), "list routes: no");
+    assert_eq!(error("get route 2001:db8::"), "get route 2001:db8::: no");
+}
+
+#[test]
+fn a_request_refines_the_errors_that_answer_it() {
+    let refine = |error: Error, message: MessageRef<'_>| error.hinted(format!("of type {}", message.kind()));
+    let mut request =
+        Request::new(28, &NEIGH, describe_neigh).with_header(&NdMsg::default()).refined_by(refine);
+    let error = request.explain(kernel(Errno::EPERM, ExtAck::default()));
+    assert_eq!(error.hint(), Some("of type 28"));
+    assert_eq!(error.operation(), Some("add fdb on #0"));
+}

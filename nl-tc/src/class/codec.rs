@@ -11,6 +11,7 @@ use crate::message::{
 };
 use crate::setters::setters;
 use crate::stats::{Estimator, Stats, XStats};
+use crate::tc_handle::write_parent;
 use crate::units::word;
 use crate::{TcHandle, TcVerb};
 
@@ -206,9 +207,8 @@ impl Class {
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "class dev #{}", self.index)?;
-        for (name, handle) in [("parent", self.parent), ("classid", self.handle)] {
-            word(f, name, Some(handle).filter(|handle| !handle.is_none()))?;
-        }
+        write_parent(f, self.parent)?;
+        word(f, "classid", Some(self.handle).filter(|handle| !handle.is_none()))?;
         self.config.write_words(f)
     }
 }
@@ -302,7 +302,7 @@ impl fmt::Display for ClassFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "classes dev #{}", self.index)?;
         word(f, "qdisc", self.qdisc)?;
-        word(f, "parent", self.parent)
+        write_parent(f, self.parent.unwrap_or_default())
     }
 }
 

@@ -1,13 +1,13 @@
 use std::fmt::Display;
 
 use nl_core::dump::Dump;
-use nl_core::error::Ack;
+use nl_core::error::{Ack, Errno};
 use nl_core::message::{NLM_F_ECHO, RawMessage};
 use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::codec::{Class, ClassFilter, Identity};
 use super::config::ClassConfig;
-use crate::lookup::{index, not_found};
+use crate::lookup::{index, not_found, on_device};
 use crate::qdisc::{self, QdiscFilter};
 use crate::stats::Estimator;
 use crate::{TcHandle, TcVerb};
@@ -99,7 +99,7 @@ impl ClassEntry {
                 self.conn.acknowledged(self.class.request(TcVerb::Delete)).await
             };
             let outcome = outcome.await;
-            outcome.map_err(|error| self.explain(TcVerb::Delete, error))
+            outcome.map_err(|error| self.explain(TcVerb::Delete, self.or_missing(error)))
         })
     }
 
@@ -159,7 +159,11 @@ impl ClassEntry {
         // Checks the request before the first step.
         request.encoded()?;
         if verb != TcVerb::Add && self.exists_as_desired().await? || verb == TcVerb::Change {
-            return self.conn.acknowledged(request).await.map(Some);
+            return match self.conn.acknowledged(request).await {
+                Err(error) if error.errno() == Some(Errno::EINVAL) => Err(self.or_other_kind(error).await),
+                Err(error) if error.is_not_found() => Err(self.or_missing(error)),
+                outcome => outcome.map(Some),
+            };
         }
         let reply = match self.conn.exchange(request.with_flags(NLM_F_ECHO)).await {
             Ok(reply) => reply,
@@ -190,20 +194,39 @@ impl ClassEntry {
         self.conn.exchange(request).await?.messages.pop().ok_or_else(not_found)
     }
 
-    /// If the qdisc is of another kind, the kernel's error blames the options.
+    /// If the qdisc is of another kind, the kernel's error blames the options. For a missing qdisc or parent it has no text.
     async fn or_other_kind(&self, error: Error) -> Error {
-        if error.kernel().is_none() || error.is_not_found() || error.is_exists() || error.is_permission() {
+        let is_device = error.errno() == Some(Errno::ENODEV);
+        if error.kernel().is_none() || is_device || error.is_exists() || error.is_permission() {
             return error;
         }
         let (handle, kind) = (self.class.handle.qdisc(), self.class.config.kind());
         let filter =
             QdiscFilter { index: Some(self.class.index), handle: Some(handle), ..QdiscFilter::default() };
-        match qdisc::list(&self.conn, filter).collect_all().await {
-            Ok(found) => match found.first().filter(|qdisc| qdisc.config.kind() != kind) {
-                Some(qdisc) => other_kind(handle, qdisc.config.kind(), kind),
-                None => error,
-            },
-            Err(_) => error,
+        let Ok(found) = qdisc::list(&self.conn, filter).collect_all().await else { return error };
+        let parent = self.class.parent;
+        let has_parent = parent.minor() != 0 && !parent.is_root();
+        match found.first().map(|qdisc| qdisc.config.kind()) {
+            None => error.hinted(format!("there is no qdisc {handle}")),
+            Some(is) if is != kind => other_kind(handle, is, kind),
+            Some(_) if error.is_not_found() && has_parent => {
+                error.hinted(format!("there is no class {parent}, the parent"))
+            }
+            Some("hfsc") if error.errno() == Some(Errno::EINVAL) && !parent.is_none() => {
+                error.hinted("HFSC cannot move a class to another parent: delete the class and add it again")
+            }
+            Some(_) => error,
+        }
+    }
+
+    /// The kernel's error has no text.
+    fn or_missing(&self, error: Error) -> Error {
+        match error.errno() {
+            Some(Errno::ENOENT) => {
+                let handle = self.class.handle;
+                error.hinted(format!("there is no class {handle}, or no qdisc {}", handle.qdisc()))
+            }
+            _ => error,
         }
     }
 
@@ -303,13 +326,16 @@ impl Classes {
     /// The device does not exist.
     pub fn list(mut self) -> Pending<Dump<Class>> {
         Pending::new(async move {
-            match index(&self.conn, &self.dev).await {
-                Ok(index) => self.filter.index = index,
-                Err(error) => {
-                    return Err(error.during(|| format!("list {}", self.filter)).naming(0, &self.dev));
-                }
-            }
-            Ok(list(&self.conn, self.filter))
+            let outcome = async {
+                self.filter.index = index(&self.conn, &self.dev).await?;
+                let found = list(&self.conn, self.filter.clone());
+                on_device(&self.conn, &self.dev, self.filter.index, found).await
+            };
+            let outcome = outcome.await;
+            outcome.map_err(|error| {
+                let error = error.during(|| format!("list {}", self.filter));
+                error.naming(self.filter.index, &self.dev)
+            })
         })
     }
 }

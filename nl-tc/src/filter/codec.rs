@@ -1,13 +1,16 @@
 use std::fmt;
 
 use nl_core::Request;
-use nl_core::attr::DecodeError;
-use nl_core::check::{Invalid, check_index};
-use nl_core::message::{MessageRef, TcMsg};
+use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::check::{Invalid, check_index, opt_within};
+use nl_core::message::{MessageRef, NLM_F_ECHO, TcMsg};
 
 use super::config::FilterConfig;
-use crate::message::{self, NAMES, Parts, RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER, describe};
+use crate::message::{
+    self, NAMES, Parts, RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER, TCA_CHAIN, describe,
+};
 use crate::setters::setters;
+use crate::tc_handle::write_parent;
 use crate::units::word;
 use crate::{TcHandle, TcVerb};
 
@@ -18,14 +21,19 @@ pub const IPV4: u16 = 0x0800;
 /// `ETH_P_IPV6`: IPv6.
 pub const IPV6: u16 = 0x86dd;
 
+/// In place of an interface: the filter belongs to a block that devices share, whose number is the parent (`block`).
+pub const BLOCK: u32 = u32::MAX;
+/// The number of a chain has 28 bits.
+const CHAIN_MAX: u32 = (1 << 28) - 1;
+
 /// A filter, as it is read and written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Filter {
-    /// The interface.
+    /// The interface, or [`BLOCK`].
     pub index: u32,
-    /// The qdisc or class that the filter belongs to.
+    /// The qdisc or class that the filter belongs to, or the number of the block.
     pub parent: TcHandle,
     /// The order in which filters are tried, 1 first. With 0 the kernel chooses one (`prio`, `pref`).
     pub priority: u16,
@@ -34,7 +42,8 @@ pub struct Filter {
     /// The handle among the filters of the same priority, whose meaning depends on the kind. With 0 the kernel chooses one
     /// (`handle`).
     pub handle: u32,
-    /// The chain. Read only (`chain`).
+    /// The chain. Unset: 0, which is the one that packets enter. The others are entered by
+    /// [`goto chain`](crate::action::Verdict::GotoChain) (`chain`).
     pub chain: Option<u32>,
     /// The kind and its options.
     pub config: FilterConfig,
@@ -52,6 +61,16 @@ impl Filter {
         priority: u16;
         /// Sets the protocol of the packets (`protocol`).
         protocol: u16;
+        /// Sets the handle among the filters of the same priority (`handle`).
+        handle: u32;
+        /// Sets the chain (`chain`).
+        chain: u32 => Some;
+    }
+
+    /// A filter of a block that devices share, in place of a qdisc (`block`).
+    #[must_use]
+    pub fn in_block(block: u32, config: impl Into<FilterConfig>) -> Self {
+        Self::new(BLOCK, TcHandle::from_bits(block), config)
     }
 
     /// Decodes an `RTM_NEWTFILTER` or `RTM_DELTFILTER` message.
@@ -97,21 +116,36 @@ impl Filter {
             self.config.names(),
             describe_request,
         );
+        request.attrs().opt(TCA_CHAIN, self.chain, AttrWriter::u32);
         if verb.writes() {
             self.config.encode(&mut request.attrs());
         }
         request.invalid_if(self.check(verb))
     }
 
+    /// The request that reads one filter.
+    pub(super) fn get_request(&self) -> Request {
+        let info = u32::from(self.priority) << 16 | u32::from(self.protocol.to_be());
+        let (index, parent) = (self.index, self.parent.bits());
+        let header = TcMsg { index, parent, handle: self.handle, info, ..TcMsg::default() };
+        let mut request = Request::new(RTM_GETTFILTER, &NAMES, describe_request)
+            .with_flags(NLM_F_ECHO)
+            .with_header(&header)
+            .refined_by(message::refine);
+        request.attrs().opt(TCA_CHAIN, self.chain, AttrWriter::u32);
+        let unset = self.handle == 0 || self.priority == 0;
+        request.invalid_if(Invalid::when(unset, "the priority and the handle of the filter are needed"))
+    }
+
     fn check(&self, verb: TcVerb) -> Result<(), Invalid> {
-        check_index(self.index)?;
+        check_place(self.index)?;
         Invalid::when(self.parent.is_none(), "a filter needs a parent: a qdisc or a class")?;
         let all = self.priority == 0 && verb != TcVerb::Add;
         Invalid::when(all, "priority 0, which means all filters here; 1 to 65535 are possible")?;
+        opt_within("chain", self.chain, 0, CHAIN_MAX)?;
         if !verb.writes() {
             return Ok(());
         }
-        Invalid::when(self.chain.is_some_and(|chain| chain != 0), "a chain is read only")?;
         self.config.check()
     }
 }
@@ -119,7 +153,8 @@ impl Filter {
 /// The words of `tc`, with `#5` for interface 5.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "filter dev #{} parent {}", self.index, self.parent)?;
+        f.write_str("filter")?;
+        write_place(f, self.index, self.parent)?;
         match self.protocol {
             // A request that deletes filters of every protocol.
             0 => {}
@@ -129,16 +164,62 @@ impl fmt::Display for Filter {
             other => write!(f, " protocol {other:#x}")?,
         }
         word(f, "prio", Some(self.priority).filter(|priority| *priority != 0))?;
+        word(f, "chain", self.chain.filter(|chain| *chain != 0))?;
+        if self.handle != 0 {
+            write!(f, " handle {:#x}", self.handle)?;
+        }
         if self.config.kind().is_empty() { Ok(()) } else { write!(f, " {}", self.config) }
     }
 }
 
-/// The request that lists the filters of a qdisc or class.
+/// The request that lists the filters of a qdisc or class, of all chains.
 #[must_use]
 pub fn list_request(index: u32, parent: TcHandle) -> Request {
+    list_request_of(index, parent, None)
+}
+
+/// The same of one chain.
+pub(super) fn list_request_of(index: u32, parent: TcHandle, chain: Option<u32>) -> Request {
     let header = TcMsg { index, parent: parent.bits(), ..TcMsg::default() };
-    let request = Request::new(RTM_GETTFILTER, &NAMES, describe_request).with_header(&header);
-    request.invalid_if(check_index(index))
+    let mut request = Request::new(RTM_GETTFILTER, &NAMES, describe_request).with_header(&header);
+    request.attrs().opt(TCA_CHAIN, chain, AttrWriter::u32);
+    request.invalid_if(check_place(index))
+}
+
+/// The request that deletes all filters of a chain of a qdisc or class.
+#[must_use]
+pub fn flush_request(index: u32, parent: TcHandle, chain: Option<u32>) -> Request {
+    let header = TcMsg { index, parent: parent.bits(), ..TcMsg::default() };
+    let request = Request::new(RTM_DELTFILTER, &NAMES, describe_request).with_header(&header);
+    let mut request = request.refined_by(message::refine);
+    request.attrs().opt(TCA_CHAIN, chain, AttrWriter::u32);
+    request.invalid_if(check_place(index))
+}
+
+fn check_place(index: u32) -> Result<(), Invalid> {
+    if index == BLOCK { Ok(()) } else { check_index(index) }
+}
+
+/// The words of `tc` for where a filter is, with a space in front.
+fn write_place(f: &mut fmt::Formatter<'_>, index: u32, parent: TcHandle) -> fmt::Result {
+    match index {
+        BLOCK => write!(f, " block {}", parent.bits()),
+        index => {
+            write!(f, " dev #{index}")?;
+            write_parent(f, parent)
+        }
+    }
+}
+
+/// The filters of a list or of a deletion, in words.
+struct Place<'a>(&'a str, u32, TcHandle);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(what, index, parent) = self;
+        f.write_str(what)?;
+        write_place(f, *index, *parent)
+    }
 }
 
 /// The priority and the protocol of a header.
@@ -152,7 +233,10 @@ fn describe_request(message: MessageRef<'_>) -> String {
         let config = FilterConfig::decode(parts.kind, parts.options).unwrap_or(FilterConfig::unset());
         Filter::of(parts, config)
     };
-    describe(message, "filter", filter, |parts| {
-        format!("filters dev #{} parent {}", parts.index, parts.parent)
-    })
+    if let (RTM_DELTFILTER, Ok(parts)) = (message.kind(), Parts::decode(message))
+        && parts.info == 0
+    {
+        return Place("flush filters", parts.index, parts.parent).to_string();
+    }
+    describe(message, "filter", filter, |parts| Place("filters", parts.index, parts.parent))
 }

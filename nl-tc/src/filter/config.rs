@@ -1,12 +1,17 @@
 use std::fmt;
 
-use nl_core::attr::{AttrWriter, Attrs, DecodeError};
+use nl_core::attr::{AttrWriter, DecodeError};
 use nl_core::check::Invalid;
 use nl_core::error::Names;
 
+use super::bpf::{self, Bpf};
+use super::flower::{self, Flower};
+use super::fw::{self, Fw};
+use super::matchall::{self, Matchall};
 use super::u32::{self, U32};
-use crate::message::kind_names;
-use crate::{TcHandle, message};
+#[cfg(feature = "action")]
+use crate::action::Action;
+use crate::message;
 
 /// The configuration of a filter, by kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,11 +19,17 @@ use crate::{TcHandle, message};
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FilterConfig {
-    /// Every packet (`matchall classid`).
+    /// What a BPF program chooses (`bpf`).
+    Bpf(Bpf),
+    /// Packets with certain fields (`flower`).
+    Flower(Flower),
+    /// Packets with a mark (`fw`).
+    Fw(Fw),
+    /// Every packet (`matchall`).
     Matchall(Matchall),
-    /// Packets with certain header bits (`u32 match … classid`).
+    /// Packets with certain header bits (`u32 match …`).
     U32(U32),
-    /// Another kind, or options that this crate does not know, with the value of its `TCA_OPTIONS`.
+    /// Another kind, or options that the kind's type does not hold whole, with the value of its `TCA_OPTIONS`.
     Other {
         /// The name of the kind, up to 15 bytes.
         kind: String,
@@ -27,28 +38,14 @@ pub enum FilterConfig {
     },
 }
 
-/// Sends every packet into a class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct Matchall {
-    /// The class (`classid`, `flowid`).
-    pub classid: TcHandle,
-}
-
-impl Matchall {
-    /// Every packet, into this class.
-    #[must_use]
-    pub const fn new(classid: TcHandle) -> Self {
-        Self { classid }
-    }
-}
-
 impl FilterConfig {
     /// The name of the kind.
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
+            Self::Bpf(_) => "bpf",
+            Self::Flower(_) => "flower",
+            Self::Fw(_) => "fw",
             Self::Matchall(_) => "matchall",
             Self::U32(_) => "u32",
             Self::Other { kind, .. } => kind,
@@ -63,11 +60,10 @@ impl FilterConfig {
     pub(super) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, DecodeError> {
         let bytes = options.unwrap_or_default();
         let known = match kind {
-            "matchall" => Attrs::new(bytes)
-                .find(TCA_MATCHALL_CLASSID)?
-                .map(|attr| attr.u32())
-                .transpose()?
-                .map(|classid| Self::Matchall(Matchall::new(TcHandle::from_bits(classid)))),
+            "bpf" => Bpf::decode(bytes)?.map(Self::Bpf),
+            "flower" => Flower::decode(bytes)?.map(Self::Flower),
+            "fw" => Fw::decode(bytes)?.map(Self::Fw),
+            "matchall" => Matchall::decode(bytes)?.map(Self::Matchall),
             "u32" => U32::decode(bytes)?.map(Self::U32),
             _ => None,
         };
@@ -77,32 +73,60 @@ impl FilterConfig {
 
     pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
         match self {
-            Self::Matchall(matchall) => {
-                w.nested(TCA_OPTIONS).u32(TCA_MATCHALL_CLASSID, matchall.classid.bits());
-            }
+            Self::Bpf(bpf) => bpf.encode(w),
+            Self::Flower(flower) => flower.encode(w),
+            Self::Fw(fw) => fw.encode(w),
+            Self::Matchall(matchall) => matchall.encode(w),
             Self::U32(u32) => u32.encode(w),
             Self::Other { options, .. } => {
-                w.opt(TCA_OPTIONS, options.as_deref(), AttrWriter::bytes);
+                w.opt(message::TCA_OPTIONS, options.as_deref(), AttrWriter::bytes);
             }
         }
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
         match self {
-            Self::Matchall(Matchall { classid }) | Self::U32(U32 { classid, .. })
-                if classid.minor() == 0 || classid.is_root() =>
-            {
-                Err(format!("classid {classid}; a classid like 1:10 is needed").into())
-            }
+            Self::Bpf(bpf) => bpf.check(),
+            Self::Flower(flower) => flower.check(),
+            Self::Fw(fw) => fw.check(),
+            Self::Matchall(matchall) => matchall.check(),
             Self::U32(u32) => u32.check(),
             Self::Other { kind, .. } => Invalid::when(kind.is_empty(), "a configuration is needed"),
-            Self::Matchall(_) => Ok(()),
+        }
+    }
+
+    /// Whether a filter that reads as `current` already has this configuration. Allows for the kernel's rounding.
+    #[must_use]
+    pub fn is_met_by(&self, current: &Self) -> bool {
+        match (self, current) {
+            (Self::Bpf(desired), Self::Bpf(current)) => desired.is_met_by(current),
+            (Self::Flower(desired), Self::Flower(current)) => desired.is_met_by(current),
+            (Self::Fw(desired), Self::Fw(current)) => desired.is_met_by(current),
+            (Self::Matchall(desired), Self::Matchall(current)) => desired.is_met_by(current),
+            (Self::U32(desired), Self::U32(current)) => desired.is_met_by(current),
+            (desired, current) => desired == current,
+        }
+    }
+
+    /// The actions, for which a handle puts the indexes of devices in place of their names.
+    #[cfg(feature = "action")]
+    pub(super) fn actions_mut(&mut self) -> &mut [Action] {
+        match self {
+            Self::Bpf(bpf) => &mut bpf.actions,
+            Self::Flower(flower) => &mut flower.actions,
+            Self::Fw(fw) => &mut fw.actions,
+            Self::Matchall(matchall) => &mut matchall.actions,
+            Self::U32(u32) => &mut u32.actions,
+            Self::Other { .. } => &mut [],
         }
     }
 
     pub(super) const fn names(&self) -> &'static Names {
         match self {
-            Self::Matchall(_) => &NAMES,
+            Self::Bpf(_) => &bpf::NAMES,
+            Self::Flower(_) => &flower::NAMES,
+            Self::Fw(_) => &fw::NAMES,
+            Self::Matchall(_) => &matchall::NAMES,
             Self::U32(_) => &u32::NAMES,
             Self::Other { .. } => &message::NAMES,
         }
@@ -114,10 +138,31 @@ impl fmt::Display for FilterConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
         match self {
-            Self::Matchall(matchall) => write!(f, " classid {}", matchall.classid),
+            Self::Bpf(bpf) => bpf.write_options(f),
+            Self::Flower(flower) => flower.write_options(f),
+            Self::Fw(fw) => fw.write_options(f),
+            Self::Matchall(matchall) => matchall.write_options(f),
             Self::U32(u32) => u32.write_options(f),
             Self::Other { .. } => Ok(()),
         }
+    }
+}
+
+impl From<Bpf> for FilterConfig {
+    fn from(bpf: Bpf) -> Self {
+        Self::Bpf(bpf)
+    }
+}
+
+impl From<Flower> for FilterConfig {
+    fn from(flower: Flower) -> Self {
+        Self::Flower(flower)
+    }
+}
+
+impl From<Fw> for FilterConfig {
+    fn from(fw: Fw) -> Self {
+        Self::Fw(fw)
     }
 }
 
@@ -131,9 +176,4 @@ impl From<U32> for FilterConfig {
     fn from(u32: U32) -> Self {
         Self::U32(u32)
     }
-}
-
-// `include/uapi/linux/pkt_cls.h`
-kind_names! {
-    TCA_MATCHALL_CLASSID = 1,
 }

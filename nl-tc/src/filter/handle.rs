@@ -1,24 +1,29 @@
 use nl_core::dump::Dump;
-use nl_core::error::{Ack, Errno, ErrorKind};
+use nl_core::error::Ack;
 use nl_core::{Connection, Dev, Error, Pending, Result};
 
-use super::codec::{Filter, list_request};
+use super::codec::{BLOCK, Filter, flush_request, list_request, list_request_of};
 use super::config::FilterConfig;
-use crate::lookup::index;
+use crate::lookup::{index, on_device, on_route};
 use crate::{TcHandle, TcVerb};
 
-/// A filter to be added or deleted. The verb comes last.
+/// A filter to be added, changed, deleted or read. The verb comes last.
 #[derive(Clone, Debug)]
 #[must_use = "an entry does nothing without a verb"]
 pub struct FilterEntry {
     conn: Connection,
-    dev: Dev,
+    /// `None` for a block.
+    dev: Option<Dev>,
     filter: Filter,
 }
 
 impl FilterEntry {
     pub(crate) fn new(conn: Connection, dev: Dev, parent: TcHandle) -> Self {
-        Self { conn, dev, filter: Filter::new(0, parent, FilterConfig::unset()) }
+        Self { conn, dev: Some(dev), filter: Filter::new(0, parent, FilterConfig::unset()) }
+    }
+
+    pub(crate) fn in_block(conn: Connection, block: u32) -> Self {
+        Self { conn, dev: None, filter: Filter::in_block(block, FilterConfig::unset()) }
     }
 
     /// Sets the order in which filters are tried, 1 first. Unset: the kernel chooses one for a new filter (`prio`).
@@ -39,17 +44,63 @@ impl FilterEntry {
         self
     }
 
-    /// Adds the filter.
+    /// Sets the chain. Unset: 0, which is the one that packets enter (`chain`).
+    pub fn chain(mut self, chain: u32) -> Self {
+        self.filter.chain = Some(chain);
+        self
+    }
+
+    /// Adds the filter. Fails if it exists.
     ///
     /// Equivalent: `tc filter add`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// - `ENOENT` ([`is_not_found`](Error::is_not_found)): the qdisc, the class or the kind does not exist.
+    /// - `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)): the qdisc or the class does not exist.
+    /// - [`Unsupported`](nl_core::error::ErrorKind::Unsupported): the kernel does not have the kind.
     /// - Bad input, before the kernel is asked.
     #[expect(clippy::should_implement_trait, reason = "the word of `tc`")]
-    pub fn add(mut self, config: impl Into<FilterConfig>) -> Pending<Ack> {
-        self.filter.config = config.into();
-        Pending::new(self.send(TcVerb::Add))
+    pub fn add(self, config: impl Into<FilterConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Add, config.into())
+    }
+
+    /// Changes an existing filter, by its [priority](Self::priority) and [handle](Self::handle). The whole configuration is replaced.
+    /// `u32` and `flower` are changed at once: each packet meets the old filter or the new one.
+    ///
+    /// Equivalent: `tc filter change`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// - `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)): the filter does not exist.
+    /// - Bad input, before the kernel is asked.
+    pub fn change(self, config: impl Into<FilterConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Change, config.into())
+    }
+
+    /// Adds the filter, or [changes](Self::change) the one with this priority and handle.
+    ///
+    /// Equivalent: `tc filter replace`. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add) without `EEXIST`.
+    pub fn replace(self, config: impl Into<FilterConfig>) -> Pending<Ack> {
+        self.write(TcVerb::Replace, config.into())
+    }
+
+    /// Reads the filter with its [priority](Self::priority), [protocol](Self::protocol) and [handle](Self::handle), all of which are
+    /// needed.
+    ///
+    /// Equivalent: `tc filter get`. Needs no privilege.
+    ///
+    /// # Errors
+    /// `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)): the filter, the qdisc or the class does not exist.
+    pub fn get(mut self) -> Pending<Filter> {
+        Pending::new(async move {
+            let outcome = async {
+                self.find_index().await?;
+                self.conn.answered(self.filter.get_request(), Filter::decode).await
+            };
+            let outcome = outcome.await;
+            outcome.map_err(|error| self.explain(error.during(|| format!("get {}", self.filter))))
+        })
     }
 
     /// Deletes the filter. Without a [handle](Self::handle), deletes all filters of the priority, which is needed.
@@ -57,52 +108,82 @@ impl FilterEntry {
     /// Equivalent: `tc filter delete`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// - `ENOENT` ([`is_not_found`](Error::is_not_found)): the filter, the qdisc or the class does not exist.
+    /// - `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)): the filter, the qdisc or the class does not exist.
     /// - No priority, which would delete all filters.
     pub fn delete(self) -> Pending<Ack> {
         Pending::new(self.send(TcVerb::Delete))
     }
 
+    fn write(mut self, verb: TcVerb, config: FilterConfig) -> Pending<Ack> {
+        self.filter.config = config;
+        Pending::new(self.send(verb))
+    }
+
+    async fn find_index(&mut self) -> Result<()> {
+        match &self.dev {
+            Some(dev) => self.filter.index = index(&self.conn, dev).await?,
+            None => on_route(&self.conn)?,
+        }
+        Ok(())
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        match &self.dev {
+            Some(dev) => error.naming(self.filter.index, dev),
+            None => error,
+        }
+    }
+
     async fn send(mut self, verb: TcVerb) -> Result<Ack> {
+        #[cfg(feature = "action")]
+        let mut named = nl_core::connection::Named::default();
         let outcome = async {
-            self.filter.index = index(&self.conn, &self.dev).await?;
+            self.find_index().await?;
+            #[cfg(feature = "action")]
+            match crate::action::resolve(&self.conn, self.filter.config.actions_mut()).await {
+                Ok(devs) => named = devs,
+                Err((error, devs)) => {
+                    named = devs;
+                    return Err(error);
+                }
+            }
             self.conn.acknowledged(self.filter.request(verb)).await
         };
         let outcome = outcome.await;
         outcome.map_err(|error| {
-            let error = or_not_found(error).during(|| format!("{verb} {}", self.filter));
-            error.naming(self.filter.index, &self.dev)
+            let error = error.during(|| format!("{verb} {}", self.filter));
+            #[cfg(feature = "action")]
+            let error = named.explain(error);
+            self.explain(error)
         })
     }
 }
 
-/// If the qdisc does not exist, the kernel says so in its text, but its error number is `EINVAL`.
-fn or_not_found(error: Error) -> Error {
-    let missing = |text: &String| text.contains("Qdisc doesn't exist");
-    match error.kernel() {
-        Some(kernel)
-            if kernel.errno == Errno::EINVAL && kernel.ext_ack.message.as_ref().is_some_and(missing) =>
-        {
-            let mut kernel = kernel.clone();
-            kernel.errno = Errno::ENOENT;
-            Error::new(ErrorKind::Kernel(kernel))
-        }
-        _ => error,
-    }
-}
-
-/// The filters of a qdisc or class. The verb comes last.
+/// The filters of a qdisc, a class or a block. The verb comes last.
 #[derive(Clone, Debug)]
 #[must_use = "an entry does nothing without a verb"]
 pub struct Filters {
     conn: Connection,
-    dev: Dev,
+    /// `None` for a block.
+    dev: Option<Dev>,
     parent: TcHandle,
+    chain: Option<u32>,
 }
 
 impl Filters {
     pub(crate) fn new(conn: Connection, dev: Dev, parent: TcHandle) -> Self {
-        Self { conn, dev, parent }
+        Self { conn, dev: Some(dev), parent, chain: None }
+    }
+
+    pub(crate) fn in_block(conn: Connection, block: u32) -> Self {
+        Self { conn, dev: None, parent: TcHandle::from_bits(block), chain: None }
+    }
+
+    /// Selects the filters of a chain. The kernel filters. Unset: a list has all chains, and [`flush`](Self::flush) empties chain 0
+    /// (`chain`).
+    pub fn chain(mut self, chain: u32) -> Self {
+        self.chain = Some(chain);
+        self
     }
 
     /// Lists the filters: a stream in constant memory.
@@ -114,12 +195,45 @@ impl Filters {
     /// # Errors
     /// The device does not exist.
     pub fn list(self) -> Pending<Dump<Filter>> {
-        let Self { conn, dev, parent } = self;
+        let Self { conn, dev, parent, chain } = self;
         Pending::new(async move {
-            let index = index(&conn, &dev).await;
-            let index =
-                index.map_err(|error| error.during(|| list_request(0, parent).describe()).naming(0, &dev))?;
-            Ok(conn.dump(list_request(index, parent), |message| Filter::decode(message).map(Some)))
+            let list = |at| {
+                conn.dump(list_request_of(at, parent, chain), |message| Filter::decode(message).map(Some))
+            };
+            let Some(dev) = dev else {
+                on_route(&conn).map_err(|error| list_request_of(BLOCK, parent, chain).not_sent(error))?;
+                return Ok(list(BLOCK));
+            };
+            let mut at = 0;
+            let outcome = async {
+                at = index(&conn, &dev).await?;
+                on_device(&conn, &dev, at, list(at)).await
+            };
+            let outcome = outcome.await;
+            outcome.map_err(|error| list_request(at, parent).not_sent(error).naming(at, &dev))
+        })
+    }
+
+    /// Deletes all filters of the chain.
+    ///
+    /// Equivalent: `tc filter delete` without a priority. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// `ENOENT` or `ENODEV` ([`is_not_found`](nl_core::Error::is_not_found)): the qdisc, the class or the device does not exist.
+    pub fn flush(self) -> Pending<Ack> {
+        let Self { conn, dev, parent, chain } = self;
+        Pending::new(async move {
+            let Some(dev) = dev else {
+                on_route(&conn)?;
+                return conn.acknowledged(flush_request(BLOCK, parent, chain)).await;
+            };
+            let mut at = 0;
+            let outcome = async {
+                at = index(&conn, &dev).await?;
+                conn.acknowledged(flush_request(at, parent, chain)).await
+            };
+            let outcome = outcome.await;
+            outcome.map_err(|error| flush_request(at, parent, chain).not_sent(error).naming(at, &dev))
         })
     }
 }

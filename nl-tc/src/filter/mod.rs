@@ -1,13 +1,22 @@
-//! Filters that send packets into classes: all packets, or those with certain header bits.
+//! Filters that send packets into classes or carry out actions: for all packets, or those with certain header bits.
 //!
-//! This covers what a class tree needs. Actions and other kinds of filters are not supported: they are read as bytes.
+//! Other kinds of filters, and what the types do not hold, are read as bytes.
 
+mod bpf;
 mod codec;
 mod config;
+mod flower;
+mod fw;
 mod handle;
+mod matchall;
+mod shared;
 mod u32;
 
-pub use codec::{ALL, Filter, IPV4, IPV6, list_request};
-pub use config::{FilterConfig, Matchall};
+pub use bpf::Bpf;
+pub use codec::{ALL, BLOCK, Filter, IPV4, IPV6, flush_request, list_request};
+pub use config::FilterConfig;
+pub use flower::{Flower, FlowerKey};
+pub use fw::Fw;
 pub use handle::{FilterEntry, Filters};
+pub use matchall::Matchall;
 pub use u32::{U32, U32Key};

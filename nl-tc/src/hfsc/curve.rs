@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use nl_core::check::Invalid;
 
-use crate::units::{Exact, Rate, Size, Time, micros};
+use crate::units::{Rate, Size, Time, micros};
 
 /// A service curve: how much can be sent by when. It is one rate for a time, then another.
 ///
@@ -147,12 +147,12 @@ impl Eq for ServiceCurve {}
 impl fmt::Display for ServiceCurve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Form::Pieces { m1, d, m2 } if m1.is_zero() && d.is_zero() => write!(f, "m2 {}", Exact(m2)),
+            Form::Pieces { m1, d, m2 } if m1.is_zero() && d.is_zero() => write!(f, "m2 {m2}"),
             Form::Pieces { m1, d, m2 } => {
-                write!(f, "m1 {} d {} m2 {}", Exact(m1), Time(d), Exact(m2))
+                write!(f, "m1 {m1} d {} m2 {m2}", Time(d))
             }
             Form::Delay { umax, dmax, rate } => {
-                write!(f, "umax {}b dmax {} rate {}", umax.0, Time(dmax), Exact(rate))
+                write!(f, "umax {}b dmax {} rate {rate}", umax.0, Time(dmax))
             }
         }
     }

@@ -3,9 +3,9 @@ use std::fmt;
 use nl_core::attr::{AttrWriter, DecodeError, Fields};
 use nl_core::error::Names;
 
-use crate::TcVerb;
 use crate::config::Config;
 use crate::message::{NAMES, TCA_OPTIONS};
+use crate::{TcHandle, TcVerb};
 
 /// An HFSC qdisc (`tc qdisc … hfsc`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,14 @@ impl HfscConfig {
     #[must_use]
     pub const fn default_class(mut self, minor: u16) -> Self {
         self.default_class = minor;
+        self
+    }
+
+    /// Sets the class for packets that match no class, by its classid, whose minor number is used. It reads like `tc`: the class of
+    /// its `default 20` is `"1:20".parse()?`, or `qdisc.class(0x20)` (`default`).
+    #[must_use]
+    pub const fn default_classid(mut self, class: TcHandle) -> Self {
+        self.default_class = class.minor();
         self
     }
 }

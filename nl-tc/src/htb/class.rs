@@ -8,7 +8,7 @@ use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
 use crate::setters::setters;
-use crate::units::{Burst, Exact, LinkLayer, Overhead, Rate, Size, joined, word};
+use crate::units::{Burst, LinkLayer, Overhead, Rate, Size, joined, word};
 
 /// `sizeof(struct tc_htb_opt)`, `include/uapi/linux/pkt_sched.h`
 const PARMS_LEN: usize = 44;
@@ -23,7 +23,8 @@ const PRIO_MAX: u32 = 7;
 pub struct HtbClassConfig {
     /// The guaranteed rate (`rate`).
     pub rate: Rate,
-    /// The maximum rate, when the class can borrow. Unset: the [rate](Self::rate) (`ceil`).
+    /// The maximum rate, when the class can borrow. Unset: the [rate](Self::rate). The kernel takes a ceil below the rate, which
+    /// makes the guarantee void; see [`warning`](Self::warning) (`ceil`).
     pub ceil: Option<Rate>,
     /// The size of the rate bucket (`burst`).
     pub burst: Burst,
@@ -97,6 +98,22 @@ impl HtbClassConfig {
     pub fn ceiling(&self) -> Rate {
         self.ceil.unwrap_or(self.rate)
     }
+
+    /// What the kernel accepts and is hardly meant: a maximum rate below the guaranteed one.
+    ///
+    /// ```
+    /// use nl_tc::Rate;
+    /// use nl_tc::htb::HtbClassConfig;
+    ///
+    /// let class = HtbClassConfig::new(Rate::mbit(2)).ceil(Rate::mbit(1));
+    /// let warning = "ceil 1Mbit is below rate 2Mbit, which the class never reaches";
+    /// assert_eq!(class.warning().as_deref(), Some(warning));
+    /// ```
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let (rate, ceil) = (self.rate, self.ceiling());
+        (ceil < rate).then(|| format!("ceil {ceil} is below rate {rate}, which the class never reaches"))
+    }
 }
 
 impl Config for HtbClassConfig {
@@ -128,6 +145,15 @@ impl Config for HtbClassConfig {
         config.rate = joined(config.rate, rate64);
         config.ceil = Some(joined(ceil, ceil64));
         if parms { Ok(config) } else { Err(DecodeError::Missing(TCA_HTB_PARMS)) }
+    }
+
+    /// There is one overhead, for the rate and the ceil.
+    #[inline]
+    fn is_whole(options: &[u8]) -> bool {
+        match Attrs::new(options).find(TCA_HTB_PARMS) {
+            Ok(Some(parms)) => Overhead::is_shared(parms.value()),
+            _ => true,
+        }
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -173,8 +199,8 @@ impl Config for HtbClassConfig {
     }
 
     fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        word(f, "rate", Some(Exact(self.rate)))?;
-        word(f, "ceil", self.ceil.map(Exact))?;
+        word(f, "rate", Some(self.rate))?;
+        word(f, "ceil", self.ceil)?;
         for (name, burst, rate) in [("burst", self.burst, self.rate), ("cburst", self.cburst, self.ceiling())]
         {
             if burst != Burst::default() {

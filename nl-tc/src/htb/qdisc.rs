@@ -4,11 +4,11 @@ use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::{Invalid, within};
 use nl_core::error::Names;
 
-use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
 use crate::setters::setters;
 use crate::units::{Rate, word};
+use crate::{TcHandle, TcVerb};
 
 /// `sizeof(struct tc_htb_glob)`, `include/uapi/linux/pkt_sched.h`
 const INIT_LEN: usize = 20;
@@ -50,6 +50,14 @@ impl HtbConfig {
         direct_qlen: u32 => Some;
         /// Sets whether the hardware carries it out (`offload`).
         offload: bool;
+    }
+
+    /// Sets the class for packets that match no class, by its classid, whose minor number is used. It reads like `tc`: the class of
+    /// its `default 20` is `"1:20".parse()?`, or `qdisc.class(0x20)` (`default`).
+    #[must_use]
+    pub fn default_classid(mut self, class: TcHandle) -> Self {
+        self.default_class = class.minor().into();
+        self
     }
 
     /// The quantum that the kernel gives a class of this rate without a quantum.

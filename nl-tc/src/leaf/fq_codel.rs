@@ -18,24 +18,27 @@ const QUANTUM_MAX: u32 = 1 << 20;
 /// The kernel lowers a larger memory limit to this.
 const MEMORY_MAX: u32 = 1 << 31;
 
+/// Less than a unit, so the kernel stores and reports 0.
+const MICROSECOND: Duration = Duration::from_micros(1);
+
 /// Fair queueing with controlled delay (`tc qdisc … fq_codel`).
 ///
 /// Unset options use the kernel's defaults in a new qdisc, and stay unchanged in a change.
 ///
 /// The kernel stores times in units of 1.024 µs and reports them rounded down to microseconds. It reports 5 ms as 4.999 ms; written
 /// back, that would become 4.998 ms. So decoding returns the shortest time that the kernel reports as the received value: here
-/// 5 ms.
+/// 5 ms. It reports a target or an interval of 1 µs as 0, which is decoded as 1 µs, because 0 is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct FqCodelConfig {
-    /// The number of packets queued (`limit`).
+    /// The number of packets queued, at least 1 (`limit`).
     pub limit: Option<u32>,
     /// The number of flows, 1 to 65536. Cannot be changed (`flows`).
     pub flows: Option<u32>,
-    /// The acceptable standing delay, in whole microseconds (`target`).
+    /// The acceptable standing delay, in whole microseconds, at least 1 (`target`).
     pub target: Option<Duration>,
-    /// The time over which the minimum delay is measured, in whole microseconds (`interval`).
+    /// The time over which the minimum delay is measured, in whole microseconds, at least 1 (`interval`).
     pub interval: Option<Duration>,
     /// The number of bytes that a flow sends per round, 256 to 1048576 (`quantum`).
     pub quantum: Option<u32>,
@@ -99,9 +102,9 @@ impl Config for FqCodelConfig {
         for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
-                TCA_FQ_CODEL_TARGET => c.target = Some(of_reported(attr.u32()?)),
+                TCA_FQ_CODEL_TARGET => c.target = Some(of_reported(attr.u32()?).max(MICROSECOND)),
                 TCA_FQ_CODEL_LIMIT => c.limit = Some(attr.u32()?),
-                TCA_FQ_CODEL_INTERVAL => c.interval = Some(of_reported(attr.u32()?)),
+                TCA_FQ_CODEL_INTERVAL => c.interval = Some(of_reported(attr.u32()?).max(MICROSECOND)),
                 TCA_FQ_CODEL_ECN => c.ecn = Some(attr.u32()? != 0),
                 TCA_FQ_CODEL_FLOWS => c.flows = Some(attr.u32()?),
                 TCA_FQ_CODEL_QUANTUM => c.quantum = Some(attr.u32()?),
@@ -144,6 +147,13 @@ impl Config for FqCodelConfig {
             changed,
             "flows cannot be changed: leave them unset, or replace the qdisc under another handle",
         )?;
+        // With 0 packets or no time, every packet is dropped.
+        opt_within("limit", self.limit, 1, u32::MAX)?;
+        for (name, time) in [("target", self.target), ("interval", self.interval)] {
+            if time == Some(Duration::ZERO) {
+                return Err(format!("{name} 0; 1us is the minimum").into());
+            }
+        }
         opt_within("flows", self.flows, 1, FLOWS_MAX)?;
         opt_within("quantum", self.quantum, QUANTUM_MIN, QUANTUM_MAX)?;
         opt_within("memory_limit", self.memory_limit, 0, MEMORY_MAX)?;
@@ -158,8 +168,8 @@ impl Config for FqCodelConfig {
         Self {
             limit: self.limit.or(current.limit),
             flows: self.flows.or(current.flows),
-            target: time(self.target, current.target),
-            interval: time(self.interval, current.interval),
+            target: time(self.target, current.target).map(|time| time.max(MICROSECOND)),
+            interval: time(self.interval, current.interval).map(|time| time.max(MICROSECOND)),
             quantum: self.quantum.or(current.quantum),
             ecn: self.ecn.or(current.ecn),
             ce_threshold: time(self.ce_threshold, current.ce_threshold),

@@ -1,15 +1,22 @@
-//! Qdiscs without classes: those for the leaves of a class tree, and [`Clsact`] and [`Ingress`] for filters.
+//! Qdiscs without classes of one's own: those for the leaves of a class tree, [`PrioConfig`] and [`Mq`] with a qdisc for each band or
+//! queue, and [`Clsact`] and [`Ingress`] for filters.
 
+mod cake;
 mod clsact;
 mod fifo;
+mod fq;
 mod fq_codel;
 mod netem;
+mod prio;
 mod sfq;
 mod tbf;
 
+pub use cake::{CakeAckFilter, CakeAtm, CakeConfig, CakeDiffserv, CakeFlows};
 pub use clsact::{Clsact, Ingress};
 pub use fifo::{BfifoConfig, PfifoConfig};
+pub use fq::FqConfig;
 pub use fq_codel::FqCodelConfig;
 pub use netem::{NetemConfig, NetemLoss, NetemRate, NetemSlot};
+pub use prio::{Mq, PrioConfig};
 pub use sfq::{SfqConfig, SfqRed};
 pub use tbf::TbfConfig;

@@ -9,7 +9,7 @@ use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
 use crate::setters::setters;
-use crate::units::{Exact, NANOS_PER_TICK, Probability, Rate, Time, joined, word};
+use crate::units::{NANOS_PER_TICK, Probability, Rate, Time, joined, word};
 
 /// `sizeof(struct tc_netem_qopt)`, `include/uapi/linux/pkt_sched.h`
 const QOPT_LEN: usize = 24;
@@ -66,8 +66,11 @@ pub struct NetemConfig {
     pub rate: Option<NetemRate>,
     /// Slots in which packets are sent together (`slot`).
     pub slot: Option<NetemSlot>,
-    /// The seed of the random numbers, on kernels that support it (`seed`).
+    /// The seed of the random numbers, on kernels that support it. Write only (`seed`).
     pub seed: Option<u64>,
+    /// The seed in use, which the kernel chose if none was set. Read only: a configuration that is read and written to another
+    /// device has random numbers of its own there.
+    pub current_seed: Option<u64>,
 }
 
 /// The packets that are dropped.
@@ -182,6 +185,7 @@ impl NetemConfig {
             rate: None,
             slot: None,
             seed: None,
+            current_seed: None,
         }
     }
 
@@ -282,7 +286,7 @@ impl NetemConfig {
                 };
                 self.slot = Some(slot);
             }
-            TCA_NETEM_PRNG_SEED => self.seed = Some(attr.u64()?),
+            TCA_NETEM_PRNG_SEED => self.current_seed = Some(attr.u64()?),
             _ => {}
         }
         Ok(())
@@ -346,6 +350,22 @@ impl Config for NetemConfig {
         c.rate = c.rate.filter(|rate| !rate.rate.is_zero());
         c.slot = c.slot.filter(|slot| *slot != NetemSlot::default());
         Ok(c)
+    }
+
+    /// Neither the distribution of slots is held, nor random losses beside a model of them.
+    fn is_whole(options: &[u8]) -> bool {
+        let Some((head, rest)) = options.split_first_chunk::<QOPT_LEN>() else { return true };
+        let is_set = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0));
+        let (mut model, mut random) = (false, is_set(head.get(8..12)));
+        for attr in Attrs::new(rest).map_while(Result::ok) {
+            match attr.kind() {
+                TCA_NETEM_SLOT if is_set(attr.value().get(24..)) => return false,
+                TCA_NETEM_LOSS => model = true,
+                TCA_NETEM_CORR => random |= is_set(attr.value().get(4..8)),
+                _ => {}
+            }
+        }
+        !(model && random)
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -439,7 +459,8 @@ impl Config for NetemConfig {
         Self {
             rate: self.rate.or(current.rate),
             slot: self.slot.or(current.slot),
-            seed: self.seed.or(current.seed),
+            seed: None,
+            current_seed: self.seed.or(current.current_seed),
             ..self.clone()
         }
     }
@@ -482,7 +503,7 @@ impl Config for NetemConfig {
         }
         word(f, "gap", Some(self.gap).filter(|gap| *gap > 1))?;
         if let Some(NetemRate { rate, packet_overhead, cell_size, cell_overhead }) = self.rate {
-            write!(f, " rate {}", Exact(rate))?;
+            write!(f, " rate {rate}")?;
             if (packet_overhead, cell_size, cell_overhead) != (0, 0, 0) {
                 write!(f, " {packet_overhead} {cell_size} {cell_overhead}")?;
             }
@@ -493,7 +514,7 @@ impl Config for NetemConfig {
                 word(f, name, Some(most).filter(|most| *most != 0))?;
             }
         }
-        word(f, "seed", self.seed)
+        word(f, "seed", self.seed.or(self.current_seed))
     }
 }
 

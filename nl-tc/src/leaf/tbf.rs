@@ -9,7 +9,7 @@ use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
 use crate::setters::setters;
-use crate::units::{Burst, Exact, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Size, joined};
+use crate::units::{Burst, LinkLayer, NANOS_PER_TICK, Overhead, Rate, Size, joined, word};
 
 /// `sizeof(struct tc_tbf_qopt)`, `include/uapi/linux/pkt_sched.h`
 const PARMS_LEN: usize = 36;
@@ -31,9 +31,12 @@ pub struct TbfConfig {
     /// The rate (`rate`).
     pub rate: Rate,
     /// The size of the bucket. The kernel converts bytes into a time itself and rounds down (`burst`).
+    ///
+    /// The kernel takes bytes up to 4 GiB − 1 at any rate, but reports a time in a field that ends at 274.877 s. A longer one is
+    /// reported modulo 274.877 s, also to `tc`.
     pub burst: Burst,
-    /// The number of bytes queued, including the burst (`limit`).
-    pub limit: u32,
+    /// The number of bytes queued, including the burst. Needed; the kernel always reports it (`limit`).
+    pub limit: Option<u32>,
     /// The rate of bursts, above [`rate`](Self::rate). Zero for no limit (`peakrate`).
     pub peak_rate: Rate,
     /// The size of the bucket of the peak rate, at least one packet (`mtu`, `minburst`).
@@ -43,14 +46,13 @@ pub struct TbfConfig {
 }
 
 impl TbfConfig {
-    /// A qdisc with this rate and burst that queues nothing more than the burst.
+    /// A qdisc with this rate and burst. It also needs a [limit](Self::limit) or a [latency](Self::latency).
     #[must_use]
     pub fn new(rate: Rate, burst: impl Into<Burst>) -> Self {
-        let burst = burst.into();
         Self {
             rate,
-            burst,
-            limit: u32::try_from(burst.bytes(rate)).unwrap_or(u32::MAX),
+            burst: burst.into(),
+            limit: None,
             peak_rate: Rate::ZERO,
             peak_burst: Burst::Time(Duration::ZERO),
             overhead: Overhead::default(),
@@ -60,7 +62,7 @@ impl TbfConfig {
     /// Sets the number of bytes queued, including the burst (`limit`).
     #[must_use]
     pub fn limit(mut self, limit: impl Into<Size>) -> Self {
-        self.limit = limit.into().0;
+        self.limit = Some(limit.into().0);
         self
     }
 
@@ -70,7 +72,7 @@ impl TbfConfig {
     pub fn latency(mut self, latency: Duration) -> Self {
         let bytes = Burst::Time(latency).bytes(self.rate).saturating_add(self.burst.bytes(self.rate));
         // `check` refuses more than the field can hold.
-        self.limit = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.limit = Some(u32::try_from(bytes).unwrap_or(u32::MAX));
         self
     }
 
@@ -104,7 +106,7 @@ impl Config for TbfConfig {
                     let mut f = attr.fields();
                     (config.overhead, config.rate) = Overhead::from_ratespec(f.array()?);
                     (_, config.peak_rate) = Overhead::from_ratespec(f.array()?);
-                    config.limit = f.u32()?;
+                    config.limit = Some(f.u32()?);
                     (config.burst, config.peak_burst) =
                         (Burst::of_ticks(f.u32()?), Burst::of_ticks(f.u32()?));
                     parms = true;
@@ -119,10 +121,16 @@ impl Config for TbfConfig {
         if parms { Ok(config) } else { Err(DecodeError::Missing(TCA_TBF_PARMS)) }
     }
 
+    /// There is one overhead, for the rate and the peak rate.
+    fn is_whole(options: &[u8]) -> bool {
+        let Ok(Some(parms)) = Attrs::new(options).find(TCA_TBF_PARMS) else { return true };
+        let has_peak = parms.value().get(20..24).is_some_and(|rate| rate.iter().any(|byte| *byte != 0));
+        !has_peak || Overhead::is_shared(parms.value())
+    }
+
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let peak = !self.peak_rate.is_zero();
-        // `check` refuses a burst that does not fit.
-        let [burst, peak_burst] = self.buckets().map(|(_, rate, burst)| burst.ticks(rate).unwrap_or(0));
+        let [burst, peak_burst] = self.buckets().map(|(_, rate, burst)| in_ticks(burst, rate));
         let mut parms = [0; PARMS_LEN];
         let (head, tail) = parms.split_at_mut(24);
         for (field, rate) in
@@ -130,7 +138,7 @@ impl Config for TbfConfig {
         {
             field.copy_from_slice(&self.overhead.ratespec(rate));
         }
-        for (field, value) in tail.chunks_exact_mut(4).zip([self.limit, burst, peak_burst]) {
+        for (field, value) in tail.chunks_exact_mut(4).zip([self.limit.unwrap_or(0), burst, peak_burst]) {
             field.copy_from_slice(&value.to_ne_bytes());
         }
         let mut options = w.nested(TCA_OPTIONS);
@@ -149,25 +157,24 @@ impl Config for TbfConfig {
         let peak = !self.peak_rate.is_zero();
         self.rate.check("rate")?;
         for (name, rate, burst) in self.buckets().into_iter().take(1 + usize::from(peak)) {
-            match burst {
-                Burst::Time(Duration::ZERO) => {
-                    return Err(format!("{name} of 0 ns; 64 ns is the minimum").into());
-                }
-                burst => burst.check(name, rate)?,
-            }
+            check_burst(name, rate, burst)?;
         }
-        Invalid::when(self.limit == 0, "limit 0 bytes; 1 is the minimum")?;
-        Invalid::when(self.limit == u32::MAX, "limit is too high; 4294967294 bytes are possible")?;
         if peak && self.peak_rate <= self.rate {
             let (peak, rate) = (self.peak_rate, self.rate);
             return Err(format!("peak rate {peak}; more than the rate, {rate}, is possible").into());
         }
-        self.overhead.check()
+        self.overhead.check()?;
+        let Some(limit) = self.limit else {
+            return Err("no limit; limit() or latency() is needed, which say how many bytes can wait".into());
+        };
+        Invalid::when(limit == 0, "limit 0 bytes; 1 is the minimum")?;
+        Invalid::when(limit == u32::MAX, "limit is too high; 4294967294 bytes are possible")
     }
 
     fn as_read_back(&self, current: &Self) -> Self {
         let mut config = self.clone();
         config.burst = stored(self.burst, self.rate, self.overhead);
+        config.limit = self.limit.or(current.limit);
         config.peak_burst = match self.peak_rate {
             Rate::ZERO => current.peak_burst,
             rate => stored(self.peak_burst, rate, self.overhead),
@@ -176,13 +183,38 @@ impl Config for TbfConfig {
     }
 
     fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " rate {} burst {}b", Exact(self.rate), self.burst.bytes(self.rate))?;
+        write!(f, " rate {} burst {}b", self.rate, self.burst.bytes(self.rate))?;
         if !self.peak_rate.is_zero() {
             let burst = self.peak_burst.bytes(self.peak_rate);
-            write!(f, " peakrate {} minburst {burst}b", Exact(self.peak_rate))?;
+            write!(f, " peakrate {} minburst {burst}b", self.peak_rate)?;
         }
-        write!(f, " limit {}b", self.limit)?;
+        word(f, "limit", self.limit.map(|limit| format!("{limit}b")))?;
         self.overhead.write_options(f)
+    }
+}
+
+/// The time of a burst in ticks. The kernel does not read it if the burst is also sent in bytes.
+fn in_ticks(burst: Burst, rate: Rate) -> u32 {
+    match burst.ticks(rate) {
+        Some(ticks) => ticks,
+        // `check` refuses a time that does not fit.
+        None if rate.is_zero() => 0,
+        None => u32::MAX,
+    }
+}
+
+/// The limit of a burst in bytes is that of `TCA_TBF_BURST`, which are bytes: no time.
+fn check_burst(name: &str, rate: Rate, burst: Burst) -> Result<(), Invalid> {
+    match burst {
+        Burst::Time(Duration::ZERO) => Err(format!("{name} of 0 ns; 64 ns is the minimum").into()),
+        Burst::Time(_) => burst.check(name, rate),
+        _ => match burst.bytes(rate) {
+            0 => Err(format!("{name} of 0 bytes; 1 is the minimum").into()),
+            bytes if u32::try_from(bytes).is_err() => {
+                Err(format!("{name} of {bytes} bytes; {} bytes are possible", u32::MAX).into())
+            }
+            _ => Ok(()),
+        },
     }
 }
 
@@ -194,7 +226,7 @@ fn in_bytes(burst: Burst, rate: Rate) -> Option<u32> {
 }
 
 /// The burst as the kernel stores and reports it. The kernel converts bytes into a time as it does for a packet: including the
-/// overhead, rounded down.
+/// overhead, rounded down. It reports the lower 32 bits of the ticks.
 fn stored(burst: Burst, rate: Rate, overhead: Overhead) -> Burst {
     let Some(bytes) = in_bytes(burst, rate) else { return burst.as_read_back(rate) };
     let mut len = u64::from(bytes) + u64::from(overhead.bytes);
@@ -213,10 +245,8 @@ fn stored(burst: Burst, rate: Rate, overhead: Overhead) -> Burst {
         shift += 1;
     }
     let nanos = (u128::from(len) * u128::from(mult)) >> shift;
-    match u32::try_from(nanos / u128::from(NANOS_PER_TICK)) {
-        Ok(ticks) => Burst::of_ticks(ticks),
-        Err(_) => burst,
-    }
+    let ticks = (nanos / u128::from(NANOS_PER_TICK)) & u128::from(u32::MAX);
+    u32::try_from(ticks).map_or(burst, Burst::of_ticks)
 }
 
 // `include/uapi/linux/pkt_sched.h`

@@ -12,6 +12,7 @@ use crate::message::{
 };
 use crate::setters::setters;
 use crate::stats::{Estimator, Stats, XStats};
+use crate::tc_handle::write_parent;
 use crate::units::word;
 use crate::{SizeTable, TcHandle, TcVerb};
 
@@ -255,11 +256,7 @@ fn write_address(
     parent: Option<TcHandle>,
     handle: Option<TcHandle>,
 ) -> fmt::Result {
-    match parent {
-        None | Some(TcHandle::NONE | TcHandle::INGRESS) => {}
-        Some(TcHandle::ROOT) => f.write_str(" root")?,
-        parent => word(f, "parent", parent)?,
-    }
+    write_parent(f, parent.filter(|parent| *parent != TcHandle::INGRESS).unwrap_or_default())?;
     word(f, "handle", handle.filter(|handle| !handle.is_none()))
 }
 

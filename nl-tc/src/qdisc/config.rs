@@ -6,11 +6,15 @@ kinds! {
     /// See [`leaf`](crate::leaf).
     "leaf" Bfifo(crate::leaf::BfifoConfig) "bfifo";
     /// See [`leaf`](crate::leaf).
+    "leaf" Cake(crate::leaf::CakeConfig) "cake";
+    /// See [`leaf`](crate::leaf).
     "leaf" Clsact(crate::leaf::Clsact) "clsact";
     /// See [`drr`](crate::drr).
     "drr" Drr(crate::drr::DrrConfig) "drr";
     /// See [`ets`](crate::ets).
     "ets" Ets(crate::ets::EtsConfig) "ets";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Fq(crate::leaf::FqConfig) "fq";
     /// See [`leaf`](crate::leaf).
     "leaf" FqCodel(crate::leaf::FqCodelConfig) "fq_codel";
     /// See [`hfsc`](crate::hfsc).
@@ -20,9 +24,13 @@ kinds! {
     /// See [`leaf`](crate::leaf).
     "leaf" Ingress(crate::leaf::Ingress) "ingress";
     /// See [`leaf`](crate::leaf).
+    "leaf" Mq(crate::leaf::Mq) "mq";
+    /// See [`leaf`](crate::leaf).
     "leaf" Netem(crate::leaf::NetemConfig) "netem";
     /// See [`leaf`](crate::leaf).
     "leaf" Pfifo(crate::leaf::PfifoConfig) "pfifo";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Prio(crate::leaf::PrioConfig) "prio";
     /// See [`qfq`](crate::qfq).
     "qfq" Qfq(crate::qfq::QfqConfig) "qfq";
     /// See [`leaf`](crate::leaf).
@@ -37,8 +45,34 @@ impl QdiscConfig {
         matches!(self.kind(), "drr" | "ets" | "hfsc" | "htb" | "qfq")
     }
 
+    /// The places for qdiscs below this one that are not classes of a [tree](crate::tree).
+    pub(crate) fn places(&self) -> Places {
+        match self.kind() {
+            "drr" | "hfsc" | "htb" | "qfq" => Places::Classes,
+            "cbs" | "netem" | "red" | "sfb" | "tbf" => Places::One,
+            "bfifo" | "cake" | "choke" | "clsact" | "codel" | "etf" | "fq" | "fq_codel" | "fq_pie"
+            | "gred" | "hhf" | "ingress" | "noqueue" | "pfifo" | "pfifo_fast" | "pfifo_head_drop" | "pie"
+            | "plug" | "sfq" | "skbprio" => Places::None,
+            // Among others ets, mq, mqprio, multiq, prio and taprio.
+            _ => Places::Many,
+        }
+    }
+
     /// Ingress and clsact have a parent and a handle of their own.
     pub(crate) fn is_ingress(&self) -> bool {
         matches!(self.kind(), "ingress" | "clsact")
     }
+}
+
+/// Where qdiscs can be below a qdisc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Places {
+    /// On the classes that are added to it.
+    Classes,
+    /// On classes that exist from the beginning, as many as bands or queues.
+    Many,
+    /// Nowhere.
+    None,
+    /// In one place, which the kernel finds under any minor number.
+    One,
 }

@@ -1,12 +1,12 @@
 use std::fmt::Display;
 
 use nl_core::dump::Dump;
-use nl_core::error::{Ack, Errno, KernelError, Since};
+use nl_core::error::Ack;
 use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::codec::{Qdisc, QdiscFilter};
 use super::config::QdiscConfig;
-use crate::lookup::{index, not_found, on_route};
+use crate::lookup::{index, not_found, on_device, on_route};
 use crate::stats::Estimator;
 use crate::{SizeTable, TcHandle, TcVerb};
 
@@ -68,7 +68,8 @@ impl QdiscEntry {
         self.write(TcVerb::Add, config.into())
     }
 
-    /// Changes an existing qdisc. HTB, DRR and QFQ qdiscs cannot be changed.
+    /// Changes an existing qdisc. The kernel refuses that for HTB. DRR and QFQ qdiscs have no options: only the size table and the
+    /// estimator of the request are applied.
     ///
     /// Equivalent: `tc qdisc change`. Needs `CAP_NET_ADMIN`.
     ///
@@ -149,21 +150,12 @@ impl QdiscEntry {
             self.conn.acknowledged(self.qdisc.request(verb)).await
         };
         let outcome = outcome.await;
-        outcome.map_err(|error| {
-            let since = Since::option("its module, sch_KIND");
-            self.explain(verb, error.or_unsupported(has_no_such_kind, "this kind of qdisc", since))
-        })
+        outcome.map_err(|error| self.explain(verb, error))
     }
 
     fn explain(&self, verb: impl Display, error: Error) -> Error {
         error.during(|| format!("{verb} {}", self.qdisc)).naming(self.qdisc.index, &self.dev)
     }
-}
-
-/// The error number is the same as for a missing qdisc.
-fn has_no_such_kind(error: &KernelError) -> bool {
-    let text = error.ext_ack.message.as_deref().unwrap_or_default();
-    error.errno == Errno::ENOENT && text.contains("kind is unknown")
 }
 
 /// All qdiscs, or a selection of them. The verb comes last.
@@ -215,14 +207,19 @@ impl Qdiscs {
     /// The device does not exist.
     pub fn list(mut self) -> Pending<Dump<Qdisc>> {
         Pending::new(async move {
-            let Some(dev) = &self.dev else {
+            let Some(dev) = self.dev.clone() else {
                 on_route(&self.conn).map_err(|error| error.during(|| format!("list {}", self.filter)))?;
                 return Ok(list(&self.conn, self.filter));
             };
-            let index = index(&self.conn, dev).await;
-            self.filter.index = Some(*index.as_ref().unwrap_or(&0));
-            index.map_err(|error| error.during(|| format!("list {}", self.filter)).naming(0, dev))?;
-            Ok(list(&self.conn, self.filter))
+            let outcome = async {
+                self.filter.index = Some(0);
+                let index = index(&self.conn, &dev).await?;
+                self.filter.index = Some(index);
+                on_device(&self.conn, &dev, index, list(&self.conn, self.filter.clone())).await
+            };
+            let outcome = outcome.await;
+            let index = self.filter.index.unwrap_or(0);
+            outcome.map_err(|error| error.during(|| format!("list {}", self.filter)).naming(index, &dev))
         })
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod handle;
 
 pub use codec::{Qdisc, QdiscFilter};
+pub(crate) use config::Places;
 pub use config::QdiscConfig;
 pub(crate) use handle::list;
 pub use handle::{QdiscEntry, Qdiscs};

@@ -10,7 +10,7 @@ use crate::Rate;
 /// The counters and the queue of a class or qdisc.
 ///
 /// The counters start at 0 when the object is created. The queue of a class is that of its leaf qdisc.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {

@@ -1,17 +1,22 @@
 use nl_core::attr::{Attrs, DecodeError, Fields};
 
+use super::cake::CakeStats;
 use super::names::TCA_STATS_APP;
 
 /// As in `htb::qdisc`, which is compiled with its feature only.
 const TCA_HTB_INIT: u16 = 2;
 
 /// The counters of one kind, in addition to those that all kinds have.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum XStats {
+    /// A cake qdisc.
+    Cake(CakeStats),
     /// A DRR class.
     Drr(DrrStats),
+    /// An fq qdisc.
+    Fq(FqStats),
     /// An fq_codel qdisc.
     FqCodel(FqCodelStats),
     /// A flow of an fq_codel qdisc, which the kernel lists as a class.
@@ -94,6 +99,39 @@ stats! {
         dropping: u32,
         /// Microseconds until the next drop.
         drop_next: i32,
+    }
+    /// `struct tc_fq_qd_stats`, as of Linux 6.1.
+    FqStats {
+        /// Idle flows that were removed.
+        gc_flows: u64,
+        /// Packets of the highest priority.
+        highprio_packets: u64,
+        /// Always 0.
+        tcp_retrans: u64,
+        /// How often a flow had to wait for its rate.
+        throttled: u64,
+        /// Packets dropped because the queue of their flow was full.
+        flows_plimit: u64,
+        /// Packets too long for their rate.
+        pkts_too_long: u64,
+        /// Packets without memory for their flow.
+        allocation_errors: u64,
+        /// Nanoseconds until the next packet of a waiting flow.
+        time_next_delayed_flow: i64,
+        /// Flows.
+        flows: u32,
+        /// Flows without packets.
+        inactive_flows: u32,
+        /// Flows that wait for their rate.
+        throttled_flows: u32,
+        /// How late the timer is, in nanoseconds.
+        unthrottle_latency_ns: u32,
+        /// Packets marked above `ce_threshold`.
+        ce_mark: u64,
+        /// Packets dropped beyond the horizon.
+        horizon_drops: u64,
+        /// Packets beyond the horizon that were sent earlier.
+        horizon_caps: u64,
     }
     /// `struct tc_hfsc_stats`.
     HfscStats {
@@ -188,6 +226,8 @@ impl XStats {
                 Self::HtbQdisc(HtbQdiscStats { direct_packets: f.u32()? })
             }
             _ if bytes.is_empty() => return Ok(None),
+            "cake" => Self::Cake(CakeStats::decode(bytes)?),
+            "fq" => Self::Fq(FqStats::decode(bytes)?),
             "fq_codel" => return Self::fq_codel(bytes),
             "sfq" => Self::Sfq(SfqStats::decode(bytes)?),
             _ => Self::Other(bytes.to_vec()),

@@ -4,7 +4,7 @@ use super::current::Snapshot;
 use super::desired::Tree;
 use super::plan::Plan;
 use crate::class::ClassFilter;
-use crate::lookup::index;
+use crate::lookup::{exists, index};
 use crate::qdisc::QdiscFilter;
 use crate::tc::Tc;
 use crate::{class, qdisc};
@@ -20,7 +20,11 @@ impl Tc {
         let (conn, dev) = (self.connection().clone(), dev.into());
         Pending::new(async move {
             let index = index(&conn, &dev).await;
-            read(&conn, index.map_err(|error| error.during(|| format!("read the tree dev {dev}")))?).await
+            let read = match index {
+                Ok(index) => read(&conn, index).await,
+                Err(error) => Err(error),
+            };
+            read.map_err(|error| error.during(|| format!("read the tree dev {dev}")))
         })
     }
 
@@ -30,7 +34,7 @@ impl Tc {
     ///
     /// # Errors
     /// The tree is invalid; the device does not exist; the first refusal by the kernel, which ends the operation. The steps before
-    /// it stay. To continue, apply the tree again.
+    /// it stay, and the [hint](Error::hint) says how many they are. To continue, apply the tree again.
     pub fn apply(&self, dev: impl Into<Dev>, tree: &Tree) -> Pending<Plan> {
         let (tc, dev, tree) = (self.clone(), dev.into(), tree.clone());
         Pending::new(async move {
@@ -41,17 +45,38 @@ impl Tc {
                 Some(_) => error.naming(index, &dev),
                 None => apply(error),
             };
-            let plan = tree.plan(&read(tc.connection(), index).await?).map_err(explain)?;
+            let current = read(tc.connection(), index).await.map_err(apply)?;
+            let plan = tree.plan(&current).map_err(explain)?;
             let steps = tc.batch(plan.clone()).stop_at_first_failure();
-            steps.summarize(1).await?.into_result().map_err(explain)?;
-            Ok(plan)
+            match steps.summarize(1).await?.failures.into_iter().next() {
+                Some((done, error)) => Err(at_step(done, plan.steps().len(), explain(error))),
+                None => Ok(plan),
+            }
         })
     }
+}
+
+/// Says how far the operation came.
+fn at_step(done: u64, total: usize, error: Error) -> Error {
+    let step = done + 1;
+    let text = match done {
+        0 => format!("step {step} of {total}: nothing was changed"),
+        _ => format!("step {step} of {total}: those before it were carried out"),
+    };
+    let hint = match error.hint() {
+        Some(hint) => format!("{hint}; {text}"),
+        None => text,
+    };
+    error.hinted(hint)
 }
 
 async fn read(conn: &Connection, index: u32) -> Result<Snapshot> {
     let on_device = QdiscFilter { index: Some(index), ..QdiscFilter::default() };
     let qdiscs = qdisc::list(conn, on_device).collect_all().await?;
+    if qdiscs.is_empty() {
+        // Every device has a qdisc, and the kernel answers an index that no device has with an empty list.
+        exists(conn, index).await?;
+    }
     let mut classes = Vec::new();
     // Each qdisc by itself, because a list of all classes ends at a netem qdisc without an error.
     for qdisc in qdiscs.iter().filter(|qdisc| qdisc.config.has_classes()) {

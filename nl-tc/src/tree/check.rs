@@ -3,8 +3,9 @@ use std::collections::{HashMap, HashSet};
 use nl_core::check::Invalid;
 
 use super::desired::Tree;
+use super::place::Single;
 use crate::TcHandle;
-use crate::qdisc::QdiscConfig;
+use crate::qdisc::{Places, QdiscConfig};
 
 impl Tree {
     /// Refuses a description that is not a tree.
@@ -13,9 +14,10 @@ impl Tree {
         let inner: HashSet<_> = self.classes.iter().map(|class| class.parent).collect();
         let classes: HashSet<_> = self.classes.iter().map(|class| class.handle).collect();
         let qdiscs: Qdiscs<'_> = self.qdiscs.iter().map(|qdisc| (qdisc.handle, &qdisc.config)).collect();
+        let single = Single::of(self.qdiscs.iter().map(|qdisc| (qdisc.handle, &qdisc.config)));
         for qdisc in &self.qdiscs {
             let (parent, handle) = (qdisc.parent, qdisc.handle);
-            if !parents.insert(parent) {
+            if !parents.insert(single.place(parent)) {
                 return Err(format!("two qdiscs on {parent}").into());
             }
             if !handle.is_none() && !handles.insert(handle) {
@@ -24,8 +26,8 @@ impl Tree {
             if !parent.is_root() && inner.contains(&parent) {
                 return Err(format!("a qdisc on class {parent}, which has children").into());
             }
-            if !parent.is_root() && !classes.contains(&parent) && !is_band(&qdiscs, parent) {
-                return Err(format!("a qdisc on class {parent}, which is not in the tree").into());
+            if !parent.is_root() && !classes.contains(&parent) {
+                check_place(&qdiscs, parent, handle)?;
             }
         }
         for class in &self.classes {
@@ -80,12 +82,31 @@ impl Tree {
 
 type Qdiscs<'a> = HashMap<TcHandle, &'a QdiscConfig>;
 
-/// Whether this is an ETS band, which exists without being in the tree.
-fn is_band(qdiscs: &Qdiscs<'_>, classid: TcHandle) -> bool {
-    match qdiscs.get(&classid.qdisc()) {
-        #[cfg(feature = "ets")]
-        Some(QdiscConfig::Ets(ets)) => (1..=u16::from(ets.bands)).contains(&classid.minor()),
-        _ => false,
+/// Refuses a parent that is neither a class of the tree nor one that exists from the beginning.
+fn check_place(qdiscs: &Qdiscs<'_>, parent: TcHandle, own: TcHandle) -> Result<(), Invalid> {
+    let above = parent.qdisc();
+    let missing = || Err(format!("a qdisc on class {parent}, which is not in the tree").into());
+    let Some(config) = qdiscs.get(&above).filter(|_| above != own) else { return missing() };
+    #[cfg(feature = "ets")]
+    if let QdiscConfig::Ets(ets) = config {
+        return match (1..=u16::from(ets.bands)).contains(&parent.minor()) {
+            true => Ok(()),
+            false => missing(),
+        };
+    }
+    let kind = config.kind();
+    match config.places() {
+        Places::Classes => missing(),
+        Places::One => Ok(()),
+        Places::Many if parent.minor() != 0 => Ok(()),
+        Places::Many => {
+            let first = parent.class(1);
+            Err(format!(
+                "a qdisc on {parent}; the number of a band or queue of {kind} is needed, as in {first}"
+            )
+            .into())
+        }
+        Places::None => Err(format!("a qdisc below {above}, which is {kind} and has none below it").into()),
     }
 }
 

@@ -41,7 +41,7 @@ impl Snapshot {
         let mut all = vec![qdisc.handle];
         let mut next = 0;
         while let Some(above) = all.get(next).copied() {
-            let on = self.qdiscs.iter().filter(|q| q.parent.qdisc() == above && q.parent.minor() != 0);
+            let on = self.qdiscs.iter().filter(|q| q.parent.qdisc() == above && !q.parent.is_root());
             for handle in on.map(|q| q.handle) {
                 if !all.contains(&handle) {
                     all.push(handle);

@@ -23,8 +23,9 @@ impl Tree {
         Self::default()
     }
 
-    /// Adds a qdisc with this parent: [`ROOT`](TcHandle::ROOT) or a class. With the handle [`NONE`](TcHandle::NONE) the kernel
-    /// chooses one; then the tree cannot have classes in the qdisc.
+    /// Adds a qdisc with this parent: [`ROOT`](TcHandle::ROOT), a class of the tree, a band or queue of a qdisc (`1:1` of ets, prio
+    /// or mq), or the qdisc above (`1:` or `1:1` of tbf, netem or red, which have one qdisc below them). With the handle
+    /// [`NONE`](TcHandle::NONE) the kernel chooses one; then the tree cannot have anything in the qdisc.
     #[must_use]
     pub fn qdisc(mut self, parent: TcHandle, handle: TcHandle, config: impl Into<QdiscConfig>) -> Self {
         self.qdiscs.push(Entry { parent, handle, config: config.into() });

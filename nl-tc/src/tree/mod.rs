@@ -24,6 +24,8 @@
 //! [`Tc::snapshot`](crate::Tc::snapshot) reads the current state. [`Tc::apply`](crate::Tc::apply) applies the tree. Applying it
 //! again does nothing.
 //!
+//! A qdisc can stand on a class of the tree, on a band or queue of ets, prio, mq or mqprio, and below tbf, netem or red.
+//!
 //! # What is changed
 //! Qdiscs and classes under the root of the device that are not in the tree are deleted. An empty tree deletes all of them.
 //! Ingress and clsact qdiscs and filters are ignored, and so is a [size table](crate::SizeTable), which stays when its qdisc is
@@ -41,6 +43,7 @@ mod apply;
 mod check;
 mod current;
 mod desired;
+mod place;
 mod plan;
 mod planner;
 

@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::current::Snapshot;
 use super::desired::{Entry, Tree};
+use super::place::Single;
 use super::plan::{Plan, Step};
 use crate::class::{Class, ClassConfig};
 use crate::qdisc::{Qdisc, QdiscConfig};
@@ -24,22 +25,25 @@ impl Tree {
 }
 
 fn plan(tree: &Tree, current: &Snapshot) -> Plan {
+    let desired_single = Single::of(tree.qdiscs.iter().map(|qdisc| (qdisc.handle, &qdisc.config)));
+    let current_single = Single::of(current.qdiscs().iter().map(|qdisc| (qdisc.handle, &qdisc.config)));
+    let desired_place = |qdisc: &Entry<QdiscConfig>| desired_single.place(qdisc.parent);
+    let current_place = |qdisc: &Qdisc| current_single.place(qdisc.parent);
     let mut planner = Planner {
         current,
         handles: tree.qdiscs.iter().map(|qdisc| qdisc.handle).collect(),
-        desired_by_parent: tree.qdiscs.iter().map(|qdisc| (qdisc.parent, qdisc)).collect(),
-        current_by_parent: current.qdiscs().iter().map(|qdisc| (qdisc.parent, qdisc)).collect(),
+        desired_by_place: tree.qdiscs.iter().map(|qdisc| (desired_place(qdisc), qdisc)).collect(),
+        current_by_place: current.qdiscs().iter().map(|qdisc| (current_place(qdisc), qdisc)).collect(),
         desired_by_qdisc: grouped(tree.classes.iter().map(|class| (class.handle.qdisc(), class))),
         current_by_qdisc: grouped(current.classes().iter().map(|class| (class.handle.qdisc(), class))),
-        leaf_parents_by_qdisc: grouped(
-            tree.qdiscs.iter().filter(|on| !on.parent.is_root()).map(|on| (on.parent.qdisc(), on.parent)),
-        ),
+        desired_places_by_qdisc: by_qdisc(tree.qdiscs.iter().map(desired_place)),
+        current_places_by_qdisc: by_qdisc(current.qdiscs().iter().map(current_place)),
         inner: tree.classes.iter().map(|class| class.parent).collect(),
         deletes: Vec::new(),
         writes: Vec::new(),
     };
     let root = TcHandle::ROOT;
-    match (planner.desired_by_parent.get(&root).copied(), planner.current_by_parent.get(&root).copied()) {
+    match (planner.desired_by_place.get(&root).copied(), planner.current_by_place.get(&root).copied()) {
         (Some(desired), current) => planner.qdisc(desired, current),
         (None, Some(current)) => planner.delete_qdisc(current),
         (None, None) => {}
@@ -53,12 +57,13 @@ struct Planner<'a> {
     current: &'a Snapshot,
     /// The handles of all desired qdiscs.
     handles: HashSet<TcHandle>,
-    desired_by_parent: HashMap<TcHandle, &'a Entry<QdiscConfig>>,
-    current_by_parent: HashMap<TcHandle, &'a Qdisc>,
-    /// The classes of each qdisc: the desired ones, the current ones, and those with a desired qdisc.
+    desired_by_place: HashMap<TcHandle, &'a Entry<QdiscConfig>>,
+    current_by_place: HashMap<TcHandle, &'a Qdisc>,
+    /// The classes of each qdisc, and the places in it with a qdisc.
     desired_by_qdisc: HashMap<TcHandle, Vec<&'a Entry<ClassConfig>>>,
     current_by_qdisc: HashMap<TcHandle, Vec<&'a Class>>,
-    leaf_parents_by_qdisc: HashMap<TcHandle, Vec<TcHandle>>,
+    desired_places_by_qdisc: HashMap<TcHandle, Vec<TcHandle>>,
+    current_places_by_qdisc: HashMap<TcHandle, Vec<TcHandle>>,
     /// The desired classes with children.
     inner: HashSet<TcHandle>,
     deletes: Vec<Step>,
@@ -69,7 +74,7 @@ impl<'a> Planner<'a> {
     /// Plans a qdisc and everything below it.
     fn qdisc(&mut self, desired: &'a Entry<QdiscConfig>, current: Option<&'a Qdisc>) {
         let Some(current) = current else {
-            self.write_qdisc(TcVerb::Add, desired, desired.handle, desired.config.clone());
+            self.write_qdisc(TcVerb::Add, desired, None, desired.config.clone());
             return self.classes(desired, None, false);
         };
         // Without a desired handle the qdisc keeps its own, unless another qdisc is to have that.
@@ -83,7 +88,7 @@ impl<'a> Planner<'a> {
                 return self.classes(desired, Some(current), false);
             }
             if let Some(change) = change_of(&desired.config, &current.config) {
-                self.write_qdisc(TcVerb::Change, desired, current.handle, change);
+                self.write_qdisc(TcVerb::Change, desired, Some(current), change);
                 // A change of ETS resets the quanta of all bands.
                 return self.classes(desired, Some(current), desired.config.kind() == "ets");
             }
@@ -94,9 +99,9 @@ impl<'a> Planner<'a> {
         let needed = self.current.below(current).iter().any(|name| self.handles.contains(name));
         if automatic || in_the_way || needed {
             self.delete_qdisc(current);
-            self.write_qdisc(TcVerb::Add, desired, desired.handle, desired.config.clone());
+            self.write_qdisc(TcVerb::Add, desired, None, desired.config.clone());
         } else {
-            self.write_qdisc(TcVerb::Replace, desired, desired.handle, desired.config.clone());
+            self.write_qdisc(TcVerb::Replace, desired, None, desired.config.clone());
         }
         self.classes(desired, None, false);
     }
@@ -121,14 +126,17 @@ impl<'a> Planner<'a> {
 
     /// Plans the classes of a qdisc and their qdiscs. If they are `reset`, all desired classes are written again.
     fn classes(&mut self, qdisc: &'a Entry<QdiscConfig>, current: Option<&'a Qdisc>, reset: bool) {
-        if qdisc.handle.is_none() {
+        // Of a qdisc that keeps the handle that the kernel chose, nothing below is desired.
+        let handle = match current {
+            Some(current) if qdisc.handle.is_none() => current.handle,
+            _ => qdisc.handle,
+        };
+        if handle.is_none() {
             return;
         }
         let kind = qdisc.config.kind();
-        let desired = ordered(
-            self.desired_by_qdisc.get(&qdisc.handle).map(Vec::as_slice).unwrap_or_default(),
-            qdisc.handle,
-        );
+        let desired =
+            ordered(self.desired_by_qdisc.get(&handle).map(Vec::as_slice).unwrap_or_default(), handle);
         let existing: HashMap<_, _> = match current {
             Some(current) if qdisc.config.has_classes() => {
                 let own = self.current_by_qdisc.get(&current.handle).into_iter().flatten();
@@ -149,22 +157,23 @@ impl<'a> Planner<'a> {
             }
             self.leaf(entry.handle, staying(entry.handle).is_some(), kind);
         }
-        // A band of ETS can have a qdisc without being in the tree.
+        // A band of ETS, a queue of mq, the place below tbf can have a qdisc without being in the tree.
         let planned: HashSet<_> = desired.iter().map(|entry| entry.handle).collect();
-        let mut bands = self.leaf_parents_by_qdisc.get(&qdisc.handle).cloned().unwrap_or_default();
-        bands.extend(existing.keys().filter(|handle| !deleted.contains(*handle)).copied());
-        bands.retain(|handle| !planned.contains(handle));
-        bands.sort_unstable();
-        bands.dedup();
-        for band in bands {
-            self.leaf(band, existing.contains_key(&band), kind);
+        let mut places = self.desired_places_by_qdisc.get(&handle).cloned().unwrap_or_default();
+        let current_places = current.and_then(|current| self.current_places_by_qdisc.get(&current.handle));
+        places.extend(current_places.into_iter().flatten().copied());
+        places.retain(|place| !planned.contains(place) && !deleted.contains(place));
+        places.sort_unstable();
+        places.dedup();
+        for place in places {
+            self.leaf(place, current.is_some(), kind);
         }
     }
 
     /// Plans the qdisc of a class, which stays or is new.
     fn leaf(&mut self, class: TcHandle, stays: bool, kind: &str) {
-        let current = self.current_by_parent.get(&class).filter(|_| stays).copied();
-        match (self.desired_by_parent.get(&class).copied(), current) {
+        let current = self.current_by_place.get(&class).filter(|_| stays).copied();
+        match (self.desired_by_place.get(&class).copied(), current) {
             (Some(desired), current) => self.qdisc(desired, current),
             (None, Some(current)) => {
                 // HTB deletes the qdisc of a class that gets its first child.
@@ -243,13 +252,17 @@ impl<'a> Planner<'a> {
         &mut self,
         verb: TcVerb,
         desired: &Entry<QdiscConfig>,
-        handle: TcHandle,
+        current: Option<&Qdisc>,
         config: QdiscConfig,
     ) {
+        let handle = match (verb, current) {
+            (TcVerb::Change, Some(current)) => current.handle,
+            _ => desired.handle,
+        };
         let mut qdisc = Qdisc::new(self.current.index, desired.parent, config).handle(handle);
-        if verb == TcVerb::Change {
-            // A change without the size table would remove it.
-            qdisc.stab = self.current_by_parent.get(&desired.parent).and_then(|current| current.stab);
+        if let (TcVerb::Change, Some(current)) = (verb, current) {
+            // The same place can have another name. A change without the size table would remove it.
+            (qdisc.parent, qdisc.stab) = (current.parent, current.stab);
         }
         self.writes.push((verb, qdisc.into()));
     }
@@ -260,6 +273,11 @@ impl<'a> Planner<'a> {
         let class = if verb == TcVerb::Change { class } else { class.parent(entry.parent) };
         self.writes.push((verb, class.into()));
     }
+}
+
+/// Places by the qdisc that they are in.
+fn by_qdisc(places: impl Iterator<Item = TcHandle>) -> HashMap<TcHandle, Vec<TcHandle>> {
+    grouped(places.filter(|place| !place.is_root()).map(|place| (place.qdisc(), place)))
 }
 
 fn grouped<T>(all: impl Iterator<Item = (TcHandle, T)>) -> HashMap<TcHandle, Vec<T>> {

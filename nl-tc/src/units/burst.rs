@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use nl_core::check::Invalid;
 
 use super::rate::Rate;
@@ -74,7 +74,7 @@ impl Burst {
     }
 }
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 impl Burst {
     pub(crate) const fn of_ticks(ticks: u32) -> Self {
         Self::Time(time_of(ticks))

@@ -6,7 +6,6 @@ mod overhead;
 mod probability;
 mod rate;
 mod size;
-#[cfg(any(feature = "hfsc", feature = "leaf"))]
 mod time;
 mod words;
 
@@ -15,12 +14,11 @@ pub use burst::Burst;
 pub(crate) use burst::NANOS_PER_TICK;
 pub use overhead::{LinkLayer, Overhead};
 pub use probability::Probability;
-#[cfg(any(feature = "hfsc", feature = "htb", feature = "leaf"))]
-pub(crate) use rate::Exact;
 pub use rate::Rate;
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 pub(crate) use rate::joined;
 pub use size::Size;
+pub use time::Time;
 #[cfg(any(feature = "hfsc", feature = "leaf"))]
-pub(crate) use time::{Time, micros};
+pub(crate) use time::micros;
 pub(crate) use words::word;

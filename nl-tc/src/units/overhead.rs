@@ -1,10 +1,10 @@
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use std::fmt;
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use nl_core::check::Invalid;
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use super::{rate::Rate, words::word};
 
 /// How the link layer frames packets, which changes their length on the wire (`linklayer`).
@@ -56,7 +56,7 @@ pub struct Overhead {
     pub link_layer: LinkLayer,
 }
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 impl Overhead {
     /// Reads a `struct tc_ratespec`, `include/uapi/linux/pkt_sched.h`.
     pub(crate) fn from_ratespec(s: [u8; 12]) -> (Self, Rate) {
@@ -73,6 +73,15 @@ impl Overhead {
         let ([a, b], [c, d]) = (self.bytes.to_ne_bytes(), self.mpu.to_ne_bytes());
         let [e, f, g, h] = rate.saturated().to_ne_bytes();
         [0, self.link_layer.wire(), a, b, 0, 0, c, d, e, f, g, h]
+    }
+
+    /// Whether two `struct tc_ratespec` in a row have the same overhead, so that one holds both.
+    pub(crate) fn is_shared(specs: &[u8]) -> bool {
+        let overhead = |at: usize| {
+            let spec = specs.get(at..at + 12)?;
+            Some((spec.get(1)? & 0xf, spec.get(2..4)?, spec.get(6..8)?))
+        };
+        overhead(0) == overhead(12) || overhead(12).is_none()
     }
 
     pub(crate) fn check(self) -> Result<(), Invalid> {

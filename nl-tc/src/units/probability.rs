@@ -23,16 +23,19 @@ impl Probability {
     /// 100%.
     pub const ALWAYS: Self = Self(u32::MAX);
 
-    /// The probability in percent, rounded to the nearest step.
+    /// The probability in percent, rounded to the nearest step of about 2.3 · 10⁻⁸ %.
     ///
     /// # Errors
-    /// `percent` is below 0 or above 100.
+    /// `percent` is below 0 or above 100, or not 0 and so small that it would become 0.
     pub fn percent(percent: f64) -> Result<Self> {
         if !(0.0..=100.0).contains(&percent) {
             return Err(Error::usage(format!("{percent}%; 0 to 100 are possible")));
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
         let steps = (percent / 100.0 * f64::from(u32::MAX)).round_ties_even() as u32;
+        if steps == 0 && percent > 0.0 {
+            return Err(Error::usage(format!("{percent}%; 2.4e-8% is the minimum")));
+        }
         Ok(Self(steps))
     }
 }

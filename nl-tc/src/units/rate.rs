@@ -1,11 +1,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 use nl_core::check::Invalid;
 use nl_core::{Error, Result};
 
-use super::number::{scaled, split_number};
+use super::number::{is_zero, scaled, split_number};
 
 /// A data rate. The constructor names the unit, so bits and bytes cannot be confused.
 ///
@@ -21,7 +21,8 @@ use super::number::{scaled, split_number};
 /// The kernel counts whole bytes per second. Other rates are rounded down, as `tc` does. A rate over [`MAX`](Self::MAX) becomes
 /// `MAX`, which every verb refuses.
 ///
-/// `Display` prints like `tc`: at least three digits, cut off and not rounded (`1234567bit` prints as `1234Kbit`).
+/// `Display` prints all digits in the words of `tc`, so that they parse to the same rate: `1234568bit`. `{:#}` prints like
+/// `tc … show`: at least three digits, cut off and not rounded, `1234Kbit`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Rate(u64);
@@ -89,19 +90,19 @@ impl Rate {
     }
 
     /// The 64-bit field, if the 32-bit field cannot hold the rate.
-    #[cfg(any(feature = "htb", feature = "leaf"))]
+    #[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
     pub(crate) fn wide(self) -> Option<u64> {
         Some(self.bytes_per_second()).filter(|rate| *rate > u64::from(u32::MAX))
     }
 
     /// The 32-bit field that goes with the [wide](Self::wide) one.
-    #[cfg(any(feature = "htb", feature = "leaf"))]
+    #[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
     pub(crate) fn saturated(self) -> u32 {
         u32::try_from(self.bytes_per_second()).unwrap_or(u32::MAX)
     }
 
     /// Refuses a rate that the 64-bit field `name` cannot hold.
-    #[cfg(any(feature = "htb", feature = "leaf"))]
+    #[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
     pub(crate) fn check(self, name: &str) -> Result<(), Invalid> {
         match self {
             Self::ZERO => Err(format!("{name} 0bit; 8bit, one byte per second, is the minimum").into()),
@@ -119,12 +120,13 @@ impl Rate {
     }
 }
 
-/// In the words of `tc`, such as `10Mbit`.
+/// In the words of `tc`, such as `10Mbit`, with all digits; `{:#}` cuts them off as `tc … show` does.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const WORDS: [&str; 5] = ["", "K", "M", "G", "T"];
         let (mut n, mut unit) = (self.bits_per_second(), 0);
-        while unit + 1 < WORDS.len() && n >= 1000 && (n % 1000 == 0 || n >= 1_000_000) {
+        let cut = f.alternate();
+        while unit + 1 < WORDS.len() && n >= 1000 && (n.is_multiple_of(1000) || cut && n >= 1_000_000) {
             n /= 1000;
             unit += 1;
         }
@@ -132,7 +134,10 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Parses the words of `tc`: `10mbit`, `1.5gbit`, `100kbps` (bytes). A number without a unit is in bits. Case is ignored.
+/// Parses the words of `tc`: `10mbit`, `1.5gbit`, `1e6bit`, `100kbps` (bytes). A number without a unit is in bits. Case is ignored.
+///
+/// A rate under 8 bits per second that is not 0 is an error, because the kernel counts whole bytes. A percentage is one too, because
+/// it needs the speed of a device: [`Rate::parse_on`].
 impl FromStr for Rate {
     type Err = Error;
 
@@ -147,6 +152,11 @@ impl FromStr for Rate {
         let scale = match RATE_WORDS.iter().find(|(w, _)| w.eq_ignore_ascii_case(word)) {
             Some((_, scale)) => *scale,
             None if word.is_empty() => 1,
+            None if word == "%" => {
+                return Err(Error::usage(format!(
+                    "rate {text}; a percentage needs the speed of the device: Rate::parse_on()"
+                )));
+            }
             None => return Err(bad()),
         };
         let rate = match number.parse::<u64>() {
@@ -158,8 +168,52 @@ impl FromStr for Rate {
                 "rate {text}; up to {} bytes per second are possible",
                 u64::MAX - 1
             ))),
+            Self::ZERO if !is_zero(number) => {
+                Err(Error::usage(format!("rate {text}; 8bit, one byte per second, is the minimum")))
+            }
             rate => Ok(rate),
         }
+    }
+}
+
+impl Rate {
+    /// Parses a rate, which can be a percentage of the speed of a device: `10%`.
+    ///
+    /// ```
+    /// use nl_tc::Rate;
+    ///
+    /// let speed = Rate::gbit(10);
+    /// assert_eq!(Rate::parse_on("12.5%", speed)?, Rate::mbit(1250));
+    /// assert_eq!(Rate::parse_on("1e6bit", speed)?, Rate::mbit(1));
+    /// # Ok::<(), nl_core::Error>(())
+    /// ```
+    ///
+    /// `tc` reads the speed from `/sys/class/net/DEV/speed`, in Mbit/s.
+    ///
+    /// # Errors
+    /// The text is no rate; the percentage is over 100; the rate is not 0 and under 8 bits per second.
+    pub fn parse_on(text: &str, speed: Self) -> Result<Self> {
+        let Some(number) = text.strip_suffix('%') else { return text.parse() };
+        let bad = || Error::usage(format!("\"{text}\" is not a percentage: 0% to 100% are possible"));
+        let (digits, word) = split_number(number);
+        // In units of 10⁻⁹ percent.
+        let share = scaled(digits, 1_000_000_000).filter(|_| word.is_empty()).ok_or_else(bad)?;
+        if share > 100_000_000_000 {
+            return Err(bad());
+        }
+        match Self::from_bits(speed.bits_per_second() * share / 100_000_000_000) {
+            Self::ZERO if !is_zero(digits) => Err(Error::usage(format!(
+                "{text} of {speed} is less than 8bit, one byte per second, the minimum"
+            ))),
+            rate => Ok(rate),
+        }
+    }
+
+    /// Millions of bits per second, rounded to 15 digits, for display and arithmetic.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "15 digits are enough for a rate")]
+    pub fn to_mbit_f64(self) -> f64 {
+        self.0 as f64 * 8.0 / 1e6
     }
 }
 
@@ -170,26 +224,7 @@ impl From<Rate> for u64 {
 }
 
 /// The rate of a 32-bit field and the 64-bit field that replaces it.
-#[cfg(any(feature = "htb", feature = "leaf"))]
+#[cfg(any(feature = "action", feature = "htb", feature = "leaf"))]
 pub(crate) fn joined(narrow: Rate, wide: Option<u64>) -> Rate {
     Rate::bps(wide.unwrap_or(0).max(narrow.bytes_per_second()))
-}
-
-/// A rate in the words of `tc`, with all digits.
-#[cfg(any(feature = "hfsc", feature = "htb", feature = "leaf"))]
-pub(crate) struct Exact(pub Rate);
-
-#[cfg(any(feature = "hfsc", feature = "htb", feature = "leaf"))]
-impl fmt::Display for Exact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bits = self.0.bits_per_second();
-        match bits {
-            // `Display` of a rate prints every digit of these.
-            0..1_000_000 => self.0.fmt(f),
-            _ if bits.is_multiple_of(1_000) && bits < 1_000_000_000 => self.0.fmt(f),
-            _ if bits.is_multiple_of(1_000_000) && bits < 1_000_000_000_000 => self.0.fmt(f),
-            _ if bits.is_multiple_of(1_000_000_000) && bits < 1_000_000_000_000_000 => self.0.fmt(f),
-            _ => write!(f, "{bits}bit"),
-        }
-    }
 }

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use nl_core::{Error, Result};
 
-use super::number::{scaled, split_number};
+use super::number::{is_zero, scaled, split_number};
 
 /// A number of bytes, up to 4 GiB − 1: of a packet, a burst or a quantum.
 ///
@@ -20,7 +20,7 @@ use super::number::{scaled, split_number};
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Size(pub u32);
 
-#[cfg(any(feature = "drr", feature = "htb", feature = "leaf", feature = "qfq"))]
+#[cfg(any(feature = "action", feature = "drr", feature = "htb", feature = "leaf", feature = "qfq"))]
 impl Size {
     /// For a field that may be unset.
     pub(crate) fn some(size: impl Into<Self>) -> Option<u32> {
@@ -73,6 +73,9 @@ impl FromStr for Size {
             "gbit" => 1 << 27,
             _ => return Err(bad()),
         };
-        scaled(number, bytes).and_then(|n| u32::try_from(n).ok()).map(Self).ok_or_else(bad)
+        match scaled(number, bytes).and_then(|n| u32::try_from(n).ok()).ok_or_else(bad)? {
+            0 if !is_zero(number) => Err(Error::usage(format!("size {text}; 1 byte is the minimum"))),
+            bytes => Ok(Self(bytes)),
+        }
     }
 }

@@ -129,12 +129,12 @@ fn netem() -> impl Strategy<Value = QdiscConfig> {
             max_bytes,
         },
     );
-    (times, shares, option::of(rate), option::of(slot), option::of(any::<u64>())).prop_map(
-        |((delay, jitter, dc, limit, loss), (dup, dupc, re, rec, co, coc, gap), rate, slot, seed)| {
+    (times, shares, option::of(rate), option::of(slot)).prop_map(
+        |((delay, jitter, dc, limit, loss), (dup, dupc, re, rec, co, coc, gap), rate, slot)| {
             let mut c =
                 NetemConfig::new().delay(delay).jitter(jitter).delay_correlation(dc).limit(limit).loss(loss);
             (c.duplicate, c.duplicate_correlation, c.corrupt, c.corrupt_correlation) = (dup, dupc, co, coc);
-            (c.rate, c.slot, c.seed) = (rate, slot, seed);
+            (c.rate, c.slot) = (rate, slot);
             if re != Probability::NEVER {
                 (c.reorder, c.reorder_correlation, c.gap) = (re, rec, gap);
             }
@@ -145,7 +145,7 @@ fn netem() -> impl Strategy<Value = QdiscConfig> {
 
 fn any_qdisc() -> impl Strategy<Value = QdiscConfig> {
     let fq_codel = (
-        (option::of(any::<u32>()), option::of(1..=65_536_u32)),
+        (option::of(1..=u32::MAX), option::of(1..=65_536_u32)),
         (option::of(256..=(1_u32 << 20)), option::of(any::<bool>())),
         (option::of(any::<(u8, u8)>()), option::of(0..=(1_u32 << 31)), option::of(1..u32::MAX)),
     )
@@ -284,7 +284,7 @@ proptest! {
         message in 36..=46_u16,
         kind in prop::sample::select(vec![
             "htb", "hfsc", "drr", "qfq", "ets", "fq_codel", "sfq", "netem", "tbf", "pfifo", "bfifo", "clsact", "u32",
-            "matchall", "other",
+            "matchall", "cake", "fq", "bpf", "fw", "flower", "prio", "other",
         ]),
         head in vec(any::<u8>(), 0..24),
         attrs in vec((0..18_u16, vec((0..12_u16, vec(any::<u8>(), 0..80)), 0..4), any::<bool>()), 0..6),

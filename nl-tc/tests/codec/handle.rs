@@ -12,6 +12,7 @@ const QDISC: TcHandle = TcHandle::new(1, 0);
 const CLASS: TcHandle = TcHandle::new(1, 0x10);
 const TCA_KIND: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
+const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
 const EBUSY: i32 = 16;
 
@@ -234,6 +235,14 @@ async fn qdisc_verbs_send_one_request_each() {
     let (outcome, asked) = run(verbs, |request| vec![Answer::ack(request)]).await;
     outcome.unwrap();
     assert_eq!(asked, [RTM_NEWQDISC, RTM_NEWQDISC, RTM_NEWQDISC, nl_tc::RTM_DELQDISC]);
+}
+
+#[tokio::test]
+async fn missing_privilege_is_named() {
+    let delete = async |tc: Tc| tc.class(DEV, CLASS).delete().await;
+    let (outcome, _) = run(delete, |request| vec![Answer::error(EPERM, request)]).await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_permission() && error.to_string().contains("CAP_NET_ADMIN"), "{error}");
 }
 
 #[tokio::test]

@@ -6,12 +6,15 @@
     reason = "a test stops where it fails"
 )]
 
+mod action;
 mod admission;
 mod arbitrary;
 #[path = "../../fuzz/check.rs"]
 mod check;
 mod corpus;
 mod curves;
+mod faults;
+mod flower;
 #[cfg(target_endian = "little")]
 mod golden;
 #[cfg(feature = "tokio")]

@@ -252,6 +252,78 @@ fn leaf_qdiscs_beyond_the_limits_are_refused() {
 }
 
 #[test]
+fn cake_and_fq_beyond_the_limits_are_refused() {
+    use nl_tc::leaf::{CakeConfig, FqConfig};
+    let (cake, fq) = (CakeConfig::new, FqConfig::new);
+    qdisc_refused(cake().overhead(-65), "overhead -65; -64 to 256 are possible");
+    qdisc_refused(cake().mpu(257), "mpu 257; 0 to 256 are possible");
+    qdisc_refused(cake().target(Duration::ZERO), "target 0; 1us is the minimum");
+    qdisc_refused(cake().rtt(Duration::from_nanos(1500)), "rtt 1.5µs; the kernel counts whole microseconds");
+    qdisc_refused(fq().quantum(0), "quantum 0; 1 to 1048576 are possible");
+    qdisc_refused(fq().buckets_log(19), "buckets_log 19; 1 to 18 are possible");
+    qdisc_refused(
+        fq().max_rate(Rate::gbit(40)),
+        "maxrate in bytes per second 5000000000; 0 to 4294967295 are possible",
+    );
+    qdisc_refused(fq().timer_slack(Duration::from_secs(5)), "timer_slack 5s; 4.294967295s are possible");
+    qdisc_refused(fq().priomap([3; 16]), "priomap band 3; 0 to 2 are possible");
+    qdisc_refused(nl_tc::leaf::PrioConfig::new().bands(17), "bands 17; 2 to 16 are possible");
+    qdisc_refused(nl_tc::leaf::PrioConfig::new().priomap([3; 16]), "priomap band 3; 0 to 2 are possible");
+    qdisc_refused(fq().weights([1; 3]), "weight 1; 16384 to 2147483647 are possible");
+}
+
+/// A value that was set is read back, and written again as the same bytes.
+#[test]
+fn cake_fq_prio_and_mq_round_trip() {
+    use nl_core::message::MessageRef;
+    use nl_tc::leaf::{CakeAckFilter, CakeAtm, CakeConfig, CakeDiffserv, CakeFlows, FqConfig};
+    let cake = CakeConfig::new()
+        .bandwidth(Rate::gbit(40))
+        .autorate(false)
+        .diffserv(CakeDiffserv::Other(9))
+        .flows(CakeFlows::DualSrcHost)
+        .nat(false)
+        .wash(true)
+        .ingress(true)
+        .ack_filter(CakeAckFilter::Aggressive)
+        .split_gso(false)
+        .rtt(Duration::from_millis(80))
+        .atm(CakeAtm::Ptm)
+        .overhead(-8)
+        .mpu(64)
+        .memory_limit(1 << 20)
+        .mark(0xf0);
+    let fq = FqConfig::new()
+        .limit(1)
+        .flow_limit(2)
+        .quantum(3)
+        .initial_quantum(4)
+        .pacing(true)
+        .max_rate(FqConfig::UNLIMITED)
+        .buckets_log(10)
+        .refill_delay(Duration::from_millis(40))
+        .orphan_mask(7)
+        .low_rate_threshold(Rate::kbit(8))
+        .ce_threshold(Duration::from_micros(u32::MAX.into()))
+        .timer_slack(Duration::from_nanos(10_001))
+        .horizon(Duration::from_secs(3))
+        .horizon_drop(false)
+        .priomap([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
+        .weights([16_384, 20_000, 30_000]);
+    let others: [QdiscConfig; 2] = [nl_tc::leaf::PrioConfig::new().bands(5).into(), nl_tc::leaf::Mq.into()];
+    for config in
+        [QdiscConfig::from(cake), fq.into(), CakeConfig::new().raw().into()].into_iter().chain(others)
+    {
+        let mut request = Qdisc::new(2, TcHandle::ROOT, config.clone()).request(TcVerb::Add);
+        let bytes = request.encoded().unwrap().to_vec();
+        let read = Qdisc::decode(MessageRef::parse(&bytes).unwrap()).unwrap();
+        assert_eq!(read.config, config);
+        assert!(config.is_met_by(&read.config));
+        assert_eq!(read.request(TcVerb::Add).encoded().unwrap(), bytes);
+    }
+}
+
+#[test]
 fn contradictory_netem_options_are_refused() {
     let half = Probability(u32::MAX / 2);
     let netem = NetemConfig::new;
@@ -282,6 +354,46 @@ fn invalid_filters_are_refused() {
     assert!(on(U32::new(CLASS, [key]).into()).ends_with("key at byte 2; multiples of 4 are possible"));
     let delete = refused(Filter::new(2, QDISC, Matchall::new(CLASS)).request(TcVerb::Delete));
     assert!(delete.contains("priority 0, which means all filters here"), "{delete}");
+}
+
+/// The chain, the block and the mark of a filter are written and read.
+#[test]
+fn filter_round_trips_with_its_chain_and_block() {
+    use nl_core::message::MessageRef;
+    use nl_tc::filter::{BLOCK, Fw, flush_request};
+    let filters = [
+        Filter::new(2, QDISC, Fw::new(CLASS).mask(0xff)).priority(5).handle(7).chain(3),
+        Filter::in_block(22, Matchall::new(CLASS)).priority(5),
+    ];
+    for filter in filters {
+        let mut request = filter.request(TcVerb::Add);
+        let read = Filter::decode(MessageRef::parse(request.encoded().unwrap()).unwrap()).unwrap();
+        assert_eq!(read, filter);
+    }
+    let text = Filter::in_block(22, Fw::new(CLASS)).priority(5).handle(7).chain(3).to_string();
+    assert_eq!(text, "filter block 22 protocol all prio 5 chain 3 handle 0x7 fw classid 1:10");
+    let far = Filter::new(2, QDISC, Fw::new(CLASS)).chain(1 << 28);
+    assert!(refused(far.request(TcVerb::Add)).ends_with("chain 268435456; 0 to 268435455 are possible"));
+    assert_eq!(flush_request(2, QDISC, None).describe(), "flush filters dev #2 parent 1:");
+    assert_eq!(flush_request(BLOCK, TcHandle::from_bits(9), Some(1)).describe(), "flush filters block 9");
+}
+
+/// The kernel reports the number of a program, and takes its descriptor.
+#[test]
+fn bpf_filter_that_was_read_is_not_written_without_its_program() {
+    use nl_core::message::MessageRef;
+    use nl_tc::filter::{Bpf, FilterConfig};
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let bpf = Bpf::new(&file, "drop_syn").direct_action(true);
+    let mut request = Filter::new(2, QDISC, bpf.clone()).request(TcVerb::Add);
+    let read = Filter::decode(MessageRef::parse(request.encoded().unwrap()).unwrap()).unwrap();
+    assert_eq!(read.config, bpf.clone().into());
+    assert_eq!(read.config.to_string(), "bpf drop_syn direct-action");
+    let mut reported = bpf.clone();
+    (reported.fd, reported.id) = (None, Some(7));
+    assert!(FilterConfig::from(bpf).is_met_by(&reported.clone().into()));
+    let error = refused(Filter::new(2, QDISC, reported).request(TcVerb::Add));
+    assert!(error.ends_with("a program without its file descriptor, which the kernel needs"), "{error}");
 }
 
 #[test]

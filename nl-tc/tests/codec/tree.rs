@@ -440,7 +440,7 @@ fn leaf() -> impl Strategy<Value = (u16, QdiscConfig)> {
         (1..3_u32).prop_map(|limit| PfifoConfig::new().limit(limit).into()),
         (1..3_u32).prop_map(|limit| BfifoConfig::new().limit(limit).into()),
         (1..3_u32).prop_map(|flows| FqCodelConfig::new().flows(flows).into()),
-        (1..3_u32, any::<u32>())
+        (1..3_u32, 1..=u32::MAX)
             .prop_map(|(flows, limit)| FqCodelConfig::new().flows(flows).limit(limit).into()),
         Just(DrrConfig::new().into()),
         (1..3_u32).prop_map(|r2q| HtbConfig::new().r2q(r2q).into()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nl_tc::stats::Estimator;
-use nl_tc::{Burst, Probability, Rate, Size, TcHandle};
+use nl_tc::{Burst, Probability, Rate, Size, TcHandle, Time};
 use proptest::prelude::*;
 
 #[test]
@@ -12,7 +12,11 @@ fn rate_parses_like_tc() {
         ("8bit", 1),
         ("8", 1),
         ("9bit", 1),
-        ("7bit", 0),
+        ("0bit", 0),
+        ("0.0", 0),
+        ("1e6bit", 125_000),
+        ("1.5E+3kbit", 187_500),
+        ("15e-1mbit", 187_500),
         ("1kbit", 125),
         ("1Kbit", 125),
         ("1KBIT", 125),
@@ -38,9 +42,20 @@ fn rate_parses_like_tc() {
     ] {
         assert_eq!(text.parse::<Rate>().unwrap().bytes_per_second(), bytes, "{text}");
     }
-    for text in
-        ["", "mbit", "1xbit", "-1mbit", "1..5mbit", "1e3mbit", "50%", "1 mbit", "18446744073709551615tbit"]
-    {
+    for text in [
+        "",
+        "mbit",
+        "1xbit",
+        "-1mbit",
+        "1..5mbit",
+        "1embit",
+        "1e99bit",
+        "7bit",
+        "0.1bit",
+        "50%",
+        "1 mbit",
+        "18446744073709551615tbit",
+    ] {
         text.parse::<Rate>().unwrap_err();
     }
 }
@@ -59,10 +74,56 @@ fn rate_prints_like_tc() {
         (Rate::gbit(40), "40Gbit"),
         (Rate::tbit(3), "3Tbit"),
         (Rate::tbit(3000), "3000Tbit"),
-        (Rate::bit(1_234_568), "1234Kbit"),
-        (Rate::mibit(1), "1048Kbit"),
     ] {
-        assert_eq!(rate.to_string(), text);
+        assert_eq!((rate.to_string(), format!("{rate:#}")), (text.to_owned(), text.to_owned()));
+    }
+    for (rate, shown, exact) in
+        [(Rate::bit(1_234_568), "1234Kbit", "1234568bit"), (Rate::mibit(1), "1048Kbit", "1048576bit")]
+    {
+        assert_eq!((format!("{rate:#}").as_str(), rate.to_string().as_str()), (shown, exact));
+        assert_eq!(exact.parse::<Rate>().unwrap(), rate);
+    }
+}
+
+#[test]
+fn percentage_is_a_rate_of_a_known_speed() {
+    let speed = Rate::mbit(100);
+    for (text, rate) in [
+        ("10%", Rate::mbit(10)),
+        ("12.5%", Rate::kbit(12_500)),
+        ("100%", speed),
+        ("0%", Rate::ZERO),
+        ("3mbit", Rate::mbit(3)),
+    ] {
+        assert_eq!(Rate::parse_on(text, speed).unwrap(), rate, "{text}");
+    }
+    for text in ["%", "101%", "-1%", "1e-9%", "10%%", "x%"] {
+        Rate::parse_on(text, speed).unwrap_err();
+    }
+    let error = "10%".parse::<Rate>().unwrap_err();
+    assert_eq!(error.to_string(), "rate 10%; a percentage needs the speed of the device: Rate::parse_on()");
+    assert!((Rate::kbit(1500).to_mbit_f64() - 1.5).abs() < 1e-12);
+}
+
+#[test]
+fn time_parses_like_tc_and_prints_all_digits() {
+    let ns = Duration::from_nanos;
+    for (text, time, printed) in [
+        ("0", ns(0), "0s"),
+        ("1s", ns(1_000_000_000), "1s"),
+        ("2SECS", ns(2_000_000_000), "2s"),
+        ("1.5ms", ns(1_500_000), "1500us"),
+        ("70msec", ns(70_000_000), "70ms"),
+        ("4999usecs", ns(4_999_000), "4999us"),
+        ("1e3ns", ns(1000), "1us"),
+        ("64nsec", ns(64), "64ns"),
+    ] {
+        let parsed: Time = text.parse().unwrap();
+        assert_eq!((parsed, parsed.to_string().as_str()), (Time(time), printed), "{text}");
+        assert_eq!(printed.parse::<Time>().unwrap(), parsed);
+    }
+    for text in ["", "5", "ms", "1min", "-1s", "0.1ns", "1e40s", "1 s"] {
+        text.parse::<Time>().unwrap_err();
     }
 }
 
@@ -93,7 +154,8 @@ fn size_parses_and_prints_like_tc() {
         let size: Size = text.parse().unwrap();
         assert_eq!((size, size.to_string().as_str()), (Size(bytes), printed), "{text}");
     }
-    for text in ["", "k", "1kk", "4g", "-1"] {
+    assert_eq!("1e3".parse::<Size>().unwrap(), Size(1000));
+    for text in ["", "k", "1kk", "4g", "-1", "0.1b"] {
         text.parse::<Size>().unwrap_err();
     }
 }
@@ -113,6 +175,12 @@ fn handle_parses_and_prints_like_tc() {
     }
     assert_eq!("clsact".parse::<TcHandle>().unwrap(), TcHandle::CLSACT);
     for text in ["", ":", "10", "1:10:1", "10000:", "1:10000", "g:", "+1:", "1: 2"] {
+        text.parse::<TcHandle>().unwrap_err();
+    }
+    for (text, handle) in [("7FFF:0x1", TcHandle::new(0x7fff, 1)), ("0X1:", TcHandle::new(1, 0))] {
+        assert_eq!(text.parse::<TcHandle>().unwrap(), handle, "{text}");
+    }
+    for text in ["0x:", "0x0x1:", "0x10000:", "1:0x"] {
         text.parse::<TcHandle>().unwrap_err();
     }
 }
@@ -163,7 +231,9 @@ fn probability_prints_like_tc() {
     for (percent, text) in [(0.0, "0%"), (0.1, "0.1%"), (1.5, "1.5%"), (33.3, "33.3%"), (100.0, "100%")] {
         assert_eq!(Probability::percent(percent).unwrap().to_string(), text);
     }
-    for percent in [-0.1, 100.1, f64::NAN, f64::INFINITY] {
+    // It would become 0.
+    "1e-9%".parse::<Probability>().unwrap_err();
+    for percent in [-0.1, 100.1, f64::NAN, f64::INFINITY, 1e-9] {
         Probability::percent(percent).unwrap_err();
     }
 }
@@ -173,6 +243,13 @@ proptest! {
     fn rate_round_trips_as_text(kbit in 1..999_999_u64) {
         let rate = Rate::kbit(kbit);
         prop_assert_eq!(rate.to_string().parse::<Rate>().unwrap(), rate);
+    }
+
+    #[test]
+    fn any_rate_and_time_round_trips_as_text(n in 0..u64::MAX) {
+        let (rate, time) = (Rate::bps(n), Time(Duration::from_nanos(n)));
+        prop_assert_eq!(rate.to_string().parse::<Rate>().unwrap(), rate);
+        prop_assert_eq!(time.to_string().parse::<Time>().unwrap(), time);
     }
 
     #[test]
@@ -198,5 +275,7 @@ proptest! {
         let _ = text.parse::<Size>();
         let _ = text.parse::<TcHandle>();
         let _ = text.parse::<Probability>();
+        let _ = text.parse::<Time>();
+        let _ = Rate::parse_on(&text, Rate::mbit(1));
     }
 }

@@ -92,7 +92,7 @@ async fn filters_are_added_listed_and_deleted(lab: Lab) -> Result {
             let shown = node.tc("filter show dev eth0 prio 6").await;
             assert!(shown.contains("matchall") && shown.contains("flowid 1:10"), "{shown}");
         }
-        Err(error) => assert!(error.is_not_found(), "{error}"),
+        Err(error) => assert!(error.is_unsupported(), "{error}"),
     }
     Ok(())
 }

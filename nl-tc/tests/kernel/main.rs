@@ -1,8 +1,11 @@
 //! Classes and qdiscs on a real kernel, checked with iproute2.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+mod action;
 mod bytes;
 mod errors;
+mod faults;
+mod filter;
 mod listing;
 mod oracle;
 #[cfg(test)]

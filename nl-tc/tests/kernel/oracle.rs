@@ -148,7 +148,7 @@ impl Object for Qdiscs<'_> {
         assert!(all.is_empty(), "{all:?}");
         let mut config = qdisc.config;
         if let QdiscConfig::Netem(netem) = &mut config {
-            netem.seed = None;
+            netem.current_seed = None;
         }
         Ok(Some(config))
     }

@@ -42,6 +42,21 @@ pub(crate) async fn lines(node: &Node, args: &str) -> Vec<String> {
     lines
 }
 
+/// The same for filters, without the indexes that the kernel chose for their actions. It frees the index of a deleted action later.
+pub(crate) async fn filter_lines(node: &Node, args: &str) -> Vec<String> {
+    let mut lines = lines(node, args).await;
+    for line in &mut lines {
+        let mut after = "";
+        let words = line.split_whitespace().map(|word| {
+            let shown = if matches!(after, "index" | "police") { "N" } else { word };
+            after = word;
+            shown
+        });
+        *line = words.collect::<Vec<_>>().join(" ");
+    }
+    lines
+}
+
 pub(crate) async fn classes(tc: &Tc) -> Vec<Class> {
     let mut all = tc.classes(DEV).list().await.unwrap().collect_all().await.unwrap();
     all.sort_by_key(|class| class.handle);

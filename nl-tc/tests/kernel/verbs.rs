@@ -219,11 +219,17 @@ async fn hfsc_class_under_a_missing_or_another_parent_is_refused(lab: Lab) -> Re
     tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(HfscConfig::new()).await?;
     let sc = || HfscClassConfig::new().service(Rate::mbit(1));
     let error = tc.class(DEV, CLASS).parent(QDISC.class(0x99)).add(sc()).await.unwrap_err();
-    assert!(error.is_not_found(), "{error}");
+    assert!(
+        error.is_not_found() && error.to_string().contains("there is no class 1:99, the parent"),
+        "{error}"
+    );
+    let error = tc.class(DEV, TcHandle::new(7, 1)).add(sc()).await.unwrap_err();
+    assert!(error.is_not_found() && error.to_string().contains("there is no qdisc 7:"), "{error}");
     tc.class(DEV, CLASS).parent(TcHandle::ROOT).add(sc()).await?;
     tc.class(DEV, QDISC.class(0x11)).add(sc()).await?;
     let error = tc.class(DEV, CLASS).parent(QDISC.class(0x11)).change(sc()).await.unwrap_err();
     assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
+    assert!(error.to_string().contains("HFSC cannot move a class"), "{error}");
     Ok(())
 }
 

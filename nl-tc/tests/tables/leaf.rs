@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use nl_tc::leaf::{
-    BfifoConfig, Clsact, FqCodelConfig, Ingress, NetemConfig, NetemLoss, NetemRate, NetemSlot, PfifoConfig,
-    SfqConfig, SfqRed, TbfConfig,
+    BfifoConfig, CakeAckFilter, CakeAtm, CakeConfig, CakeDiffserv, CakeFlows, Clsact, FqCodelConfig,
+    FqConfig, Ingress, NetemConfig, NetemLoss, NetemRate, NetemSlot, PfifoConfig, PrioConfig, SfqConfig,
+    SfqRed, TbfConfig,
 };
 use nl_tc::{LinkLayer, Overhead, Probability, Rate};
 
@@ -216,3 +217,76 @@ pub(crate) const STORED: &[&str] = &[
     "tbf rate 1mbit burst 5kb limit 10k peakrate 2mbit mtu 2000",
     "tbf rate 1mbit burst 5kb limit 10k overhead 24 mpu 64",
 ];
+
+/// Every option, from tc-cake(8).
+pub(crate) fn cake() -> Vec<QdiscLine> {
+    let cake = CakeConfig::new;
+    vec![
+        ("cake", cake().into()),
+        ("cake unlimited", cake().bandwidth(Rate::ZERO).into()),
+        ("cake bandwidth 20mbit", cake().bandwidth(Rate::mbit(20)).into()),
+        ("cake bandwidth 40gbit", cake().bandwidth(Rate::gbit(40)).into()),
+        ("cake bandwidth 20mbit autorate-ingress", cake().bandwidth(Rate::mbit(20)).autorate(true).into()),
+        ("cake diffserv3", cake().diffserv(CakeDiffserv::Diffserv3).into()),
+        ("cake diffserv4", cake().diffserv(CakeDiffserv::Diffserv4).into()),
+        ("cake diffserv8", cake().diffserv(CakeDiffserv::Diffserv8).into()),
+        ("cake besteffort", cake().diffserv(CakeDiffserv::BestEffort).into()),
+        ("cake precedence", cake().diffserv(CakeDiffserv::Precedence).into()),
+        ("cake flowblind", cake().flows(CakeFlows::None).into()),
+        ("cake srchost", cake().flows(CakeFlows::SrcHost).into()),
+        ("cake dsthost", cake().flows(CakeFlows::DstHost).into()),
+        ("cake hosts", cake().flows(CakeFlows::Hosts).into()),
+        ("cake flows", cake().flows(CakeFlows::Flows).into()),
+        ("cake dual-srchost", cake().flows(CakeFlows::DualSrcHost).into()),
+        ("cake dual-dsthost", cake().flows(CakeFlows::DualDstHost).into()),
+        ("cake triple-isolate", cake().flows(CakeFlows::Triple).into()),
+        ("cake nonat", cake().nat(false).into()),
+        ("cake wash", cake().wash(true).into()),
+        ("cake nowash", cake().wash(false).into()),
+        ("cake ingress", cake().ingress(true).into()),
+        ("cake egress", cake().ingress(false).into()),
+        ("cake ack-filter", cake().ack_filter(CakeAckFilter::Filter).into()),
+        ("cake ack-filter-aggressive", cake().ack_filter(CakeAckFilter::Aggressive).into()),
+        ("cake no-ack-filter", cake().ack_filter(CakeAckFilter::None).into()),
+        ("cake no-split-gso", cake().split_gso(false).into()),
+        ("cake rtt 50ms", cake().rtt(ms(50)).into()),
+        ("cake atm overhead 32", cake().atm(CakeAtm::Atm).overhead(32).into()),
+        ("cake ptm overhead -10 mpu 64", cake().atm(CakeAtm::Ptm).overhead(-10).mpu(64).into()),
+        ("cake noatm overhead 0", cake().atm(CakeAtm::None).overhead(0).into()),
+        ("cake raw", cake().raw().into()),
+        ("cake memlimit 4mb", cake().memory_limit(4 << 20).into()),
+        ("cake fwmark 0xff", cake().mark(0xff).into()),
+    ]
+}
+
+/// Every option of all kernels, from tc-fq(8).
+pub(crate) fn fq() -> Vec<QdiscLine> {
+    let fq = FqConfig::new;
+    vec![
+        ("fq", fq().into()),
+        ("fq limit 5000 flow_limit 50", fq().limit(5000).flow_limit(50).into()),
+        ("fq quantum 3000 initial_quantum 9000", fq().quantum(3000).initial_quantum(9000).into()),
+        ("fq buckets 512", fq().buckets_log(9).into()),
+        ("fq maxrate 100mbit", fq().max_rate(Rate::mbit(100)).into()),
+        ("fq low_rate_threshold 1mbit", fq().low_rate_threshold(Rate::mbit(1)).into()),
+        ("fq nopacing", fq().pacing(false).into()),
+        ("fq pacing", fq().pacing(true).into()),
+        ("fq refill_delay 80ms", fq().refill_delay(ms(80)).into()),
+        ("fq orphan_mask 511", fq().orphan_mask(511).into()),
+        ("fq ce_threshold 4ms", fq().ce_threshold(ms(4)).into()),
+        ("fq timer_slack 20us", fq().timer_slack(Duration::from_micros(20)).into()),
+        ("fq horizon 2s horizon_cap", fq().horizon(ms(2000)).horizon_drop(false).into()),
+        ("fq horizon 5s horizon_drop", fq().horizon(ms(5000)).horizon_drop(true).into()),
+    ]
+}
+
+pub(crate) fn prio() -> Vec<QdiscLine> {
+    let map = [1, 2, 2, 0, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 3];
+    vec![
+        ("prio", PrioConfig::new().into()),
+        (
+            "prio bands 4 priomap 1 2 2 0 1 2 0 0 1 1 1 1 1 1 1 3",
+            PrioConfig::new().bands(4).priomap(map).into(),
+        ),
+    ]
+}

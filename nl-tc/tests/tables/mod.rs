@@ -12,6 +12,7 @@ use nl_testkit::oracle::{BytesOracle, Mismatch, Shape};
 
 use differences::Difference;
 
+pub(crate) mod action;
 pub(crate) mod differences;
 pub(crate) mod flat;
 pub(crate) mod hfsc;

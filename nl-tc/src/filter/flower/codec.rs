@@ -1,0 +1,234 @@
+use std::fmt;
+use std::net::IpAddr;
+
+use nl_core::attr::{AttrWriter, Attrs, DecodeError};
+use nl_core::check::Invalid;
+
+use super::super::shared::{check_class, is_status};
+use super::key::{
+    FlowerKey, TCA_FLOWER_ACT, TCA_FLOWER_CLASSID, TCA_FLOWER_FLAGS, TCA_FLOWER_IN_HW_COUNT,
+    TCA_FLOWER_KEY_PORT_DST_MAX, TCA_FLOWER_KEY_PORT_DST_MIN, TCA_FLOWER_KEY_PORT_SRC_MAX,
+    TCA_FLOWER_KEY_PORT_SRC_MIN, TCA_OPTIONS,
+};
+use crate::TcHandle;
+#[cfg(feature = "action")]
+use crate::action::Action;
+use crate::units::word;
+
+const IP: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const SCTP: u8 = 132;
+
+/// Sends the packets with certain fields into a class, or carries out actions for them (`flower`).
+///
+/// ```
+/// use nl_tc::TcHandle;
+/// use nl_tc::filter::{Flower, FlowerKey};
+///
+/// // flower ip_proto tcp dst_ip 192.0.2.0/24 dst_port 443 classid 1:10
+/// let filter = Flower::ipv4()
+///     .key(FlowerKey::IpProto(6))
+///     .dst_ip("192.0.2.0".parse().unwrap(), 24)
+///     .key(FlowerKey::TcpDst(443, 0xffff))
+///     .classid(TcHandle::new(1, 0x10));
+/// ```
+///
+/// The protocol of the filter should be that of the packets. The kernel ignores a key whose layer is not told by another key; the
+/// verbs refuse that. Needs the module `cls_flower`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Flower {
+    /// The class. [`NONE`](TcHandle::NONE) for none (`classid`, `flowid`).
+    pub classid: TcHandle,
+    /// What a packet must have.
+    pub keys: Vec<FlowerKey>,
+    /// The actions, in order (`action`).
+    #[cfg(feature = "action")]
+    pub actions: Vec<Action>,
+}
+
+impl Flower {
+    /// Every packet, and nothing for it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Packets of IPv4. The protocol of the filter should be [`IPV4`](crate::filter::IPV4).
+    #[must_use]
+    pub fn ipv4() -> Self {
+        Self::new().key(FlowerKey::EthType(IP))
+    }
+
+    /// Packets of IPv6. The protocol of the filter should be [`IPV6`](crate::filter::IPV6).
+    #[must_use]
+    pub fn ipv6() -> Self {
+        Self::new().key(FlowerKey::EthType(IPV6))
+    }
+
+    /// Adds what a packet must have.
+    #[must_use]
+    pub fn key(mut self, key: FlowerKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Adds a prefix of destinations. A length over that of an address is all of it (`dst_ip`).
+    #[must_use]
+    pub fn dst_ip(self, address: IpAddr, prefix: u8) -> Self {
+        self.key(match address {
+            IpAddr::V4(address) => FlowerKey::Ipv4Dst(address, mask4(prefix).into()),
+            IpAddr::V6(address) => FlowerKey::Ipv6Dst(address, mask6(prefix).into()),
+        })
+    }
+
+    /// Adds a prefix of sources. A length over that of an address is all of it (`src_ip`).
+    #[must_use]
+    pub fn src_ip(self, address: IpAddr, prefix: u8) -> Self {
+        self.key(match address {
+            IpAddr::V4(address) => FlowerKey::Ipv4Src(address, mask4(prefix).into()),
+            IpAddr::V6(address) => FlowerKey::Ipv6Src(address, mask6(prefix).into()),
+        })
+    }
+
+    /// Sets the class (`classid`, `flowid`).
+    #[must_use]
+    pub fn classid(mut self, classid: TcHandle) -> Self {
+        self.classid = classid;
+        self
+    }
+
+    /// Adds an action (`action`).
+    #[cfg(feature = "action")]
+    #[must_use]
+    pub fn action(mut self, action: impl Into<Action>) -> Self {
+        self.actions.push(action.into());
+        self
+    }
+
+    /// `None` if there is more than this type holds.
+    pub(in crate::filter) fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut flower = Self::new();
+        for attr in Attrs::new(options) {
+            let attr = attr?;
+            match attr.kind() {
+                TCA_FLOWER_CLASSID => flower.classid = TcHandle::from_bits(attr.u32()?),
+                #[cfg(feature = "action")]
+                TCA_FLOWER_ACT => flower.actions = Action::decode_list(attr.attrs())?,
+                #[cfg(not(feature = "action"))]
+                TCA_FLOWER_ACT => return Ok(None),
+                TCA_FLOWER_FLAGS if is_status(attr.u32()?) => {}
+                TCA_FLOWER_IN_HW_COUNT => {}
+                mask if FlowerKey::is_mask(mask) => {}
+                _ => match FlowerKey::decode(attr, |mask| Attrs::new(options).find(mask))? {
+                    Some(key) => flower.keys.push(key),
+                    None => return Ok(None),
+                },
+            }
+        }
+        Ok(Some(flower).filter(|flower| !flower.classid.is_none() || flower.has_actions()))
+    }
+
+    pub(in crate::filter) fn encode(&self, w: &mut AttrWriter<'_>) {
+        let mut options = w.nested(TCA_OPTIONS);
+        if !self.classid.is_none() {
+            options.u32(TCA_FLOWER_CLASSID, self.classid.bits());
+        }
+        #[cfg(feature = "action")]
+        Action::encode_list(&self.actions, &mut options, TCA_FLOWER_ACT);
+        for key in &self.keys {
+            key.encode(&mut options);
+        }
+    }
+
+    pub(in crate::filter) fn check(&self) -> Result<(), Invalid> {
+        check_class(self.classid, self.has_actions())?;
+        #[cfg(feature = "action")]
+        Action::check_list(&self.actions)?;
+        for (at, key) in self.keys.iter().enumerate() {
+            if self.keys.iter().skip(at + 1).any(|other| other.kind() == key.kind()) {
+                return Err(format!("two keys of one field: {key}").into());
+            }
+            self.check_layer(*key)?;
+        }
+        for [low, high] in [
+            [TCA_FLOWER_KEY_PORT_SRC_MIN, TCA_FLOWER_KEY_PORT_SRC_MAX],
+            [TCA_FLOWER_KEY_PORT_DST_MIN, TCA_FLOWER_KEY_PORT_DST_MAX],
+        ] {
+            let has = |kind| self.keys.iter().any(|key| key.kind() == kind);
+            Invalid::when(has(low) != has(high), "a range of ports with one end; both are needed")?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a key that the kernel ignores, because no other key tells the layer.
+    fn check_layer(&self, key: FlowerKey) -> Result<(), Invalid> {
+        use FlowerKey::{
+            CvlanEthType, EthType, Icmpv4Code, Icmpv4Type, Icmpv6Code, Icmpv6Type, IpProto, IpTos, IpTtl,
+            PortDstMax, PortDstMin, PortSrcMax, PortSrcMin, SctpDst, SctpSrc, TcpDst, TcpFlags, TcpSrc,
+            UdpDst, UdpSrc, VlanEthType,
+        };
+        let carries_ip = self
+            .keys
+            .iter()
+            .any(|key| matches!(key, EthType(IP | IPV6) | VlanEthType(IP | IPV6) | CvlanEthType(IP | IPV6)));
+        let protocols: &[u8] = match key {
+            TcpSrc(..) | TcpDst(..) | TcpFlags(..) => &[TCP],
+            UdpSrc(..) | UdpDst(..) => &[UDP],
+            SctpSrc(..) | SctpDst(..) => &[SCTP],
+            Icmpv4Type(..) | Icmpv4Code(..) => &[1],
+            Icmpv6Type(..) | Icmpv6Code(..) => &[58],
+            PortSrcMin(_) | PortSrcMax(_) | PortDstMin(_) | PortDstMax(_) => &[TCP, UDP, SCTP],
+            IpProto(_) | IpTos(..) | IpTtl(..) if !carries_ip => {
+                return Err(
+                    format!("{key} without the protocol of IPv4 or IPv6: Flower::ipv4() or ipv6()").into()
+                );
+            }
+            _ => return Ok(()),
+        };
+        let told = self.keys.iter().any(|key| matches!(key, IpProto(number) if protocols.contains(number)));
+        match told {
+            true => Ok(()),
+            false => Err(format!("{key} without ip_proto, of {protocols:?}").into()),
+        }
+    }
+
+    pub(in crate::filter) fn is_met_by(&self, current: &Self) -> bool {
+        #[cfg(feature = "action")]
+        if !Action::are_met_by(&self.actions, &current.actions) {
+            return false;
+        }
+        self.classid == current.classid
+            && self.keys.len() == current.keys.len()
+            && self.keys.iter().all(|key| current.keys.contains(key))
+    }
+
+    pub(in crate::filter) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.keys.iter().try_for_each(|key| write!(f, " {key}"))?;
+        word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
+        #[cfg(feature = "action")]
+        self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;
+        Ok(())
+    }
+
+    #[cfg(feature = "action")]
+    fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
+    #[cfg(not(feature = "action"))]
+    const fn has_actions(&self) -> bool {
+        false
+    }
+}
+
+fn mask4(prefix: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
+}
+
+fn mask6(prefix: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0)
+}
