@@ -58,7 +58,7 @@
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending), and `for` loops over lists; needs no tokio.
 //! - `doctor`, `encap`, `hmac`, `policy`, `routes`, `settings`, `sid`, `tunnel-source`, `usid` (on by default): the modules of those names.
 //! - `hmac-compute`: computing and verifying the HMAC of a header.
-//! - `serde`: `Serialize` on what is read from the kernel.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on policies, local SIDs and what the doctor knows.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]

@@ -29,6 +29,20 @@
 //!
 //! [`Headend::apply`] reads what is there and sends what differs. Applying the same set again sends no change.
 //!
+//! Under feature `serde` a set is read from a description, with defaults for what it leaves out, and checked as when it is applied:
+//!
+//! ```json
+//! {
+//!   "dev": "eth0", "ids": { "start": 5000, "end": 5999 }, "protocol": 200,
+//!   "policies": [{
+//!     "color": 100, "endpoint": "fcbb:0:d::", "prefixes": ["2001:db8:2::/48"],
+//!     "paths": [{ "preference": 100, "lists": [
+//!       { "path": { "mode": "encap.red", "segments": ["fcbb:0:b::", "fcbb:0:d:d46::"] }, "weight": 3 }
+//!     ] }]
+//!   }]
+//! }
+//! ```
+//!
 //! # How a policy is mapped
 //! The kernel has no policies. A policy becomes nexthop objects (Linux 5.3):
 //!
@@ -73,6 +87,8 @@ mod check;
 mod handle;
 mod plan;
 mod planner;
+#[cfg(feature = "serde")]
+mod read;
 mod set;
 mod snapshot;
 mod types;
