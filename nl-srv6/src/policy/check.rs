@@ -10,7 +10,7 @@ use crate::encap::Seg6Mode;
 
 impl PolicySet {
     /// Refuses a description that cannot be applied.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
         if self.ids.is_empty() || *self.ids.start() == 0 {
             let (first, last) = (self.ids.start(), self.ids.end());
             return Err(format!("nexthop ids {first} to {last}; a range from 1 on is needed").into());
