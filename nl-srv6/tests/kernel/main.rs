@@ -6,6 +6,7 @@ mod bytes;
 #[path = "../golden/mod.rs"]
 mod commands;
 mod doctor;
+mod doctor_nodes;
 mod end_to_end;
 mod keys;
 #[cfg(feature = "blocking")]
