@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 mod both_ways;
+mod bpf;
 mod bytes;
 #[path = "../golden/mod.rs"]
 mod commands;
