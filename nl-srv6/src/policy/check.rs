@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use nl_core::check::{Invalid, within};
+use nl_core::check::{Invalid, opt_within, within};
 use nl_core::route::{Encap, RouteProtocol};
 
 use super::set::PolicySet;
@@ -47,6 +47,7 @@ impl Policy {
         Invalid::when(self.color == 0, "color 0; the first one is 1")?;
         Invalid::when(self.endpoint.is_multicast(), "the endpoint is a multicast address")?;
         Invalid::when(self.paths.is_empty(), "no candidate paths; a policy has at least one")?;
+        opt_within("buckets", self.buckets, 1, u16::MAX)?;
         for path in &self.paths {
             path.check()?;
             self.check_use(path)?;

@@ -50,7 +50,7 @@
 //! |---|---|
 //! | headend | the network namespace |
 //! | segment list | a nexthop with the encapsulation `seg6`; one for each list of each candidate path |
-//! | active candidate path | a nexthop group of the valid lists of that path, with their weights |
+//! | active candidate path | a nexthop group of the valid lists of that path, with their weights; resilient if that is [asked for](Policy::resilient) |
 //! | steering | routes over the group, of IPv6 and IPv4 |
 //! | binding SID | a route over a second group, whose members have the action `End.B6.Encaps`, or `End.B6` for inline lists |
 //! | drop upon invalid | the group has a blackhole as its only member |

@@ -141,6 +141,9 @@ pub struct Policy {
     /// The id of the nexthop group that the prefixes use. Unless set, one is chosen from the set's range.
     #[cfg_attr(feature = "serde", serde(default))]
     pub id: Option<u32>,
+    /// How many buckets the groups have, if they are resilient: then a flow keeps its list for as long as that is valid.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub buckets: Option<u16>,
     /// Whether packets are dropped while no path is valid. Otherwise the routes are deleted, and packets take another route.
     #[cfg_attr(feature = "serde", serde(default))]
     pub drops_upon_invalid: bool,
@@ -159,6 +162,7 @@ impl Policy {
             table: RT_TABLE_MAIN,
             metric: None,
             id: None,
+            buckets: None,
             drops_upon_invalid: false,
         }
     }
@@ -203,6 +207,17 @@ impl Policy {
     #[must_use]
     pub const fn id(mut self, id: u32) -> Self {
         self.id = Some(id);
+        self
+    }
+
+    /// With resilient groups of so many buckets, from 1 on, over which the flows are spread. Linux 5.13.
+    ///
+    /// When a list becomes valid again, or weights change, only idle buckets move to it; the flows of a list that is no longer valid move
+    /// at once. Otherwise, many flows move whenever the lists change. There should be several times as many buckets as the sum of the
+    /// weights. A group is never changed from one kind to the other: the routes move to a new one.
+    #[must_use]
+    pub const fn resilient(mut self, buckets: u16) -> Self {
+        self.buckets = Some(buckets);
         self
     }
 
