@@ -14,6 +14,7 @@ mod keys;
 mod pending;
 mod policy;
 mod refused;
+mod selftests;
 mod settings;
 mod support;
 mod wire;
