@@ -4,6 +4,9 @@ use std::net::Ipv6Addr;
 use nl_core::IpPrefix;
 use nl_core::route::Route;
 
+/// Destination and table of the route that is taken; `None` if there is none.
+type Taken = Option<(IpPrefix, u32)>;
+
 /// What is known of a network namespace. [`diagnose`](Self::diagnose) finds the faults.
 ///
 /// Under feature `serde` facts are written and read, so that those of several nodes can be brought together. Of a route only what the
@@ -20,9 +23,9 @@ pub struct Facts {
     #[cfg_attr(feature = "serde", serde(with = "super::record"))]
     pub routes: Vec<Route>,
     /// Destination and table of the route that each first segment takes; `None` if there is none. What was not looked up is missing.
-    pub first_segments: BTreeMap<Ipv6Addr, Option<(IpPrefix, u32)>>,
+    pub first_segments: BTreeMap<Ipv6Addr, Taken>,
     /// The same for routes in the tables of VRFs, by table: the packet with segments is routed as one that comes from the VRF.
-    pub vrf_segments: BTreeMap<u32, BTreeMap<Ipv6Addr, Option<(IpPrefix, u32)>>>,
+    pub vrf_segments: BTreeMap<u32, BTreeMap<Ipv6Addr, Taken>>,
     /// The tables of VRFs whose only default route of IPv6 drops packets: it is unreachable, prohibited or a blackhole.
     pub closed_tables: BTreeSet<u32>,
     /// The destinations of IPv6 in the tables that belong to no VRF, if they are known.

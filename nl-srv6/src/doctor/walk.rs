@@ -239,5 +239,5 @@ fn shifted(local: &Seg6Local, to: Ipv6Addr) -> Option<Ipv6Addr> {
     let argument = bits.checked_shl(behind).unwrap_or(0);
     let mask = u128::MAX.checked_shl(128_u32.saturating_sub(block.into())).unwrap_or(0);
     let moved = argument.checked_shr(block.into()).unwrap_or(0);
-    (argument != 0).then(|| Ipv6Addr::from(bits & mask | moved))
+    (argument != 0).then(|| Ipv6Addr::from((bits & mask) | moved))
 }

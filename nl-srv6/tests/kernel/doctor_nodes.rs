@@ -9,7 +9,7 @@ use nl_testkit::{Lab, Node, Result};
 
 use crate::commands::addr;
 use crate::doctor::run;
-use crate::support::{Network, SOON, generic, is_plain, lines, network, open};
+use crate::support::{Network, SOON, generic, is_plain, network, open};
 
 const TO: &str = "2001:db8:2::/64";
 const B: &str = "fcbb:0:b::";
@@ -45,14 +45,8 @@ async fn arrives(net: &Network) -> Result {
 async fn sound(lab: &Lab) -> Result<Network> {
     let net = network(lab).await?;
     net.b.ip(&format!("-6 route add {B} encap seg6local action End dev a")).await;
-    lines(
-        &net.d,
-        &[
-            &format!("-6 route add {TRANSIT} encap seg6local action End dev b"),
-            &format!("-6 route add {LAST} encap seg6local action End.DX6 nh6 2001:db8:2::1 dev b"),
-        ],
-    )
-    .await;
+    net.d.ip(&format!("-6 route add {TRANSIT} encap seg6local action End dev b")).await;
+    net.d.ip(&format!("-6 route add {LAST} encap seg6local action End.DX6 nh6 2001:db8:2::1 dev b")).await;
     steer(&net, &[B, LAST]).await;
     assert_eq!(findings(&net).await?, []);
     arrives(&net).await?;

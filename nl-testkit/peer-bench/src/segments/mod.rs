@@ -34,7 +34,7 @@ impl Tally {
     fn add(&mut self, network: Ipv6Addr) {
         let [_, _, high, low, ..] = network.segments();
         self.routes += 1;
-        self.numbers += u64::from(high) << 16 | u64::from(low);
+        self.numbers += (u64::from(high) << 16) | u64::from(low);
     }
 
     fn of(numbers: &[u32]) -> Self {
