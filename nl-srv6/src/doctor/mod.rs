@@ -33,6 +33,8 @@
 //! # }
 //! ```
 //!
+//! The example `srv6_doctor` does that with files.
+//!
 //! A list is followed from SID to SID as long as its segments belong to nodes that are known; behind them nothing is claimed.
 //! `PolicySet::diagnose`, with feature `policy`, does the same for a description before it is applied.
 //!
