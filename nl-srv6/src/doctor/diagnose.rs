@@ -2,7 +2,7 @@ use nl_core::route::Encap;
 
 use super::facts::{Device, Facts};
 use super::finding::{Fault, Finding};
-use super::paths::{Path, decapsulates_ipv4, paths};
+use super::paths::{Path, Payload, decapsulates_ipv4, paths};
 use super::walk::Net;
 use crate::sid::{DecapTable, Seg6Local, SidAction};
 
@@ -47,7 +47,7 @@ impl Facts {
                 if let Some(seg6) = &path.seg6 {
                     self.check_list(seg6, &mut faults);
                     self.check_first_segment(route, seg6, &mut faults);
-                    faults.extend(net.fault(self, seg6));
+                    faults.extend(net.fault(self, seg6, Payload::of(seg6, route.is_ipv4())));
                 }
                 if let Some(local) = &path.local {
                     self.check_local(local, &mut uses, &mut faults);

@@ -155,6 +155,17 @@ pub enum Fault {
         /// The first segment.
         segment: Ipv6Addr,
     },
+    /// The last segment decapsulates something else than what is in the packets.
+    WrongPayload {
+        /// The node that has it.
+        node: String,
+        /// The segment, in the address with which packets arrive.
+        segment: Ipv6Addr,
+        /// What is in the packets.
+        payload: &'static str,
+        /// A SID of the node that takes it.
+        instead: Option<Ipv6Addr>,
+    },
 }
 
 impl Fault {
@@ -168,7 +179,8 @@ impl Fault {
             | Self::Reversed
             | Self::SegmentIgnored { .. }
             | Self::SegmentUnreachable { .. }
-            | Self::TransitLast { .. } => Needs::SeveralNodes,
+            | Self::TransitLast { .. }
+            | Self::WrongPayload { .. } => Needs::SeveralNodes,
             _ => Needs::OneNode,
         }
     }

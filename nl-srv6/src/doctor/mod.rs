@@ -52,7 +52,8 @@
 //! * forwarding that is turned off, and `seg6_enabled` that is half set
 //!
 //! In the facts of [several nodes](Needs::SeveralNodes):
-//! * a last segment that does not decapsulate, one that decapsulates before the end, and a list in reverse
+//! * a last segment that does not decapsulate, or not what is in the packets, one that decapsulates before the end, and a list in
+//!   reverse
 //! * a segment that no route leads to from the node before
 //! * an HMAC that a node requires and the list has not, or whose key a node does not have
 //! * a segment that is an address of a node which does not process headers

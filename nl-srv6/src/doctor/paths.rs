@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use nl_core::route::Route;
 
 use super::facts::Facts;
-use crate::encap::Seg6;
+use crate::encap::{Seg6, Seg6Mode};
 use crate::sid::{Seg6Local, SidAction};
 
 /// The metric of an IPv6 route that is made without one (`IP6_RT_PRIO_USER`).
@@ -15,6 +15,47 @@ pub(super) struct Path {
     pub(super) gateway: Option<IpAddr>,
     pub(super) seg6: Option<Seg6>,
     pub(super) local: Option<Seg6Local>,
+}
+
+/// What is in a packet with segments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payload {
+    Frame,
+    Ipv4,
+    Ipv6,
+}
+
+impl Payload {
+    /// That of a list in a route of this family.
+    pub(super) const fn of(seg6: &Seg6, is_ipv4: bool) -> Self {
+        match seg6.mode {
+            Seg6Mode::L2Encap | Seg6Mode::L2EncapRed => Self::Frame,
+            _ if is_ipv4 => Self::Ipv4,
+            _ => Self::Ipv6,
+        }
+    }
+
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Frame => "Ethernet frames",
+            Self::Ipv4 => "IPv4 packets",
+            Self::Ipv6 => "IPv6 packets",
+        }
+    }
+
+    /// Whether an action that decapsulates takes it.
+    pub(super) const fn is_taken_by(self, action: &SidAction) -> bool {
+        match self {
+            Self::Frame => matches!(action, SidAction::EndDx2 { .. }),
+            Self::Ipv4 => decapsulates_ipv4(action),
+            Self::Ipv6 => {
+                matches!(
+                    action,
+                    SidAction::EndDx6 { .. } | SidAction::EndDt6 { .. } | SidAction::EndDt46 { .. }
+                )
+            }
+        }
+    }
 }
 
 /// The paths that have segments or are SIDs. What cannot be read is left out.

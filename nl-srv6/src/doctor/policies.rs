@@ -2,6 +2,7 @@ use nl_core::Dev;
 
 use super::facts::{Device, Facts};
 use super::finding::{Fault, Finding};
+use super::paths::Payload;
 use super::walk::Net;
 use crate::policy::PolicySet;
 
@@ -54,7 +55,14 @@ impl PolicySet {
                 {
                     faults.push(Fault::FirstSegmentUnreachable { segment });
                 }
-                faults.extend(net.fault(headend, &list.path));
+                for is_ipv4 in [false, true] {
+                    // One without prefixes has a binding SID, for packets of IPv6.
+                    let has_none = policy.prefixes.is_empty() && !is_ipv4;
+                    if has_none || policy.prefixes.iter().any(|prefix| prefix.addr().is_ipv4() == is_ipv4) {
+                        faults.extend(net.fault(headend, &list.path, Payload::of(&list.path, is_ipv4)));
+                    }
+                }
+                faults.dedup();
                 let object = format!("{policy}: {}", list.path);
                 findings.extend(faults.into_iter().map(|fault| headend.finding(&object, fault)));
             }

@@ -6,7 +6,7 @@ use nl_core::IpPrefix;
 
 use super::facts::{Device, Facts};
 use super::finding::Fault;
-use super::paths::{decapsulates, paths};
+use super::paths::{Payload, decapsulates, paths};
 use crate::encap::{Seg6, Seg6Mode};
 use crate::sid::{FlavorOps, Seg6Local, SidAction};
 
@@ -46,13 +46,13 @@ impl<'a> Net<'a> {
     }
 
     /// Why packets with these segments that a node sends do not arrive.
-    pub(super) fn fault(&self, from: &'a Facts, seg6: &Seg6) -> Option<Fault> {
-        let End::Lost(fault) = self.follow(from, seg6, seg6.segments()) else { return None };
+    pub(super) fn fault(&self, from: &'a Facts, seg6: &Seg6, payload: Payload) -> Option<Fault> {
+        let End::Lost(fault) = self.follow(from, seg6, payload, seg6.segments()) else { return None };
         let backwards: Vec<_> = seg6.segments().iter().rev().copied().collect();
         let is_order = matches!(fault, Fault::DecapsulatesEarly { .. } | Fault::TransitLast { .. });
         if is_order
             && seg6.mode != Seg6Mode::Inline
-            && matches!(self.follow(from, seg6, &backwards), End::Arrived)
+            && matches!(self.follow(from, seg6, payload, &backwards), End::Arrived)
         {
             return Some(Fault::Reversed);
         }
@@ -94,7 +94,7 @@ impl<'a> Net<'a> {
         self.nodes.iter().copied().find(|node| node.devices.iter().any(has))
     }
 
-    fn follow(&self, from: &'a Facts, seg6: &Seg6, segments: &[Ipv6Addr]) -> End {
+    fn follow(&self, from: &'a Facts, seg6: &Seg6, payload: Payload, segments: &[Ipv6Addr]) -> End {
         // Inline, the packet's own destination is the last one.
         let count = segments.len() + usize::from(seg6.mode == Seg6Mode::Inline);
         let is_reduced = matches!(seg6.mode, Seg6Mode::EncapRed | Seg6Mode::L2EncapRed);
@@ -118,7 +118,14 @@ impl<'a> Net<'a> {
                     return End::Lost(fault);
                 }
                 match &local.action {
-                    action if decapsulates(action) && left == 0 => return End::Arrived,
+                    action if decapsulates(action) && left == 0 => {
+                        if payload.is_taken_by(action) {
+                            return End::Arrived;
+                        }
+                        let (instead, node) = (self.decapsulating(node, payload), node.name.clone());
+                        let payload = payload.words();
+                        return End::Lost(Fault::WrongPayload { node, segment: to, payload, instead });
+                    }
                     action if decapsulates(action) => {
                         let left = u8::try_from(left).unwrap_or(u8::MAX);
                         let node = node.name.clone();
@@ -131,7 +138,7 @@ impl<'a> Net<'a> {
                     _ => return End::Unknown,
                 }
                 if left == 0 {
-                    let (instead, node) = (self.decapsulating(node), node.name.clone());
+                    let (instead, node) = (self.decapsulating(node, payload), node.name.clone());
                     return End::Lost(Fault::TransitLast { node, segment: to, instead });
                 }
                 let pops = local.flavors.is_some_and(|flavors| flavors.ops.contains(FlavorOps::PSP));
@@ -181,10 +188,12 @@ impl<'a> Net<'a> {
             .then(|| Fault::SegmentUnreachable { node: node.name.clone(), segment: next })
     }
 
-    /// A SID of a node that decapsulates.
-    fn decapsulating(&self, node: &Facts) -> Option<Ipv6Addr> {
+    /// A SID of a node that decapsulates this.
+    fn decapsulating(&self, node: &Facts, payload: Payload) -> Option<Ipv6Addr> {
         self.sids.iter().find_map(|(prefix, owner, local)| match prefix.network() {
-            IpAddr::V6(addr) if std::ptr::eq(*owner, node) && decapsulates(&local.action) => Some(addr),
+            IpAddr::V6(addr) if std::ptr::eq(*owner, node) && payload.is_taken_by(&local.action) => {
+                Some(addr)
+            }
             _ => None,
         })
     }

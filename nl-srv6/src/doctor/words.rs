@@ -57,6 +57,13 @@ impl Fault {
             Self::UnreachableDefault { segment, .. } => {
                 format!("ip -6 rule add to {segment} lookup main pref 999")
             }
+            Self::WrongPayload { instead, .. } => {
+                let instead = (*instead)?;
+                return with_segments(object, |segments| {
+                    segments.pop();
+                    segments.push(instead.to_string());
+                });
+            }
             Self::FirstSegmentLoops { .. }
             | Self::Impossible { .. }
             | Self::NeverVisited { .. }
@@ -171,6 +178,9 @@ impl fmt::Display for Fault {
                 f,
                 "the packet to the first segment {segment} comes from VRF {vrf}, whose default route is unreachable, so it is dropped"
             ),
+            Self::WrongPayload { node, segment, payload, .. } => {
+                write!(f, "the last segment {segment} takes no {payload}{}, so every packet is dropped", at(node))
+            }
         }
     }
 }

@@ -121,6 +121,33 @@ fn list_in_reverse_is_found() {
 }
 
 #[test]
+fn last_segment_that_takes_something_else_is_found() {
+    let mut nodes = nodes();
+    nodes[0].routes = vec![Route::new(prefix("10.2.0.0/16")).oif(2).with_encap(&Seg6::encap(path(&[B, D6])))];
+    let (fault, mend) = only(&diagnose(&nodes));
+    assert_eq!(fault, "the last segment fcbb:0:d:6:: takes no IPv4 packets at d, so every packet is dropped");
+    assert_eq!(mend, None);
+    nodes[2]
+        .routes
+        .push(sid("fcbb:0:d:4::", &Seg6Local::new(SidAction::EndDx4 { nh4: [10, 2, 0, 1].into() })));
+    let (_, mend) = only(&diagnose(&nodes));
+    let command = "ip route replace 10.2.0.0/16 encap seg6 mode encap segs fcbb:0:b::,fcbb:0:d:4:: dev b";
+    assert_eq!(mend.unwrap(), command);
+    let (fault, _) = only(&through(&mut nodes, &Seg6::l2encap(path(&[B, D6]))));
+    assert!(fault.contains("takes no Ethernet frames at d"), "{fault}");
+
+    // A policy for both families.
+    let [a, b, d] = nodes;
+    let path = CandidatePath::new(100).list(Seg6::encap(path(&[B, D6])));
+    let policy = Policy::new(1, addr(D)).path(path).prefix(prefix("2001:db8:2::/48"));
+    let set = |policy: &Policy| PolicySet::new("b", 5000..=5099, RouteProtocol(200)).policy(policy.clone());
+    let others = [b, d];
+    assert_eq!(set(&policy).diagnose(&a, &others), []);
+    let found = set(&policy.prefix(prefix("10.2.0.0/16"))).diagnose(&a, &others);
+    assert!(found.len() == 1 && found[0].to_string().contains("takes no IPv4 packets"), "{found:?}");
+}
+
+#[test]
 fn segment_that_decapsulates_early_is_found() {
     let mut nodes = nodes();
     let (fault, mend) = only(&through(&mut nodes, &Seg6::encap(path(&[B, D6, D, B]))));

@@ -73,6 +73,16 @@ async fn printed_command_mends_each_fault_between_nodes(lab: Lab) -> Result {
     let part = "the last segment fcbb:0:d:e:: does not decapsulate at d";
     is_found_and_mended(&net, part, AS_IT_IS).await?;
 
+    // IPv4 to a SID for IPv6, where the node has one for IPv4 too.
+    net.d.ip("-6 route add fcbb:0:d:4:: encap seg6local action End.DX4 nh4 10.2.0.1 dev b").await;
+    net.a.ip(&format!("route add 10.2.0.0/24 encap seg6 mode encap segs {B},{LAST} dev b")).await;
+    let part = "the last segment fcbb:0:d:1:: takes no IPv4 packets at d";
+    is_found_and_mended(&net, part, AS_IT_IS).await?;
+    let mut capture = net.c2.capture("eth0").await?;
+    net.send("10.2.0.1:5000", 1).await;
+    capture.expect(is_plain, SOON).await;
+    net.a.ip("route del 10.2.0.0/24").await;
+
     steer(&net, &[LAST, B]).await;
     is_found_and_mended(&net, "the list is in reverse", AS_IT_IS).await?;
 
