@@ -1,7 +1,7 @@
 //! Both ends of a wire with keys from a file: `macsec_static DEV PARENT PEER-SCI KEYFILE SECONDS`, on each end with the SCI of the other.
 //!
-//! Each line of the file is the identifier of a key and the key, both in hexadecimal digits. The first is used at once, the next ones every
-//! so many seconds. The last key is kept until the other end has switched too, or for ten seconds, and a second longer.
+//! Each line of the file is the identifier of a key and the key, both in hexadecimal digits. The first is used at once, then the
+//! next one every SECONDS. The old key stays until a frame of the new one has come, at most ten seconds, and then one second more.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::{fmt, io, os::fd::OwnedFd, panic::Location, time::Duration};
 
 use tokio::{
-    io::unix::{AsyncFd, TryIoError},
+    io::unix::AsyncFd,
     time::{Instant, timeout_at},
 };
 
@@ -96,7 +96,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// The next frame, or `None` when none arrived in time.
+    /// The next frame, or `None` when none arrived in time. One that is there already is returned however short the time is.
     ///
     /// # Errors
     ///
@@ -151,10 +151,8 @@ impl Capture {
     async fn next_before(&mut self, end: Instant) -> Result<Option<EthFrame>> {
         let mut buffer = vec![0; 65_600];
         loop {
-            let Ok(ready) = timeout_at(end, self.socket.readable()).await else { return Ok(None) };
-            let mut ready = ready.map_err(|error| format!("capture on {}: {error}", self.place))?;
-            match ready.try_io(|socket| sys::receive(socket, &mut buffer)) {
-                Ok(Ok((length, tag))) => {
+            match sys::receive(self.socket.get_ref(), &mut buffer) {
+                Ok((length, tag)) => {
                     let bytes = buffer.get(..length).unwrap_or_default();
                     if let Some(mut frame) = EthFrame::parse(bytes) {
                         // The kernel takes the outer tag out of the frame and tells it aside.
@@ -163,11 +161,14 @@ impl Capture {
                         }
                         return Ok(Some(frame));
                     }
+                    continue;
                 }
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(error)) => return Err(format!("capture on {}: {error}", self.place).into()),
-                Err(TryIoError { .. }) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(format!("capture on {}: {error}", self.place).into()),
             }
+            let Ok(ready) = timeout_at(end, self.socket.readable()).await else { return Ok(None) };
+            ready.map_err(|error| format!("capture on {}: {error}", self.place))?.clear_ready();
         }
     }
 

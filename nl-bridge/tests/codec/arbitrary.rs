@@ -49,6 +49,9 @@ fn valid_entry() -> impl Strategy<Value = FdbEntry> {
         entry.flags -= FdbFlags::SELF | FdbFlags::MASTER;
         if table == 0 {
             entry.flags |= FdbFlags::MASTER;
+            if entry.flags.contains(FdbFlags::EXT_LEARNED) {
+                entry.flags -= FdbFlags::STICKY;
+            }
             (entry.dst, entry.port, entry.vni, entry.src_vni) = (None, None, None, None);
             (entry.via, entry.nexthop) = (None, None);
             return entry;
@@ -119,6 +122,8 @@ proptest! {
         let mut entry = FdbEntry::new(MAC, 5);
         // Dynamic and without LOCKED, so that nothing is refused.
         entry.state = FdbState::from_bits_retain(state & !0x80 | 0x02);
+        // And not sticky where a bridge would not keep it.
+        let flags = if flags & 0x14 == 0x14 { flags & !0x40 } else { flags };
         entry.flags = FdbFlags::from_bits_retain(flags);
         entry.flags_ext = Some(FdbFlagsExt::from_bits_retain(ext & !0x2 | 0x8000_0000));
         let bytes = bytes(&entry, FdbVerb::Replace);

@@ -185,7 +185,7 @@ fn no_state() {
 fn sticky_and_extern_learn_in_a_bridge() {
     for verb in [FdbVerb::Add, FdbVerb::Replace] {
         let entry = FdbEntry::new(MAC, 5).master().dynamic().extern_learn().sticky();
-        refused(verb, entry, "a bridge keeps no sticky on an extern_learn entry");
+        refused(verb, entry, "a bridge keeps no sticky on an extern_learn entry: use static_() in its place");
     }
 }
 

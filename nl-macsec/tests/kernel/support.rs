@@ -100,7 +100,7 @@ impl Pair {
         Ok(pair)
     }
 
-    /// The same wire with other options: everything is made anew.
+    /// Creates the devices and associations again on the same wire, with other options.
     pub(crate) async fn again(&self, options: &MacsecDevice) -> Result {
         let suite = options.cipher.unwrap_or_default();
         for (end, _) in self.ends() {

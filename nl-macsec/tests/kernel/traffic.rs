@@ -36,7 +36,7 @@ async fn frames_are_encrypted_in_every_suite_and_mode(lab: Lab) -> Result {
                 }
             };
             let what = format!("{suite} {mode}");
-            // One for all: to open and close one, the kernel patches its own code each time, by which emulated machines get stuck.
+            // One capture for all suites and modes.
             let capture = match &mut capture {
                 Some(capture) => capture,
                 none => none.insert(ends.far.node.capture("eth0").await?),

@@ -39,9 +39,9 @@ impl HmacKeys {
 
     /// Lists the keys, in no order.
     ///
-    /// A kernel loses keys of a long list: 6.1 ends it with `EMSGSIZE` where a second buffer is needed, later ones leave out one key
-    /// for each buffer, without a word. What is listed is right; that a key is missing proves nothing where there are more than about
-    /// thirty.
+    /// A kernel loses keys of a long list: 6.1 ends it with `EMSGSIZE` where a second buffer is needed, later ones silently leave out one
+    /// key for each further buffer. The keys that are listed exist. With more than about thirty keys, one that is not listed may exist
+    /// too.
     ///
     /// Equivalent: `ip sr hmac show`. Needs `CAP_NET_ADMIN` in the initial user namespace.
     ///

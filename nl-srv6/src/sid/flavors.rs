@@ -83,7 +83,7 @@ impl Flavors {
         Self::new(FlavorOps::PSP)
     }
 
-    /// Micro-SIDs behind a block of so many bits, each so many bits long (`flavors next-csid lblen B nflen N`). Linux 6.1 for `End`, 6.6
+    /// Micro-SIDs: the length of the block and of each micro-SID, in bits (`flavors next-csid lblen B nflen N`). Linux 6.1 for `End`, 6.6
     /// for `End.X`.
     #[must_use]
     pub const fn next_csid(block_bits: u8, node_function_bits: u8) -> Self {

@@ -51,7 +51,7 @@ pub struct UsidBlock {
 }
 
 impl UsidBlock {
-    /// This block, and micro-SIDs of so many bits behind it.
+    /// This block, followed by micro-SIDs of this length in bits.
     ///
     /// # Errors
     /// A prefix of IPv4, or with bits behind its length; a length of the block that is no multiple of 8 from 8 to 120; micro-SIDs that

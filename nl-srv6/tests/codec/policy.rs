@@ -389,7 +389,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
 }
 
 proptest! {
-    /// From any set to any other: no step is refused, the second plan is empty, and no group of routes that stay is made anew.
+    /// From any set to any other: no step is refused, the second plan is empty, and no group that remaining routes use is created again.
     #[test]
     fn sets_converge(sets in prop::collection::vec(prop::collection::btree_map(1..4_u32, any_policy(), 0..4), 1..5)) {
         let mut kernel = Kernel::default();

@@ -262,7 +262,7 @@ async fn policy_is_there_again_when_its_device_is(lab: Lab) -> Result {
     Ok(())
 }
 
-/// Two SIDs at the last router, by which lists are told apart.
+/// Two SIDs at the last router, one for each segment list, so that their counters show which list was used.
 async fn two_ways(net: &Network) -> Result<Sids> {
     let d = sids(&net.d).await?;
     for sid in [D1, D2] {
@@ -282,7 +282,7 @@ async fn counters(sids: &Sids, sid: &str) -> SidCounters {
     sids.sid(sid.parse().unwrap()).get().await.unwrap().local.counters.unwrap()
 }
 
-/// How many packets went each way, when there are so many.
+/// Waits until the two SIDs have counted this many packets in all, and returns the count of each.
 async fn arrived(d: &Sids, count: u64) -> (u64, u64) {
     let all = async || {
         let (first, second) = (counters(d, D1).await, counters(d, D2).await);
@@ -300,7 +300,7 @@ async fn learn_neighbours(net: &Network) -> Result {
     Ok(())
 }
 
-/// Sends one packet from each of so many ports of the first customer, from this one on.
+/// Sends one packet from each of this many source ports of the first customer, from `first` on.
 async fn send_flows(net: &Network, first: u16, flows: u16) {
     let sent = net.c1.open(move || {
         (first..first + flows).try_for_each(|port| {

@@ -44,7 +44,7 @@ async fn feature_that_the_kernel_ignores_is_unsupported_and_not_left_behind(lab:
         }
         sids.sid(sid.parse()?).delete().await?;
     }
-    // On request it is as the kernel has it.
+    // `unchecked()` skips the read-back, so each kernel keeps what it knows.
     end_x().next_csid(32, 16).unchecked().add().await?;
     assert_eq!(sids.sid(sid.parse()?).get().await?.local.flavors.is_some(), kernel_version() >= (6, 6));
     sids.sid(sid.parse()?).delete().await?;

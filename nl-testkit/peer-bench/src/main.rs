@@ -39,7 +39,7 @@ const USAGE: &str = "\
 usage: peer-bench [--runs N] [--quick] [--row 1..28]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
-       peer-bench --row 26 --ports N                  with so many ports instead of 64, up to 64
+       peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
        peer-bench --row 27                            as root of the machine, in a network namespace only
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
 

@@ -34,7 +34,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     story.step("Two hosts on a wire, without encryption. Somebody listens:");
     let plain = Pair::open(&alice, &bob, [alice.ipv4().to_string(), bob.ipv4().to_string()], story.deadline);
     let arrived = plain.await?.pass(1);
-    let seen = Seen::on(&mut wire).await?;
+    let seen = Seen::on(&mut wire, story.deadline, |seen| seen.in_clear > 0).await?;
     println!("     {seen}");
     story.prove("without MACsec the wire shows the text", arrived == 1 && seen.in_clear == 1);
 
@@ -57,8 +57,9 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     }
     let addresses = ["192.0.2.1", "192.0.2.2"].map(String::from);
     let pair = Arc::new(Pair::open(&alice, &bob, addresses, story.deadline).await?);
+    let mut wire = bob.capture("eth0").await?;
     let arrived = pair.pass(COUNT);
-    let seen = Seen::on(&mut wire).await?;
+    let seen = Seen::on(&mut wire, story.deadline, |seen| seen.encrypted >= COUNT).await?;
     println!("     {arrived} datagrams arrived; {seen}");
     story.prove_with_iproute2(
         "everything arrives, and the wire shows frames of MACsec and no text",
@@ -86,7 +87,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     story.step("Somebody sends a frame again, and one with a bit changed:");
     let before = far.received_from(near).await?;
-    while wire.next(Duration::from_millis(1)).await?.is_some() {}
+    let mut wire = bob.capture("eth0").await?;
     let arrived = pair.pass(1);
     let frame = wire.next(story.deadline).await?.ok_or("nothing is on the wire")?;
     // Behind the window of replay protection.
@@ -241,15 +242,17 @@ struct Seen {
 }
 
 impl Seen {
-    async fn on(wire: &mut Capture) -> Result<Self> {
+    /// Waits until it is enough, and reads what has come by then.
+    async fn on(wire: &mut Capture, deadline: Duration, enough: impl Fn(&Self) -> bool) -> Result<Self> {
         let mut seen = Self::default();
-        while let Some(frame) = wire.next(Duration::from_millis(1)).await? {
+        loop {
+            let wait = if enough(&seen) { Duration::ZERO } else { deadline };
+            let Some(frame) = wire.next(wait).await? else { return Ok(seen) };
             let shows = |frame: &EthFrame| frame.payload.windows(SECRET.len()).any(|part| part == SECRET);
             seen.in_clear += usize::from(shows(&frame));
             let count = if frame.ethertype == MACSEC { &mut seen.encrypted } else { &mut seen.others };
             *count += 1;
         }
-        Ok(seen)
     }
 }
 

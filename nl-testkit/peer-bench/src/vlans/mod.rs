@@ -21,7 +21,7 @@ const VXLAN: &str = "vx0";
 const IFINDEX_VXLAN: u32 = 1900;
 /// All that there are.
 const VLANS: u16 = 4094;
-/// So many are mapped.
+/// The number of VLANs that are mapped.
 const MAPPED: u16 = 4000;
 
 /// How many VLANs were seen, and the sums of their numbers and VNIs: equal tallies are equal tables.
