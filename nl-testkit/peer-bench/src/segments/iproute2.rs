@@ -19,7 +19,7 @@ pub(super) fn add(numbers: &[u32]) -> Result<Cost> {
             encap(*number)
         )?;
     }
-    batch(&commands)
+    batch(&["-6"], &commands)
 }
 
 /// Timed with the output thrown away, then once more, untimed, to see what it said.
@@ -39,22 +39,25 @@ pub(super) fn list() -> Result<(Cost, Option<Tally>)> {
     Ok((cost, Some(tally)))
 }
 
+/// Two processes, because with `-6` iproute2 gives groups a family, which the kernel refuses.
 pub(super) fn apply(policies: &[u32]) -> Result<Cost> {
     let count = u32::try_from(policies.len())?;
-    let mut commands = String::new();
+    let (mut hops, mut above) = (String::new(), String::new());
     for number in policies {
         let (hop, encap) = (FIRST_ID + number, encap(*number));
-        writeln!(commands, "nexthop add id {hop} encap {encap} dev {DEVICE} proto {PROTOCOL}")?;
+        writeln!(hops, "nexthop add id {hop} encap {encap} dev {DEVICE} proto {PROTOCOL}")?;
     }
     for number in policies {
         let (hop, group) = (FIRST_ID + number, FIRST_ID + count + number);
-        writeln!(commands, "nexthop add id {group} group {hop} proto {PROTOCOL}")?;
+        writeln!(above, "nexthop add id {group} group {hop} proto {PROTOCOL}")?;
     }
     for number in policies {
         let (group, to) = (FIRST_ID + count + number, network(*number));
-        writeln!(commands, "route add {to}/64 table {TABLE} nhid {group} proto {PROTOCOL}")?;
+        writeln!(above, "route add {to}/64 table {TABLE} nhid {group} proto {PROTOCOL}")?;
     }
-    batch(&commands)
+    let mut cost = batch(&["-6"], &hops)?;
+    cost += batch(&[], &above)?;
+    Ok(cost)
 }
 
 fn encap(number: u32) -> String {
@@ -62,8 +65,10 @@ fn encap(number: u32) -> String {
     format!("seg6 mode encap segs {first},{second},{third}")
 }
 
-/// `ip -6 -batch`; writing the file is not timed.
-fn batch(commands: &str) -> Result<Cost> {
+/// `ip -batch`; writing the file is not timed.
+fn batch(options: &[&str], commands: &str) -> Result<Cost> {
     let file = Scratch::new("segments", commands)?;
-    measure::child(Command::new("ip").args(["-6", "-batch", "-"]).stdin(File::open(file.path())?))
+    let mut command = Command::new("ip");
+    command.args(options).args(["-batch", "-"]).stdin(File::open(file.path())?);
+    measure::child(&mut command)
 }
