@@ -47,7 +47,7 @@
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `neighbour`: neighbours of IP addresses (ARP, NDP) and proxy entries.
 //! - `rule`: routing policy rules.
-//! - `serde`: `Serialize` on what is read from the kernel.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on what descriptions are made of.
 //! - `sysctl`: `net.*` values of the connection's namespace.
 //! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `nexthop`, `route` or `rule`,
 //!   watches of these objects.

@@ -10,8 +10,10 @@
 //! | `policy` | SR policies (RFC 9256): candidate paths of weighted segment lists and binding SIDs, as a description that is applied |
 //! | `hmac`, `tunnel_source` | keys for the HMAC of headers, and the source address of outer headers |
 //! | `usid` | micro-SIDs (NEXT-C-SID, RFC 9800): packed into carriers and taken apart |
-//! | `doctor` | what makes packets vanish without an error, and the commands that mend it |
+//! | `doctor` | what makes packets vanish without an error, on one node or between several, and the commands that mend it |
 //! | `settings` | the `seg6` settings of a namespace and its interfaces |
+//!
+//! `manual`, with the default features, is the guide: an SRv6 policy with micro-SIDs, from the first node to the counters.
 //!
 //! # Example
 //! ```no_run
@@ -58,7 +60,7 @@
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending), and `for` loops over lists; needs no tokio.
 //! - `doctor`, `encap`, `hmac`, `policy`, `routes`, `settings`, `sid`, `tunnel-source`, `usid` (on by default): the modules of those names.
 //! - `hmac-compute`: computing and verifying the HMAC of a header.
-//! - `serde`: `Serialize` on what is read from the kernel.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on policies, local SIDs and what the doctor knows.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
@@ -75,6 +77,14 @@ pub mod encap;
 mod find;
 #[cfg(feature = "hmac")]
 pub mod hmac;
+#[cfg(all(
+    feature = "doctor",
+    feature = "policy",
+    feature = "settings",
+    feature = "tokio",
+    feature = "usid"
+))]
+pub mod manual;
 #[cfg(any(feature = "hmac", feature = "tunnel-source"))]
 mod message;
 #[cfg(feature = "policy")]

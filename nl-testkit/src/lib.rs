@@ -59,6 +59,7 @@ mod readme {}
 
 #[expect(unsafe_code, reason = "an allocator has no safe interface in std")]
 pub mod alloc;
+pub mod bpf;
 mod cache;
 mod cmd;
 pub mod corpus;

@@ -81,6 +81,45 @@ pub(crate) fn drop_capabilities() -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Loads a BPF program of the type `kind` and returns its descriptor.
+pub(crate) fn load_bpf_program(kind: u32, instructions: &[[u8; 8]]) -> io::Result<OwnedFd> {
+    /// The first fields of `union bpf_attr` for `BPF_PROG_LOAD`; those behind them are 0 for the kernel.
+    #[repr(C)]
+    struct Load {
+        kind: u32,
+        count: u32,
+        instructions: u64,
+        license: u64,
+        log_level: u32,
+        log_size: u32,
+        log: u64,
+        kernel_version: u32,
+        flags: u32,
+    }
+
+    let address = |address: usize| u64::try_from(address).map_err(io::Error::other);
+    let load = Load {
+        kind,
+        count: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+        instructions: address(instructions.as_ptr().expose_provenance())?,
+        license: address(c"GPL".as_ptr().expose_provenance())?,
+        log_level: 0,
+        log_size: 0,
+        log: 0,
+        kernel_version: 0,
+        flags: 0,
+    };
+    // SAFETY: the structure is live and of the size that is given; it points to live instructions, as many as it says, and to a
+    // NUL-terminated string. The kernel only reads them. The descriptor it returns is new and owned by nobody else.
+    unsafe {
+        let result = libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, size_of::<Load>());
+        match c_int::try_from(result) {
+            Ok(raw @ 0..) => Ok(OwnedFd::from_raw_fd(raw)),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
 /// Effective user and group of the process.
 pub(crate) fn ids() -> (u32, u32) {
     // SAFETY: both calls only return numbers and cannot fail.
@@ -261,6 +300,8 @@ fn socklen<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
 }
 
+// include/uapi/linux/bpf.h
+const BPF_PROG_LOAD: c_int = 5;
 // include/uapi/linux/capability.h
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 // include/uapi/linux/sockios.h

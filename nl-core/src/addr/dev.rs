@@ -85,6 +85,26 @@ impl serde::Serialize for Dev {
     }
 }
 
+/// From a number, the index, or a text, the name. What [`check`](Dev::check) refuses is refused.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Dev {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Read {
+            Index(u32),
+            Name(String),
+        }
+
+        let dev = match <Read as serde::Deserialize>::deserialize(deserializer)? {
+            Read::Index(index) => Self::from(index),
+            Read::Name(name) => Self::from(name),
+        };
+        dev.check().map_err(<D::Error as serde::de::Error>::custom)?;
+        Ok(dev)
+    }
+}
+
 impl fmt::Debug for Dev {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

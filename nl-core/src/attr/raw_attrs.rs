@@ -38,10 +38,13 @@ impl RawAttrs {
 
     /// Appends an attribute as it was read.
     pub fn push(&mut self, attr: Attr<'_>) {
-        let ([c, d], value) = (attr.raw_kind().to_ne_bytes(), attr.value());
         // What was read has a length that fits its field.
-        let Ok(len) = u16::try_from(HEADER_LEN + value.len()) else { return };
-        let [a, b] = len.to_ne_bytes();
+        let Ok(len) = u16::try_from(HEADER_LEN + attr.value().len()) else { return };
+        self.append(len, attr.raw_kind(), attr.value());
+    }
+
+    fn append(&mut self, len: u16, raw_kind: u16, value: &[u8]) {
+        let ([a, b], [c, d]) = (len.to_ne_bytes(), raw_kind.to_ne_bytes());
         let Encoded(bytes) = &mut **self.0.get_or_insert_default();
         bytes.extend_from_slice(&[a, b, c, d]);
         bytes.extend_from_slice(value);
@@ -80,5 +83,22 @@ impl fmt::Debug for RawAttrs {
 impl serde::Serialize for RawAttrs {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.attrs().flatten().map(|attr| (attr.kind(), attr.value())))
+    }
+}
+
+/// From a list of pairs. The flags of the types are lost on the way, as they are not written.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for RawAttrs {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut all = Self::new();
+        for (kind, value) in <Vec<(u16, Vec<u8>)> as serde::Deserialize>::deserialize(deserializer)? {
+            let bytes = value.len();
+            let len = u16::try_from(HEADER_LEN + bytes).map_err(|_| {
+                let why = format!("an attribute of {bytes} bytes; 0 to 65531 are possible");
+                <D::Error as serde::de::Error>::custom(why)
+            })?;
+            all.append(len, kind, &value);
+        }
+        Ok(all)
     }
 }

@@ -159,6 +159,16 @@ macro_rules! protocols {
                 }
             }
         }
+
+        #[cfg(feature = "serde")]
+        impl RouteProtocol {
+            fn of_word(word: &str) -> Option<Self> {
+                match word {
+                    $( $word => Some(Self($number)), )+
+                    number => number.parse().ok().map(Self),
+                }
+            }
+        }
     };
 }
 
@@ -198,6 +208,29 @@ impl From<u8> for RouteProtocol {
 impl serde::Serialize for RouteProtocol {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// From the word or the number.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for RouteProtocol {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Read {
+            Number(u8),
+            Word(String),
+        }
+
+        match <Read as serde::Deserialize>::deserialize(deserializer)? {
+            Read::Number(number) => Ok(Self(number)),
+            Read::Word(word) => Self::of_word(&word).ok_or_else(|| {
+                let why = format!(
+                    "protocol \"{word}\"; a word of /etc/iproute2/rt_protos, or 0 to 255, is possible"
+                );
+                serde::de::Error::custom(why)
+            }),
+        }
     }
 }
 

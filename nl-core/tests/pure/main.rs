@@ -28,5 +28,7 @@ mod secrets;
 #[cfg(feature = "tokio")]
 mod send;
 mod sendable;
+#[cfg(feature = "serde")]
+mod serialize;
 #[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod support;

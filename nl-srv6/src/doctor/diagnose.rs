@@ -1,23 +1,43 @@
-use nl_core::route::{Encap, Route};
+use nl_core::route::Encap;
 
 use super::facts::{Device, Facts};
 use super::finding::{Fault, Finding};
-use crate::encap::Seg6;
-use crate::sid::{Seg6Local, SidAction};
-use crate::srh::Srh;
+use super::paths::{Path, Payload, decapsulates_ipv4, paths};
+use super::walk::Net;
+use crate::sid::{DecapTable, Seg6Local, SidAction};
 
-/// One path of a route, with what it does.
-struct Path {
-    oif: Option<u32>,
-    seg6: Option<Seg6>,
-    local: Option<Seg6Local>,
+/// The faults of several nodes: those of each, and those of lists of one that end at another. Each node should have a
+/// [name](Facts::named).
+///
+/// ```
+/// use nl_srv6::doctor::{Facts, diagnose};
+///
+/// let nodes = [Facts::default().named("a"), Facts::default().named("b")];
+/// assert_eq!(diagnose(&nodes), []);
+/// ```
+#[must_use]
+pub fn diagnose(nodes: &[Facts]) -> Vec<Finding> {
+    let net = Net::new(nodes);
+    nodes.iter().flat_map(|node| node.findings(&net)).collect()
+}
+
+/// What the SIDs of a node need.
+#[derive(Default)]
+struct Uses {
+    has_sids: bool,
+    has_ipv4: bool,
+    has_vrf: bool,
 }
 
 impl Facts {
-    /// The faults, those of settings last.
+    /// The faults of this node, those of settings last. A list whose segments are all on the node is followed to its end.
     #[must_use]
     pub fn diagnose(&self) -> Vec<Finding> {
-        let (mut findings, mut has_sids, mut has_ipv4) = (Vec::new(), false, false);
+        self.findings(&Net::new([self]))
+    }
+
+    fn findings<'a>(&'a self, net: &Net<'a>) -> Vec<Finding> {
+        let (mut findings, mut uses) = (Vec::new(), Uses::default());
         for route in &self.routes {
             let paths = paths(route);
             let object = self.words(route, &paths);
@@ -25,31 +45,48 @@ impl Facts {
             for path in &paths {
                 self.check_device(path, &mut faults);
                 if let Some(seg6) = &path.seg6 {
-                    self.check_segments(route, seg6, &mut faults);
+                    self.check_list(seg6, &mut faults);
+                    self.check_first_segment(route, seg6, &mut faults);
+                    faults.extend(net.fault(self, seg6, Payload::of(seg6, route.is_ipv4())));
                 }
                 if let Some(local) = &path.local {
-                    has_sids = true;
-                    has_ipv4 |= decapsulates_ipv4(&local.action);
-                    self.check_local(local, &mut faults);
+                    self.check_local(local, &mut uses, &mut faults);
                 }
             }
             faults.dedup();
-            findings.extend(faults.into_iter().map(|fault| Finding { object: object.clone(), fault }));
+            findings.extend(faults.into_iter().map(|fault| self.finding(&object, fault)));
         }
-        let settings = [
-            (has_sids, self.forwards_ipv6, "net.ipv6.conf.all.forwarding"),
-            (has_ipv4, self.forwards_ipv4, "net.ipv4.ip_forward"),
-        ];
-        for (is_needed, forwards, name) in settings {
-            if is_needed && forwards == Some(false) {
-                findings.push(Finding { object: name.into(), fault: Fault::NotForwarding });
-            }
-        }
+        self.check_settings(&uses, &mut findings);
         findings
     }
 
-    fn device(&self, index: u32) -> Option<&Device> {
-        self.devices.iter().find(|device| device.index == index)
+    pub(super) fn finding(&self, object: &str, fault: Fault) -> Finding {
+        Finding { node: self.name.clone(), object: object.to_owned(), fault }
+    }
+
+    fn check_settings(&self, uses: &Uses, findings: &mut Vec<Finding>) {
+        let interfaces = || self.devices.iter().filter(|device| device.is_up && !device.is_loopback);
+        let is_on = |device: &Device| device.seg6_enabled == Some(true);
+        let is_off = |device: &Device| device.seg6_enabled == Some(false);
+        match self.seg6_enabled {
+            Some(false) if interfaces().any(is_on) => {
+                findings.push(self.finding("net.ipv6.conf.all.seg6_enabled", Fault::HeadersOff));
+            }
+            Some(true) if interfaces().any(is_off) && !interfaces().any(is_on) => {
+                findings.push(self.finding("net.ipv6.conf.INTERFACE.seg6_enabled", Fault::HeadersOff));
+            }
+            _ => {}
+        }
+        let settings = [
+            (uses.has_sids, self.forwards_ipv6, "net.ipv6.conf.all.forwarding", Fault::NotForwarding),
+            (uses.has_ipv4, self.forwards_ipv4, "net.ipv4.ip_forward", Fault::NotForwarding),
+            (uses.has_vrf, self.vrf_strict_mode, "net.vrf.strict_mode", Fault::NotStrict),
+        ];
+        for (is_needed, is_set, name, fault) in settings {
+            if is_needed && is_set == Some(false) {
+                findings.push(self.finding(name, fault));
+            }
+        }
     }
 
     fn check_device(&self, path: &Path, faults: &mut Vec<Fault>) {
@@ -60,23 +97,9 @@ impl Facts {
         }
     }
 
-    fn check_segments(&self, route: &Route, seg6: &Seg6, faults: &mut Vec<Fault>) {
-        if let Err(why) = seg6.check() {
-            faults.push(Fault::Impossible { why: why.to_string() });
-        }
-        faults.extend(seg6.overwritten.map(|segment| Fault::NeverVisited { segment }));
-        self.check_key(&seg6.srh, faults);
-        let Some(segment) = seg6.segments().first().copied() else { return };
-        match self.first_segments.get(&segment) {
-            Some(None) => faults.push(Fault::FirstSegmentUnreachable { segment }),
-            Some(Some((prefix, table))) if (*prefix, *table) == (route.prefix, route.in_table()) => {
-                faults.push(Fault::FirstSegmentLoops { segment });
-            }
-            _ => {}
-        }
-    }
-
-    fn check_local(&self, local: &Seg6Local, faults: &mut Vec<Fault>) {
+    fn check_local(&self, local: &Seg6Local, uses: &mut Uses, faults: &mut Vec<Fault>) {
+        uses.has_sids = true;
+        uses.has_ipv4 |= decapsulates_ipv4(&local.action);
         // A program that was read cannot be written, and that is all the check would say.
         if !matches!(local.action, SidAction::EndBpf { .. })
             && let Err(why) = local.check()
@@ -86,6 +109,15 @@ impl Facts {
         faults.extend(local.overwritten.map(|segment| Fault::NeverVisited { segment }));
         match &local.action {
             SidAction::EndB6 { srh } | SidAction::EndB6Encaps { srh } => self.check_key(srh, faults),
+            SidAction::EndX { nh6 } if nh6.is_unicast_link_local() && local.oif.is_none() => {
+                faults.push(Fault::LinkLocalRouter { router: *nh6 });
+            }
+            SidAction::EndDt6 { table: DecapTable::Table(table) } => {
+                if let Some(vrf) = self.vrf(*table) {
+                    uses.has_vrf = true;
+                    faults.push(Fault::PlainTable { table: *table, vrf: vrf.name.clone() });
+                }
+            }
             SidAction::EndDx2 { oif } => {
                 let device = oif.index().and_then(|index| self.device(index));
                 let why = match device {
@@ -100,7 +132,8 @@ impl Facts {
             }
             action => {
                 let Some(table) = action.vrf_table() else { return };
-                match self.devices.iter().find(|device| device.vrf_table == Some(table)) {
+                uses.has_vrf = true;
+                match self.vrf(table) {
                     None => faults.push(Fault::NoVrf { table }),
                     Some(vrf) if vrf.filters_reverse_path && decapsulates_ipv4(action) => {
                         faults.push(Fault::ReversePathFilter { dev: vrf.name.clone() });
@@ -110,54 +143,4 @@ impl Facts {
             }
         }
     }
-
-    fn check_key(&self, srh: &Srh, faults: &mut Vec<Fault>) {
-        if let (Some(hmac), Some(keys)) = (srh.hmac_tlv(), &self.keys)
-            && !keys.contains(&hmac.key)
-        {
-            faults.push(Fault::NoKey { key: hmac.key });
-        }
-    }
-
-    /// Destination, and what is done on the first path, with names of devices.
-    fn words(&self, route: &Route, paths: &[Path]) -> String {
-        let mut key = Route::new(route.prefix);
-        (key.table, key.priority) = (route.table, route.priority.filter(|_| route.is_ipv4()));
-        if let Some(path) = paths.first() {
-            key.oif = path.oif;
-            key = match (&path.seg6, &path.local) {
-                (Some(seg6), _) => key.with_encap(seg6),
-                (None, Some(local)) => key.with_encap(local),
-                (None, None) => key,
-            };
-        }
-        let named = |word: &str| {
-            let index = word.strip_prefix('#').and_then(|digits| digits.parse().ok());
-            index.and_then(|index| self.device(index)).map_or(word.to_owned(), |device| device.name.clone())
-        };
-        key.to_string().split(' ').map(named).collect::<Vec<_>>().join(" ")
-    }
-}
-
-/// The paths that have segments or are SIDs. What cannot be read is left out.
-fn paths(route: &Route) -> Vec<Path> {
-    let mut paths: Vec<_> = route
-        .nexthops
-        .iter()
-        .map(|hop| Path {
-            oif: hop.dev.as_ref().and_then(nl_core::Dev::index),
-            seg6: hop.encap().ok().flatten(),
-            local: hop.encap().ok().flatten(),
-        })
-        .collect();
-    if paths.is_empty() {
-        let (seg6, local) = (route.encap().ok().flatten(), route.encap().ok().flatten());
-        paths.push(Path { oif: route.oif, seg6, local });
-    }
-    paths.retain(|path| path.seg6.is_some() || path.local.is_some());
-    paths
-}
-
-fn decapsulates_ipv4(action: &SidAction) -> bool {
-    matches!(action, SidAction::EndDx4 { .. } | SidAction::EndDt4 { .. } | SidAction::EndDt46 { .. })
 }

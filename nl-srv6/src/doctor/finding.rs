@@ -1,4 +1,3 @@
-use std::fmt;
 use std::net::Ipv6Addr;
 
 /// One fault of one object.
@@ -6,10 +5,22 @@ use std::net::Ipv6Addr;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Finding {
-    /// The route or the setting.
+    /// The name of the node; empty where facts have none.
+    pub node: String,
+    /// The route, the setting, or the list of a policy.
     pub object: String,
     /// What is wrong.
     pub fault: Fault,
+}
+
+/// The facts that a fault is found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Needs {
+    /// Those of the node alone.
+    OneNode,
+    /// Those of the node that has the segments, and of the node where packets end.
+    SeveralNodes,
 }
 
 /// What is wrong.
@@ -17,6 +28,15 @@ pub struct Finding {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Fault {
+    /// A segment decapsulates and is not the last one.
+    DecapsulatesEarly {
+        /// The node that has it.
+        node: String,
+        /// The segment, in the address with which packets arrive.
+        segment: Ipv6Addr,
+        /// How many segments are left.
+        left: u8,
+    },
     /// The device of a route is down.
     DeviceDown {
         /// Its name.
@@ -32,10 +52,24 @@ pub enum Fault {
         /// The segment.
         segment: Ipv6Addr,
     },
+    /// `seg6_enabled` is set for all and for no interface, or for an interface and not for all.
+    HeadersOff,
+    /// A node requires an HMAC, and the list has none.
+    HmacRequired {
+        /// The node.
+        node: String,
+        /// The interface that packets come through.
+        dev: String,
+    },
     /// The kernel takes it and does not do it, or drops the packets.
     Impossible {
         /// Why.
         why: String,
+    },
+    /// The router of `End.X` is link-local, and the SID has no output device.
+    LinkLocalRouter {
+        /// The router.
+        router: Ipv6Addr,
     },
     /// A segment is never visited, because no slot was reserved for the destination of the packet.
     NeverVisited {
@@ -44,8 +78,17 @@ pub enum Fault {
     },
     /// Packets are not forwarded, but there are SIDs.
     NotForwarding,
+    /// VRFs are not in strict mode, but there are SIDs that need it.
+    NotStrict,
     /// The header has an HMAC by a key that the kernel does not have.
     NoKey {
+        /// The number of the key.
+        key: u32,
+    },
+    /// The header has an HMAC by a key that a node on the way does not have.
+    NoKeyAt {
+        /// The node.
+        node: String,
         /// The number of the key.
         key: u32,
     },
@@ -61,80 +104,110 @@ pub enum Fault {
     },
     /// The route is on a loopback device.
     OnLoopback,
+    /// `End.DT6` has the table of a VRF as a plain table.
+    PlainTable {
+        /// The table.
+        table: u32,
+        /// The VRF.
+        vrf: String,
+    },
+    /// A reduced mode has its first segment twice.
+    RepeatsFirst {
+        /// The segment.
+        segment: Ipv6Addr,
+    },
     /// IPv4 packets that come out of a SID must pass a strict reverse path filter.
     ReversePathFilter {
         /// The VRF.
         dev: String,
     },
+    /// Backwards the list would arrive.
+    Reversed,
+    /// A segment is an address of a node that does not process headers.
+    SegmentIgnored {
+        /// The node.
+        node: String,
+        /// The segment.
+        segment: Ipv6Addr,
+        /// The interface that packets come through.
+        dev: String,
+    },
+    /// No route leads from a node to the next segment.
+    SegmentUnreachable {
+        /// The node.
+        node: String,
+        /// The segment.
+        segment: Ipv6Addr,
+    },
+    /// The last segment does not decapsulate.
+    TransitLast {
+        /// The node that has it.
+        node: String,
+        /// The segment, in the address with which packets arrive.
+        segment: Ipv6Addr,
+        /// A SID of the node that decapsulates.
+        instead: Option<Ipv6Addr>,
+    },
+    /// An unreachable default route of the VRF takes the packet with segments.
+    UnreachableDefault {
+        /// The VRF.
+        vrf: String,
+        /// The first segment.
+        segment: Ipv6Addr,
+    },
+    /// The last segment decapsulates something else than what is in the packets.
+    WrongPayload {
+        /// The node that has it.
+        node: String,
+        /// The segment, in the address with which packets arrive.
+        segment: Ipv6Addr,
+        /// What is in the packets.
+        payload: &'static str,
+        /// A SID of the node that takes it.
+        instead: Option<Ipv6Addr>,
+    },
 }
 
 impl Fault {
+    /// The facts that it is found in.
+    #[must_use]
+    pub const fn needs(&self) -> Needs {
+        match self {
+            Self::DecapsulatesEarly { .. }
+            | Self::HmacRequired { .. }
+            | Self::NoKeyAt { .. }
+            | Self::Reversed
+            | Self::SegmentIgnored { .. }
+            | Self::SegmentUnreachable { .. }
+            | Self::TransitLast { .. }
+            | Self::WrongPayload { .. } => Needs::SeveralNodes,
+            _ => Needs::OneNode,
+        }
+    }
+
+    /// The node on which the command is run, where it is another one than that of the object.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::HmacRequired { node, .. }
+            | Self::NoKeyAt { node, .. }
+            | Self::SegmentIgnored { node, .. }
+            | Self::SegmentUnreachable { node, .. } => Some(node),
+            _ => None,
+        }
+    }
+}
+
+impl Finding {
     /// The command that mends it, where there is one; words in capitals are to be replaced.
     #[must_use]
-    pub fn mend(&self, object: &str) -> Option<String> {
-        Some(match self {
-            Self::DeviceDown { dev } => format!("ip link set {dev} up"),
-            Self::FirstSegmentUnreachable { segment } => format!("ip -6 route add {segment} via ROUTER"),
-            Self::NoKey { key } => format!("ip sr hmac set {key} sha256"),
-            Self::NotForwarding => format!("sysctl -w {object}=1"),
-            Self::NoVrf { table } => {
-                format!("ip link add NAME type vrf table {table}, and then make the SID again")
-            }
-            Self::OnLoopback => "make the route again with another device that is up".into(),
-            Self::ReversePathFilter { dev } => {
-                format!("sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{dev}.rp_filter=0")
-            }
-            Self::FirstSegmentLoops { .. }
-            | Self::Impossible { .. }
-            | Self::NeverVisited { .. }
-            | Self::NoOutput { .. } => return None,
-        })
+    pub fn mend(&self) -> Option<String> {
+        self.fault.mend(&self.object)
     }
-}
 
-/// The fault in words.
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DeviceDown { dev } => write!(f, "device {dev} is down, so the route is not used"),
-            Self::FirstSegmentLoops { segment } => {
-                write!(
-                    f,
-                    "the first segment {segment} takes the same route again, so every packet is dropped"
-                )
-            }
-            Self::FirstSegmentUnreachable { segment } => {
-                write!(f, "no route leads to the first segment {segment}, so every packet is dropped")
-            }
-            Self::Impossible { why } => f.write_str(why),
-            Self::NeverVisited { segment } => {
-                write!(
-                    f,
-                    "segment {segment} is never visited: the kernel overwrites it with the packet's destination"
-                )
-            }
-            Self::NotForwarding => f.write_str("packets are not forwarded, also not those from SIDs"),
-            Self::NoKey { key } => write!(f, "there is no HMAC key {key}, so every packet is dropped"),
-            Self::NoOutput { why } => write!(f, "{why}, so every packet is dropped"),
-            Self::NoVrf { table } => write!(f, "no VRF has table {table}, so every packet is dropped"),
-            Self::OnLoopback => f.write_str("it is on a loopback device, so every packet is dropped"),
-            Self::ReversePathFilter { dev } => {
-                write!(
-                    f,
-                    "rp_filter of {dev} is 1, so IPv4 packets whose replies take another way are dropped"
-                )
-            }
-        }
-    }
-}
-
-/// The object and the fault; on a second line the command that mends it.
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.object, self.fault)?;
-        match self.fault.mend(&self.object) {
-            Some(command) => write!(f, "\n  mend: {command}"),
-            None => Ok(()),
-        }
+    /// The node on which [the command](Self::mend) is run.
+    #[must_use]
+    pub fn mend_on(&self) -> &str {
+        self.fault.node().unwrap_or(&self.node)
     }
 }

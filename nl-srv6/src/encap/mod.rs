@@ -32,5 +32,7 @@
 //! [`include/uapi/linux/seg6_iptunnel.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/seg6_iptunnel.h?h=v6.14
 
 mod codec;
+#[cfg(feature = "serde")]
+mod read;
 
 pub use codec::{SEG6_KIND, Seg6, Seg6Mode};

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use nl_core::check::{Invalid, within};
+use nl_core::check::{Invalid, opt_within, within};
 use nl_core::route::{Encap, RouteProtocol};
 
 use super::set::PolicySet;
@@ -10,7 +10,7 @@ use crate::encap::Seg6Mode;
 
 impl PolicySet {
     /// Refuses a description that cannot be applied.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
         if self.ids.is_empty() || *self.ids.start() == 0 {
             let (first, last) = (self.ids.start(), self.ids.end());
             return Err(format!("nexthop ids {first} to {last}; a range from 1 on is needed").into());
@@ -47,6 +47,7 @@ impl Policy {
         Invalid::when(self.color == 0, "color 0; the first one is 1")?;
         Invalid::when(self.endpoint.is_multicast(), "the endpoint is a multicast address")?;
         Invalid::when(self.paths.is_empty(), "no candidate paths; a policy has at least one")?;
+        opt_within("buckets", self.buckets, 1, u16::MAX)?;
         for path in &self.paths {
             path.check()?;
             self.check_use(path)?;

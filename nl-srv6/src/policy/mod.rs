@@ -29,6 +29,20 @@
 //!
 //! [`Headend::apply`] reads what is there and sends what differs. Applying the same set again sends no change.
 //!
+//! Under feature `serde` a set is read from a description, with defaults for what it leaves out, and checked as when it is applied:
+//!
+//! ```json
+//! {
+//!   "dev": "eth0", "ids": { "start": 5000, "end": 5999 }, "protocol": 200,
+//!   "policies": [{
+//!     "color": 100, "endpoint": "fcbb:0:d::", "prefixes": ["2001:db8:2::/48"],
+//!     "paths": [{ "preference": 100, "lists": [
+//!       { "path": { "mode": "encap.red", "segments": ["fcbb:0:b::", "fcbb:0:d:d46::"] }, "weight": 3 }
+//!     ] }]
+//!   }]
+//! }
+//! ```
+//!
 //! # How a policy is mapped
 //! The kernel has no policies. A policy becomes nexthop objects (Linux 5.3):
 //!
@@ -36,7 +50,7 @@
 //! |---|---|
 //! | headend | the network namespace |
 //! | segment list | a nexthop with the encapsulation `seg6`; one for each list of each candidate path |
-//! | active candidate path | a nexthop group of the valid lists of that path, with their weights |
+//! | active candidate path | a nexthop group of the valid lists of that path, with their weights; resilient if that is [asked for](Policy::resilient) |
 //! | steering | routes over the group, of IPv6 and IPv4 |
 //! | binding SID | a route over a second group, whose members have the action `End.B6.Encaps`, or `End.B6` for inline lists |
 //! | drop upon invalid | the group has a blackhole as its only member |
@@ -73,6 +87,8 @@ mod check;
 mod handle;
 mod plan;
 mod planner;
+#[cfg(feature = "serde")]
+mod read;
 mod set;
 mod snapshot;
 mod types;

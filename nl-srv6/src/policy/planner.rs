@@ -96,8 +96,8 @@ impl<'a> Planner<'a> {
     fn new(set: &'a PolicySet, current: &'a Snapshot) -> Self {
         let concern = Concern::of(set);
         let is_group = |hop: &&Nexthop| {
-            let spreads = matches!(hop.group_kind, None | Some(GroupKind::HashThreshold));
-            set.owns_nexthop(hop) && hop.is_group() && spreads && !hop.is_fdb
+            let is_known = !matches!(hop.group_kind, Some(GroupKind::Other(_)));
+            set.owns_nexthop(hop) && hop.is_group() && is_known && !hop.is_fdb
         };
         let groups = current.nexthops.iter().filter(is_group).map(|hop| (hop.id, hop)).collect();
         let mut in_the_way = HashMap::new();
@@ -218,26 +218,38 @@ impl<'a> Planner<'a> {
         for group in wanted.iter() {
             let Some(id) = group.id else { continue };
             let is_taken = self.current.nexthops.iter().any(|hop| hop.id == id);
-            if is_taken && !self.groups.contains_key(&id) {
-                let policy = group.policy;
-                return Err(format!("{policy}: nexthop {id} is there and is no group of this set").into());
+            let policy = group.policy;
+            match self.groups.get(&id) {
+                None if is_taken => {
+                    return Err(format!("{policy}: nexthop {id} is there and is no group of this set").into());
+                }
+                Some(hop) if buckets(hop) != policy.buckets => {
+                    return Err(format!(
+                        "{policy}: nexthop {id} is a group of another kind or with other buckets, which the kernel does not \
+                         change; another id is needed"
+                    )
+                    .into());
+                }
+                _ => {}
             }
         }
         let mut chosen: HashSet<u32> = wanted.iter().filter_map(|group| group.id).collect();
         for group in wanted.iter_mut().filter(|group| group.id.is_none()) {
             let used = group.routes.iter().filter_map(|route| self.in_the_way.get(&key(route)));
             let mut used = used.filter(|route| self.set.owns_route(route)).filter_map(|r| r.nexthop_id);
-            group.id = used.find(|id| self.groups.contains_key(id) && !chosen.contains(id));
+            let is_alike =
+                |id: &u32| self.groups.get(id).is_some_and(|hop| buckets(hop) == group.policy.buckets);
+            group.id = used.find(|id| is_alike(id) && !chosen.contains(id));
             chosen.extend(group.id);
         }
         let mut by_members = HashMap::new();
         for (id, hop) in self.groups.iter().filter(|(id, _)| !chosen.contains(id)) {
             // Of two with the same members the lower id stays.
-            let known = by_members.entry(sorted(&hop.group)).or_insert(*id);
+            let known = by_members.entry((buckets(hop), sorted(&hop.group))).or_insert(*id);
             *known = (*known).min(*id);
         }
         for group in wanted.iter_mut().filter(|group| group.id.is_none()) {
-            let same = by_members.remove(&sorted(&group.members(ids)));
+            let same = by_members.remove(&(group.policy.buckets, sorted(&group.members(ids))));
             group.id = Some(match same {
                 Some(id) => id,
                 None => free.next()?,
@@ -255,6 +267,10 @@ impl<'a> Planner<'a> {
             None => NexthopVerb::Add,
         };
         let hop = Nexthop::new(id).protocol(self.set.protocol).group(members);
+        let hop = match wanted.policy.buckets {
+            Some(buckets) => hop.resilient(buckets),
+            None => hop,
+        };
         self.steps.push(Step::Nexthop(verb, Box::new(hop)));
     }
 
@@ -332,6 +348,15 @@ fn sorted(members: &[GroupMember]) -> Vec<(u32, u16)> {
     let mut members: Vec<_> = members.iter().map(|member| (member.id, member.weight)).collect();
     members.sort_unstable();
     members
+}
+
+/// How many buckets a group has, if it is resilient.
+fn buckets(group: &Nexthop) -> Option<u16> {
+    match group.group_kind {
+        // The kernel reports them; 0 is none that a policy can have.
+        Some(GroupKind::Resilient) => Some(group.resilient.and_then(|has| has.buckets).unwrap_or(0)),
+        _ => None,
+    }
 }
 
 /// What a member does, by which those that are there are known again; `None` for what is no member of a policy's group.

@@ -17,14 +17,17 @@ use crate::encap::Seg6;
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct SegmentList {
     /// The segments, and how they get into packets.
     pub path: Seg6,
     /// The share of the flows in proportion to the other lists of the path: 1 to 65535, and to 256 before Linux 6.12.
+    #[cfg_attr(feature = "serde", serde(default = "defaults::weight"))]
     pub weight: u16,
     /// Whether packets arrive along the list. Only valid lists of the active path are used.
+    #[cfg_attr(feature = "serde", serde(default = "defaults::is_valid"))]
     pub is_valid: bool,
 }
 
@@ -66,7 +69,8 @@ impl fmt::Display for SegmentList {
 
 /// A candidate path of a policy: segment lists that share the flows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct CandidatePath {
     /// The preference: the valid path with the highest one is used.
@@ -111,7 +115,8 @@ impl CandidatePath {
 
 /// An SR policy of this headend.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Policy {
     /// The color: what the policy is for, from 1 on. With the endpoint it names the policy.
@@ -119,18 +124,28 @@ pub struct Policy {
     /// The endpoint: the node the policy leads to, or `::` for any.
     pub endpoint: Ipv6Addr,
     /// The candidate paths, in any order.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub paths: Vec<CandidatePath>,
     /// The binding SID: packets to it take the policy. It is a route in the table `main`.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub binding_sid: Option<IpPrefix>,
     /// The prefixes of IPv6 and IPv4 whose packets take the policy.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub prefixes: Vec<IpPrefix>,
     /// The table of the prefixes, from 1 on.
+    #[cfg_attr(feature = "serde", serde(default = "defaults::table"))]
     pub table: u32,
     /// The metric of all routes of the policy; unless set, 1024 for IPv6 and 0 for IPv4.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub metric: Option<u32>,
     /// The id of the nexthop group that the prefixes use. Unless set, one is chosen from the set's range.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub id: Option<u32>,
+    /// How many buckets the groups have, if they are resilient: then a flow keeps its list for as long as that is valid.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub buckets: Option<u16>,
     /// Whether packets are dropped while no path is valid. Otherwise the routes are deleted, and packets take another route.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub drops_upon_invalid: bool,
 }
 
@@ -147,6 +162,7 @@ impl Policy {
             table: RT_TABLE_MAIN,
             metric: None,
             id: None,
+            buckets: None,
             drops_upon_invalid: false,
         }
     }
@@ -194,6 +210,17 @@ impl Policy {
         self
     }
 
+    /// With resilient groups of so many buckets, from 1 on, over which the flows are spread. Linux 5.13.
+    ///
+    /// When a list becomes valid again, or weights change, only idle buckets move to it; the flows of a list that is no longer valid move
+    /// at once. Otherwise, many flows move whenever the lists change. There should be several times as many buckets as the sum of the
+    /// weights. A group is never changed from one kind to the other: the routes move to a new one.
+    #[must_use]
+    pub const fn resilient(mut self, buckets: u16) -> Self {
+        self.buckets = Some(buckets);
+        self
+    }
+
     /// Packets are dropped while no path is valid (`drop-upon-invalid`).
     #[must_use]
     pub const fn drop_upon_invalid(mut self) -> Self {
@@ -214,5 +241,21 @@ impl Policy {
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "policy color {} endpoint {}", self.color, self.endpoint)
+    }
+}
+
+/// What a description need not say.
+#[cfg(feature = "serde")]
+mod defaults {
+    pub(super) const fn weight() -> u16 {
+        1
+    }
+
+    pub(super) const fn is_valid() -> bool {
+        true
+    }
+
+    pub(super) const fn table() -> u32 {
+        nl_core::route::RT_TABLE_MAIN
     }
 }

@@ -11,7 +11,7 @@ use crate::srh::Srh;
 ///
 /// Required things are in the variant. Packets that do not fit an action are dropped, and counted as errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum SidAction {
     /// On to the next segment (`End`). Flavours: PSP, NEXT-C-SID.
@@ -30,7 +30,7 @@ pub enum SidAction {
     /// The inner Ethernet frame is sent out of a device (`End.DX2`).
     EndDx2 {
         /// The device: Ethernet, up, with a large enough MTU (`SEG6_LOCAL_OIF`).
-        #[cfg_attr(feature = "serde", serde(serialize_with = "text"))]
+        #[cfg_attr(feature = "serde", serde(serialize_with = "text", deserialize_with = "super::read::dev"))]
         oif: Dev,
     },
     /// The inner IPv6 packet is sent to a router (`End.DX6`).
@@ -79,7 +79,7 @@ pub enum SidAction {
 
 /// Which table the inner packet of [`EndDt6`](SidAction::EndDt6) is looked up in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DecapTable {
     /// A table, from 1 on (`SEG6_LOCAL_TABLE`).
     Table(u32),
@@ -89,7 +89,7 @@ pub enum DecapTable {
 
 /// The program of [`EndBpf`](SidAction::EndBpf).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct BpfProgram {
     /// A descriptor of a program of type `LWT_SEG6LOCAL`, open until the request is sent; when read, the number of the program.

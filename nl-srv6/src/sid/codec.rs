@@ -26,28 +26,35 @@ pub const SEG6_LOCAL_KIND: u16 = 7;
 /// assert_eq!(local.to_string(), "seg6local action End flavors next-csid lblen 32 nflen 16");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Seg6Local {
     /// What is done (`SEG6_LOCAL_ACTION`), with what the action requires.
     pub action: SidAction,
     /// Flavours of `End` and `End.X` (`SEG6_LOCAL_FLAVORS`).
+    #[cfg_attr(feature = "serde", serde(default))]
     pub flavors: Option<Flavors>,
     /// The output device of `End.X` (`SEG6_LOCAL_OIF`). Linux 6.17; older kernels take it and do nothing with it.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "text"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, serialize_with = "text", deserialize_with = "super::read::optional_dev")
+    )]
     pub oif: Option<Dev>,
     /// Counters, where they were asked for (`SEG6_LOCAL_COUNTERS`).
+    #[cfg_attr(feature = "serde", serde(default))]
     pub counters: Option<SidCounters>,
     /// What stands in the slot of `End.B6` that the kernel overwrites: a segment that is never visited, because whoever made the SID
     /// reserved no slot. Only read.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub overwritten: Option<Ipv6Addr>,
     /// Attributes that this crate has no field for, or that do not belong to the action.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub unknown: RawAttrs,
 }
 
 /// Counters of a local SID. They start at 0 when it is made, also when it is replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SidCounters {
     /// Packets that were processed.

@@ -57,7 +57,7 @@ impl fmt::Display for FlavorOps {
 
 /// Flavours of a local SID with the lengths of micro-SIDs (`SEG6_LOCAL_FLAVORS`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Flavors {
     /// Which.

@@ -43,6 +43,8 @@ mod entry;
 mod flavors;
 mod handle;
 mod list;
+#[cfg(feature = "serde")]
+mod read;
 mod sampler;
 
 pub use action::{BpfProgram, DecapTable, SidAction};

@@ -21,6 +21,8 @@
 //! [`include/uapi/linux/seg6.h`]: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/seg6.h?h=v6.14
 
 mod codec;
+#[cfg(feature = "serde")]
+mod read;
 mod tlv;
 
 pub use codec::{MAX_SEGMENTS, MAX_SEGMENTS_HMAC, Srh, SrhFlags};

@@ -8,7 +8,7 @@ const HMAC_LEN: u8 = 38;
 
 /// One type-length-value of a segment routing header.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Tlv {
     /// The HMAC, type 5. Linux looks for it in the last 40 bytes of the header.
@@ -26,7 +26,7 @@ pub enum Tlv {
 
 /// The HMAC of a header (`struct sr6_tlv_hmac`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HmacTlv {
     /// The reserved bits, of which RFC 8754 has the highest for "the destination is not covered".
     pub reserved: u16,

@@ -1,9 +1,9 @@
 //! Each fault from facts, in words.
 
 use nl_core::route::Route;
-use nl_srv6::doctor::{Device, Facts};
+use nl_srv6::doctor::{Device, Facts, Needs};
 use nl_srv6::encap::Seg6;
-use nl_srv6::sid::{Seg6Local, SidAction};
+use nl_srv6::sid::{DecapTable, Seg6Local, SidAction};
 use nl_srv6::srh::Srh;
 
 use crate::commands::{addr, segments};
@@ -157,4 +157,120 @@ fn settings_that_stop_packets_behind_sids_are_found() {
     // Without SIDs nobody needs to forward.
     facts.routes.clear();
     assert_eq!(found(&facts), [] as [&str; 0]);
+}
+
+#[test]
+fn list_that_repeats_its_first_segment_is_found_in_reduced_modes_alone() {
+    let mut facts = facts();
+    let twice = || [addr("fcbb:0:b::"), addr("fcbb:0:b::"), addr("fcbb:0:c::")];
+    facts.routes = seg6(&Seg6::encap(twice()), ETH0);
+    assert_eq!(found(&facts), [] as [&str; 0]);
+    facts.routes = seg6(&Seg6::encap_red(twice()), ETH0);
+    assert_eq!(
+        found(&facts),
+        [
+            "2001:db8:2::/48 encap seg6 mode encap.red segs fcbb:0:b::,fcbb:0:b::,fcbb:0:c:: dev eth0: the first segment \
+          fcbb:0:b:: is there twice: a reduced mode leaves the first one out by itself, so the node is visited twice\n  \
+          mend: ip -6 route replace 2001:db8:2::/48 encap seg6 mode encap.red segs fcbb:0:b::,fcbb:0:c:: dev eth0"
+        ]
+    );
+}
+
+#[test]
+fn router_of_end_x_that_is_link_local_needs_a_device() {
+    let mut facts = facts();
+    let local = Seg6Local::new(SidAction::EndX { nh6: addr("fe80::9") });
+    facts.routes = sid(&local.clone().oif(ETH0), ETH0);
+    facts.routes.extend(sid(&Seg6Local::new(SidAction::EndX { nh6: addr("2001:db8::9") }), ETH0));
+    assert_eq!(found(&facts), [] as [&str; 0]);
+    facts.routes = sid(&local, ETH0);
+    assert_eq!(
+        found(&facts),
+        [
+            "fcbb:0:d:: encap seg6local action End.X nh6 fe80::9 dev eth0: router fe80::9 is link-local, and there is no output \
+          device, so it is looked for where packets come from; Linux 6.17 takes one (oif)\n  \
+          mend: ip -6 route replace fcbb:0:d:: encap seg6local action End.X nh6 ROUTER dev eth0"
+        ]
+    );
+}
+
+#[test]
+fn plain_table_of_a_vrf_and_vrfs_that_are_not_strict_are_found() {
+    let mut facts = facts();
+    facts.vrf_strict_mode = Some(false);
+    assert_eq!(found(&facts), [] as [&str; 0], "no SID needs it");
+    let mut route =
+        sid(&Seg6Local::new(SidAction::EndDt6 { table: DecapTable::Table(100) }).counters(), ETH0);
+    route[0] = route[0].clone().table(77).metric(9);
+    facts.routes = route;
+    assert_eq!(
+        found(&facts),
+        [
+            "fcbb:0:d:: encap seg6local action End.DT6 table 100 count dev eth0 table 77 metric 9: table 100 is that of VRF red, \
+             but packets do not come from the VRF: its sockets and rules do not see them\n  \
+             mend: ip -6 route replace fcbb:0:d:: encap seg6local action End.DT6 vrftable 100 count dev eth0 table 77 metric 9",
+            "net.vrf.strict_mode: a SID with the table of a VRF cannot be made again\n  mend: sysctl -w net.vrf.strict_mode=1",
+        ]
+    );
+    facts.routes = sid(&Seg6Local::new(SidAction::EndDt4 { vrf_table: 100 }), RED);
+    assert!(found(&facts)[0].starts_with("net.vrf.strict_mode: "));
+    facts.vrf_strict_mode = Some(true);
+    facts.routes = sid(&Seg6Local::new(SidAction::EndDt6 { table: DecapTable::Table(200) }), ETH0);
+    assert_eq!(found(&facts), [] as [&str; 0]);
+}
+
+#[test]
+fn headers_that_are_half_turned_on_are_found() {
+    let mut facts = facts();
+    let all =
+        |facts: &Facts| facts.diagnose().iter().map(|finding| finding.object.clone()).collect::<Vec<_>>();
+    for (of_all, of_eth0, object) in [
+        (false, false, None),
+        (true, true, None),
+        (false, true, Some("net.ipv6.conf.all.seg6_enabled")),
+        (true, false, Some("net.ipv6.conf.INTERFACE.seg6_enabled")),
+    ] {
+        facts.seg6_enabled = Some(of_all);
+        facts.devices[1].seg6_enabled = Some(of_eth0);
+        assert_eq!(all(&facts), Vec::from_iter(object), "{of_all} {of_eth0}");
+    }
+    assert!(found(&facts)[0].ends_with("\n  mend: sysctl -w net.ipv6.conf.INTERFACE.seg6_enabled=1"));
+    assert_eq!(facts.diagnose()[0].fault.needs(), Needs::OneNode);
+}
+
+#[test]
+fn unreachable_default_of_a_vrf_that_takes_the_first_segment_is_found() {
+    let mut facts = facts();
+    facts.routes = vec![seg6(&Seg6::encap(segments(1)), ETH0)[0].clone().table(100)];
+    let main = Some(("fcbb::/32".parse().unwrap(), 254));
+    facts.first_segments.insert(addr("fcbb:0:1::"), main);
+    facts.vrf_segments.entry(100).or_default().insert(addr("fcbb:0:1::"), main);
+    facts.closed_tables.insert(100);
+    assert_eq!(found(&facts), [] as [&str; 0], "a rule leads into another table");
+    facts.vrf_segments.entry(100).or_default().insert(addr("fcbb:0:1::"), None);
+    assert_eq!(
+        found(&facts),
+        [
+            "2001:db8:2::/48 encap seg6 mode encap segs fcbb:0:1:: dev eth0 table 100: the packet to the first segment fcbb:0:1:: \
+          comes from VRF red, whose default route is unreachable, so it is dropped\n  \
+          mend: ip -6 rule add to fcbb:0:1:: lookup main pref 999"
+        ]
+    );
+    facts.closed_tables.clear();
+    assert!(found(&facts)[0].contains("no route leads to the first segment fcbb:0:1::"));
+}
+
+#[test]
+fn command_for_one_path_of_several_is_not_offered() {
+    use nl_core::route::NextHop;
+
+    let mut facts = facts();
+    let twice = Seg6::encap_red([addr("fcbb:0:b::"), addr("fcbb:0:b::")]);
+    let hop = || NextHop::via("2001:db8::9".parse().unwrap()).dev(ETH0).with_encap(&twice);
+    facts.routes = vec![Route::new("2001:db8:2::/48".parse().unwrap()).nexthop(hop()).nexthop(hop())];
+    let found = facts.diagnose();
+    assert_eq!((found.len(), found[0].mend()), (1, None));
+    assert!(found[0].object.ends_with(" (the first of 2 paths)"), "{}", found[0].object);
+    facts.routes = vec![seg6(&twice, ETH0)[0].clone().nhid(7)];
+    assert_eq!(facts.diagnose()[0].mend(), None);
 }

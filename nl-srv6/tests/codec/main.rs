@@ -8,6 +8,7 @@ mod check;
 mod commands;
 mod corpus;
 mod doctor;
+mod doctor_nodes;
 #[cfg(target_endian = "little")]
 mod golden;
 mod hmac;

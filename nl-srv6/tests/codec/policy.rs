@@ -63,6 +63,10 @@ impl Kernel {
             return;
         }
         assert!(hop.group.iter().all(|member| self.nexthops.contains_key(&member.id)), "{hop}");
+        if let Some(there) = self.nexthops.get(&hop.id) {
+            let kinds = (there.group_kind, there.resilient);
+            assert_eq!(kinds, (hop.group_kind, hop.resilient), "{hop} would change its kind");
+        }
         self.nexthops.insert(hop.id, hop.clone());
     }
 
@@ -135,6 +139,43 @@ fn failover_replaces_the_group_and_nothing_else() {
         back,
         ["add nexthop id 5003 group 5002 proto 200", "add route 2001:db8:2::/48 nhid 5003 proto 200"]
     );
+}
+
+#[test]
+fn resilient_group_is_replaced_with_its_buckets_and_never_changes_its_kind() {
+    let mut kernel = Kernel::default();
+    let mut resilient = set().policy(policy().resilient(64));
+    let plan = resilient.plan(&kernel.snapshot()).unwrap();
+    let group = "add nexthop id 5003 group 5000,3/5001 type resilient buckets 64 proto 200";
+    assert!(lines(&plan).iter().any(|line| line == group), "{plan}");
+    kernel.apply(&plan);
+    assert_eq!(lines(&resilient.plan(&kernel.snapshot()).unwrap()), [] as [&str; 0]);
+
+    resilient.policies[0].paths[0].lists[0].is_valid = false;
+    let plan = resilient.plan(&kernel.snapshot()).unwrap();
+    assert_eq!(lines(&plan), ["replace nexthop id 5003 group 5001 type resilient buckets 64 proto 200"]);
+    kernel.apply(&plan);
+
+    // Other buckets, or none: another group, to which the route moves before the old one goes.
+    for buckets in [Some(128), None] {
+        resilient.policies[0].buckets = buckets;
+        let plan = resilient.plan(&kernel.snapshot()).unwrap();
+        let lines = lines(&plan);
+        assert_eq!(lines.len(), 3, "{plan}");
+        assert!(lines[0].starts_with("add nexthop id ") && lines[1].starts_with("replace route "), "{plan}");
+        assert!(lines[2].starts_with("delete nexthop id "), "{plan}");
+        kernel.apply(&plan);
+        assert_eq!(resilient.plan(&kernel.snapshot()).unwrap().steps(), []);
+    }
+
+    let mut fixed = set().policy(policy().id(5050));
+    kernel.apply(&fixed.plan(&kernel.snapshot()).unwrap());
+    fixed.policies[0].buckets = Some(64);
+    let error = fixed.plan(&kernel.snapshot()).unwrap_err().to_string();
+    assert!(error.contains("nexthop 5050 is a group of another kind or with other buckets"), "{error}");
+    fixed.policies[0].buckets = Some(0);
+    let error = fixed.plan(&kernel.snapshot()).unwrap_err().to_string();
+    assert!(error.contains("buckets 0; 1 to 65535 are possible"), "{error}");
 }
 
 #[test]
@@ -325,9 +366,11 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let lists = prop::collection::btree_map(1..5_u16, (1..4_u16, any::<bool>()), 1..4);
     let paths = prop::collection::vec((0..3_u32, lists), 1..3);
     let prefixes = prop::collection::btree_set(0..4_u16, 0..3);
-    (1..4_u32, paths, prefixes, any::<bool>(), any::<bool>()).prop_map(
-        |(color, paths, prefixes, binds, drops)| {
+    let buckets = prop::option::of(prop::sample::select(vec![32_u16, 64]));
+    (1..4_u32, paths, prefixes, buckets, any::<bool>(), any::<bool>()).prop_map(
+        |(color, paths, prefixes, buckets, binds, drops)| {
             let mut policy = Policy::new(color, addr("fcbb:0:d::"));
+            policy.buckets = buckets;
             for (preference, lists) in paths {
                 let path = CandidatePath::new(preference);
                 policy = policy.path(lists.into_iter().fold(path, |path, (number, (weight, valid))| {

@@ -2,16 +2,19 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 mod both_ways;
+mod bpf;
 mod bytes;
 #[path = "../golden/mod.rs"]
 mod commands;
 mod doctor;
+mod doctor_nodes;
 mod end_to_end;
 mod keys;
 #[cfg(feature = "blocking")]
 mod pending;
 mod policy;
 mod refused;
+mod selftests;
 mod settings;
 mod support;
 mod wire;

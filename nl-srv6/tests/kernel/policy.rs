@@ -1,6 +1,7 @@
 //! Policies: what iproute2 shows of them, what is sent, and where packets go.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nl_core::nexthop::{RTM_DELNEXTHOP, RTM_NEWNEXTHOP};
 use nl_core::route::{RTM_DELROUTE, RTM_NEWROUTE, RouteProtocol};
@@ -12,7 +13,7 @@ use nl_testkit::{Lab, Node, Result, assert_older_than, eventually};
 use serde_json::{Value, json};
 
 use crate::commands::{addr, segments};
-use crate::support::{Network, SOON, is_plain, lines, network, open, shown, sids, world};
+use crate::support::{Network, SOON, is_plain, lines, network, open, scaled, shown, sids, world};
 
 const OURS: RouteProtocol = RouteProtocol(200);
 const TO: &str = "2001:db8:2::/64";
@@ -130,6 +131,11 @@ async fn sets_of_every_kind_converge_on_a_kernel(lab: Lab) -> Result {
         // Another device, table and metric.
         set("d1").policy(base().table(77).metric(9)).policy(signed.table(78)),
         set("d1").policy(base().id(5077)),
+        // From one kind of group to the other, and to other buckets.
+        set("d1").policy(base().resilient(512).binding_sid("fcbb:0:a:b4::".parse()?)),
+        set("d1").policy(invalid(base()).resilient(512).drop_upon_invalid()),
+        set("d1").policy(base().resilient(300)),
+        set("d1").policy(base()),
         set("d1"),
     ];
     for set in sets {
@@ -294,19 +300,34 @@ async fn learn_neighbours(net: &Network) -> Result {
     Ok(())
 }
 
-/// Sends one packet from each of this many source ports of the first customer; the kernel chooses the ports.
-async fn send_flows(net: &Network, flows: u16) {
+/// Sends one packet from each of this many source ports of the first customer, from `first` on.
+async fn send_flows(net: &Network, first: u16, flows: u16) {
     let sent = net.c1.open(move || {
-        (0..flows).try_for_each(|_| {
-            let socket = std::net::UdpSocket::bind("[::]:0")?;
+        (first..first + flows).try_for_each(|port| {
+            let socket = UdpSocket::bind(("::", port))?;
             socket.send_to(b"customer", "[2001:db8:2::1]:5000").map(drop)
         })
     });
     sent.await.unwrap();
 }
 
-#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 120)]
+/// Sockets of the first customer with so many ports, from this one on.
+async fn flows_from(net: &Network, first: u16, flows: u16) -> Vec<UdpSocket> {
+    let sockets = move || (first..first + flows).map(|port| UdpSocket::bind(("::", port))).collect();
+    net.c1.open::<std::io::Result<Vec<_>>, _>(sockets).await.unwrap()
+}
+
+/// Sends one packet of each flow.
+fn send_each(flows: &[UdpSocket]) {
+    for socket in flows {
+        socket.send_to(b"customer", "[2001:db8:2::1]:5000").unwrap();
+    }
+}
+
+/// The policy that hashes ports is `fib_multipath_hash_policy` 1.
+#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 240)]
 async fn flows_are_shared_by_weight_and_follow_a_failover(lab: Lab) -> Result {
+    let flows = scaled(10_000, 800);
     let net = network(&lab).await?;
     let d = two_ways(&net).await?;
     let headend = Headend::new(open(&net.a).await?);
@@ -318,16 +339,19 @@ async fn flows_are_shared_by_weight_and_follow_a_failover(lab: Lab) -> Result {
     );
     headend.apply(&set).await?;
     learn_neighbours(&net).await?;
-    send_flows(&net, 800).await;
-    let (first, second) = arrived(&d, 801).await;
-    assert_eq!(first + second, 801);
-    // 200 with a standard deviation of 12.
-    assert!((130..=270).contains(&first), "{first} of 800 flows took the list of weight 1 of 4");
+    send_flows(&net, 10_000, u16::try_from(flows)?).await;
+    let (first, second) = arrived(&d, u64::from(flows) + 1).await;
+    assert_eq!(first + second, u64::from(flows) + 1);
+    // Of 10,000 flows 70 to 80 %, which is eleven standard deviations; of fewer at least six.
+    let share = f64::from(u32::try_from(second)?) / f64::from(flows);
+    let deviation = (0.75 * 0.25 / f64::from(flows)).sqrt();
+    let most = f64::max(0.05, 6.0 * deviation);
+    assert!((share - 0.75).abs() <= most, "{share} of {flows} flows took the list of weight 3 of 4");
 
     set.policies[0].paths[0] = set.policies[0].paths[0].clone().valid(false);
     assert_eq!(headend.apply(&set).await?.steps().len(), 1);
-    send_flows(&net, 100).await;
-    assert_eq!(arrived(&d, 901).await, (first + 100, second));
+    send_flows(&net, 30_000, 100).await;
+    assert_eq!(arrived(&d, u64::from(flows) + 101).await, (first + 100, second));
     Ok(())
 }
 
@@ -353,9 +377,11 @@ async fn prefixes_of_ipv4_take_the_policy_too(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 120)]
+/// While both paths forward, and the group is replaced all the time.
+#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 300)]
 async fn replacing_the_group_loses_no_packet(lab: Lab) -> Result {
-    const PACKETS: usize = 3000;
+    const PORTION: u32 = 100;
+    let packets = scaled(100_000, 3000);
     let net = network(&lab).await?;
     let d = two_ways(&net).await?;
     let headend = Headend::new(open(&net.a).await?);
@@ -367,24 +393,107 @@ async fn replacing_the_group_loses_no_packet(lab: Lab) -> Result {
     );
     headend.apply(&set).await?;
     learn_neighbours(&net).await?;
+    let is_sent = AtomicBool::new(false);
     let changes = async {
-        for change in 0..40_u8 {
+        let mut change = 0_u32;
+        while change < 40 || !is_sent.load(Ordering::Relaxed) {
             set.policies[0].paths[0].lists[0].is_valid = change % 2 == 1;
             assert_eq!(headend.apply(&set).await?.steps().len(), 1);
+            change += 1;
         }
-        Result::Ok(())
+        Result::Ok(change)
     };
-    let packets = async {
+    let sending = async {
         // In portions, so that both are under way together on one processor too.
-        for _ in 0..30 {
-            net.send("[2001:db8:2::1]:5000", PACKETS / 30).await;
+        for _ in 0..packets / PORTION {
+            net.send("[2001:db8:2::1]:5000", PORTION as usize).await;
         }
+        is_sent.store(true, Ordering::Relaxed);
     };
-    let (changed, ()) = tokio::join!(changes, packets);
-    changed?;
-    let (first, second) = arrived(&d, PACKETS as u64 + 1).await;
-    assert_eq!(first + second, PACKETS as u64 + 1);
-    assert!(second > 0, "no packet took the other path");
+    let (changed, ()) = tokio::join!(changes, sending);
+    let changed = changed?;
+    let sent = u64::from(packets / PORTION * PORTION) + 1;
+    let (first, second) = arrived(&d, sent).await;
+    assert_eq!(first + second, sent, "after {changed} changes");
+    assert!(first > 1 && second > 0, "{first} and {second}: one path took all");
+    Ok(())
+}
+
+/// What is sent along a path that has failed is lost; nothing that is sent after the failover is.
+#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 300)]
+async fn failover_loses_what_was_sent_before_it_and_nothing_else(lab: Lab) -> Result {
+    const IN_FLIGHT: usize = 50;
+    let half = scaled(50_000, 1500) as usize;
+    let net = network(&lab).await?;
+    let d = two_ways(&net).await?;
+    let headend = Headend::new(open(&net.a).await?);
+    let mut set = set("b").policy(
+        Policy::new(100, addr("fcbb:0:d::"))
+            .path(path(200, [through(D1)]))
+            .path(path(100, [through(D2)]))
+            .prefix(TO.parse()?),
+    );
+    headend.apply(&set).await?;
+    learn_neighbours(&net).await?;
+    net.send("[2001:db8:2::1]:5000", half).await;
+    assert_eq!(arrived(&d, half as u64 + 1).await, (half as u64 + 1, 0));
+
+    // The last node drops what comes along the first list, and counts it.
+    d.end_dx4(D1.parse()?, [10, 2, 0, 1].into()).counters().dev("b").replace().await?;
+    net.send("[2001:db8:2::1]:5000", IN_FLIGHT).await;
+    set.policies[0].paths[0].lists[0].is_valid = false;
+    assert_eq!(headend.apply(&set).await?.steps().len(), 1);
+    net.send("[2001:db8:2::1]:5000", half).await;
+    let all = async || {
+        let (lost, second) = (counters(&d, D1).await, counters(&d, D2).await);
+        (lost.errors + second.packets >= (IN_FLIGHT + half) as u64).then_some((lost, second))
+    };
+    let (lost, second) = eventually(SOON, all, "every packet to be counted").await;
+    assert_eq!((lost.errors, lost.packets), (IN_FLIGHT as u64, 0));
+    assert_eq!((second.packets, second.errors), (half as u64, 0));
+    Ok(())
+}
+
+/// A flow keeps its list while that is valid, also when another list joins.
+#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 120)]
+async fn flows_of_a_resilient_policy_keep_their_list(lab: Lab) -> Result {
+    const FLOWS: u16 = 200;
+    let net = network(&lab).await?;
+    let d = two_ways(&net).await?;
+    let headend = Headend::new(open(&net.a).await?);
+    let mut set = set("b").policy(
+        Policy::new(100, addr("fcbb:0:d::"))
+            .path(path(200, [through(D1), through(D2).valid(false)]))
+            .prefix(TO.parse()?)
+            .resilient(64),
+    );
+    let plan = headend.apply(&set).await?;
+    let group = plan.groups()[0].id;
+    // All of them: asking for one, iproute2 sends an attribute that Linux 6.1 does not know.
+    let all = net.a.ip("nexthop show").await;
+    let shown = all.lines().find(|line| line.starts_with(&format!("id {group} "))).unwrap_or(&all);
+    assert!(shown.contains("type resilient") && shown.contains("buckets 64"), "{shown}");
+    assert!(headend.apply(&set).await?.is_empty());
+    learn_neighbours(&net).await?;
+    let sockets = flows_from(&net, 10_000, FLOWS).await;
+    send_each(&sockets);
+    let flows = u64::from(FLOWS);
+    assert_eq!(arrived(&d, flows + 1).await, (flows + 1, 0));
+
+    // The buckets were used a moment ago, so none of them moves; the timer is two minutes.
+    set.policies[0].paths[0].lists[1].is_valid = true;
+    assert_eq!(headend.apply(&set).await?.steps().len(), 1);
+    send_each(&sockets);
+    let (first, second) = arrived(&d, 2 * flows + 1).await;
+    assert_eq!(first + second, 2 * flows + 1);
+    // Few of 64 buckets had none of the flows before.
+    assert!(second <= flows / 4, "{second} of {flows} flows left their list");
+
+    // A list that is no longer valid loses its flows at once.
+    set.policies[0].paths[0].lists[0].is_valid = false;
+    assert_eq!(headend.apply(&set).await?.steps().len(), 1);
+    send_each(&sockets);
+    assert_eq!(arrived(&d, 3 * flows + 1).await, (first, second + flows));
     Ok(())
 }
 
