@@ -27,7 +27,7 @@ use crate::{
     lanes::Lanes,
     tally::Tally,
     tools::Group,
-    vm::{program::Program, series::Series},
+    vm::{kernel::Kernel, program::Program},
 };
 
 fn main() -> ExitCode {
@@ -85,7 +85,7 @@ fn command(words: &[&str], lanes: Option<&Lanes>, junit: Option<&Path>) -> Resul
         ["host", rest @ ..] => close(&host(rest, lanes)?, junit),
         ["merge", paths @ ..] if !paths.is_empty() => close(&ledger::merge(paths, &here())?, junit),
         ["probe"] => probe(),
-        ["run", rest @ ..] => vm::program::run(Program::of(rest)?, &here()),
+        ["run", rest @ ..] => vm::program::run(&Program::of(rest)?, &here()),
         ["self-test"] => self_test::run(),
         ["vm", rest @ ..] => close(&virtual_machines(rest, lanes)?, junit),
         ["promises", path] => vm::guest::promises(path),
@@ -130,9 +130,10 @@ fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<Tally> {
 
 /// The kernel tests on this machine.
 fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
-    let Choice { kernels: None, packages, filter } = Choice::of(arguments)? else {
+    let Choice { kernels, modules, packages, filter } = Choice::of(arguments)?;
+    if kernels.is_some() || !modules.is_empty() {
         return Err("`host` has one kernel only".into());
-    };
+    }
     let workspace = Workspace::load(lanes)?;
     let kernel = workspace.build(&which(&packages))?;
     let mut tally = Tally::default();
@@ -140,7 +141,7 @@ fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The kernel tests on Debian's kernels.
+/// The kernel tests on other kernels.
 fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
     let workspace = Workspace::load(lanes)?;
     let mut tally = Tally::default();
@@ -151,14 +152,14 @@ fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> 
 }
 
 fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
-    let series = Series::list(choice.kernels)?;
+    let kernels = Kernel::list(choice.kernels, &choice.modules)?;
     let built = workspace.build_static(&which(&choice.packages))?;
     provide(workspace, &built, choice.filter.as_ref())?;
-    let lane = |series: Series| {
+    let lane = |kernel: Kernel| {
         let works = built.iter().filter_map(|executable| {
             let work = Work::new(executable.clone(), choice.filter.as_ref());
             // What cannot be asked here is started there.
-            match work.list(workspace, series) {
+            match work.list(workspace, &kernel) {
                 Ok(0) => None,
                 Ok(listed) => Some(Work { listed: Some(listed), ..work }),
                 Err(error) => {
@@ -167,10 +168,10 @@ fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
                 }
             }
         });
-        let probe = choice.filter.is_none();
-        Vm { probe, ..Vm::new(series, works.collect()) }
+        let works = works.collect();
+        Vm { probe: choice.filter.is_none(), ..Vm::new(kernel, works) }
     };
-    Ok(series.into_iter().map(lane).collect())
+    Ok(kernels.into_iter().map(lane).collect())
 }
 
 /// Fetches what the chosen tests, or without a choice the lanes, take from elsewhere.
@@ -189,6 +190,7 @@ fn provide(workspace: &Workspace, built: &[cargo::Executable], filter: Option<&S
 #[derive(Debug, Default)]
 struct Choice<'a> {
     kernels: Option<&'a str>,
+    modules: Vec<&'a str>,
     packages: Vec<&'a str>,
     filter: Option<String>,
 }
@@ -205,6 +207,10 @@ impl<'a> Choice<'a> {
                 }
                 ["--kernel", kernels, rest @ ..] => {
                     choice.kernels = Some(kernels);
+                    rest
+                }
+                ["--modules", path, rest @ ..] => {
+                    choice.modules.push(path);
                     rest
                 }
                 [filter, rest @ ..] if !filter.starts_with('-') && choice.filter.is_none() => {
@@ -273,11 +279,15 @@ NL_TESTKIT_PROMISES names another file, and NL_TESTKIT_LEDGER one to which `run`
 
   all [--no-vm]             every test of the workspace in every lane this machine provides, or in all but virtual machines
   host [-p CRATE] [FILTER]  the kernel tests on this machine
-  vm [--kernel 6.1,6.12,7,offload] [-p CRATE] [FILTER]
-                            the kernel tests on Debian's kernels, in virtual machines
+  vm [KERNELS] [-p CRATE] [FILTER]
+                            the kernel tests on other kernels, in virtual machines
   merge LEDGER…             what the lanes of several machines wrote down, put together; a folder is all the ledgers in it
-  run [--kernel 6.12] [--] PROGRAM [ARGUMENT…]
-                            one program in a virtual machine; for `runner` in cargo's configuration
+  run [KERNELS] [--] PROGRAM [ARGUMENT…]
+                            one program in a virtual machine for each kernel; for `runner` in cargo's configuration
   self-test                 whether virtual machines in which something goes wrong fail the run
   probe                     what this machine's kernel and tools can do
+
+KERNELS are --kernel 6.1,6.12,7,offload: Debian's newest of each series, all of them for `vm` and 6.12 for `run` unless it is given. A
+kernel of yours is the path of a bzImage or of a package as Debian makes it, with a name for its lane in front if there are several:
+--kernel 6.1,mine=path/to/bzImage. Its modules are in the packages or the folder of --modules PATH, or in the kernel's own package.
 ";
