@@ -275,7 +275,8 @@ usage: cargo testkit [--lanes FOLDER] [--junit FILE] COMMAND
 
 What a lane promises is in FOLDER/LANE.txt; FOLDER is `lanes` beside the workspace's Cargo.toml unless it is given. In virtual machines
 NL_TESTKIT_PROMISES names another file, and NL_TESTKIT_LEDGER one to which `run` adds a line for each test. What `all`, `host`, `merge` and
-`vm` find out of kernel tests is written to the FILE of --junit, too.
+`vm` find out of kernel tests is written to the FILE of --junit, too. FOLDER/guest.txt lists what virtual machines hold beside the kit's
+programs: lines `package NAME…`, of Debian, and `file PATH [PLACE]`, of this machine with its libraries.
 
   all [--no-vm]             every test of the workspace in every lane this machine provides, or in all but virtual machines
   host [-p CRATE] [FILTER]  the kernel tests on this machine

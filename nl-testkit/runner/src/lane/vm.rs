@@ -18,6 +18,7 @@ use crate::{
     tally::Report,
     vm::{
         accel::Accel,
+        extras,
         image::Image,
         job::{Job, Task},
         kernel::Kernel,
@@ -99,6 +100,8 @@ impl Vm {
     fn boot(&self, workspace: &Workspace, report: &mut Report) -> Result {
         let image = Image::get(&self.kernel)?;
         let accel = Accel::find(&image)?;
+        let guest = workspace.lanes.guest()?;
+        let image = extras::add(image, &guest.packages, self.kernel.lane())?;
         let how = match accel {
             Accel::Emulation => "by emulation",
             Accel::Kvm => "with KVM",
@@ -119,7 +122,8 @@ impl Vm {
             self.say(&format!("of the tests only those that need {only}"));
             environment.insert("NL_TESTKIT_ONLY".to_owned(), only.to_owned());
         }
-        let job = Job { environment, tasks: tasks.collect(), promises, probe: self.probe };
+        let job =
+            Job { environment, tasks: tasks.collect(), files: guest.files, promises, probe: self.probe };
         let usual = || Path::new("nl-testkit").join(self.kernel.lane());
         let folder = workspace.target.join(self.folder.map_or_else(usual, PathBuf::from));
         let machine = Machine {

@@ -27,9 +27,11 @@ use crate::cargo::text;
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) kernel: PathBuf,
-    /// The first part of the initial file system; what a run adds comes behind it.
+    /// The first part of the initial file system; what a run adds comes last.
     pub(crate) base: PathBuf,
-    /// A note about the libraries in it.
+    /// What the workspace adds to it, if that is anything: the second part.
+    pub(crate) more: Option<PathBuf>,
+    /// A note about the libraries in both.
     pub(crate) libraries: PathBuf,
     /// For people: the versions of the kernel and of iproute2.
     pub(crate) about: String,
@@ -91,6 +93,7 @@ impl Image {
         Self {
             kernel: folder.join("vmlinuz"),
             base: folder.join("base.cpio"),
+            more: None,
             libraries: folder.join(LIBRARIES),
             about,
             debian,
@@ -239,8 +242,8 @@ fn numbers(version: &str) -> Vec<u64> {
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Changes whenever images are made differently.
 const FORMAT: &str = "f6";
-/// The suite whose iproute2 is on the search path under every kernel.
-const NEWEST: &str = "sid";
+/// The suite whose iproute2 is on the search path under every kernel, and which further packages come from.
+pub(super) const NEWEST: &str = "sid";
 const LIBRARIES: &str = "libraries.txt";
 
 #[cfg(test)]

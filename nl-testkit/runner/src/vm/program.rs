@@ -13,6 +13,7 @@ use nl_testkit::Result;
 
 use super::{
     accel::{Accel, tempfile},
+    extras,
     image::Image,
     job::{Job, Task},
     kernel::Kernel,
@@ -73,6 +74,8 @@ impl Program {
     fn boot(&self, kernel: &Kernel, lanes: &Lanes) -> Result<u8> {
         let image = Image::get(kernel)?;
         let accel = Accel::find(&image)?;
+        let guest = lanes.guest()?;
+        let image = extras::add(image, &guest.packages, kernel.lane())?;
         let mut environment = settings(accel);
         environment.insert("NL_TESTKIT_LANE".to_owned(), kernel.lane().to_owned());
         environment.extend(
@@ -86,6 +89,7 @@ impl Program {
         let job = Job {
             environment,
             tasks: vec![task],
+            files: guest.files,
             promises: lanes.promises_asked_for(kernel.lane())?,
             probe: false,
         };

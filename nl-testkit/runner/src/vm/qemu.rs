@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{self, BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -80,7 +80,12 @@ impl Machine {
         fs::create_dir_all(&self.folder)?;
         let (own, whole) = (self.folder.join("job.cpio"), self.folder.join("initrd.cpio"));
         let init = job.pack(&self.image, &own)?;
-        cpio::join(&whole, &[&self.image.base, &own])?;
+        let parts: Vec<&Path> = [Some(&self.image.base), self.image.more.as_ref(), Some(&own)]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+            .collect();
+        cpio::join(&whole, &parts)?;
         let console = self.folder.join("console.txt");
         fs::write(&console, "")?;
         let mut child = Guard(self.start(&init)?);
@@ -113,7 +118,7 @@ impl Machine {
         // When this process is killed the kernel kills the machine.
         let mut command = command("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config"]);
-        command.args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m", MEMORY]);
+        command.args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m"]).arg(self.memory()?);
         command.args(["-display", "none", "-nic", "none", "-no-reboot"]);
         command.arg("-kernel").arg(&self.image.kernel).arg("-initrd").arg(self.folder.join("initrd.cpio"));
         command.arg("-append").arg(append);
@@ -122,6 +127,12 @@ impl Machine {
         let log = fs::File::create(self.folder.join("qemu.txt"))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         command.spawn().map_err(|error| format!("start QEMU: {error}").into())
+    }
+
+    /// In megabytes. What the initial file system has beyond the usual is in memory twice while it is unpacked.
+    fn memory(&self) -> Result<String> {
+        let initrd = fs::metadata(self.folder.join("initrd.cpio"))?.len() >> 20;
+        Ok((MEMORY + 2 * initrd.saturating_sub(INITRD)).to_string())
     }
 
     /// Reads events until the end marker.
@@ -220,5 +231,7 @@ const KERNEL: &[&str] = &[
     "random.trust_cpu=on",
     "selinux=0",
 ];
-const MEMORY: &str = "1024";
+/// In megabytes, with an initial file system of up to the next.
+const MEMORY: u64 = 1024;
+const INITRD: u64 = 256;
 const OFF: Duration = Duration::from_secs(5);
