@@ -27,7 +27,7 @@ use crate::{
     lanes::Lanes,
     tally::Tally,
     tools::Group,
-    vm::{kernel::Kernel, program::Program},
+    vm::{kernel::Kernel, options::Options, program::Program},
 };
 
 fn main() -> ExitCode {
@@ -130,9 +130,9 @@ fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<Tally> {
 
 /// The kernel tests on this machine.
 fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
-    let Choice { kernels, modules, packages, filter } = Choice::of(arguments)?;
-    if kernels.is_some() || !modules.is_empty() {
-        return Err("`host` has one kernel only".into());
+    let Choice { options, packages, filter } = Choice::of(arguments)?;
+    if !options.is_empty() {
+        return Err("`host` has one kernel only, and the variables of its caller".into());
     }
     let workspace = Workspace::load(lanes)?;
     let kernel = workspace.build(&which(&packages))?;
@@ -152,12 +152,13 @@ fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> 
 }
 
 fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
-    let kernels = Kernel::list(choice.kernels, &choice.modules)?;
+    let kernels = choice.options.kernels(None)?;
     let built = workspace.build_static(&which(&choice.packages))?;
     provide(workspace, &built, choice.filter.as_ref())?;
     let lane = |kernel: Kernel| {
         let works = built.iter().filter_map(|executable| {
-            let work = Work::new(executable.clone(), choice.filter.as_ref());
+            let environment = choice.options.variables.clone();
+            let work = Work { environment, ..Work::new(executable.clone(), choice.filter.as_ref()) };
             // What cannot be asked here is started there.
             match work.list(workspace, &kernel) {
                 Ok(0) => None,
@@ -189,8 +190,7 @@ fn provide(workspace: &Workspace, built: &[cargo::Executable], filter: Option<&S
 /// What a command line chooses.
 #[derive(Debug, Default)]
 struct Choice<'a> {
-    kernels: Option<&'a str>,
-    modules: Vec<&'a str>,
+    options: Options<'a>,
     packages: Vec<&'a str>,
     filter: Option<String>,
 }
@@ -199,18 +199,14 @@ impl<'a> Choice<'a> {
     fn of(mut arguments: &[&'a str]) -> Result<Self> {
         let mut choice = Self::default();
         loop {
+            if let Some(rest) = choice.options.take(arguments)? {
+                arguments = rest;
+                continue;
+            }
             arguments = match arguments {
                 [] => return Ok(choice),
                 ["-p" | "--package", package, rest @ ..] => {
                     choice.packages.push(package);
-                    rest
-                }
-                ["--kernel", kernels, rest @ ..] => {
-                    choice.kernels = Some(kernels);
-                    rest
-                }
-                ["--modules", path, rest @ ..] => {
-                    choice.modules.push(path);
                     rest
                 }
                 [filter, rest @ ..] if !filter.starts_with('-') && choice.filter.is_none() => {
@@ -280,10 +276,10 @@ programs: lines `package NAME…`, of Debian, and `file PATH [PLACE]`, of this m
 
   all [--no-vm]             every test of the workspace in every lane this machine provides, or in all but virtual machines
   host [-p CRATE] [FILTER]  the kernel tests on this machine
-  vm [KERNELS] [-p CRATE] [FILTER]
+  vm [KERNELS] [--env NAME[=VALUE]]… [-p CRATE] [FILTER]
                             the kernel tests on other kernels, in virtual machines
   merge LEDGER…             what the lanes of several machines wrote down, put together; a folder is all the ledgers in it
-  run [KERNELS] [--] PROGRAM [ARGUMENT…]
+  run [KERNELS] [--env NAME[=VALUE]]… [--] PROGRAM [ARGUMENT…]
                             one program in a virtual machine for each kernel; for `runner` in cargo's configuration
   self-test                 whether virtual machines in which something goes wrong fail the run
   probe                     what this machine's kernel and tools can do
@@ -291,4 +287,7 @@ programs: lines `package NAME…`, of Debian, and `file PATH [PLACE]`, of this m
 KERNELS are --kernel 6.1,6.12,7,offload: Debian's newest of each series, all of them for `vm` and 6.12 for `run` unless it is given. A
 kernel of yours is the path of a bzImage or of a package as Debian makes it, with a name for its lane in front if there are several:
 --kernel 6.1,mine=path/to/bzImage. Its modules are in the packages or the folder of --modules PATH, or in the kernel's own package.
+
+Programs in a virtual machine have the variables that begin with NL_TESTKIT_ or RUST_, under `run` those that begin with CARGO_ or NEXTEST,
+too, and those of --env: with a value, or with the one that the variable has here.
 ";

@@ -67,7 +67,7 @@ impl Work {
     pub(crate) fn list(&self, workspace: &Workspace, kernel: &Kernel) -> Result<usize> {
         let mode = if Need::HostRoot.probe().is_ok() { "root" } else { "user" };
         let mut command = workspace.command(&self.executable);
-        command.args(&self.arguments).env("NL_TESTKIT_MODE", mode);
+        command.args(&self.arguments).envs(&self.environment).env("NL_TESTKIT_MODE", mode);
         command.env("NL_TESTKIT_ONLY", kernel.only().unwrap_or_default());
         command.env_remove("NL_TESTKIT_LANE").env_remove("NL_TESTKIT_PROMISES");
         list(command)

@@ -15,6 +15,7 @@ mod libraries;
 pub(crate) mod manifest;
 mod modules;
 mod netdevsim;
+pub(crate) mod options;
 mod own;
 pub(crate) mod program;
 pub(crate) mod qemu;

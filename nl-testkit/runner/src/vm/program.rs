@@ -17,6 +17,7 @@ use super::{
     image::Image,
     job::{Job, Task},
     kernel::Kernel,
+    options::Options,
     qemu::{Event, Limits, Machine},
 };
 use crate::{lane::vm::settings, lanes::Lanes};
@@ -27,47 +28,37 @@ pub(crate) struct Program {
     kernels: Vec<Kernel>,
     path: PathBuf,
     arguments: Vec<String>,
+    variables: BTreeMap<String, String>,
 }
 
 impl Program {
     /// Reads a command line, and looks for the program before anything is fetched or booted for it.
     pub(crate) fn of(mut words: &[&str]) -> Result<Self> {
-        let (mut kernels, mut modules) = (DEFAULT, Vec::new());
-        loop {
-            words = match words {
-                ["--kernel", text, rest @ ..] => {
-                    kernels = *text;
-                    rest
-                }
-                ["--modules", path, rest @ ..] => {
-                    modules.push(*path);
-                    rest
-                }
-                ["--", rest @ ..] => {
-                    words = rest;
-                    break;
-                }
-                [option, ..] if option.starts_with('-') => {
-                    return Err(format!(
-                        "`run` has no option {option}; a program of that name goes behind --"
-                    )
-                    .into());
-                }
-                _ => break,
-            };
+        let mut options = Options::default();
+        while let Some(rest) = options.take(words)? {
+            words = rest;
+        }
+        match words {
+            ["--", rest @ ..] => words = rest,
+            [option, ..] if option.starts_with('-') => {
+                return Err(
+                    format!("`run` has no option {option}; a program of that name goes behind --").into()
+                );
+            }
+            _ => {}
         }
         let [program, arguments @ ..] = words else { return Err("`run` takes a program".into()) };
         let path = fs::canonicalize(program).map_err(|error| format!("{program}: {error}"))?;
         if !path.is_file() {
             return Err(format!("{program}: not a file").into());
         }
-        let kernels = Kernel::list(Some(kernels), &modules)?;
+        let kernels = options.kernels(Some(DEFAULT))?;
         // Its reader, such as nextest, would take each test for several of the same name.
         if kernels.len() > 1 && arguments.contains(&"--list") {
             return Err("--list takes one kernel, as each may have other tests to skip".into());
         }
         let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
-        Ok(Self { kernels, path, arguments })
+        Ok(Self { kernels, path, arguments, variables: options.variables })
     }
 
     /// Boots one kernel, runs the program, prints what it printed, and returns its exit code.
@@ -84,7 +75,7 @@ impl Program {
         let task = Task {
             program: self.path.clone(),
             arguments: self.arguments.clone(),
-            environment: BTreeMap::new(),
+            environment: self.variables.clone(),
         };
         let job = Job {
             environment,
@@ -168,7 +159,8 @@ impl Ledger {
     }
 }
 
-const DEFAULT: &str = "6.12";
+/// The kernel of a command that names none.
+pub(super) const DEFAULT: &str = "6.12";
 /// The exit code when the machine, not the program, failed.
 const TROUBLE: u8 = 125;
 
@@ -194,6 +186,7 @@ mod tests {
         assert!(refusal(&["--what"]).contains("no option --what"));
         assert!(refusal(&["/nowhere"]).starts_with("/nowhere: "));
         assert!(refusal(&["--kernel", "5.4", "/proc/self/exe"]).starts_with("no kernel 5.4"));
+        assert!(refusal(&["--env", "=", "/proc/self/exe"]).starts_with("--env =: "));
         assert!(refusal(&["--modules", "/tmp", "/proc/self/exe"]).starts_with("--modules goes with"));
     }
 
