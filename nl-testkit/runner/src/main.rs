@@ -27,7 +27,7 @@ use crate::{
     lanes::Lanes,
     tally::Tally,
     tools::Group,
-    vm::{kernel::Kernel, options::Options, program::Program},
+    vm::{kernel::Kernel, options::Options, program::Program, shell::Shell},
 };
 
 fn main() -> ExitCode {
@@ -53,9 +53,12 @@ fn main() -> ExitCode {
         print!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    if let ["run", rest @ ..] = words
-        && let Err(error) = Program::of(rest)
-    {
+    let checked = match words {
+        ["run", rest @ ..] => Program::of(rest).map(drop),
+        ["shell", rest @ ..] => Shell::of(rest).map(drop),
+        _ => Ok(()),
+    };
+    if let Err(error) = checked {
         eprintln!("testkit: {error}\n{USAGE}");
         return ExitCode::from(2);
     }
@@ -87,6 +90,7 @@ fn command(words: &[&str], lanes: Option<&Lanes>, junit: Option<&Path>) -> Resul
         ["probe"] => probe(),
         ["run", rest @ ..] => vm::program::run(&Program::of(rest)?, &here()),
         ["self-test"] => self_test::run(),
+        ["shell", rest @ ..] => vm::shell::run(Shell::of(rest)?, &here()),
         ["vm", rest @ ..] => close(&virtual_machines(rest, lanes)?, junit),
         ["promises", path] => vm::guest::promises(path),
         [vm::job::INIT] => vm::guest::main(),
@@ -102,7 +106,7 @@ fn needed(words: &[&str]) -> &'static [Group] {
     match words {
         ["all"] => &[Group::Host, Group::Vm],
         ["all", "--no-vm"] | ["host", ..] => &[Group::Host],
-        ["run" | "self-test" | "vm", ..] => &[Group::Vm],
+        ["run" | "self-test" | "shell" | "vm", ..] => &[Group::Vm],
         _ => &[],
     }
 }
@@ -281,12 +285,14 @@ programs: lines `package NAME…`, of Debian, and `file PATH [PLACE]`, of this m
   merge LEDGER…             what the lanes of several machines wrote down, put together; a folder is all the ledgers in it
   run [KERNELS] [--env NAME[=VALUE]]… [--] PROGRAM [ARGUMENT…]
                             one program in a virtual machine for each kernel; for `runner` in cargo's configuration
+  shell [KERNELS] [--env NAME[=VALUE]]… [PROGRAM…]
+                            a shell on the console of a virtual machine, with these programs in it
   self-test                 whether virtual machines in which something goes wrong fail the run
   probe                     what this machine's kernel and tools can do
 
-KERNELS are --kernel 6.1,6.12,7,offload: Debian's newest of each series, all of them for `vm` and 6.12 for `run` unless it is given. A
-kernel of yours is the path of a bzImage or of a package as Debian makes it, with a name for its lane in front if there are several:
---kernel 6.1,mine=path/to/bzImage. Its modules are in the packages or the folder of --modules PATH, or in the kernel's own package.
+KERNELS are --kernel 6.1,6.12,7,offload: Debian's newest of each series; all of them for `vm`, and 6.12 for `run` and `shell`, unless it
+is given. A kernel of yours is the path of a bzImage or of a package as Debian makes it, with a name for its lane in front if there are
+several: --kernel 6.1,mine=path/to/bzImage. Its modules are in the packages or the folder of --modules PATH, or in its own package.
 
 Programs in a virtual machine have the variables that begin with NL_TESTKIT_ or RUST_, under `run` those that begin with CARGO_ or NEXTEST,
 too, and those of --env: with a value, or with the one that the variable has here.

@@ -122,8 +122,14 @@ impl Vm {
             self.say(&format!("of the tests only those that need {only}"));
             environment.insert("NL_TESTKIT_ONLY".to_owned(), only.to_owned());
         }
-        let job =
-            Job { environment, tasks: tasks.collect(), files: guest.files, promises, probe: self.probe };
+        let job = Job {
+            environment,
+            tasks: tasks.collect(),
+            files: guest.files,
+            shell: false,
+            promises,
+            probe: self.probe,
+        };
         let usual = || Path::new("nl-testkit").join(self.kernel.lane());
         let folder = workspace.target.join(self.folder.map_or_else(usual, PathBuf::from));
         let machine = Machine {

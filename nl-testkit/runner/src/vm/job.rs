@@ -27,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) tasks: Vec<Task>,
     /// Files of this machine that the programs find in the guest.
     pub(crate) files: Vec<Extra>,
+    /// Whether the programs are left to somebody at the console, instead of being run.
+    pub(crate) shell: bool,
     /// What the lane promises, for the tests to read.
     pub(crate) promises: String,
     /// Whether each promise is tried, even one that no test needs.
@@ -72,7 +74,12 @@ impl Job {
         let tasks: Vec<_> = tasks.collect();
         let promises =
             self.probe.then(|| [own.as_slice(), &["promises".to_owned(), PROMISES.to_owned()]].concat());
-        let job = json!({ "environment": self.environment, "promises": promises, "tasks": tasks });
+        let job = json!({
+            "environment": self.environment,
+            "promises": promises,
+            "shell": self.shell,
+            "tasks": tasks,
+        });
         archive.file(&format!("{FOLDER}/job.json"), 0o644, job.to_string().as_bytes())?;
         archive.file(&format!("{FOLDER}/promises.txt"), 0o644, self.promises.as_bytes())?;
         cases::pack(&mut archive)?;

@@ -20,5 +20,6 @@ mod own;
 pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod series;
+pub(crate) mod shell;
 mod sources;
 mod userland;

@@ -81,6 +81,7 @@ impl Program {
             environment,
             tasks: vec![task],
             files: guest.files,
+            shell: false,
             promises: lanes.promises_asked_for(kernel.lane())?,
             probe: false,
         };
