@@ -112,6 +112,31 @@ fn an_unmet_need_is_listed_as_ignored_and_fails_when_forced(_lab: Lab) -> Result
     Ok(())
 }
 
+/// Nextest asks for the names of ignored tests and never starts them.
+#[nl_testkit::test]
+fn reasons_of_skips_are_written_down_when_nextest_lists_the_tests(_lab: Lab) -> Result {
+    let arguments = ["--list", "--format", "terse", "planted::needs_", "--ignored"];
+    let run = Run::with(&arguments, &[("NEXTEST", "1")])?;
+    assert!(run.succeeded(), "{run:?}");
+    assert_eq!(run.stdout(), "planted::needs_what_no_kernel_has: test\nplanted::needs_two_things: test\n");
+    let line = run.line("planted::needs_two_things");
+    assert_eq!(
+        (&line["outcome"], &line["need"]),
+        (&"skipped".into(), &"tool = \"nosuchtool\"".into()),
+        "{line}"
+    );
+    assert_eq!(run.lines.len(), 2, "{run:?}");
+    // Where there is a target folder, in a file too.
+    let program = env::current_exe()?;
+    if let Some(target) = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()) {
+        let text = fs::read_to_string(target.join("nl-testkit/skipped-nl-testkit-kernel.txt"))?;
+        assert!(text.contains("planted::needs_two_things: tool = \"nosuchtool\": no program"), "{text}");
+    }
+    let run = Run::with(&arguments, &[])?;
+    assert!(run.lines.is_empty(), "cargo's own lists are no runs: {run:?}");
+    Ok(())
+}
+
 #[nl_testkit::test]
 fn an_unmet_need_that_was_promised_is_a_failure(_lab: Lab) -> Result {
     let promises = scratch("promises");
