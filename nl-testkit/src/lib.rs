@@ -44,12 +44,17 @@
 //!
 //! # Features
 //!
-//! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises (by
+//! `fault-socket` adds `fault::PeerSocket`, with which rtnetlink and whatever else is built on netlink-proto run under fault injection.
+//!
+//! # Environment
+//!
+//! `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises (by
 //! default `lanes/LANE.txt` in the package's folder or the nearest above),
 //! `NL_TESTKIT_LEDGER` a file that gets one JSON line per test,
 //! `NL_TESTKIT_ONLY=netdevsim` leaves out tests that do not declare that need, `NL_TESTKIT_MODE` is `auto`, `user`,
 //! `user-only`, `root` or `root-only`, `NL_TESTKIT_PATIENCE` multiplies every deadline (for emulated machines), and
 //! `NL_TESTKIT_KEEP=1` holds a failed test's namespaces open.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
