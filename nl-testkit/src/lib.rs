@@ -42,6 +42,13 @@
 //! are killed with their parent and namespaces have no names on the machine, so even SIGKILL leaves nothing but what a
 //! child of a test started itself: a daemon lives on, and its namespace with it, until somebody ends it.
 //!
+//! # Threads
+//!
+//! The body of a test and each node have a thread of their own with a *current-thread* runtime of tokio. Futures given to [`Node::run`] are
+//! made and polled on the node's thread and need not be `Send`; `tokio::spawn` and `spawn_local` put tasks there. What blocks that thread
+//! blocks the node, and `block_in_place` panics on it. A program that brings a runtime with threads of its own makes it in
+//! [`Node::open`]: threads are born in the namespace of the thread that starts them.
+//!
 //! # Features
 //!
 //! `fault-socket` adds `fault::PeerSocket`, with which rtnetlink and whatever else is built on netlink-proto run under fault injection.
@@ -87,9 +94,12 @@ mod socket;
 #[expect(unsafe_code, reason = "namespaces, mounts and packet sockets have no safe interface in std")]
 mod sys;
 mod topology;
+mod version;
 mod wait;
 
 pub use nl_testkit_macros::test;
+/// The crate whose values [`Node::json`] returns and [`oracle::Shows::is`] takes.
+pub use serde_json;
 
 pub use crate::{
     cache::cache_dir,
