@@ -34,6 +34,17 @@
 //! }
 //! ```
 //!
+//! # On other kernels
+//!
+//! ```sh
+//! cargo install nl-testkit-runner
+//! testkit host                     # the kernel tests here, as an ordinary user, and as root where you are root
+//! testkit vm --kernel 6.1,6.12,7   # on three kernels of Debian, or a bzImage of yours, in virtual machines
+//! testkit merge ledgers/           # what several machines wrote down: a test that ran nowhere fails
+//! ```
+//!
+//! A virtual machine holds iproute2, a shell with small tools, the kernel's modules of networking, and what your `lanes/guest.txt` lists.
+//!
 //! # Permissions and namespaces
 //!
 //! The test binary re-executes itself into a user, a network and a mount namespace before any thread exists, so
