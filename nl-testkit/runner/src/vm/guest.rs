@@ -79,12 +79,12 @@ fn end(over: &AtomicBool, heart: thread::JoinHandle<()>, port: &Port) -> Result 
 fn shell(job: &Value, common: &BTreeMap<String, String>) -> Result {
     let console = || OpenOptions::new().read(true).write(true).open(CONSOLE);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    let mut text =
+    let mut banner =
         format!("\nLinux {}, as root. `exit` ends the machine, Ctrl-A X stops it at once.\n", kernel.trim());
     for task in job.pointer("/tasks").and_then(Value::as_array).into_iter().flatten() {
-        text += &format!("here is {}\n", self::text(task, "/program"));
+        banner += &format!("here is {}\n", text(task, "/program"));
     }
-    console()?.write_all(text.as_bytes())?;
+    console()?.write_all(banner.as_bytes())?;
     let shell = SHELLS.iter().find(|path| Path::new(path).exists()).ok_or("there is no shell")?;
     // The leader of a session, whose terminal the console then is: Ctrl-C ends what the shell runs.
     let mut command = command("busybox");
