@@ -55,7 +55,7 @@ fn build(image: &Image, packages: &[String], into: &Path) -> Result {
     let apt = Apt::update(&cache()?, NEWEST)?;
     let unpacked = into.join("unpacked");
     let names: Vec<&str> = packages.iter().map(String::as_str).collect();
-    userland::unpack(&apt, &names, &unpacked)?;
+    apt.unpack(&apt.with_dependencies(&names)?, &unpacked)?;
     for folder in WITHOUT.iter().map(|folder| unpacked.join(folder)).filter(|folder| folder.is_dir()) {
         fs::remove_dir_all(folder)?;
     }

@@ -99,9 +99,9 @@ pub(crate) fn take_native(apt: &Apt, unpacked: &Path, tree: &Path) -> Result {
 }
 
 /// Downloads packages and what they depend on, but for what only installing needs.
-pub(super) fn unpack(apt: &Apt, packages: &[&str], into: &Path) -> Result {
-    let is_used = |name: &String| packages.contains(&name.as_str()) || !UNUSED.contains(&name.as_str());
-    let packages: Vec<_> = apt.with_dependencies(packages)?.into_iter().filter(is_used).collect();
+fn unpack(apt: &Apt, packages: &[&str], into: &Path) -> Result {
+    let packages = apt.with_dependencies(packages)?;
+    let packages: Vec<_> = packages.into_iter().filter(|name| !UNUSED.contains(&name.as_str())).collect();
     apt.unpack(&packages, into)
 }
 
