@@ -252,6 +252,39 @@ async fn sigkill_leaves_no_process_and_no_namespace(_lab: Lab) -> Result {
     Ok(())
 }
 
+/// The settings are the machine's, so it is a virtual one, and nothing runs beside it.
+#[nl_testkit::test(needs(vm, host_root), serial)]
+fn where_user_namespaces_are_refused_root_runs_all_as_root(_lab: Lab) -> Result {
+    let users = "/proc/sys/user/max_user_namespaces";
+    let run =
+        limited(users, || Run::with(&["--exact", "planted::all_is_well"], &[("NL_TESTKIT_MODE", "auto")]))?;
+    assert!(run.succeeded(), "{run:?}");
+    assert_eq!(run.line("planted::all_is_well")["lane"], "host-root");
+    let told = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    assert!(told.contains("none are allowed: sudo sysctl -w user.max_user_namespaces="), "{told}");
+    assert!(told.contains("NL_TESTKIT_MODE=root asks for that"), "{told}");
+    let run =
+        limited(users, || Run::with(&["--exact", "planted::all_is_well"], &[("NL_TESTKIT_MODE", "user")]))?;
+    assert_eq!(run.output.status.code(), Some(102), "{run:?}");
+    let networks = "/proc/sys/user/max_net_namespaces";
+    let run = limited(networks, || {
+        Run::with(&["--exact", "planted::all_is_well"], &[("NL_TESTKIT_MODE", "root")])
+    })?;
+    assert_eq!(run.output.status.code(), Some(102), "{run:?}");
+    let told = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    assert!(told.contains("none are allowed: sudo sysctl -w user.max_net_namespaces="), "{told}");
+    Ok(())
+}
+
+/// What a run gives while a limit of the machine is 0.
+fn limited<T>(path: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let before = fs::read_to_string(path)?;
+    fs::write(path, "0")?;
+    let ran = run();
+    fs::write(path, before)?;
+    ran
+}
+
 /// One run of the planted tests.
 #[derive(Debug)]
 struct Run {
