@@ -83,7 +83,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         println!("     one was tagged with the next association while the kernel encrypted it with the last");
     }
     story.prove_with_iproute2(
-        "a rotation under traffic loses nothing",
+        "a rotation under traffic loses nothing but what the kernel spoils, and counts",
         spoilt.is_some_and(|spoilt| sent > 0 && arrived + spoilt == sent),
         encodes_with(&ends, 1).await,
     );
@@ -223,7 +223,7 @@ impl Pair {
         self.from.send(SECRET).is_ok() && self.to.recv(&mut buffer).is_ok_and(|length| length == SECRET.len())
     }
 
-    /// Sends so many, and returns how many arrived.
+    /// Sends this many, and returns how many arrived.
     fn pass(&self, count: usize) -> usize {
         (0..count).take_while(|_| self.one()).count()
     }
