@@ -27,11 +27,13 @@ async fn a_program_in_another_language_has_a_peer(_lab: Lab) -> Result {
 /// Sends a request without a body, waits for an answer, and prints the error in it.
 fn perl(socket: OwnedFd) -> Result<std::process::Child> {
     let script = r#"
-        send(STDIN, pack("LSSLL", 16, 18, 5, 7, 0), 0) or die $!;
+        # STDIN itself only reads.
+        open(my $socket, "+<&=", 0) or die $!;
+        send($socket, pack("LSSLL", 16, 18, 5, 7, 0), 0) or die $!;
         my $ready = "";
-        vec($ready, fileno(STDIN), 1) = 1;
+        vec($ready, fileno($socket), 1) = 1;
         select($ready, undef, undef, 10);
-        defined(recv(STDIN, my $answer, 4096, 0)) or die $!;
+        defined(recv($socket, my $answer, 4096, 0)) or die $!;
         print unpack("l", substr($answer, 16));
     "#;
     let mut command = Command::new("perl");
