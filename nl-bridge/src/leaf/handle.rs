@@ -1,19 +1,14 @@
 use std::collections::HashMap;
 
-use nl_core::address::Addresses;
 use nl_core::error::ErrorKind;
-use nl_core::link::{Link, LinkConfig, LinkKind, LinkVerb};
-use nl_core::{Connection, Error, MacAddr, Pending, Protocol, Request, Result};
+use nl_core::link::{LinkConfig, LinkVerb};
+use nl_core::{Connection, Error, Pending, Request, Result};
 
 use super::config::BridgeConfig;
 use super::plan::Plan;
+use super::read::read;
 use super::snapshot::Snapshot;
 use super::step::Step;
-use super::view::vxlan_of;
-use crate::fdb::Fdb;
-use crate::settings::Bridge;
-use crate::vlan_db::VlanDb;
-use crate::vni::Vnis;
 
 /// The leaf in the connection's namespace. Cheap to clone.
 ///
@@ -39,7 +34,7 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Over this connection, which must be one to [`Protocol::Route`].
+    /// Over this connection, which must be one to [`Protocol::Route`](nl_core::Protocol::Route).
     #[must_use]
     pub fn new(conn: Connection) -> Self {
         Self { conn }
@@ -52,6 +47,9 @@ impl Leaf {
     }
 
     /// Reads what plans and the doctor need: devices, VLANs, VNIs, and the flood entries of VXLAN devices.
+    ///
+    /// The kernel does not filter a forwarding database by MAC address, so all entries of VXLAN devices are listed, and those that are
+    /// not needed are dropped one by one: time grows with their number, memory does not.
     ///
     /// Needs no privilege.
     ///
@@ -143,37 +141,6 @@ async fn look(conn: &Connection, config: &BridgeConfig, plan: Planning) -> Resul
     config.check().map_err(|why| Error::from(why).during(|| format!("leaf {}", config.name)))?;
     let current = read(conn).await.map_err(during)?;
     Ok((plan(config, &current)?, current))
-}
-
-async fn read(conn: &Connection) -> Result<Snapshot> {
-    conn.require(Protocol::Route, "leaves")?;
-    let mut snapshot = Snapshot { links: conn.links().collect_all().await?, ..Snapshot::default() };
-    // Without a device of its kind, the module may not be loaded, and the kernel then knows no such list.
-    if snapshot.links.iter().any(|link| link.is_kind(Bridge::KIND)) {
-        let db = VlanDb::new(conn.clone());
-        snapshot.vlans = db.entries().list().await?.collect_all().await?;
-        snapshot.globals = db.globals().list().await?.collect_all().await?;
-        snapshot.globals.retain(|global| global.msti.is_some_and(|msti| msti != 0));
-    }
-    if snapshot.links.iter().any(has_filter) {
-        snapshot.vnis = Vnis::new(conn.clone()).entries().list().await?.collect_all().await?;
-    }
-    let fdb = Fdb::new(conn.clone());
-    let vxlans = snapshot.links.iter().filter(|link| vxlan_of(link).is_some()).map(|link| link.index);
-    for index in vxlans.collect::<Vec<_>>() {
-        let entries = fdb.entries().dev(index).self_().mac(MacAddr::ZERO).list().await?;
-        snapshot.flood.extend(entries.collect_all().await?);
-    }
-    for index in snapshot.links.iter().filter(|link| link.is_kind(Bridge::KIND)).map(|link| link.index) {
-        let entries = fdb.entries().dev(index).list().await?.collect_all().await?;
-        snapshot.locals.extend(entries.into_iter().filter(|entry| entry.is_bridge() && entry.is_permanent()));
-    }
-    snapshot.addresses = Addresses::new(conn.clone()).entries().list().await?.collect_all().await?;
-    Ok(snapshot)
-}
-
-fn has_filter(link: &Link) -> bool {
-    vxlan_of(link).is_some_and(|vxlan| vxlan.vnifilter == Some(true))
 }
 
 /// Requests that go together, each with the number of its step.

@@ -67,6 +67,9 @@
 //! `nl_bridge::doctor` finds what a leaf that was configured by other means lacks.
 //!
 //! * An `untagged` member on the VXLAN port loses the tag by which its VNI is found. A description cannot have one there.
+//! * MAC addresses that a control plane put into a VLAN of the VXLAN port (`extern_learn`) stay in the bridge when that VLAN leaves
+//!   the port, and would be there for the next VNI of the VLAN. So they are flushed when a VLAN gets another VNI or none. Those of the
+//!   VXLAN device belong to the VNI and stay with it.
 //! * A VLAN that leaves the VXLAN port takes its mapping along; `vlan_tunnel off` drops them all.
 //! * A VLAN that is new on a port, or in its instance of the spanning tree, has a state that the kernel chose. So the state of the
 //!   instance is set again.
@@ -87,6 +90,7 @@ mod order;
 mod plan;
 mod planner;
 mod ports;
+mod read;
 mod remote;
 mod routing;
 mod snapshot;

@@ -28,6 +28,8 @@ pub(super) enum When {
     AddVlans,
     /// The bridge receives frames to the MAC addresses of interfaces in its VLANs.
     Local,
+    /// VLANs that get other VNIs forget the MAC addresses behind the old ones.
+    Flush,
     /// VLANs get their VNIs. Those that lose theirs have to lose it before.
     Map,
     /// VLANs and instances get their states.

@@ -179,6 +179,7 @@ impl BridgeConfig {
         let vlans = vxlan.maps.iter().flat_map(|map| map.vid.iter());
         let wanted: Wanted = vlans.map(|vlan| (vlan.get(), VlanFlags::empty())).collect();
         let then = self.plan_members(&vxlan.name, false, &wanted, &now, steps);
+        self.plan_flush(view, vxlan, port, &now, steps);
         self.plan_maps(vxlan, &now, steps)?;
         // One that is made is set up.
         let is_running = link.is_none_or(is_running);

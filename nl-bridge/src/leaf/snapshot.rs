@@ -22,6 +22,9 @@ pub struct Snapshot {
     pub vnis: Vec<VniEntry>,
     /// The flood entries of VXLAN devices: those of the all-zero MAC address.
     pub flood: Vec<FdbEntry>,
+    /// The VLANs in which bridges have MAC addresses behind VXLAN devices that a control plane put there (`extern_learn`): the device and
+    /// the VLAN, each pair once.
+    pub learned: Vec<(u32, u16)>,
     /// The addresses of bridges themselves: MAC addresses to which they receive frames.
     pub locals: Vec<FdbEntry>,
     /// The IP addresses.

@@ -5,7 +5,7 @@ use nl_core::address::{Address, AddressVerb};
 use nl_core::link::{LinkConfig, LinkFlags, LinkVerb, MacVlan, Vlan, Vrf};
 use nl_core::{IpPrefix, MacAddr, Request};
 
-use crate::fdb::{FdbEntry, FdbVerb};
+use crate::fdb::{FdbEntry, FdbFilter, FdbFlags, FdbVerb};
 use crate::mst::MstEntry;
 use crate::settings::{Bridge, BridgePort};
 use crate::tunnel::TunnelChange;
@@ -172,6 +172,16 @@ pub enum Step {
         /// The entry; its index does not count.
         entry: Box<FdbEntry>,
     },
+    /// The bridge forgets the MAC addresses that a control plane put into a VLAN of a port (`extern_learn`), because that VLAN gets
+    /// another VNI or none. Linux 5.19.
+    FlushMacs {
+        /// The port.
+        dev: String,
+        /// The bridge.
+        bridge: String,
+        /// The VLAN.
+        vlan: u16,
+    },
     /// VLANs of the bridge get into an instance of the spanning tree.
     Instance {
         /// The bridge.
@@ -278,6 +288,7 @@ impl Step {
                 entry.index = index(dev);
                 entry.request(*verb)
             }
+            Self::FlushMacs { dev, bridge, vlan } => flush(index(bridge), index(dev), *vlan),
             Self::Instance { dev, vlans, msti } => {
                 VlanDbGlobal::new(index(dev), *vlans).msti(*msti).request()
             }
@@ -324,6 +335,7 @@ impl Step {
             | Self::DeleteVlans { dev, .. }
             | Self::DeleteVnis { dev, .. }
             | Self::Flood { dev, .. }
+            | Self::FlushMacs { dev, .. }
             | Self::Instance { dev, .. }
             | Self::InstanceState { dev, .. }
             | Self::Map { dev, .. }
@@ -343,6 +355,14 @@ fn vlans(index: u32, is_bridge: bool, members: Vec<VlanMember>) -> VlanChange {
     }
     change.members = members;
     change
+}
+
+/// Those that a control plane put there, and no others.
+fn flush(bridge: u32, port: u32, vlan: u16) -> Request {
+    let mut filter =
+        FdbFilter { bridge: Some(bridge), index: Some(port), vlan: Some(vlan), ..FdbFilter::default() };
+    filter.flags = Some((FdbFlags::EXT_LEARNED, FdbFlags::EXT_LEARNED));
+    filter.flush_request()
 }
 
 fn altname(dev: Dev, stamp: &str) -> LinkConfig {
@@ -375,6 +395,9 @@ impl fmt::Display for Step {
                 let words = entry.to_string();
                 let index = format!(" dev #{} ", entry.index);
                 write!(f, "{verb} fdb {}", words.replacen(&index, &format!(" dev {dev} "), 1))
+            }
+            Self::FlushMacs { dev, bridge, vlan } => {
+                write!(f, "flush fdb dev {bridge} brport {dev} vlan {vlan} extern_learn")
             }
             Self::Instance { dev, vlans, msti } => {
                 write!(f, "set global vlan vid {vlans} dev {dev} msti {msti}")

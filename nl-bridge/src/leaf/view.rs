@@ -95,6 +95,11 @@ impl<'a> View<'a> {
         of_device.map(|entry| (entry.vnis, entry.group.is_some()))
     }
 
+    /// The VLANs in which the bridge has MAC addresses behind a port that a control plane put there.
+    pub(crate) fn learned(&self, port: u32) -> impl Iterator<Item = u16> + use<'a> {
+        self.snapshot.learned.iter().filter(move |(index, _)| *index == port).map(|(_, vlan)| *vlan)
+    }
+
     /// The entries of a bridge for itself.
     pub(crate) fn locals(&self, bridge: u32) -> impl Iterator<Item = &'a FdbEntry> + use<'a> {
         self.snapshot.locals.iter().filter(move |entry| entry.index == bridge && entry.is_bridge())

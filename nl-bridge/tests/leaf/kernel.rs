@@ -10,11 +10,11 @@ use nl_bridge::vlan_db::{VlanDbEntry, VlanDbGlobal, VlanInfo};
 use nl_bridge::vni::VniEntry;
 use nl_bridge::vxlan::Vxlan;
 use nl_bridge::{StpState, VlanId, VlanRange, VniRange};
-use nl_core::IpPrefix;
 use nl_core::addr::HwAddr;
 use nl_core::address::{Address, AddressVerb};
 use nl_core::attr::AttrBuf;
 use nl_core::link::{Link, LinkFlags, LinkKind, LinkVerb};
+use nl_core::{IpPrefix, MacAddr};
 
 /// A VLAN on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) struct Kernel {
     msti: BTreeMap<(u32, u16), u16>,
     vnis: BTreeMap<u32, BTreeSet<u32>>,
     flood: Vec<FdbEntry>,
+    /// The addresses in the tables of bridges that a control plane put behind a port.
+    learned: BTreeSet<(u32, u16, MacAddr)>,
     locals: Vec<FdbEntry>,
     addresses: Vec<Address>,
 }
@@ -66,6 +68,8 @@ impl Kernel {
                 .extend(vnis.iter().map(|vni| VniEntry::new(*index, VniRange::new(*vni, *vni).unwrap())));
         }
         snapshot.flood = self.flood.clone();
+        snapshot.learned = self.learned.iter().map(|(index, vlan, _)| (*index, *vlan)).collect();
+        snapshot.learned.dedup();
         snapshot.locals = self.locals.clone();
         snapshot.addresses = self.addresses.clone();
         snapshot
@@ -127,6 +131,20 @@ impl Kernel {
         let mut entry = FdbEntry::new(nl_core::MacAddr::ZERO, self.index(dev)).self_().dst(dst).src_vni(vni);
         entry.flags |= flags;
         self.append(entry);
+    }
+
+    /// A control plane puts an address behind a port.
+    pub(crate) fn learn(&mut self, dev: &str, vlan: u16, mac: MacAddr) {
+        assert!(self.members(dev).contains_key(&vlan), "{dev} is not in vlan {vlan}: EINVAL");
+        let index = self.index(dev);
+        self.learned.insert((index, vlan, mac));
+    }
+
+    /// The addresses that a control plane put behind a port, and their VLANs.
+    pub(crate) fn learned(&self, dev: &str) -> Vec<(u16, MacAddr)> {
+        let index = self.found(dev);
+        let of_port = self.learned.iter().filter(|(port, ..)| Some(*port) == index);
+        of_port.map(|(_, vlan, mac)| (*vlan, *mac)).collect()
     }
 
     /// Somebody maps a VLAN.
@@ -268,6 +286,13 @@ impl Kernel {
                 self.flood.retain(|there| (there.index, there.src_vni, there.dst) != key);
                 assert_eq!(self.flood.len() + 1, before, "{step}");
             }
+            Step::FlushMacs { dev, bridge, vlan } => {
+                let (index, bridge) = (self.index(dev), self.index(bridge));
+                assert_eq!(self.links[&index].master, Some(bridge), "{step}");
+                let before = self.learned.len();
+                self.learned.retain(|(port, of, _)| (*port, *of) != (index, *vlan));
+                assert_ne!(self.learned.len(), before, "{step}: nothing would be done");
+            }
             Step::Instance { dev, vlans, msti } => {
                 for vlan in vlans.iter().map(VlanId::get) {
                     self.set_msti(dev, vlan, *msti);
@@ -389,6 +414,7 @@ impl Kernel {
             self.delete_vlan(dev, vlan);
         }
         self.members.remove(&index);
+        self.learned.retain(|(port, ..)| *port != index);
         let link = self.link(dev);
         assert!(link.master.take().is_some(), "{dev} is no port");
         link.port_kind = None;

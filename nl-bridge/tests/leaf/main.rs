@@ -4,6 +4,7 @@
 #[cfg(feature = "doctor")]
 mod doctor;
 mod kernel;
+mod macs;
 mod observed;
 mod ownership;
 mod plans;

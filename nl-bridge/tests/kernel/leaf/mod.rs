@@ -2,6 +2,7 @@
 
 mod apply;
 mod doctor;
+mod macs;
 mod ownership;
 mod random;
 mod routing;
