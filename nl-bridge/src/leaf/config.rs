@@ -75,6 +75,10 @@ pub struct BridgeConfig {
         serde(default, with = "crate::leaf::text::list", skip_serializing_if = "Vec::is_empty")
     )]
     pub own_vnis: Vec<VniRange>,
+    /// Who made the routes and neighbours of the description (`RTPROT_*`), 5 to 255; 203 unless set. Those of its interfaces with this
+    /// number belong to it.
+    #[cfg_attr(feature = "serde", serde(default = "default_protocol"))]
+    pub protocol: u8,
     /// Whether what others made is removed too.
     #[cfg_attr(feature = "serde", serde(default, rename = "exact"))]
     pub is_exact: bool,
@@ -105,8 +109,15 @@ fn default_owner() -> String {
     OWNER.to_owned()
 }
 
+#[cfg(feature = "serde")]
+const fn default_protocol() -> u8 {
+    PROTOCOL
+}
+
 /// The owner unless another one is given.
 const OWNER: &str = "nl";
+/// The protocol unless another one is given: one that no known daemon uses.
+const PROTOCOL: u8 = 203;
 
 impl BridgeConfig {
     /// A bridge of this name, without VLANs and ports yet.
@@ -119,6 +130,7 @@ impl BridgeConfig {
             mtu: None,
             own_vlans: Vec::new(),
             own_vnis: Vec::new(),
+            protocol: PROTOCOL,
             is_exact: false,
             vlans: Vec::new(),
             instances: Vec::new(),
@@ -169,6 +181,13 @@ impl BridgeConfig {
             Ok(vnis) => self.own_vnis.push(vnis),
             Err(why) => self.refuse("own_vnis", why),
         }
+        self
+    }
+
+    /// With this number for the routes and neighbours that it makes, 5 to 255, so that two programs tell theirs apart.
+    #[must_use]
+    pub const fn protocol(mut self, protocol: u8) -> Self {
+        self.protocol = protocol;
         self
     }
 

@@ -46,7 +46,7 @@ impl Leaf {
         &self.conn
     }
 
-    /// Reads what plans and the doctor need: devices, VLANs, VNIs, and the flood entries of VXLAN devices.
+    /// Reads what plans and the doctor need: devices, VLANs, VNIs, the flood entries of VXLAN devices, addresses, routes and neighbours.
     ///
     /// The kernel does not filter a forwarding database by MAC address, so all entries of VXLAN devices are listed, and those that are
     /// not needed are dropped one by one: time grows with their number, memory does not.
@@ -58,7 +58,9 @@ impl Leaf {
     /// ([`is_interrupted`](Error::is_interrupted)).
     pub fn snapshot(&self) -> Pending<Snapshot> {
         let conn = self.conn.clone();
-        Pending::new(async move { read(&conn).await.map_err(|error| error.during(|| "read leaf".into())) })
+        Pending::new(
+            async move { read(&conn, None).await.map_err(|error| error.during(|| "read leaf".into())) },
+        )
     }
 
     /// Reads the description of a bridge that is there: [`BridgeConfig::observe`].
@@ -71,7 +73,7 @@ impl Leaf {
         let (conn, bridge) = (self.conn.clone(), bridge.to_owned());
         Pending::new(async move {
             let during = |error: Error| error.during(|| format!("observe leaf {bridge}"));
-            BridgeConfig::observe(&read(&conn).await.map_err(during)?, &bridge)
+            BridgeConfig::observe(&read(&conn, None).await.map_err(during)?, &bridge)
         })
     }
 
@@ -139,7 +141,7 @@ async fn look(conn: &Connection, config: &BridgeConfig, plan: Planning) -> Resul
     let during = |error: Error| error.during(|| format!("read leaf {}", config.name));
     // What contradicts itself needs no look.
     config.check().map_err(|why| Error::from(why).during(|| format!("leaf {}", config.name)))?;
-    let current = read(conn).await.map_err(during)?;
+    let current = read(conn, Some(config)).await.map_err(during)?;
     Ok((plan(config, &current)?, current))
 }
 

@@ -37,7 +37,8 @@
 //! 3. New VNIs are received, and have leaves to be flooded to.
 //! 4. Ports get new VLANs, and then these get their VNIs, in one request for all. VLANs can exchange their VNIs.
 //! 5. VLANs and instances of the spanning tree get their states.
-//! 6. What is not wanted any more goes: VLANs, flood entries, VNIs, ports, devices.
+//! 6. Routers get their MAC addresses, neighbours and routes.
+//! 7. What is not wanted any more goes: routes, VLANs, flood entries, VNIs, ports, devices.
 //!
 //! A VXLAN device whose port, filter or address family differs has to be made anew, which interrupts all of its VLANs.
 //!
@@ -45,8 +46,9 @@
 //! [`InterfaceConfig`] is the host's interface in a VLAN, [`VrfConfig`] the routing table of a tenant. An anycast gateway has one MAC
 //! address on every leaf: that of the interface ([`address`](InterfaceConfig::address())), or that of a macvlan device on it
 //! ([`gateway`](InterfaceConfig::gateway())). A bridge does not hand frames to such an address up by itself, so it gets an entry of its
-//! own for it. An L3 VNI is an interface without IP addresses, whose VLAN is mapped to that VNI. Routes and neighbours are those of the
-//! routing daemon and are left alone.
+//! own for it. An L3 VNI is an interface without IP addresses, whose VLAN is mapped to that VNI. Its [routers](RouterConfig) are the
+//! other leaves, and what is behind each: a description has the MAC addresses of the routers, the neighbours that have them, and the routes
+//! through these. Other routes and neighbours are those of a routing daemon and are left alone.
 //!
 //! # Ownership
 //! Devices that are made get a stamp: an alternative name of [`BridgeConfig::device_stamp`]. Ports that are added get one of
@@ -55,6 +57,10 @@
 //! description if they are in [`own_vlans`](BridgeConfig::own_vlans()) and [`own_vnis`](BridgeConfig::own_vnis()), which unless set are
 //! all. A flood entry belongs to it if it is `extern_learn` and its VNI belongs to it. The kernel keeps such flags once for all
 //! remotes of a VNI, so a remote that somebody else appends without `extern_learn` to a new VNI ends the ownership of that VNI's list.
+//!
+//! Routes and neighbours of an interface of the description belong to it if they have its [protocol](BridgeConfig::protocol()), the MAC
+//! address of a router if its entry is `extern_learn router` and its VNI belongs to the description. Where somebody else has a route under
+//! the same prefix, or a neighbour, a plan refuses to take it over, unless the description is exact.
 //!
 //! What belongs to the description and is not in it is removed. The rest belongs to others and is left, unless the description is
 //! [exact](BridgeConfig::exact). [`Plan::others`] lists it either way. Two things are never done, also not by an exact description: a
@@ -92,6 +98,7 @@ mod planner;
 mod ports;
 mod read;
 mod remote;
+mod routers;
 mod routing;
 mod snapshot;
 mod step;
@@ -105,7 +112,7 @@ pub use config::BridgeConfig;
 pub use handle::Leaf;
 pub use plan::{Other, Plan, Standing};
 pub use ports::PortConfig;
-pub use routing::{GatewayConfig, InterfaceConfig, VrfConfig};
+pub use routing::{GatewayConfig, InterfaceConfig, RouterConfig, VrfConfig};
 pub use snapshot::Snapshot;
 pub use step::{Device, DeviceKind, Step};
 pub use tenants::{VniMap, VxlanConfig};

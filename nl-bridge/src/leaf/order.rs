@@ -36,8 +36,16 @@ pub(super) enum When {
     Instance,
     /// The states of instances, which depend on the VLANs in them.
     State,
-    /// What nothing uses any more goes, in the other direction.
+    /// Addresses go before routes come: with its last IPv4 address a device loses all of its routes.
     Unaddress,
+    /// The MAC addresses of routers, then the neighbours that have them, then the routes through these.
+    Remote,
+    Neighbour,
+    Route,
+    /// What nothing uses any more goes, in the other direction.
+    DeleteRoutes,
+    DeleteNeighbours,
+    DeleteRemotes,
     DeleteVlans,
     Unflood,
     DeleteVnis,

@@ -12,6 +12,7 @@ use super::members::{Wanted, states, wanted};
 use super::order::{Steps, When};
 use super::plan::{Plan, Standing};
 use super::ports::PortConfig;
+use super::routers::Tunnel;
 use super::snapshot::Snapshot;
 use super::step::{Device, Step};
 use super::tenants::VxlanConfig;
@@ -82,7 +83,8 @@ impl BridgeConfig {
         if let Some(vxlan) = &self.vxlan {
             ports.push(self.plan_tunnel(view, bridge, vxlan, &mut steps)?);
         }
-        self.plan_interfaces(view, bridge, &anew, &mut steps)?;
+        let interfaces = self.plan_interfaces(view, bridge, &anew, &mut steps)?;
+        self.plan_routers(view, &interfaces, &mut steps)?;
         if let Some(bridge) = bridge {
             plan_foreign_locals(self, view, bridge, &mut steps);
         }
@@ -179,8 +181,9 @@ impl BridgeConfig {
         let vlans = vxlan.maps.iter().flat_map(|map| map.vid.iter());
         let wanted: Wanted = vlans.map(|vlan| (vlan.get(), VlanFlags::empty())).collect();
         let then = self.plan_members(&vxlan.name, false, &wanted, &now, steps);
-        self.plan_flush(view, vxlan, port, &now, steps);
+        let flushed = self.plan_flush(view, vxlan, port, &now, steps);
         self.plan_maps(vxlan, &now, steps)?;
+        self.plan_router_macs(view, &Tunnel { link, now: &now, flushed: &flushed }, steps);
         // One that is made is set up.
         let is_running = link.is_none_or(is_running);
         let is_made = link.is_none();

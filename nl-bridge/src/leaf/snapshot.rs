@@ -1,5 +1,7 @@
 use nl_core::address::Address;
 use nl_core::link::Link;
+use nl_core::neighbour::Neighbour;
+use nl_core::route::Route;
 
 use crate::fdb::FdbEntry;
 use crate::vlan_db::{VlanDbEntry, VlanDbGlobal};
@@ -25,8 +27,15 @@ pub struct Snapshot {
     /// The VLANs in which bridges have MAC addresses behind VXLAN devices that a control plane put there (`extern_learn`): the device and
     /// the VLAN, each pair once.
     pub learned: Vec<(u32, u16)>,
+    /// The MAC addresses of routers: entries of VXLAN devices with the flag `router`, and those of the same addresses in bridges that a
+    /// control plane put there. Read for a description, those of its routers whatever their flags.
+    pub router_macs: Vec<FdbEntry>,
     /// The addresses of bridges themselves: MAC addresses to which they receive frames.
     pub locals: Vec<FdbEntry>,
     /// The IP addresses.
     pub addresses: Vec<Address>,
+    /// The neighbours that a control plane put on VLAN devices.
+    pub neighbours: Vec<Neighbour>,
+    /// The routes of VRFs, and those through VLAN devices. Read for a description, also those to its prefixes.
+    pub routes: Vec<Route>,
 }

@@ -3,6 +3,8 @@ use std::fmt;
 use nl_core::addr::{Dev, HwAddr};
 use nl_core::address::{Address, AddressVerb};
 use nl_core::link::{LinkConfig, LinkFlags, LinkVerb, MacVlan, Vlan, Vrf};
+use nl_core::neighbour::{Neighbour, NeighbourVerb};
+use nl_core::route::{Route, RouteVerb};
 use nl_core::{IpPrefix, MacAddr, Request};
 
 use crate::fdb::{FdbEntry, FdbFilter, FdbFlags, FdbVerb};
@@ -163,7 +165,8 @@ pub enum Step {
         /// The VNIs.
         vnis: VniRange,
     },
-    /// A flood entry of the VXLAN device is added or deleted, or an entry of the bridge itself for the MAC address of an interface.
+    /// A flood entry of the VXLAN device is added or deleted, an entry of the bridge itself for the MAC address of an interface, or one
+    /// of both for the MAC address of a router.
     Flood {
         /// What is done.
         verb: FdbVerb,
@@ -216,6 +219,15 @@ pub enum Step {
         /// The VLANs that get VNIs then.
         map: Vec<(VlanRange, VniRange)>,
     },
+    /// A neighbour of an interface, with the MAC address of a router, is written or removed.
+    Neighbour {
+        /// What is done.
+        verb: NeighbourVerb,
+        /// The device.
+        dev: String,
+        /// The neighbour; its index does not count.
+        neighbour: Box<Neighbour>,
+    },
     /// What the bridge keeps for a port changes.
     Port {
         /// The port.
@@ -227,6 +239,15 @@ pub enum Step {
     Release {
         /// The device.
         dev: String,
+    },
+    /// A route through an interface is written or removed.
+    Route {
+        /// What is done.
+        verb: RouteVerb,
+        /// The device.
+        dev: String,
+        /// The route; the index of its paths does not count.
+        route: Box<Route>,
     },
     /// A device gets a stamp.
     Stamp {
@@ -306,6 +327,11 @@ impl Step {
                 change.map.clone_from(map);
                 change.request()
             }
+            Self::Neighbour { verb, dev, neighbour } => {
+                let mut neighbour = (**neighbour).clone();
+                neighbour.index = index(dev);
+                neighbour.request(*verb)
+            }
             Self::Port { dev, options } => {
                 LinkConfig::new(index(dev)).port((**options).clone()).request(LinkVerb::Change)
             }
@@ -314,6 +340,7 @@ impl Step {
                 config.master = Some(Dev::Index(0));
                 config.request(LinkVerb::Change)
             }
+            Self::Route { verb, dev, route } => through(route, &Dev::Index(index(dev))).request(*verb),
             Self::Stamp { dev, stamp } => altname(Dev::Index(index(dev)), stamp).add_alt_names_request(),
             Self::Unstamp { dev, stamp } => altname(Dev::Index(index(dev)), stamp).remove_alt_names_request(),
             Self::VlanState { dev, vlans, state } => {
@@ -339,8 +366,10 @@ impl Step {
             | Self::Instance { dev, .. }
             | Self::InstanceState { dev, .. }
             | Self::Map { dev, .. }
+            | Self::Neighbour { dev, .. }
             | Self::Port { dev, .. }
             | Self::Release { dev }
+            | Self::Route { dev, .. }
             | Self::Stamp { dev, .. }
             | Self::Unstamp { dev, .. }
             | Self::VlanState { dev, .. } => dev,
@@ -355,6 +384,16 @@ fn vlans(index: u32, is_bridge: bool, members: Vec<VlanMember>) -> VlanChange {
     }
     change.members = members;
     change
+}
+
+/// The route with its paths through this device.
+fn through(route: &Route, dev: &Dev) -> Route {
+    let mut route = route.clone();
+    if route.nexthops.is_empty() {
+        route.oif = dev.index();
+    }
+    route.nexthops = route.nexthops.into_iter().map(|hop| hop.dev(dev.clone())).collect();
+    route
 }
 
 /// Those that a control plane put there, and no others.
@@ -411,11 +450,26 @@ impl fmt::Display for Step {
                 unmap.iter().try_for_each(|vlans| write!(f, " unmap {vlans}"))?;
                 map.iter().try_for_each(|(vlans, vnis)| write!(f, " map {vlans} to {vnis}"))
             }
+            Self::Neighbour { verb, dev, neighbour } => {
+                let words = neighbour.to_string();
+                let index = format!(" dev #{}", neighbour.index);
+                let words = words.replacen(&index, &format!(" dev {dev}"), 1);
+                // What is deleted has no state.
+                let words =
+                    if *verb == NeighbourVerb::Delete { words.replace(" nud permanent", "") } else { words };
+                write!(f, "{verb} neighbour {words}")
+            }
             Self::Port { dev, options } => {
                 let words = options.to_string();
                 write!(f, "set port {dev}{}", words.strip_prefix("bridge").unwrap_or(&words))
             }
             Self::Release { dev } => write!(f, "set link {dev} nomaster"),
+            Self::Route { verb, dev, route } => {
+                let words = through(route, &Dev::from(dev.as_str())).to_string();
+                // One path has an index, which is not known here.
+                let dev = if route.nexthops.is_empty() { format!(" dev {dev}") } else { String::new() };
+                write!(f, "{verb} route {words}{dev}")
+            }
             Self::Stamp { dev, stamp } => write!(f, "add altname of link {dev} {stamp}"),
             Self::Unstamp { dev, stamp } => write!(f, "delete altname of link {dev} {stamp}"),
             Self::VlanState { dev, vlans, state } => {

@@ -1,5 +1,7 @@
 //! A kernel as far as plans of leaves need one: a step that it would refuse, or would do nothing for, stops the test.
 
+mod tables;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use nl_bridge::fdb::{FdbEntry, FdbFlags, FdbVerb};
@@ -10,10 +12,11 @@ use nl_bridge::vlan_db::{VlanDbEntry, VlanDbGlobal, VlanInfo};
 use nl_bridge::vni::VniEntry;
 use nl_bridge::vxlan::Vxlan;
 use nl_bridge::{StpState, VlanId, VlanRange, VniRange};
-use nl_core::addr::HwAddr;
 use nl_core::address::{Address, AddressVerb};
 use nl_core::attr::AttrBuf;
 use nl_core::link::{Link, LinkFlags, LinkKind, LinkVerb};
+use nl_core::neighbour::Neighbour;
+use nl_core::route::Route;
 use nl_core::{IpPrefix, MacAddr};
 
 /// A VLAN on a device.
@@ -34,6 +37,10 @@ pub(crate) struct Kernel {
     flood: Vec<FdbEntry>,
     /// The addresses in the tables of bridges that a control plane put behind a port.
     learned: BTreeSet<(u32, u16, MacAddr)>,
+    /// The entries of VXLAN devices for addresses.
+    tunnels: Vec<FdbEntry>,
+    neighbours: Vec<Neighbour>,
+    routes: Vec<Route>,
     locals: Vec<FdbEntry>,
     addresses: Vec<Address>,
 }
@@ -68,8 +75,7 @@ impl Kernel {
                 .extend(vnis.iter().map(|vni| VniEntry::new(*index, VniRange::new(*vni, *vni).unwrap())));
         }
         snapshot.flood = self.flood.clone();
-        snapshot.learned = self.learned.iter().map(|(index, vlan, _)| (*index, *vlan)).collect();
-        snapshot.learned.dedup();
+        self.add_tables(&mut snapshot);
         snapshot.locals = self.locals.clone();
         snapshot.addresses = self.addresses.clone();
         snapshot
@@ -131,20 +137,6 @@ impl Kernel {
         let mut entry = FdbEntry::new(nl_core::MacAddr::ZERO, self.index(dev)).self_().dst(dst).src_vni(vni);
         entry.flags |= flags;
         self.append(entry);
-    }
-
-    /// A control plane puts an address behind a port.
-    pub(crate) fn learn(&mut self, dev: &str, vlan: u16, mac: MacAddr) {
-        assert!(self.members(dev).contains_key(&vlan), "{dev} is not in vlan {vlan}: EINVAL");
-        let index = self.index(dev);
-        self.learned.insert((index, vlan, mac));
-    }
-
-    /// The addresses that a control plane put behind a port, and their VLANs.
-    pub(crate) fn learned(&self, dev: &str) -> Vec<(u16, MacAddr)> {
-        let index = self.found(dev);
-        let of_port = self.learned.iter().filter(|(port, ..)| Some(*port) == index);
-        of_port.map(|(_, vlan, mac)| (*vlan, *mac)).collect()
     }
 
     /// Somebody maps a VLAN.
@@ -247,6 +239,9 @@ impl Kernel {
                 if gone.local.is_ipv4() && is_primary {
                     self.addresses.retain(|it| network(it) != network(&gone));
                 }
+                if gone.local.is_ipv4() {
+                    self.lose_ipv4(index);
+                }
             }
             Step::Address { dev, prefix, .. } => {
                 let index = self.index(dev);
@@ -265,6 +260,9 @@ impl Kernel {
                 let index = self.index(dev);
                 let filter = self.vnis.get_mut(&index).unwrap();
                 assert!(vnis.iter().all(|vni| filter.remove(&vni)), "{step}: is not there");
+            }
+            Step::Flood { verb, dev, entry } if !entry.mac.is_zero() && self.link(dev).is_kind("vxlan") => {
+                self.set_remote(*verb, dev, entry);
             }
             Step::Flood { verb: FdbVerb::Append, dev, entry } => {
                 let mut entry = (**entry).clone();
@@ -315,8 +313,10 @@ impl Kernel {
                 self.link(&device.name).alt_names.push(stamp.clone());
             }
             Step::Map { dev, unmap, map } => self.set_maps(dev, unmap, map),
+            Step::Neighbour { verb, dev, neighbour } => self.set_neighbour(*verb, dev, neighbour),
             Step::Port { dev, options } => self.set_port(dev, options),
             Step::Release { dev } => self.release(dev),
+            Step::Route { verb, dev, route } => self.set_route(*verb, dev, route),
             Step::Stamp { dev, stamp } => {
                 let names = &mut self.link(dev).alt_names;
                 assert!(!names.contains(stamp), "{step}");
@@ -368,11 +368,14 @@ impl Kernel {
         }
         let link = self.link(&device.name);
         link.mtu = device.mtu.unwrap_or(link.mtu);
-        if let Some(address) = device.address {
-            link.address = Some(HwAddr::from(address));
-        }
         if device.is_up {
             link.flags |= LinkFlags::UP | LinkFlags::RUNNING;
+        }
+        let index = link.index;
+        let inherits = link.is_kind("vlan") && link.address.is_none();
+        let inherited = below.filter(|_| inherits).and_then(|below| self.links[&below].mac());
+        if let Some(address) = device.address.or(inherited) {
+            self.readdress(index, address);
         }
         if let Some(master) = &device.master {
             self.enslave(&device.name, master);
@@ -403,6 +406,7 @@ impl Kernel {
         assert_ne!(self.links[&index].master, vrf, "{dev}");
         self.links.get_mut(&index).unwrap().master = vrf;
         self.addresses.retain(|address| address.index != index || address.local.is_ipv4());
+        self.forget(index);
     }
 
     fn release(&mut self, dev: &str) {
@@ -431,6 +435,8 @@ impl Kernel {
         }
         self.addresses.retain(|address| address.index != index);
         self.locals.retain(|entry| entry.index != index);
+        self.tunnels.retain(|entry| entry.index != index);
+        self.forget(index);
         let ports: Vec<_> = self
             .links
             .values()

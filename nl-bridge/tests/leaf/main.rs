@@ -10,6 +10,7 @@ mod ownership;
 mod plans;
 mod property;
 mod refusals;
+mod routers;
 mod routing;
 #[cfg(feature = "serde")]
 mod serialize;

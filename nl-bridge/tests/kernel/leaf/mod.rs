@@ -5,6 +5,7 @@ mod doctor;
 mod macs;
 mod ownership;
 mod random;
+mod routers;
 mod routing;
 mod support;
 mod traffic;
