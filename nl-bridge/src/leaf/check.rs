@@ -56,6 +56,7 @@ impl BridgeConfig {
         }
         self.check_routing(&mut names)?;
         self.check_routers()?;
+        self.check_segments()?;
         let Some(vxlan) = &self.vxlan else { return Ok(()) };
         if names.contains(vxlan.name.as_str()) {
             let why = "is there twice; the VXLAN device is no other port, and its VLANs are those of the maps, with a tag";

@@ -1,14 +1,15 @@
 use std::collections::HashMap;
 
 use nl_core::error::ErrorKind;
-use nl_core::link::{LinkConfig, LinkVerb};
+use nl_core::link::{LinkConfig, LinkKind, LinkVerb};
 use nl_core::{Connection, Error, Pending, Request, Result};
 
 use super::config::BridgeConfig;
 use super::plan::Plan;
 use super::read::read;
 use super::snapshot::Snapshot;
-use super::step::Step;
+use super::step::{Step, backed_up};
+use super::view::port_of;
 
 /// The leaf in the connection's namespace. Cheap to clone.
 ///
@@ -130,6 +131,7 @@ impl Leaf {
         Pending::new(async move {
             let (plan, current) = look(&conn, &config, plan).await?;
             carry_out(&conn, &config.name, &plan, &current).await?;
+            verify(&conn, &config.name, &plan).await?;
             Ok(plan)
         })
     }
@@ -171,6 +173,18 @@ async fn carry_out(conn: &Connection, leaf: &str, plan: &Plan, current: &Snapsho
         }
     }
     send(conn, leaf, plan, run).await
+}
+
+/// Refuses what the kernel said yes to and ignored, because it is too old.
+async fn verify(conn: &Connection, leaf: &str, plan: &Plan) -> Result<()> {
+    for step in plan.steps() {
+        let Step::Backup { dev, backup: Some(backup) } = step else { continue };
+        let now = port_of(&conn.link(dev.as_str()).await?).unwrap_or_default();
+        if let Some((feature, since)) = backed_up(Some(backup), &|_| 0).ignored(&now) {
+            return Err(Error::unsupported(feature, since).during(|| format!("leaf {leaf}: {step}")));
+        }
+    }
+    Ok(())
 }
 
 /// Makes a device and stamps it in one datagram, so that no process that dies leaves one behind without a stamp, and returns its index.

@@ -50,6 +50,13 @@
 //! other leaves, and what is behind each: a description has the MAC addresses of the routers, the neighbours that have them, and the routes
 //! through these. Other routes and neighbours are those of a routing daemon and are left alone.
 //!
+//! # Multihoming
+//! A host behind several leaves at once is behind a [segment](SegmentConfig): an FDB nexthop group. [`BridgeConfig::segment`] describes
+//! those of other leaves, [`PortConfig::peers`] the leaves that share a bond of this one, which take its frames while it has no carrier.
+//! Nexthops of new leaves are there before a group uses them, and a group is replaced at once, so that frames of the leaves that stay are
+//! not lost. All numbers come from [`own_nexthops`](BridgeConfig::own_nexthops()). When a segment goes, the kernel removes the MAC
+//! addresses behind it from the VXLAN device.
+//!
 //! # Ownership
 //! Devices that are made get a stamp: an alternative name of [`BridgeConfig::device_stamp`]. Ports that are added get one of
 //! [`BridgeConfig::port_stamp`], before they are ports. A stamp is made of the [owner](BridgeConfig::owner()), the name of the bridge and
@@ -61,6 +68,8 @@
 //! Routes and neighbours of an interface of the description belong to it if they have its [protocol](BridgeConfig::protocol()), the MAC
 //! address of a router if its entry is `extern_learn router` and its VNI belongs to the description. Where somebody else has a route under
 //! the same prefix, or a neighbour, a plan refuses to take it over, unless the description is exact.
+//!
+//! An FDB nexthop belongs to the description if its id is in [`own_nexthops`](BridgeConfig::own_nexthops()).
 //!
 //! What belongs to the description and is not in it is removed. The rest belongs to others and is left, unless the description is
 //! [exact](BridgeConfig::exact). [`Plan::others`] lists it either way. Two things are never done, also not by an exact description: a
@@ -100,6 +109,7 @@ mod read;
 mod remote;
 mod routers;
 mod routing;
+mod segments;
 mod snapshot;
 mod step;
 mod tenants;
@@ -116,6 +126,6 @@ pub use routing::{GatewayConfig, InterfaceConfig, RouterConfig, VrfConfig};
 pub use snapshot::Snapshot;
 pub use step::{Device, DeviceKind, Step};
 pub use tenants::{VniMap, VxlanConfig};
-pub use values::{InstanceConfig, InstanceState, VlanConfig};
+pub use values::{InstanceConfig, InstanceState, SegmentConfig, VlanConfig};
 #[cfg(feature = "doctor")]
 pub(crate) use view::{Member, View, bridge_of, port_of, vxlan_of};

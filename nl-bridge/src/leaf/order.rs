@@ -17,6 +17,10 @@ pub(super) enum When {
     Join,
     /// What the bridge keeps for ports changes, before they get VLANs.
     Port,
+    /// Leaves get nexthops, then segments get their groups of them, then ports refer to these.
+    Nexthop,
+    Group,
+    Backup,
     /// Interfaces get IP addresses.
     Renumber,
     Address,
@@ -51,6 +55,9 @@ pub(super) enum When {
     DeleteVnis,
     Release,
     Delete,
+    /// What is behind a group goes with it.
+    DeleteGroups,
+    DeleteNexthops,
 }
 
 /// Steps with their time.

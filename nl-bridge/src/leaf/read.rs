@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use nl_core::address::Addresses;
 use nl_core::link::{Link, LinkKind, Vrf};
 use nl_core::neighbour::{NeighbourEvent, NeighbourFilter, NeighbourFlags};
+use nl_core::nexthop::{Nexthop, NexthopFilter};
 use nl_core::route::{Route, RouteFilter, RouteType};
 use nl_core::{Connection, IpPrefix, MacAddr, Protocol, Result};
 
@@ -55,6 +56,10 @@ pub(super) async fn read(conn: &Connection, config: Option<&BridgeConfig>) -> Re
     }
     snapshot.addresses = Addresses::new(conn.clone()).entries().list().await?.collect_all().await?;
     read_routing(conn, config, &mut snapshot).await?;
+    let own = config.and_then(|config| config.own_nexthops.clone());
+    let is_near = move |hop: &Nexthop| hop.is_fdb || own.as_ref().is_some_and(|own| own.contains(&hop.id));
+    let request = NexthopFilter::default().list_request();
+    snapshot.nexthops = conn.dump_matching(request, Nexthop::decode, is_near).collect_all().await?;
     Ok(snapshot)
 }
 

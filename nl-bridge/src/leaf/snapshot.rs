@@ -1,6 +1,7 @@
 use nl_core::address::Address;
 use nl_core::link::Link;
 use nl_core::neighbour::Neighbour;
+use nl_core::nexthop::Nexthop;
 use nl_core::route::Route;
 
 use crate::fdb::FdbEntry;
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub addresses: Vec<Address>,
     /// The neighbours that a control plane put on VLAN devices.
     pub neighbours: Vec<Neighbour>,
+    /// The nexthops of forwarding databases. Read for a description, all with the ids that belong to it.
+    pub nexthops: Vec<Nexthop>,
     /// The routes of VRFs, and those through VLAN devices. Read for a description, also those to its prefixes.
     pub routes: Vec<Route>,
 }

@@ -4,12 +4,13 @@ use nl_core::addr::{Dev, HwAddr};
 use nl_core::address::{Address, AddressVerb};
 use nl_core::link::{LinkConfig, LinkFlags, LinkVerb, MacVlan, Vlan, Vrf};
 use nl_core::neighbour::{Neighbour, NeighbourVerb};
+use nl_core::nexthop::{Nexthop, NexthopVerb};
 use nl_core::route::{Route, RouteVerb};
 use nl_core::{IpPrefix, MacAddr, Request};
 
 use crate::fdb::{FdbEntry, FdbFilter, FdbFlags, FdbVerb};
 use crate::mst::MstEntry;
-use crate::settings::{Bridge, BridgePort};
+use crate::settings::{BackupPort, Bridge, BridgePort};
 use crate::tunnel::TunnelChange;
 use crate::vlan::{VlanChange, VlanMember, VlanTarget, VlanVerb};
 use crate::vlan_db::{VlanDbEntry, VlanDbGlobal, VlanDbVerb};
@@ -142,6 +143,13 @@ pub enum Step {
         /// The address.
         prefix: IpPrefix,
     },
+    /// Frames for a port go elsewhere while it has no carrier, or no longer do. Linux 6.6.
+    Backup {
+        /// The port.
+        dev: String,
+        /// The VXLAN device, and the nexthop group of the leaves that they go to.
+        backup: Option<(String, u32)>,
+    },
     /// A device changes.
     Change(Device),
     /// A device that was made for the description is deleted.
@@ -228,6 +236,13 @@ pub enum Step {
         /// The neighbour; its index does not count.
         neighbour: Box<Neighbour>,
     },
+    /// The nexthop of a leaf, or the group of a segment, is written or removed.
+    Nexthop {
+        /// What is done.
+        verb: NexthopVerb,
+        /// The nexthop.
+        hop: Box<Nexthop>,
+    },
     /// What the bridge keeps for a port changes.
     Port {
         /// The port.
@@ -295,6 +310,9 @@ impl Step {
                 let address = if prefix.addr().is_ipv6() { address.nodad() } else { address };
                 address.request(*verb)
             }
+            Self::Backup { dev, backup } => {
+                LinkConfig::new(index(dev)).port(backed_up(backup.as_ref(), index)).request(LinkVerb::Change)
+            }
             Self::Change(device) => {
                 device.config(Dev::Index(index(&device.name)), index).request(LinkVerb::Change)
             }
@@ -332,6 +350,7 @@ impl Step {
                 neighbour.index = index(dev);
                 neighbour.request(*verb)
             }
+            Self::Nexthop { verb, hop } => hop.request(*verb),
             Self::Port { dev, options } => {
                 LinkConfig::new(index(dev)).port((**options).clone()).request(LinkVerb::Change)
             }
@@ -350,13 +369,14 @@ impl Step {
         vec![request]
     }
 
-    /// The device that it is about.
+    /// The device that it is about; empty for a nexthop, which has none.
     #[must_use]
     pub fn dev(&self) -> &str {
         match self {
             Self::Change(device) | Self::Make { device, .. } => &device.name,
             Self::AddVlans { dev, .. }
             | Self::Address { dev, .. }
+            | Self::Backup { dev, .. }
             | Self::AddVnis { dev, .. }
             | Self::Delete { dev }
             | Self::DeleteVlans { dev, .. }
@@ -373,6 +393,7 @@ impl Step {
             | Self::Stamp { dev, .. }
             | Self::Unstamp { dev, .. }
             | Self::VlanState { dev, .. } => dev,
+            Self::Nexthop { .. } => "",
         }
     }
 }
@@ -384,6 +405,14 @@ fn vlans(index: u32, is_bridge: bool, members: Vec<VlanMember>) -> VlanChange {
     }
     change.members = members;
     change
+}
+
+/// What a port has then.
+pub(super) fn backed_up(backup: Option<&(String, u32)>, index: Indexes<'_>) -> BridgePort {
+    let mut options = BridgePort::new();
+    options.backup_port = Some(BackupPort(backup.map(|(vxlan, _)| Dev::Index(index(vxlan)))));
+    options.backup_nhid = Some(backup.map_or(0, |(_, id)| *id));
+    options
 }
 
 /// The route with its paths through this device.
@@ -422,6 +451,10 @@ impl fmt::Display for Step {
             }
             Self::AddVnis { dev, vnis } => write!(f, "add vni {vnis} dev {dev}"),
             Self::Address { verb, dev, prefix } => write!(f, "{verb} address {prefix} dev {dev}"),
+            Self::Backup { dev, backup: Some((vxlan, id)) } => {
+                write!(f, "set port {dev} backup_port {vxlan} backup_nhid {id}")
+            }
+            Self::Backup { dev, backup: None } => write!(f, "set port {dev} nobackup_port backup_nhid 0"),
             Self::Change(device) => write!(f, "set link {device}"),
             Self::Delete { dev } => write!(f, "delete link {dev}"),
             Self::DeleteVlans { dev, is_bridge, vlans } => {
@@ -459,6 +492,9 @@ impl fmt::Display for Step {
                     if *verb == NeighbourVerb::Delete { words.replace(" nud permanent", "") } else { words };
                 write!(f, "{verb} neighbour {words}")
             }
+            // What is deleted is named by its number.
+            Self::Nexthop { verb: NexthopVerb::Delete, hop } => write!(f, "delete nexthop id {}", hop.id),
+            Self::Nexthop { verb, hop } => write!(f, "{verb} nexthop {hop}"),
             Self::Port { dev, options } => {
                 let words = options.to_string();
                 write!(f, "set port {dev}{}", words.strip_prefix("bridge").unwrap_or(&words))

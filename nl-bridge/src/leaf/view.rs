@@ -7,6 +7,7 @@ use nl_core::IpPrefix;
 use nl_core::address::{AddressScope, Lifetime};
 use nl_core::link::Link;
 use nl_core::neighbour::{Neighbour, NeighbourFlags};
+use nl_core::nexthop::Nexthop;
 use nl_core::route::{Route, RouteProtocol, RouteType};
 
 use super::snapshot::Snapshot;
@@ -132,6 +133,10 @@ impl<'a> View<'a> {
     /// The neighbours of a device that a control plane put there.
     pub(crate) fn neighbours(&self, index: u32) -> impl Iterator<Item = &'a Neighbour> + use<'a> {
         self.snapshot.neighbours.iter().filter(move |there| there.index == index && is_learned(there))
+    }
+
+    pub(crate) fn nexthops(&self) -> impl Iterator<Item = &'a Nexthop> + use<'a> {
+        self.snapshot.nexthops.iter()
     }
 
     /// The route to a prefix that has the key of one that is written for a description.

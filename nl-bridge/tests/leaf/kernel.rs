@@ -16,6 +16,7 @@ use nl_core::address::{Address, AddressVerb};
 use nl_core::attr::AttrBuf;
 use nl_core::link::{Link, LinkFlags, LinkKind, LinkVerb};
 use nl_core::neighbour::Neighbour;
+use nl_core::nexthop::Nexthop;
 use nl_core::route::Route;
 use nl_core::{IpPrefix, MacAddr};
 
@@ -40,6 +41,7 @@ pub(crate) struct Kernel {
     /// The entries of VXLAN devices for addresses.
     tunnels: Vec<FdbEntry>,
     neighbours: Vec<Neighbour>,
+    nexthops: BTreeMap<u32, Nexthop>,
     routes: Vec<Route>,
     locals: Vec<FdbEntry>,
     addresses: Vec<Address>,
@@ -249,6 +251,7 @@ impl Kernel {
                     self.addresses.push(Address::new(*prefix, index));
                 }
             }
+            Step::Backup { dev, backup } => self.set_backup(dev, backup.as_ref()),
             Step::Change(device) => self.change(device),
             Step::Delete { dev } => self.delete(dev),
             Step::DeleteVlans { dev, vlans, .. } => {
@@ -314,6 +317,7 @@ impl Kernel {
             }
             Step::Map { dev, unmap, map } => self.set_maps(dev, unmap, map),
             Step::Neighbour { verb, dev, neighbour } => self.set_neighbour(*verb, dev, neighbour),
+            Step::Nexthop { verb, hop } => self.set_nexthop(*verb, hop),
             Step::Port { dev, options } => self.set_port(dev, options),
             Step::Release { dev } => self.release(dev),
             Step::Route { verb, dev, route } => self.set_route(*verb, dev, route),
@@ -419,6 +423,7 @@ impl Kernel {
         }
         self.members.remove(&index);
         self.learned.retain(|(port, ..)| *port != index);
+        self.lose_backup(index);
         let link = self.link(dev);
         assert!(link.master.take().is_some(), "{dev} is no port");
         link.port_kind = None;

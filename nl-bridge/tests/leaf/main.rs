@@ -12,6 +12,7 @@ mod property;
 mod refusals;
 mod routers;
 mod routing;
+mod segments;
 #[cfg(feature = "serde")]
 mod serialize;
 

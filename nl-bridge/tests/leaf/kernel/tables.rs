@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use nl_bridge::fdb::{FdbEntry, FdbFlags, FdbVerb};
 use nl_bridge::leaf::Snapshot;
-use nl_core::MacAddr;
+use nl_bridge::settings::{BackupPort, BridgePort};
 use nl_core::link::{LinkFlags, Vrf};
 use nl_core::neighbour::{Neighbour, NeighbourVerb};
+use nl_core::nexthop::{GroupKind, Nexthop, NexthopVerb};
 use nl_core::route::{RT_TABLE_MAIN, Route, RouteType, RouteVerb};
+use nl_core::{Dev, MacAddr};
 
-use super::Kernel;
+use super::{Kernel, encoded};
 
 impl Kernel {
     pub(super) fn add_tables(&self, snapshot: &mut Snapshot) {
@@ -23,6 +25,7 @@ impl Kernel {
             snapshot.router_macs.push(entry);
         }
         snapshot.neighbours = self.neighbours.clone();
+        snapshot.nexthops = self.nexthops.values().cloned().collect();
         snapshot.routes = self.routes.clone();
     }
 
@@ -85,6 +88,77 @@ impl Kernel {
     pub(crate) fn add_neighbour(&mut self, dev: &str, mut neighbour: Neighbour) {
         neighbour.index = self.index(dev);
         self.neighbours.push(neighbour);
+    }
+
+    /// The nexthops, in words.
+    pub(crate) fn nexthops(&self) -> Vec<String> {
+        self.nexthops.values().map(ToString::to_string).collect()
+    }
+
+    /// Somebody makes a nexthop.
+    pub(crate) fn add_nexthop(&mut self, hop: Nexthop) {
+        self.nexthops.insert(hop.id, hop);
+    }
+
+    /// An address behind a segment.
+    pub(crate) fn add_behind(&mut self, dev: &str, mac: MacAddr, vni: u32, id: u32) {
+        let entry = FdbEntry::new(mac, self.index(dev)).self_().static_().extern_learn().src_vni(vni);
+        self.tunnels.push(entry.nexthop(id));
+    }
+
+    /// Where the frames for a port go while it has no carrier: the device, and the nexthop group.
+    pub(crate) fn backup(&self, dev: &str) -> Option<(String, u32)> {
+        let port = self.links[&self.found(dev)?].port::<BridgePort>()?.unwrap();
+        let through = port.backup_port.and_then(|port| port.0).and_then(|dev| dev.index())?;
+        Some((self.links[&through].name.as_str().to_owned(), port.backup_nhid.filter(|id| *id != 0)?))
+    }
+
+    pub(super) fn set_nexthop(&mut self, verb: NexthopVerb, hop: &Nexthop) {
+        if verb == NexthopVerb::Delete {
+            assert!(self.nexthops.remove(&hop.id).is_some(), "{hop}: ENOENT");
+            let is_used = |group: &Nexthop| group.group.iter().any(|member| member.id == hop.id);
+            assert!(!self.nexthops.values().any(is_used), "{hop} is in a group");
+            // What is behind a group goes with it.
+            self.tunnels.retain(|entry| entry.nexthop != Some(hop.id));
+            return;
+        }
+        let is_there = self.nexthops.contains_key(&hop.id);
+        assert!(verb == NexthopVerb::Replace || !is_there, "{hop}: EEXIST");
+        let mut hop = hop.clone();
+        for member in &hop.group {
+            let single =
+                self.nexthops.get(&member.id).unwrap_or_else(|| unreachable!("{hop}: no {}", member.id));
+            assert!(single.is_fdb && !single.is_group(), "{hop}: {single}");
+        }
+        if hop.is_group() {
+            hop.group_kind = Some(GroupKind::HashThreshold);
+            assert!(self.nexthops.get(&hop.id).is_none_or(Nexthop::is_group), "{hop}: EINVAL");
+        }
+        assert_ne!(self.nexthops.get(&hop.id), Some(&hop), "{hop} is there");
+        self.nexthops.insert(hop.id, hop);
+    }
+
+    pub(super) fn set_backup(&mut self, dev: &str, backup: Option<&(String, u32)>) {
+        let mut options = BridgePort::new();
+        options.backup_nhid = Some(backup.map_or(0, |(_, id)| *id));
+        let through = backup.map(|(vxlan, id)| {
+            assert!(self.nexthops.get(id).is_some_and(Nexthop::is_group), "no group {id}");
+            let (port, through) = (self.index(dev), self.index(vxlan));
+            assert_eq!(self.links[&port].master, self.links[&through].master, "{dev} {vxlan}");
+            Dev::Index(through)
+        });
+        options.backup_port = Some(BackupPort(through));
+        self.set_port(dev, &options);
+    }
+
+    /// A port goes that others have for their backup.
+    pub(super) fn lose_backup(&mut self, index: u32) {
+        for link in self.links.values_mut().filter(|link| link.is_port_of("bridge")) {
+            let port = link.port::<BridgePort>().unwrap().unwrap();
+            if port.backup_port == Some(BackupPort(Some(Dev::Index(index)))) {
+                link.port_data.extend(encoded(&BridgePort::new().no_backup_port()));
+            }
+        }
     }
 
     pub(super) fn set_remote(&mut self, verb: FdbVerb, dev: &str, entry: &FdbEntry) {
