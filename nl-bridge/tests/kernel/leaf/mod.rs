@@ -7,5 +7,7 @@ mod ownership;
 mod random;
 mod routers;
 mod routing;
+mod segments;
 mod support;
+mod tenants;
 mod traffic;
