@@ -25,8 +25,8 @@
 //! # }
 //! ```
 //!
-//! [`Leaf::apply`] reads what is there and sends what differs. MAC addresses behind other leaves are not part of the description:
-//! [`Fdb::remote_mac`](crate::fdb::Fdb::remote_mac) keeps them.
+//! [`Leaf::apply`] reads what is there and sends what differs. MAC addresses of hosts behind other leaves are not part of the description:
+//! [`Leaf::macs`] keeps them, by the hundred thousand, and [`Fdb::remote_mac`](crate::fdb::Fdb::remote_mac) one by one.
 //!
 //! # Order
 //! What comes is there before what goes is gone, so frames of VLANs that stay are not lost:
@@ -97,6 +97,8 @@ mod devices;
 mod handle;
 mod instances;
 mod interfaces;
+mod mac;
+mod macs;
 #[cfg(all(feature = "doctor", feature = "tokio"))]
 pub mod manual;
 mod members;
@@ -120,6 +122,8 @@ mod view;
 
 pub use config::BridgeConfig;
 pub use handle::Leaf;
+pub use mac::{Behind, LeafMac, MacChange};
+pub use macs::{MacSummary, Macs};
 pub use plan::{Other, Plan, Standing};
 pub use ports::PortConfig;
 pub use routing::{GatewayConfig, InterfaceConfig, RouterConfig, VrfConfig};
