@@ -2,7 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 #[cfg(feature = "doctor")]
+mod arbitrary;
+#[cfg(feature = "doctor")]
 mod doctor;
+#[cfg(feature = "doctor")]
+#[path = "../../fuzz/leaf.rs"]
+mod fuzz;
 mod kernel;
 mod macs;
 mod observed;
