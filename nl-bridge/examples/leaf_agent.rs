@@ -5,8 +5,8 @@
 //! leaf_agent --plan DESCRIPTION.toml     prints the steps that would be taken
 //! leaf_agent --remove DESCRIPTION.toml   removes what was made for the description
 //! ```
-//! The description is a `nl_bridge::leaf::BridgeConfig` in TOML, as `leaf.toml` beside this file, or in JSON if the name ends in `.json`. The
-//! socket is a Unix socket that takes a line of JSON for each change:
+//! The description is a `nl_bridge::leaf::BridgeConfig` in TOML, as `leaf.toml` beside this file, or in JSON if the name ends in
+//! `.json`. The socket is a Unix socket that takes a line of JSON for each change:
 //!
 //! ```text
 //! {"op":"replace","mac":"02:00:00:00:00:01","vni":10010,"dst":"192.0.2.2"}

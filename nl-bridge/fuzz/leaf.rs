@@ -1,4 +1,5 @@
-// What must hold for any bytes that are taken for what is there, when a leaf is planned over it. Shared by the fuzz target and by the tests.
+// What must hold for any bytes that are taken for what is there, when a leaf is planned over it. Shared by the fuzz target and by the
+// tests.
 
 use nl_bridge::doctor::diagnose;
 use nl_bridge::fdb::FdbEntry;

@@ -121,7 +121,8 @@ impl BridgeConfig {
         }
     }
 
-    /// Makes or changes a device, and returns it if it stays, and whether it gets into another VRF. If what it is on top of goes, it goes before that.
+    /// Makes or changes a device, and returns it if it stays, and whether it gets into another VRF. If what it is on top of goes, it goes
+    /// before that.
     fn plan_device<'a>(
         &self,
         view: &View<'a>,

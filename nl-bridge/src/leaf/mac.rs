@@ -139,7 +139,7 @@ pub(super) struct Own {
 impl Own {
     pub(super) fn of(config: &BridgeConfig) -> Self {
         let mut own = Self::default();
-        for vxlan in &config.vxlan {
+        if let Some(vxlan) = &config.vxlan {
             own.local = vxlan.local;
             for (vlan, vni) in vxlan.maps.iter().flat_map(|map| map.pairs()) {
                 own.vlans.insert(vni, vlan);
