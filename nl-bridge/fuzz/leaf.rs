@@ -1,6 +1,8 @@
 // What must hold for any bytes that are taken for what is there, when a leaf is planned over it. Shared by the fuzz target and by the
 // tests.
 
+use std::net::IpAddr;
+
 use nl_bridge::doctor::diagnose;
 use nl_bridge::fdb::FdbEntry;
 use nl_bridge::leaf::{
@@ -49,7 +51,7 @@ pub(crate) fn check(data: &[u8]) {
         check_config(&config, &own);
         check_config(&BridgeConfig::new(name).own_nexthops(1..=u32::MAX), &own);
     }
-    let mac = LeafMac::new([2, 0, 0, 0, 0, 1].into(), 10010, std::net::Ipv4Addr::new(192, 0, 2, 2).into());
+    let mac = LeafMac::new([2, 0, 0, 0, 0, 1].into(), 10010, IpAddr::from([192, 0, 2, 2]));
     let changes = described().plan_macs([mac], &rows);
     assert!(changes.is_ok(), "{changes:?}");
 }
@@ -78,7 +80,7 @@ fn check_plan(plan: Result<Plan>) {
 
 /// A leaf with all that a description can have.
 fn described() -> BridgeConfig {
-    let leaf = |number: u8| std::net::Ipv4Addr::new(192, 0, 2, number).into();
+    let leaf = |number: u8| IpAddr::from([192, 0, 2, number]);
     let vxlan = VxlanConfig::new("vx0").local(leaf(1)).map(10, 10010).map(4000, 4000).flood(leaf(2));
     let transit = InterfaceConfig::new("vlan4000", 4000).vrf("red");
     BridgeConfig::new("br0")

@@ -166,7 +166,7 @@ impl Own {
         }
         match change {
             MacChange::Replace(LeafMac { behind: Behind::Leaf(leaf), .. }) => {
-                check_leaf(&mac.to_string(), *leaf, self.local)
+                check_leaf("dst", *leaf, self.local).map_err(|why| format!("{mac}: {why}").into())
             }
             MacChange::Replace(LeafMac { behind: Behind::Segment(id), .. }) => {
                 within("nexthop id", *id, 1, u32::MAX)

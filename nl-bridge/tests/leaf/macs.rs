@@ -177,7 +177,7 @@ fn bad_addresses_are_refused_with_the_reason() {
         (vec![LeafMac::on_segment(mac(1), 10010, 0)], "nexthop id 0; 1 to 4294967295 are possible"),
         (
             vec![LeafMac::new(mac(1), 10010, "2001:db8::1".parse().unwrap())],
-            "02:00:00:00:02:01: 2001:db8::1 and 192.0.2.1 are of different families",
+            "02:00:00:00:02:01: dst: 2001:db8::1 and 192.0.2.1 are of different families",
         ),
         (twice.to_vec(), "02:00:00:00:02:01 is there twice in vni 10010"),
     ];
@@ -203,7 +203,7 @@ fn address_is_read_from_a_line() {
 
 /// Addresses by VNI; which of both rows are there.
 fn any_macs() -> impl Strategy<Value = Vec<(LeafMac, [bool; 2])>> {
-    let behind = prop_oneof![(2..5_u8).prop_map(Ok), (5001..5003_u32).prop_map(Err)];
+    let behind = prop_oneof![(2..5_u8).prop_map(Ok::<u8, u32>), (5001..5003_u32).prop_map(Err::<u8, u32>)];
     let each = (behind, any::<[bool; 2]>());
     prop::collection::btree_map((0..6_u8, any::<bool>()), each, 0..12).prop_map(|macs| {
         let each = macs.into_iter().map(|((number, second), (behind, there))| {
