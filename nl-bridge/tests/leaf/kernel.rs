@@ -136,7 +136,7 @@ impl Kernel {
 
     /// Somebody appends a leaf.
     pub(crate) fn add_flood(&mut self, dev: &str, vni: u32, dst: std::net::IpAddr, flags: FdbFlags) {
-        let mut entry = FdbEntry::new(nl_core::MacAddr::ZERO, self.index(dev)).self_().dst(dst).src_vni(vni);
+        let mut entry = FdbEntry::new(MacAddr::ZERO, self.index(dev)).self_().dst(dst).src_vni(vni);
         entry.flags |= flags;
         self.append(entry);
     }

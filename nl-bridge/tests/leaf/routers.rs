@@ -113,17 +113,18 @@ fn routes_and_neighbours_that_go_with_a_device_come_back() {
         change(&mut config);
         config
     };
-    let changes: [(&dyn Fn(&mut BridgeConfig), u32); 7] = [
-        (&|_| (), 1001),
-        (&|config| config.vrfs[0].table = 1002, 1002),
-        (&|config| config.interfaces[0].vrf = None, 254),
-        (&|config| config.address = Some(mac(99)), 1001),
-        (&|config| config.interfaces[0].address = Some(mac(98)), 1001),
-        (&|config| config.interfaces[0].vlan = 10, 1001),
-        (&|config| config.vxlan = config.vxlan.take().map(|vxlan| vxlan.port(8472)), 1001),
+    type Change = fn(&mut BridgeConfig);
+    let changes: [(Change, u32); 7] = [
+        (|_| (), 1001),
+        (|config| config.vrfs[0].table = 1002, 1002),
+        (|config| config.interfaces[0].vrf = None, 254),
+        (|config| config.address = Some(mac(99)), 1001),
+        (|config| config.interfaces[0].address = Some(mac(98)), 1001),
+        (|config| config.interfaces[0].vlan = 10, 1001),
+        (|config| config.vxlan = config.vxlan.take().map(|vxlan| vxlan.port(8472)), 1001),
     ];
     for (change, table) in changes {
-        applied(&with(change), &mut kernel);
+        applied(&with(&change), &mut kernel);
         assert_eq!(kernel.routes(table), ["10.0.20.0/24 192.0.2.2", "2001:db8::/64 ::ffff:192.0.2.2"]);
         assert_eq!(kernel.neighbours("vlan4000").len(), 2);
         assert_eq!(kernel.learned("vx0").len(), 1);

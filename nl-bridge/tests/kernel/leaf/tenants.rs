@@ -273,7 +273,7 @@ async fn tenants_are_bridged_and_routed_each_in_its_own(lab: Lab) -> Result {
             let mut own = 0;
             while let Some(frame) = capture.next(Duration::ZERO).await? {
                 let Some(udp) = traffic::udp(&frame) else { continue };
-                assert_ne!(udp.destination, foreign, "{frame} of the other tenant at {}", tenant.name);
+                assert_ne!(udp.destination, foreign, "{frame:?} of the other tenant at {}", tenant.name);
                 own += usize::from(udp.destination == tenant.port);
             }
             assert!(own >= 4, "{own} at {}", tenant.name);
