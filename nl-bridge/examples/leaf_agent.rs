@@ -1,32 +1,35 @@
 //! A leaf of an EVPN that follows a description in a file, and a stream of MAC addresses behind other leaves.
 //!
 //! ```text
-//! leaf_agent DESCRIPTION.json SOCKET     follows the file and the socket until it is killed
-//! leaf_agent --plan DESCRIPTION.json     prints the steps that would be taken
-//! leaf_agent --remove DESCRIPTION.json   removes what was made for the description
+//! leaf_agent DESCRIPTION.toml SOCKET     follows the file and the socket until it is killed
+//! leaf_agent --plan DESCRIPTION.toml     prints the steps that would be taken
+//! leaf_agent --remove DESCRIPTION.toml   removes what was made for the description
 //! ```
-//! The description is a `nl_bridge::leaf::BridgeConfig` in JSON. The socket is a Unix socket that takes a line of JSON for each change:
+//! The description is a `nl_bridge::leaf::BridgeConfig` in TOML, as `leaf.toml` beside this file, or in JSON if the name ends in
+//! `.json`. The socket is a Unix socket that takes a line of JSON for each change:
 //!
 //! ```text
 //! {"op":"replace","mac":"02:00:00:00:00:01","vni":10010,"dst":"192.0.2.2"}
-//! {"op":"delete","mac":"02:00:00:00:00:01","vni":10010,"dst":"192.0.2.2"}
+//! {"op":"replace","mac":"02:00:00:00:00:02","vni":10010,"nhid":5001}          behind a segment
+//! {"op":"delete","mac":"02:00:00:00:00:01","vni":10010,"dst":"192.0.2.2"}     if it is still behind that leaf
+//! {"op":"delete","mac":"02:00:00:00:00:02","vni":10010}
 //! {"op":"end"}       all addresses were sent: those that an earlier run left behind and that were not among them are removed
 //! {"op":"status"}    answered with a line
 //! ```
-//! What a run that crashed left behind is taken over: devices by their stamps, addresses by `extern_learn` and their VNIs. The file is
-//! read again when it changes; one that cannot be applied leaves the leaf as it is. `leaf-agent.service` beside this file starts it.
+//! Lines that are there already go to the kernel together. What a run that crashed left behind is taken over: devices by their stamps,
+//! addresses by `extern_learn` and their VNIs. The file is read again when it changes; one that cannot be applied leaves the leaf as it
+//! is. `leaf-agent.service` beside this file starts it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
-use std::net::IpAddr;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use nl_bridge::fdb::{Fdb, FdbFlags};
-use nl_bridge::leaf::{BridgeConfig, Leaf, Plan};
+use nl_bridge::leaf::{Behind, BridgeConfig, Leaf, LeafMac, MacChange, Macs, Plan};
 use nl_core::{Connection, MacAddr, Protocol};
 use serde_json::{Value, json};
 
@@ -34,6 +37,8 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_secs(1);
+/// How many lines wait at most, before those who send them have to, and how many are taken together.
+const LINES: usize = 4096;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -42,7 +47,7 @@ fn main() -> ExitCode {
         ["--plan", path] => plan(path),
         ["--remove", path] => remove(path),
         [path, socket] if !path.starts_with('-') => Agent::run(path, socket),
-        _ => Err("leaf_agent [--plan | --remove] DESCRIPTION.json [SOCKET]".into()),
+        _ => Err("leaf_agent [--plan | --remove] DESCRIPTION.toml [SOCKET]".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,7 +60,11 @@ fn main() -> ExitCode {
 
 fn read(path: &str) -> Outcome<BridgeConfig> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-    Ok(serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?)
+    let read = match path.ends_with(".json") {
+        true => serde_json::from_str(&text).map_err(|error| error.to_string()),
+        false => toml::from_str(&text).map_err(|error| error.to_string()),
+    };
+    Ok(read.map_err(|error| format!("{path}: {error}"))?)
 }
 
 fn plan(path: &str) -> Outcome {
@@ -85,26 +94,30 @@ struct Agent {
     path: String,
     changed: Option<SystemTime>,
     leaf: Leaf,
-    fdb: Fdb,
     config: BridgeConfig,
-    macs: BTreeMap<Key, IpAddr>,
+    macs: Macs,
+    known: BTreeMap<Key, Behind>,
+    /// Whether all addresses were sent, so that those that are not known are of an earlier run.
+    is_complete: bool,
     /// Why the file as it is now is not applied.
     fault: Option<String>,
 }
 
 impl Agent {
     fn run(path: &str, socket: &str) -> Outcome {
-        let conn = Connection::open(Protocol::Route)?;
-        let (leaf, fdb) = (Leaf::new(conn.clone()), Fdb::new(conn));
+        let leaf = Leaf::new(Connection::open(Protocol::Route)?);
         let (changed, config) = (modified(path), read(path)?);
-        let macs = BTreeMap::new();
-        let mut agent = Self { path: path.to_owned(), changed, leaf, fdb, config, macs, fault: None };
-        report(&agent.leaf.apply(&agent.config).wait()?);
+        report(&leaf.apply(&config).wait()?);
+        let macs = leaf.macs(&config)?;
+        let (path, known) = (path.to_owned(), BTreeMap::new());
+        let mut agent = Self { path, changed, leaf, config, macs, known, is_complete: false, fault: None };
 
         // One that an earlier run left behind.
-        let _ = std::fs::remove_file(socket);
+        if std::fs::symlink_metadata(socket).is_ok_and(|file| file.file_type().is_socket()) {
+            std::fs::remove_file(socket)?;
+        }
         let listener = UnixListener::bind(socket)?;
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(LINES);
         std::thread::spawn(move || listen(&listener, &sender));
         agent.follow(&lines)
     }
@@ -112,15 +125,9 @@ impl Agent {
     fn follow(&mut self, lines: &Receiver<Line>) -> Outcome {
         loop {
             match lines.recv_timeout(EVERY) {
-                Ok(line) => {
-                    let answer = match self.take(&line.text) {
-                        Ok(answer) => answer,
-                        Err(error) => Some(json!({ "error": error.to_string() })),
-                    };
-                    if let Some(answer) = answer {
-                        // Who does not wait for the answer does not get it.
-                        let _ = writeln!(&line.answer, "{answer}");
-                    }
+                Ok(first) => {
+                    let more = lines.try_iter().take(LINES - 1);
+                    self.take(std::iter::once(first).chain(more).collect());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err("the socket is gone".into()),
@@ -139,87 +146,127 @@ impl Agent {
     fn reload(&mut self) -> Outcome {
         let config = read(&self.path)?;
         report(&self.leaf.apply(&config).wait()?);
+        self.macs = self.leaf.macs(&config)?;
         self.config = config;
-        // A device that was made anew has lost its entries.
-        let all: Vec<_> = self.macs.iter().map(|((mac, vni), dst)| (*mac, *vni, *dst)).collect();
-        for (mac, vni, dst) in all {
-            if self.vlan(vni).is_some() {
-                self.replace(mac, vni, dst)?;
-            }
+        // A device that was made anew, and VLANs that got other VNIs, have lost their addresses.
+        let wanted = self.wanted();
+        if self.is_complete {
+            self.macs.sync(wanted).wait()?;
+        } else {
+            self.macs.change(wanted.into_iter().map(MacChange::Replace)).wait()?;
         }
         Ok(())
     }
 
-    /// Does what a line says, and returns the answer if it asks for one.
-    fn take(&mut self, line: &str) -> Outcome<Option<Value>> {
+    /// The addresses that are known, in the VNIs that VLANs have now.
+    fn wanted(&self) -> Vec<LeafMac> {
+        let maps = self.config.vxlan.iter().flat_map(|vxlan| &vxlan.maps);
+        let mapped: Vec<_> = maps.map(|map| map.vni).collect();
+        let known = self.known.iter().filter(|((_, vni), _)| mapped.iter().any(|vnis| vnis.contains(*vni)));
+        let each = known.filter_map(|((mac, vni), behind)| match behind {
+            Behind::Leaf(leaf) => Some(LeafMac::new(*mac, *vni, *leaf)),
+            Behind::Segment(id) => Some(LeafMac::on_segment(*mac, *vni, *id)),
+            _ => None,
+        });
+        each.collect()
+    }
+
+    /// Does what the lines say, those about addresses together, and answers where there is something to say.
+    fn take(&mut self, lines: Vec<Line>) {
+        let mut changes = Vec::new();
+        for line in lines {
+            let answer = match self.read(&line.text) {
+                Ok(Said::Change(change)) => {
+                    changes.push((change, line.answer));
+                    continue;
+                }
+                Ok(Said::Nothing) => continue,
+                Ok(Said::End) => {
+                    self.change(&std::mem::take(&mut changes));
+                    self.is_complete = true;
+                    self.macs.sync(self.wanted()).wait().err().map(|error| error.to_string())
+                }
+                Ok(Said::Status) => {
+                    self.change(&std::mem::take(&mut changes));
+                    say(&line.answer, &self.status());
+                    continue;
+                }
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(error) = answer {
+                say(&line.answer, &json!({ "error": error }));
+            }
+        }
+        self.change(&changes);
+    }
+
+    /// Sends changes; if one of them is bad, each on its own, so that who sent it learns why.
+    fn change(&mut self, changes: &[(MacChange, UnixStream)]) {
+        let together = self.macs.change(changes.iter().map(|(change, _)| *change)).wait();
+        for (change, answer) in changes {
+            let outcome = match &together {
+                Ok(_) => Ok(()),
+                Err(_) => self.macs.change([*change]).wait().map(drop),
+            };
+            if let Err(error) = outcome {
+                if let MacChange::Replace(mac) = change {
+                    self.known.remove(&(mac.mac, mac.vni));
+                }
+                say(answer, &json!({ "error": error.to_string() }));
+            }
+        }
+    }
+
+    /// What a line says; what is known follows at once, so that later lines are about what earlier ones left.
+    fn read(&mut self, line: &str) -> Outcome<Said> {
         let line: Value = serde_json::from_str(line)?;
-        let text =
-            |key: &str| line.get(key).and_then(Value::as_str).ok_or_else(|| format!("{key} is missing"));
-        match text("op")? {
-            "status" => return Ok(Some(self.status())),
-            "end" => self.sweep()?,
-            op @ ("replace" | "delete") => {
-                let (mac, dst): (MacAddr, IpAddr) = (text("mac")?.parse()?, text("dst")?.parse()?);
+        let op = line.get("op").and_then(Value::as_str).ok_or("op is missing")?;
+        Ok(match op {
+            "status" => Said::Status,
+            "end" => Said::End,
+            "replace" => {
+                let mac: LeafMac = serde_json::from_value(line)?;
+                self.known.insert((mac.mac, mac.vni), mac.behind);
+                Said::Change(MacChange::Replace(mac))
+            }
+            "delete" => {
+                let mac: MacAddr =
+                    line.get("mac").and_then(Value::as_str).ok_or("mac is missing")?.parse()?;
                 let vni = line.get("vni").and_then(Value::as_u64).and_then(|vni| u32::try_from(vni).ok());
                 let vni = vni.ok_or("vni is missing")?;
-                if op == "replace" {
-                    self.replace(mac, vni, dst)?;
-                    self.macs.insert((mac, vni), dst);
-                } else {
-                    self.delete(mac, vni, dst)?;
-                    self.macs.remove(&(mac, vni));
+                let is_named = line.get("dst").is_some() || line.get("nhid").is_some();
+                let from =
+                    if is_named { Some(serde_json::from_value::<LeafMac>(line)?.behind) } else { None };
+                // Withdrawn by a leaf, while another one has announced it since.
+                let moved =
+                    from.is_some() && self.known.get(&(mac, vni)).is_some_and(|now| Some(*now) != from);
+                if moved {
+                    return Ok(Said::Nothing);
                 }
+                self.known.remove(&(mac, vni));
+                Said::Change(MacChange::Delete { mac, vni })
             }
             other => return Err(format!("unknown op {other}").into()),
-        }
-        Ok(None)
+        })
     }
 
     fn status(&self) -> Value {
-        json!({ "bridge": self.config.name, "macs": self.macs.len(), "fault": self.fault })
+        let (bridge, macs, complete) = (&self.config.name, self.known.len(), self.is_complete);
+        json!({ "bridge": bridge, "macs": macs, "complete": complete, "fault": self.fault })
     }
+}
 
-    /// The VLAN of a VNI.
-    fn vlan(&self, vni: u32) -> Option<u16> {
-        let maps = self.config.vxlan.iter().flat_map(|vxlan| &vxlan.maps);
-        let mut pairs = maps.flat_map(|map| map.vid.iter().zip(map.vni.iter()));
-        pairs.find(|(_, of)| *of == vni).map(|(vlan, _)| vlan.get())
-    }
+/// What a line is about.
+enum Said {
+    Change(MacChange),
+    End,
+    Nothing,
+    Status,
+}
 
-    fn device(&self) -> Outcome<String> {
-        let vxlan = self.config.vxlan.as_ref().ok_or("the description has no VXLAN device")?;
-        Ok(vxlan.name.clone())
-    }
-
-    fn replace(&self, mac: MacAddr, vni: u32, dst: IpAddr) -> Outcome {
-        let vlan = self.vlan(vni).ok_or_else(|| format!("no VLAN has vni {vni}"))?;
-        let dev = self.device()?;
-        self.fdb.remote_mac(mac, dev).vlan(vlan).src_vni(vni).dst(dst).replace().wait()?;
-        Ok(())
-    }
-
-    fn delete(&self, mac: MacAddr, vni: u32, dst: IpAddr) -> Outcome {
-        let vlan = self.vlan(vni).ok_or_else(|| format!("no VLAN has vni {vni}"))?;
-        let dev = self.device()?;
-        match self.fdb.remote_mac(mac, dev).vlan(vlan).src_vni(vni).dst(dst).delete().wait() {
-            Err(error) if !error.is_not_found() => Err(error.into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Removes the addresses that an earlier run left behind.
-    fn sweep(&self) -> Outcome {
-        let mut left = BTreeSet::new();
-        for entry in self.fdb.entries().dev(self.device()?).self_().list().wait()? {
-            let entry = entry?;
-            let (Some(vni), Some(dst)) = (entry.src_vni, entry.dst) else { continue };
-            let is_ours = entry.flags.contains(FdbFlags::EXT_LEARNED) && self.vlan(vni).is_some();
-            if is_ours && !entry.mac.is_zero() && !self.macs.contains_key(&(entry.mac, vni)) {
-                left.insert((entry.mac, vni, dst));
-            }
-        }
-        left.into_iter().try_for_each(|(mac, vni, dst)| self.delete(mac, vni, dst))
-    }
+fn say(mut to: &UnixStream, answer: &Value) {
+    // Who does not wait for the answer does not get it.
+    let _ = writeln!(to, "{answer}");
 }
 
 fn modified(path: &str) -> Option<SystemTime> {
@@ -231,7 +278,7 @@ fn report(plan: &Plan) {
     plan.others().iter().for_each(|other| println!("# {other}"));
 }
 
-fn listen(listener: &UnixListener, lines: &Sender<Line>) {
+fn listen(listener: &UnixListener, lines: &SyncSender<Line>) {
     for client in listener.incoming().flatten() {
         let lines = lines.clone();
         std::thread::spawn(move || {

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use nl_core::link::Link;
+use nl_core::link::{Link, Vlan};
 
 use super::finding::{Fault, Finding};
 use crate::leaf::{BridgeConfig, Member, Snapshot, View, bridge_of, port_of, vxlan_of};
@@ -139,7 +139,8 @@ impl<'a> Look<'a> {
                 self.vlan(port, *vlan, Fault::NotReceived { dev: dev(), vni });
             }
             let has_group = in_filter.flatten().is_some_and(|(_, has_group)| *has_group);
-            if !has_group && !has_default(vxlan) && !flooded.contains(&vni) {
+            let has_leaf = has_group || has_default(vxlan) || flooded.contains(&vni);
+            if !has_leaf && !self.is_transit(port, *vlan) {
                 self.vni(port, vni, Fault::NoFlood { dev: dev(), vni: Some(vni) });
             }
             self.blocked(port, *vlan, member, options);
@@ -190,6 +191,22 @@ impl<'a> Look<'a> {
             let dev = port.name.as_str().to_owned();
             self.vlan(port, vlan, Fault::Blocked { dev, vlan, msti, state });
         }
+    }
+
+    /// Whether a VLAN is that of an L3 VNI, which needs no broadcast: nobody is in it but the bridge, for an interface without IP
+    /// addresses.
+    fn is_transit(&self, port: &Link, vlan: u16) -> bool {
+        let is_in = |link: &Link| self.view.members(link.index).contains_key(&vlan);
+        let has_port = self.ports.iter().any(|other| other.index != port.index && is_in(other));
+        let on_top = |below: u32| {
+            let all = self.view.links();
+            all.filter(move |link| link.link == Some(below) && link.link_netnsid.is_none())
+        };
+        let id = |link: &Link| link.kind::<Vlan>().and_then(Result::ok).and_then(|options| options.id);
+        let has_ip = |link: &Link| self.view.addresses(link.index).next().is_some();
+        let interface = on_top(self.bridge.index).find(|link| id(link) == Some(vlan));
+        let is_silent = interface.is_some_and(|link| !has_ip(link) && !on_top(link.index).any(has_ip));
+        !has_port && is_in(self.bridge) && is_silent
     }
 
     /// Who uses a VLAN that has a VNI.

@@ -30,7 +30,7 @@
 //! | `external` is missing, `vlan_tunnel` is off | VXLAN device |
 //! | membership, mapping or state is missing or wrong, `untagged` | a VLAN on the VXLAN port |
 //! | no port is in it | a VLAN that has a VNI |
-//! | not in the filter, no flood entry | the VNI of a VLAN |
+//! | not in the filter, no flood entry | the VNI of a VLAN; an L3 VNI needs no flood entry |
 //!
 //! The kernel reports none of them: frames are dropped silently. What other leaves do wrong is not found, nor what the network between
 //! them does.

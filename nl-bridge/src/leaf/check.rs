@@ -55,6 +55,8 @@ impl BridgeConfig {
             }
         }
         self.check_routing(&mut names)?;
+        self.check_routers()?;
+        self.check_segments()?;
         let Some(vxlan) = &self.vxlan else { return Ok(()) };
         if names.contains(vxlan.name.as_str()) {
             let why = "is there twice; the VXLAN device is no other port, and its VLANs are those of the maps, with a tag";
@@ -246,7 +248,7 @@ impl BridgeConfig {
 }
 
 /// Refuses an address that is not of one leaf, or not of the family of another one.
-fn check_leaf(path: &str, leaf: IpAddr, other: Option<IpAddr>) -> Outcome {
+pub(super) fn check_leaf(path: &str, leaf: IpAddr, other: Option<IpAddr>) -> Outcome {
     if leaf.is_multicast() || leaf.is_unspecified() {
         return Err(at(path, format!("{leaf} is no address of one leaf")));
     }
@@ -265,7 +267,7 @@ fn check_new<'a>(path: &str, name: &'a str, names: &mut HashSet<&'a str>) -> Out
     }
 }
 
-fn check_mac(path: &str, mac: Option<MacAddr>) -> Outcome {
+pub(super) fn check_mac(path: &str, mac: Option<MacAddr>) -> Outcome {
     match mac.filter(|mac| mac.is_multicast() || mac.is_zero()) {
         Some(mac) => Err(at(path, format!("{mac} is no address of a device"))),
         None => Ok(()),

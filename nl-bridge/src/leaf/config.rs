@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use nl_core::MacAddr;
 use nl_core::check::Invalid;
@@ -6,7 +7,7 @@ use nl_core::check::Invalid;
 use super::ports::PortConfig;
 use super::routing::{InterfaceConfig, VrfConfig};
 use super::tenants::VxlanConfig;
-use super::values::{InstanceConfig, VlanConfig};
+use super::values::{InstanceConfig, SegmentConfig, VlanConfig};
 use crate::{Checked, VlanRange, VniRange};
 
 /// A bridge of a leaf as it is to be: its VLANs, its ports, and the VXLAN device that carries the VLANs to other leaves.
@@ -75,6 +76,16 @@ pub struct BridgeConfig {
         serde(default, with = "crate::leaf::text::list", skip_serializing_if = "Vec::is_empty")
     )]
     pub own_vnis: Vec<VniRange>,
+    /// The nexthop ids that belong to the description, for segments and their leaves; unset if there are none.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, with = "crate::leaf::text::option", skip_serializing_if = "Option::is_none")
+    )]
+    pub own_nexthops: Option<RangeInclusive<u32>>,
+    /// Who made the routes and neighbours of the description (`RTPROT_*`), 5 to 255; 203 unless set. Those of its interfaces with this
+    /// number belong to it.
+    #[cfg_attr(feature = "serde", serde(default = "default_protocol"))]
+    pub protocol: u8,
     /// Whether what others made is removed too.
     #[cfg_attr(feature = "serde", serde(default, rename = "exact"))]
     pub is_exact: bool,
@@ -96,6 +107,9 @@ pub struct BridgeConfig {
     /// The interfaces through which the host routes between VLANs.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub interfaces: Vec<InterfaceConfig>,
+    /// The segments of hosts that are behind several other leaves at once.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub segments: Vec<SegmentConfig>,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(super) invalid: Option<(&'static str, Invalid)>,
 }
@@ -105,8 +119,15 @@ fn default_owner() -> String {
     OWNER.to_owned()
 }
 
+#[cfg(feature = "serde")]
+const fn default_protocol() -> u8 {
+    PROTOCOL
+}
+
 /// The owner unless another one is given.
 const OWNER: &str = "nl";
+/// The protocol unless another one is given: one that no known daemon uses.
+const PROTOCOL: u8 = 203;
 
 impl BridgeConfig {
     /// A bridge of this name, without VLANs and ports yet.
@@ -119,6 +140,8 @@ impl BridgeConfig {
             mtu: None,
             own_vlans: Vec::new(),
             own_vnis: Vec::new(),
+            own_nexthops: None,
+            protocol: PROTOCOL,
             is_exact: false,
             vlans: Vec::new(),
             instances: Vec::new(),
@@ -126,6 +149,7 @@ impl BridgeConfig {
             vxlan: None,
             vrfs: Vec::new(),
             interfaces: Vec::new(),
+            segments: Vec::new(),
             invalid: None,
         }
     }
@@ -169,6 +193,21 @@ impl BridgeConfig {
             Ok(vnis) => self.own_vnis.push(vnis),
             Err(why) => self.refuse("own_vnis", why),
         }
+        self
+    }
+
+    /// The nexthop ids that belong to the description: `own_nexthops(5000..=5999)`. FDB nexthops with such an id that are not in it are
+    /// removed.
+    #[must_use]
+    pub const fn own_nexthops(mut self, ids: RangeInclusive<u32>) -> Self {
+        self.own_nexthops = Some(ids);
+        self
+    }
+
+    /// With this number for the routes and neighbours that it makes, 5 to 255, so that two programs tell theirs apart.
+    #[must_use]
+    pub const fn protocol(mut self, protocol: u8) -> Self {
+        self.protocol = protocol;
         self
     }
 
@@ -229,6 +268,13 @@ impl BridgeConfig {
     #[must_use]
     pub fn interface(mut self, interface: InterfaceConfig) -> Self {
         self.interfaces.push(interface);
+        self
+    }
+
+    /// With one more segment of hosts that are behind several other leaves at once.
+    #[must_use]
+    pub fn segment(mut self, segment: SegmentConfig) -> Self {
+        self.segments.push(segment);
         self
     }
 

@@ -1,19 +1,15 @@
 use std::collections::HashMap;
 
-use nl_core::address::Addresses;
 use nl_core::error::ErrorKind;
-use nl_core::link::{Link, LinkConfig, LinkKind, LinkVerb};
-use nl_core::{Connection, Error, MacAddr, Pending, Protocol, Request, Result};
+use nl_core::link::{LinkConfig, LinkKind, LinkVerb};
+use nl_core::{Connection, Error, Pending, Request, Result};
 
 use super::config::BridgeConfig;
 use super::plan::Plan;
+use super::read::read;
 use super::snapshot::Snapshot;
-use super::step::Step;
-use super::view::vxlan_of;
-use crate::fdb::Fdb;
-use crate::settings::Bridge;
-use crate::vlan_db::VlanDb;
-use crate::vni::Vnis;
+use super::step::{Step, backed_up};
+use super::view::port_of;
 
 /// The leaf in the connection's namespace. Cheap to clone.
 ///
@@ -39,7 +35,7 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Over this connection, which must be one to [`Protocol::Route`].
+    /// Over this connection, which must be one to [`Protocol::Route`](nl_core::Protocol::Route).
     #[must_use]
     pub fn new(conn: Connection) -> Self {
         Self { conn }
@@ -51,7 +47,10 @@ impl Leaf {
         &self.conn
     }
 
-    /// Reads what plans and the doctor need: devices, VLANs, VNIs, and the flood entries of VXLAN devices.
+    /// Reads what plans and the doctor need: devices, VLANs, VNIs, the flood entries of VXLAN devices, addresses, routes and neighbours.
+    ///
+    /// The kernel does not filter a forwarding database by MAC address, so all entries of VXLAN devices are listed, and those that are
+    /// not needed are dropped one by one: time grows with their number, memory does not.
     ///
     /// Needs no privilege.
     ///
@@ -60,7 +59,9 @@ impl Leaf {
     /// ([`is_interrupted`](Error::is_interrupted)).
     pub fn snapshot(&self) -> Pending<Snapshot> {
         let conn = self.conn.clone();
-        Pending::new(async move { read(&conn).await.map_err(|error| error.during(|| "read leaf".into())) })
+        Pending::new(
+            async move { read(&conn, None).await.map_err(|error| error.during(|| "read leaf".into())) },
+        )
     }
 
     /// Reads the description of a bridge that is there: [`BridgeConfig::observe`].
@@ -73,7 +74,7 @@ impl Leaf {
         let (conn, bridge) = (self.conn.clone(), bridge.to_owned());
         Pending::new(async move {
             let during = |error: Error| error.during(|| format!("observe leaf {bridge}"));
-            BridgeConfig::observe(&read(&conn).await.map_err(during)?, &bridge)
+            BridgeConfig::observe(&read(&conn, None).await.map_err(during)?, &bridge)
         })
     }
 
@@ -130,6 +131,7 @@ impl Leaf {
         Pending::new(async move {
             let (plan, current) = look(&conn, &config, plan).await?;
             carry_out(&conn, &config.name, &plan, &current).await?;
+            verify(&conn, &config.name, &plan).await?;
             Ok(plan)
         })
     }
@@ -141,39 +143,8 @@ async fn look(conn: &Connection, config: &BridgeConfig, plan: Planning) -> Resul
     let during = |error: Error| error.during(|| format!("read leaf {}", config.name));
     // What contradicts itself needs no look.
     config.check().map_err(|why| Error::from(why).during(|| format!("leaf {}", config.name)))?;
-    let current = read(conn).await.map_err(during)?;
+    let current = read(conn, Some(config)).await.map_err(during)?;
     Ok((plan(config, &current)?, current))
-}
-
-async fn read(conn: &Connection) -> Result<Snapshot> {
-    conn.require(Protocol::Route, "leaves")?;
-    let mut snapshot = Snapshot { links: conn.links().collect_all().await?, ..Snapshot::default() };
-    // Without a device of its kind, the module may not be loaded, and the kernel then knows no such list.
-    if snapshot.links.iter().any(|link| link.is_kind(Bridge::KIND)) {
-        let db = VlanDb::new(conn.clone());
-        snapshot.vlans = db.entries().list().await?.collect_all().await?;
-        snapshot.globals = db.globals().list().await?.collect_all().await?;
-        snapshot.globals.retain(|global| global.msti.is_some_and(|msti| msti != 0));
-    }
-    if snapshot.links.iter().any(has_filter) {
-        snapshot.vnis = Vnis::new(conn.clone()).entries().list().await?.collect_all().await?;
-    }
-    let fdb = Fdb::new(conn.clone());
-    let vxlans = snapshot.links.iter().filter(|link| vxlan_of(link).is_some()).map(|link| link.index);
-    for index in vxlans.collect::<Vec<_>>() {
-        let entries = fdb.entries().dev(index).self_().mac(MacAddr::ZERO).list().await?;
-        snapshot.flood.extend(entries.collect_all().await?);
-    }
-    for index in snapshot.links.iter().filter(|link| link.is_kind(Bridge::KIND)).map(|link| link.index) {
-        let entries = fdb.entries().dev(index).list().await?.collect_all().await?;
-        snapshot.locals.extend(entries.into_iter().filter(|entry| entry.is_bridge() && entry.is_permanent()));
-    }
-    snapshot.addresses = Addresses::new(conn.clone()).entries().list().await?.collect_all().await?;
-    Ok(snapshot)
-}
-
-fn has_filter(link: &Link) -> bool {
-    vxlan_of(link).is_some_and(|vxlan| vxlan.vnifilter == Some(true))
 }
 
 /// Requests that go together, each with the number of its step.
@@ -202,6 +173,18 @@ async fn carry_out(conn: &Connection, leaf: &str, plan: &Plan, current: &Snapsho
         }
     }
     send(conn, leaf, plan, run).await
+}
+
+/// Refuses what the kernel said yes to and ignored, because it is too old.
+async fn verify(conn: &Connection, leaf: &str, plan: &Plan) -> Result<()> {
+    for step in plan.steps() {
+        let Step::Backup { dev, backup: Some(backup) } = step else { continue };
+        let now = port_of(&conn.link(dev.as_str()).await?).unwrap_or_default();
+        if let Some((feature, since)) = backed_up(Some(backup), &|_| 0).ignored(&now) {
+            return Err(Error::unsupported(feature, since).during(|| format!("leaf {leaf}: {step}")));
+        }
+    }
+    Ok(())
 }
 
 /// Makes a device and stamps it in one datagram, so that no process that dies leaves one behind without a stamp, and returns its index.

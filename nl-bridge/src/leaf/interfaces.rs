@@ -11,6 +11,7 @@ use super::config::BridgeConfig;
 use super::devices::when_deleted;
 use super::order::{Steps, When};
 use super::plan::Standing;
+use super::routers::PlannedInterface;
 use super::routing::InterfaceConfig;
 use super::step::{Device, DeviceKind, Step};
 use super::view::View;
@@ -57,14 +58,16 @@ impl BridgeConfig {
         Ok(anew)
     }
 
-    /// Makes the interfaces of VLANs and their gateways. `bridge` is the bridge if it stays, and `anew` are VRFs that are made anew.
-    pub(super) fn plan_interfaces(
-        &self,
-        view: &View<'_>,
+    /// Makes the interfaces of VLANs and their gateways, and returns the interfaces. `bridge` is the bridge if it stays, and `anew` are
+    /// VRFs that are made anew.
+    pub(super) fn plan_interfaces<'a>(
+        &'a self,
+        view: &View<'a>,
         bridge: Option<&Link>,
         anew: &HashSet<&str>,
         steps: &mut Steps,
-    ) -> Outcome<()> {
+    ) -> Outcome<Vec<PlannedInterface<'a>>> {
+        let mut planned = Vec::new();
         for (number, interface) in self.interfaces.iter().enumerate() {
             let path = format!("interfaces[{number}]");
             let wanted = Wanted {
@@ -81,7 +84,7 @@ impl BridgeConfig {
                 let id = link.kind::<Vlan>().and_then(Result::ok).and_then(|vlan| vlan.id);
                 id == Some(interface.vlan) && bridge.is_some_and(|bridge| link.link == Some(bridge.index))
             };
-            let link = self.plan_device(view, wanted, is_same, anew, steps)?;
+            let (link, moves) = self.plan_device(view, wanted, is_same, anew, steps)?;
             if let Some(gateway) = &interface.gateway {
                 let wanted = Wanted {
                     path: format!("{path}.gateway"),
@@ -97,11 +100,29 @@ impl BridgeConfig {
                 self.plan_device(view, wanted, is_on, anew, steps)?;
             }
             self.plan_locals(view, bridge, interface, steps);
+            let keeps_neighbours = link.is_some_and(|link| self.keeps_mac(bridge, interface, link));
+            planned.push(PlannedInterface {
+                number,
+                interface,
+                stays: link.filter(|_| !moves),
+                keeps_neighbours,
+            });
         }
-        Ok(())
+        Ok(planned)
     }
 
-    /// Makes or changes a device, and returns it if it stays. If what it is on top of goes, it goes before that.
+    /// Whether an interface has the MAC address that it will have. Without one of its own it follows its bridge.
+    fn keeps_mac(&self, bridge: Option<&Link>, interface: &InterfaceConfig, link: &Link) -> bool {
+        let now = bridge.and_then(Link::mac);
+        let follows = self.address.is_some_and(|wanted| now != Some(wanted)) && link.mac() == now;
+        match interface.address {
+            Some(wanted) => link.mac() == Some(wanted),
+            None => !follows,
+        }
+    }
+
+    /// Makes or changes a device, and returns it if it stays, and whether it gets into another VRF. If what it is on top of goes, it goes
+    /// before that.
     fn plan_device<'a>(
         &self,
         view: &View<'a>,
@@ -109,7 +130,7 @@ impl BridgeConfig {
         is_same: impl Fn(&Link) -> bool,
         anew: &HashSet<&str>,
         steps: &mut Steps,
-    ) -> Outcome<Option<&'a Link>> {
+    ) -> Outcome<(Option<&'a Link>, bool)> {
         let kind = match &wanted.kind {
             DeviceKind::MacVlan(_) => "macvlan",
             _ => "vlan",
@@ -126,7 +147,7 @@ impl BridgeConfig {
             (device.mtu, device.is_up) = (wanted.mtu, true);
             steps.push(When::Make, Step::Make { device, stamp: self.device_stamp(wanted.name) });
             plan_addresses(view, wanted.name, None, false, wanted.ips, steps);
-            return Ok(None);
+            return Ok((None, false));
         };
         let mut device = self.changes(link, wanted.address, wanted.mtu);
         let master = wanted.vrf.filter(|vrf| !anew.contains(vrf)).and_then(|vrf| view.link(vrf));
@@ -149,7 +170,7 @@ impl BridgeConfig {
             steps.push(When::Change, Step::Change(device));
         }
         plan_addresses(view, wanted.name, Some(link), moves, wanted.ips, steps);
-        Ok(Some(link))
+        Ok((Some(link), moves))
     }
 
     /// Lets the bridge receive frames to the MAC addresses of an interface that are not its own: the devices on top of a bridge cannot.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nl_core::check::Invalid;
+use nl_core::link::Link;
 
 use super::check::at;
 use super::config::BridgeConfig;
@@ -11,7 +12,7 @@ use super::plan::Standing;
 use super::step::Step;
 use super::tenants::VxlanConfig;
 use super::values::VlanConfig;
-use super::view::{Members, map_rows, rows};
+use super::view::{Members, View, map_rows, rows};
 use crate::vlan::{VlanFlags, VlanMember};
 use crate::{StpState, VlanRange};
 
@@ -101,6 +102,34 @@ impl BridgeConfig {
         for (vlans, state) in runs(differing.map(|(vlan, state)| (*vlan, *state))) {
             steps.push(When::Instance, Step::VlanState { dev: dev.to_owned(), vlans, state });
         }
+    }
+
+    /// Lets the bridge forget the MAC addresses behind the VXLAN device in VLANs that get another VNI, or have none: those of a control
+    /// plane stay when a VLAN leaves the port, and would be there for whoever gets the VLAN next. `port` is the device if it stays a
+    /// port. Returns these VLANs.
+    pub(super) fn plan_flush(
+        &self,
+        view: &View<'_>,
+        vxlan: &VxlanConfig,
+        port: Option<&Link>,
+        now: &Members,
+        steps: &mut Steps,
+    ) -> BTreeSet<u16> {
+        let wanted: BTreeMap<u16, u32> = vxlan.maps.iter().flat_map(|map| map.pairs()).collect();
+        let is_stale = |vlan: &u16| {
+            let is = now.get(vlan).and_then(|now| now.vni);
+            match wanted.get(vlan) {
+                Some(vni) => is != Some(*vni),
+                None => self.drops(*vlan),
+            }
+        };
+        let learned = port.into_iter().flat_map(|port| view.learned(port.index));
+        let stale: BTreeSet<u16> = learned.filter(is_stale).collect();
+        for vlan in &stale {
+            let (dev, bridge) = (vxlan.name.clone(), self.name.clone());
+            steps.push(When::Flush, Step::FlushMacs { dev, bridge, vlan: *vlan });
+        }
+        stale
     }
 
     /// Maps the VLANs of the VXLAN device to their VNIs.

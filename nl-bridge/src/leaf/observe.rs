@@ -7,11 +7,11 @@ use nl_core::{Error, Result};
 use super::config::BridgeConfig;
 use super::members::runs;
 use super::ports::PortConfig;
-use super::routing::{GatewayConfig, InterfaceConfig, VrfConfig};
+use super::routing::{GatewayConfig, InterfaceConfig, RouterConfig, VrfConfig};
 use super::snapshot::Snapshot;
 use super::tenants::{VniMap, VxlanConfig};
 use super::values::{InstanceConfig, InstanceState, VlanConfig};
-use super::view::{Members, View, bridge_of, is_external, port_of, rows, vxlan_of};
+use super::view::{Members, View, bridge_of, is_external, paths, port_of, rows, vxlan_of};
 use crate::settings::{BridgeFlags, BridgePort};
 use crate::vlan::VlanFlags;
 use crate::{StpState, VlanId, VlanRange, VniRange};
@@ -21,6 +21,8 @@ impl BridgeConfig {
     ///
     /// Save it, change it, stamp the devices with [`Leaf::adopt`](super::Leaf::adopt), and apply it from then on. Unless it is adopted,
     /// it cannot be applied.
+    ///
+    /// Routers behind an interface are read where their routes and neighbours have the protocol of a description that names none.
     ///
     /// Options that are as the kernel has them by default are left out, and so are MTUs, the MAC address of the bridge, and what a
     /// description has no place for: VLANs on the VXLAN port that have no VNI, and a second VXLAN device, which is there as a port
@@ -35,7 +37,7 @@ impl BridgeConfig {
             return Err(error.during(|| format!("observe leaf {name}")));
         };
         let mut config = Self::new(name);
-        config.interfaces = interfaces_of(&view, bridge);
+        config.interfaces = interfaces_of(&view, bridge, config.protocol);
         config.vrfs = vrfs_of(&view, &config.interfaces);
         let mut own = view.members(bridge.index);
         let mst = bridge_of(bridge).and_then(|options| options.has(BridgeFlags::MST)) == Some(true);
@@ -81,7 +83,7 @@ impl BridgeConfig {
 }
 
 /// The interfaces of VLANs on a bridge as a description has them.
-fn interfaces_of(view: &View<'_>, bridge: &Link) -> Vec<InterfaceConfig> {
+fn interfaces_of(view: &View<'_>, bridge: &Link, protocol: u8) -> Vec<InterfaceConfig> {
     let on_top =
         |below: u32| view.links().filter(move |link| link.link == Some(below) && link.link_netnsid.is_none());
     let mut interfaces = Vec::new();
@@ -92,6 +94,7 @@ fn interfaces_of(view: &View<'_>, bridge: &Link) -> Vec<InterfaceConfig> {
         interface.vrf = vrf.map(|vrf| vrf.name.as_str().to_owned());
         interface.address = link.mac().filter(|mac| bridge.mac() != Some(*mac));
         interface.addresses = view.addresses(link.index).collect();
+        interface.routers = routers_of(view, link.index, protocol);
         let gateway = on_top(link.index).find(|top| top.is_kind("macvlan") && top.master == link.master);
         interface.gateway = gateway.and_then(|gateway| {
             let addresses = view.addresses(gateway.index).collect();
@@ -100,6 +103,27 @@ fn interfaces_of(view: &View<'_>, bridge: &Link) -> Vec<InterfaceConfig> {
         interfaces.push(interface);
     }
     interfaces
+}
+
+/// The routers behind an interface: neighbours and routes of this protocol.
+fn routers_of(view: &View<'_>, index: u32, protocol: u8) -> Vec<RouterConfig> {
+    let mut routers = BTreeMap::new();
+    for there in view.neighbours(index).filter(|there| there.protocol == Some(protocol)) {
+        let leaf = there.dst.to_canonical();
+        if let Some(mac) = there.lladdr.and_then(|addr| addr.mac()) {
+            routers.entry(leaf).or_insert_with(|| RouterConfig::new(leaf, mac));
+        }
+    }
+    for route in view.routes_through(index).filter(|route| route.protocol.0 == protocol) {
+        for gateway in paths(route).into_iter().filter_map(|(gateway, _)| gateway) {
+            if let Some(router) = routers.get_mut(&gateway.to_canonical()) {
+                router.routes.push(route.prefix);
+            }
+        }
+    }
+    let mut routers: Vec<RouterConfig> = routers.into_values().collect();
+    routers.iter_mut().for_each(|router| router.routes.sort_unstable());
+    routers
 }
 
 /// The VRFs that interfaces are in.

@@ -17,6 +17,10 @@ pub(super) enum When {
     Join,
     /// What the bridge keeps for ports changes, before they get VLANs.
     Port,
+    /// Leaves get nexthops, then segments get their groups of them, then ports refer to these.
+    Nexthop,
+    Group,
+    Backup,
     /// Interfaces get IP addresses.
     Renumber,
     Address,
@@ -28,19 +32,32 @@ pub(super) enum When {
     AddVlans,
     /// The bridge receives frames to the MAC addresses of interfaces in its VLANs.
     Local,
+    /// VLANs that get other VNIs forget the MAC addresses behind the old ones.
+    Flush,
     /// VLANs get their VNIs. Those that lose theirs have to lose it before.
     Map,
     /// VLANs and instances get their states.
     Instance,
     /// The states of instances, which depend on the VLANs in them.
     State,
-    /// What nothing uses any more goes, in the other direction.
+    /// Addresses go before routes come: with its last IPv4 address a device loses all of its routes.
     Unaddress,
+    /// The MAC addresses of routers, then the neighbours that have them, then the routes through these.
+    Remote,
+    Neighbour,
+    Route,
+    /// What nothing uses any more goes, in the other direction.
+    DeleteRoutes,
+    DeleteNeighbours,
+    DeleteRemotes,
     DeleteVlans,
     Unflood,
     DeleteVnis,
     Release,
     Delete,
+    /// What is behind a group goes with it.
+    DeleteGroups,
+    DeleteNexthops,
 }
 
 /// Steps with their time.

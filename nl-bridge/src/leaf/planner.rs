@@ -12,6 +12,7 @@ use super::members::{Wanted, states, wanted};
 use super::order::{Steps, When};
 use super::plan::{Plan, Standing};
 use super::ports::PortConfig;
+use super::routers::Tunnel;
 use super::snapshot::Snapshot;
 use super::step::{Device, Step};
 use super::tenants::VxlanConfig;
@@ -39,8 +40,8 @@ impl BridgeConfig {
     /// The name or the owner is bad.
     pub fn plan_removal(&self, current: &Snapshot) -> Result<Plan> {
         let mut empty = Self::new(self.name.clone()).owner(self.owner.clone());
-        empty.is_exact = self.is_exact;
-        self.finished(empty.check().map(|()| empty.removal(&View::new(current))))
+        (empty.is_exact, empty.own_nexthops) = (self.is_exact, self.own_nexthops.clone());
+        self.finished(empty.check().and_then(|()| empty.removal(&View::new(current))))
     }
 
     /// The steps that stamp the devices which are there under the names of this description, so that they belong to it from then on:
@@ -82,7 +83,12 @@ impl BridgeConfig {
         if let Some(vxlan) = &self.vxlan {
             ports.push(self.plan_tunnel(view, bridge, vxlan, &mut steps)?);
         }
-        self.plan_interfaces(view, bridge, &anew, &mut steps)?;
+        self.plan_nexthops(view, &mut steps)?;
+        let stays = ports.last().is_some_and(|last| !last.is_made);
+        let tunnel = self.vxlan.as_ref().filter(|_| stays).and_then(|vxlan| view.link(&vxlan.name));
+        self.plan_backups(view, bridge, tunnel, &mut steps);
+        let interfaces = self.plan_interfaces(view, bridge, &anew, &mut steps)?;
+        self.plan_routers(view, &interfaces, &mut steps)?;
         if let Some(bridge) = bridge {
             plan_foreign_locals(self, view, bridge, &mut steps);
         }
@@ -179,7 +185,9 @@ impl BridgeConfig {
         let vlans = vxlan.maps.iter().flat_map(|map| map.vid.iter());
         let wanted: Wanted = vlans.map(|vlan| (vlan.get(), VlanFlags::empty())).collect();
         let then = self.plan_members(&vxlan.name, false, &wanted, &now, steps);
+        let flushed = self.plan_flush(view, vxlan, port, &now, steps);
         self.plan_maps(vxlan, &now, steps)?;
+        self.plan_router_macs(view, &Tunnel { link, now: &now, flushed: &flushed }, steps);
         // One that is made is set up.
         let is_running = link.is_none_or(is_running);
         let is_made = link.is_none();
@@ -208,7 +216,7 @@ impl BridgeConfig {
         steps.push(When::Join, Step::Change(device));
     }
 
-    fn removal(&self, view: &View<'_>) -> Plan {
+    fn removal(&self, view: &View<'_>) -> std::result::Result<Plan, Invalid> {
         let mut steps = Steps::default();
         let bridge = view.link(&self.name).filter(|link| self.owns_device(link));
         let ports = bridge.into_iter().flat_map(|bridge| view.ports(bridge.index));
@@ -225,7 +233,8 @@ impl BridgeConfig {
             steps.other(Standing::Unsafe, format!("link {}, which has ports of others", self.name));
         }
         self.plan_orphans(view, |name| stays && name == self.name, &mut steps);
-        steps.plan()
+        self.plan_nexthops(view, &mut steps)?;
+        Ok(steps.plan())
     }
 
     /// The devices that are made, with their places in the description and their kinds.

@@ -1,6 +1,6 @@
 use nl_core::check::Invalid;
 
-use super::values::{InstanceState, VlanConfig};
+use super::values::{InstanceState, SegmentConfig, VlanConfig};
 use crate::settings::BridgePort;
 use crate::{Checked, StpState, VlanRange};
 
@@ -42,6 +42,10 @@ pub struct PortConfig {
     /// Whether frames from unknown addresses are dropped (802.1X).
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub locked: Option<bool>,
+    /// Of a bond whose host is behind other leaves too: these leaves. While it has no carrier, its frames go to them, and to the VXLAN
+    /// device in place of the port (`backup_port`, `backup_nhid`). Linux 6.6.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub peers: Option<SegmentConfig>,
     /// The VLANs.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub vlans: Vec<VlanConfig>,
@@ -76,6 +80,7 @@ impl PortConfig {
             neigh_suppress: None,
             isolated: None,
             locked: None,
+            peers: None,
             vlans: Vec::new(),
             instances: Vec::new(),
             invalid: None,
@@ -105,6 +110,20 @@ impl PortConfig {
     #[must_use]
     pub fn instance(mut self, msti: u16, state: StpState) -> Self {
         self.instances.push(InstanceState::new(msti, state));
+        self
+    }
+
+    /// A bond whose host is behind these leaves too, to which its frames go while it has no carrier.
+    ///
+    /// ```
+    /// use nl_bridge::leaf::{PortConfig, SegmentConfig};
+    ///
+    /// let bond = PortConfig::new("bond1").access(10).peers(SegmentConfig::new(5001).leaf("192.0.2.2".parse()?));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn peers(mut self, peers: SegmentConfig) -> Self {
+        self.peers = Some(peers);
         self
     }
 

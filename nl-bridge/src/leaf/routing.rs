@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use nl_core::{IpPrefix, MacAddr};
 
 /// A VRF: the routing table of a tenant. Its interfaces name it.
@@ -67,6 +69,9 @@ pub struct InterfaceConfig {
     /// An anycast gateway on a device of its own, beside the addresses of this leaf.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub gateway: Option<GatewayConfig>,
+    /// Of an L3 VNI: the other leaves that route for this tenant.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub routers: Vec<RouterConfig>,
 }
 
 impl InterfaceConfig {
@@ -81,6 +86,7 @@ impl InterfaceConfig {
             mtu: None,
             addresses: Vec::new(),
             gateway: None,
+            routers: Vec::new(),
         }
     }
 
@@ -124,6 +130,13 @@ impl InterfaceConfig {
         self.gateway = Some(GatewayConfig { name: name.into(), address, addresses });
         self
     }
+
+    /// Of an L3 VNI: with one more leaf that routes for this tenant.
+    #[must_use]
+    pub fn router(mut self, router: RouterConfig) -> Self {
+        self.routers.push(router);
+        self
+    }
 }
 
 /// An anycast gateway: the same IP and MAC addresses on every leaf, on a macvlan device.
@@ -140,4 +153,60 @@ pub struct GatewayConfig {
     /// The IP addresses.
     #[cfg_attr(feature = "serde", serde(with = "crate::leaf::text::list"))]
     pub addresses: Vec<IpPrefix>,
+}
+
+/// Another leaf as a router: what is behind it is reached through the L3 VNI of the interface (symmetric routing).
+///
+/// ```
+/// use nl_bridge::leaf::{InterfaceConfig, RouterConfig};
+///
+/// let leaf = RouterConfig::new("192.0.2.2".parse()?, "02:00:00:00:00:02".parse()?)
+///     .route("10.0.20.0/24".parse()?)
+///     .route("10.0.10.7/32".parse()?);
+/// let transit = InterfaceConfig::new("vlan4000", 4000).vrf("red").router(leaf);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It becomes the two entries of a remote MAC address in the VLAN and the VNI of the interface, flagged `router`; a permanent neighbour
+/// with the address of the leaf and the MAC address of its router; and a route through it for each prefix, in the table of the VRF. An
+/// IPv6 prefix behind a leaf of IPv4 has its IPv4-mapped address as gateway (`::ffff:192.0.2.2`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub struct RouterConfig {
+    /// The outer address of the leaf.
+    pub leaf: IpAddr,
+    /// The MAC address of its router, which it announces with its routes.
+    #[cfg_attr(feature = "serde", serde(with = "crate::leaf::text::one"))]
+    pub address: MacAddr,
+    /// What is behind it. A prefix behind several leaves is spread over them.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, with = "crate::leaf::text::list", skip_serializing_if = "Vec::is_empty")
+    )]
+    pub routes: Vec<IpPrefix>,
+}
+
+impl RouterConfig {
+    /// The leaf with this outer address, whose router has this MAC address. Nothing is behind it yet.
+    #[must_use]
+    pub const fn new(leaf: IpAddr, address: MacAddr) -> Self {
+        Self { leaf, address, routes: Vec::new() }
+    }
+
+    /// With one more prefix behind it.
+    #[must_use]
+    pub fn route(mut self, prefix: IpPrefix) -> Self {
+        self.routes.push(prefix);
+        self
+    }
+
+    /// The gateway of a route to this prefix.
+    pub(super) fn gateway(&self, prefix: IpPrefix) -> IpAddr {
+        match self.leaf {
+            IpAddr::V4(leaf) if prefix.addr().is_ipv6() => leaf.to_ipv6_mapped().into(),
+            leaf => leaf,
+        }
+    }
 }

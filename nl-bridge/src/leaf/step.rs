@@ -3,11 +3,14 @@ use std::fmt;
 use nl_core::addr::{Dev, HwAddr};
 use nl_core::address::{Address, AddressVerb};
 use nl_core::link::{LinkConfig, LinkFlags, LinkVerb, MacVlan, Vlan, Vrf};
+use nl_core::neighbour::{Neighbour, NeighbourVerb};
+use nl_core::nexthop::{Nexthop, NexthopVerb};
+use nl_core::route::{Route, RouteVerb};
 use nl_core::{IpPrefix, MacAddr, Request};
 
-use crate::fdb::{FdbEntry, FdbVerb};
+use crate::fdb::{FdbEntry, FdbFilter, FdbFlags, FdbVerb};
 use crate::mst::MstEntry;
-use crate::settings::{Bridge, BridgePort};
+use crate::settings::{BackupPort, Bridge, BridgePort};
 use crate::tunnel::TunnelChange;
 use crate::vlan::{VlanChange, VlanMember, VlanTarget, VlanVerb};
 use crate::vlan_db::{VlanDbEntry, VlanDbGlobal, VlanDbVerb};
@@ -140,6 +143,13 @@ pub enum Step {
         /// The address.
         prefix: IpPrefix,
     },
+    /// Frames for a port go elsewhere while it has no carrier, or no longer do. Linux 6.6.
+    Backup {
+        /// The port.
+        dev: String,
+        /// The VXLAN device, and the nexthop group of the leaves that they go to.
+        backup: Option<(String, u32)>,
+    },
     /// A device changes.
     Change(Device),
     /// A device that was made for the description is deleted.
@@ -163,7 +173,8 @@ pub enum Step {
         /// The VNIs.
         vnis: VniRange,
     },
-    /// A flood entry of the VXLAN device is added or deleted, or an entry of the bridge itself for the MAC address of an interface.
+    /// A flood entry of the VXLAN device is added or deleted, an entry of the bridge itself for the MAC address of an interface, or one
+    /// of both for the MAC address of a router.
     Flood {
         /// What is done.
         verb: FdbVerb,
@@ -171,6 +182,16 @@ pub enum Step {
         dev: String,
         /// The entry; its index does not count.
         entry: Box<FdbEntry>,
+    },
+    /// The bridge forgets the MAC addresses that a control plane put into a VLAN of a port (`extern_learn`), because that VLAN gets
+    /// another VNI or none. Linux 5.19.
+    FlushMacs {
+        /// The port.
+        dev: String,
+        /// The bridge.
+        bridge: String,
+        /// The VLAN.
+        vlan: u16,
     },
     /// VLANs of the bridge get into an instance of the spanning tree.
     Instance {
@@ -206,6 +227,22 @@ pub enum Step {
         /// The VLANs that get VNIs then.
         map: Vec<(VlanRange, VniRange)>,
     },
+    /// A neighbour of an interface, with the MAC address of a router, is written or removed.
+    Neighbour {
+        /// What is done.
+        verb: NeighbourVerb,
+        /// The device.
+        dev: String,
+        /// The neighbour; its index does not count.
+        neighbour: Box<Neighbour>,
+    },
+    /// The nexthop of a leaf, or the group of a segment, is written or removed.
+    Nexthop {
+        /// What is done.
+        verb: NexthopVerb,
+        /// The nexthop.
+        hop: Box<Nexthop>,
+    },
     /// What the bridge keeps for a port changes.
     Port {
         /// The port.
@@ -217,6 +254,15 @@ pub enum Step {
     Release {
         /// The device.
         dev: String,
+    },
+    /// A route through an interface is written or removed.
+    Route {
+        /// What is done.
+        verb: RouteVerb,
+        /// The device.
+        dev: String,
+        /// The route; the index of its paths does not count.
+        route: Box<Route>,
     },
     /// A device gets a stamp.
     Stamp {
@@ -264,6 +310,9 @@ impl Step {
                 let address = if prefix.addr().is_ipv6() { address.nodad() } else { address };
                 address.request(*verb)
             }
+            Self::Backup { dev, backup } => {
+                LinkConfig::new(index(dev)).port(backed_up(backup.as_ref(), index)).request(LinkVerb::Change)
+            }
             Self::Change(device) => {
                 device.config(Dev::Index(index(&device.name)), index).request(LinkVerb::Change)
             }
@@ -278,6 +327,7 @@ impl Step {
                 entry.index = index(dev);
                 entry.request(*verb)
             }
+            Self::FlushMacs { dev, bridge, vlan } => flush(index(bridge), index(dev), *vlan),
             Self::Instance { dev, vlans, msti } => {
                 VlanDbGlobal::new(index(dev), *vlans).msti(*msti).request()
             }
@@ -295,6 +345,12 @@ impl Step {
                 change.map.clone_from(map);
                 change.request()
             }
+            Self::Neighbour { verb, dev, neighbour } => {
+                let mut neighbour = (**neighbour).clone();
+                neighbour.index = index(dev);
+                neighbour.request(*verb)
+            }
+            Self::Nexthop { verb, hop } => hop.request(*verb),
             Self::Port { dev, options } => {
                 LinkConfig::new(index(dev)).port((**options).clone()).request(LinkVerb::Change)
             }
@@ -303,6 +359,7 @@ impl Step {
                 config.master = Some(Dev::Index(0));
                 config.request(LinkVerb::Change)
             }
+            Self::Route { verb, dev, route } => through(route, &Dev::Index(index(dev))).request(*verb),
             Self::Stamp { dev, stamp } => altname(Dev::Index(index(dev)), stamp).add_alt_names_request(),
             Self::Unstamp { dev, stamp } => altname(Dev::Index(index(dev)), stamp).remove_alt_names_request(),
             Self::VlanState { dev, vlans, state } => {
@@ -312,26 +369,31 @@ impl Step {
         vec![request]
     }
 
-    /// The device that it is about.
+    /// The device that it is about; empty for a nexthop, which has none.
     #[must_use]
     pub fn dev(&self) -> &str {
         match self {
             Self::Change(device) | Self::Make { device, .. } => &device.name,
             Self::AddVlans { dev, .. }
             | Self::Address { dev, .. }
+            | Self::Backup { dev, .. }
             | Self::AddVnis { dev, .. }
             | Self::Delete { dev }
             | Self::DeleteVlans { dev, .. }
             | Self::DeleteVnis { dev, .. }
             | Self::Flood { dev, .. }
+            | Self::FlushMacs { dev, .. }
             | Self::Instance { dev, .. }
             | Self::InstanceState { dev, .. }
             | Self::Map { dev, .. }
+            | Self::Neighbour { dev, .. }
             | Self::Port { dev, .. }
             | Self::Release { dev }
+            | Self::Route { dev, .. }
             | Self::Stamp { dev, .. }
             | Self::Unstamp { dev, .. }
             | Self::VlanState { dev, .. } => dev,
+            Self::Nexthop { .. } => "",
         }
     }
 }
@@ -343,6 +405,32 @@ fn vlans(index: u32, is_bridge: bool, members: Vec<VlanMember>) -> VlanChange {
     }
     change.members = members;
     change
+}
+
+/// What a port has then.
+pub(super) fn backed_up(backup: Option<&(String, u32)>, index: Indexes<'_>) -> BridgePort {
+    let mut options = BridgePort::new();
+    options.backup_port = Some(BackupPort(backup.map(|(vxlan, _)| Dev::Index(index(vxlan)))));
+    options.backup_nhid = Some(backup.map_or(0, |(_, id)| *id));
+    options
+}
+
+/// The route with its paths through this device.
+fn through(route: &Route, dev: &Dev) -> Route {
+    let mut route = route.clone();
+    if route.nexthops.is_empty() {
+        route.oif = dev.index();
+    }
+    route.nexthops = route.nexthops.into_iter().map(|hop| hop.dev(dev.clone())).collect();
+    route
+}
+
+/// Those that a control plane put there, and no others.
+fn flush(bridge: u32, port: u32, vlan: u16) -> Request {
+    let mut filter =
+        FdbFilter { bridge: Some(bridge), index: Some(port), vlan: Some(vlan), ..FdbFilter::default() };
+    filter.flags = Some((FdbFlags::EXT_LEARNED, FdbFlags::EXT_LEARNED));
+    filter.flush_request()
 }
 
 fn altname(dev: Dev, stamp: &str) -> LinkConfig {
@@ -363,6 +451,10 @@ impl fmt::Display for Step {
             }
             Self::AddVnis { dev, vnis } => write!(f, "add vni {vnis} dev {dev}"),
             Self::Address { verb, dev, prefix } => write!(f, "{verb} address {prefix} dev {dev}"),
+            Self::Backup { dev, backup: Some((vxlan, id)) } => {
+                write!(f, "set port {dev} backup_port {vxlan} backup_nhid {id}")
+            }
+            Self::Backup { dev, backup: None } => write!(f, "set port {dev} nobackup_port backup_nhid 0"),
             Self::Change(device) => write!(f, "set link {device}"),
             Self::Delete { dev } => write!(f, "delete link {dev}"),
             Self::DeleteVlans { dev, is_bridge, vlans } => {
@@ -376,6 +468,9 @@ impl fmt::Display for Step {
                 let index = format!(" dev #{} ", entry.index);
                 write!(f, "{verb} fdb {}", words.replacen(&index, &format!(" dev {dev} "), 1))
             }
+            Self::FlushMacs { dev, bridge, vlan } => {
+                write!(f, "flush fdb dev {bridge} brport {dev} vlan {vlan} extern_learn")
+            }
             Self::Instance { dev, vlans, msti } => {
                 write!(f, "set global vlan vid {vlans} dev {dev} msti {msti}")
             }
@@ -388,11 +483,29 @@ impl fmt::Display for Step {
                 unmap.iter().try_for_each(|vlans| write!(f, " unmap {vlans}"))?;
                 map.iter().try_for_each(|(vlans, vnis)| write!(f, " map {vlans} to {vnis}"))
             }
+            Self::Neighbour { verb, dev, neighbour } => {
+                let words = neighbour.to_string();
+                let index = format!(" dev #{}", neighbour.index);
+                let words = words.replacen(&index, &format!(" dev {dev}"), 1);
+                // What is deleted has no state.
+                let words =
+                    if *verb == NeighbourVerb::Delete { words.replace(" nud permanent", "") } else { words };
+                write!(f, "{verb} neighbour {words}")
+            }
+            // What is deleted is named by its number.
+            Self::Nexthop { verb: NexthopVerb::Delete, hop } => write!(f, "delete nexthop id {}", hop.id),
+            Self::Nexthop { verb, hop } => write!(f, "{verb} nexthop {hop}"),
             Self::Port { dev, options } => {
                 let words = options.to_string();
                 write!(f, "set port {dev}{}", words.strip_prefix("bridge").unwrap_or(&words))
             }
             Self::Release { dev } => write!(f, "set link {dev} nomaster"),
+            Self::Route { verb, dev, route } => {
+                let words = through(route, &Dev::from(dev.as_str())).to_string();
+                // One path has an index, which is not known here.
+                let dev = if route.nexthops.is_empty() { format!(" dev {dev}") } else { String::new() };
+                write!(f, "{verb} route {words}{dev}")
+            }
             Self::Stamp { dev, stamp } => write!(f, "add altname of link {dev} {stamp}"),
             Self::Unstamp { dev, stamp } => write!(f, "delete altname of link {dev} {stamp}"),
             Self::VlanState { dev, vlans, state } => {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 use nl_core::{IpPrefix, MacAddr};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -39,6 +40,21 @@ words! {
     MacAddr: "a MAC address";
     VlanRange: "a VLAN such as 10, or a range such as \"10-20\"";
     VniRange: "a VNI such as 10010, or a range such as \"10010-10020\"";
+}
+
+/// Nexthop ids.
+impl Word for RangeInclusive<u32> {
+    const WHAT: &'static str = "nexthop ids, such as \"5000-5999\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let number = |text: &str| text.parse::<u32>().map_err(|_| format!("\"{text}\" is no nexthop id"));
+        Ok(number(first)?..=number(last)?)
+    }
+
+    fn word(&self) -> String {
+        format!("{}-{}", self.start(), self.end())
+    }
 }
 
 impl Word for StpState {

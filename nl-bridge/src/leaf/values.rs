@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use crate::{StpState, VlanRange};
 
 /// VLANs of a port, or of the bridge itself, that are all alike.
@@ -100,5 +102,43 @@ impl InstanceState {
     #[must_use]
     pub const fn new(msti: u16, state: StpState) -> Self {
         Self { msti, state }
+    }
+}
+
+/// The leaves that a host is behind, all at once: an Ethernet segment of EVPN. It is an FDB nexthop group.
+///
+/// ```
+/// use nl_bridge::leaf::SegmentConfig;
+///
+/// let segment = SegmentConfig::new(5001).leaf("192.0.2.2".parse()?).leaf("192.0.2.3".parse()?);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+///
+/// MAC addresses behind it have its number in place of a leaf ([`RemoteMac::nexthop`](crate::fdb::RemoteMac::nexthop)). When its leaves
+/// change, the group is replaced, and all of these addresses follow at once. Each leaf is a nexthop of its own, whose number is one of
+/// [`own_nexthops`](super::BridgeConfig::own_nexthops()).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub struct SegmentConfig {
+    /// The number of the group, one of `own_nexthops`.
+    pub id: u32,
+    /// The outer addresses of the leaves, at least one.
+    pub leaves: Vec<IpAddr>,
+}
+
+impl SegmentConfig {
+    /// The group with this number, without leaves yet.
+    #[must_use]
+    pub const fn new(id: u32) -> Self {
+        Self { id, leaves: Vec::new() }
+    }
+
+    /// With one more leaf.
+    #[must_use]
+    pub fn leaf(mut self, leaf: IpAddr) -> Self {
+        self.leaves.push(leaf);
+        self
     }
 }

@@ -1,10 +1,14 @@
 //! A snapshot, ordered so that a plan finds things.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use nl_core::IpPrefix;
 use nl_core::address::{AddressScope, Lifetime};
 use nl_core::link::Link;
+use nl_core::neighbour::{Neighbour, NeighbourFlags};
+use nl_core::nexthop::Nexthop;
+use nl_core::route::{Route, RouteProtocol, RouteType};
 
 use super::snapshot::Snapshot;
 use crate::fdb::FdbEntry;
@@ -14,6 +18,9 @@ use crate::vlan::VlanFlags;
 use crate::vlan_db::VlanDbEntry;
 use crate::vxlan::Vxlan;
 use crate::{StpState, VlanId, VlanRange};
+
+/// The metric that the kernel gives to a route of IPv6 that has none.
+const IPV6_METRIC: u32 = 1024;
 
 /// The flags of a membership that are written.
 pub(crate) const WRITTEN: VlanFlags = VlanFlags::PVID.union(VlanFlags::UNTAGGED);
@@ -34,6 +41,7 @@ pub(crate) struct View<'a> {
     by_index: HashMap<u32, &'a Link>,
     by_name: HashMap<&'a str, &'a Link>,
     members: HashMap<u32, Members>,
+    routes: HashMap<(u32, IpPrefix), &'a Route>,
 }
 
 impl<'a> View<'a> {
@@ -42,11 +50,13 @@ impl<'a> View<'a> {
         for entry in &snapshot.vlans {
             members.entry(entry.index).or_default().extend(expanded(entry));
         }
+        let keyed = snapshot.routes.iter().filter(|route| is_keyed(route));
         Self {
             snapshot,
             by_index: snapshot.links.iter().map(|link| (link.index, link)).collect(),
             by_name: snapshot.links.iter().map(|link| (link.name.as_str(), link)).collect(),
             members,
+            routes: keyed.map(|route| ((route.in_table(), route.prefix), route)).collect(),
         }
     }
 
@@ -95,6 +105,11 @@ impl<'a> View<'a> {
         of_device.map(|entry| (entry.vnis, entry.group.is_some()))
     }
 
+    /// The VLANs in which the bridge has MAC addresses behind a port that a control plane put there.
+    pub(crate) fn learned(&self, port: u32) -> impl Iterator<Item = u16> + use<'a> {
+        self.snapshot.learned.iter().filter(move |(index, _)| *index == port).map(|(_, vlan)| *vlan)
+    }
+
     /// The entries of a bridge for itself.
     pub(crate) fn locals(&self, bridge: u32) -> impl Iterator<Item = &'a FdbEntry> + use<'a> {
         self.snapshot.locals.iter().filter(move |entry| entry.index == bridge && entry.is_bridge())
@@ -108,6 +123,34 @@ impl<'a> View<'a> {
             lasts && address.scope != AddressScope::Link && address.peer.is_none()
         });
         given.filter_map(|address| IpPrefix::new(address.local, address.prefix_len).ok())
+    }
+
+    /// The MAC addresses of routers on a VXLAN device, and in the bridge behind it.
+    pub(crate) fn router_macs(&self, index: u32) -> impl Iterator<Item = &'a FdbEntry> + use<'a> {
+        self.snapshot.router_macs.iter().filter(move |entry| entry.index == index)
+    }
+
+    /// The neighbours of a device that a control plane put there.
+    pub(crate) fn neighbours(&self, index: u32) -> impl Iterator<Item = &'a Neighbour> + use<'a> {
+        self.snapshot.neighbours.iter().filter(move |there| there.index == index && is_learned(there))
+    }
+
+    pub(crate) fn nexthops(&self) -> impl Iterator<Item = &'a Nexthop> + use<'a> {
+        self.snapshot.nexthops.iter()
+    }
+
+    /// The route to a prefix that has the key of one that is written for a description.
+    pub(crate) fn route(&self, table: u32, prefix: IpPrefix) -> Option<&'a Route> {
+        self.routes.get(&(table, prefix)).copied()
+    }
+
+    /// The routes through a device that somebody made.
+    pub(crate) fn routes_through(&self, index: u32) -> impl Iterator<Item = &'a Route> + use<'a> {
+        let made = self.snapshot.routes.iter().filter(|route| {
+            let automatic = [RouteProtocol::KERNEL, RouteProtocol::REDIRECT, RouteProtocol::RA];
+            route.kind == RouteType::Unicast && !automatic.contains(&route.protocol)
+        });
+        made.filter(move |route| paths(route).iter().any(|(_, through)| *through == index))
     }
 
     pub(crate) fn flood(&self, index: u32) -> impl Iterator<Item = &'a FdbEntry> + use<'a> {
@@ -142,6 +185,24 @@ pub(crate) fn port_of(link: &Link) -> Option<BridgePort> {
 /// Whether a device takes the VNI from each packet.
 pub(crate) fn is_external(link: &Link) -> bool {
     vxlan_of(link).is_some_and(|vxlan| vxlan.collect_metadata == Some(true))
+}
+
+/// The paths of a route: gateway and device.
+pub(crate) fn paths(route: &Route) -> BTreeSet<(Option<IpAddr>, u32)> {
+    let hops = route.nexthops.iter().map(|hop| (hop.gateway, hop.dev.as_ref().and_then(|dev| dev.index())));
+    let single = route.nexthops.is_empty().then_some((route.gateway, route.oif));
+    hops.chain(single).filter_map(|(gateway, dev)| Some((gateway, dev?))).collect()
+}
+
+/// Whether a route has the key of one that is written for a description: no type of service, and the metric that is none.
+pub(crate) fn is_keyed(route: &Route) -> bool {
+    let metric = if route.is_ipv4() { 0 } else { IPV6_METRIC };
+    route.tos == 0 && route.source.is_none() && route.priority.unwrap_or(0) == metric
+}
+
+/// Whether a neighbour was put there by a control plane.
+pub(crate) fn is_learned(neighbour: &Neighbour) -> bool {
+    neighbour.flags.contains(NeighbourFlags::EXT_LEARNED)
 }
 
 /// VLANs in ascending order as ranges.

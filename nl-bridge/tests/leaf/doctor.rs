@@ -2,7 +2,7 @@
 
 use nl_bridge::StpState;
 use nl_bridge::doctor::diagnose;
-use nl_bridge::leaf::{BridgeConfig, VxlanConfig};
+use nl_bridge::leaf::{BridgeConfig, InterfaceConfig, VrfConfig, VxlanConfig};
 use nl_bridge::settings::{Bridge, BridgePort};
 use nl_bridge::vlan::{VlanFlags, VlanMember};
 use nl_bridge::vxlan::Vxlan;
@@ -167,6 +167,22 @@ fn vlan_without_a_port_is_found() {
         ["vlan 10 dev vx0: neither a port nor the bridge is in it, so nobody uses its VNI\n  \
           mend: bridge vlan add dev PORT vid 10"]
     );
+}
+
+#[test]
+fn l3_vni_needs_no_leaf_to_be_flooded_to() {
+    let with = |interface: InterfaceConfig| {
+        let mut config = small().vrf(VrfConfig::new("red", 1001)).interface(interface.vrf("red"));
+        config.vxlan = config.vxlan.map(|vxlan| vxlan.map(4000, 4000));
+        let mut kernel = Kernel::new(&["swp1", "swp2"]);
+        kernel.apply(&config.plan(&kernel.snapshot()).unwrap());
+        found(&kernel)
+    };
+    assert_eq!(with(InterfaceConfig::new("vlan4000", 4000)), [] as [&str; 0]);
+    // One with an address asks for others.
+    let findings = with(InterfaceConfig::new("vlan4000", 4000).ip("10.0.0.1/24".parse().unwrap()));
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert!(findings[0].starts_with("vni 4000 dev vx0: no leaf is flooded to"), "{findings:#?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A kernel as far as plans of leaves need one: a step that it would refuse, or would do nothing for, stops the test.
 
+mod tables;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use nl_bridge::fdb::{FdbEntry, FdbFlags, FdbVerb};
@@ -10,11 +12,13 @@ use nl_bridge::vlan_db::{VlanDbEntry, VlanDbGlobal, VlanInfo};
 use nl_bridge::vni::VniEntry;
 use nl_bridge::vxlan::Vxlan;
 use nl_bridge::{StpState, VlanId, VlanRange, VniRange};
-use nl_core::IpPrefix;
-use nl_core::addr::HwAddr;
 use nl_core::address::{Address, AddressVerb};
 use nl_core::attr::AttrBuf;
 use nl_core::link::{Link, LinkFlags, LinkKind, LinkVerb};
+use nl_core::neighbour::Neighbour;
+use nl_core::nexthop::Nexthop;
+use nl_core::route::Route;
+use nl_core::{IpPrefix, MacAddr};
 
 /// A VLAN on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,13 @@ pub(crate) struct Kernel {
     msti: BTreeMap<(u32, u16), u16>,
     vnis: BTreeMap<u32, BTreeSet<u32>>,
     flood: Vec<FdbEntry>,
+    /// The addresses in the tables of bridges that a control plane put behind a port.
+    learned: BTreeSet<(u32, u16, MacAddr)>,
+    /// The entries of VXLAN devices for addresses.
+    tunnels: Vec<FdbEntry>,
+    neighbours: Vec<Neighbour>,
+    nexthops: BTreeMap<u32, Nexthop>,
+    routes: Vec<Route>,
     locals: Vec<FdbEntry>,
     addresses: Vec<Address>,
 }
@@ -66,6 +77,7 @@ impl Kernel {
                 .extend(vnis.iter().map(|vni| VniEntry::new(*index, VniRange::new(*vni, *vni).unwrap())));
         }
         snapshot.flood = self.flood.clone();
+        self.add_tables(&mut snapshot);
         snapshot.locals = self.locals.clone();
         snapshot.addresses = self.addresses.clone();
         snapshot
@@ -124,7 +136,7 @@ impl Kernel {
 
     /// Somebody appends a leaf.
     pub(crate) fn add_flood(&mut self, dev: &str, vni: u32, dst: std::net::IpAddr, flags: FdbFlags) {
-        let mut entry = FdbEntry::new(nl_core::MacAddr::ZERO, self.index(dev)).self_().dst(dst).src_vni(vni);
+        let mut entry = FdbEntry::new(MacAddr::ZERO, self.index(dev)).self_().dst(dst).src_vni(vni);
         entry.flags |= flags;
         self.append(entry);
     }
@@ -229,6 +241,9 @@ impl Kernel {
                 if gone.local.is_ipv4() && is_primary {
                     self.addresses.retain(|it| network(it) != network(&gone));
                 }
+                if gone.local.is_ipv4() {
+                    self.lose_ipv4(index);
+                }
             }
             Step::Address { dev, prefix, .. } => {
                 let index = self.index(dev);
@@ -236,6 +251,7 @@ impl Kernel {
                     self.addresses.push(Address::new(*prefix, index));
                 }
             }
+            Step::Backup { dev, backup } => self.set_backup(dev, backup.as_ref()),
             Step::Change(device) => self.change(device),
             Step::Delete { dev } => self.delete(dev),
             Step::DeleteVlans { dev, vlans, .. } => {
@@ -247,6 +263,9 @@ impl Kernel {
                 let index = self.index(dev);
                 let filter = self.vnis.get_mut(&index).unwrap();
                 assert!(vnis.iter().all(|vni| filter.remove(&vni)), "{step}: is not there");
+            }
+            Step::Flood { verb, dev, entry } if !entry.mac.is_zero() && self.link(dev).is_kind("vxlan") => {
+                self.set_remote(*verb, dev, entry);
             }
             Step::Flood { verb: FdbVerb::Append, dev, entry } => {
                 let mut entry = (**entry).clone();
@@ -267,6 +286,13 @@ impl Kernel {
                 let before = self.flood.len();
                 self.flood.retain(|there| (there.index, there.src_vni, there.dst) != key);
                 assert_eq!(self.flood.len() + 1, before, "{step}");
+            }
+            Step::FlushMacs { dev, bridge, vlan } => {
+                let (index, bridge) = (self.index(dev), self.index(bridge));
+                assert_eq!(self.links[&index].master, Some(bridge), "{step}");
+                let before = self.learned.len();
+                self.learned.retain(|(port, of, _)| (*port, *of) != (index, *vlan));
+                assert_ne!(self.learned.len(), before, "{step}: nothing would be done");
             }
             Step::Instance { dev, vlans, msti } => {
                 for vlan in vlans.iter().map(VlanId::get) {
@@ -290,8 +316,11 @@ impl Kernel {
                 self.link(&device.name).alt_names.push(stamp.clone());
             }
             Step::Map { dev, unmap, map } => self.set_maps(dev, unmap, map),
+            Step::Neighbour { verb, dev, neighbour } => self.set_neighbour(*verb, dev, neighbour),
+            Step::Nexthop { verb, hop } => self.set_nexthop(*verb, hop),
             Step::Port { dev, options } => self.set_port(dev, options),
             Step::Release { dev } => self.release(dev),
+            Step::Route { verb, dev, route } => self.set_route(*verb, dev, route),
             Step::Stamp { dev, stamp } => {
                 let names = &mut self.link(dev).alt_names;
                 assert!(!names.contains(stamp), "{step}");
@@ -343,11 +372,14 @@ impl Kernel {
         }
         let link = self.link(&device.name);
         link.mtu = device.mtu.unwrap_or(link.mtu);
-        if let Some(address) = device.address {
-            link.address = Some(HwAddr::from(address));
-        }
         if device.is_up {
             link.flags |= LinkFlags::UP | LinkFlags::RUNNING;
+        }
+        let index = link.index;
+        let inherits = link.is_kind("vlan") && link.address.is_none();
+        let inherited = below.filter(|_| inherits).and_then(|below| self.links[&below].mac());
+        if let Some(address) = device.address.or(inherited) {
+            self.readdress(index, address);
         }
         if let Some(master) = &device.master {
             self.enslave(&device.name, master);
@@ -378,6 +410,7 @@ impl Kernel {
         assert_ne!(self.links[&index].master, vrf, "{dev}");
         self.links.get_mut(&index).unwrap().master = vrf;
         self.addresses.retain(|address| address.index != index || address.local.is_ipv4());
+        self.forget(index);
     }
 
     fn release(&mut self, dev: &str) {
@@ -389,6 +422,8 @@ impl Kernel {
             self.delete_vlan(dev, vlan);
         }
         self.members.remove(&index);
+        self.learned.retain(|(port, ..)| *port != index);
+        self.lose_backup(index);
         let link = self.link(dev);
         assert!(link.master.take().is_some(), "{dev} is no port");
         link.port_kind = None;
@@ -405,6 +440,8 @@ impl Kernel {
         }
         self.addresses.retain(|address| address.index != index);
         self.locals.retain(|entry| entry.index != index);
+        self.tunnels.retain(|entry| entry.index != index);
+        self.forget(index);
         let ports: Vec<_> = self
             .links
             .values()

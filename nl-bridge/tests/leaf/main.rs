@@ -2,14 +2,22 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 #[cfg(feature = "doctor")]
+mod arbitrary;
+#[cfg(feature = "doctor")]
 mod doctor;
+#[cfg(feature = "doctor")]
+#[path = "../../fuzz/leaf.rs"]
+mod fuzz;
 mod kernel;
+mod macs;
 mod observed;
 mod ownership;
 mod plans;
 mod property;
 mod refusals;
+mod routers;
 mod routing;
+mod segments;
 #[cfg(feature = "serde")]
 mod serialize;
 

@@ -70,3 +70,16 @@ fn bad_values_are_refused_with_the_limit() {
         assert!(why.contains(text), "{why}\nexpected {text}");
     }
 }
+
+/// The file beside the example agent.
+#[test]
+fn description_is_read_from_toml() {
+    let text = include_str!("../../examples/leaf.toml");
+    let config: BridgeConfig = toml::from_str(text).unwrap();
+    config.check().unwrap();
+    assert_eq!(config.own_nexthops, Some(5000..=5999));
+    assert_eq!(config.ports[1].peers.as_ref().map(|peers| peers.id), Some(5001));
+    assert_eq!(config.interfaces[1].routers[0].routes.len(), 2);
+    let error = toml::from_str::<BridgeConfig>("name = \"br0\"\nown_vlans = [4095]").unwrap_err().to_string();
+    assert!(error.contains("vlan 4095; 1 to 4094 are possible"), "{error}");
+}

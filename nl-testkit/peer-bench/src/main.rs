@@ -8,6 +8,7 @@ mod clean_build;
 mod entry;
 mod floor;
 mod iproute2;
+mod leaf;
 mod listing;
 mod macsec;
 mod measure;
@@ -35,7 +36,7 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..27]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..29]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
@@ -132,6 +133,7 @@ impl Task {
                 routes: 20_000,
                 ports: 4,
                 secys: 5,
+                macs: 6_400,
             }
         } else {
             Plan {
@@ -148,6 +150,7 @@ impl Task {
                 routes: 500_000,
                 ports: 64,
                 secys: 50,
+                macs: 200_000,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -161,7 +164,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=27).filter(|row| *row != 6) {
+    for row in (1..=29).filter(|row| !matches!(row, 6 | 28)) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -188,6 +191,7 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             25 => vec![listing::routes(plan)?],
             26 => vlans::row(plan)?,
             27 => macsec::row(plan)?,
+            29 => leaf::row(plan)?,
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {
@@ -212,6 +216,7 @@ fn part(row: u8, contestant: &str, amount: u32) -> Result<()> {
         19 => words(&agent::watches_once(contestant, amount)?),
         20 => words(&agent::picture_once(contestant, amount)?),
         23 => return agent::plugin_once(contestant),
+        29 => words(&leaf::once(contestant, amount)?),
         _ => return Err(USAGE.into()),
     };
     println!("{line}");

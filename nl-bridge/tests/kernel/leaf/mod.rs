@@ -2,8 +2,12 @@
 
 mod apply;
 mod doctor;
+mod macs;
 mod ownership;
 mod random;
+mod routers;
 mod routing;
+mod segments;
 mod support;
+mod tenants;
 mod traffic;

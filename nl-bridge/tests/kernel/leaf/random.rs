@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use nl_bridge::leaf::{BridgeConfig, PortConfig, VlanConfig, VniMap, VxlanConfig};
+use nl_bridge::leaf::{
+    BridgeConfig, InterfaceConfig, PortConfig, RouterConfig, SegmentConfig, VlanConfig, VniMap, VrfConfig,
+    VxlanConfig,
+};
 use nl_bridge::{StpState, VlanRange, VniRange};
+use nl_core::{IpPrefix, MacAddr};
 use nl_testkit::{Lab, Result};
 
 use super::support::*;
@@ -71,6 +75,47 @@ impl Numbers {
     }
 }
 
+/// Tenants with routers behind their L3 VNIs, and segments.
+fn tenants(numbers: &mut Numbers) -> BridgeConfig {
+    let mut vxlan = VxlanConfig::new("vx0").local(other(1));
+    let mut config = BridgeConfig::new("br0").address(MacAddr::new([2, 0, 0, 0, 1, 1]));
+    for tenant in 0..2_u16 {
+        if numbers.one_in(5) {
+            continue;
+        }
+        let vlan = 100 * (tenant + 1) + u16::try_from(numbers.below(3)).unwrap();
+        vxlan = vxlan.map(vlan, 4000 + u32::from(tenant));
+        config = config.vrf(VrfConfig::new(format!("vrf{tenant}"), 1000 + u32::from(tenant)));
+        let mut transit = InterfaceConfig::new(format!("l3{tenant}"), vlan);
+        if tenant == 1 || numbers.one_in(2) {
+            transit = transit.vrf(format!("vrf{tenant}"));
+        }
+        for leaf in 2..5_u8 {
+            if numbers.one_in(2) {
+                continue;
+            }
+            let mut router = RouterConfig::new(other(leaf), MacAddr::new([2, 0, 0, 0, 2, leaf]));
+            for net in 50..54_u8 {
+                if numbers.one_in(2) {
+                    router = router.route(IpPrefix::new([10, net, 0, 0].into(), 16).unwrap());
+                }
+            }
+            transit = transit.router(router);
+        }
+        config = config.interface(transit);
+    }
+    config = config.own_nexthops(5000..=5049);
+    for id in 5001..5004 {
+        if numbers.one_in(2) {
+            continue;
+        }
+        let more = (3..6).filter(|_| numbers.one_in(2)).collect::<Vec<_>>();
+        let segment = SegmentConfig::new(id).leaf(other(2));
+        config = config.segment(more.into_iter().map(other).fold(segment, SegmentConfig::leaf));
+    }
+    config.vxlan(vxlan)
+}
+
 fn one(vlan: u16) -> VlanRange {
     vlan.try_into().unwrap()
 }
@@ -109,5 +154,31 @@ async fn random_pairs_of_descriptions_converge(lab: Lab) -> Result {
         assert!(second.is_empty(), "pair {pair}:\n{second}\nbehind\n{plan}");
     }
     assert!(steps > 5 * usize::try_from(pairs())?, "{steps}");
+    Ok(())
+}
+
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", link = "vrf", tool = "bridge"),
+    timeout = 300
+)]
+async fn random_pairs_of_tenants_converge(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let mut numbers = Numbers(0x0123_4567_89ab_cdef);
+    for pair in 0..pairs() / 5 {
+        let config = tenants(&mut numbers);
+        let plan = leaf
+            .apply(&config)
+            .await
+            .unwrap_or_else(|error| unreachable!("pair {pair}: {error}\n{config:?}"));
+        let objects: BTreeSet<_> = lines(&plan).iter().map(|line| object(line)).collect();
+        assert_eq!(objects.len(), plan.steps().len(), "pair {pair}:\n{plan}");
+        let second = leaf.apply(&config).await?;
+        assert!(second.is_empty(), "pair {pair}:\n{second}\nbehind\n{plan}");
+        // A device that is made anew is the last one.
+        let mut interfaces = leaf.observe("br0").await?.interfaces;
+        interfaces.sort_by(|one, other| one.name.cmp(&other.name));
+        assert_eq!(interfaces, config.interfaces, "pair {pair}, behind\n{plan}");
+    }
     Ok(())
 }

@@ -1,0 +1,253 @@
+//! MAC addresses behind other leaves, by the hundred thousand.
+
+use std::collections::{BTreeMap, HashSet};
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nl_core::check::Invalid;
+use nl_core::{Connection, Error, Pending, Protocol, Request, Result};
+
+use super::config::BridgeConfig;
+use super::handle::Leaf;
+use super::mac::{Behind, Diff, Key, LeafMac, MacChange, Own};
+use crate::fdb::{FdbEntry, FdbFilter, FdbVerb};
+
+/// The MAC addresses behind other leaves, which a control plane keeps beside a description. Cheap to clone.
+///
+/// ```no_run
+/// use nl_bridge::leaf::{BridgeConfig, Leaf, LeafMac, MacChange, VxlanConfig};
+/// use nl_core::{Connection, Protocol};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = BridgeConfig::new("br0").vxlan(VxlanConfig::new("vx0").map(10, 10010));
+/// let leaf = Leaf::new(Connection::open(Protocol::Route)?);
+/// leaf.apply(&config).await?;
+/// let macs = leaf.macs(&config)?;
+/// let mac = LeafMac::new("02:00:00:00:00:01".parse()?, 10010, "192.0.2.2".parse()?);
+/// // At the start: what an earlier run left behind is taken over, or removed.
+/// macs.sync([mac]).await?;
+/// // And from then on.
+/// macs.change([MacChange::Replace(mac)]).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An address has two entries, in the bridge and in the VXLAN device, see [`RemoteMac`](crate::fdb::RemoteMac). An entry belongs to the
+/// description if it is `extern_learn`, its VNI is mapped to a VLAN, and it is not that of a [router](super::RouterConfig). After a plan
+/// that flushed VLANs ([`Step::FlushMacs`](super::Step::FlushMacs)) or made the VXLAN device anew, [`sync`](Self::sync) again.
+#[derive(Clone, Debug)]
+pub struct Macs {
+    conn: Connection,
+    leaf: Arc<str>,
+    dev: Arc<str>,
+    own: Arc<Own>,
+    /// Those that are behind segments, as far as is known.
+    on_segments: Arc<Mutex<HashSet<Key>>>,
+}
+
+/// What became of many addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct MacSummary {
+    /// How many were written.
+    pub written: usize,
+    /// How many were removed.
+    pub deleted: usize,
+}
+
+impl Leaf {
+    /// The MAC addresses behind other leaves, for this description.
+    ///
+    /// # Errors
+    /// As [`BridgeConfig::check`]; a description without a VXLAN device.
+    pub fn macs(&self, config: &BridgeConfig) -> Result<Macs> {
+        let named = |why: Invalid| Error::from(why).during(|| format!("leaf {}: macs", config.name));
+        config.check().map_err(named)?;
+        let Some(vxlan) = &config.vxlan else {
+            return Err(named("the description has no VXLAN device".into()));
+        };
+        let (leaf, dev) = (config.name.as_str().into(), vxlan.name.as_str().into());
+        let (conn, own) = (self.connection().clone(), Arc::new(Own::of(config)));
+        Ok(Macs { conn, leaf, dev, own, on_segments: Arc::default() })
+    }
+}
+
+impl Macs {
+    /// Makes these the addresses that are there: writes those that are missing or behind another leaf, and removes those that are not
+    /// among them. For a start, and after a crash. If nothing differs, nothing is sent.
+    ///
+    /// Both tables are listed once. Memory grows by some 50 bytes for each address that is given, and as much for each that
+    /// differs, not with those that are there.
+    ///
+    /// Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// As [`BridgeConfig::plan_macs`], before anything is changed; no such device; as [`change`](Self::change).
+    pub fn sync(&self, wanted: impl IntoIterator<Item = LeafMac>) -> Pending<MacSummary> {
+        let mut diff = Diff::default();
+        let checked = wanted.into_iter().try_for_each(|mac| diff.want(&self.own, mac));
+        let macs = self.clone();
+        Pending::new(async move {
+            checked.map_err(|why| macs.named(why.into()))?;
+            let changes = macs.differing(diff).await.map_err(|error| macs.named(error))?;
+            macs.carry_out(changes).await
+        })
+    }
+
+    /// Makes many changes in few datagrams, in this order.
+    ///
+    /// An address that gets from a segment to a leaf, or back, is without its entry in the VXLAN device for a moment, because the kernel
+    /// changes no entry so. [`sync`](Self::sync) first, so that it is known which are behind segments.
+    ///
+    /// A deletion does not look what the address is behind: the caller says so only if no other leaf has announced it since. One that is
+    /// gone already is no error.
+    ///
+    /// Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// A VNI that has no VLAN, an address of no host or of a router of the description, a leaf of another family, before anything is
+    /// changed. Where the kernel refuses some, the others are made all the same; the error is that of the first, and a hint says how many
+    /// there are.
+    pub fn change(&self, changes: impl IntoIterator<Item = MacChange>) -> Pending<MacSummary> {
+        let changes: Vec<MacChange> = changes.into_iter().collect();
+        let macs = self.clone();
+        Pending::new(async move {
+            changes
+                .iter()
+                .try_for_each(|change| macs.own.check(change))
+                .map_err(|why| macs.named(why.into()))?;
+            macs.carry_out(changes).await
+        })
+    }
+
+    /// The addresses that are there, by the entries of the VXLAN device, in no order.
+    ///
+    /// Needs no privilege.
+    ///
+    /// # Errors
+    /// No such device.
+    pub fn list(&self) -> Pending<Vec<LeafMac>> {
+        let macs = self.clone();
+        Pending::new(async move {
+            let index = macs.index().await.map_err(|error| macs.named(error))?;
+            let own = Arc::clone(&macs.own);
+            let list =
+                macs.conn.dump(request(index), move |message| Ok(own.mac_of(&FdbEntry::decode(message)?)));
+            list.collect_all().await.map_err(|error| macs.named(error))
+        })
+    }
+
+    async fn index(&self) -> Result<u32> {
+        self.conn.require(Protocol::Route, "leaves")?;
+        self.conn.link_index(&*self.dev).await
+    }
+
+    /// Lists both tables, and says what differs.
+    async fn differing(&self, diff: Diff) -> Result<Vec<MacChange>> {
+        let index = self.index().await?;
+        let shared = Arc::new(Mutex::new(diff));
+        let (own, seen) = (Arc::clone(&self.own), Arc::clone(&shared));
+        let rows = self.conn.dump(request(index), move |message| {
+            let entry = FdbEntry::decode(message)?;
+            seen.lock().unwrap_or_else(PoisonError::into_inner).see(&own, &entry);
+            Ok(None::<()>)
+        });
+        rows.collect_all().await?;
+        let mut diff = mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.on_segments.lock().unwrap_or_else(PoisonError::into_inner) = mem::take(&mut diff.on_segments);
+        Ok(diff.changes())
+    }
+
+    async fn carry_out(&self, changes: Vec<MacChange>) -> Result<MacSummary> {
+        let written = changes.iter().filter(|change| matches!(change, MacChange::Replace(_))).count();
+        let summary = MacSummary { written, deleted: changes.len() - written };
+        if changes.is_empty() {
+            return Ok(summary);
+        }
+        let index = self.index().await.map_err(|error| self.named(error))?;
+        let mut again = self.to_leaves(&changes);
+        let (changes, own) = (Arc::new(changes), Arc::clone(&self.own));
+        let all = Arc::clone(&changes);
+        let requests = (0..all.len()).filter_map(move |place| Some(own.requests(all.get(place)?, index)));
+        let outcome = self.conn.batch(requests.flatten()).summarize(usize::MAX).await?;
+        let (mut failed, mut first) = (0_usize, None);
+        for (position, error) in outcome.failures {
+            let place = usize::try_from(position / 2).ok();
+            let Some(change) = place.and_then(|place| changes.get(place)) else { continue };
+            match change {
+                MacChange::Delete { .. } if error.is_not_found() => {}
+                // From a leaf to a segment an entry does not change.
+                MacChange::Replace(mac) if position % 2 == 0 && error.is_unsupported() => {
+                    again.insert(change.key(), *mac);
+                }
+                _ => {
+                    failed += 1;
+                    first.get_or_insert((*change, error));
+                }
+            }
+        }
+        for (mac, error) in self.make_anew(again.into_values().collect(), index).await? {
+            failed += 1;
+            first.get_or_insert((MacChange::Replace(mac), error));
+        }
+        let Some((change, error)) = first else { return Ok(summary) };
+        let (mac, vni) = change.key();
+        let error = error.during(|| format!("leaf {}: macs: {mac} vni {vni}", self.leaf));
+        Err(error.hinted(format!("{failed} requests failed, the others are carried out")))
+    }
+
+    /// The addresses that get from a segment to a leaf: the kernel says yes to that, and changes nothing, so they are made anew.
+    fn to_leaves(&self, changes: &[MacChange]) -> BTreeMap<Key, LeafMac> {
+        let mut on_segments = self.on_segments.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut anew = BTreeMap::new();
+        for change in changes {
+            let key = change.key();
+            match change {
+                MacChange::Replace(mac) if matches!(mac.behind, Behind::Leaf(_)) => {
+                    if on_segments.remove(&key) || anew.contains_key(&key) {
+                        anew.insert(key, *mac);
+                    }
+                }
+                MacChange::Replace(_) => {
+                    anew.remove(&key);
+                    on_segments.insert(key);
+                }
+                MacChange::Delete { .. } => {
+                    anew.remove(&key);
+                    on_segments.remove(&key);
+                }
+            }
+        }
+        anew
+    }
+
+    /// Removes entries of the device and makes them again, with those of the bridge, and returns what failed.
+    async fn make_anew(&self, macs: Vec<LeafMac>, index: u32) -> Result<Vec<(LeafMac, Error)>> {
+        if macs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own = Arc::clone(&self.own);
+        let requests = macs.clone().into_iter().flat_map(move |mac| {
+            let there = FdbEntry::new(mac.mac, index).self_().src_vni(mac.vni).request(FdbVerb::Delete);
+            let [device, bridge] = own.requests(&MacChange::Replace(mac), index);
+            [there, device, bridge]
+        });
+        let outcome = self.conn.batch(requests).summarize(usize::MAX).await?;
+        let failures = outcome.failures.into_iter().filter_map(|(position, error)| {
+            let mac = macs.get(usize::try_from(position / 3).ok()?)?;
+            let is_gone = position % 3 == 0 && error.is_not_found();
+            (!is_gone).then_some((*mac, error))
+        });
+        Ok(failures.collect())
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.during(|| format!("leaf {}: macs", self.leaf))
+    }
+}
+
+/// The list of both tables of a VXLAN device.
+fn request(index: u32) -> Request {
+    FdbFilter { index: Some(index), ..FdbFilter::default() }.list_request()
+}

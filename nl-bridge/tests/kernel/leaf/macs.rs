@@ -1,0 +1,199 @@
+//! MAC addresses behind other leaves, beside a description.
+
+use std::collections::BTreeSet;
+
+use nl_bridge::fdb::Fdb;
+use nl_bridge::leaf::{BridgeConfig, Leaf, LeafMac, MacChange, SegmentConfig, VxlanConfig};
+use nl_core::MacAddr;
+use nl_testkit::{Lab, Node, Result};
+
+use super::support::*;
+
+const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 7]);
+
+fn with(maps: &[(u16, u32)]) -> BridgeConfig {
+    let vxlan = VxlanConfig::new("vx0").local(other(1));
+    BridgeConfig::new("br0").vxlan(maps.iter().fold(vxlan, |vxlan, (vlan, vni)| vxlan.map(*vlan, *vni)))
+}
+
+/// The VLANs in which the bridge has the address, and the VNIs in which the VXLAN device has it, as iproute2 shows them.
+async fn shown(node: &Node, mac: MacAddr) -> (BTreeSet<u64>, BTreeSet<u64>) {
+    let shown = node.json("bridge -j fdb show dev vx0").await;
+    let of_mac = || shown.as_array().unwrap().iter().filter(|entry| entry["mac"] == mac.to_string());
+    let vlans =
+        of_mac().filter(|entry| entry.get("dst").is_none()).filter_map(|entry| entry["vlan"].as_u64());
+    (vlans.collect(), of_mac().filter_map(|entry| entry["src_vni"].as_u64()).collect())
+}
+
+/// Addresses of a control plane outlive their VLAN on the port, and would be there for the next VNI of that VLAN.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn addresses_in_a_vlan_that_loses_its_vni_are_flushed(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let fdb = Fdb::new(leaf.connection().clone());
+    let put = async |vlan: u16, vni: u32| {
+        fdb.remote_mac(MAC, "vx0").vlan(vlan).src_vni(vni).dst(other(2)).replace().await.unwrap();
+    };
+    leaf.apply(&with(&[(10, 10010), (20, 10020)])).await?;
+    put(10, 10010).await;
+    put(20, 10020).await;
+    assert_eq!(shown(&node, MAC).await, ([10, 20].into(), [10010, 10020].into()));
+
+    // The VNI moves to another VLAN. What the VXLAN device knows belongs to the VNI, and stays with it.
+    let steps = lines(&leaf.apply(&with(&[(11, 10010), (20, 10020)])).await?);
+    let flush = "flush fdb dev br0 brport vx0 vlan 10 extern_learn".to_owned();
+    assert!(steps.contains(&flush), "{steps:#?}");
+    assert_eq!(shown(&node, MAC).await, ([20].into(), [10010, 10020].into()));
+    put(11, 10010).await;
+    assert_eq!(lines(&leaf.apply(&with(&[(11, 10010), (20, 10020)])).await?), [] as [&str; 0]);
+
+    // Somebody takes the VLAN from the port.
+    node.bridge("vlan del dev vx0 vid 11").await;
+    let left = shown(&node, MAC).await.0;
+    assert_eq!(left, [11, 20].into(), "the kernel keeps what a control plane put there");
+    leaf.apply(&with(&[(20, 10020)])).await?;
+    assert_eq!(shown(&node, MAC).await.0, [20].into());
+    Ok(())
+}
+
+/// On one VXLAN device an address is in two VNIs, behind different leaves.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn same_address_in_two_vnis_is_two_entries(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let fdb = Fdb::new(leaf.connection().clone());
+    let config = with(&[(10, 10010), (20, 10020)]);
+    leaf.apply(&config).await?;
+    for (vlan, vni, number) in [(10, 10010, 2), (20, 10020, 3)] {
+        fdb.remote_mac(MAC, "vx0").vlan(vlan).src_vni(vni).dst(other(number)).replace().await?;
+    }
+    let shown_leaves = async || {
+        let shown = node.json("bridge -j fdb show dev vx0").await;
+        let entries = shown.as_array().unwrap().iter().filter(|entry| entry["mac"] == MAC.to_string());
+        let leaves: BTreeSet<(u64, String)> = entries
+            .filter_map(|entry| Some((entry["src_vni"].as_u64()?, entry["dst"].as_str()?.to_owned())))
+            .collect();
+        leaves
+    };
+    let both = [(10010, "192.0.2.2".to_owned()), (10020, "192.0.2.3".to_owned())];
+    assert_eq!(shown_leaves().await, both.clone().into());
+    // Neither a plan nor the removal from the other VNI touches it.
+    assert_eq!(lines(&leaf.apply(&config).await?), [] as [&str; 0]);
+    fdb.remote_mac(MAC, "vx0").vlan(20).src_vni(10020).dst(other(3)).delete().await?;
+    assert_eq!(shown_leaves().await, [both[0].clone()].into());
+    assert_eq!(shown(&node, MAC).await, ([10].into(), [10010].into()));
+    Ok(())
+}
+
+/// Numbered addresses behind three leaves, spread over the VNIs of 64 VLANs.
+fn numbered(count: u32) -> impl Iterator<Item = LeafMac> {
+    (0..count).map(|number| {
+        let [_, a, b, c] = number.to_be_bytes();
+        let leaf = other(u8::try_from(2 + number % 3).unwrap());
+        LeafMac::new(MacAddr::new([2, 1, 0, a, b, c]), 10_001 + number % 64, leaf)
+    })
+}
+
+async fn leaf_of_64(node: &Node) -> Result<(Leaf, BridgeConfig)> {
+    let leaf = leaf_of(node).await;
+    let config =
+        BridgeConfig::new("br0").vxlan(VxlanConfig::new("vx0").local(other(1)).map(1..=64, 10_001..=10_064));
+    leaf.apply(&config).await?;
+    Ok((leaf, config))
+}
+
+/// How many entries the VXLAN device has for addresses, and how many the bridge has.
+async fn counted(node: &Node) -> (usize, usize) {
+    let shown = node.json("bridge -j fdb show dev vx0").await;
+    let learned =
+        shown.as_array().unwrap().iter().filter(|entry| entry["mac"].as_str().unwrap().starts_with("02:01"));
+    let (device, bridge): (Vec<_>, Vec<_>) = learned.partition(|entry| entry.get("src_vni").is_some());
+    (device.len(), bridge.len())
+}
+
+/// At the start, 1,000 changes, and what an earlier run left behind. `NL_TESTKIT_SCALE` divides the number.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 120
+)]
+async fn addresses_are_synchronised_changed_and_taken_over(lab: Lab) -> Result {
+    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
+    let count = 10_000 / u32::clamp(scale, 1, 8);
+    let all = usize::try_from(count)?;
+    let node = host(&lab, "a").await?;
+    let (leaf, config) = leaf_of_64(&node).await?;
+    let macs = leaf.macs(&config)?;
+    let summary = macs.sync(numbered(count)).await?;
+    assert_eq!((summary.written, summary.deleted), (all, 0));
+    assert_eq!(counted(&node).await, (all, all));
+    let mut listed = macs.list().await?;
+    listed.sort_unstable();
+    let mut expected: Vec<_> = numbered(count).collect();
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
+    // Twice is silent, and the description does not touch them.
+    let summary = macs.sync(numbered(count)).await?;
+    assert_eq!((summary.written, summary.deleted), (0, 0));
+    assert_eq!(lines(&leaf.apply(&config).await?), [] as [&str; 0]);
+
+    // Half of 1,000 move to another leaf, half of them go; one that is gone already is no error.
+    let moved = |it: LeafMac| MacChange::Replace(LeafMac::new(it.mac, it.vni, other(9)));
+    let gone = |it: LeafMac| MacChange::Delete { mac: it.mac, vni: it.vni };
+    let changes: Vec<MacChange> =
+        numbered(500).map(moved).chain(numbered(1000).skip(500).map(gone)).collect();
+    let summary = macs.change(changes.clone()).await?;
+    assert_eq!((summary.written, summary.deleted), (500, 500));
+    macs.change(changes).await?;
+    assert_eq!(counted(&node).await, (all - 500, all - 500));
+
+    // A later run wants others: it takes over what is there.
+    node.bridge("fdb del 02:01:00:00:03:e8 dev vx0 master vlan 41").await;
+    let macs = leaf_of(&node).await.macs(&config)?;
+    let summary = macs.sync(numbered(count).skip(250)).await?;
+    // 250 are behind another leaf, 500 are missing, and of one the bridge's entry.
+    assert_eq!((summary.written, summary.deleted), (751, 250));
+    assert_eq!(counted(&node).await, (all - 250, all - 250));
+    let summary = macs.sync([]).await?;
+    assert_eq!((summary.written, summary.deleted), (0, all - 250));
+    assert_eq!(counted(&node).await, (0, 0));
+    Ok(())
+}
+
+/// The kernel changes no entry between a leaf and a segment.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn address_moves_between_a_leaf_and_a_segment(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let (leaf, config) = leaf_of_64(&node).await?;
+    let config =
+        config.own_nexthops(5000..=5009).segment(SegmentConfig::new(5001).leaf(other(2)).leaf(other(3)));
+    leaf.apply(&config).await?;
+    let macs = leaf.macs(&config)?;
+    let behind = async || {
+        let shown = node.json("bridge -j fdb show dev vx0").await;
+        let of_mac = shown.as_array().unwrap().iter().filter(|entry| entry["mac"] == MAC.to_string());
+        let device: Vec<_> = of_mac.filter(|entry| entry.get("src_vni").is_some()).collect();
+        assert_eq!(device.len(), 1, "{shown:#}");
+        device[0].get("nhid").unwrap_or(&device[0]["dst"]).to_string()
+    };
+    for (it, expected) in [
+        (LeafMac::new(MAC, 10_001, other(2)), "\"192.0.2.2\""),
+        (LeafMac::on_segment(MAC, 10_001, 5001), "5001"),
+        (LeafMac::new(MAC, 10_001, other(3)), "\"192.0.2.3\""),
+    ] {
+        macs.change([MacChange::Replace(it)]).await?;
+        assert_eq!(behind().await, expected);
+        assert_eq!(macs.list().await?, [it]);
+        let summary = macs.sync([it]).await?;
+        assert_eq!((summary.written, summary.deleted), (0, 0));
+    }
+    Ok(())
+}
