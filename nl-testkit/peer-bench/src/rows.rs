@@ -41,6 +41,9 @@ pub(crate) struct Plan {
     pub(crate) ports: u32,
     /// In the row about MACsec.
     pub(crate) secys: u32,
+    /// In the row about SRv6.
+    pub(crate) segment_routes: u32,
+    pub(crate) policies: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.

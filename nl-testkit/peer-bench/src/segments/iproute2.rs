@@ -1,0 +1,74 @@
+//! `ip` of iproute2, as whole child processes.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use super::{DEVICE, FIRST_ID, PROTOCOL, TABLE, Tally, network, segments};
+use crate::Result;
+use crate::iproute2::Scratch;
+use crate::measure::{self, Cost};
+
+pub(super) fn add(numbers: &[u32]) -> Result<Cost> {
+    let mut commands = String::new();
+    for number in numbers {
+        writeln!(
+            commands,
+            "route add {}/64 table {TABLE} encap {} dev {DEVICE}",
+            network(*number),
+            encap(*number)
+        )?;
+    }
+    batch(&["-6"], &commands)
+}
+
+/// Timed with the output thrown away, then once more, untimed, to see what it said.
+pub(super) fn list() -> Result<(Cost, Option<Tally>)> {
+    let show = || {
+        let mut command = Command::new("ip");
+        command.args(["-6", "route", "show", "table", &TABLE.to_string()]).stdin(Stdio::null());
+        command
+    };
+    let cost = measure::child(show().stdout(Stdio::null()))?;
+    let text = String::from_utf8(show().output()?.stdout)?;
+    let mut tally = Tally::default();
+    for line in text.lines().filter(|line| line.contains("segs 3 ")) {
+        let destination = line.split('/').next().ok_or("a route without a destination")?;
+        tally.add(destination.parse()?);
+    }
+    Ok((cost, Some(tally)))
+}
+
+/// Two processes, because with `-6` iproute2 gives groups a family, which the kernel refuses.
+pub(super) fn apply(policies: &[u32]) -> Result<Cost> {
+    let count = u32::try_from(policies.len())?;
+    let (mut hops, mut above) = (String::new(), String::new());
+    for number in policies {
+        let (hop, encap) = (FIRST_ID + number, encap(*number));
+        writeln!(hops, "nexthop add id {hop} encap {encap} dev {DEVICE} proto {PROTOCOL}")?;
+    }
+    for number in policies {
+        let (hop, group) = (FIRST_ID + number, FIRST_ID + count + number);
+        writeln!(above, "nexthop add id {group} group {hop} proto {PROTOCOL}")?;
+    }
+    for number in policies {
+        let (group, to) = (FIRST_ID + count + number, network(*number));
+        writeln!(above, "route add {to}/64 table {TABLE} nhid {group} proto {PROTOCOL}")?;
+    }
+    let mut cost = batch(&["-6"], &hops)?;
+    cost += batch(&[], &above)?;
+    Ok(cost)
+}
+
+fn encap(number: u32) -> String {
+    let [first, second, third] = segments(number);
+    format!("seg6 mode encap segs {first},{second},{third}")
+}
+
+/// `ip -batch`; writing the file is not timed.
+fn batch(options: &[&str], commands: &str) -> Result<Cost> {
+    let file = Scratch::new("segments", commands)?;
+    let mut command = Command::new("ip");
+    command.args(options).args(["-batch", "-"]).stdin(File::open(file.path())?);
+    measure::child(&mut command)
+}
