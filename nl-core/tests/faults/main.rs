@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
 mod large;
+mod memory;
 mod monitor;
 mod overrun;
 mod waiting;
