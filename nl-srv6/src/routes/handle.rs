@@ -368,8 +368,9 @@ impl Srv6Entries {
             let required = self.conn.require(Protocol::Route, "routes");
             required.map_err(|error| error.during(|| "list routes with segments".into()))?;
             let filter = self.filter;
-            Ok(self.conn.dump(filter.list_request(), move |message| {
-                Ok(SegmentRoute::decode(message)?.filter(|found| filter.matches(&found.route)))
+            let request = filter.list_request();
+            Ok(self.conn.dump_matching(request, SegmentRoute::listed, move |found| {
+                !found.paths.is_empty() && filter.matches(&found.route)
             }))
         })
     }
