@@ -243,7 +243,6 @@ impl SidEntry {
             let named = self.resolve(verb).await?;
             let route = self.route.clone().with_encap(&self.local);
             let request = route.request(verb).invalid_if(self.check());
-            let describe = request.describe();
             let outcome = match self.conn.acknowledged(request).await {
                 Ok(ack) if self.unchecked => Ok(ack),
                 Ok(ack) => self.read_back(&route).await.map(|()| ack),
@@ -251,7 +250,7 @@ impl SidEntry {
             };
             match outcome {
                 Err(error) => {
-                    let error = named.explain(error.during(|| describe));
+                    let error = named.explain(error.during(|| route.request(verb).describe()));
                     Err(find::with_names(&self.conn, error).await)
                 }
                 ok => ok,
