@@ -40,7 +40,7 @@ const CREATE: u16 = NLM_F_CREATE | NLM_F_EXCL;
 pub(super) fn add(numbers: &[u32]) -> Result<Cost> {
     let mut socket = Socket::open()?;
     let watch = Stopwatch::start()?;
-    socket.fenced(RTM_NEWROUTE, CREATE, numbers, |request: &mut Request, number: &u32| {
+    socket.fenced_patiently(RTM_NEWROUTE, CREATE, numbers, |request: &mut Request, number: &u32| {
         to(request, *number, RTPROT_BOOT);
         request.attribute(RTA_OIF, &IFINDEX.to_ne_bytes());
         request.attribute(RTA_ENCAP_TYPE, &ENCAP_SEG6.to_ne_bytes());
@@ -105,21 +105,21 @@ pub(super) fn apply(policies: &[u32]) -> Result<Cost> {
     let mut socket = Socket::open()?;
     let count = u32::try_from(policies.len())?;
     let watch = Stopwatch::start()?;
-    socket.fenced(RTM_NEWNEXTHOP, CREATE, policies, |request: &mut Request, number: &u32| {
+    socket.fenced_patiently(RTM_NEWNEXTHOP, CREATE, policies, |request: &mut Request, number: &u32| {
         request.raw(&[AF_INET6, 0, PROTOCOL, 0, 0, 0, 0, 0]);
         request.attribute(NHA_ID, &(FIRST_ID + number).to_ne_bytes());
         request.attribute(NHA_OIF, &IFINDEX.to_ne_bytes());
         request.attribute(NHA_ENCAP_TYPE, &ENCAP_SEG6.to_ne_bytes());
         request.nested(NHA_ENCAP, |encap| encap.attribute(SEG6_IPTUNNEL_SRH, &list_of(*number)));
     })?;
-    socket.fenced(RTM_NEWNEXTHOP, CREATE, policies, |request: &mut Request, number: &u32| {
+    socket.fenced_patiently(RTM_NEWNEXTHOP, CREATE, policies, |request: &mut Request, number: &u32| {
         request.raw(&[0, 0, PROTOCOL, 0, 0, 0, 0, 0]);
         request.attribute(NHA_ID, &(FIRST_ID + count + number).to_ne_bytes());
         let [a, b, c, d] = (FIRST_ID + number).to_ne_bytes();
         // struct nexthop_grp: a weight of 1 is 0.
         request.attribute(NHA_GROUP, &[a, b, c, d, 0, 0, 0, 0]);
     })?;
-    socket.fenced(RTM_NEWROUTE, CREATE, policies, |request: &mut Request, number: &u32| {
+    socket.fenced_patiently(RTM_NEWROUTE, CREATE, policies, |request: &mut Request, number: &u32| {
         to(request, *number, PROTOCOL);
         request.attribute(RTA_NH_ID, &(FIRST_ID + count + number).to_ne_bytes());
     })?;

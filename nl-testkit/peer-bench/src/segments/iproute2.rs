@@ -3,11 +3,16 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use super::{DEVICE, FIRST_ID, PROTOCOL, TABLE, Tally, network, segments};
 use crate::Result;
 use crate::iproute2::Scratch;
 use crate::measure::{self, Cost};
+
+/// How many processes may end because the kernel has no memory.
+const PATIENCE: u32 = 5_000;
 
 pub(super) fn add(numbers: &[u32]) -> Result<Cost> {
     let mut commands = String::new();
@@ -65,10 +70,24 @@ fn encap(number: u32) -> String {
     format!("seg6 mode encap segs {first},{second},{third}")
 }
 
-/// `ip -batch`; writing the file is not timed.
+/// `ip -batch`; writing the file is not timed. Where the kernel has no memory for a command, another process goes on from there.
 fn batch(options: &[&str], commands: &str) -> Result<Cost> {
-    let file = Scratch::new("segments", commands)?;
-    let mut command = Command::new("ip");
-    command.args(options).args(["-batch", "-"]).stdin(File::open(file.path())?);
-    measure::child(&mut command)
+    let (mut left, mut cost) = (commands, Cost::default());
+    for _ in 0..PATIENCE {
+        let file = Scratch::new("segments", left)?;
+        let mut command = Command::new("ip");
+        command.args(options).args(["-batch", "-"]).stdin(File::open(file.path())?);
+        let (more, said) = measure::child_that_may_fail(&mut command)?;
+        cost += more;
+        let Some(said) = said else { return Ok(cost) };
+        // `Command failed -:8601`
+        let line = said.rsplit("Command failed -:").next().and_then(|line| line.trim().parse::<usize>().ok());
+        let Some(line) = line.filter(|_| said.contains("Cannot allocate memory")) else {
+            return Err(format!("{command:?}: {said}").into());
+        };
+        let done: usize = left.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        left = left.get(done..).unwrap_or_default();
+        thread::sleep(Duration::from_millis(1));
+    }
+    Err("the kernel has no memory, however often it is asked".into())
 }

@@ -89,6 +89,8 @@ const DELETE: &[Contestant<Change>] = &[
     ("ours, unchecked", ours::delete_unchecked),
     #[cfg(feature = "ours")]
     ("ours, segments compared", ours::delete),
+    #[cfg(feature = "ours")]
+    ("ours, all compared with one list", ours::delete_all),
 ];
 
 const SIDS: &[Contestant<Change>] = &[
@@ -140,7 +142,7 @@ pub(crate) fn row(plan: Plan) -> Result<Vec<Table>> {
     })?;
     let listed = cost_table(&format!("28. List {} routes with three segments", numbers.len()), LIST, &costs);
 
-    // Each comparison lists the table.
+    // Each comparison lists the table, but for the last contestant.
     let some: Vec<u32> = numbers.iter().copied().take((usize::from(plan.singles) / 10).max(1)).collect();
     let costs = interleave(runs, DELETE, |name, delete| {
         let cost = delete(&some)?;

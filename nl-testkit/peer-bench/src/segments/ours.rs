@@ -25,7 +25,7 @@ pub(super) fn add(numbers: &[u32]) -> Result<Cost> {
         let changes = wanted.into_iter().map(|(prefix, seg6)| {
             (RouteVerb::Add, Route::new(prefix).table(TABLE).oif(IFINDEX).with_encap(&seg6))
         });
-        routes.batch(changes).summarize(1).await?.into_result()?;
+        routes.batch(changes).retry_enomem().summarize(1).await?.into_result()?;
         watch.stop()
     })
 }
@@ -51,6 +51,22 @@ pub(super) fn delete(numbers: &[u32]) -> Result<Cost> {
 
 pub(super) fn delete_unchecked(numbers: &[u32]) -> Result<Cost> {
     delete_each(numbers, true)
+}
+
+/// All in one call.
+pub(super) fn delete_all(numbers: &[u32]) -> Result<Cost> {
+    runtime()?.block_on(async {
+        let routes = Srv6Routes::new(Connection::open(Protocol::Route)?);
+        let watch = Stopwatch::start()?;
+        let mut entries = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            entries.push(routes.entry(prefix(*number)?, &Seg6::encap(segments(*number))).table(TABLE));
+        }
+        for outcome in routes.delete_all(entries).await? {
+            outcome?;
+        }
+        watch.stop()
+    })
 }
 
 fn delete_each(numbers: &[u32], unchecked: bool) -> Result<Cost> {
