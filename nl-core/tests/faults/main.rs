@@ -135,6 +135,16 @@ async fn an_interrupted_dump_is_read_again() {
     }
 }
 
+#[tokio::test]
+async fn visited_entries_are_those_of_the_list_and_what_ends_it_is_an_error() {
+    let conn = played(|_, request| table(request));
+    let names = conn.links().visit(Vec::new(), |names, link| names.push(link.name.as_str().to_owned()));
+    assert_eq!(within(DEADLINE, names, "the visit").await.unwrap(), NAMES);
+    let conn = played(|_, request| table(request).with(Fault::Overrun { delivery: 2 }).unwrap());
+    let visit = conn.links().visit(0_u8, |_, _| ());
+    assert!(within(DEADLINE, visit, "the visit").await.unwrap_err().is_overrun());
+}
+
 fn change(name: &str) -> Request {
     let mut request = Request::unnamed(RTM_NEWLINK).with_header(&IfInfoMsg::default());
     request.attrs().str(IFLA_IFNAME, name);
