@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     /// In the row about SRv6.
     pub(crate) segment_routes: u32,
     pub(crate) policies: u32,
+    /// Short connections in the row about path managers; a twentieth of them is held.
+    pub(crate) managed: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.
