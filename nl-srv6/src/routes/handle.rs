@@ -153,8 +153,8 @@ impl Srv6Entry {
     /// Removes the route, or the path of an IPv6 route, that has these segments.
     ///
     /// Gateway, device and metric count where they are set. Between the comparison and the removal another program can change the
-    /// route. The kernel has no request for the routes to one destination, so the whole table is listed: for many routes there is
-    /// [`Srv6Routes::delete_all`].
+    /// route. The kernel has no request for the routes to one destination. The route that packets to it take is found at once; for any
+    /// other the whole table is listed. For many routes there is [`Srv6Routes::delete_all`].
     ///
     /// Equivalent: `ip route del`, which does not compare. Needs `CAP_NET_ADMIN`.
     ///
@@ -260,6 +260,11 @@ impl Srv6Entry {
     /// The route with these segments, and what the kernel finds it by.
     async fn find(&self) -> Result<(SegmentRoute, Result<Route>)> {
         self.route.prefix.check_network("destination")?;
+        if let Some(route) = find::taken(&self.conn, &self.route).await
+            && let Ok(found) = self.choose([route])
+        {
+            return Ok(found);
+        }
         self.choose(find::all(&self.conn, &self.route).await?)
     }
 

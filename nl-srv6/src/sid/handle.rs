@@ -403,8 +403,22 @@ async fn find_sid(
 ) -> Result<(Sid, Route)> {
     conn.require(Protocol::Route, "local SIDs")?;
     like.prefix.check_network("SID")?;
+    if let Some(route) = find::taken(conn, like).await
+        && let Ok(found) = choose(like, [route], &wants)
+    {
+        return Ok(found);
+    }
+    choose(like, find::all(conn, like).await?, &wants)
+}
+
+/// The same among the routes to it.
+fn choose(
+    like: &Route,
+    routes: impl IntoIterator<Item = Route>,
+    wants: impl Fn(&Seg6Local) -> bool,
+) -> Result<(Sid, Route)> {
     let mut others = Vec::new();
-    for route in find::all(conn, like).await? {
+    for route in routes {
         let is_on = like.oif.is_none_or(|index| route.oif == Some(index));
         match Sid::of(route)? {
             Some(sid) if is_on && wants(&sid.local) => {
