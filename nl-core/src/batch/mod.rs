@@ -161,9 +161,9 @@ impl<I: Iterator<Item = Request>> Batch<I> {
     /// Sends requests again for which the kernel has no memory (`ENOMEM`): each time after a millisecond, and up to 100 times in a
     /// row while none of them succeeds. Then `ENOMEM` is their result.
     ///
-    /// The kernel allocates parts of some objects without waiting, such as the caches per processor of an encapsulation and the counters
-    /// of a local SID, while the memory for them is made ready in the background. A burst of thousands of such requests is refused in
-    /// part, though there is plenty of memory.
+    /// The kernel allocates parts of some objects without waiting, such as the caches per processor of an encapsulation, while the
+    /// memory for them is made ready in the background. A burst of thousands of such requests is refused in part, though there is
+    /// plenty of memory.
     ///
     /// What is behind such a request in its datagram is carried out before it, unless
     /// [`stop_at_first_failure`](Self::stop_at_first_failure) is asked for. So this is for requests that do not depend on each other.

@@ -38,7 +38,7 @@ async fn thousands_of_routes_are_added_in_a_burst_and_deleted_by_one_list(lab: L
     };
     // The kernel makes memory for the caches of so many in the background.
     let summary = Routes::new(conn.clone()).batch(adds).retry_enomem().summarize(3).await?;
-    assert_eq!((summary.succeeded, summary.failed), (all.into(), 0), "{:?}", summary.failures);
+    assert_eq!((summary.succeeded, summary.failed), (u64::from(all), 0), "{:?}", summary.failures);
     let all = usize::try_from(all)?;
     assert_eq!(count(&node).await, all);
 

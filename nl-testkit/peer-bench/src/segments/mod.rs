@@ -80,6 +80,8 @@ const LIST: &[Contestant<List>] = &[
     ("raw socket, decoded by hand", floor::list_decoded),
     #[cfg(feature = "ours")]
     ("ours, Srv6Routes", ours::list),
+    #[cfg(feature = "ours")]
+    ("ours, Srv6Routes, each looked at in its place", ours::visit),
     ("ip -6 route show, a process", iproute2::list),
 ];
 

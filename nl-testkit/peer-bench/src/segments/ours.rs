@@ -45,6 +45,21 @@ pub(super) fn list() -> Result<(Cost, Option<Tally>)> {
     })
 }
 
+pub(super) fn visit() -> Result<(Cost, Option<Tally>)> {
+    runtime()?.block_on(async {
+        let routes = Srv6Routes::new(Connection::open(Protocol::Route)?);
+        let watch = Stopwatch::start()?;
+        let list = routes.entries().ipv6().table(TABLE).list().await?;
+        let tally = list.visit(Tally::default(), |tally, route| {
+            if let (IpAddr::V6(addr), 1) = (route.route.prefix.addr(), route.paths.len()) {
+                tally.add(addr);
+            }
+        });
+        let tally = tally.await?;
+        Ok((watch.stop()?, Some(tally)))
+    })
+}
+
 pub(super) fn delete(numbers: &[u32]) -> Result<Cost> {
     delete_each(numbers, false)
 }
