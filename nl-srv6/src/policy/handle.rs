@@ -91,8 +91,8 @@ impl Headend {
             let explain = |error: Error| named.explain(of_set(error));
             let plan = set.planned(&read(&conn, &set, index).await?).map_err(explain)?;
             let mut requests = plan.requests().map_err(explain)?.into_iter();
-            for steps in plan.steps().chunk_by(|one, next| one.phase() == next.phase()) {
-                let of_phase: Vec<_> = requests.by_ref().take(steps.len()).collect();
+            for size in plan.phases() {
+                let of_phase: Vec<_> = requests.by_ref().take(size).collect();
                 let outcome = conn.batch(of_phase).retry_enomem().summarize(1).await?.into_result();
                 outcome.map_err(|error| explain(or_unsupported(error)))?;
             }

@@ -26,7 +26,7 @@ impl Step {
     }
 
     /// Steps of one phase do not depend on each other, but for deletions of nexthops, where groups go first.
-    pub(super) fn phase(&self) -> Phase {
+    fn phase(&self) -> Phase {
         match self {
             Self::Nexthop(NexthopVerb::Delete, _) => Phase::DeleteNexthops,
             Self::Nexthop(_, hop) if hop.is_group() => Phase::Groups,
@@ -39,7 +39,7 @@ impl Step {
 
 /// What steps are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+enum Phase {
     Nexthops,
     Groups,
     Routes,
@@ -97,6 +97,11 @@ impl Plan {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// How many steps each phase has.
+    pub(super) fn phases(&self) -> Vec<usize> {
+        self.steps.chunk_by(|one, next| one.phase() == next.phase()).map(<[Step]>::len).collect()
     }
 
     /// The requests of the steps.
