@@ -93,8 +93,8 @@ fn path_manager_that_cannot_pause_ends() {
     let without_time = Builder::new_current_thread().enable_io().build().unwrap();
     let rest: Vec<_> = without_time.block_on(manager.collect());
     let errors: Vec<_> = rest.iter().map(|report| report.as_ref().unwrap_err()).collect();
-    // Each watch fails, and cannot pause.
-    assert!((1..=4).contains(&errors.len()), "{errors:?}");
+    // The watch of links ends with the first wait: for an answer, or after a list that failed.
+    assert!(matches!(errors.as_slice(), [_] | [_, _]), "{errors:?}");
     assert!(errors.last().is_some_and(|error| Error::is_usage(error)), "{errors:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Row 29: path managers as programs: Debian's mptcpd, and the daemon of nl-mptcp's examples.
+//! Row 31: path managers as programs: Debian's mptcpd, and the daemon of nl-mptcp's examples.
 
 use std::env;
 use std::fs;
@@ -60,7 +60,7 @@ struct Seen {
 /// A contestant whose program is not there is left out.
 pub(crate) fn row(plan: Plan) -> Result<Vec<Table>> {
     let held = plan.managed / 20;
-    let title = format!("29. Path managers: {held} connections held, {} short ones", plan.managed);
+    let title = format!("31. Path managers: {held} connections held, {} short ones", plan.managed);
     let header = [
         "contestant",
         "idle, KiB",
@@ -73,7 +73,7 @@ pub(crate) fn row(plan: Plan) -> Result<Vec<Table>> {
     let mut measured = 0;
     for (name, kind, manager) in CONTESTANTS {
         let Some(program) = manager.program() else {
-            eprintln!("29. {name}: not measured, the program is not there; see README.md");
+            eprintln!("31. {name}: not measured, the program is not there; see README.md");
             continue;
         };
         let runs: Vec<Seen> =
