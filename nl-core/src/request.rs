@@ -8,7 +8,7 @@ use crate::error::{Error, Names, Result};
 use crate::message::{FixedHeader, HEADER_LEN, MessageRef, NLM_F_REQUEST, NLMSG_MIN_TYPE};
 
 /// Most requests fit this many bytes.
-const ROOM: usize = 128;
+const ROOM: usize = 192;
 
 /// The operation and its object in the words of the field, from the request's own bytes:
 /// `add fdb 02:00:00:00:00:01 dev #5 vlan 10`.

@@ -1,12 +1,29 @@
 //! Routes to one destination, for comparisons that the kernel does not make.
 
 use nl_core::error::{Errno, ErrorKind, KernelError};
-use nl_core::route::{Route, RouteFilter};
+use nl_core::route::{Lookup, Route, RouteFilter};
 use nl_core::{Connection, Error, Result};
 
 /// The metric of an IPv6 route that is made without one (`IP6_RT_PRIO_USER`).
 #[cfg(feature = "sid")]
 const METRIC: u32 = 1024;
+
+/// Of [`all`] the one that packets to the destination's first address take, if they take one of them: without a list of the table.
+///
+/// It is the first one that the list would have.
+pub(crate) async fn taken(conn: &Connection, like: &Route) -> Option<Route> {
+    if like.prefix.is_default() {
+        return None;
+    }
+    // What fails here is in another table, or comes to light when the table is listed.
+    let lookup = Lookup::new(like.prefix.addr()).fib_match();
+    let route = conn.answered(lookup.request(), Route::decode).await.ok()?;
+    let is_one = route.prefix == like.prefix
+        && route.in_table() == like.in_table()
+        && route.tos == like.tos
+        && like.priority.is_none_or(|metric| route.priority.unwrap_or(0) == metric);
+    is_one.then_some(route)
+}
 
 /// All routes with the destination, table, type of service, and, where they are set, the metric and the protocol of `like`.
 ///

@@ -29,6 +29,8 @@
 //!
 //! Requests that are answered with an object are not for a batch: the objects are discarded.
 //!
+//! Nothing is sent twice unless [`retry_enomem`](Batch::retry_enomem) is asked for.
+//!
 //! A batch is a `Stream`; under feature `blocking` also an `IntoIterator`, for `for` loops without a runtime.
 
 use std::collections::VecDeque;
@@ -42,7 +44,7 @@ use futures_core::Stream;
 use zeroize::Zeroize;
 
 use crate::attr::DecodeError;
-use crate::error::{Ack, Error, ErrorKind, Result, decode_error};
+use crate::error::{Ack, Errno, Error, ErrorKind, Result, decode_error};
 use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR};
 use crate::pending::Pending;
 use crate::request::{Request, Wording, append};
@@ -53,6 +55,10 @@ const MAX_PER_DATAGRAM: usize = 1024;
 /// Nor beyond this many bytes, which the processor's first cache holds while they are written, copied and read; a single
 /// larger request still goes out, in a datagram of its own.
 const DATAGRAM_TARGET: usize = 16 * 1024;
+/// How long the kernel gets to make memory.
+const ENOMEM_PAUSE: Duration = Duration::from_millis(1);
+/// How often in a row it gets that while nothing that lacked memory succeeds.
+const ENOMEM_ROUNDS: u32 = 100;
 
 /// Requests being carried out: a `Stream` of `Result<Ack>`, one per request, in order.
 ///
@@ -70,8 +76,17 @@ pub struct Batch<I> {
     first_seq: u32,
     slots: Vec<Slot>,
     sent: u64,
+    /// The last of them that is sent.
+    fence: usize,
     /// The fence of the datagram on its way has not answered yet.
     waiting: bool,
+    retry_enomem: bool,
+    /// How many requests of the datagram lacked memory when it was last answered.
+    lacking: usize,
+    /// How often in a row that was so, and nothing succeeded.
+    rounds: u32,
+    /// Before those are sent again.
+    pause: Option<Deadline>,
     /// An answer could not be read, so silence is no longer a success.
     unreadable: Option<DecodeError>,
     /// Successes without a warning, to be yielded before `results`.
@@ -97,6 +112,12 @@ impl Slot {
     fn is_plain_success(&self) -> bool {
         self.result.as_ref().is_none_or(|result| result.as_ref().is_ok_and(|ack| *ack == Ack::default()))
     }
+
+    /// Whether the kernel had no memory for it.
+    fn lacks_memory(&self) -> bool {
+        let Some(Err(error)) = &self.result else { return false };
+        error.kernel().is_some_and(|kernel| kernel.errno == Errno::ENOMEM)
+    }
 }
 
 impl<I: Iterator<Item = Request>> Batch<I> {
@@ -110,7 +131,12 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             first_seq: 0,
             slots: Vec::new(),
             sent: 0,
+            fence: 0,
             waiting: false,
+            retry_enomem: false,
+            lacking: 0,
+            rounds: 0,
+            pause: None,
             unreadable: None,
             plain_successes: 0,
             results: VecDeque::new(),
@@ -129,6 +155,21 @@ impl<I: Iterator<Item = Request>> Batch<I> {
     /// That costs about four times as much.
     pub fn stop_at_first_failure(mut self) -> Self {
         self.stop_at_first_failure = true;
+        self
+    }
+
+    /// Sends requests again for which the kernel has no memory (`ENOMEM`): each time after a millisecond, and up to 100 times in a
+    /// row while none of them succeeds. Then `ENOMEM` is their result.
+    ///
+    /// The kernel allocates parts of some objects without waiting, such as the caches per processor of an encapsulation, while the
+    /// memory for them is made ready in the background. A burst of thousands of such requests is refused in part, though there is
+    /// plenty of memory.
+    ///
+    /// What is behind such a request in its datagram is carried out before it, unless
+    /// [`stop_at_first_failure`](Self::stop_at_first_failure) is asked for. So this is for requests that do not depend on each other.
+    /// Needs a runtime with timers, or [`wait`](Pending::wait); without, nothing is sent again.
+    pub fn retry_enomem(mut self) -> Self {
+        self.retry_enomem = true;
         self
     }
 
@@ -210,17 +251,63 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             }
         }
         self.sent += u64::try_from(self.slots.len()).unwrap_or(0);
-        let Some(fence) = self.slots.iter().rfind(|slot| slot.result.is_none()) else {
+        let Some(fence) = self.slots.iter().rposition(|slot| slot.result.is_none()) else {
             return Ok(!self.slots.is_empty());
         };
-        if let Some(flags) = self.datagram.get_mut(fence.bytes.start..).and_then(|m| m.get_mut(6..8)) {
-            let set = flags.first_chunk::<2>().map_or(0, |f| u16::from_ne_bytes(*f)) | NLM_F_ACK;
-            flags.copy_from_slice(&set.to_ne_bytes());
+        self.put_fence(fence);
+        if let Some(socket) = &self.socket {
+            socket.send(&self.datagram)?;
         }
-        socket.send(&self.datagram)?;
         self.waiting = true;
         self.turn.give();
         Ok(true)
+    }
+
+    /// Has the request in this place acknowledged, which is the last that is sent.
+    fn put_fence(&mut self, place: usize) {
+        self.fence = place;
+        let start = self.slots.get(place).map_or(usize::MAX, |slot| slot.bytes.start);
+        if let Some(flags) = self.datagram.get_mut(start..).and_then(|m| m.get_mut(6..8)) {
+            let set = flags.first_chunk::<2>().map_or(0, |f| u16::from_ne_bytes(*f)) | NLM_F_ACK;
+            flags.copy_from_slice(&set.to_ne_bytes());
+        }
+    }
+
+    /// Whether requests that lacked memory are to be sent again.
+    fn is_worth_another_try(&mut self) -> bool {
+        if !self.retry_enomem || self.unreadable.is_some() {
+            return false;
+        }
+        let lacking = self.slots.iter().filter(|slot| slot.lacks_memory()).count();
+        let before = std::mem::replace(&mut self.lacking, lacking);
+        if lacking < before || lacking == 0 {
+            self.rounds = 0;
+        }
+        self.rounds += u32::from(lacking != 0);
+        lacking != 0 && self.rounds <= ENOMEM_ROUNDS
+    }
+
+    /// Sends the requests that lacked memory again, and returns whether that went well. They keep their sequence numbers: all answers to
+    /// what was sent have been read.
+    fn send_again(&mut self) -> bool {
+        let Some(fence) = self.slots.iter().rposition(Slot::lacks_memory) else { return false };
+        self.put_fence(fence);
+        let mut again = Vec::with_capacity(self.datagram.len());
+        for slot in self.slots.iter().filter(|slot| slot.lacks_memory()) {
+            again.extend_from_slice(self.datagram.get(slot.bytes.clone()).unwrap_or_default());
+        }
+        let sent = self.socket.as_ref().is_some_and(|socket| socket.send(&again).is_ok());
+        if self.sensitive {
+            again.zeroize();
+        }
+        if sent {
+            for slot in self.slots.iter_mut().filter(|slot| slot.lacks_memory()) {
+                slot.result = None;
+            }
+            self.waiting = true;
+            self.turn.give();
+        }
+        sent
     }
 
     fn clear_datagram(&mut self) {
@@ -229,12 +316,11 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         }
         self.datagram.clear();
         self.slots.clear();
+        self.lacking = 0;
     }
 
     /// Sorts a datagram of answers into the slots. The fence's answer is the last.
     fn sort(&mut self, answers: &[u8]) {
-        let fence =
-            self.slots.iter().rposition(|slot| !matches!(slot.result, Some(Err(ref e)) if e.is_usage()));
         for message in Messages::new(answers) {
             let message = match message {
                 Ok(message) => message,
@@ -253,7 +339,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             slot.result = Some(
                 result.map_err(|error| named(self.socket.as_ref(), slot.wording.explain(error, request))),
             );
-            if Some(place) == fence {
+            if place == self.fence {
                 self.waiting = false;
             }
         }
@@ -319,7 +405,10 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             }
         }
         self.deadline.reset();
-        self.settle(None);
+        match self.is_worth_another_try() {
+            true => self.pause = Some(Deadline::new(Some(ENOMEM_PAUSE))),
+            false => self.settle(None),
+        }
         Poll::Ready(())
     }
 }
@@ -357,6 +446,15 @@ impl<I: Iterator<Item = Request>> Stream for Batch<I> {
             }
             if this.ended {
                 return Poll::Ready(None);
+            }
+            if let Some(pause) = &mut this.pause {
+                let over = ready!(pause.poll(cx));
+                this.pause = None;
+                // Without a timer, or without the socket, the answers that there are count.
+                if !over.is_timeout() || !this.send_again() {
+                    this.settle(None);
+                }
+                continue;
             }
             if this.waiting {
                 ready!(this.poll_answers(cx));

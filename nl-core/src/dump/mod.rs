@@ -18,7 +18,8 @@
 //! that was read to its end is used again. The kernel produces the next piece only when the last was read, so a slow reader
 //! costs no memory. Dropping the stream earlier closes the socket, and that cancels the dump in the kernel.
 //!
-//! A dump is a `Stream`; under feature `blocking` also an `IntoIterator`, for `for` loops without a runtime.
+//! A dump is a `Stream`; under feature `blocking` also an `IntoIterator`, for `for` loops without a runtime. Of a table of hundreds of
+//! thousands of entries, [`Dump::visit`] shows each without moving it.
 //!
 //! # Consistency
 //! A table may change while it is read. Some parts of the kernel notice and mark the dump
@@ -174,6 +175,53 @@ impl<T> Dump<T> {
                     Some(Err(error)) => return Err(error),
                 }
             }
+        })
+    }
+
+    /// Reads to the end, and shows each entry to `look` in the place where it was decoded. Returns what `look` made of `start`.
+    ///
+    /// A stream moves each entry several times on its way to the caller. For large entries, such as routes, that is a good part of what
+    /// the list costs; this moves none.
+    ///
+    /// ```no_run
+    /// use nl_core::Connection;
+    ///
+    /// # async fn example(conn: Connection) -> nl_core::Result<()> {
+    /// let highest: u32 = conn.links().visit(0, |highest, link| *highest = link.index.max(*highest)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The first entry that cannot be decoded, or what ended the stream early. A list that was interrupted after `look` had seen something
+    /// is not started again.
+    pub fn visit<S: Send + 'static>(
+        mut self,
+        start: S,
+        mut look: impl FnMut(&mut S, &T) + Send + 'static,
+    ) -> Pending<S>
+    where
+        T: Send + 'static,
+    {
+        Pending::new(async move {
+            let (mut slot, mut state) = (Poll::Pending, start);
+            poll_fn(|cx| {
+                loop {
+                    self.fill(&mut slot, cx);
+                    if let Poll::Ready(Some(Ok(entry))) = &slot {
+                        look(&mut state, entry);
+                        slot = Poll::Pending;
+                        continue;
+                    }
+                    let last = std::mem::replace(&mut slot, Poll::Pending);
+                    return last.map(|last| match last {
+                        Some(Err(error)) => Err(error),
+                        _ => Ok(()),
+                    });
+                }
+            })
+            .await?;
+            Ok(state)
         })
     }
 
@@ -338,8 +386,9 @@ impl<T> Dump<T> {
     /// Puts what comes next into the slot, or leaves it `Pending`.
     #[inline]
     fn fill(&mut self, slot: &mut Slot<T>, cx: &mut Context<'_>) {
-        if let Some(first) = self.first.take() {
-            *slot = Poll::Ready(first);
+        // `take` alone moves a place as large as an entry, also an empty one.
+        if self.first.is_some() {
+            *slot = Poll::Ready(self.first.take().flatten());
             return;
         }
         loop {

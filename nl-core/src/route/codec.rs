@@ -67,6 +67,13 @@ impl Route {
         self.with_raw_encap(RawEncap::of(encap).worded(With::<T>::NAMES, describe_with::<T>))
     }
 
+    /// Prints the encapsulation in the words of this type, if it is one. It is written back as it was read.
+    pub fn word_encap<T: Encap>(&mut self) {
+        if let Some(encap) = &mut self.encap {
+            encap.in_all_words_of::<T>(With::<T>::NAMES, describe_with::<T>);
+        }
+    }
+
     /// Reads an `RTM_NEWROUTE` or `RTM_DELROUTE` message of family `AF_INET` or `AF_INET6`.
     ///
     /// # Errors

@@ -125,19 +125,24 @@ impl DerefMut for EncapWriter<'_> {
 pub struct RawEncap {
     kind: u16,
     bytes: Vec<u8>,
-    /// Of one made here.
+    /// How it is printed, where that is known.
+    words: Option<Words>,
+    /// Names and words for requests with it, where they are known.
+    wording: Option<(&'static Names, Describe)>,
+    /// Of one made here, where there is something.
     own: Option<Box<Own>>,
 }
 
-/// What is known of an encapsulation that was made from an [`Encap`].
+/// What is not in the bytes of an encapsulation that was made from an [`Encap`].
 #[derive(Clone)]
 struct Own {
     devs: Vec<(usize, Dev)>,
     invalid: Option<Invalid>,
     is_ipv6_only: bool,
-    words: Words,
-    wording: Option<(&'static Names, Describe)>,
 }
+
+/// Most encapsulations fit this many bytes: segments for instance, up to five of them.
+const ROOM: usize = 96;
 
 type Words = fn(Attrs<'_>, &mut fmt::Formatter<'_>) -> fmt::Result;
 
@@ -145,25 +150,21 @@ impl RawEncap {
     /// An encapsulation of this type with these attributes.
     #[must_use]
     pub fn new(kind: u16, attrs: Vec<u8>) -> Self {
-        Self { kind, bytes: attrs, own: None }
+        Self { kind, bytes: attrs, words: None, wording: None, own: None }
     }
 
     /// From an encapsulation that this program knows.
     #[must_use]
     pub fn of<T: Encap>(encap: &T) -> Self {
-        let (mut bytes, mut fault) = (Vec::new(), None);
+        let (mut bytes, mut fault) = (Vec::with_capacity(ROOM), None);
         let mut w = EncapWriter { writer: AttrWriter::new(&mut bytes, &mut fault), devs: Vec::new() };
         encap.encode(&mut w);
         let devs = w.devs;
         let fault = fault.map(|fault: Box<EncodeError>| Invalid::from(fault.to_string()));
-        let own = Own {
-            devs,
-            invalid: encap.check().err().or(fault),
-            is_ipv6_only: encap.is_ipv6_only(),
-            words: words::<T>,
-            wording: None,
-        };
-        Self { kind: T::KIND, bytes, own: Some(Box::new(own)) }
+        let own = Own { devs, invalid: encap.check().err().or(fault), is_ipv6_only: encap.is_ipv6_only() };
+        let is_needed = own.is_ipv6_only || own.invalid.is_some() || !own.devs.is_empty();
+        let own = is_needed.then(|| Box::new(own));
+        Self { kind: T::KIND, bytes, words: Some(words::<T>), wording: None, own }
     }
 
     /// The type (`LWTUNNEL_ENCAP_*`).
@@ -190,26 +191,27 @@ impl RawEncap {
 impl RawEncap {
     /// Names and words for requests with it.
     pub(crate) fn worded(mut self, names: &'static Names, describe: Describe) -> Self {
-        if let Some(own) = &mut self.own {
-            own.wording = Some((names, describe));
-        }
+        self.wording = Some((names, describe));
         self
     }
 
-    pub(crate) fn wording(&self) -> Option<(&'static Names, Describe)> {
-        self.own.as_ref()?.wording
+    pub(crate) const fn wording(&self) -> Option<(&'static Names, Describe)> {
+        self.wording
     }
 
-    /// Prints it in the words of `T`, if it is one.
-    pub(crate) fn in_words_of<T: Encap>(&mut self) {
-        if self.kind == T::KIND {
-            self.own = Some(Box::new(Own {
-                devs: Vec::new(),
-                invalid: None,
-                is_ipv6_only: false,
-                words: words::<T>,
-                wording: None,
-            }));
+    /// Prints it in the words of `T`, if it is one, and returns whether it is.
+    pub(crate) fn in_words_of<T: Encap>(&mut self) -> bool {
+        let is_one = self.kind == T::KIND;
+        if is_one {
+            self.words = Some(words::<T>);
+        }
+        is_one
+    }
+
+    /// The same with names and words for requests.
+    pub(crate) fn in_all_words_of<T: Encap>(&mut self, names: &'static Names, describe: Describe) {
+        if self.in_words_of::<T>() {
+            self.wording = Some((names, describe));
         }
     }
 
@@ -282,8 +284,8 @@ impl fmt::Display for Kind {
 /// The words behind `encap`. One that was read prints its type and its attributes in hexadecimal digits.
 impl fmt::Display for RawEncap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(own) = &self.own {
-            return (own.words)(self.attrs(), f);
+        if let Some(words) = self.words {
+            return words(self.attrs(), f);
         }
         write!(f, "{} 0x", Kind(self.kind))?;
         self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

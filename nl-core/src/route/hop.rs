@@ -102,6 +102,13 @@ impl NextHop {
         self.with_raw_encap(RawEncap::of(encap))
     }
 
+    /// Prints the encapsulation in the words of this type, if it is one. It is written back as it was read.
+    pub fn word_encap<T: Encap>(&mut self) {
+        if let Some(encap) = &mut self.encap {
+            encap.in_words_of::<T>();
+        }
+    }
+
     /// In this encapsulation, as the kernel has it.
     #[must_use]
     pub fn with_raw_encap(mut self, encap: RawEncap) -> Self {

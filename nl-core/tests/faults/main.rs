@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
 mod large;
+mod memory;
 mod monitor;
 mod overrun;
 mod waiting;
@@ -132,6 +133,16 @@ async fn an_interrupted_dump_is_read_again() {
         let names = within(DEADLINE, conn.link_names(), "the names").await.unwrap();
         assert_eq!(names.into_iter().collect::<Vec<_>>(), [(1, NAMES[3].to_owned())]);
     }
+}
+
+#[tokio::test]
+async fn visited_entries_are_those_of_the_list_and_what_ends_it_is_an_error() {
+    let conn = played(|_, request| table(request));
+    let names = conn.links().visit(Vec::new(), |names, link| names.push(link.name.as_str().to_owned()));
+    assert_eq!(within(DEADLINE, names, "the visit").await.unwrap(), NAMES);
+    let conn = played(|_, request| table(request).with(Fault::Overrun { delivery: 2 }).unwrap());
+    let visit = conn.links().visit(0_u8, |_, _| ());
+    assert!(within(DEADLINE, visit, "the visit").await.unwrap_err().is_overrun());
 }
 
 fn change(name: &str) -> Request {

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
-use super::config::Config;
+use super::config::{Config, Kernel};
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,25 +30,16 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Manages the paths of a namespace until the command to end.
 pub(crate) async fn run(mptcp: Mptcp, path: &Path, mut commands: mpsc::Receiver<Command>) -> Outcome<()> {
-    let mut config = load(path)?;
-    let mut paths = match &config.userspace {
-        Some(userspace) => Some(PathManager::open(&mptcp, userspace.policy()).await?),
-        None => None,
-    };
-    let mut endpoints = match &config.kernel {
-        Some(kernel) => Some(EndpointManager::open(&mptcp, kernel.policy()?).await?),
-        None => None,
-    };
-    let listener = config.socket.clone().map(Listener::bind).transpose()?;
+    let mut running = Running::start(mptcp, load(path)?).await?;
     let mut status = Status::default();
     loop {
         tokio::select! {
-            report = next(&mut paths) => match report {
+            report = next(&mut running.paths) => match report {
                 Some(Ok(report)) => status.take(&report),
                 Some(Err(error)) => status.error(error.to_string()),
                 None => return Err("the path manager has ended".into()),
             },
-            report = next(&mut endpoints) => match report {
+            report = next(&mut running.endpoints) => match report {
                 Some(Ok(EndpointReport::Failed { error, .. }) | Err(error)) => status.error(error.to_string()),
                 Some(Ok(EndpointReport::Done(step))) => {
                     status.steps += 1;
@@ -57,8 +48,8 @@ pub(crate) async fn run(mptcp: Mptcp, path: &Path, mut commands: mpsc::Receiver<
                 Some(Ok(_)) => {}
                 None => return Err("the endpoint manager has ended".into()),
             },
-            asked = accept(listener.as_ref()) => {
-                let shown = status.shown(paths.as_ref().map(PathManager::table));
+            asked = accept(running.listener.as_ref()) => {
+                let shown = status.shown(running.paths.as_ref().map(PathManager::table));
                 match asked {
                     Ok(stream) => answer(stream, &shown).await,
                     Err(error) => status.error(error.to_string()),
@@ -66,45 +57,106 @@ pub(crate) async fn run(mptcp: Mptcp, path: &Path, mut commands: mpsc::Receiver<
             }
             command = commands.recv() => match command {
                 Some(Command::Reload) => match load(path) {
-                    // What was started stays, and what was not needs a restart.
-                    Ok(new) => match reload(&new, paths.as_mut(), endpoints.as_mut()) {
-                        Ok(()) => config = new,
-                        Err(error) => status.error(format!("{}: {error}", path.display())),
-                    },
+                    Ok(config) => {
+                        if let Err(error) = running.reload(config).await {
+                            status.error(format!("{}: {error}", path.display()));
+                        }
+                    }
                     Err(error) => status.error(error.to_string()),
                 },
                 Some(Command::End) | None => break,
             },
         }
     }
-    if let (Some(endpoints), Some(true)) = (endpoints, config.kernel.map(|kernel| kernel.remove_at_exit)) {
-        endpoints.remove().await?;
+    running.remove_endpoints().await
+}
+
+/// What a configuration has started.
+struct Running {
+    mptcp: Mptcp,
+    config: Config,
+    paths: Option<PathManager<Box<dyn Policy>>>,
+    endpoints: Option<EndpointManager>,
+    listener: Option<Listener>,
+}
+
+impl Running {
+    async fn start(mptcp: Mptcp, config: Config) -> Outcome<Self> {
+        let paths = match &config.userspace {
+            Some(userspace) => Some(PathManager::open(&mptcp, userspace.policy()).await?),
+            None => None,
+        };
+        let endpoints = match &config.kernel {
+            Some(kernel) => Some(EndpointManager::open(&mptcp, kernel.policy()?).await?),
+            None => None,
+        };
+        let listener = config.socket.clone().map(Listener::bind).transpose()?;
+        Ok(Self { mptcp, config, paths, endpoints, listener })
     }
-    Ok(())
+
+    /// Does what another configuration says. If it cannot, nothing changes.
+    ///
+    /// The subflows of a section `[userspace]` that goes stay. The endpoints of a section `[kernel]` that goes are deleted as at exit.
+    async fn reload(&mut self, config: Config) -> Outcome<()> {
+        // All that can fail comes first.
+        let new_policy = config.kernel.as_ref().map(Kernel::policy).transpose()?;
+        let new_paths = match &config.userspace {
+            Some(userspace) if self.paths.is_none() => {
+                Some(PathManager::open(&self.mptcp, userspace.policy()).await?)
+            }
+            _ => None,
+        };
+        let new_endpoints = match &new_policy {
+            Some(policy) if self.endpoints.is_none() => {
+                Some(EndpointManager::open(&self.mptcp, policy.clone()).await?)
+            }
+            _ => None,
+        };
+        let is_moved = config.socket != self.config.socket;
+        let new_listener = match &config.socket {
+            Some(path) if is_moved => Some(Listener::bind(path.clone())?),
+            _ => None,
+        };
+        if let (Some(policy), Some(endpoints)) = (new_policy, &mut self.endpoints) {
+            endpoints.set_policy(policy)?;
+        }
+
+        if is_moved {
+            self.listener = new_listener;
+        }
+        if config.userspace.is_none() {
+            self.paths = None;
+        } else if new_paths.is_some() {
+            self.paths = new_paths;
+        } else if let (Some(userspace), Some(paths)) = (&config.userspace, &mut self.paths) {
+            *paths.policy() = userspace.policy();
+            // The new policy sees every connection.
+            paths.resync();
+        }
+        let outcome = match config.kernel {
+            None => self.remove_endpoints().await,
+            Some(_) => Ok(()),
+        };
+        if new_endpoints.is_some() {
+            self.endpoints = new_endpoints;
+        }
+        self.config = config;
+        outcome
+    }
+
+    /// Ends the endpoint manager, and deletes its endpoints if the configuration says so.
+    async fn remove_endpoints(&mut self) -> Outcome<()> {
+        let removes = self.config.kernel.as_ref().is_some_and(|kernel| kernel.remove_at_exit);
+        match self.endpoints.take() {
+            Some(endpoints) if removes => Ok(endpoints.remove().await?),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn load(path: &Path) -> Outcome<Config> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Config::parse(&text).map_err(|error| format!("{}: {error}", path.display()).into())
-}
-
-fn reload(
-    config: &Config,
-    paths: Option<&mut PathManager<Box<dyn Policy>>>,
-    endpoints: Option<&mut EndpointManager>,
-) -> Outcome<()> {
-    if config.userspace.is_some() != paths.is_some() || config.kernel.is_some() != endpoints.is_some() {
-        return Err("[userspace] or [kernel] came or went: that takes a restart".into());
-    }
-    if let (Some(kernel), Some(endpoints)) = (&config.kernel, endpoints) {
-        endpoints.set_policy(kernel.policy()?)?;
-    }
-    if let (Some(userspace), Some(paths)) = (&config.userspace, paths) {
-        *paths.policy() = userspace.policy();
-        // The new policy sees every connection.
-        paths.resync();
-    }
-    Ok(())
 }
 
 /// The next item; never, where there is no stream.

@@ -1,7 +1,8 @@
 //! A path manager as a service: `cargo run --example mptcp_path_managerd -- CONFIG`.
 //!
 //! It does what a TOML file says, such as `mptcp-path-managerd.toml` beside this file: it manages the paths of connections of the
-//! userspace path manager, keeps endpoints for those of the kernel's, or both. SIGHUP reads the file again; SIGTERM and Ctrl-C end it.
+//! userspace path manager, keeps endpoints for those of the kernel's, or both. SIGHUP reads the file again, of which everything may have
+//! changed; SIGTERM and Ctrl-C end it.
 //! Its status is JSON on a Unix socket: `socat - UNIX-CONNECT:/run/mptcp-path-managerd/status`. `mptcp-path-managerd.service` is a
 //! unit for systemd.
 

@@ -5,16 +5,16 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures_core::Stream;
-use nl_core::link::RTNLGRP_LINK;
 use nl_core::watch::{self, Backoff, Feed};
-use nl_core::{Connection, Error, Pending, Protocol, Result};
+use nl_core::{Error, Pending, Protocol, Result};
 
 use super::clock::Clock;
 use super::counters::{Counted, read};
 use super::event::Report;
+use super::interfaces::{Interfaces, Step};
 use super::machine::{Input, Machine, Snapshot};
 use super::policy::Policy;
-use super::snapshot::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, decode, list};
+use super::snapshot::list;
 use super::table::Table;
 use crate::diag::SockDiag;
 use crate::event::listen;
@@ -35,11 +35,10 @@ const MIN_EVERY: Duration = Duration::from_millis(10);
 /// While it is not polled, events collect in the receive buffers. At most 64 decisions run at a time, and one for each connection.
 pub struct PathManager<P> {
     mptcp: Mptcp,
-    route: Connection,
     diag: SockDiag,
     settings: Option<SettingsEntry>,
     events: Feed<Input>,
-    interfaces: Feed<Input>,
+    interfaces: Interfaces,
     machine: Box<Machine<P>>,
     /// All are polled each time, because without a runtime nothing says which of them can continue.
     running: Vec<Running>,
@@ -102,6 +101,7 @@ impl<P: Policy> PathManager<P> {
     /// Lists everything again, and reports the differences and then [`Synced`](super::PathEvent::Synced): after the
     /// [policy](Self::policy) was replaced, or for a change that the kernel does not report.
     pub fn resync(&mut self) {
+        self.interfaces.resync();
         self.machine.lost();
     }
 
@@ -113,20 +113,24 @@ impl<P: Policy> PathManager<P> {
 
     /// Takes one event.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let input = match self.events.poll_input(cx) {
-            Poll::Pending => ready!(self.interfaces.poll_input(cx)),
-            Poll::Ready(input) => input,
-        };
-        match input {
-            watch::Input::Ended(error) => {
+        match self.events.poll_input(cx) {
+            Poll::Ready(watch::Input::Ended(error)) => {
                 self.errors.extend(error);
                 self.ended = true;
             }
-            watch::Input::Event(event) => self.machine.input(event),
-            watch::Input::Lost(error) => {
+            Poll::Ready(watch::Input::Event(event)) => self.machine.input(event),
+            Poll::Ready(watch::Input::Lost(error)) => {
                 self.errors.extend(error);
                 self.machine.lost();
             }
+            Poll::Pending => match ready!(self.interfaces.poll(cx)) {
+                Step::Ended => self.ended = true,
+                Step::Failed(error) => self.errors.push_back(error),
+                Step::Input(input) => self.machine.input(input),
+                Step::Lost => self.machine.lost(),
+                // A listing may have waited for it.
+                Step::Synced => {}
+            },
         }
         Poll::Ready(())
     }
@@ -177,7 +181,10 @@ impl<P: Policy> PathManager<P> {
             let took = listing.began.elapsed();
             self.listing = None;
             match outcome {
-                Ok(snapshot) => self.machine.listed(snapshot),
+                Ok(mut snapshot) => {
+                    snapshot.interfaces = self.interfaces.table();
+                    self.machine.listed(snapshot);
+                }
                 Err(error) => {
                     self.machine.unlisted();
                     self.errors.push_back(error);
@@ -200,10 +207,10 @@ impl<P: Policy> PathManager<P> {
                 return Poll::Ready(());
             }
         }
-        if !self.machine.listing() {
+        if !self.interfaces.is_synced() || !self.machine.listing() {
             return Poll::Pending;
         }
-        let list = Pending::new(list(self.diag.clone(), self.route.clone(), self.settings.clone()));
+        let list = Pending::new(list(self.diag.clone(), self.settings.clone()));
         self.listing = Some(Listing { list, began: Instant::now() });
         Poll::Ready(())
     }
@@ -354,20 +361,14 @@ impl PathManagerBuilder {
         // A kernel that ignores the interface of a new subflow still reports the number of attributes it knows.
         let binds = channel.family().await?.max_attr == 0;
         let events = listen(channel, self.receive_buffer, Input::Mptcp).await?;
-        let mut monitor = route.monitor();
-        if let Some(bytes) = self.receive_buffer {
-            monitor = monitor.receive_buffer(bytes);
-        }
-        let interfaces =
-            monitor.group(RTNLGRP_LINK).group(RTNLGRP_IPV4_IFADDR).group(RTNLGRP_IPV6_IFADDR).open(decode)?;
+        let interfaces = Interfaces::open(&route, self.receive_buffer).await?;
         let clock = Clock::new(Instant::now(), self.every, self.counters_every);
         Ok(PathManager {
             diag: SockDiag::new(conn.sibling(Protocol::SockDiag)?),
             settings: conn.netns().ok().map(|netns| SettingsEntry::of(&netns)),
             mptcp: self.mptcp,
-            route,
             events: Feed::new(events),
-            interfaces: Feed::new(interfaces),
+            interfaces,
             machine: Box::new(Machine::new(policy, self.max_in_flight, binds, clock)),
             running: Vec::new(),
             listing: None,

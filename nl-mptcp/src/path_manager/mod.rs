@@ -91,9 +91,11 @@
 //! three of twenty lines.
 //!
 //! # How the table stays correct
-//! It starts with lists: links, addresses, and connections with their subflows from `sock_diag`. Events that arrive meanwhile are
+//! Interfaces and addresses are those of [`LinkWatch`](nl_core::link::LinkWatch) and [`AddressWatch`](nl_core::address::AddressWatch),
+//! which keep themselves correct. Connections start with a list of `sock_diag`, with their subflows. Events that arrive meanwhile are
 //! applied afterwards, in order. Each event holds the new state and not a difference, so an event older than a list is harmless. When
-//! the kernel drops events, the receive buffer is drained, everything is listed again, and the differences are reported as events.
+//! the kernel drops events, of connections or of a watch, the receive buffer is drained, the table is listed again, and the differences
+//! are reported as events. [`PathEvent::Synced`] follows when all of it is complete.
 //! What no list contains is retained: the addresses that either side announced.
 //! The kernel does not report three things, so the table lacks them: addresses that the peer announced while events were lost or
 //! before the path manager started; the end of a subflow while its connection is being closed; a later fallback to plain TCP.
@@ -102,6 +104,7 @@ mod clock;
 mod counters;
 mod driver;
 mod event;
+mod interfaces;
 mod machine;
 mod plan;
 mod policies;

@@ -201,7 +201,12 @@ fn answer(world: &World, request: &[u8]) -> Conversation {
         RTM_GETLINK => {
             // struct ifinfomsg: family, type, index, flags (up and running), change. IFLA_IFNAME.
             let header = [&[0, 0, 1, 0][..], &ETH1.to_ne_bytes(), &0x41_u32.to_ne_bytes(), &[0; 4]].concat();
-            list(vec![Answer::new(RTM_NEWLINK, &header).attr(3, b"eth1\0")])
+            let link = Answer::new(RTM_NEWLINK, &header).attr(3, b"eth1\0");
+            match u16::from_ne_bytes([request[6], request[7]]) & NLM_F_DUMP {
+                NLM_F_DUMP => list(vec![link]),
+                // The watch of addresses waits for the answer, whichever link it is about.
+                _ => Conversation::of([link.answers(request), Answer::ack(request)]),
+            }
         }
         RTM_GETADDR => {
             list(world.addresses.iter().map(|address| of_address(RTM_NEWADDR, *address)).collect())
@@ -230,8 +235,9 @@ pub(crate) struct Kernel {
     pub(crate) monitors: mpsc::UnboundedReceiver<Peer>,
 }
 
-/// Sockets are opened in this order: the connection's, one to rtnetlink, the two monitors, one to sock_diag, and those of lists.
-const MONITORS: [usize; 2] = [2, 3];
+/// Sockets are opened in this order: the connection's, one to rtnetlink, the monitors of Multipath TCP, links and addresses, one to
+/// sock_diag, and those of lists.
+const MONITORS: [usize; 3] = [2, 3, 4];
 const NLM_F_DUMP: u16 = 0x300;
 
 /// `lists` changes the answer to the `number`th list. The kernel is simulated on the runtime where this is called.
@@ -283,6 +289,11 @@ pub(crate) async fn until<P: Policy>(
     within(DEADLINE, reported, what).await;
 }
 
+/// The other ends of the monitors, in their order.
+pub(crate) async fn peers(monitors: &mut mpsc::UnboundedReceiver<Peer>) -> [Peer; 3] {
+    [monitors.recv().await.unwrap(), monitors.recv().await.unwrap(), monitors.recv().await.unwrap()]
+}
+
 /// The table in the words of the kernel.
 fn known(table: &Table) -> World {
     let mut world = World::default();
@@ -306,12 +317,12 @@ async fn table_recovers_from_events_lost_at_any_point() {
             let what = format!("{lost} events lost from {lost_from} on");
             let Kernel { world, mptcp, mut monitors } = kernel(|_, list| list);
             let mut manager = PathManager::open(&mptcp, ()).await.unwrap();
-            let (of_mptcp, of_interfaces) = (monitors.recv().await.unwrap(), monitors.recv().await.unwrap());
+            let [of_mptcp, _of_links, of_addresses] = peers(&mut monitors).await;
             until(&mut manager, &what, |event| *event == PathEvent::Synced).await;
             assert_eq!(known(manager.table()), before(), "{what}");
             for (number, step) in HISTORY.into_iter().enumerate() {
                 step.happens(&mut world.lock().unwrap());
-                let monitor = if step.is_of_mptcp() { &of_mptcp } else { &of_interfaces };
+                let monitor = if step.is_of_mptcp() { &of_mptcp } else { &of_addresses };
                 if (lost_from..lost_from + lost).contains(&number) {
                     // Each monitor reports its overrun once.
                     let earlier = &HISTORY[lost_from..number];
@@ -337,7 +348,7 @@ async fn table_recovers_from_events_lost_at_any_point() {
     }
 }
 
-/// Two lists of interfaces and addresses, and those of sockets.
+/// The lists of links and addresses, and those of sockets.
 #[cfg(feature = "tokio")]
 #[tokio::test]
 async fn lost_list_is_reported_and_repeated() {
@@ -348,7 +359,7 @@ async fn lost_list_is_reported_and_repeated() {
             false => list,
         });
         let mut manager = PathManager::open(&mptcp, ()).await.unwrap();
-        let _monitors = (monitors.recv().await.unwrap(), monitors.recv().await.unwrap());
+        let _monitors = peers(&mut monitors).await;
         let reported = within(DEADLINE, manager.next(), &what).await.unwrap();
         assert!(reported.as_ref().is_err_and(nl_core::Error::is_overrun), "{what}: {reported:?}");
         until(&mut manager, &what, |event| *event == PathEvent::Synced).await;
@@ -359,10 +370,10 @@ async fn lost_list_is_reported_and_repeated() {
 #[cfg(feature = "tokio")]
 #[tokio::test]
 async fn path_manager_ends_with_an_error_when_events_end() {
-    for ends in 0..2 {
+    for ends in 0..3 {
         let Kernel { mptcp, mut monitors, .. } = kernel(|_, list| list);
         let mut manager = PathManager::open(&mptcp, ()).await.unwrap();
-        let mut peers = vec![monitors.recv().await.unwrap(), monitors.recv().await.unwrap()];
+        let mut peers = Vec::from(peers(&mut monitors).await);
         until(&mut manager, "the first list", |event| *event == PathEvent::Synced).await;
         drop(peers.remove(ends));
         let rest: Vec<_> = within(DEADLINE, manager.collect(), "the end").await;

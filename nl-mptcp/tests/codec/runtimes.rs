@@ -12,7 +12,7 @@ use nl_testkit::fault::Fault;
 use nl_testkit::within;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::overrun::{DEADLINE, Kernel, Step, kernel, until};
+use crate::overrun::{DEADLINE, Kernel, Step, kernel, peers, until};
 
 /// The runtime of the simulated kernel, which runs throughout.
 fn outside() -> Runtime {
@@ -51,8 +51,8 @@ fn path_manager_continues_on_another_runtime() {
     drop(first);
     let step = Step::Address(7);
     outside.block_on(async {
-        let (_mptcp, interfaces) = (monitors.recv().await.unwrap(), monitors.recv().await.unwrap());
-        interfaces.answer(&step.event()).await.unwrap();
+        let [_mptcp, _links, addresses] = peers(&mut monitors).await;
+        addresses.answer(&step.event()).await.unwrap();
         // The peers stay open while the path manager is polled.
         let went_on = std::thread::spawn(move || {
             inside().block_on(until(&mut manager, "the event", |event| step.is_reported_as(event)));
@@ -93,6 +93,7 @@ fn path_manager_that_cannot_pause_ends() {
     let without_time = Builder::new_current_thread().enable_io().build().unwrap();
     let rest: Vec<_> = without_time.block_on(manager.collect());
     let errors: Vec<_> = rest.iter().map(|report| report.as_ref().unwrap_err()).collect();
+    // The watch of links ends with the first wait: for an answer, or after a list that failed.
     assert!(matches!(errors.as_slice(), [_] | [_, _]), "{errors:?}");
     assert!(errors.last().is_some_and(|error| Error::is_usage(error)), "{errors:?}");
 }

@@ -22,6 +22,7 @@ mod policies;
 #[path = "../../examples/mptcp_policies/policies.rs"]
 mod policies_of_example;
 mod privilege;
+mod random;
 mod refused;
 mod resets;
 mod settings;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use nl_mptcp::path_manager::{
-    BackupOnMetered, FollowInterfaces, FullMesh, Idle, NDiffPorts, PathEvent, PathManager, Policy, Report,
-    Table,
+    BackupOnMetered, Decision, FollowInterfaces, FullMesh, Idle, NDiffPorts, PathEvent, PathManager, Policy,
+    Report, Table,
 };
 use nl_testkit::{Lab, Node, Result, eventually, within};
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +28,40 @@ pub(crate) struct State {
     pub(crate) failed: Vec<String>,
     ended: u64,
     idle: Vec<Idle>,
+    pub(crate) creations: Creations,
+}
+
+/// Creations of subflows: token, local address, remote end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Creations {
+    /// The first packet was sent, and nothing more is known.
+    pub(crate) open: BTreeSet<(u32, IpAddr, SocketAddr)>,
+    /// Those that were decided again meanwhile.
+    pub(crate) twice: Vec<String>,
+}
+
+impl Creations {
+    fn take(&mut self, report: &Report) {
+        let key = |decision: &Decision| match decision {
+            Decision::Create { token, subflow } => Some((token.get(), subflow.local.ip(), subflow.remote)),
+            _ => None,
+        };
+        match report {
+            Report::Pending(decision) => {
+                if let Some(key) = key(decision)
+                    && !self.open.insert(key)
+                {
+                    self.twice.push(decision.to_string());
+                }
+            }
+            Report::Done(decision) | Report::Ended(decision) | Report::Failed { decision, .. } => {
+                if let Some(key) = key(decision) {
+                    self.open.remove(&key);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A path manager that runs in a node.
@@ -52,9 +86,10 @@ impl Manager {
             let mut manager = builder.open(policy).await?;
             Ok::<_, nl_core::Error>(tokio::spawn(async move {
                 let (mut synced, mut failed, mut idle) = (0, Vec::new(), Vec::new());
+                let mut creations = Creations::default();
                 loop {
                     tokio::select! {
-                        report = manager.next() => match report.unwrap() {
+                        report = manager.next() => match report.unwrap().inspect(|r| creations.take(r)) {
                             Ok(Report::Event(PathEvent::Synced)) => synced += 1,
                             Ok(Report::Idle(why)) => idle.push(why),
                             Ok(Report::Failed { error, .. }) => failed.push(error.to_string()),
@@ -66,7 +101,9 @@ impl Manager {
                             Some(question) => {
                                 let (table, overruns) = (manager.table().clone(), manager.overruns());
                                 let (failed, ended, idle) = (failed.clone(), manager.ended(), idle.clone());
-                                drop(question.send(State { table, overruns, synced, failed, ended, idle }));
+                                let creations = creations.clone();
+                                let state = State { table, overruns, synced, failed, ended, idle, creations };
+                                drop(question.send(state));
                             }
                         },
                     }
@@ -121,7 +158,7 @@ pub(crate) async fn by_ss(node: &Node) -> BTreeMap<u32, BTreeSet<Ends>> {
 }
 
 /// Waits until the table is what `ss` lists.
-async fn same(node: &Node, manager: &Manager) -> State {
+pub(crate) async fn same(node: &Node, manager: &Manager) -> State {
     let alike = async || {
         let state = manager.state().await;
         let whole = state.table.connections().all(|c| c.subflows.iter().all(|s| s.is_established()));
@@ -131,7 +168,7 @@ async fn same(node: &Node, manager: &Manager) -> State {
 }
 
 /// Four wires, 10.0.N.1 at one end and 10.0.N.2 at the other.
-async fn four_wires(lab: &Lab) -> Result<Net> {
+pub(crate) async fn four_wires(lab: &Lab) -> Result<Net> {
     lab.quiet();
     let (client, server) = (lab.node("client").await?, lab.node("server").await?);
     for node in [&client, &server] {
@@ -176,6 +213,15 @@ impl Connections {
         self.open.pop().unwrap()
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Closes both ends of one.
+    pub(crate) fn close(&mut self, at: usize) {
+        drop(self.open.swap_remove(at));
+    }
+
     /// Sends this number of bytes from the client on each connection.
     pub(crate) fn send(&self, bytes: usize) -> Result {
         let chunk = vec![7; 20_000];
@@ -201,7 +247,8 @@ impl Connections {
     }
 }
 
-fn connections(full: usize) -> usize {
+/// As many as an emulated machine stands.
+pub(crate) fn connections(full: usize) -> usize {
     let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
     (full / usize::max(scale, 1)).max(6)
 }
@@ -238,7 +285,7 @@ async fn full_mesh_of_four_by_four_addresses_is_complete(lab: Lab) -> Result {
 }
 
 /// Every connection is closed: no table has any, nor has `ss` a subflow.
-async fn gone(net: &Net, managers: [Manager; 2]) -> Result {
+pub(crate) async fn gone(net: &Net, managers: [Manager; 2]) -> Result {
     let [client, server] = managers;
     for (node, manager) in [(&net.client, &client), (&net.server, &server)] {
         let none = async || {

@@ -219,12 +219,13 @@ impl Encap for Seg6 {
     }
 
     fn encode(&self, w: &mut EncapWriter<'_>) {
-        let mut bytes = i32::from(self.mode).to_ne_bytes().to_vec();
+        let mut tunnel = w.nested_unmarked(SEG6_IPTUNNEL_SRH);
+        tunnel.raw(&i32::from(self.mode).to_ne_bytes());
         match self.mode {
-            Seg6Mode::Inline => bytes.extend(self.srh.with_slot(self.overwritten).encode()),
-            _ => bytes.extend(self.srh.encode()),
+            Seg6Mode::Inline => self.srh.with_slot(self.overwritten).write(&mut tunnel),
+            _ => self.srh.write(&mut tunnel),
         }
-        w.bytes(SEG6_IPTUNNEL_SRH, &bytes);
+        drop(tunnel);
         w.opt(SEG6_IPTUNNEL_SRC, self.source.map(IpAddr::V6), AttrWriter::ip);
         self.unknown.write(w);
     }

@@ -4,7 +4,6 @@ use nl_core::check::{Invalid, opt_within, within};
 use nl_core::route::{Encap, RouteProtocol};
 
 use super::set::PolicySet;
-use super::snapshot::key;
 use super::types::{CandidatePath, Policy};
 use crate::encap::Seg6Mode;
 
@@ -32,9 +31,9 @@ impl PolicySet {
                     return Err(refuse(&format!("id {id} is that of another policy")));
                 }
             }
-            for route in policy.steering().chain(policy.binding()) {
-                if !routes.insert(key(&route)) {
-                    return Err(refuse(&format!("{} is routed twice", route.prefix)));
+            for key in policy.keys() {
+                if !routes.insert(key) {
+                    return Err(refuse(&format!("{} is routed twice", key.1)));
                 }
             }
         }

@@ -4,7 +4,7 @@ use nl_core::nexthop::Nexthops;
 use nl_core::route::{Route, RouteFilter};
 use nl_core::{Connection, Error, Pending, Protocol, Result};
 
-use super::plan::{Plan, Step};
+use super::plan::Plan;
 use super::set::PolicySet;
 use super::snapshot::{Concern, Snapshot};
 
@@ -66,13 +66,17 @@ impl Headend {
     /// requests that read.
     ///
     /// New members are made first. Then each group that differs is replaced by one request, with which all its routes follow, and what
-    /// no policy needs is deleted last. So packets are lost neither when a path takes over nor when its lists change.
+    /// no policy needs is deleted last. So packets are lost neither when a path takes over nor when its lists change. New nexthops, groups,
+    /// routes and deletions are a [batch](nl_core::batch) each.
+    ///
+    /// The kernel allocates the caches of segments without waiting, and out of a burst of thousands it refuses some for want of memory
+    /// (`ENOMEM`). Those are [sent again](nl_core::batch::Batch::retry_enomem).
     ///
     /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.3.
     ///
     /// # Errors
     /// As [`PolicySet::plan`]; no such device, or one that is down (`ENETDOWN`); the first refusal by the kernel, which ends the
-    /// operation: the steps before it stay, and applying the set again continues;
+    /// operation with the batch that it is in: what was carried out stays, and applying the set again continues;
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for weights over 256 before Linux 6.12, for a kernel without `seg6`, and,
     /// after everything was applied, for source addresses of lists before Linux 7.1, which such a kernel takes and does not use.
     pub fn apply(&self, set: &PolicySet) -> Pending<Plan> {
@@ -85,14 +89,17 @@ impl Headend {
             };
             let (index, named) = resolve(&conn, &set).await.map_err(during)?;
             let explain = |error: Error| named.explain(of_set(error));
-            let plan = set.plan(&read(&conn, &set, index).await?).map_err(explain)?;
-            if plan.is_empty() {
-                return Ok(plan);
+            let plan = set.planned(&read(&conn, &set, index).await?).map_err(explain)?;
+            let mut requests = plan.requests().map_err(explain)?.into_iter();
+            for size in plan.phases() {
+                let of_phase: Vec<_> = requests.by_ref().take(size).collect();
+                let outcome = conn.batch(of_phase).retry_enomem().summarize(1).await?.into_result();
+                outcome.map_err(|error| explain(or_unsupported(error)))?;
             }
-            let requests: Vec<_> = plan.steps().iter().map(Step::request).collect();
-            let outcome = conn.batch(requests).stop_at_first_failure().summarize(1).await?.into_result();
-            outcome.map_err(|error| explain(or_unsupported(error)))?;
-            if has_sources(&set) && !set.plan(&read(&conn, &set, index).await?).map_err(explain)?.is_empty() {
+            if !plan.is_empty()
+                && has_sources(&set)
+                && !set.plan(&read(&conn, &set, index).await?).map_err(explain)?.is_empty()
+            {
                 let error = Error::unsupported("a source address of one segment list", Since::linux(7, 1));
                 return Err(of_set(error));
             }

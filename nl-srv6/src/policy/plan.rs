@@ -24,6 +24,27 @@ impl Step {
             Self::Route(verb, route) => route.request(*verb),
         }
     }
+
+    /// Steps of one phase do not depend on each other, but for deletions of nexthops, where groups go first.
+    fn phase(&self) -> Phase {
+        match self {
+            Self::Nexthop(NexthopVerb::Delete, _) => Phase::DeleteNexthops,
+            Self::Nexthop(_, hop) if hop.is_group() => Phase::Groups,
+            Self::Nexthop(..) => Phase::Nexthops,
+            Self::Route(RouteVerb::Delete, _) => Phase::DeleteRoutes,
+            Self::Route(..) => Phase::Routes,
+        }
+    }
+}
+
+/// What steps are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Nexthops,
+    Groups,
+    Routes,
+    DeleteRoutes,
+    DeleteNexthops,
 }
 
 /// The words of `ip`, with `#5` for interface 5.
@@ -76,6 +97,25 @@ impl Plan {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// How many steps each phase has.
+    pub(super) fn phases(&self) -> Vec<usize> {
+        self.steps.chunk_by(|one, next| one.phase() == next.phase()).map(<[Step]>::len).collect()
+    }
+
+    /// The requests of the steps.
+    ///
+    /// # Errors
+    /// The first one that is invalid.
+    pub(super) fn requests(&self) -> nl_core::Result<Vec<Request>> {
+        let mut requests = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            let mut request = step.request();
+            request.encoded()?;
+            requests.push(request);
+        }
+        Ok(requests)
     }
 
     /// Whether the current state is the desired state.

@@ -1,6 +1,9 @@
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
+use nl_core::IpPrefix;
 use nl_core::check::Invalid;
 use nl_core::nexthop::{GroupKind, GroupMember, Nexthop, NexthopFamily, NexthopVerb};
 use nl_core::route::{Route, RouteVerb};
@@ -23,36 +26,110 @@ impl PolicySet {
     /// policy that cannot be applied. A route of another program is in the way, and the set is not [exact](Self::exact). An
     /// [id](Policy::id()) is that of a nexthop which is no group of the set. No id is left in the range.
     pub fn plan(&self, current: &Snapshot) -> nl_core::Result<Plan> {
+        let plan = self.planned(current)?;
+        plan.requests()?;
+        Ok(plan)
+    }
+
+    /// The same, and whether the requests are valid is looked at by whoever makes them.
+    pub(super) fn planned(&self, current: &Snapshot) -> nl_core::Result<Plan> {
         self.check()?;
         Invalid::when(
             current.index == LOOPBACK,
             "dev lo: the kernel takes nexthops with segments on it and loses every packet; any other device that \
              is up will do",
         )?;
-        let plan = Planner::new(self, current).plan()?;
-        for step in &plan.steps {
-            step.request().encoded()?;
-        }
-        Ok(plan)
+        Ok(Planner::new(self, current).plan()?)
     }
+}
+
+/// What a member does, by which those that are there are known again.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Does<'a> {
+    Blackhole,
+    /// It puts packets on a path.
+    Path {
+        index: u32,
+        mode: Seg6Mode,
+        segments: Cow<'a, [Ipv6Addr]>,
+        overwritten: Option<Ipv6Addr>,
+        source: Option<Ipv6Addr>,
+        hmac: Option<u32>,
+        tag: u16,
+    },
+    /// It is a binding SID, in words.
+    Local {
+        index: u32,
+        words: String,
+        tag: u16,
+    },
+}
+
+impl<'a> Does<'a> {
+    fn path(index: u32, path: &Seg6, segments: Cow<'a, [Ipv6Addr]>) -> Self {
+        Self::Path {
+            index,
+            mode: path.mode,
+            segments,
+            overwritten: path.overwritten,
+            source: path.source,
+            hmac: path.srh.hmac_tlv().map(|hmac| hmac.key),
+            tag: path.srh.tag,
+        }
+    }
+
+    /// `None` for what is no member of a policy's group.
+    fn of(hop: &Nexthop) -> Option<Self> {
+        if hop.is_group() || hop.is_fdb || hop.gateway.is_some() || hop.family != NexthopFamily::Ipv6 {
+            return None;
+        }
+        if hop.is_blackhole {
+            return Some(Self::Blackhole);
+        }
+        let index = hop.oif?;
+        if let Ok(Some(mut seg6)) = hop.encap::<Seg6>() {
+            let segments = std::mem::take(&mut seg6.srh.segments);
+            return seg6.unknown.is_empty().then(|| Self::path(index, &seg6, segments.into()));
+        }
+        let local = hop.encap::<Seg6Local>().ok()??;
+        let is_plain = local.unknown.is_empty() && local.counters.is_none();
+        if is_plain { Self::local(index, &local) } else { None }
+    }
+
+    fn local(index: u32, local: &Seg6Local) -> Option<Self> {
+        match &local.action {
+            SidAction::EndB6 { srh } | SidAction::EndB6Encaps { srh } => {
+                Some(Self::Local { index, words: local.to_string(), tag: srh.tag })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a member is made from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Blackhole,
+    Path(GroupUse, &'a Seg6),
 }
 
 /// The members of groups by what they do.
 #[derive(Default)]
-struct Members {
-    in_order: Vec<(String, Nexthop)>,
-    known: HashSet<String>,
+struct Members<'a> {
+    in_order: Vec<(Does<'a>, Source<'a>)>,
+    known: HashMap<Does<'a>, usize>,
 }
 
-impl Members {
-    /// Remembers a nexthop, and returns what it does.
-    fn add(&mut self, hop: Nexthop) -> String {
-        // Those that are made here do something.
-        let does = does(&hop).unwrap_or_default();
-        if self.known.insert(does.clone()) {
-            self.in_order.push((does.clone(), hop));
+impl<'a> Members<'a> {
+    /// Remembers a member, and returns its place.
+    fn add(&mut self, does: Does<'a>, source: Source<'a>) -> usize {
+        if let Some(place) = self.known.get(&does) {
+            return *place;
         }
-        does
+        let place = self.in_order.len();
+        self.in_order.push((does.clone(), source));
+        self.known.insert(does, place);
+        place
     }
 }
 
@@ -61,8 +138,9 @@ struct Wanted<'a> {
     policy: &'a Policy,
     usage: GroupUse,
     id: Option<u32>,
-    routes: Vec<Route>,
-    members: Vec<(String, u16)>,
+    routes: Vec<Key>,
+    /// The places of the members, and their weights.
+    members: Vec<(usize, u16)>,
 }
 
 /// The ids of the range that are free.
@@ -85,6 +163,8 @@ struct Planner<'a> {
     set: &'a PolicySet,
     current: &'a Snapshot,
     concern: Concern,
+    /// The ids that are in use.
+    numbers: HashSet<u32>,
     /// The set's groups, by id.
     groups: HashMap<u32, &'a Nexthop>,
     /// The routes with the key of a desired one. Of several, one of the set's own.
@@ -107,7 +187,8 @@ impl<'a> Planner<'a> {
                 *known = route;
             }
         }
-        Self { set, current, concern, groups, in_the_way, steps: Vec::new() }
+        let numbers = current.nexthops.iter().map(|hop| hop.id).collect();
+        Self { set, current, concern, numbers, groups, in_the_way, steps: Vec::new() }
     }
 
     fn plan(mut self) -> Result<Plan, Invalid> {
@@ -117,7 +198,7 @@ impl<'a> Planner<'a> {
         let mut free = Free {
             range: self.set.ids.clone(),
             rest: self.set.ids.clone(),
-            taken: self.current.nexthops.iter().map(|hop| hop.id).chain(fixed).collect(),
+            taken: self.numbers.iter().copied().chain(fixed).collect(),
         };
         let ids = self.make_members(members, &mut free)?;
         self.choose_groups(&mut wanted, &ids, &mut free)?;
@@ -141,9 +222,10 @@ impl<'a> Planner<'a> {
     }
 
     /// The desired groups; all lists of all paths become members.
-    fn wanted(&self, members: &mut Members) -> Vec<Wanted<'a>> {
+    fn wanted(&self, members: &mut Members<'a>) -> Vec<Wanted<'a>> {
         let mut all = Vec::new();
-        for policy in &self.set.policies {
+        let set: &'a PolicySet = self.set;
+        for policy in &set.policies {
             for usage in [GroupUse::Steering, GroupUse::BindingSid] {
                 let (routes, id): (Vec<_>, _) = match usage {
                     GroupUse::Steering => (policy.steering().collect(), policy.id),
@@ -153,14 +235,16 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 for list in policy.paths.iter().flat_map(|path| &path.lists) {
-                    members.add(self.member(usage, &list.path));
+                    self.add_member(members, usage, &list.path);
                 }
                 let active = match policy.active() {
                     Some(path) => path
                         .valid_lists()
-                        .map(|list| (members.add(self.member(usage, &list.path)), list.weight))
+                        .map(|list| (self.add_member(members, usage, &list.path), list.weight))
                         .collect(),
-                    None if policy.drops_upon_invalid => vec![(members.add(self.hop().blackhole()), 1)],
+                    None if policy.drops_upon_invalid => {
+                        vec![(members.add(Does::Blackhole, Source::Blackhole), 1)]
+                    }
                     None => continue,
                 };
                 all.push(Wanted { policy, usage, id, routes, members: active });
@@ -169,55 +253,56 @@ impl<'a> Planner<'a> {
         all
     }
 
-    fn hop(&self) -> Nexthop {
-        Nexthop::new(0).ipv6().protocol(self.set.protocol)
+    fn add_member(&self, members: &mut Members<'a>, usage: GroupUse, path: &'a Seg6) -> usize {
+        let index = self.current.index;
+        let does = match usage {
+            GroupUse::Steering => Does::path(index, path, Cow::Borrowed(&path.srh.segments)),
+            GroupUse::BindingSid => {
+                let words = binding(path).to_string();
+                Does::Local { index, words, tag: path.srh.tag }
+            }
+        };
+        members.add(does, Source::Path(usage, path))
     }
 
-    fn member(&self, usage: GroupUse, path: &Seg6) -> Nexthop {
-        let hop = self.hop().oif(self.current.index);
-        match (usage, path.mode) {
-            (GroupUse::Steering, _) => hop.with_encap(path),
-            (GroupUse::BindingSid, Seg6Mode::Inline) => {
-                hop.with_encap(&Seg6Local::new(SidAction::EndB6 { srh: path.srh.clone() }))
-            }
-            (GroupUse::BindingSid, _) => {
-                hop.with_encap(&Seg6Local::new(SidAction::EndB6Encaps { srh: path.srh.clone() }))
-            }
+    fn member(&self, source: Source<'_>) -> Nexthop {
+        let hop = Nexthop::new(0).ipv6().protocol(self.set.protocol);
+        let on_device = |hop: Nexthop| hop.oif(self.current.index);
+        match source {
+            Source::Blackhole => hop.blackhole(),
+            Source::Path(GroupUse::Steering, path) => on_device(hop).with_encap(path),
+            Source::Path(GroupUse::BindingSid, path) => on_device(hop).with_encap(&binding(path)),
         }
     }
 
-    /// Adds the members that are not there, and returns the ids of all by what they do.
-    fn make_members(&mut self, members: Members, free: &mut Free) -> Result<HashMap<String, u32>, Invalid> {
+    /// Adds the members that are not there, and returns the ids of all in their places.
+    fn make_members(&mut self, members: Members<'_>, free: &mut Free) -> Result<Vec<u32>, Invalid> {
         let mut own: Vec<_> = self.current.nexthops.iter().filter(|hop| self.set.owns_nexthop(hop)).collect();
         own.sort_by_key(|hop| std::cmp::Reverse(hop.id));
         // Of two that do the same the lower id stays.
-        let there: HashMap<_, _> = own.into_iter().filter_map(|hop| Some((does(hop)?, hop.id))).collect();
-        let mut ids = HashMap::new();
-        for (does, mut hop) in members.in_order {
+        let there: HashMap<_, _> = own.into_iter().filter_map(|hop| Some((Does::of(hop)?, hop.id))).collect();
+        let mut ids = Vec::with_capacity(members.in_order.len());
+        for (does, source) in members.in_order {
             let id = match there.get(&does) {
                 Some(id) => *id,
                 None => {
+                    let mut hop = self.member(source);
                     hop.id = free.next()?;
                     let id = hop.id;
                     self.steps.push(Step::Nexthop(NexthopVerb::Add, Box::new(hop)));
                     id
                 }
             };
-            ids.insert(does, id);
+            ids.push(id);
         }
         Ok(ids)
     }
 
     /// Finds the group of each: the one with the id that is set, the one that its routes use, one with the same members, or a new one.
-    fn choose_groups(
-        &self,
-        wanted: &mut [Wanted<'_>],
-        ids: &HashMap<String, u32>,
-        free: &mut Free,
-    ) -> Result<(), Invalid> {
+    fn choose_groups(&self, wanted: &mut [Wanted<'_>], ids: &[u32], free: &mut Free) -> Result<(), Invalid> {
         for group in wanted.iter() {
             let Some(id) = group.id else { continue };
-            let is_taken = self.current.nexthops.iter().any(|hop| hop.id == id);
+            let is_taken = self.numbers.contains(&id);
             let policy = group.policy;
             match self.groups.get(&id) {
                 None if is_taken => {
@@ -235,7 +320,7 @@ impl<'a> Planner<'a> {
         }
         let mut chosen: HashSet<u32> = wanted.iter().filter_map(|group| group.id).collect();
         for group in wanted.iter_mut().filter(|group| group.id.is_none()) {
-            let used = group.routes.iter().filter_map(|route| self.in_the_way.get(&key(route)));
+            let used = group.routes.iter().filter_map(|key| self.in_the_way.get(key));
             let mut used = used.filter(|route| self.set.owns_route(route)).filter_map(|r| r.nexthop_id);
             let is_alike =
                 |id: &u32| self.groups.get(id).is_some_and(|hop| buckets(hop) == group.policy.buckets);
@@ -258,10 +343,11 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn make_group(&mut self, wanted: &Wanted<'_>, ids: &HashMap<String, u32>) {
+    fn make_group(&mut self, wanted: &Wanted<'_>, ids: &[u32]) {
         let Some(id) = wanted.id else { return };
         let members = wanted.members(ids);
         let verb = match self.groups.get(&id) {
+            Some(current) if current.group == members => return,
             Some(current) if sorted(&current.group) == sorted(&members) => return,
             Some(_) => NexthopVerb::Replace,
             None => NexthopVerb::Add,
@@ -276,13 +362,13 @@ impl<'a> Planner<'a> {
 
     fn make_routes(&mut self, wanted: &Wanted<'_>) -> Result<(), Invalid> {
         let Some(id) = wanted.id else { return Ok(()) };
-        for route in &wanted.routes {
-            let verb = match self.in_the_way.get(&key(route)) {
+        for key in &wanted.routes {
+            let verb = match self.in_the_way.get(key) {
                 None => RouteVerb::Add,
                 Some(there) if self.set.owns_route(there) && there.nexthop_id == Some(id) => continue,
                 Some(there) if self.set.owns_route(there) || self.set.is_exact => RouteVerb::Replace,
                 Some(there) => {
-                    let (policy, prefix, protocol) = (wanted.policy, route.prefix, there.protocol);
+                    let (policy, prefix, protocol) = (wanted.policy, key.1, there.protocol);
                     return Err(format!(
                         "{policy}: {prefix} is routed by another program, of protocol {protocol}; an exact set would \
                          replace that"
@@ -290,14 +376,14 @@ impl<'a> Planner<'a> {
                     .into());
                 }
             };
-            let route = route.clone().protocol(self.set.protocol).nhid(id);
+            let route = wanted.route(key.1).protocol(self.set.protocol).nhid(id);
             self.steps.push(Step::Route(verb, Box::new(route)));
         }
         Ok(())
     }
 
     fn delete_routes(&mut self, wanted: &[Wanted<'_>]) {
-        let keys: HashSet<_> = wanted.iter().flat_map(|group| group.routes.iter().map(key)).collect();
+        let keys: HashSet<_> = wanted.iter().flat_map(|group| &group.routes).collect();
         for route in self.current.routes.iter().filter(|route| !keys.contains(&key(route))) {
             if self.set.owns_route(route) || (self.set.is_exact && self.concern.is_rival(route)) {
                 self.steps.push(Step::Route(RouteVerb::Delete, Box::new(deletion(route))));
@@ -305,16 +391,16 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn delete_nexthops(&mut self, wanted: &[Wanted<'_>], ids: &HashMap<String, u32>) {
-        let mut stay: HashSet<u32> =
-            ids.values().copied().chain(wanted.iter().filter_map(|g| g.id)).collect();
+    fn delete_nexthops(&mut self, wanted: &[Wanted<'_>], ids: &[u32]) {
+        let wanted: HashSet<u32> = wanted.iter().filter_map(|group| group.id).collect();
+        let mut stay: HashSet<u32> = ids.iter().chain(&wanted).copied().collect();
         if !self.set.is_exact {
             // Routes of others would go with them.
             let used = self.current.routes.iter().filter(|route| !self.set.owns_route(route));
             stay.extend(used.filter_map(|route| route.nexthop_id));
             let kept = self.groups.values().filter(|group| stay.contains(&group.id));
             let of_kept: Vec<_> = kept
-                .filter(|group| !wanted.iter().any(|wanted| wanted.id == Some(group.id)))
+                .filter(|group| !wanted.contains(&group.id))
                 .flat_map(|group| group.group.iter().map(|member| member.id))
                 .collect();
             stay.extend(of_kept);
@@ -332,10 +418,19 @@ impl<'a> Planner<'a> {
 }
 
 impl Wanted<'_> {
-    fn members(&self, ids: &HashMap<String, u32>) -> Vec<GroupMember> {
+    fn members(&self, ids: &[u32]) -> Vec<GroupMember> {
         let member =
-            |(does, weight): &(String, u16)| Some(GroupMember { id: *ids.get(does)?, weight: *weight });
+            |(place, weight): &(usize, u16)| Some(GroupMember { id: *ids.get(*place)?, weight: *weight });
         self.members.iter().filter_map(member).collect()
+    }
+
+    /// A route to the group, without it.
+    fn route(&self, prefix: IpPrefix) -> Route {
+        let route = self.policy.route(prefix);
+        match self.usage {
+            GroupUse::Steering => route.table(self.policy.table),
+            GroupUse::BindingSid => route,
+        }
     }
 
     fn named(&self) -> Option<PolicyGroup> {
@@ -359,22 +454,13 @@ fn buckets(group: &Nexthop) -> Option<u16> {
     }
 }
 
-/// What a member does, by which those that are there are known again; `None` for what is no member of a policy's group.
-fn does(hop: &Nexthop) -> Option<String> {
-    if hop.is_group() || hop.is_fdb || hop.gateway.is_some() || hop.family != NexthopFamily::Ipv6 {
-        return None;
-    }
-    if hop.is_blackhole {
-        return Some("blackhole".into());
-    }
-    let index = hop.oif?;
-    if let Ok(Some(seg6)) = hop.encap::<Seg6>() {
-        return seg6.unknown.is_empty().then(|| format!("{seg6} tag {} dev #{index}", seg6.srh.tag));
-    }
-    let local = hop.encap::<Seg6Local>().ok()??;
-    let (SidAction::EndB6 { srh } | SidAction::EndB6Encaps { srh }) = &local.action else { return None };
-    let is_plain = local.unknown.is_empty() && local.counters.is_none();
-    is_plain.then(|| format!("{local} tag {} dev #{index}", srh.tag))
+/// The binding SID that leads along a path.
+fn binding(path: &Seg6) -> Seg6Local {
+    let srh = path.srh.clone();
+    Seg6Local::new(match path.mode {
+        Seg6Mode::Inline => SidAction::EndB6 { srh },
+        _ => SidAction::EndB6Encaps { srh },
+    })
 }
 
 /// What the kernel finds a route by that is to be deleted.

@@ -1,8 +1,9 @@
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use nl_core::IpPrefix;
 use nl_core::nexthop::Nexthop;
-use nl_core::route::Route;
+use nl_core::route::{RT_TABLE_MAIN, Route};
 
 use super::set::PolicySet;
 use super::types::Policy;
@@ -53,7 +54,7 @@ pub(super) fn key(route: &Route) -> Key {
 
 /// Which routes of the kernel concern a set.
 pub(super) struct Concern {
-    set: PolicySet,
+    ids: RangeInclusive<u32>,
     keys: HashSet<Key>,
     tables: HashSet<u32>,
 }
@@ -62,14 +63,14 @@ impl Concern {
     pub(super) fn of(set: &PolicySet) -> Self {
         let policies = &set.policies;
         Self {
-            set: set.clone(),
-            keys: policies.iter().flat_map(|p| p.steering().chain(p.binding())).map(|r| key(&r)).collect(),
+            ids: set.ids.clone(),
+            keys: policies.iter().flat_map(Policy::keys).collect(),
             tables: policies.iter().map(|policy| policy.table).collect(),
         }
     }
 
     pub(super) fn holds(&self, route: &Route) -> bool {
-        self.set.has_id_of(route) || self.is_in_the_way(route) || self.is_rival(route)
+        has_id_in(&self.ids, route) || self.is_in_the_way(route) || self.is_rival(route)
     }
 
     /// Whether it has the key of a desired route.
@@ -83,8 +84,13 @@ impl Concern {
             let own = route.encap::<Seg6>().is_ok_and(|seg6| seg6.is_some());
             own || route.nexthops.iter().any(|hop| hop.encap::<Seg6>().is_ok_and(|seg6| seg6.is_some()))
         };
-        self.tables.contains(&route.in_table()) && !self.set.has_id_of(route) && has_segments()
+        self.tables.contains(&route.in_table()) && !has_id_in(&self.ids, route) && has_segments()
     }
+}
+
+/// Whether a route uses a nexthop in the range.
+fn has_id_in(ids: &RangeInclusive<u32>, route: &Route) -> bool {
+    route.nexthop_id.is_some_and(|id| ids.contains(&id))
 }
 
 /// Whether table, destination and metric are all that the kernel finds it by.
@@ -93,13 +99,8 @@ fn is_plain(route: &Route) -> bool {
 }
 
 impl PolicySet {
-    /// Whether a route uses a nexthop in the range.
-    pub(super) fn has_id_of(&self, route: &Route) -> bool {
-        route.nexthop_id.is_some_and(|id| self.ids.contains(&id))
-    }
-
     pub(super) fn owns_route(&self, route: &Route) -> bool {
-        route.protocol == self.protocol && self.has_id_of(route)
+        route.protocol == self.protocol && has_id_in(&self.ids, route)
     }
 
     pub(super) fn owns_nexthop(&self, hop: &Nexthop) -> bool {
@@ -108,17 +109,28 @@ impl PolicySet {
 }
 
 impl Policy {
-    /// The routes that steer packets into the policy, without their nexthop.
-    pub(super) fn steering(&self) -> impl Iterator<Item = Route> {
-        self.prefixes.iter().map(|prefix| self.route(*prefix).table(self.table))
+    /// Of the routes that steer packets into the policy.
+    pub(super) fn steering(&self) -> impl Iterator<Item = Key> {
+        self.prefixes.iter().map(|prefix| (self.table, *prefix, self.metric_of(*prefix)))
     }
 
-    /// The route of the binding SID, without its nexthop.
-    pub(super) fn binding(&self) -> Option<Route> {
-        self.binding_sid.map(|sid| self.route(sid))
+    /// Of the route of the binding SID.
+    pub(super) fn binding(&self) -> Option<Key> {
+        self.binding_sid.map(|sid| (RT_TABLE_MAIN, sid, self.metric_of(sid)))
     }
 
-    fn route(&self, prefix: IpPrefix) -> Route {
+    /// Of all its routes.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.steering().chain(self.binding())
+    }
+
+    fn metric_of(&self, prefix: IpPrefix) -> u32 {
+        let default = if prefix.addr().is_ipv4() { 0 } else { METRIC };
+        self.metric.unwrap_or(default)
+    }
+
+    /// A route in the table `main`, without its nexthop.
+    pub(super) fn route(&self, prefix: IpPrefix) -> Route {
         let route = Route::new(prefix);
         match self.metric {
             Some(metric) => route.metric(metric),

@@ -1,10 +1,10 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use nl_core::Dev;
 use nl_core::attr::DecodeError;
 use nl_core::message::MessageRef;
 use nl_core::route::Route;
+use nl_core::{Dev, IpPrefix};
 
 use crate::encap::Seg6;
 
@@ -43,9 +43,36 @@ impl SegmentRoute {
     /// # Errors
     /// Its attributes are malformed.
     pub fn of(route: Route) -> Result<Option<Self>, DecodeError> {
-        let (route, paths) = taken_apart(route)?;
-        let paths: Vec<_> = paths.into_iter().filter_map(|path| path.seg6).collect();
-        Ok((!paths.is_empty()).then_some(Self { route, paths }))
+        let found = Self::read(route)?;
+        Ok((!found.paths.is_empty()).then_some(found))
+    }
+
+    /// [`decode`](Self::decode) for lists, where entries are read in their place: without paths what has no segments.
+    pub(super) fn listed(message: MessageRef<'_>) -> Result<Self, DecodeError> {
+        match Route::is_route(message) {
+            true => Self::read(Route::decode(message)?),
+            false => {
+                let any = IpPrefix::host(Ipv4Addr::UNSPECIFIED.into());
+                Ok(Self { route: Route::new(any), paths: Vec::new() })
+            }
+        }
+    }
+
+    fn read(mut route: Route) -> Result<Self, DecodeError> {
+        let mut paths = Vec::new();
+        for hop in &mut route.nexthops {
+            if let Some(seg6) = hop.encap::<Seg6>()? {
+                hop.word_encap::<Seg6>();
+                paths.push(seg6);
+            }
+        }
+        if route.nexthops.is_empty()
+            && let Some(seg6) = route.encap::<Seg6>()?
+        {
+            route.word_encap::<Seg6>();
+            paths = vec![seg6];
+        }
+        Ok(Self { route, paths })
     }
 }
 
@@ -54,16 +81,12 @@ pub(super) fn taken_apart(mut route: Route) -> Result<(Route, Vec<Path>), Decode
     let mut paths = Vec::new();
     for hop in &mut route.nexthops {
         let seg6 = hop.encap::<Seg6>()?;
-        if let Some(seg6) = &seg6 {
-            *hop = hop.clone().with_encap(seg6);
-        }
+        hop.word_encap::<Seg6>();
         paths.push(Path { gateway: hop.gateway, oif: hop.dev.as_ref().and_then(Dev::index), seg6 });
     }
     if paths.is_empty() {
         let seg6 = route.encap::<Seg6>()?;
-        if let Some(seg6) = &seg6 {
-            route = route.with_encap(seg6);
-        }
+        route.word_encap::<Seg6>();
         paths.push(Path { gateway: route.gateway, oif: route.oif, seg6 });
     }
     Ok((route, paths))

@@ -5,7 +5,7 @@ use nl_core::connection::Named;
 use nl_core::dump::Dump;
 use nl_core::error::{Ack, Errno, Since};
 use nl_core::route::{Route, RouteFilter, RouteProtocol, RouteVerb};
-use nl_core::{Connection, Dev, Error, IpPrefix, Pending, Protocol, Result};
+use nl_core::{Connection, Dev, Error, IpPrefix, Pending, Protocol, Request, Result};
 
 use super::entry::{SegmentRoute, taken_apart};
 use crate::encap::Seg6;
@@ -70,9 +70,9 @@ impl Srv6Routes {
 pub struct Srv6Entry {
     conn: Connection,
     dev: Option<Dev>,
-    route: Route,
-    seg6: Seg6,
-    unchecked: bool,
+    pub(super) route: Route,
+    pub(super) seg6: Seg6,
+    pub(super) unchecked: bool,
 }
 
 impl Srv6Entry {
@@ -153,7 +153,8 @@ impl Srv6Entry {
     /// Removes the route, or the path of an IPv6 route, that has these segments.
     ///
     /// Gateway, device and metric count where they are set. Between the comparison and the removal another program can change the
-    /// route.
+    /// route. The kernel has no request for the routes to one destination. The route that packets to it take is found at once; for any
+    /// other the whole table is listed. For many routes there is [`Srv6Routes::delete_all`].
     ///
     /// Equivalent: `ip route del`, which does not compare. Needs `CAP_NET_ADMIN`.
     ///
@@ -163,17 +164,14 @@ impl Srv6Entry {
     pub fn delete(mut self) -> Pending<Ack> {
         Pending::new(async move {
             let named = self.resolve(RouteVerb::Delete).await?;
-            let like = self.route.clone().with_encap(&self.seg6);
-            let request = like.request(RouteVerb::Delete);
-            let describe = request.describe();
             let outcome = match self.unchecked {
-                true => self.conn.acknowledged(request).await,
+                true => self.conn.acknowledged(self.request(RouteVerb::Delete)).await,
                 false => match self.find().await {
                     Ok((_, key)) => self.conn.acknowledged(key?.request(RouteVerb::Delete)).await,
                     Err(error) => Err(error),
                 },
             };
-            self.outcome(outcome, &named, &describe).await
+            self.outcome(outcome, &named, || self.request(RouteVerb::Delete).describe()).await
         })
     }
 
@@ -186,9 +184,9 @@ impl Srv6Entry {
     pub fn get(mut self) -> Pending<SegmentRoute> {
         Pending::new(async move {
             let named = self.resolve(RouteVerb::Delete).await?;
-            let route = self.route.clone().with_encap(&self.seg6);
             let found = self.find().await.map(|(found, _)| found);
-            self.outcome(found, &named, &format!("get route {route}")).await
+            let describe = || format!("get route {}", self.route.clone().with_encap(&self.seg6));
+            self.outcome(found, &named, describe).await
         })
     }
 
@@ -197,7 +195,6 @@ impl Srv6Entry {
             let named = self.resolve(verb).await?;
             let route = self.route.clone().with_encap(&self.seg6);
             let request = route.request(verb).invalid_if(self.check());
-            let describe = request.describe();
             let outcome = match self.conn.acknowledged(request).await {
                 Ok(ack) => self.read_back(&route).await.map(|()| ack),
                 Err(error) if error.is_exists() && !self.unchecked => {
@@ -212,16 +209,26 @@ impl Srv6Entry {
                     Since::option("CONFIG_IPV6_SEG6_LWTUNNEL"),
                 )),
             };
-            self.outcome(outcome, &named, &describe).await
+            self.outcome(outcome, &named, || route.request(verb).describe()).await
         })
     }
 
+    /// The request that does this with the route.
+    pub(super) fn request(&self, verb: RouteVerb) -> Request {
+        self.route.clone().with_encap(&self.seg6).request(verb)
+    }
+
     /// Says what was being done, with the devices as they were named.
-    async fn outcome<T>(&self, outcome: Result<T>, named: &Named, operation: &str) -> Result<T> {
+    pub(super) async fn outcome<T>(
+        &self,
+        outcome: Result<T>,
+        named: &Named,
+        operation: impl FnOnce() -> String,
+    ) -> Result<T> {
         match outcome {
             Ok(value) => Ok(value),
             Err(error) => {
-                let error = named.explain(find::during(error, operation));
+                let error = named.explain(find::during(error, &operation()));
                 Err(find::with_names(&self.conn, error).await)
             }
         }
@@ -238,7 +245,8 @@ impl Srv6Entry {
         )
     }
 
-    async fn resolve(&mut self, verb: RouteVerb) -> Result<Named> {
+    /// Puts the index of the device in place of its name.
+    pub(super) async fn resolve(&mut self, verb: RouteVerb) -> Result<Named> {
         let outcome = match self.conn.require(Protocol::Route, "routes") {
             Ok(()) => self.conn.resolve(self.dev.as_mut().into_iter().collect()).await,
             Err(error) => Err((error, Named::default())),
@@ -246,17 +254,27 @@ impl Srv6Entry {
         if let Some(dev) = &self.dev {
             self.route.oif = dev.index();
         }
-        outcome.map_err(|(error, named)| {
-            let route = self.route.clone().with_encap(&self.seg6);
-            named.explain(route.request(verb).not_sent(error))
-        })
+        outcome.map_err(|(error, named)| named.explain(self.request(verb).not_sent(error)))
     }
 
     /// The route with these segments, and what the kernel finds it by.
     async fn find(&self) -> Result<(SegmentRoute, Result<Route>)> {
         self.route.prefix.check_network("destination")?;
+        if let Some(route) = find::taken(&self.conn, &self.route).await
+            && let Ok(found) = self.choose([route])
+        {
+            return Ok(found);
+        }
+        self.choose(find::all(&self.conn, &self.route).await?)
+    }
+
+    /// The same among the routes to the destination.
+    pub(super) fn choose(
+        &self,
+        routes: impl IntoIterator<Item = Route>,
+    ) -> Result<(SegmentRoute, Result<Route>)> {
         let mut there = Vec::new();
-        for route in find::all(&self.conn, &self.route).await? {
+        for route in routes {
             let (route, paths) = taken_apart(route)?;
             let of_several = paths.len() > 1;
             let is_wanted = |path: &&super::entry::Path| {
@@ -368,8 +386,9 @@ impl Srv6Entries {
             let required = self.conn.require(Protocol::Route, "routes");
             required.map_err(|error| error.during(|| "list routes with segments".into()))?;
             let filter = self.filter;
-            Ok(self.conn.dump(filter.list_request(), move |message| {
-                Ok(SegmentRoute::decode(message)?.filter(|found| filter.matches(&found.route)))
+            let request = filter.list_request();
+            Ok(self.conn.dump_matching(request, SegmentRoute::listed, move |found| {
+                !found.paths.is_empty() && filter.matches(&found.route)
             }))
         })
     }

@@ -173,10 +173,10 @@ impl Encap for Seg6Local {
                 w.dev(SEG6_LOCAL_OIF, oif);
             }
             SidAction::EndB6 { srh } => {
-                w.bytes(SEG6_LOCAL_SRH, &srh.with_slot(self.overwritten).encode());
+                srh.with_slot(self.overwritten).write(&mut w.nested_unmarked(SEG6_LOCAL_SRH));
             }
             SidAction::EndB6Encaps { srh } => {
-                w.bytes(SEG6_LOCAL_SRH, &srh.encode());
+                srh.write(&mut w.nested_unmarked(SEG6_LOCAL_SRH));
             }
             SidAction::EndBpf { program } => {
                 let mut nest = w.nested(SEG6_LOCAL_BPF);

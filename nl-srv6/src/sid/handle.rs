@@ -243,7 +243,6 @@ impl SidEntry {
             let named = self.resolve(verb).await?;
             let route = self.route.clone().with_encap(&self.local);
             let request = route.request(verb).invalid_if(self.check());
-            let describe = request.describe();
             let outcome = match self.conn.acknowledged(request).await {
                 Ok(ack) if self.unchecked => Ok(ack),
                 Ok(ack) => self.read_back(&route).await.map(|()| ack),
@@ -251,7 +250,7 @@ impl SidEntry {
             };
             match outcome {
                 Err(error) => {
-                    let error = named.explain(error.during(|| describe));
+                    let error = named.explain(error.during(|| route.request(verb).describe()));
                     Err(find::with_names(&self.conn, error).await)
                 }
                 ok => ok,
@@ -404,8 +403,22 @@ async fn find_sid(
 ) -> Result<(Sid, Route)> {
     conn.require(Protocol::Route, "local SIDs")?;
     like.prefix.check_network("SID")?;
+    if let Some(route) = find::taken(conn, like).await
+        && let Ok(found) = choose(like, [route], &wants)
+    {
+        return Ok(found);
+    }
+    choose(like, find::all(conn, like).await?, &wants)
+}
+
+/// The same among the routes to it.
+fn choose(
+    like: &Route,
+    routes: impl IntoIterator<Item = Route>,
+    wants: impl Fn(&Seg6Local) -> bool,
+) -> Result<(Sid, Route)> {
     let mut others = Vec::new();
-    for route in find::all(conn, like).await? {
+    for route in routes {
         let is_on = like.oif.is_none_or(|index| route.oif == Some(index));
         match Sid::of(route)? {
             Some(sid) if is_on && wants(&sid.local) => {

@@ -2,6 +2,8 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use bitflags::bitflags;
+#[cfg(any(feature = "encap", feature = "sid"))]
+use nl_core::attr::AttrWriter;
 use nl_core::attr::{DecodeError, Fields};
 use nl_core::check::Invalid;
 
@@ -162,33 +164,27 @@ impl Srh {
     /// A header that does not pass [`check`](Self::check) has no meaningful bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let total = self.len();
-        let unit = |bytes: usize| u8::try_from(bytes).unwrap_or(u8::MAX);
-        let mut out = Vec::with_capacity(total);
-        out.extend_from_slice(&[
-            self.next_header,
-            unit((total / 8).saturating_sub(1)),
-            ROUTING_TYPE,
-            self.segments_left,
-            unit(self.segments.len().saturating_sub(1)),
-            self.flags.bits(),
-        ]);
-        out.extend_from_slice(&self.tag.to_be_bytes());
+        let mut out = Vec::with_capacity(self.len());
+        out.extend_from_slice(&self.fixed());
         for segment in self.segments.iter().rev() {
             out.extend_from_slice(&segment.octets());
         }
-        let mut padding = self.padding();
-        for tlv in &self.tlvs {
-            if let (Tlv::Hmac(_), Some(pad)) = (tlv, padding.clone()) {
-                pad.encode(&mut out);
-                padding = None;
-            }
-            tlv.encode(&mut out);
-        }
-        if let Some(pad) = padding {
-            pad.encode(&mut out);
-        }
+        self.encode_tlvs(&mut out);
         out
+    }
+
+    /// Writes the bytes of the header into an attribute.
+    #[cfg(any(feature = "encap", feature = "sid"))]
+    pub(crate) fn write(&self, w: &mut AttrWriter<'_>) {
+        w.raw(&self.fixed());
+        for segment in self.segments.iter().rev() {
+            w.raw(&segment.octets());
+        }
+        if !self.tlvs.is_empty() {
+            let mut tlvs = Vec::new();
+            self.encode_tlvs(&mut tlvs);
+            w.raw(&tlvs);
+        }
     }
 
     /// Refuses what the kernel would not take, or would take and then drop packets.
@@ -252,6 +248,37 @@ impl Srh {
         let slot = self.segments.pop()?;
         self.segments_left = self.segments_left.saturating_sub(1);
         (!slot.is_unspecified()).then_some(slot)
+    }
+
+    /// What is before the segments.
+    fn fixed(&self) -> [u8; FIXED] {
+        let unit = |bytes: usize| u8::try_from(bytes).unwrap_or(u8::MAX);
+        let [high, low] = self.tag.to_be_bytes();
+        [
+            self.next_header,
+            unit((self.len() / 8).saturating_sub(1)),
+            ROUTING_TYPE,
+            self.segments_left,
+            unit(self.segments.len().saturating_sub(1)),
+            self.flags.bits(),
+            high,
+            low,
+        ]
+    }
+
+    /// What is behind the segments.
+    fn encode_tlvs(&self, out: &mut Vec<u8>) {
+        let mut padding = self.padding();
+        for tlv in &self.tlvs {
+            if let (Tlv::Hmac(_), Some(pad)) = (tlv, padding.clone()) {
+                pad.encode(out);
+                padding = None;
+            }
+            tlv.encode(out);
+        }
+        if let Some(pad) = padding {
+            pad.encode(out);
+        }
     }
 
     fn check_tlvs(&self) -> Result<(), Invalid> {

@@ -10,6 +10,7 @@ mod doctor;
 mod doctor_nodes;
 mod end_to_end;
 mod keys;
+mod many;
 #[cfg(feature = "blocking")]
 mod pending;
 mod policy;

@@ -69,6 +69,8 @@ const ROUTES: &[Contestant<List>] = &[
     ("raw socket (floor)", floor_of_routes),
     #[cfg(feature = "ours")]
     ("ours, Routes", our_routes),
+    #[cfg(feature = "ours")]
+    ("ours, Routes, each looked at in its place", our_visited_routes),
     ("rtnetlink", routes_of_rtnetlink),
     ("ip route show, a process", routes_of_iproute2),
 ];
@@ -126,6 +128,26 @@ fn floor_of_routes() -> Result<(Cost, (u64, u64))> {
         Ok(())
     })?;
     Ok((watch.stop()?, (seen, sum)))
+}
+
+#[cfg(feature = "ours")]
+fn our_visited_routes() -> Result<(Cost, (u64, u64))> {
+    use nl_core::route::Routes;
+    use nl_core::{Connection, Protocol};
+
+    runtime()?.block_on(async {
+        let routes = Routes::new(Connection::open(Protocol::Route)?);
+        let watch = Stopwatch::start()?;
+        let list = routes.entries().ipv4().table(TABLE).list().await?;
+        let seen = list.visit((0, 0), |(seen, sum): &mut (u64, u64), route| {
+            if let (Some(IFINDEX_LO), IpAddr::V4(host)) = (route.oif, route.prefix.addr()) {
+                *seen += 1;
+                *sum += u64::from(host.to_bits());
+            }
+        });
+        let seen = seen.await?;
+        Ok((watch.stop()?, seen))
+    })
 }
 
 #[cfg(feature = "ours")]

@@ -11,6 +11,7 @@ mod iproute2;
 mod leaf;
 mod listing;
 mod macsec;
+mod managers;
 mod measure;
 mod mptcp;
 mod netlink;
@@ -20,6 +21,7 @@ mod ours;
 mod rows;
 mod rtnetlink;
 mod sandbox;
+mod segments;
 mod sys;
 mod table;
 mod vlans;
@@ -36,7 +38,7 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..29]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..31]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
@@ -134,6 +136,9 @@ impl Task {
                 ports: 4,
                 secys: 5,
                 macs: 6_400,
+                segment_routes: 2_000,
+                policies: 200,
+                managed: 400,
             }
         } else {
             Plan {
@@ -151,6 +156,9 @@ impl Task {
                 ports: 64,
                 secys: 50,
                 macs: 200_000,
+                segment_routes: 50_000,
+                policies: 5_000,
+                managed: 4_000,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -164,7 +172,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=29).filter(|row| !matches!(row, 6 | 28)) {
+    for row in (1..=29).chain([31]).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -191,7 +199,9 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             25 => vec![listing::routes(plan)?],
             26 => vlans::row(plan)?,
             27 => macsec::row(plan)?,
+            28 => segments::row(plan)?,
             29 => leaf::row(plan)?,
+            31 => managers::row(plan)?,
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {

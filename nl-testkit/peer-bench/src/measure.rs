@@ -67,6 +67,17 @@ pub(crate) fn child(command: &mut Command) -> Result<Cost> {
     Ok(Cost { cpu: sys::cpu_of_children()?.saturating_sub(cpu), wall })
 }
 
+/// [`child`], with what it says where it does not exit with 0.
+pub(crate) fn child_that_may_fail(command: &mut Command) -> Result<(Cost, Option<String>)> {
+    let cpu = sys::cpu_of_children()?;
+    let wall = Instant::now();
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let wall = wall.elapsed();
+    let cost = Cost { cpu: sys::cpu_of_children()?.saturating_sub(cpu), wall };
+    let said = (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned());
+    Ok((cost, said))
+}
+
 /// [`child`], with what it prints.
 pub(crate) fn child_with_output(command: &mut Command) -> Result<(Cost, String)> {
     let cpu = sys::cpu_of_children()?;

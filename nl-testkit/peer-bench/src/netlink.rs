@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::time::Duration;
 
 use crate::{Result, sys};
 
@@ -22,6 +23,10 @@ const RECV_BUFFER: usize = 64 * 1024;
 /// Messages per send. Only the last asks for an acknowledgement: the kernel handles them in order and reports a
 /// failure of any of them unasked.
 const PER_SEND: usize = 64;
+
+const ENOMEM: i32 = 12;
+/// How often in a row the kernel may have no memory for anything of a datagram.
+const PATIENCE: u32 = 100;
 
 pub(crate) struct Socket {
     socket: File,
@@ -146,6 +151,63 @@ impl Socket {
         Ok(())
     }
 
+    /// As [`fenced`](Self::fenced), but what the kernel has no memory for is sent again a millisecond later.
+    pub(crate) fn fenced_patiently<T>(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        items: &[T],
+        write: impl Fn(&mut Request, &T),
+    ) -> Result<()> {
+        for chunk in items.chunks(PER_SEND) {
+            let mut left: Vec<&T> = chunk.iter().collect();
+            let mut rounds = 0;
+            loop {
+                self.request.bytes.clear();
+                let first = self.sequence + 1;
+                for (number, item) in (1..).zip(left.iter().copied()) {
+                    let ack = if number == left.len() { NLM_F_ACK } else { 0 };
+                    self.append(kind, NLM_F_REQUEST | ack | flags, |request| write(request, item));
+                }
+                self.socket.write_all(&self.request.bytes)?;
+                let refused = self.wait_for_those_without_memory()?;
+                if refused.is_empty() {
+                    break;
+                }
+                let place =
+                    |sequence: &u32| usize::try_from(sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                let again: Vec<&T> =
+                    refused.iter().filter_map(|sequence| left.get(place(sequence)).copied()).collect();
+                rounds = if again.len() < left.len() { 0 } else { rounds + 1 };
+                if rounds > PATIENCE {
+                    return Err(
+                        format!("{} requests for which the kernel never has memory", again.len()).into()
+                    );
+                }
+                left = again;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Until the answer to the newest request; the numbers of those that were refused for want of memory.
+    fn wait_for_those_without_memory(&mut self) -> Result<Vec<u32>> {
+        let mut refused = Vec::new();
+        loop {
+            let length = self.socket.read(&mut self.buffer)?;
+            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
+                match message.errno() {
+                    ENOMEM => refused.push(message.sequence),
+                    _ => message.result()?,
+                }
+                if message.sequence == self.sequence {
+                    return Ok(refused);
+                }
+            }
+        }
+    }
+
     fn send(&mut self, kind: u16, flags: u16, write: impl FnOnce(&mut Request)) -> Result<()> {
         self.request.bytes.clear();
         self.append(kind, flags, write);
@@ -231,13 +293,18 @@ struct Message<'a> {
 }
 
 impl Message<'_> {
+    /// Of an NLMSG_ERROR or NLMSG_DONE; 0 for a success.
+    fn errno(&self) -> i32 {
+        self.body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code)).wrapping_neg()
+    }
+
     /// The errno of an NLMSG_ERROR or NLMSG_DONE.
     fn result(&self) -> Result<()> {
-        let code = self.body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
-        if code == 0 {
+        let errno = self.errno();
+        if errno == 0 {
             return Ok(());
         }
-        let error = std::io::Error::from_raw_os_error(-code);
+        let error = std::io::Error::from_raw_os_error(errno);
         Err(format!("request {} of the floor: {error}", self.sequence).into())
     }
 }

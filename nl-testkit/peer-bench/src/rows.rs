@@ -43,6 +43,11 @@ pub(crate) struct Plan {
     pub(crate) secys: u32,
     /// In the row about leaves.
     pub(crate) macs: u32,
+    /// In the row about SRv6.
+    pub(crate) segment_routes: u32,
+    pub(crate) policies: u32,
+    /// Short connections in the row about path managers; a twentieth of them is held.
+    pub(crate) managed: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.
