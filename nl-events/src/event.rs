@@ -8,16 +8,26 @@ use nl_bridge::vlan_db::VlanDbEvent;
 use nl_bridge::vni::VniEvent;
 #[cfg(feature = "address")]
 use nl_core::address::AddressEvent;
+#[cfg(feature = "family")]
+use nl_core::genl::FamilyEvent;
 #[cfg(feature = "link")]
 use nl_core::link::LinkEvent;
 #[cfg(feature = "neighbour")]
 use nl_core::neighbour::NeighbourEvent;
 #[cfg(feature = "nexthop")]
 use nl_core::nexthop::NexthopEvent;
+#[cfg(feature = "nsid")]
+use nl_core::nsid::NsidEvent;
 #[cfg(feature = "route")]
 use nl_core::route::RouteEvent;
 #[cfg(feature = "rule")]
 use nl_core::rule::RuleEvent;
+#[cfg(feature = "tc")]
+use nl_tc::class::ClassEvent;
+#[cfg(feature = "tc")]
+use nl_tc::filter::FilterEvent;
+#[cfg(feature = "tc")]
+use nl_tc::qdisc::QdiscEvent;
 
 #[cfg(feature = "fdb")]
 use crate::fdb::FdbEvent;
@@ -25,6 +35,7 @@ use crate::fdb::FdbEvent;
 use crate::macsec::MacsecEvent;
 #[cfg(feature = "mptcp")]
 use crate::mptcp::MptcpEvent;
+use crate::raw::RawEvent;
 
 /// An event of the network.
 /// Each source is a Cargo feature. Only the events of compiled-in sources are decoded.
@@ -35,9 +46,18 @@ pub enum NetworkEvent {
     /// An event of an IP address.
     #[cfg(feature = "address")]
     Address(AddressEvent),
+    /// An event of a class of traffic control.
+    #[cfg(feature = "tc")]
+    Class(Box<ClassEvent>),
+    /// A generic netlink family appeared or vanished.
+    #[cfg(feature = "family")]
+    Family(FamilyEvent),
     /// An event of the forwarding database of a bridge or of a VXLAN device.
     #[cfg(feature = "fdb")]
     Fdb(FdbEvent),
+    /// An event of a filter of traffic control.
+    #[cfg(feature = "tc")]
+    Filter(Box<FilterEvent>),
     /// An event of a network device.
     #[cfg(feature = "link")]
     Link(LinkEvent),
@@ -50,6 +70,9 @@ pub enum NetworkEvent {
     /// An event of a Multipath TCP connection.
     #[cfg(feature = "mptcp")]
     Mptcp(MptcpEvent),
+    /// A namespace has got an id, or one with an id is gone.
+    #[cfg(feature = "nsid")]
+    Namespace(NsidEvent),
     /// An event of a neighbour of IPv4 or IPv6.
     #[cfg(feature = "neighbour")]
     Neighbour(NeighbourEvent),
@@ -59,6 +82,11 @@ pub enum NetworkEvent {
     /// An event of a bridge's port.
     #[cfg(feature = "settings")]
     Port(PortEvent),
+    /// An event of a qdisc.
+    #[cfg(feature = "tc")]
+    Qdisc(Box<QdiscEvent>),
+    /// A message of a [raw source](crate::Source::raw).
+    Raw(RawEvent),
     /// An event of a route.
     #[cfg(feature = "route")]
     Route(RouteEvent),

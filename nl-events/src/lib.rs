@@ -40,6 +40,9 @@
 //! # Features
 //! - `fdb` (on by default): events and the watch of the bridge's forwarding database.
 //! - `mdb`, `settings`, `vlan_db`, `vni`: events of multicast databases, of the ports of bridges, of VLANs and of VNI filters.
+//! - `family`: generic netlink families that appear and vanish.
+//! - `nsid`: ids of network namespaces.
+//! - `tc`: qdiscs, classes and filters.
 //! - `address`, `link`, `neighbour`, `nexthop`, `route`, `rule`: events of IP addresses, network devices, neighbours, nexthop
 //!   objects, routes and routing policy rules. Their watches are in nl-core, in the modules of these names.
 //! - `macsec`: events of MACsec devices with their options.
@@ -63,8 +66,10 @@ pub mod fdb;
 pub mod macsec;
 #[cfg(feature = "mptcp")]
 pub mod mptcp;
+mod raw;
 pub mod source;
 pub mod stream;
 
 pub use event::NetworkEvent;
+pub use raw::RawEvent;
 pub use source::{RtnetlinkGroup, Source};

@@ -142,8 +142,9 @@ impl EventsBuilder {
         let mut rest = self.sources;
         loop {
             let protocol = rest.first().map_or(Protocol::Route, Source::protocol);
-            let (own, others): (Vec<_>, _) =
+            let (mut own, others): (Vec<_>, _) =
                 rest.into_iter().partition(|source| source.protocol() == protocol);
+            own.sort_by_key(Source::is_raw);
             let monitor = self.monitor.clone().protocol(protocol);
             let monitor = own.iter().fold(monitor, |monitor, source| monitor.group(source.group()));
             monitors.push(monitor.open(move |message| decode_any(&own, message))?);

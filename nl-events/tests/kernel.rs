@@ -13,6 +13,8 @@
 mod blocking;
 #[path = "kernel/families.rs"]
 mod families;
+#[path = "kernel/groups.rs"]
+mod groups;
 #[path = "kernel/macsec.rs"]
 mod macsec;
 #[cfg(feature = "blocking")]
@@ -24,6 +26,8 @@ mod mptcp;
 mod silent;
 #[path = "kernel/storm.rs"]
 mod storm;
+#[path = "kernel/tc.rs"]
+mod tc;
 #[path = "kernel/watch.rs"]
 mod watch;
 
