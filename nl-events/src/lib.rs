@@ -42,6 +42,7 @@
 //! - `mdb`, `settings`, `vlan_db`, `vni`: events of multicast databases, of the ports of bridges, of VLANs and of VNI filters.
 //! - `family`: generic netlink families that appear and vanish.
 //! - `nsid`: ids of network namespaces.
+//! - `store`: tables in memory, readable from any task while another one follows them.
 //! - `tc`: qdiscs, classes and filters.
 //! - `address`, `link`, `neighbour`, `nexthop`, `route`, `rule`: events of IP addresses, network devices, neighbours, nexthop
 //!   objects, routes and routing policy rules. Their watches are in nl-core, in the modules of these names.
@@ -68,6 +69,8 @@ pub mod macsec;
 pub mod mptcp;
 mod raw;
 pub mod source;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod stream;
 
 pub use event::NetworkEvent;

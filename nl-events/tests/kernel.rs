@@ -24,6 +24,8 @@ mod memory;
 mod mptcp;
 #[path = "kernel/silent.rs"]
 mod silent;
+#[path = "kernel/store.rs"]
+mod store;
 #[path = "kernel/storm.rs"]
 mod storm;
 #[path = "kernel/tc.rs"]
