@@ -177,11 +177,13 @@ pub struct MonitorBuilder {
     spec: SocketSpec,
     groups: Vec<u32>,
     receive_buffer: usize,
+    all_namespaces: bool,
 }
 
 impl MonitorBuilder {
     pub(crate) const fn new(spec: SocketSpec) -> Self {
-        Self { spec, groups: Vec::new(), receive_buffer: DEFAULT_RECEIVE_BUFFER }
+        let receive_buffer = DEFAULT_RECEIVE_BUFFER;
+        Self { spec, groups: Vec::new(), receive_buffer, all_namespaces: false }
     }
 
     /// Changes the protocol. The numbers of groups are those of this protocol.
@@ -200,6 +202,35 @@ impl MonitorBuilder {
     /// Listens inside another namespace; by default it is the calling thread's.
     pub fn netns(mut self, netns: &Netns) -> Self {
         self.spec.namespace = Namespace::Given(netns.clone());
+        self
+    }
+
+    /// Listens to all namespaces that have an id in the monitor's namespace (`NETLINK_LISTEN_ALL_NSID`), and to that one.
+    ///
+    /// [`MessageRef::nsid`] is the id of each event's namespace. It is `None` for the monitor's own, unless that has an id in its own
+    /// table; then it is that one. An id of 0 does not mean "our own".
+    /// Equal interface indexes of two namespaces are two devices. The events of each namespace are in order. The kernel lists tables
+    /// of the connection's own namespace alone, apart from devices and addresses, so a copy of a table needs a connection in its
+    /// namespace.
+    ///
+    /// ```no_run
+    /// use nl_core::Protocol;
+    /// use nl_core::link::{LinkEvent, RTNLGRP_LINK};
+    /// use nl_core::monitor::Monitor;
+    ///
+    /// # fn example() -> nl_core::Result<()> {
+    /// let links = Monitor::builder(Protocol::Route).group(RTNLGRP_LINK).all_namespaces().open(|message| {
+    ///     let nsid = message.nsid();
+    ///     Ok(LinkEvent::decode(message)?.map(|event| (nsid, event)))
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Needs `CAP_NET_BROADCAST` in the user namespace that owns the network namespace, and over each other namespace: the events of
+    /// the others are left out. Linux 4.2. Equivalent: `ip monitor all-nsid`.
+    pub fn all_namespaces(mut self) -> Self {
+        self.all_namespaces = true;
         self
     }
 
@@ -228,14 +259,17 @@ impl MonitorBuilder {
     /// Starts listening. `decode` returns `None` for an event to be skipped. Needs no runtime.
     ///
     /// # Errors
-    /// The namespace cannot be entered, a group does not exist in this kernel (`EINVAL`) or needs a privilege (`EPERM`), or the
-    /// receive buffer is over 1 GiB.
+    /// The namespace cannot be entered, a group does not exist in this kernel (`EINVAL`) or needs a privilege (`EPERM`), as listening to
+    /// [all namespaces](Self::all_namespaces) does, or the receive buffer is over 1 GiB.
     pub fn open<T>(
         self,
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Result<Monitor<T>> {
         check_receive_buffer(self.receive_buffer)?;
-        let socket = self.spec.open_for_groups(self.receive_buffer)?;
+        let socket = match self.all_namespaces {
+            true => self.spec.open_for_namespaces(self.receive_buffer)?,
+            false => self.spec.open_for_groups(self.receive_buffer)?,
+        };
         for group in self.groups {
             socket.join(group).map_err(|error| {
                 Error::from(error).during(|| format!("join {} group {group}", self.spec.protocol))

@@ -178,7 +178,7 @@ impl Socket {
         cx: &mut Context<'_>,
         buffer: &mut Buffer,
         whole: bool,
-    ) -> Poll<Result<usize>> {
+    ) -> Poll<Result<Datagram>> {
         for _ in 0..MAX_SKIPPED {
             let received = self.poll_io(cx, |_| match whole {
                 true => self.try_receive_whole(buffer),
@@ -226,14 +226,22 @@ impl AsFd for Socket {
     }
 }
 
+/// A datagram of the kernel that was received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) size: usize,
+    /// The id of the namespace that it is about, below 0 for the socket's own.
+    pub(crate) nsid: i32,
+}
+
 /// What a receive call means, `None` for what is to be skipped.
-pub(crate) fn accept(received: Result<Received>, limit: usize) -> Option<Result<usize>> {
+pub(crate) fn accept(received: Result<Received>, limit: usize) -> Option<Result<Datagram>> {
     match received {
         Ok(Received { port, .. }) if port != 0 => None,
         // The kernel sends no empty datagram: the other end of a simulated socket is gone.
         Ok(Received { size: 0, .. }) => Some(Err(ErrorKind::Closed.into())),
         Ok(Received { size, .. }) if size > limit => Some(Err(ErrorKind::Truncated { size, limit }.into())),
-        Ok(Received { size, .. }) => Some(Ok(size)),
+        Ok(Received { size, nsid, .. }) => Some(Ok(Datagram { size, nsid })),
         Err(error) => match error.kind() {
             ErrorKind::Io(io) if io.kind() == io::ErrorKind::Interrupted => None,
             ErrorKind::Io(io) if is_loss(io) => Some(Err(ErrorKind::Overrun.into())),

@@ -49,11 +49,23 @@ impl SocketSpec {
         self.open_as(Transport::Netlink, Some(receive_buffer))
     }
 
+    /// The same for those of all namespaces that have an id in the socket's.
+    pub(crate) fn open_for_namespaces(&self, receive_buffer: usize) -> Result<Socket> {
+        self.open_as(Transport::Namespaces, Some(receive_buffer))
+    }
+
     fn open_as(&self, transport: Transport, receive_buffer: Option<usize>) -> Result<Socket> {
         let opened = match &self.source {
-            Some(source) => {
-                source().and_then(|fd| Transport::of(fd.as_fd()).map(|transport| Socket::new(fd, transport)))
-            }
+            Some(source) => source().and_then(|fd| {
+                let transport = match Transport::of(fd.as_fd())? {
+                    Transport::Netlink if transport == Transport::Namespaces => {
+                        listen_to_namespaces(fd.as_fd())?;
+                        transport
+                    }
+                    found => found,
+                };
+                Ok(Socket::new(fd, transport))
+            }),
             None => self.open_kernel(transport, receive_buffer)?.map(|fd| Socket::new(fd, transport)),
         };
         opened.map_err(|error| self.failed(error.into()))
@@ -76,7 +88,10 @@ impl SocketSpec {
             match transport {
                 Transport::Connected => sys::connect(fd.as_fd())?,
                 // Without a port of its own a socket would not get multicast messages.
-                Transport::Netlink | Transport::Simulated => sys::bind(fd.as_fd())?,
+                Transport::Namespaces | Transport::Netlink | Transport::Simulated => sys::bind(fd.as_fd())?,
+            }
+            if transport == Transport::Namespaces {
+                listen_to_namespaces(fd.as_fd())?;
             }
             Ok(fd)
         };
@@ -122,6 +137,10 @@ pub(crate) fn check_receive_buffer(bytes: usize) -> Result<()> {
 
 fn cookie(fd: BorrowedFd<'_>) -> Option<u64> {
     sys::netns_cookie(fd).ok()
+}
+
+fn listen_to_namespaces(fd: BorrowedFd<'_>) -> io::Result<()> {
+    sys::set_option(fd, libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID, 1)
 }
 
 fn resize(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {

@@ -14,7 +14,12 @@ pub(crate) struct Received {
     pub(crate) size: usize,
     /// The sender's port; the kernel's is 0.
     pub(crate) port: u32,
+    /// The id of the namespace that it is about, or [`OWN_NAMESPACE`].
+    pub(crate) nsid: i32,
 }
+
+/// In place of an id: the namespace of the socket. The kernel gives no id there.
+const OWN_NAMESPACE: i32 = -1;
 
 fn cvt_size(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
@@ -95,7 +100,7 @@ pub(crate) fn receive_connected(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Re
     // not used as a bound here.
     let size =
         cvt_size(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })?;
-    Ok(Received { size, port: 0 })
+    Ok(Received { size, port: 0, nsid: OWN_NAMESPACE })
 }
 
 /// Receives one datagram without waiting.
@@ -125,8 +130,57 @@ fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Resu
     })?;
     // A local socket has an address of another family, or none, in which nothing is a port.
     let port = if address.nl_family == FAMILY { address.nl_pid } else { 0 };
-    Ok(Received { size, port })
+    Ok(Received { size, port, nsid: OWN_NAMESPACE })
 }
+
+/// [`receive`] from a socket that listens to all namespaces (`NETLINK_LISTEN_ALL_NSID`), with the id of the one that the datagram is
+/// about.
+pub(crate) fn receive_with_nsid(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut address = kernel_address();
+    let mut control = Control([0; CONTROL_LEN]);
+    let mut iov = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: msghdr consists of integers and pointers, for which all-zero is a value.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_name = (&raw mut address).cast();
+    header.msg_namelen = ADDRESS_LEN;
+    header.msg_iov = &raw mut iov;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = CONTROL_LEN;
+    // SAFETY: the header describes a live sockaddr_nl, a live slice and a live control buffer; the kernel writes no more than the
+    // lengths say. With MSG_TRUNC it returns the datagram's size, which is not used as a bound here.
+    let size = cvt_size(unsafe {
+        libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT | libc::MSG_TRUNC)
+    })?;
+    let port = if address.nl_family == FAMILY { address.nl_pid } else { 0 };
+    let filled = control.0.get(..header.msg_controllen).unwrap_or(&control.0);
+    Ok(Received { size, port, nsid: nsid_in(filled).unwrap_or(OWN_NAMESPACE) })
+}
+
+/// The id in control messages: each is a `struct cmsghdr` (length, level, type), aligned as a word is, and its data.
+fn nsid_in(mut control: &[u8]) -> Option<i32> {
+    const WORD: usize = size_of::<usize>();
+    const HEADER: usize = WORD + 8;
+    loop {
+        let (length, rest) = control.split_first_chunk::<WORD>()?;
+        let (level, rest) = rest.split_first_chunk::<4>()?;
+        let (kind, _) = rest.split_first_chunk::<4>()?;
+        let length = usize::from_ne_bytes(*length);
+        let data = control.get(HEADER..length)?;
+        let own = (c_int::from_ne_bytes(*level), c_int::from_ne_bytes(*kind));
+        if own == (libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID) {
+            return data.first_chunk::<4>().map(|id| i32::from_ne_bytes(*id));
+        }
+        control = control.get(length.checked_next_multiple_of(WORD)?..)?;
+    }
+}
+
+/// Room for control messages, aligned as they are.
+#[repr(align(8))]
+struct Control([u8; CONTROL_LEN]);
+
+/// One id takes 24 bytes.
+const CONTROL_LEN: usize = 64;
 
 /// The name of an interface in the namespace the socket is in, whichever the calling thread is in: bytes up to a NUL.
 pub(crate) fn device_name(fd: BorrowedFd<'_>, index: u32) -> Option<[u8; libc::IFNAMSIZ]> {
@@ -182,3 +236,38 @@ const SIOCGSKNS: libc::Ioctl = 0x894C;
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 /// `include/uapi/asm-generic/socket.h`
 const SO_NETNS_COOKIE: c_int = 71;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A control message as the kernel writes it.
+    fn control(level: c_int, kind: c_int, id: i32) -> Vec<u8> {
+        let mut bytes = (size_of::<usize>() + 12).to_ne_bytes().to_vec();
+        for number in [level, kind, id] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.resize(bytes.len().next_multiple_of(size_of::<usize>()), 0);
+        bytes
+    }
+
+    #[test]
+    fn id_of_a_namespace_is_found_among_other_control_messages() {
+        let own = control(libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID, 7);
+        let other = control(libc::SOL_NETLINK, libc::NETLINK_PKTINFO, 9);
+        assert_eq!(nsid_in(&own), Some(7));
+        assert_eq!(nsid_in(&[other.clone(), own.clone()].concat()), Some(7));
+        assert_eq!(nsid_in(&[own, other.clone()].concat()), Some(7));
+        assert_eq!(nsid_in(&other), None);
+        assert_eq!(nsid_in(&[]), None);
+    }
+
+    #[test]
+    fn control_messages_that_are_cut_have_no_id() {
+        let own = control(libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID, 7);
+        for len in 0..size_of::<usize>() + 12 {
+            assert_eq!(nsid_in(own.get(..len).unwrap()), None, "{len} bytes");
+        }
+        assert_eq!(nsid_in(&[0; 64]), None);
+    }
+}

@@ -1,6 +1,8 @@
 //! Ids of namespaces, against `ip netns`.
 
 use futures_util::TryStreamExt;
+use nl_core::link::{LinkEvent, RTNLGRP_LINK};
+use nl_core::monitor::Monitor;
 use nl_core::netns::Netns;
 use nl_core::nsid::{Nsid, NsidEvent, Nsids, RTNLGRP_NSID};
 use nl_core::{Connection, Protocol};
@@ -46,11 +48,8 @@ async fn id_that_the_kernel_chooses_is_the_one_of_ip(lab: Lab) -> Result {
 async fn id_that_ip_assigns_is_read_and_has_an_event(lab: Lab) -> Result {
     let (here, _there) = (lab.node("a").await?, lab.node("b").await?);
     let nsids = nsids(&here).await?;
-    let mut events = here
-        .open(|| {
-            nl_core::monitor::Monitor::builder(Protocol::Route).group(RTNLGRP_NSID).open(NsidEvent::decode)
-        })
-        .await?;
+    let mut events =
+        here.open(|| Monitor::builder(Protocol::Route).group(RTNLGRP_NSID).open(NsidEvent::decode)).await?;
     here.ip("netns set b 5").await;
     assert_eq!(nsids.list().await?.collect_all().await?, [Nsid::new(5)]);
     let event = within(SOON, events.try_next(), "the event").await?;
@@ -62,11 +61,8 @@ async fn id_that_ip_assigns_is_read_and_has_an_event(lab: Lab) -> Result {
 #[nl_testkit::test(needs(tool = "ip"))]
 async fn namespace_that_is_deleted_has_an_event(lab: Lab) -> Result {
     let here = lab.node("a").await?;
-    let mut events = here
-        .open(|| {
-            nl_core::monitor::Monitor::builder(Protocol::Route).group(RTNLGRP_NSID).open(NsidEvent::decode)
-        })
-        .await?;
+    let mut events =
+        here.open(|| Monitor::builder(Protocol::Route).group(RTNLGRP_NSID).open(NsidEvent::decode)).await?;
     here.ip("netns add gone").await;
     here.ip("netns set gone 9").await;
     here.ip("netns del gone").await;
@@ -101,5 +97,61 @@ async fn watch_follows_namespaces(lab: Lab) -> Result {
     assert_eq!(next(&mut watch).await?, Some(Change::Deleted(Nsid::new(2))));
     here.ip("netns del first").await;
     assert_eq!(next(&mut watch).await?, Some(Change::Deleted(Nsid::new(1))));
+    Ok(())
+}
+
+/// The id and the name in each event about a new device.
+type Named = (Option<u32>, String);
+
+async fn everywhere(node: &Node) -> nl_core::Result<Monitor<Named>> {
+    node.open(|| {
+        Monitor::builder(Protocol::Route).group(RTNLGRP_LINK).all_namespaces().open(|message| {
+            let nsid = message.nsid();
+            Ok(match LinkEvent::decode(message)? {
+                Some(LinkEvent::New(link)) => Some((nsid, link.name.to_string())),
+                _ => None,
+            })
+        })
+    })
+    .await
+}
+
+async fn named(monitor: &mut Monitor<Named>, name: &str) -> Option<u32> {
+    let found = async {
+        loop {
+            let (nsid, found) = monitor.try_next().await.unwrap().expect("the monitor ended");
+            assert!(!found.starts_with("wrong"), "{found} is in a namespace without an id");
+            if found == name {
+                return nsid;
+            }
+        }
+    };
+    within(SOON, found, name).await
+}
+
+#[nl_testkit::test(needs(link = "bridge", tool = "ip"))]
+async fn event_of_another_namespace_has_its_id_and_one_of_ours_none(lab: Lab) -> Result {
+    let (here, there, nowhere) = (lab.node("a").await?, lab.node("b").await?, lab.node("c").await?);
+    // Not our own.
+    here.ip("netns set b 0").await;
+    let mut monitor = everywhere(&here).await?;
+    nowhere.ip("link add wrong0 type bridge").await;
+    there.ip("link add d0 type bridge").await;
+    assert_eq!(named(&mut monitor, "d0").await, Some(0));
+    here.ip("link add d1 type bridge").await;
+    assert_eq!(named(&mut monitor, "d1").await, None);
+    Ok(())
+}
+
+/// The namespace of the monitor can have an id in its own table, and its events have that one then.
+#[nl_testkit::test(needs(link = "bridge", tool = "ip"))]
+async fn event_of_our_own_namespace_has_the_id_that_it_has_there(lab: Lab) -> Result {
+    let here = lab.node("a").await?;
+    let mut monitor = everywhere(&here).await?;
+    here.ip("link add d0 type bridge").await;
+    assert_eq!(named(&mut monitor, "d0").await, None);
+    here.ip("netns set a 4").await;
+    here.ip("link add d1 type bridge").await;
+    assert_eq!(named(&mut monitor, "d1").await, Some(4));
     Ok(())
 }
