@@ -51,7 +51,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Decode, MessageRef};
 use crate::netns::Netns;
 use crate::protocol::Protocol;
-use crate::socket::{Namespace, Reader, Socket, SocketSpec, Turn, check_receive_buffer};
+use crate::socket::{Namespace, Ports, Reader, Requester, Socket, SocketSpec, Turn, check_receive_buffer};
 
 const DEFAULT_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 
@@ -61,6 +61,9 @@ const DEFAULT_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 /// [lost events](self#lost-events). Any other error is the last item. A monitor that is polled on another runtime goes on there.
 pub struct Monitor<T> {
     socket: Socket,
+    protocol: Protocol,
+    /// Whose events are left out.
+    not_from: Vec<Ports>,
     decode: Decode<T>,
     reader: Reader,
     /// How many datagrams were read since other tasks last had a turn.
@@ -96,12 +99,24 @@ impl<T> Monitor<T> {
         self.socket.receive_buffer()
     }
 
+    /// Joins another group, such as one of a generic netlink family that was registered again. Its events follow from now on.
+    ///
+    /// # Errors
+    /// The group does not exist in this kernel (`EINVAL`) or needs a privilege (`EPERM`).
+    pub fn join(&self, group: u32) -> Result<()> {
+        join(&self.socket, self.protocol, group)
+    }
+
     fn read(&mut self) -> Option<Result<T>> {
         while let Some(message) = self.reader.next() {
             let message = match message {
                 Ok(message) => message,
                 Err(error) => return Some(Err(error.into())),
             };
+            // Ports of other namespaces are other sockets.
+            if message.nsid().is_none() && self.not_from.iter().any(|ports| ports.contains(message.port())) {
+                continue;
+            }
             match (self.decode)(message) {
                 Ok(None) => {}
                 Ok(Some(event)) => return Some(Ok(event)),
@@ -178,12 +193,13 @@ pub struct MonitorBuilder {
     groups: Vec<u32>,
     receive_buffer: usize,
     all_namespaces: bool,
+    not_from: Vec<Requester>,
 }
 
 impl MonitorBuilder {
     pub(crate) const fn new(spec: SocketSpec) -> Self {
         let receive_buffer = DEFAULT_RECEIVE_BUFFER;
-        Self { spec, groups: Vec::new(), receive_buffer, all_namespaces: false }
+        Self { spec, groups: Vec::new(), receive_buffer, all_namespaces: false, not_from: Vec::new() }
     }
 
     /// Changes the protocol. The numbers of groups are those of this protocol.
@@ -247,6 +263,31 @@ impl MonitorBuilder {
         self
     }
 
+    /// Leaves out events that this connection, or a clone of it, caused, where the kernel says so: by its requests, batches and lists.
+    ///
+    /// The kernel puts the port of the requester into events of routes, nexthop objects, rules, IPv4 addresses, neighbours and
+    /// traffic control. It does not for the forwarding databases, VLANs and ports of bridges, for IPv6 addresses, nor for many
+    /// changes of devices: those events are not left out. What follows from a change by itself, such as routes that vanish with a
+    /// device, is nobody's. A connection to another protocol, or in another namespace than the monitor's, has no effect.
+    ///
+    /// The events do fill the receive buffer.
+    ///
+    /// ```no_run
+    /// use nl_core::monitor::Monitor;
+    /// use nl_core::{Connection, Protocol};
+    ///
+    /// # fn example() -> nl_core::Result<()> {
+    /// let conn = Connection::open(Protocol::Route)?;
+    /// // RTNLGRP_IPV4_ROUTE: routes that others change.
+    /// let routes = Monitor::builder(Protocol::Route).group(7).not_from(&conn).open(|message| Ok(Some(message.kind())))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn not_from(mut self, requester: impl Into<Requester>) -> Self {
+        self.not_from.push(requester.into());
+        self
+    }
+
     /// Takes the socket from this function instead of opening it, as
     /// [`ConnectionBuilder::sockets_from`](crate::connection::ConnectionBuilder::sockets_from) does.
     ///
@@ -270,15 +311,20 @@ impl MonitorBuilder {
             true => self.spec.open_for_namespaces(self.receive_buffer)?,
             false => self.spec.open_for_groups(self.receive_buffer)?,
         };
+        let protocol = self.spec.protocol;
         for group in self.groups {
-            socket.join(group).map_err(|error| {
-                Error::from(error).during(|| format!("join {} group {group}", self.spec.protocol))
-            })?;
+            join(&socket, protocol, group)?;
         }
+        // Sockets of other protocols and in other namespaces can have the same ports.
+        let namespace = socket.netns_cookie();
+        let not_from =
+            self.not_from.into_iter().filter_map(|from| from.ports_in(protocol, namespace)).collect();
         Ok(Monitor {
             socket,
+            protocol,
+            not_from,
             decode: Box::new(decode),
-            reader: match self.spec.protocol {
+            reader: match protocol {
                 // Families decide how large their events are.
                 Protocol::Generic => Reader::whole(),
                 // Larger than the buffer is only a route with hundreds of next hops.
@@ -289,4 +335,9 @@ impl MonitorBuilder {
             ended: false,
         })
     }
+}
+
+fn join(socket: &Socket, protocol: Protocol, group: u32) -> Result<()> {
+    let named = |error: io::Error| Error::from(error).during(|| format!("join {protocol} group {group}"));
+    socket.join(group).map_err(named)
 }

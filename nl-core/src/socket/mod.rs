@@ -2,6 +2,7 @@
 
 mod buffer;
 mod pool;
+mod ports;
 mod reader;
 mod spec;
 mod transport;
@@ -15,6 +16,8 @@ use std::task::{Context, Poll, Waker, ready};
 
 pub(crate) use buffer::Buffer;
 pub(crate) use pool::{Pool, Pooled};
+pub(crate) use ports::Ports;
+pub use ports::Requester;
 pub(crate) use reader::Reader;
 pub(crate) use spec::{Namespace, SocketSpec, Source, check_receive_buffer};
 pub(crate) use transport::{Transport, is_loss};
@@ -69,6 +72,11 @@ impl Socket {
             // Nothing can make this fail on an open socket; 0 is taken for the smallest buffer.
             sys::option(self.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF).unwrap_or(0)
         })
+    }
+
+    /// A number that only sockets of the same namespace have; `None` on a socket that has no namespace or a kernel that does not say.
+    pub(crate) fn netns_cookie(&self) -> Option<u64> {
+        sys::netns_cookie(self.as_fd()).ok()
     }
 
     /// Who is at the other end.

@@ -2,7 +2,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::{fmt, io};
 
-use super::{Socket, Transport};
+use super::{Ports, Socket, Transport};
 use crate::error::{Error, Result};
 use crate::netns::Netns;
 use crate::protocol::Protocol;
@@ -18,6 +18,8 @@ pub(crate) struct SocketSpec {
     pub(crate) namespace: Namespace,
     /// Where sockets come from instead.
     pub(crate) source: Option<Source>,
+    /// Where the ports of the sockets are noted.
+    pub(crate) ports: Option<Ports>,
     /// With `NETLINK_GET_STRICT_CHK`. Only sockets for other crates do without it.
     pub(crate) strict: bool,
 }
@@ -35,7 +37,7 @@ pub(crate) enum Namespace {
 
 impl SocketSpec {
     pub(crate) const fn new(protocol: Protocol) -> Self {
-        Self { protocol, namespace: Namespace::Current, source: None, strict: true }
+        Self { protocol, namespace: Namespace::Current, source: None, ports: None, strict: true }
     }
 
     /// A socket for requests, with the options that every socket of this crate has, and a receive buffer of this many bytes or as
@@ -68,7 +70,11 @@ impl SocketSpec {
             }),
             None => self.open_kernel(transport, receive_buffer)?.map(|fd| Socket::new(fd, transport)),
         };
-        opened.map_err(|error| self.failed(error.into()))
+        let socket = opened.map_err(|error| self.failed(error.into()))?;
+        if let Some(ports) = self.ports.as_ref().filter(|_| socket.transport() != Transport::Simulated) {
+            ports.add(sys::port(socket.as_fd()).map_err(|error| self.failed(error.into()))?);
+        }
+        Ok(socket)
     }
 
     fn open_kernel(

@@ -66,6 +66,15 @@ pub(crate) fn connect(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// The port that a socket is bound to.
+pub(crate) fn port(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut address = kernel_address();
+    let mut len = ADDRESS_LEN;
+    // SAFETY: the kernel writes at most `len` bytes to a live sockaddr_nl.
+    cvt(unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) })?;
+    Ok(address.nl_pid)
+}
+
 pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the pointer and the length describe a live integer.
     cvt(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), INT_LEN) })?;

@@ -119,7 +119,7 @@ async fn everywhere(node: &Node) -> nl_core::Result<Monitor<Named>> {
 async fn named(monitor: &mut Monitor<Named>, name: &str) -> Option<u32> {
     let found = async {
         loop {
-            let (nsid, found) = monitor.try_next().await.unwrap().expect("the monitor ended");
+            let (nsid, found) = monitor.try_next().await.unwrap().unwrap();
             assert!(!found.starts_with("wrong"), "{found} is in a namespace without an id");
             if found == name {
                 return nsid;
