@@ -4,7 +4,8 @@
 //! [`Events`](stream::Events) is a stream of the kernel's notifications: a [`NetworkEvent`] for each message of the
 //! [sources](Source) that were asked for. A watch, such as [`FdbWatch`](fdb::FdbWatch), starts with the current table and
 //! then reports each change. When the kernel drops events because the reader is slow, the watch lists the table again and
-//! reports exactly the changes that were missed.
+//! reports exactly the changes that were missed. [`Reports`](report::Reports) are events of several namespaces, with where each
+//! happened and who caused it.
 //!
 //! # Example
 //! ```no_run
@@ -65,9 +66,11 @@ mod event;
 pub mod fdb;
 #[cfg(feature = "macsec")]
 pub mod macsec;
+mod monitors;
 #[cfg(feature = "mptcp")]
 pub mod mptcp;
 mod raw;
+pub mod report;
 pub mod source;
 #[cfg(feature = "store")]
 pub mod store;

@@ -22,6 +22,8 @@ mod macsec;
 mod memory;
 #[path = "kernel/mptcp.rs"]
 mod mptcp;
+#[path = "kernel/reports.rs"]
+mod reports;
 #[path = "kernel/silent.rs"]
 mod silent;
 #[path = "kernel/store.rs"]

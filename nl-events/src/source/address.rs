@@ -20,6 +20,7 @@ impl Source {
             protocol: Protocol::Route,
             group,
             kinds: (RTM_NEWADDR, RTM_DELADDR),
+            family: None,
             decode: |message| Ok(AddressEvent::decode(message)?.map(NetworkEvent::Address)),
         }
     }

@@ -13,6 +13,7 @@ impl Source {
         protocol: Protocol::Generic,
         group: NOTIFY_GROUP,
         kinds: (GENL_ID_CTRL, GENL_ID_CTRL),
+        family: None,
         decode: |message| Ok(FamilyEvent::decode(message)?.map(NetworkEvent::Family)),
     };
 }

@@ -14,6 +14,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_NEIGH,
         kinds: (RTM_NEWNEIGH, RTM_DELNEIGH),
+        family: None,
         decode: |message| Ok(FdbEvent::decode(message)?.map(NetworkEvent::Fdb)),
     };
 }

@@ -13,6 +13,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_LINK,
         kinds: (RTM_NEWLINK, RTM_DELLINK),
+        family: None,
         decode: |message| Ok(LinkEvent::decode(message)?.map(NetworkEvent::Link)),
     };
 }

@@ -17,6 +17,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_LINK,
         kinds: (RTM_NEWLINK, RTM_DELLINK),
+        family: None,
         decode: |message| Ok(MacsecEvent::decode(message)?.map(NetworkEvent::Macsec)),
     };
 }

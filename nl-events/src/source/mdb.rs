@@ -13,6 +13,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_MDB,
         kinds: (RTM_NEWMDB, RTM_DELMDB),
+        family: None,
         decode: |message| Ok(MdbEvent::decode(message)?.map(NetworkEvent::Mdb)),
     };
 }

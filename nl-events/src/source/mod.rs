@@ -77,6 +77,7 @@ pub use group::RtnetlinkGroup;
 
 use nl_core::Protocol;
 use nl_core::attr::DecodeError;
+use nl_core::genl::Family;
 use nl_core::message::{MessageRef, NLMSG_MIN_TYPE};
 
 use crate::event::NetworkEvent;
@@ -88,6 +89,8 @@ pub struct Source {
     group: u32,
     /// The first and the last type of message that is an event of this source.
     kinds: (u16, u16),
+    /// The names of the generic netlink family and of the group, whose numbers change when the family is registered again.
+    family: Option<(&'static str, &'static str)>,
     decode: Decode,
 }
 
@@ -143,6 +146,20 @@ impl Source {
     /// Whether it takes what other sources skip.
     pub(crate) fn is_raw(&self) -> bool {
         self.kinds == UNKNOWN
+    }
+
+    /// Whether it follows a family that can be registered again.
+    pub(crate) fn follows_family(&self) -> bool {
+        self.family.is_some()
+    }
+
+    /// Takes the new numbers of the source's family and group, where this is the family; returns that of the group.
+    pub(crate) fn follow(&mut self, family: &Family) -> Option<u32> {
+        let (_, group) = self.family.filter(|(name, _)| *name == family.name)?;
+        let number = family.groups.iter().find(|(found, _)| found == group).map(|(_, number)| *number);
+        self.kinds = (family.id, family.id);
+        self.group = number?;
+        number
     }
 
     /// The protocol that has the group.

@@ -13,6 +13,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_NEIGH,
         kinds: (RTM_NEWNEIGH, RTM_DELNEIGH),
+        family: None,
         decode: |message| Ok(NeighbourEvent::decode(message)?.map(NetworkEvent::Neighbour)),
     };
 }

@@ -13,6 +13,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_NEXTHOP,
         kinds: (RTM_NEWNEXTHOP, RTM_DELNEXTHOP),
+        family: None,
         decode: |message| NexthopEvent::decode(message).map(|event| Some(NetworkEvent::Nexthop(event))),
     };
 }

@@ -12,6 +12,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_NSID,
         kinds: (RTM_NEWNSID, RTM_DELNSID),
+        family: None,
         decode: |message| Ok(NsidEvent::decode(message)?.map(NetworkEvent::Namespace)),
     };
 }

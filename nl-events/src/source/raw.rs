@@ -18,6 +18,7 @@ impl Source {
             protocol: Protocol::Route,
             group,
             kinds: UNKNOWN,
+            family: None,
             decode: |message| Ok(Some(NetworkEvent::Raw(RawEvent::from(message)))),
         }
     }

@@ -21,6 +21,7 @@ impl Source {
             protocol: Protocol::Route,
             group,
             kinds: (RTM_NEWROUTE, RTM_DELROUTE),
+            family: None,
             decode: |message| match Route::is_route(message) {
                 true => RouteEvent::decode(message).map(|event| Some(NetworkEvent::Route(event))),
                 false => Ok(None),

@@ -20,6 +20,7 @@ impl Source {
             protocol: Protocol::Route,
             group,
             kinds: (RTM_NEWRULE, RTM_DELRULE),
+            family: None,
             decode: |message| Ok(RuleEvent::decode(message)?.map(NetworkEvent::Rule)),
         }
     }

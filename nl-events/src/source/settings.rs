@@ -14,6 +14,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_LINK,
         kinds: (RTM_NEWLINK, RTM_DELLINK),
+        family: None,
         decode: |message| Ok(PortEvent::decode(message)?.map(NetworkEvent::Port)),
     };
 }

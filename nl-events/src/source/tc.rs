@@ -18,6 +18,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_TC,
         kinds: (RTM_NEWTCLASS, RTM_DELTCLASS),
+        family: None,
         decode: |message| Ok(ClassEvent::decode(message)?.map(|event| NetworkEvent::Class(Box::new(event)))),
     };
 
@@ -29,6 +30,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_TC,
         kinds: (RTM_NEWTFILTER, RTM_DELTFILTER),
+        family: None,
         decode: |message| Ok(FilterEvent::decode(message)?.map(|event| NetworkEvent::Filter(Box::new(event)))),
     };
 
@@ -40,6 +42,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_TC,
         kinds: (RTM_NEWQDISC, RTM_DELQDISC),
+        family: None,
         decode: |message| Ok(QdiscEvent::decode(message)?.map(|event| NetworkEvent::Qdisc(Box::new(event)))),
     };
 }

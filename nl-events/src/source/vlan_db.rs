@@ -13,6 +13,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_BRVLAN,
         kinds: (RTM_NEWVLAN, RTM_DELVLAN),
+        family: None,
         decode: |message| Ok(VlanDbEvent::decode(message)?.map(NetworkEvent::Vlan)),
     };
 }

@@ -13,6 +13,7 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_TUNNEL,
         kinds: (RTM_NEWTUNNEL, RTM_DELTUNNEL),
+        family: None,
         decode: |message| Ok(VniEvent::decode(message)?.map(NetworkEvent::Vni)),
     };
 }
