@@ -75,6 +75,7 @@ pub mod source;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod stream;
+mod words;
 
 pub use event::NetworkEvent;
 pub use raw::RawEvent;

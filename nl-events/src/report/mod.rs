@@ -92,6 +92,14 @@ pub struct Place {
     pub nsid: Option<u32>,
 }
 
+impl Place {
+    /// The namespace that a stream is [given](ReportsBuilder::namespace) under this name.
+    #[must_use]
+    pub fn named(name: impl Into<Name>) -> Self {
+        Self { name: Some(name.into()), nsid: None }
+    }
+}
+
 /// `[nsid 7]` as `ip monitor all-nsid` prints it, `[blue]`, `[blue nsid 7]`; `[nsid current]` for the stream's own namespace.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
