@@ -11,6 +11,8 @@
 #[cfg(feature = "blocking")]
 #[path = "kernel/blocking.rs"]
 mod blocking;
+#[path = "kernel/exporter.rs"]
+mod exporter;
 #[path = "kernel/families.rs"]
 mod families;
 #[path = "kernel/groups.rs"]
