@@ -37,6 +37,8 @@
 //! this order: [`discard_pending`](Monitor::discard_pending), then a [dump](crate::dump) on another socket, then what
 //! the monitor yields. A dump before the buffer was read empty would be followed by a gap nobody notices.
 
+mod filter;
+
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -45,6 +47,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
+
+pub use filter::{MessageFilter, MessageRule};
 
 use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result};
@@ -64,6 +68,7 @@ pub struct Monitor<T> {
     protocol: Protocol,
     /// Whose events are left out.
     not_from: Vec<Ports>,
+    filter: Option<MessageFilter>,
     decode: Decode<T>,
     reader: Reader,
     /// How many datagrams were read since other tasks last had a turn.
@@ -115,6 +120,10 @@ impl<T> Monitor<T> {
             };
             // Ports of other namespaces are other sockets.
             if message.nsid().is_none() && self.not_from.iter().any(|ports| ports.contains(message.port())) {
+                continue;
+            }
+            // Behind the first message of a datagram there may be others; and a simulated kernel sends what it likes.
+            if self.filter.as_ref().is_some_and(|filter| !filter.matches(message)) {
                 continue;
             }
             match (self.decode)(message) {
@@ -194,12 +203,20 @@ pub struct MonitorBuilder {
     receive_buffer: usize,
     all_namespaces: bool,
     not_from: Vec<Requester>,
+    filter: Option<MessageFilter>,
 }
 
 impl MonitorBuilder {
     pub(crate) const fn new(spec: SocketSpec) -> Self {
         let receive_buffer = DEFAULT_RECEIVE_BUFFER;
-        Self { spec, groups: Vec::new(), receive_buffer, all_namespaces: false, not_from: Vec::new() }
+        Self {
+            spec,
+            groups: Vec::new(),
+            receive_buffer,
+            all_namespaces: false,
+            not_from: Vec::new(),
+            filter: None,
+        }
     }
 
     /// Changes the protocol. The numbers of groups are those of this protocol.
@@ -288,6 +305,12 @@ impl MonitorBuilder {
         self
     }
 
+    /// Reads only what this filter accepts; the rest stays in the kernel.
+    pub fn filter(mut self, filter: MessageFilter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
     /// Takes the socket from this function instead of opening it, as
     /// [`ConnectionBuilder::sockets_from`](crate::connection::ConnectionBuilder::sockets_from) does.
     ///
@@ -307,11 +330,17 @@ impl MonitorBuilder {
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Result<Monitor<T>> {
         check_receive_buffer(self.receive_buffer)?;
+        let program = self.filter.as_ref().map(MessageFilter::program).transpose();
+        let program = program.map_err(|why| Error::usage(why.to_string()))?;
         let socket = match self.all_namespaces {
             true => self.spec.open_for_namespaces(self.receive_buffer)?,
             false => self.spec.open_for_groups(self.receive_buffer)?,
         };
         let protocol = self.spec.protocol;
+        // Before the groups are joined, so that nothing gets past it.
+        if let Some(mut program) = program {
+            socket.attach_filter(&mut program)?;
+        }
         for group in self.groups {
             join(&socket, protocol, group)?;
         }
@@ -323,6 +352,7 @@ impl MonitorBuilder {
             socket,
             protocol,
             not_from,
+            filter: self.filter,
             decode: Box::new(decode),
             reader: match protocol {
                 // Families decide how large their events are.

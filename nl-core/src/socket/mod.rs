@@ -74,6 +74,14 @@ impl Socket {
         })
     }
 
+    /// Has the kernel queue only what the program keeps. A simulated kernel sends what it likes.
+    pub(crate) fn attach_filter(&self, program: &mut [libc::sock_filter]) -> io::Result<()> {
+        if let Transport::Simulated = self.transport {
+            return Ok(());
+        }
+        sys::attach_filter(self.as_fd(), program)
+    }
+
     /// A number that only sockets of the same namespace have; `None` on a socket that has no namespace or a kernel that does not say.
     pub(crate) fn netns_cookie(&self) -> Option<u64> {
         sys::netns_cookie(self.as_fd()).ok()

@@ -32,14 +32,15 @@ fn kernel_address() -> sockaddr_nl {
     address
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the constants are 16, 12, 4 and 8")]
+#[expect(clippy::cast_possible_truncation, reason = "the constants are 16, 12, 4, 8 and 16")]
 mod sizes {
     pub(super) const FAMILY: libc::sa_family_t = libc::AF_NETLINK as libc::sa_family_t;
     pub(super) const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
     pub(super) const INT_LEN: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
+    pub(super) const FPROG_LEN: libc::socklen_t = size_of::<libc::sock_fprog>() as libc::socklen_t;
     pub(super) const COOKIE_LEN: libc::socklen_t = size_of::<u64>() as libc::socklen_t;
 }
-use sizes::{ADDRESS_LEN, COOKIE_LEN, FAMILY, INT_LEN};
+use sizes::{ADDRESS_LEN, COOKIE_LEN, FAMILY, FPROG_LEN, INT_LEN};
 
 /// A non-blocking netlink socket in the namespace of the calling thread.
 pub(crate) fn socket(protocol: c_int) -> io::Result<OwnedFd> {
@@ -78,6 +79,24 @@ pub(crate) fn port(fd: BorrowedFd<'_>) -> io::Result<u32> {
 pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the pointer and the length describe a live integer.
     cvt(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), INT_LEN) })?;
+    Ok(())
+}
+
+/// Has the kernel queue only those packets for which a program of classic BPF returns more than 0.
+pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &mut [libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
+    // SAFETY: the pointer and the length describe a live sock_fprog, whose pointer and length describe a live slice that the kernel
+    // copies.
+    cvt(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            FPROG_LEN,
+        )
+    })?;
     Ok(())
 }
 
