@@ -1,5 +1,6 @@
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -8,10 +9,37 @@ use nl_core::attr::DecodeError;
 use nl_core::error::Result;
 use nl_core::genl::{FamilyEvent, NOTIFY_GROUP};
 use nl_core::message::MessageRef;
-use nl_core::monitor::{Monitor, MonitorBuilder};
+use nl_core::monitor::{MessageFilter, Monitor, MonitorBuilder};
 
 use crate::event::NetworkEvent;
 use crate::source::{Source, decode_any};
+
+/// What is left out before it is decoded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filters {
+    /// Whether the kernel leaves out what no source decodes.
+    pub(crate) in_kernel: bool,
+    /// The interfaces that are asked for, or none for all.
+    pub(crate) interfaces: Vec<u32>,
+    pub(crate) wanted: Option<Wanted>,
+}
+
+impl Filters {
+    fn of(&self, sources: &[Source]) -> MessageFilter {
+        let rules = sources.iter().map(|source| source.accepted(&self.interfaces));
+        rules.fold(MessageFilter::new(), MessageFilter::accept)
+    }
+}
+
+/// Says of a message whether it is to be decoded.
+#[derive(Clone)]
+pub(crate) struct Wanted(pub(crate) Arc<dyn Fn(MessageRef<'_>) -> bool + Send + Sync>);
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wanted")
+    }
+}
 
 /// The monitors of a stream, one for each protocol, which are polled in turn.
 pub(crate) struct Monitors<T> {
@@ -32,6 +60,7 @@ impl<T: 'static> Monitors<T> {
     pub(crate) fn open(
         options: &MonitorBuilder,
         sources: Vec<Source>,
+        filters: &Filters,
         keep: fn(MessageRef<'_>, NetworkEvent) -> T,
     ) -> Result<Self> {
         let (mut monitors, mut rest) = (Vec::new(), sources);
@@ -44,9 +73,17 @@ impl<T: 'static> Monitors<T> {
             let monitor = options.clone().protocol(protocol);
             let monitor = own.iter().fold(monitor, |monitor, source| monitor.group(source.group()));
             let monitor = if follows { monitor.group(NOTIFY_GROUP) } else { monitor };
+            let monitor = match protocol {
+                Protocol::Route if filters.in_kernel => monitor.filter(filters.of(&own)),
+                _ => monitor,
+            };
+            let wanted = filters.wanted.clone();
             monitors.push(monitor.open(move |message| {
                 let join = if follows { follow(&mut own, message)? } else { None };
-                let event = decode_any(&own, message)?.map(|event| keep(message, event));
+                let event = match wanted.as_ref().is_none_or(|Wanted(wanted)| wanted(message)) {
+                    true => decode_any(&own, message)?.map(|event| keep(message, event)),
+                    false => None,
+                };
                 Ok((event.is_some() || join.is_some()).then_some(Item { event, join }))
             })?);
             if others.is_empty() {

@@ -21,6 +21,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -32,7 +33,7 @@ use nl_core::monitor::{Monitor, MonitorBuilder};
 use nl_core::netns::Netns;
 
 use crate::event::NetworkEvent;
-use crate::monitors::Monitors;
+use crate::monitors::{Filters, Monitors, Wanted};
 use crate::source::{RtnetlinkGroup, Source};
 
 /// A `Stream` of `Result<NetworkEvent>` that ends only if a socket fails.
@@ -52,7 +53,11 @@ pub struct Events {
 impl Events {
     /// Options.
     pub fn builder() -> EventsBuilder {
-        EventsBuilder { monitor: Monitor::builder(Protocol::Route), sources: Vec::new() }
+        EventsBuilder {
+            monitor: Monitor::builder(Protocol::Route),
+            sources: Vec::new(),
+            filters: Filters::default(),
+        }
     }
 
     /// Discards all queued events, and returns whether there were any.
@@ -89,6 +94,7 @@ impl IntoIterator for &mut Events {
 pub struct EventsBuilder {
     monitor: MonitorBuilder,
     sources: Vec<Source>,
+    filters: Filters,
 }
 
 impl EventsBuilder {
@@ -101,6 +107,31 @@ impl EventsBuilder {
     /// Yields the events of this group.
     pub fn group(self, group: RtnetlinkGroup) -> Self {
         self.source(group)
+    }
+
+    /// Leaves in the kernel what no source of `NETLINK_ROUTE` decodes, by a filter of the socket: neighbours of IP in a stream of
+    /// forwarding databases, for example, or qdiscs in one of classes. They take no room in the receive buffer, and wake nobody.
+    ///
+    /// A stream with a [raw source](Source::raw) gets everything.
+    pub fn filtered(mut self) -> Self {
+        self.filters.in_kernel = true;
+        self
+    }
+
+    /// Yields only events of this interface, and of the others that are given, where the messages of a source have an interface in
+    /// their header: not routes, rules and nexthop objects, of which all are yielded. The kernel applies it, as [`filtered`](Self::filtered).
+    ///
+    /// The interface of an entry of a forwarding database is its port; of a multicast database it is the bridge.
+    pub fn interface(mut self, index: u32) -> Self {
+        self.filters.interfaces.push(index);
+        self.filtered()
+    }
+
+    /// Decodes only messages for which `wanted` says so, such as by [`kind`](MessageRef::kind), [`port`](MessageRef::port) or
+    /// [`nsid`](MessageRef::nsid), or by a field of the header. It is called for each message that the socket received.
+    pub fn decode_if(mut self, wanted: impl Fn(MessageRef<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.filters.wanted = Some(Wanted(Arc::new(wanted)));
+        self
     }
 
     /// Leaves out events that this connection caused, where the kernel says so; see
@@ -148,6 +179,6 @@ impl EventsBuilder {
         self,
         keep: fn(MessageRef<'_>, NetworkEvent) -> T,
     ) -> Result<Monitors<T>> {
-        Monitors::open(&self.monitor, self.sources, keep)
+        Monitors::open(&self.monitor, self.sources, &self.filters, keep)
     }
 }

@@ -15,6 +15,8 @@ mod blocking;
 mod exporter;
 #[path = "kernel/families.rs"]
 mod families;
+#[path = "kernel/filters.rs"]
+mod filters;
 #[path = "kernel/groups.rs"]
 mod groups;
 #[path = "kernel/macsec.rs"]

@@ -153,8 +153,9 @@ async fn sources(objects: &[String]) -> nl_core::Result<Vec<Source>> {
     let is_known =
         |object: &str| matches!(object, "all" | "mptcp") || known.iter().any(|(name, _)| *name == object);
     for object in objects.iter().filter(|object| !is_known(object)) {
-        let number =
-            object.parse().map_err(|_| Error::usage(format!("\"{object}\" is no object and no group")))?;
+        let number = object
+            .parse::<u32>()
+            .map_err(|_| Error::usage(format!("\"{object}\" is no object and no group")))?;
         found.push(Source::raw(number));
     }
     Ok(found)

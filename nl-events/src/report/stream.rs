@@ -7,6 +7,7 @@ use futures_core::Stream;
 use nl_core::addr::Name;
 use nl_core::connection::Requester;
 use nl_core::error::Result;
+use nl_core::message::MessageRef;
 use nl_core::netns::Netns;
 
 use super::{Cause, Place, Report};
@@ -118,6 +119,18 @@ impl ReportsBuilder {
     /// Generic netlink families that exist once for all namespaces report in all of them.
     pub fn all_namespaces(mut self) -> Self {
         self.events = self.events.all_namespaces();
+        self
+    }
+
+    /// Leaves in the kernel what no source decodes; see [`EventsBuilder::filtered`].
+    pub fn filtered(mut self) -> Self {
+        self.events = self.events.filtered();
+        self
+    }
+
+    /// Decodes only messages for which `wanted` says so; see [`EventsBuilder::decode_if`].
+    pub fn decode_if(mut self, wanted: impl Fn(MessageRef<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.events = self.events.decode_if(wanted);
         self
     }
 

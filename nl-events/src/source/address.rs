@@ -21,6 +21,7 @@ impl Source {
             group,
             kinds: (RTM_NEWADDR, RTM_DELADDR),
             family: None,
+            families: &[],
             decode: |message| Ok(AddressEvent::decode(message)?.map(NetworkEvent::Address)),
         }
     }

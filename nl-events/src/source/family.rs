@@ -14,6 +14,7 @@ impl Source {
         group: NOTIFY_GROUP,
         kinds: (GENL_ID_CTRL, GENL_ID_CTRL),
         family: None,
+        families: &[],
         decode: |message| Ok(FamilyEvent::decode(message)?.map(NetworkEvent::Family)),
     };
 }

@@ -79,6 +79,7 @@ use nl_core::Protocol;
 use nl_core::attr::DecodeError;
 use nl_core::genl::Family;
 use nl_core::message::{MessageRef, NLMSG_MIN_TYPE};
+use nl_core::monitor::MessageRule;
 
 use crate::event::NetworkEvent;
 
@@ -91,6 +92,8 @@ pub struct Source {
     kinds: (u16, u16),
     /// The names of the generic netlink family and of the group, whose numbers change when the family is registered again.
     family: Option<(&'static str, &'static str)>,
+    /// The address families of its messages; none if they can have any.
+    families: &'static [u8],
     decode: Decode,
 }
 
@@ -146,6 +149,19 @@ impl Source {
     /// Whether it takes what other sources skip.
     pub(crate) fn is_raw(&self) -> bool {
         self.kinds == UNKNOWN
+    }
+
+    /// The messages that are its events, of these interfaces where their header has one; of all if there are none.
+    pub(crate) fn accepted(&self, interfaces: &[u32]) -> MessageRule {
+        if self.is_raw() {
+            return MessageRule::new(0..=u16::MAX);
+        }
+        let (first, last) = self.kinds;
+        let rule = self.families.iter().fold(MessageRule::new(first..=last), |rule, af| rule.family(*af));
+        match rule.has_interfaces() {
+            true => interfaces.iter().fold(rule, |rule, index| rule.index(*index)),
+            false => rule,
+        }
     }
 
     /// Whether it follows a family that can be registered again.

@@ -14,6 +14,7 @@ impl Source {
         group: RTNLGRP_NEXTHOP,
         kinds: (RTM_NEWNEXTHOP, RTM_DELNEXTHOP),
         family: None,
+        families: &[],
         decode: |message| NexthopEvent::decode(message).map(|event| Some(NetworkEvent::Nexthop(event))),
     };
 }

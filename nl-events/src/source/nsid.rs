@@ -13,6 +13,7 @@ impl Source {
         group: RTNLGRP_NSID,
         kinds: (RTM_NEWNSID, RTM_DELNSID),
         family: None,
+        families: &[],
         decode: |message| Ok(NsidEvent::decode(message)?.map(NetworkEvent::Namespace)),
     };
 }

@@ -19,6 +19,7 @@ impl Source {
             group,
             kinds: UNKNOWN,
             family: None,
+            families: &[],
             decode: |message| Ok(Some(NetworkEvent::Raw(RawEvent::from(message)))),
         }
     }

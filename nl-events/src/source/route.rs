@@ -22,6 +22,7 @@ impl Source {
             group,
             kinds: (RTM_NEWROUTE, RTM_DELROUTE),
             family: None,
+            families: &[],
             decode: |message| match Route::is_route(message) {
                 true => RouteEvent::decode(message).map(|event| Some(NetworkEvent::Route(event))),
                 false => Ok(None),

@@ -21,6 +21,7 @@ impl Source {
             group,
             kinds: (RTM_NEWRULE, RTM_DELRULE),
             family: None,
+            families: &[],
             decode: |message| Ok(RuleEvent::decode(message)?.map(NetworkEvent::Rule)),
         }
     }

@@ -19,6 +19,7 @@ impl Source {
         group: RTNLGRP_TC,
         kinds: (RTM_NEWTCLASS, RTM_DELTCLASS),
         family: None,
+        families: &[],
         decode: |message| Ok(ClassEvent::decode(message)?.map(|event| NetworkEvent::Class(Box::new(event)))),
     };
 
@@ -31,6 +32,7 @@ impl Source {
         group: RTNLGRP_TC,
         kinds: (RTM_NEWTFILTER, RTM_DELTFILTER),
         family: None,
+        families: &[],
         decode: |message| Ok(FilterEvent::decode(message)?.map(|event| NetworkEvent::Filter(Box::new(event)))),
     };
 
@@ -43,6 +45,7 @@ impl Source {
         group: RTNLGRP_TC,
         kinds: (RTM_NEWQDISC, RTM_DELQDISC),
         family: None,
+        families: &[],
         decode: |message| Ok(QdiscEvent::decode(message)?.map(|event| NetworkEvent::Qdisc(Box::new(event)))),
     };
 }

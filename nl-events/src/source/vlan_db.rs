@@ -1,5 +1,6 @@
 use nl_bridge::vlan_db::{RTM_DELVLAN, RTM_NEWVLAN, RTNLGRP_BRVLAN, VlanDbEvent};
 use nl_core::Protocol;
+use nl_core::message::AF_BRIDGE;
 
 use super::Source;
 use crate::event::NetworkEvent;
@@ -14,6 +15,7 @@ impl Source {
         group: RTNLGRP_BRVLAN,
         kinds: (RTM_NEWVLAN, RTM_DELVLAN),
         family: None,
+        families: &[AF_BRIDGE],
         decode: |message| Ok(VlanDbEvent::decode(message)?.map(NetworkEvent::Vlan)),
     };
 }
