@@ -91,10 +91,10 @@ async fn namespace_with_an_id_has_events(lab: Lab) -> Result {
 #[nl_testkit::test(needs(vm, host_root, tool = "ip"), serial)]
 async fn family_of_a_module_appears_and_vanishes(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    if !node.command(["modprobe", "-n", "fou"]).await.status.success() {
+    if !node.command(["modprobe", "fou"]).await.status.success() {
         return lab.skip(Need::Genl("fou".into()), "there is no module fou");
     }
-    node.command(["modprobe", "-q", "-r", "fou"]).await;
+    node.command(["modprobe", "-r", "fou"]).await.ok();
     let mut events = node.open(|| Events::builder().source(Source::FAMILY).open()).await?;
     node.command(["modprobe", "fou"]).await.ok();
     family(&mut events, |event| matches!(event, FamilyEvent::New(family) if family.name == "fou")).await;
