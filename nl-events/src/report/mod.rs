@@ -24,6 +24,8 @@
 //! # }
 //! ```
 //!
+//! Under feature `blocking`, `for report in &mut reports` waits without a runtime.
+//!
 //! # Namespaces
 //! A stream follows the namespaces that it is [given](ReportsBuilder::namespace), each over sockets of its own, or
 //! [all that have an id](ReportsBuilder::all_namespaces) in one namespace, over the sockets of that one. Every report has its
@@ -63,6 +65,8 @@ use nl_core::Error;
 use nl_core::addr::Name;
 use nl_core::message::MessageRef;
 
+#[cfg(feature = "blocking")]
+pub use stream::Waiting;
 pub use stream::{Reports, ReportsBuilder};
 
 use crate::event::NetworkEvent;

@@ -82,6 +82,32 @@ impl Stream for Reports {
     }
 }
 
+/// The reports, one after another on the calling thread. An `Err` says that the thread cannot wait, and is the last item: what the
+/// sockets have to say is in the reports.
+#[cfg(feature = "blocking")]
+impl<'a> IntoIterator for &'a mut Reports {
+    type Item = Result<Report>;
+    type IntoIter = nl_core::blocking::Iter<Waiting<'a>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        nl_core::blocking::Iter::new(Waiting(self))
+    }
+}
+
+/// [`Reports`] that are waited for without a runtime.
+#[cfg(feature = "blocking")]
+#[derive(Debug)]
+pub struct Waiting<'a>(&'a mut Reports);
+
+#[cfg(feature = "blocking")]
+impl Stream for Waiting<'_> {
+    type Item = Result<Report>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut *self.get_mut().0).poll_next(cx).map(|report| report.map(Ok))
+    }
+}
+
 fn report(name: Option<Name>, item: Result<Noted>) -> Report {
     match item {
         Ok((nsid, cause, event)) => Report { place: Place { name, nsid }, cause, outcome: Ok(event) },
