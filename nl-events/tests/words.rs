@@ -1,5 +1,6 @@
 //! Events in words: those of `ip monitor`, `bridge monitor` and `tc monitor`.
 #![cfg(all(feature = "fdb", feature = "link", feature = "nsid", feature = "tc"))]
+#![expect(clippy::expect_used, reason = "tests panic with context")]
 
 use nl_core::Protocol;
 use nl_core::attr::AttrBuf;

@@ -20,7 +20,7 @@ async fn main() -> nl_core::Result<()> {
     let conn = Connection::open(Protocol::Route)?;
     println!("http://{address}/metrics");
     tokio::select! {
-        ended = server::serve(&listener, &conn) => Ok(ended?),
+        ended = server::serve(&listener, &conn) => ended.map_err(Error::from),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
 }
