@@ -26,6 +26,8 @@ mod macsec;
 mod memory;
 #[path = "kernel/mptcp.rs"]
 mod mptcp;
+#[path = "kernel/namespaces.rs"]
+mod namespaces;
 #[path = "kernel/reports.rs"]
 mod reports;
 #[path = "kernel/silent.rs"]
