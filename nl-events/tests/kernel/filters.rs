@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use nl_bridge::fdb::{FdbEntry, FdbVerb};
-use nl_core::neighbour::NeighbourEvent;
+use nl_core::neighbour::{NeighbourEvent, NeighbourWatch};
+use nl_core::watch::Change;
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::FdbEvent;
 use nl_events::stream::{Events, EventsBuilder};
@@ -58,6 +59,33 @@ async fn filtered_stream_of_neighbours_is_not_overrun_by_forwarding_databases(la
             other => panic!("an event of another source: {other:?}"),
         }
     }
+}
+
+/// So is a watch, which needs no new list then.
+#[nl_testkit::test(needs(tool = "ip", tool = "bridge"))]
+async fn watch_of_neighbours_is_not_overrun_by_forwarding_databases(lab: Lab) -> Result {
+    lab.quiet();
+    let bridge = lab.bridge("br0", 1).await?;
+    let node = bridge.node();
+    let port = node.index_of("port1").await?;
+    let conn = node.open(|| Connection::open(Protocol::Route)).await?;
+    let mut watch = NeighbourWatch::builder(&conn).receive_buffer(0).open().await?;
+    let synced =
+        async { while watch.try_next().await.unwrap().expect("the watch ended") != Change::Synced {} };
+    within(DEADLINE, synced, "the watch to be synced").await;
+    many_entries(node, port).await?;
+    node.ip("neigh add 192.0.2.9 lladdr 02:00:00:00:aa:09 dev br0 nud permanent").await;
+    let added = async {
+        loop {
+            match watch.try_next().await.unwrap().expect("the watch ended") {
+                Change::Added(new) if new.dst.to_string() == "192.0.2.9" => return,
+                _ => {}
+            }
+        }
+    };
+    within(DEADLINE, added, "the neighbour").await;
+    assert_eq!(watch.overruns(), 0);
+    Ok(())
 }
 
 #[nl_testkit::test(needs(tool = "bridge"))]
