@@ -1,12 +1,13 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use nl_core::Protocol;
 use nl_core::attr::DecodeError;
-use nl_core::error::Result;
+use nl_core::error::{Error, Result};
 use nl_core::genl::{FamilyEvent, NOTIFY_GROUP};
 use nl_core::message::MessageRef;
 use nl_core::monitor::{MessageFilter, Monitor, MonitorBuilder};
@@ -43,16 +44,27 @@ impl fmt::Debug for Wanted {
 
 /// The monitors of a stream, one for each protocol, which are polled in turn.
 pub(crate) struct Monitors<T> {
-    monitors: Vec<Monitor<Item<T>>>,
+    monitors: Vec<Followed<T>>,
     /// The index of the monitor that is polled first; it rotates.
     first: usize,
+    /// A group could not be joined again.
+    failed: Option<Error>,
 }
 
-/// What a message comes to.
-struct Item<T> {
-    event: Option<T>,
-    /// A group to be joined: its family was registered again.
-    join: Option<u32>,
+struct Followed<T> {
+    monitor: Monitor<T>,
+    /// Where the decoder puts the group of a family that was registered again; 0 is none.
+    join: Option<Arc<AtomicU32>>,
+}
+
+impl<T> Followed<T> {
+    /// Joins the group of a family that was registered again.
+    fn join(&self) -> Result<()> {
+        match self.join.as_ref().map_or(0, |group| group.swap(0, Ordering::Relaxed)) {
+            0 => Ok(()),
+            group => self.monitor.join(group),
+        }
+    }
 }
 
 impl<T: 'static> Monitors<T> {
@@ -78,16 +90,22 @@ impl<T: 'static> Monitors<T> {
                 _ => monitor,
             };
             let wanted = filters.wanted.clone();
-            monitors.push(monitor.open(move |message| {
-                let join = if follows { follow(&mut own, message)? } else { None };
-                let event = match wanted.as_ref().is_none_or(|Wanted(wanted)| wanted(message)) {
-                    true => decode_any(&own, message)?.map(|event| keep(message, event)),
-                    false => None,
-                };
-                Ok((event.is_some() || join.is_some()).then_some(Item { event, join }))
-            })?);
+            let join = follows.then(Arc::<AtomicU32>::default);
+            let joined = join.clone();
+            let monitor = monitor.open(move |message| {
+                if let Some(joined) = &joined
+                    && let Some(group) = follow(&mut own, message)?
+                {
+                    joined.store(group, Ordering::Relaxed);
+                }
+                match wanted.as_ref().is_none_or(|Wanted(wanted)| wanted(message)) {
+                    true => Ok(decode_any(&own, message)?.map(|event| keep(message, event))),
+                    false => Ok(None),
+                }
+            })?;
+            monitors.push(Followed { monitor, join });
             if others.is_empty() {
-                return Ok(Self { monitors, first: 0 });
+                return Ok(Self { monitors, first: 0, failed: None });
             }
             rest = others;
         }
@@ -96,32 +114,30 @@ impl<T: 'static> Monitors<T> {
     /// Discards all queued events, and returns whether there were any.
     pub(crate) fn discard_pending(&mut self) -> Result<bool> {
         let mut any = false;
-        for monitor in &mut self.monitors {
-            any |= monitor.discard_pending()?;
+        for followed in &mut self.monitors {
+            any |= followed.monitor.discard_pending()?;
         }
         Ok(any)
     }
 
     /// The next item of any of them; `None` when one has ended.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let count = self.monitors.len();
         for turn in 0..count {
             let at = (self.first + turn) % count;
-            let Some(monitor) = self.monitors.get_mut(at) else { continue };
-            while let Poll::Ready(item) = Pin::new(&mut *monitor).poll_next(cx) {
-                let item = match item {
-                    Some(Ok(Item { event, join })) => {
-                        match (join.map_or(Ok(()), |group| monitor.join(group)), event) {
-                            (Err(error), _) => Some(Err(error)),
-                            (Ok(()), Some(event)) => Some(Ok(event)),
-                            (Ok(()), None) => continue,
-                        }
-                    }
-                    Some(Err(error)) => Some(Err(error)),
-                    None => None,
-                };
+            let Some(followed) = self.monitors.get_mut(at) else { continue };
+            let item = Pin::new(&mut followed.monitor).poll_next(cx);
+            let joined = followed.join();
+            if item.is_ready() {
                 self.first = (at + 1) % count;
-                return Poll::Ready(item);
+                self.failed = joined.err();
+                return item;
+            }
+            if let Err(error) = joined {
+                return Poll::Ready(Some(Err(error)));
             }
         }
         Poll::Pending
@@ -143,6 +159,6 @@ fn follow(sources: &mut [Source], message: MessageRef<'_>) -> Result<Option<u32>
 
 impl<T> fmt::Debug for Monitors<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.monitors).finish()
+        f.debug_list().entries(self.monitors.iter().map(|followed| &followed.monitor)).finish()
     }
 }
