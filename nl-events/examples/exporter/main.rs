@@ -2,8 +2,8 @@
 //!
 //! Usage: exporter [ADDRESS:PORT], by default 127.0.0.1:9188; then `curl http://127.0.0.1:9188/metrics`
 //!
-//! Everything is read when it is asked for: devices, qdiscs and classes, the sizes of forwarding databases, VLANs, VNIs, MACsec and
-//! Multipath TCP. Needs no privilege.
+//! Everything is read when it is asked for: devices, qdiscs and classes, the sizes of forwarding databases, VLANs, VNIs, MACsec,
+//! local SIDs of SRv6 and Multipath TCP. Needs no privilege.
 
 mod metrics;
 mod server;

@@ -10,6 +10,7 @@ use nl_core::link::Links;
 use nl_core::{Connection, Protocol, Result};
 use nl_macsec::Macsec;
 use nl_mptcp::mib::Mib;
+use nl_srv6::sid::Sids;
 use nl_tc::Tc;
 use nl_tc::stats::Stats;
 use prometheus_client::encoding::text::encode;
@@ -25,6 +26,7 @@ pub(crate) async fn scrape(conn: &Connection) -> Result<String> {
     traffic_control(conn, &names, &mut metrics).await?;
     bridges(conn, &names, &mut metrics).await?;
     macsec(conn, &names, &mut metrics).await?;
+    segments(conn, &mut metrics).await?;
     multipath_tcp(&mut metrics);
     let mut text = String::new();
     // Writing to a string does not fail.
@@ -219,6 +221,19 @@ async fn macsec(conn: &Connection, names: &Names, metrics: &mut Metrics) -> Resu
         ] {
             metrics.count(name, help, &labels, value);
         }
+    }
+    Ok(())
+}
+
+/// Local SIDs that count.
+async fn segments(conn: &Connection, metrics: &mut Metrics) -> Result<()> {
+    let sids = async { Sids::new(conn.clone()).entries().list().await?.collect_all().await };
+    for sid in supported(sids.await)? {
+        let Some(counters) = sid.local.counters else { continue };
+        let labels = vec![("sid", sid.route.prefix.to_string())];
+        metrics.count("nl_srv6_sid_bytes", "Bytes that the SID processed", &labels, counters.bytes);
+        metrics.count("nl_srv6_sid_packets", "Packets that the SID processed", &labels, counters.packets);
+        metrics.count("nl_srv6_sid_errors", "Packets that the SID dropped", &labels, counters.errors);
     }
     Ok(())
 }

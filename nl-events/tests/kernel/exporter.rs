@@ -57,6 +57,20 @@ async fn scrape_has_the_counters_of_what_iproute2_made(lab: Lab) -> Result {
     Ok(())
 }
 
+#[nl_testkit::test(needs(link = "veth", genl = "SEG6", tool = "ip"))]
+async fn scrape_has_the_counters_of_a_local_sid(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    node.ip("link add d0 type veth peer name p0").await;
+    node.ip("link set d0 up").await;
+    node.ip("-6 route add fcbb:0:1:1::/128 encap seg6local action End count dev d0").await;
+    let conn = node.open(|| Connection::open(Protocol::Route)).await?;
+    let scraped = node.run(move || get(conn, "GET /metrics HTTP/1.1\r\n\r\n"));
+    let answer = within(Duration::from_secs(20), scraped, "the answer").await;
+    let part = "nl_srv6_sid_packets_total{sid=\"fcbb:0:1:1::/128\"} 0\n";
+    assert!(answer.contains(part), "{part} is not in {answer}");
+    Ok(())
+}
+
 #[nl_testkit::test]
 async fn request_for_something_else_is_refused(lab: Lab) -> Result {
     let node = lab.node("a").await?;
