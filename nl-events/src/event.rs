@@ -23,11 +23,7 @@ use nl_core::route::RouteEvent;
 #[cfg(feature = "rule")]
 use nl_core::rule::RuleEvent;
 #[cfg(feature = "tc")]
-use nl_tc::class::ClassEvent;
-#[cfg(feature = "tc")]
-use nl_tc::filter::FilterEvent;
-#[cfg(feature = "tc")]
-use nl_tc::qdisc::QdiscEvent;
+use nl_tc::TcEvent;
 
 #[cfg(feature = "fdb")]
 use crate::fdb::FdbEvent;
@@ -39,25 +35,19 @@ use crate::raw::RawEvent;
 
 /// An event of the network.
 /// Each source is a Cargo feature. Only the events of compiled-in sources are decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NetworkEvent {
     /// An event of an IP address.
     #[cfg(feature = "address")]
     Address(AddressEvent),
-    /// An event of a class of traffic control.
-    #[cfg(feature = "tc")]
-    Class(Box<ClassEvent>),
     /// A generic netlink family appeared or vanished.
     #[cfg(feature = "family")]
     Family(FamilyEvent),
     /// An event of the forwarding database of a bridge or of a VXLAN device.
     #[cfg(feature = "fdb")]
     Fdb(FdbEvent),
-    /// An event of a filter of traffic control.
-    #[cfg(feature = "tc")]
-    Filter(Box<FilterEvent>),
     /// An event of a network device.
     #[cfg(feature = "link")]
     Link(LinkEvent),
@@ -82,9 +72,6 @@ pub enum NetworkEvent {
     /// An event of a bridge's port.
     #[cfg(feature = "settings")]
     Port(PortEvent),
-    /// An event of a qdisc.
-    #[cfg(feature = "tc")]
-    Qdisc(Box<QdiscEvent>),
     /// A message of a [raw source](crate::Source::raw).
     Raw(RawEvent),
     /// An event of a route.
@@ -93,6 +80,9 @@ pub enum NetworkEvent {
     /// An event of a routing policy rule.
     #[cfg(feature = "rule")]
     Rule(RuleEvent),
+    /// An event of a qdisc, a class or a filter of traffic control.
+    #[cfg(feature = "tc")]
+    Tc(Box<TcEvent>),
     /// An event of the VLANs of a bridge and its ports.
     #[cfg(feature = "vlan_db")]
     Vlan(VlanDbEvent),

@@ -9,14 +9,10 @@ impl NetworkEvent {
         match self {
             #[cfg(feature = "address")]
             Self::Address(_) => "ADDR",
-            #[cfg(feature = "tc")]
-            Self::Class(_) => "CLASS",
             #[cfg(feature = "family")]
             Self::Family(_) => "FAMILY",
             #[cfg(feature = "fdb")]
             Self::Fdb(_) => "FDB",
-            #[cfg(feature = "tc")]
-            Self::Filter(_) => "FILTER",
             #[cfg(feature = "link")]
             Self::Link(_) => "LINK",
             #[cfg(feature = "macsec")]
@@ -33,13 +29,13 @@ impl NetworkEvent {
             Self::Nexthop(_) => "NEXTHOP",
             #[cfg(feature = "settings")]
             Self::Port(_) => "PORT",
-            #[cfg(feature = "tc")]
-            Self::Qdisc(_) => "QDISC",
             Self::Raw(_) => "RAW",
             #[cfg(feature = "route")]
             Self::Route(_) => "ROUTE",
             #[cfg(feature = "rule")]
             Self::Rule(_) => "RULE",
+            #[cfg(feature = "tc")]
+            Self::Tc(event) => tc_label(event),
             #[cfg(feature = "vlan_db")]
             Self::Vlan(_) => "VLAN",
             #[cfg(feature = "vni")]
@@ -59,14 +55,10 @@ impl Display for NetworkEvent {
                 nl_core::address::AddressEvent::New(new) => new.fmt(f),
                 other => fmt::Debug::fmt(other, f),
             },
-            #[cfg(feature = "tc")]
-            Self::Class(event) => event.fmt(f),
             #[cfg(feature = "family")]
             Self::Family(event) => event.fmt(f),
             #[cfg(feature = "fdb")]
             Self::Fdb(event) => event.fmt(f),
-            #[cfg(feature = "tc")]
-            Self::Filter(event) => event.fmt(f),
             #[cfg(feature = "link")]
             Self::Link(event) => link(f, event),
             #[cfg(feature = "macsec")]
@@ -94,8 +86,6 @@ impl Display for NetworkEvent {
                 nl_bridge::settings::PortEvent::New(new) => new.fmt(f),
                 other => fmt::Debug::fmt(other, f),
             },
-            #[cfg(feature = "tc")]
-            Self::Qdisc(event) => event.fmt(f),
             Self::Raw(event) => event.fmt(f),
             #[cfg(feature = "route")]
             Self::Route(event) => match event {
@@ -108,6 +98,8 @@ impl Display for NetworkEvent {
                 nl_core::rule::RuleEvent::New(new) => new.fmt(f),
                 other => fmt::Debug::fmt(other, f),
             },
+            #[cfg(feature = "tc")]
+            Self::Tc(event) => tc(f, event),
             #[cfg(feature = "vlan_db")]
             Self::Vlan(event) => match event {
                 nl_bridge::vlan_db::VlanDbEvent::Deleted(old) => lines(f, DELETED, old),
@@ -134,6 +126,7 @@ impl Display for NetworkEvent {
     feature = "route",
     feature = "rule",
     feature = "settings",
+    feature = "tc",
     feature = "vlan_db",
     feature = "vni"
 ))]
@@ -145,14 +138,15 @@ const DELETED: &str = "Deleted ";
     feature = "nexthop",
     feature = "route",
     feature = "rule",
-    feature = "settings"
+    feature = "settings",
+    feature = "tc"
 ))]
 fn deleted(f: &mut fmt::Formatter<'_>, old: &dyn Display) -> fmt::Result {
     write!(f, "{DELETED}{old}")
 }
 
 /// A line for each entry.
-#[cfg(any(feature = "mdb", feature = "vlan_db", feature = "vni"))]
+#[cfg(any(feature = "mdb", feature = "tc", feature = "vlan_db", feature = "vni"))]
 fn lines<T: Display>(
     f: &mut fmt::Formatter<'_>,
     before: &str,
@@ -196,4 +190,33 @@ fn mdb(f: &mut fmt::Formatter<'_>, event: &nl_bridge::mdb::MdbEvent) -> fmt::Res
         format!("router port dev #{}{vlan} master #{}", router.port, table.dev)
     });
     lines(f, before, entries.chain(routers))
+}
+
+#[cfg(feature = "tc")]
+const fn tc_label(event: &nl_tc::TcEvent) -> &'static str {
+    use nl_tc::TcEvent;
+
+    match event {
+        TcEvent::DeletedClass(_) | TcEvent::NewClass(_) => "CLASS",
+        TcEvent::DeletedFilter(_) | TcEvent::NewFilter(_) => "FILTER",
+        TcEvent::DeletedQdisc(_) | TcEvent::NewQdisc(_) => "QDISC",
+        _ => "ACTION",
+    }
+}
+
+#[cfg(feature = "tc")]
+fn tc(f: &mut fmt::Formatter<'_>, event: &nl_tc::TcEvent) -> fmt::Result {
+    use nl_tc::TcEvent;
+
+    match event {
+        TcEvent::DeletedActions(old) => lines(f, DELETED, old),
+        TcEvent::DeletedClass(old) => deleted(f, old),
+        TcEvent::DeletedFilter(old) => deleted(f, old),
+        TcEvent::DeletedQdisc(old) => deleted(f, old),
+        TcEvent::NewActions(new) => lines(f, "", new),
+        TcEvent::NewClass(new) => new.fmt(f),
+        TcEvent::NewFilter(new) => new.fmt(f),
+        TcEvent::NewQdisc(new) => new.fmt(f),
+        other => fmt::Debug::fmt(other, f),
+    }
 }

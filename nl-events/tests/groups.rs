@@ -4,11 +4,9 @@ use nl_events::Source;
 use nl_events::source::groups::ALL;
 
 /// The variants of `NetworkEvent` that are events of `NETLINK_ROUTE`.
-const VARIANTS: [&str; 17] = [
+const VARIANTS: [&str; 15] = [
     "Address",
-    "Class",
     "Fdb",
-    "Filter",
     "Link",
     "Macsec",
     "Mdb",
@@ -16,10 +14,10 @@ const VARIANTS: [&str; 17] = [
     "Neighbour",
     "Nexthop",
     "Port",
-    "Qdisc",
     "Raw",
     "Route",
     "Rule",
+    "Tc",
     "Vlan",
     "Vni",
 ];
@@ -87,9 +85,9 @@ fn source_has_the_number_of_its_group() {
         ALL.iter().find(|group| group.variants.first() == Some(&variant)).map(|group| group.number)
     };
     for (variant, source) in [
-        ("Class", Source::CLASS),
-        ("Class", Source::FILTER),
-        ("Class", Source::QDISC),
+        ("Tc", Source::CLASS),
+        ("Tc", Source::FILTER),
+        ("Tc", Source::QDISC),
         ("Fdb", Source::FDB),
         ("Fdb", Source::NEIGHBOUR),
         ("Link", Source::LINK),

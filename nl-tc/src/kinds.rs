@@ -7,7 +7,7 @@ macro_rules! kinds {
         $($(#[$about:meta])* $feature:literal $variant:ident($config:ty) $kind:literal;)+
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[derive(Clone, Debug, PartialEq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
         #[non_exhaustive]

@@ -8,7 +8,7 @@ use crate::filter::Filter;
 use crate::qdisc::Qdisc;
 
 /// A class, a qdisc or a filter, for a batch or a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 #[cfg_attr(
     all(feature = "leaf", not(any(feature = "hfsc", feature = "htb"))),

@@ -41,7 +41,7 @@
 //!
 //! | events | what is known |
 //! |---|---|
-//! | `Class`, `Filter`, `Qdisc` | port and sequence number, also of somebody who only reads one object |
+//! | `Tc` | port and sequence number, also of somebody who only reads one object |
 //! | `Route`, `Rule`, `Nexthop` | port and sequence number |
 //! | `Address` of IPv4, `Namespace` | port and sequence number |
 //! | `Neighbour` | the port; the sequence number is 0 |

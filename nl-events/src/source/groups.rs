@@ -7,7 +7,7 @@
 //! | 1 | `RTNLGRP_LINK` | `Link`, `Macsec`, `Port` |
 //! | 2 | `RTNLGRP_NOTIFY` | none: the kernel sends nothing to it |
 //! | 3 | `RTNLGRP_NEIGH` | `Fdb`, `Neighbour` |
-//! | 4 | `RTNLGRP_TC` | `Class`, `Filter`, `Qdisc`; `Raw` for chains and shared actions |
+//! | 4 | `RTNLGRP_TC` | `Tc`; `Raw` for chains and shared actions |
 //! | 5 | `RTNLGRP_IPV4_IFADDR` | `Address` |
 //! | 6 | `RTNLGRP_IPV4_MROUTE` | `Raw`: routes of multicast routing daemons |
 //! | 7 | `RTNLGRP_IPV4_ROUTE` | `Route` |
@@ -75,7 +75,7 @@ pub const ALL: &[Group] = &[
     group(1, "RTNLGRP_LINK", &["Link", "Macsec", "Port"]),
     group(2, "RTNLGRP_NOTIFY", &[]),
     group(3, "RTNLGRP_NEIGH", &["Fdb", "Neighbour"]),
-    group(4, "RTNLGRP_TC", &["Class", "Filter", "Qdisc", "Raw"]),
+    group(4, "RTNLGRP_TC", &["Tc", "Raw"]),
     group(5, "RTNLGRP_IPV4_IFADDR", &["Address"]),
     group(6, "RTNLGRP_IPV4_MROUTE", &["Raw"]),
     group(7, "RTNLGRP_IPV4_ROUTE", &["Route"]),

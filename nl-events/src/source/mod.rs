@@ -13,7 +13,7 @@
 //! | `Source::LINK` | `NetworkEvent::Link` | `link` |
 //! | `Source::MACSEC` | `NetworkEvent::Macsec` | `macsec` |
 //! | `Source::NEIGHBOUR` | `NetworkEvent::Neighbour` | `neighbour` |
-//! | `Source::CLASS`, `FILTER`, `QDISC` | `NetworkEvent::Class`, `Filter`, `Qdisc` | `tc` |
+//! | `Source::CLASS`, `FILTER`, `QDISC` | `NetworkEvent::Tc` | `tc` |
 //! | `Source::NAMESPACE` | `NetworkEvent::Namespace` | `nsid` |
 //! | `Source::FAMILY` | `NetworkEvent::Family` | `family` |
 //! | [`Source::raw`] | [`NetworkEvent::Raw`] | |

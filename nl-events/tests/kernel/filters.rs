@@ -12,6 +12,7 @@ use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::FdbEvent;
 use nl_events::stream::{Events, EventsBuilder};
 use nl_events::{NetworkEvent, Source};
+use nl_tc::TcEvent;
 use nl_testkit::{Lab, Node, Result, within};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -132,10 +133,11 @@ async fn filtered_stream_has_both_messages_of_a_replaced_qdisc(lab: Lab) -> Resu
     let mut events = open(&node, Events::builder().source(Source::QDISC).interface(wanted)).await?;
     node.tc("qdisc replace dev d0 root handle 2: prio").await;
     for kind in ["htb", "prio"] {
-        let NetworkEvent::Qdisc(event) = next(&mut events).await else {
-            panic!("an event of another source")
+        let NetworkEvent::Tc(event) = next(&mut events).await else { panic!("an event of another source") };
+        let (TcEvent::DeletedQdisc(qdisc) | TcEvent::NewQdisc(qdisc)) = &*event else {
+            panic!("no qdisc: {event:?}")
         };
-        assert_eq!(event.qdisc().config.kind(), kind);
+        assert_eq!(qdisc.config.kind(), kind);
     }
     Ok(())
 }

@@ -5,10 +5,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use nl_events::stream::Events;
 use nl_events::{NetworkEvent, RtnetlinkGroup};
-use nl_tc::TcHandle;
-use nl_tc::class::ClassEvent;
-use nl_tc::filter::FilterEvent;
-use nl_tc::qdisc::QdiscEvent;
+use nl_tc::{TcEvent, TcHandle};
 use nl_testkit::{Lab, Node, Result, within};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -23,10 +20,17 @@ async fn open(node: &Node, groups: &'static [RtnetlinkGroup]) -> nl_core::Result
     node.open(|| groups.iter().fold(Events::builder(), |events, group| events.group(*group)).open()).await
 }
 
+async fn next(events: &mut Events) -> TcEvent {
+    match events.try_next().await.unwrap().expect("the stream ended") {
+        NetworkEvent::Tc(event) => *event,
+        other => panic!("an event of another source: {other:?}"),
+    }
+}
+
 /// Does something with `tc` and reads events until one is as wanted.
-async fn event(node: &Node, events: &mut Events, tc: &str, wanted: impl Fn(&NetworkEvent) -> bool) {
+async fn event(node: &Node, events: &mut Events, tc: &str, wanted: impl Fn(&TcEvent) -> bool) {
     node.tc(tc).await;
-    let found = async { while !wanted(&events.try_next().await.unwrap().expect("the stream ended")) {} };
+    let found = async { while !wanted(&next(events).await) {} };
     within(DEADLINE, found, tc).await;
 }
 
@@ -36,13 +40,12 @@ async fn qdisc_that_is_added_and_deleted_has_events(lab: Lab) -> Result {
     let index = node.index_of("d0").await?;
     let mut events = open(&node, &[RtnetlinkGroup::Qdisc]).await?;
     let one = TcHandle::new(1, 0);
-    let is = |event: &NetworkEvent, deleted: bool| match event {
-        NetworkEvent::Qdisc(event) => {
-            let qdisc = event.qdisc();
-            matches!(**event, QdiscEvent::Deleted(_)) == deleted
+    let is = |event: &TcEvent, deleted: bool| match event {
+        TcEvent::DeletedQdisc(qdisc) | TcEvent::NewQdisc(qdisc) => {
+            matches!(event, TcEvent::DeletedQdisc(_)) == deleted
                 && (qdisc.index, qdisc.handle, qdisc.config.kind()) == (index, one, "htb")
         }
-        other => panic!("an event of another source: {other:?}"),
+        other => panic!("an event of another object: {other:?}"),
     };
     event(&node, &mut events, "qdisc add dev d0 root handle 1: htb default 10", |event| is(event, false))
         .await;
@@ -55,13 +58,13 @@ async fn class_that_is_added_and_deleted_has_events(lab: Lab) -> Result {
     let node = world(&lab).await?;
     node.tc("qdisc add dev d0 root handle 1: htb").await;
     let mut events = open(&node, &[RtnetlinkGroup::Class]).await?;
-    let is = |event: &NetworkEvent, deleted: bool| match event {
-        NetworkEvent::Class(event) => {
-            matches!(**event, ClassEvent::Deleted(_)) == deleted
-                && event.class().handle == TcHandle::new(1, 0x10)
-                && event.class().to_string().contains("rate 10Mbit")
+    let is = |event: &TcEvent, deleted: bool| match event {
+        TcEvent::DeletedClass(class) | TcEvent::NewClass(class) => {
+            matches!(event, TcEvent::DeletedClass(_)) == deleted
+                && class.handle == TcHandle::new(1, 0x10)
+                && class.to_string().contains("rate 10Mbit")
         }
-        other => panic!("an event of another source: {other:?}"),
+        other => panic!("an event of another object: {other:?}"),
     };
     let add = "class add dev d0 parent 1: classid 1:10 htb rate 10mbit";
     event(&node, &mut events, add, |event| is(event, false)).await;
@@ -74,13 +77,12 @@ async fn filter_that_is_added_and_deleted_has_events(lab: Lab) -> Result {
     let node = world(&lab).await?;
     node.tc("qdisc add dev d0 clsact").await;
     let mut events = open(&node, &[RtnetlinkGroup::Filter]).await?;
-    let is = |event: &NetworkEvent, deleted: bool| match event {
-        NetworkEvent::Filter(event) => {
-            let filter = event.filter();
-            matches!(**event, FilterEvent::Deleted(_)) == deleted
+    let is = |event: &TcEvent, deleted: bool| match event {
+        TcEvent::DeletedFilter(filter) | TcEvent::NewFilter(filter) => {
+            matches!(event, TcEvent::DeletedFilter(_)) == deleted
                 && (filter.priority, filter.parent) == (7, TcHandle::CLSACT_EGRESS)
         }
-        other => panic!("an event of another source: {other:?}"),
+        other => panic!("an event of another object: {other:?}"),
     };
     let add = "filter add dev d0 egress prio 7 protocol all matchall action pass";
     event(&node, &mut events, add, |event| is(event, false)).await;
@@ -97,14 +99,11 @@ async fn qdisc_that_is_replaced_has_the_event_of_the_old_one_first(lab: Lab) -> 
     node.tc("qdisc replace dev d0 root handle 2: prio").await;
     let mut found = Vec::new();
     while found.len() < 2 {
-        let event = async { events.try_next().await.unwrap().expect("the stream ended") };
-        match within(DEADLINE, event, "two events").await {
-            NetworkEvent::Qdisc(event) => {
-                found
-                    .push((matches!(*event, QdiscEvent::Deleted(_)), event.qdisc().config.kind().to_owned()));
-            }
-            other => panic!("an event of another source: {other:?}"),
-        }
+        found.push(match within(DEADLINE, next(&mut events), "two events").await {
+            TcEvent::DeletedQdisc(qdisc) => (true, qdisc.config.kind().to_owned()),
+            TcEvent::NewQdisc(qdisc) => (false, qdisc.config.kind().to_owned()),
+            other => panic!("an event of another object: {other:?}"),
+        });
     }
     assert_eq!(found, [(true, "htb".to_owned()), (false, "prio".to_owned())]);
     Ok(())

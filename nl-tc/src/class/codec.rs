@@ -27,7 +27,7 @@ use crate::{TcHandle, TcVerb};
 /// assert_eq!(class.to_string(), "class dev #5 classid 1:10 htb rate 10Mbit");
 /// let request = class.request(TcVerb::Add);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Class {

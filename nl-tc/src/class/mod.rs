@@ -2,11 +2,9 @@
 
 mod codec;
 mod config;
-mod event;
 mod handle;
 
 pub use codec::{Class, ClassFilter};
 pub use config::ClassConfig;
-pub use event::ClassEvent;
 pub(crate) use handle::list;
 pub use handle::{ClassEntry, Classes};

@@ -5,7 +5,6 @@
 mod bpf;
 mod codec;
 mod config;
-mod event;
 mod flower;
 mod fw;
 mod handle;
@@ -16,7 +15,6 @@ mod u32;
 pub use bpf::Bpf;
 pub use codec::{ALL, BLOCK, Filter, IPV4, IPV6, flush_request, list_request};
 pub use config::FilterConfig;
-pub use event::FilterEvent;
 pub use flower::{Flower, FlowerKey};
 pub use fw::Fw;
 pub use handle::{FilterEntry, Filters};

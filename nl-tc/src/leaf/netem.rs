@@ -32,7 +32,7 @@ const DEFAULT_LIMIT: u32 = 1000;
 ///
 /// A change replaces the whole configuration, except that an unset [rate](Self::rate), [slot](Self::slot) or loss model stays
 /// unchanged. Delay distributions (`distribution`) cannot be set, and the kernel does not report them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct NetemConfig {
@@ -74,7 +74,7 @@ pub struct NetemConfig {
 }
 
 /// The packets that are dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NetemLoss {

@@ -19,7 +19,7 @@ use crate::{SizeTable, TcHandle, TcVerb};
 /// A qdisc, as it is read and written.
 ///
 /// The kernel finds a qdisc by its parent: the device itself or a class. Classes and filters refer to its handle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Qdisc {

@@ -2,12 +2,10 @@
 
 mod codec;
 mod config;
-mod event;
 mod handle;
 
 pub use codec::{Qdisc, QdiscFilter};
 pub(crate) use config::Places;
 pub use config::QdiscConfig;
-pub use event::QdiscEvent;
 pub(crate) use handle::list;
 pub use handle::{QdiscEntry, Qdiscs};

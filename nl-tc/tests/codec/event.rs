@@ -1,64 +1,37 @@
-//! Events from bytes: the type of a message says what it is about and whether that is gone.
+//! Events, as other crates read them.
 
-use nl_core::attr::AttrBuf;
-use nl_core::message::{FixedHeader, MessageRef, TcMsg};
-use nl_tc::class::ClassEvent;
-use nl_tc::filter::FilterEvent;
-use nl_tc::qdisc::QdiscEvent;
-use nl_tc::{
-    RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER,
-};
-use proptest::prelude::*;
+use nl_core::message::MessageRef;
+use nl_tc::action::Action;
+use nl_tc::class::Class;
+use nl_tc::filter::{Filter, Matchall};
+use nl_tc::htb::{HtbClassConfig, HtbConfig};
+use nl_tc::qdisc::Qdisc;
+use nl_tc::{Rate, TcEvent, TcHandle, TcVerb};
 
-/// `TCA_KIND`.
-const KIND: u16 = 1;
+const QDISC: TcHandle = TcHandle::new(1, 0);
 
-/// `tcmsg` of 1:10 under 1: on interface 5, of a kind that this crate does not know.
-fn payload() -> Vec<u8> {
-    let mut payload = Vec::new();
-    TcMsg { index: 5, handle: 0x0001_0010, parent: 0x0001_0000, ..TcMsg::default() }.write(&mut payload);
-    let mut attrs = AttrBuf::new();
-    attrs.writer().str(KIND, "strange");
-    payload.extend(attrs.finish().unwrap());
-    payload
-}
-
-fn message(kind: u16, payload: &[u8]) -> MessageRef<'_> {
-    MessageRef::from_parts(kind, 0, payload)
+fn event(mut request: nl_core::Request) -> Option<TcEvent> {
+    TcEvent::decode(MessageRef::parse(request.encoded().unwrap()).unwrap()).unwrap()
 }
 
 #[test]
-fn event_of_each_object_decodes_by_its_type() {
-    let payload = payload();
-    let qdisc = |kind| QdiscEvent::decode(message(kind, &payload)).unwrap();
-    assert!(matches!(qdisc(RTM_NEWQDISC), Some(QdiscEvent::New(qdisc)) if qdisc.index == 5));
-    assert!(matches!(qdisc(RTM_DELQDISC), Some(QdiscEvent::Deleted(qdisc)) if qdisc.index == 5));
-    assert_eq!(qdisc(RTM_NEWTCLASS), None);
-    assert_eq!(qdisc(RTM_GETQDISC), None);
-    let class = |kind| ClassEvent::decode(message(kind, &payload)).unwrap();
-    assert!(matches!(class(RTM_NEWTCLASS), Some(ClassEvent::New(class)) if class.index == 5));
-    assert!(matches!(class(RTM_DELTCLASS), Some(ClassEvent::Deleted(class)) if class.index == 5));
-    assert_eq!(class(RTM_NEWQDISC), None);
-    let filter = |kind| FilterEvent::decode(message(kind, &payload)).unwrap();
-    assert!(matches!(filter(RTM_NEWTFILTER), Some(FilterEvent::New(filter)) if filter.index == 5));
-    assert!(matches!(filter(RTM_DELTFILTER), Some(FilterEvent::Deleted(filter)) if filter.index == 5));
-    assert_eq!(filter(RTM_NEWQDISC), None);
-}
-
-#[test]
-fn event_prints_the_words_of_the_object_after_deleted() {
-    let payload = payload();
-    let event = ClassEvent::decode(message(RTM_DELTCLASS, &payload)).unwrap().unwrap();
-    assert_eq!(event.to_string(), format!("deleted {}", event.class()));
-    let event = ClassEvent::decode(message(RTM_NEWTCLASS, &payload)).unwrap().unwrap();
-    assert_eq!(event.to_string(), event.class().to_string());
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_events_do_not_panic(kind in 36_u16..46, bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
-        let _ = QdiscEvent::decode(message(kind, &bytes));
-        let _ = ClassEvent::decode(message(kind, &bytes));
-        let _ = FilterEvent::decode(message(kind, &bytes));
+fn every_event_is_read_as_what_it_is_about() {
+    let qdisc = Qdisc::new(2, TcHandle::ROOT, HtbConfig::new()).handle(QDISC);
+    assert!(
+        matches!(event(qdisc.request(TcVerb::Add)), Some(TcEvent::NewQdisc(read)) if read.handle == QDISC)
+    );
+    assert!(matches!(event(qdisc.request(TcVerb::Delete)), Some(TcEvent::DeletedQdisc(_))));
+    let class = Class::new(2, QDISC.class(1), HtbClassConfig::new(Rate::mbit(1)));
+    assert!(matches!(event(class.request(TcVerb::Add)), Some(TcEvent::NewClass(_))));
+    assert!(matches!(event(class.request(TcVerb::Delete)), Some(TcEvent::DeletedClass(_))));
+    let filter = Filter::new(2, QDISC, Matchall::new(QDISC.class(1))).priority(1);
+    assert!(matches!(event(filter.request(TcVerb::Add)), Some(TcEvent::NewFilter(_))));
+    assert!(matches!(event(filter.request(TcVerb::Delete)), Some(TcEvent::DeletedFilter(_))));
+    let action = Action::drop().index(5);
+    assert!(matches!(event(action.request(TcVerb::Add)), Some(TcEvent::NewActions(all)) if all.len() == 1));
+    // A chain, and a link.
+    for kind in [100, 16] {
+        let request = nl_core::Request::unnamed(kind).with_header(&nl_tc::TcMsg::default());
+        assert_eq!(event(request), None);
     }
 }
