@@ -240,8 +240,8 @@ impl MonitorBuilder {
 
     /// Listens to all namespaces that have an id in the monitor's namespace (`NETLINK_LISTEN_ALL_NSID`), and to that one.
     ///
-    /// [`MessageRef::nsid`] is the id of each event's namespace. It is `None` for the monitor's own, unless that has an id in its own
-    /// table; then it is that one. An id of 0 does not mean "our own".
+    /// [`MessageRef::nsid`] is the id of each event's namespace. It is `None` for the monitor's own, also if that has an id in its own
+    /// table. An id of 0 does not mean "our own".
     /// Equal interface indexes of two namespaces are two devices. The events of each namespace are in order. The kernel lists tables
     /// of the connection's own namespace alone, apart from devices and addresses, so a copy of a table needs a connection in its
     /// namespace.

@@ -16,7 +16,8 @@
 //! ```
 //!
 //! An id is relative: each namespace has a table of its own, and another one may know the same namespace by another id or by none.
-//! The own namespace needs no id. If it has one in its own table, that can be any number: id 0 does not mean "our own".
+//! The own namespace needs no id. If it has one in its own table, that can be any number: id 0 does not mean "our own". Its events
+//! have none all the same.
 //!
 //! Events of other namespaces arrive only from those that have an id; see
 //! [`MonitorBuilder`](crate::monitor::MonitorBuilder). The kernel gives out ids by itself where a device has its other end in

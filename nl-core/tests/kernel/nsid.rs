@@ -143,15 +143,16 @@ async fn event_of_another_namespace_has_its_id_and_one_of_ours_none(lab: Lab) ->
     Ok(())
 }
 
-/// The namespace of the monitor can have an id in its own table, and its events have that one then.
+/// The namespace of the monitor can have an id in its own table, and `ip monitor all-nsid` says `[nsid current]` all the same.
 #[nl_testkit::test(needs(link = "bridge", tool = "ip"))]
-async fn event_of_our_own_namespace_has_the_id_that_it_has_there(lab: Lab) -> Result {
+async fn event_of_our_own_namespace_has_no_id_also_if_it_has_one_in_its_own_table(lab: Lab) -> Result {
     let here = lab.node("a").await?;
     let mut monitor = everywhere(&here).await?;
     here.ip("link add d0 type bridge").await;
     assert_eq!(named(&mut monitor, "d0").await, None);
     here.ip("netns set a 4").await;
     here.ip("link add d1 type bridge").await;
-    assert_eq!(named(&mut monitor, "d1").await, Some(4));
+    assert_eq!(by_ip(&here).await, [4]);
+    assert_eq!(named(&mut monitor, "d1").await, None);
     Ok(())
 }

@@ -92,7 +92,7 @@ pub struct Report {
 pub struct Place {
     /// The name under which the stream was [given](ReportsBuilder::namespace) the namespace; `None` if it was given none.
     pub name: Option<Name>,
-    /// The id of another namespace, in the table of that one. `None` for that one itself, unless it has an id in its own table.
+    /// The id of another namespace, in the table of that one. `None` for that one itself.
     pub nsid: Option<u32>,
 }
 
