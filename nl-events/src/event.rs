@@ -1,3 +1,5 @@
+#![expect(clippy::allow_attributes, reason = "with most features the variants are of similar size")]
+
 #[cfg(feature = "mdb")]
 use nl_bridge::mdb::MdbEvent;
 #[cfg(feature = "settings")]
@@ -36,6 +38,10 @@ use crate::raw::RawEvent;
 /// An event of the network.
 /// Each source is a Cargo feature. Only the events of compiled-in sources are decoded.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an event is moved once, and a box would be an allocation for each"
+)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NetworkEvent {

@@ -72,7 +72,7 @@ async fn class_that_is_added_and_deleted_has_events(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(link = "veth", qdisc = "clsact", tool = "tc", tool = "ip"))]
+#[nl_testkit::test(needs(vm, link = "veth", qdisc = "clsact", tool = "tc", tool = "ip"))]
 async fn filter_that_is_added_and_deleted_has_events(lab: Lab) -> Result {
     let node = world(&lab).await?;
     node.tc("qdisc add dev d0 clsact").await;
