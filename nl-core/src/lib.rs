@@ -46,11 +46,12 @@
 //! - `nexthop`: the module of that name, nexthop objects and groups; with `route`.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
 //! - `neighbour`: neighbours of IP addresses (ARP, NDP) and proxy entries.
+//! - `nsid`: ids by which network namespaces know each other.
 //! - `rule`: routing policy rules.
 //! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on what descriptions are made of.
 //! - `sysctl`: `net.*` values of the connection's namespace.
-//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `nexthop`, `route` or `rule`,
-//!   watches of these objects.
+//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `nexthop`, `nsid`, `route` or
+//!   `rule`, watches of these objects.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, unsafe_code)]
 
@@ -97,6 +98,8 @@ pub mod neighbour;
 pub mod netns;
 #[cfg(feature = "nexthop")]
 pub mod nexthop;
+#[cfg(feature = "nsid")]
+pub mod nsid;
 mod pending;
 mod protocol;
 mod request;

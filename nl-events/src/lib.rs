@@ -4,7 +4,8 @@
 //! [`Events`](stream::Events) is a stream of the kernel's notifications: a [`NetworkEvent`] for each message of the
 //! [sources](Source) that were asked for. A watch, such as [`FdbWatch`](fdb::FdbWatch), starts with the current table and
 //! then reports each change. When the kernel drops events because the reader is slow, the watch lists the table again and
-//! reports exactly the changes that were missed.
+//! reports exactly the changes that were missed. [`Reports`](report::Reports) are events of several namespaces, with where each
+//! happened and who caused it.
 //!
 //! # Example
 //! ```no_run
@@ -40,6 +41,10 @@
 //! # Features
 //! - `fdb` (on by default): events and the watch of the bridge's forwarding database.
 //! - `mdb`, `settings`, `vlan_db`, `vni`: events of multicast databases, of the ports of bridges, of VLANs and of VNI filters.
+//! - `family`: generic netlink families that appear and vanish.
+//! - `nsid`: ids of network namespaces.
+//! - `store`: tables in memory, readable from any task while another one follows them.
+//! - `tc`: qdiscs, classes and filters.
 //! - `address`, `link`, `neighbour`, `nexthop`, `route`, `rule`: events of IP addresses, network devices, neighbours, nexthop
 //!   objects, routes and routing policy rules. Their watches are in nl-core, in the modules of these names.
 //! - `macsec`: events of MACsec devices with their options.
@@ -61,10 +66,17 @@ mod event;
 pub mod fdb;
 #[cfg(feature = "macsec")]
 pub mod macsec;
+mod monitors;
 #[cfg(feature = "mptcp")]
 pub mod mptcp;
+mod raw;
+pub mod report;
 pub mod source;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod stream;
+mod words;
 
 pub use event::NetworkEvent;
+pub use raw::RawEvent;
 pub use source::{RtnetlinkGroup, Source};

@@ -21,16 +21,20 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use nl_core::Protocol;
+use nl_core::connection::Requester;
 use nl_core::error::Result;
+use nl_core::message::MessageRef;
 use nl_core::monitor::{Monitor, MonitorBuilder};
 use nl_core::netns::Netns;
 
 use crate::event::NetworkEvent;
-use crate::source::{RtnetlinkGroup, Source, decode_any};
+use crate::monitors::{Filters, Monitors, Wanted};
+use crate::source::{RtnetlinkGroup, Source};
 
 /// A `Stream` of `Result<NetworkEvent>` that ends only if a socket fails.
 ///
@@ -39,17 +43,21 @@ use crate::source::{RtnetlinkGroup, Source, decode_any};
 /// does so itself. Any other error is the last item. Under feature `blocking`, `for event in &mut events`
 /// waits without a runtime.
 /// Each protocol has its own socket, so events of `NETLINK_ROUTE` and of generic netlink are not ordered relative to each other.
+/// The group of a generic netlink family that is registered again, under other numbers, is joined again.
+/// [`Reports`](crate::report::Reports) are events with their namespaces and with who caused them.
 #[derive(Debug)]
 pub struct Events {
-    monitors: Vec<Monitor<NetworkEvent>>,
-    /// The index of the monitor that is polled first; it rotates.
-    first: usize,
+    monitors: Monitors<NetworkEvent>,
 }
 
 impl Events {
     /// Options.
     pub fn builder() -> EventsBuilder {
-        EventsBuilder { monitor: Monitor::builder(Protocol::Route), sources: Vec::new() }
+        EventsBuilder {
+            monitor: Monitor::builder(Protocol::Route),
+            sources: Vec::new(),
+            filters: Filters::default(),
+        }
     }
 
     /// Discards all queued events, and returns whether there were any.
@@ -57,11 +65,7 @@ impl Events {
     /// # Errors
     /// A socket failed.
     pub fn discard_pending(&mut self) -> Result<bool> {
-        let mut any = false;
-        for monitor in &mut self.monitors {
-            any |= monitor.discard_pending()?;
-        }
-        Ok(any)
+        self.monitors.discard_pending()
     }
 }
 
@@ -69,17 +73,7 @@ impl Stream for Events {
     type Item = Result<NetworkEvent>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        let count = this.monitors.len();
-        for turn in 0..count {
-            let at = (this.first + turn) % count;
-            let Some(monitor) = this.monitors.get_mut(at) else { continue };
-            if let Poll::Ready(event) = Pin::new(monitor).poll_next(cx) {
-                this.first = (at + 1) % count;
-                return Poll::Ready(event);
-            }
-        }
-        Poll::Pending
+        self.get_mut().monitors.poll_next(cx)
     }
 }
 
@@ -100,6 +94,7 @@ impl IntoIterator for &mut Events {
 pub struct EventsBuilder {
     monitor: MonitorBuilder,
     sources: Vec<Source>,
+    filters: Filters,
 }
 
 impl EventsBuilder {
@@ -112,6 +107,44 @@ impl EventsBuilder {
     /// Yields the events of this group.
     pub fn group(self, group: RtnetlinkGroup) -> Self {
         self.source(group)
+    }
+
+    /// Leaves in the kernel what no source of `NETLINK_ROUTE` decodes, by a filter of the socket: neighbours of IP in a stream of
+    /// forwarding databases, for example, or qdiscs in one of classes. They take no room in the receive buffer, and wake nobody.
+    ///
+    /// A stream with a [raw source](Source::raw) gets everything.
+    pub fn filtered(mut self) -> Self {
+        self.filters.in_kernel = true;
+        self
+    }
+
+    /// Yields only events of this interface, and of the others that are given, where the messages of a source have an interface in
+    /// their header: not routes, rules and nexthop objects, of which all are yielded. The kernel applies it, as [`filtered`](Self::filtered).
+    ///
+    /// The interface of an entry of a forwarding database is its port; of a multicast database it is the bridge.
+    pub fn interface(mut self, index: u32) -> Self {
+        self.filters.interfaces.push(index);
+        self.filtered()
+    }
+
+    /// Decodes only messages for which `wanted` says so, such as by [`kind`](MessageRef::kind), [`port`](MessageRef::port) or
+    /// [`nsid`](MessageRef::nsid), or by a field of the header. It is called for each message that the socket received.
+    pub fn decode_if(mut self, wanted: impl Fn(MessageRef<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.filters.wanted = Some(Wanted(Arc::new(wanted)));
+        self
+    }
+
+    /// Leaves out events that this connection caused, where the kernel says so; see
+    /// [`MonitorBuilder::not_from`], and [which events say so](crate::report#who-caused-an-event).
+    pub fn not_from(mut self, requester: impl Into<Requester>) -> Self {
+        self.monitor = self.monitor.not_from(requester);
+        self
+    }
+
+    /// Listens to all namespaces that have an id in the followed one, for [`Reports`](crate::report::Reports).
+    pub(crate) fn all_namespaces(mut self) -> Self {
+        self.monitor = self.monitor.all_namespaces();
+        self
     }
 
     /// Listens inside another namespace; by default it is the calling thread's.
@@ -138,19 +171,14 @@ impl EventsBuilder {
     /// # Errors
     /// As [`MonitorBuilder::open`].
     pub fn open(self) -> Result<Events> {
-        let mut monitors = Vec::new();
-        let mut rest = self.sources;
-        loop {
-            let protocol = rest.first().map_or(Protocol::Route, Source::protocol);
-            let (own, others): (Vec<_>, _) =
-                rest.into_iter().partition(|source| source.protocol() == protocol);
-            let monitor = self.monitor.clone().protocol(protocol);
-            let monitor = own.iter().fold(monitor, |monitor, source| monitor.group(source.group()));
-            monitors.push(monitor.open(move |message| decode_any(&own, message))?);
-            if others.is_empty() {
-                return Ok(Events { monitors, first: 0 });
-            }
-            rest = others;
-        }
+        Ok(Events { monitors: self.monitors(|_, event| event)? })
+    }
+
+    /// The monitors of a stream, whose items `keep` makes.
+    pub(crate) fn monitors<T: 'static>(
+        self,
+        keep: fn(MessageRef<'_>, NetworkEvent) -> T,
+    ) -> Result<Monitors<T>> {
+        Monitors::open(&self.monitor, self.sources, &self.filters, keep)
     }
 }

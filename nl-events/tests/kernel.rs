@@ -11,8 +11,14 @@
 #[cfg(feature = "blocking")]
 #[path = "kernel/blocking.rs"]
 mod blocking;
+#[path = "kernel/exporter.rs"]
+mod exporter;
 #[path = "kernel/families.rs"]
 mod families;
+#[path = "kernel/filters.rs"]
+mod filters;
+#[path = "kernel/groups.rs"]
+mod groups;
 #[path = "kernel/macsec.rs"]
 mod macsec;
 #[cfg(feature = "blocking")]
@@ -20,10 +26,18 @@ mod macsec;
 mod memory;
 #[path = "kernel/mptcp.rs"]
 mod mptcp;
+#[path = "kernel/namespaces.rs"]
+mod namespaces;
+#[path = "kernel/reports.rs"]
+mod reports;
 #[path = "kernel/silent.rs"]
 mod silent;
+#[path = "kernel/store.rs"]
+mod store;
 #[path = "kernel/storm.rs"]
 mod storm;
+#[path = "kernel/tc.rs"]
+mod tc;
 #[path = "kernel/watch.rs"]
 mod watch;
 

@@ -76,7 +76,9 @@ pub(crate) fn private_mounts() -> io::Result<()> {
     // A container that masks parts of /sys forbids a fresh one. Only programs that read /sys notice.
     let _ = sys::mount_new("sysfs", "/sys");
     sys::mount_new("tmpfs", "/run").map_err(|error| explain("mount a tmpfs on /run", error))?;
-    fs::create_dir_all(NETNS_DIR).map_err(|error| explain("make /run/netns", error))
+    fs::create_dir_all(NETNS_DIR).map_err(|error| explain("make /run/netns", error))?;
+    // `ip netns add` binds the folder over itself unless something is mounted there, and then a node's name cannot be removed.
+    sys::mount_new("tmpfs", NETNS_DIR).map_err(|error| explain("mount a tmpfs on /run/netns", error))
 }
 
 /// Runs a copy of this program with the same arguments in new namespaces and waits for it.

@@ -380,7 +380,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         while self.waiting {
             let Some(socket) = &self.socket else { break };
             match socket.poll_receive(cx, &mut buffer, false) {
-                Poll::Ready(Ok(len)) => self.sort(buffer.get(..len).unwrap_or_default()),
+                Poll::Ready(Ok(datagram)) => self.sort(buffer.get(..datagram.size).unwrap_or_default()),
                 Poll::Ready(Err(error)) => {
                     let lost = error.is_overrun();
                     if lost {

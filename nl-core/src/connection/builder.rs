@@ -8,7 +8,7 @@ use super::{Connection, DEFAULT_TIMEOUT};
 use crate::error::Result;
 use crate::netns::Netns;
 use crate::protocol::Protocol;
-use crate::socket::{Namespace, SocketSpec, Source, check_receive_buffer};
+use crate::socket::{Namespace, Ports, SocketSpec, Source, check_receive_buffer};
 
 /// Options for a connection.
 #[derive(Clone)]
@@ -115,8 +115,10 @@ impl ConnectionBuilder {
     /// The namespace cannot be entered, the socket is refused, or the receive buffer is over 1 GiB.
     pub fn open(self) -> Result<Connection> {
         self.receive_buffer.map_or(Ok(()), check_receive_buffer)?;
-        let socket = self.spec.open(self.receive_buffer)?;
-        Ok(Connection::over(self.spec, socket, self.timeout))
+        // Each connection has ports of its own, also one from a builder that was cloned.
+        let spec = SocketSpec { ports: Some(Ports::default()), ..self.spec };
+        let socket = spec.open(self.receive_buffer)?;
+        Ok(Connection::over(spec, socket, self.timeout))
     }
 }
 

@@ -60,6 +60,7 @@ pub use builder::ConnectionBuilder;
 pub use link::Named;
 
 pub use crate::protocol::Protocol;
+pub use crate::socket::Requester;
 
 pub use answer::Reply;
 use answer::{All, Answer, One, VerdictOnly};
@@ -292,7 +293,8 @@ impl Connection {
 
     /// Options for a monitor in the connection's namespace, with a socket from where the connection's are from.
     pub fn monitor(&self) -> MonitorBuilder {
-        MonitorBuilder::new(self.shared.pool.spec().clone())
+        // A monitor makes no requests.
+        MonitorBuilder::new(SocketSpec { ports: None, ..self.shared.pool.spec().clone() })
     }
 
     /// Refuses a connection of another protocol. `what` is what was asked for, in the plural.
@@ -342,6 +344,14 @@ impl Connection {
 
     pub(crate) fn socket(&self) -> &Socket {
         &self.shared.socket
+    }
+}
+
+/// As the kernel names the connection in the events that it causes; its clones are the same requester.
+impl From<&Connection> for Requester {
+    fn from(conn: &Connection) -> Self {
+        let ports = conn.shared.pool.spec().ports.clone().unwrap_or_default();
+        Self::new(ports, conn.protocol(), conn.socket().netns_cookie())
     }
 }
 

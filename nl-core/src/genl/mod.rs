@@ -11,6 +11,10 @@
 //! # }
 //! ```
 
+mod event;
+
+pub use event::FamilyEvent;
+
 use crate::attr::{Attrs, DecodeError};
 use crate::attr_names;
 use crate::error::{Error, Result, Since};
@@ -18,7 +22,11 @@ use crate::message::{GenlHeader, MessageRef};
 use crate::request::Request;
 
 // `include/uapi/linux/genetlink.h`
-const GENL_ID_CTRL: u16 = 0x10;
+
+/// The number of the family `nlctrl`, which knows the others: the only family whose number is fixed.
+pub const GENL_ID_CTRL: u16 = 0x10;
+/// The number of the controller's group `notify`, which reports families and groups that come and go. It is fixed, too.
+pub const NOTIFY_GROUP: u32 = 0x10;
 const CTRL_CMD_GETFAMILY: u8 = 3;
 /// `GENL_NAMSIZ - 1`.
 const NAME_MAX: usize = 15;

@@ -10,8 +10,13 @@ pub struct MessageRef<'a> {
     flags: u16,
     seq: u32,
     port: u32,
+    /// The id of a namespace, or `OWN_NAMESPACE`: a number takes no more room, an `Option` would.
+    nsid: i32,
     payload: &'a [u8],
 }
+
+/// In place of an id: the namespace of the socket.
+const OWN_NAMESPACE: i32 = -1;
 
 impl<'a> MessageRef<'a> {
     /// Reads the message `bytes` begin with.
@@ -29,7 +34,7 @@ impl<'a> MessageRef<'a> {
     /// A message from its parts.
     #[must_use]
     pub const fn from_parts(kind: u16, flags: u16, payload: &'a [u8]) -> Self {
-        Self { kind, flags, seq: 0, port: 0, payload }
+        Self { kind, flags, seq: 0, port: 0, nsid: OWN_NAMESPACE, payload }
     }
 
     /// The message's type (`nlmsg_type`).
@@ -54,6 +59,20 @@ impl<'a> MessageRef<'a> {
     #[must_use]
     pub const fn port(&self) -> u32 {
         self.port
+    }
+
+    /// The id of the namespace that an event is about; `None` for the namespace of the socket, which is the only one unless the monitor
+    /// listens to [all namespaces](crate::monitor::MonitorBuilder::all_namespaces).
+    #[must_use]
+    pub fn nsid(&self) -> Option<u32> {
+        u32::try_from(self.nsid).ok()
+    }
+
+    /// The message as one about the namespace of this id, or about that of the socket.
+    #[must_use]
+    pub fn in_namespace(mut self, nsid: Option<u32>) -> Self {
+        self.nsid = nsid.and_then(|id| i32::try_from(id).ok()).unwrap_or(OWN_NAMESPACE);
+        self
     }
 
     /// What follows the netlink header.
@@ -129,6 +148,7 @@ impl<'a> Iterator for Messages<'a> {
             flags: u16::from_ne_bytes([h[6], h[7]]),
             seq: u32::from_ne_bytes([h[8], h[9], h[10], h[11]]),
             port: u32::from_ne_bytes([h[12], h[13], h[14], h[15]]),
+            nsid: OWN_NAMESPACE,
             payload,
         }))
     }

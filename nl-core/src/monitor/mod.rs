@@ -37,6 +37,8 @@
 //! this order: [`discard_pending`](Monitor::discard_pending), then a [dump](crate::dump) on another socket, then what
 //! the monitor yields. A dump before the buffer was read empty would be followed by a gap nobody notices.
 
+mod filter;
+
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -46,12 +48,14 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
+pub use filter::{MessageFilter, MessageRule};
+
 use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Decode, MessageRef};
 use crate::netns::Netns;
 use crate::protocol::Protocol;
-use crate::socket::{Namespace, Reader, Socket, SocketSpec, Turn, check_receive_buffer};
+use crate::socket::{Namespace, Ports, Reader, Requester, Socket, SocketSpec, Turn, check_receive_buffer};
 
 const DEFAULT_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 
@@ -61,6 +65,10 @@ const DEFAULT_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 /// [lost events](self#lost-events). Any other error is the last item. A monitor that is polled on another runtime goes on there.
 pub struct Monitor<T> {
     socket: Socket,
+    protocol: Protocol,
+    /// Whose events are left out.
+    not_from: Vec<Ports>,
+    filter: Option<MessageFilter>,
     decode: Decode<T>,
     reader: Reader,
     /// How many datagrams were read since other tasks last had a turn.
@@ -96,12 +104,28 @@ impl<T> Monitor<T> {
         self.socket.receive_buffer()
     }
 
+    /// Joins another group, such as one of a generic netlink family that was registered again. Its events follow from now on.
+    ///
+    /// # Errors
+    /// The group does not exist in this kernel (`EINVAL`) or needs a privilege (`EPERM`).
+    pub fn join(&self, group: u32) -> Result<()> {
+        join(&self.socket, self.protocol, group)
+    }
+
     fn read(&mut self) -> Option<Result<T>> {
         while let Some(message) = self.reader.next() {
             let message = match message {
                 Ok(message) => message,
                 Err(error) => return Some(Err(error.into())),
             };
+            // Ports of other namespaces are other sockets.
+            if message.nsid().is_none() && self.not_from.iter().any(|ports| ports.contains(message.port())) {
+                continue;
+            }
+            // Behind the first message of a datagram there may be others; and a simulated kernel sends what it likes.
+            if self.filter.as_ref().is_some_and(|filter| !filter.matches(message)) {
+                continue;
+            }
             match (self.decode)(message) {
                 Ok(None) => {}
                 Ok(Some(event)) => return Some(Ok(event)),
@@ -177,11 +201,22 @@ pub struct MonitorBuilder {
     spec: SocketSpec,
     groups: Vec<u32>,
     receive_buffer: usize,
+    all_namespaces: bool,
+    not_from: Vec<Requester>,
+    filter: Option<MessageFilter>,
 }
 
 impl MonitorBuilder {
     pub(crate) const fn new(spec: SocketSpec) -> Self {
-        Self { spec, groups: Vec::new(), receive_buffer: DEFAULT_RECEIVE_BUFFER }
+        let receive_buffer = DEFAULT_RECEIVE_BUFFER;
+        Self {
+            spec,
+            groups: Vec::new(),
+            receive_buffer,
+            all_namespaces: false,
+            not_from: Vec::new(),
+            filter: None,
+        }
     }
 
     /// Changes the protocol. The numbers of groups are those of this protocol.
@@ -203,6 +238,35 @@ impl MonitorBuilder {
         self
     }
 
+    /// Listens to all namespaces that have an id in the monitor's namespace (`NETLINK_LISTEN_ALL_NSID`), and to that one.
+    ///
+    /// [`MessageRef::nsid`] is the id of each event's namespace. It is `None` for the monitor's own, also if that has an id in its own
+    /// table. An id of 0 does not mean "our own".
+    /// Equal interface indexes of two namespaces are two devices. The events of each namespace are in order. The kernel lists tables
+    /// of the connection's own namespace alone, apart from devices and addresses, so a copy of a table needs a connection in its
+    /// namespace.
+    ///
+    /// ```no_run
+    /// use nl_core::Protocol;
+    /// use nl_core::link::{LinkEvent, RTNLGRP_LINK};
+    /// use nl_core::monitor::Monitor;
+    ///
+    /// # fn example() -> nl_core::Result<()> {
+    /// let links = Monitor::builder(Protocol::Route).group(RTNLGRP_LINK).all_namespaces().open(|message| {
+    ///     let nsid = message.nsid();
+    ///     Ok(LinkEvent::decode(message)?.map(|event| (nsid, event)))
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Needs `CAP_NET_BROADCAST` in the user namespace that owns the network namespace, and over each other namespace: the events of
+    /// the others are left out. Linux 4.2. Equivalent: `ip monitor all-nsid`.
+    pub fn all_namespaces(mut self) -> Self {
+        self.all_namespaces = true;
+        self
+    }
+
     /// The size of the receive buffer in bytes, 8 MiB by default.
     ///
     /// With `CAP_NET_ADMIN` in the initial user namespace the socket gets this size; without it, no more than
@@ -213,6 +277,37 @@ impl MonitorBuilder {
     /// [`open`](Self::open) refuses more than 1 GiB, which the kernel would silently cut.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = bytes;
+        self
+    }
+
+    /// Leaves out events that this connection, or a clone of it, caused, where the kernel says so: by its requests, batches and lists.
+    ///
+    /// The kernel puts the port of the requester into events of routes, nexthop objects, rules, IPv4 addresses, neighbours and
+    /// traffic control. It does not for the forwarding databases, VLANs and ports of bridges, for IPv6 addresses, nor for many
+    /// changes of devices: those events are not left out. What follows from a change by itself, such as routes that vanish with a
+    /// device, is nobody's. A connection to another protocol, or in another namespace than the monitor's, has no effect.
+    ///
+    /// The events do fill the receive buffer.
+    ///
+    /// ```no_run
+    /// use nl_core::monitor::Monitor;
+    /// use nl_core::{Connection, Protocol};
+    ///
+    /// # fn example() -> nl_core::Result<()> {
+    /// let conn = Connection::open(Protocol::Route)?;
+    /// // RTNLGRP_IPV4_ROUTE: routes that others change.
+    /// let routes = Monitor::builder(Protocol::Route).group(7).not_from(&conn).open(|message| Ok(Some(message.kind())))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn not_from(mut self, requester: impl Into<Requester>) -> Self {
+        self.not_from.push(requester.into());
+        self
+    }
+
+    /// Reads only what this filter accepts; the rest stays in the kernel.
+    pub fn filter(mut self, filter: MessageFilter) -> Self {
+        self.filter = Some(filter);
         self
     }
 
@@ -228,23 +323,38 @@ impl MonitorBuilder {
     /// Starts listening. `decode` returns `None` for an event to be skipped. Needs no runtime.
     ///
     /// # Errors
-    /// The namespace cannot be entered, a group does not exist in this kernel (`EINVAL`) or needs a privilege (`EPERM`), or the
-    /// receive buffer is over 1 GiB.
+    /// The namespace cannot be entered, a group does not exist in this kernel (`EINVAL`) or needs a privilege (`EPERM`), as listening to
+    /// [all namespaces](Self::all_namespaces) does, or the receive buffer is over 1 GiB.
     pub fn open<T>(
         self,
         decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Result<Monitor<T>> {
         check_receive_buffer(self.receive_buffer)?;
-        let socket = self.spec.open_for_groups(self.receive_buffer)?;
-        for group in self.groups {
-            socket.join(group).map_err(|error| {
-                Error::from(error).during(|| format!("join {} group {group}", self.spec.protocol))
-            })?;
+        let program = self.filter.as_ref().map(MessageFilter::program).transpose();
+        let program = program.map_err(|why| Error::usage(why.to_string()))?;
+        let socket = match self.all_namespaces {
+            true => self.spec.open_for_namespaces(self.receive_buffer)?,
+            false => self.spec.open_for_groups(self.receive_buffer)?,
+        };
+        let protocol = self.spec.protocol;
+        // Before the groups are joined, so that nothing gets past it.
+        if let Some(mut program) = program {
+            socket.attach_filter(&mut program)?;
         }
+        for group in self.groups {
+            join(&socket, protocol, group)?;
+        }
+        // Sockets of other protocols and in other namespaces can have the same ports.
+        let namespace = socket.netns_cookie();
+        let not_from =
+            self.not_from.into_iter().filter_map(|from| from.ports_in(protocol, namespace)).collect();
         Ok(Monitor {
             socket,
+            protocol,
+            not_from,
+            filter: self.filter,
             decode: Box::new(decode),
-            reader: match self.spec.protocol {
+            reader: match protocol {
                 // Families decide how large their events are.
                 Protocol::Generic => Reader::whole(),
                 // Larger than the buffer is only a route with hundreds of next hops.
@@ -255,4 +365,9 @@ impl MonitorBuilder {
             ended: false,
         })
     }
+}
+
+fn join(socket: &Socket, protocol: Protocol, group: u32) -> Result<()> {
+    let named = |error: io::Error| Error::from(error).during(|| format!("join {protocol} group {group}"));
+    socket.join(group).map_err(named)
 }

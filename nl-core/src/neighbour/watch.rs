@@ -2,9 +2,10 @@ use std::borrow::Cow;
 
 use super::codec::{Neighbour, NeighbourKey, NeighbourVerb};
 use super::filter::{NeighbourEvent, NeighbourFilter};
-use super::{NeighbourState, RTNLGRP_NEIGH};
+use super::{NeighbourState, RTM_DELNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
 use crate::attr::DecodeError;
-use crate::message::MessageRef;
+use crate::message::{AF_INET, AF_INET6, MessageRef};
+use crate::monitor::{MessageFilter, MessageRule};
 use crate::protocol::Protocol;
 use crate::request::Request;
 use crate::watch::{Entry, Event, Source, watch_of};
@@ -71,6 +72,12 @@ impl Source for NeighbourSource {
 
     fn groups(&self) -> Vec<u32> {
         vec![RTNLGRP_NEIGH]
+    }
+
+    /// The group has those of forwarding databases, too.
+    fn filter(&self) -> Option<MessageFilter> {
+        let rule = MessageRule::new(RTM_NEWNEIGH..=RTM_DELNEIGH).family(AF_INET).family(AF_INET6);
+        Some(MessageFilter::new().accept(rule))
     }
 
     fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Neighbour>>, DecodeError> {

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod pool;
+mod ports;
 mod reader;
 mod spec;
 mod transport;
@@ -15,6 +16,8 @@ use std::task::{Context, Poll, Waker, ready};
 
 pub(crate) use buffer::Buffer;
 pub(crate) use pool::{Pool, Pooled};
+pub(crate) use ports::Ports;
+pub use ports::Requester;
 pub(crate) use reader::Reader;
 pub(crate) use spec::{Namespace, SocketSpec, Source, check_receive_buffer};
 pub(crate) use transport::{Transport, is_loss};
@@ -69,6 +72,19 @@ impl Socket {
             // Nothing can make this fail on an open socket; 0 is taken for the smallest buffer.
             sys::option(self.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF).unwrap_or(0)
         })
+    }
+
+    /// Has the kernel queue only what the program keeps. A simulated kernel sends what it likes.
+    pub(crate) fn attach_filter(&self, program: &mut [libc::sock_filter]) -> io::Result<()> {
+        if let Transport::Simulated = self.transport {
+            return Ok(());
+        }
+        sys::attach_filter(self.as_fd(), program)
+    }
+
+    /// A number that only sockets of the same namespace have; `None` on a socket that has no namespace or a kernel that does not say.
+    pub(crate) fn netns_cookie(&self) -> Option<u64> {
+        sys::netns_cookie(self.as_fd()).ok()
     }
 
     /// Who is at the other end.
@@ -178,7 +194,7 @@ impl Socket {
         cx: &mut Context<'_>,
         buffer: &mut Buffer,
         whole: bool,
-    ) -> Poll<Result<usize>> {
+    ) -> Poll<Result<Datagram>> {
         for _ in 0..MAX_SKIPPED {
             let received = self.poll_io(cx, |_| match whole {
                 true => self.try_receive_whole(buffer),
@@ -226,14 +242,22 @@ impl AsFd for Socket {
     }
 }
 
+/// A datagram of the kernel that was received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) size: usize,
+    /// The id of the namespace that it is about, below 0 for the socket's own.
+    pub(crate) nsid: i32,
+}
+
 /// What a receive call means, `None` for what is to be skipped.
-pub(crate) fn accept(received: Result<Received>, limit: usize) -> Option<Result<usize>> {
+pub(crate) fn accept(received: Result<Received>, limit: usize) -> Option<Result<Datagram>> {
     match received {
         Ok(Received { port, .. }) if port != 0 => None,
         // The kernel sends no empty datagram: the other end of a simulated socket is gone.
         Ok(Received { size: 0, .. }) => Some(Err(ErrorKind::Closed.into())),
         Ok(Received { size, .. }) if size > limit => Some(Err(ErrorKind::Truncated { size, limit }.into())),
-        Ok(Received { size, .. }) => Some(Ok(size)),
+        Ok(Received { size, nsid, .. }) => Some(Ok(Datagram { size, nsid })),
         Err(error) => match error.kind() {
             ErrorKind::Io(io) if io.kind() == io::ErrorKind::Interrupted => None,
             ErrorKind::Io(io) if is_loss(io) => Some(Err(ErrorKind::Overrun.into())),

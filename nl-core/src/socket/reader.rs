@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
 
-use super::{Buffer, Socket};
+use super::{Buffer, Datagram, Socket};
 use crate::attr::DecodeError;
 use crate::error::Result;
 use crate::message::{MessageRef, Messages};
@@ -16,6 +16,8 @@ pub(crate) struct Reader {
     sensitive: bool,
     /// The least size of a buffer.
     room: usize,
+    /// The id of the namespace of the last datagram, if it has one.
+    nsid: Option<u32>,
 }
 
 impl Reader {
@@ -36,7 +38,8 @@ impl Reader {
         }
         let buffer = self.buffer.as_deref()?;
         let mut messages = Messages::new(buffer.get(self.unread.clone()).unwrap_or_default());
-        let message = messages.next()?;
+        let nsid = self.nsid;
+        let message = messages.next()?.map(|message| message.in_namespace(nsid));
         match &message {
             Ok(_) => self.unread.start = self.unread.end - messages.as_bytes().len(),
             // Behind a wrong length nothing can be found.
@@ -60,9 +63,11 @@ impl Reader {
         if received.is_pending() {
             self.buffer = None;
         }
-        let len = ready!(received)?;
-        self.unread = 0..len;
-        Poll::Ready(Ok(len))
+        let Datagram { size, nsid } = ready!(received)?;
+        self.unread = 0..size;
+        // What is below 0 is no id.
+        self.nsid = u32::try_from(nsid).ok();
+        Poll::Ready(Ok(size))
     }
 
     /// Makes room for datagrams of this size, and discards what is unread.

@@ -2,7 +2,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::{fmt, io};
 
-use super::{Socket, Transport};
+use super::{Ports, Socket, Transport};
 use crate::error::{Error, Result};
 use crate::netns::Netns;
 use crate::protocol::Protocol;
@@ -18,6 +18,8 @@ pub(crate) struct SocketSpec {
     pub(crate) namespace: Namespace,
     /// Where sockets come from instead.
     pub(crate) source: Option<Source>,
+    /// Where the ports of the sockets are noted.
+    pub(crate) ports: Option<Ports>,
     /// With `NETLINK_GET_STRICT_CHK`. Only sockets for other crates do without it.
     pub(crate) strict: bool,
 }
@@ -35,7 +37,7 @@ pub(crate) enum Namespace {
 
 impl SocketSpec {
     pub(crate) const fn new(protocol: Protocol) -> Self {
-        Self { protocol, namespace: Namespace::Current, source: None, strict: true }
+        Self { protocol, namespace: Namespace::Current, source: None, ports: None, strict: true }
     }
 
     /// A socket for requests, with the options that every socket of this crate has, and a receive buffer of this many bytes or as
@@ -49,14 +51,30 @@ impl SocketSpec {
         self.open_as(Transport::Netlink, Some(receive_buffer))
     }
 
+    /// The same for those of all namespaces that have an id in the socket's.
+    pub(crate) fn open_for_namespaces(&self, receive_buffer: usize) -> Result<Socket> {
+        self.open_as(Transport::Namespaces, Some(receive_buffer))
+    }
+
     fn open_as(&self, transport: Transport, receive_buffer: Option<usize>) -> Result<Socket> {
         let opened = match &self.source {
-            Some(source) => {
-                source().and_then(|fd| Transport::of(fd.as_fd()).map(|transport| Socket::new(fd, transport)))
-            }
+            Some(source) => source().and_then(|fd| {
+                let transport = match Transport::of(fd.as_fd())? {
+                    Transport::Netlink if transport == Transport::Namespaces => {
+                        listen_to_namespaces(fd.as_fd())?;
+                        transport
+                    }
+                    found => found,
+                };
+                Ok(Socket::new(fd, transport))
+            }),
             None => self.open_kernel(transport, receive_buffer)?.map(|fd| Socket::new(fd, transport)),
         };
-        opened.map_err(|error| self.failed(error.into()))
+        let socket = opened.map_err(|error| self.failed(error.into()))?;
+        if let Some(ports) = self.ports.as_ref().filter(|_| socket.transport() != Transport::Simulated) {
+            ports.add(sys::port(socket.as_fd()).map_err(|error| self.failed(error.into()))?);
+        }
+        Ok(socket)
     }
 
     fn open_kernel(
@@ -76,7 +94,10 @@ impl SocketSpec {
             match transport {
                 Transport::Connected => sys::connect(fd.as_fd())?,
                 // Without a port of its own a socket would not get multicast messages.
-                Transport::Netlink | Transport::Simulated => sys::bind(fd.as_fd())?,
+                Transport::Namespaces | Transport::Netlink | Transport::Simulated => sys::bind(fd.as_fd())?,
+            }
+            if transport == Transport::Namespaces {
+                listen_to_namespaces(fd.as_fd())?;
             }
             Ok(fd)
         };
@@ -122,6 +143,10 @@ pub(crate) fn check_receive_buffer(bytes: usize) -> Result<()> {
 
 fn cookie(fd: BorrowedFd<'_>) -> Option<u64> {
     sys::netns_cookie(fd).ok()
+}
+
+fn listen_to_namespaces(fd: BorrowedFd<'_>) -> io::Result<()> {
+    sys::set_option(fd, libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID, 1)
 }
 
 fn resize(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {

@@ -8,6 +8,8 @@ use crate::sys::{self, Received};
 pub(crate) enum Transport {
     /// The kernel alone: it refuses what other sockets send to this one.
     Connected,
+    /// As `Netlink`, with the id of the namespace of each datagram.
+    Namespaces,
     /// The kernel, and whoever may send to this socket.
     Netlink,
     /// A simulated kernel at the other end of a local socket. That cannot make a receive call fail, so
@@ -24,6 +26,7 @@ impl Transport {
     pub(crate) fn receive(self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
         let received = match self {
             Self::Connected => return sys::receive_connected(fd, buffer),
+            Self::Namespaces => return sys::receive_with_nsid(fd, buffer),
             Self::Netlink | Self::Simulated => sys::receive(fd, buffer)?,
         };
         if let Self::Simulated = self

@@ -9,8 +9,8 @@ use std::io;
 use libc::c_int;
 
 pub(crate) use netlink::{
-    Received, bind, connect, device_name, enter_netns, is_netlink, is_netns, netns_cookie, netns_of,
-    next_size, receive, receive_connected, send, set_option, socket,
+    Received, attach_filter, bind, connect, device_name, enter_netns, is_netlink, is_netns, netns_cookie,
+    netns_of, next_size, port, receive, receive_connected, receive_with_nsid, send, set_option, socket,
 };
 pub(crate) use option::{mptcp_full_info, mptcp_option, option};
 pub(crate) use ready::Readiness;

@@ -14,7 +14,12 @@ pub(crate) struct Received {
     pub(crate) size: usize,
     /// The sender's port; the kernel's is 0.
     pub(crate) port: u32,
+    /// The id of the namespace that it is about, or [`OWN_NAMESPACE`].
+    pub(crate) nsid: i32,
 }
+
+/// In place of an id: the namespace of the socket. The kernel gives no id there.
+const OWN_NAMESPACE: i32 = -1;
 
 fn cvt_size(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
@@ -27,14 +32,15 @@ fn kernel_address() -> sockaddr_nl {
     address
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the constants are 16, 12, 4 and 8")]
+#[expect(clippy::cast_possible_truncation, reason = "the constants are 16, 12, 4, 8 and 16")]
 mod sizes {
     pub(super) const FAMILY: libc::sa_family_t = libc::AF_NETLINK as libc::sa_family_t;
     pub(super) const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
     pub(super) const INT_LEN: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
+    pub(super) const FPROG_LEN: libc::socklen_t = size_of::<libc::sock_fprog>() as libc::socklen_t;
     pub(super) const COOKIE_LEN: libc::socklen_t = size_of::<u64>() as libc::socklen_t;
 }
-use sizes::{ADDRESS_LEN, COOKIE_LEN, FAMILY, INT_LEN};
+use sizes::{ADDRESS_LEN, COOKIE_LEN, FAMILY, FPROG_LEN, INT_LEN};
 
 /// A non-blocking netlink socket in the namespace of the calling thread.
 pub(crate) fn socket(protocol: c_int) -> io::Result<OwnedFd> {
@@ -61,9 +67,36 @@ pub(crate) fn connect(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// The port that a socket is bound to.
+pub(crate) fn port(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut address = kernel_address();
+    let mut len = ADDRESS_LEN;
+    // SAFETY: the kernel writes at most `len` bytes to a live sockaddr_nl.
+    cvt(unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) })?;
+    Ok(address.nl_pid)
+}
+
 pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the pointer and the length describe a live integer.
     cvt(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), INT_LEN) })?;
+    Ok(())
+}
+
+/// Has the kernel queue only those packets for which a program of classic BPF returns more than 0.
+pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &mut [libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
+    // SAFETY: the pointer and the length describe a live sock_fprog, whose pointer and length describe a live slice that the kernel
+    // copies.
+    cvt(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            FPROG_LEN,
+        )
+    })?;
     Ok(())
 }
 
@@ -95,7 +128,7 @@ pub(crate) fn receive_connected(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Re
     // not used as a bound here.
     let size =
         cvt_size(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })?;
-    Ok(Received { size, port: 0 })
+    Ok(Received { size, port: 0, nsid: OWN_NAMESPACE })
 }
 
 /// Receives one datagram without waiting.
@@ -125,8 +158,57 @@ fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Resu
     })?;
     // A local socket has an address of another family, or none, in which nothing is a port.
     let port = if address.nl_family == FAMILY { address.nl_pid } else { 0 };
-    Ok(Received { size, port })
+    Ok(Received { size, port, nsid: OWN_NAMESPACE })
 }
+
+/// [`receive`] from a socket that listens to all namespaces (`NETLINK_LISTEN_ALL_NSID`), with the id of the one that the datagram is
+/// about.
+pub(crate) fn receive_with_nsid(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut address = kernel_address();
+    let mut control = Control([0; CONTROL_LEN]);
+    let mut iov = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: msghdr consists of integers and pointers, for which all-zero is a value.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_name = (&raw mut address).cast();
+    header.msg_namelen = ADDRESS_LEN;
+    header.msg_iov = &raw mut iov;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = CONTROL_LEN;
+    // SAFETY: the header describes a live sockaddr_nl, a live slice and a live control buffer; the kernel writes no more than the
+    // lengths say. With MSG_TRUNC it returns the datagram's size, which is not used as a bound here.
+    let size = cvt_size(unsafe {
+        libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT | libc::MSG_TRUNC)
+    })?;
+    let port = if address.nl_family == FAMILY { address.nl_pid } else { 0 };
+    let filled = control.0.get(..header.msg_controllen).unwrap_or(&control.0);
+    Ok(Received { size, port, nsid: nsid_in(filled).unwrap_or(OWN_NAMESPACE) })
+}
+
+/// The id in control messages: each is a `struct cmsghdr` (length, level, type), aligned as a word is, and its data.
+fn nsid_in(mut control: &[u8]) -> Option<i32> {
+    const WORD: usize = size_of::<usize>();
+    const HEADER: usize = WORD + 8;
+    loop {
+        let (length, rest) = control.split_first_chunk::<WORD>()?;
+        let (level, rest) = rest.split_first_chunk::<4>()?;
+        let (kind, _) = rest.split_first_chunk::<4>()?;
+        let length = usize::from_ne_bytes(*length);
+        let data = control.get(HEADER..length)?;
+        let own = (c_int::from_ne_bytes(*level), c_int::from_ne_bytes(*kind));
+        if own == (libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID) {
+            return data.first_chunk::<4>().map(|id| i32::from_ne_bytes(*id));
+        }
+        control = control.get(length.checked_next_multiple_of(WORD)?..)?;
+    }
+}
+
+/// Room for control messages, aligned as they are.
+#[repr(align(8))]
+struct Control([u8; CONTROL_LEN]);
+
+/// One id takes 24 bytes.
+const CONTROL_LEN: usize = 64;
 
 /// The name of an interface in the namespace the socket is in, whichever the calling thread is in: bytes up to a NUL.
 pub(crate) fn device_name(fd: BorrowedFd<'_>, index: u32) -> Option<[u8; libc::IFNAMSIZ]> {
@@ -182,3 +264,38 @@ const SIOCGSKNS: libc::Ioctl = 0x894C;
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 /// `include/uapi/asm-generic/socket.h`
 const SO_NETNS_COOKIE: c_int = 71;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A control message as the kernel writes it.
+    fn control(level: c_int, kind: c_int, id: i32) -> Vec<u8> {
+        let mut bytes = (size_of::<usize>() + 12).to_ne_bytes().to_vec();
+        for number in [level, kind, id] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.resize(bytes.len().next_multiple_of(size_of::<usize>()), 0);
+        bytes
+    }
+
+    #[test]
+    fn id_of_a_namespace_is_found_among_other_control_messages() {
+        let own = control(libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID, 7);
+        let other = control(libc::SOL_NETLINK, libc::NETLINK_PKTINFO, 9);
+        assert_eq!(nsid_in(&own), Some(7));
+        assert_eq!(nsid_in(&[other.clone(), own.clone()].concat()), Some(7));
+        assert_eq!(nsid_in(&[own, other.clone()].concat()), Some(7));
+        assert_eq!(nsid_in(&other), None);
+        assert_eq!(nsid_in(&[]), None);
+    }
+
+    #[test]
+    fn control_messages_that_are_cut_have_no_id() {
+        let own = control(libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID, 7);
+        for len in 0..size_of::<usize>() + 12 {
+            assert_eq!(nsid_in(own.get(..len).unwrap()), None, "{len} bytes");
+        }
+        assert_eq!(nsid_in(&[0; 64]), None);
+    }
+}

@@ -359,6 +359,9 @@ impl<S: Source> WatchBuilder<S> {
         if let Some(bytes) = receive_buffer {
             monitor = monitor.receive_buffer(bytes);
         }
+        if let Some(filter) = source.filter() {
+            monitor = monitor.filter(filter);
+        }
         let decoder = source.clone();
         // It listens before the first list, so that the list lacks nothing that is not an event.
         let monitor = monitor.open(move |message| decoder.decode_event(message))?;

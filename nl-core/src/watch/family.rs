@@ -56,6 +56,31 @@ macro_rules! watch_of {
             }
         }
 
+        impl $crate::watch::Mirror for $watch {
+            type Entry = $entry;
+            type Change = $crate::watch::Change<$entry>;
+
+            fn entries(&self) -> impl Iterator<Item = &Self::Entry> {
+                self.0.entries()
+            }
+
+            fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            fn overruns(&self) -> u64 {
+                self.0.overruns()
+            }
+
+            fn resync(&mut self) {
+                self.0.resync();
+            }
+
+            fn is_synced(change: &Self::Change) -> bool {
+                matches!(change, $crate::watch::Change::Synced)
+            }
+        }
+
         impl futures_core::Stream for $watch {
             type Item = $crate::Result<$crate::watch::Change<$entry>>;
 

@@ -108,7 +108,7 @@
 //!
 //! # Watches that are there
 //! With the features of the objects: `link::LinkWatch`, `address::AddressWatch`, `neighbour::NeighbourWatch`,
-//! `route::RouteWatch`, `rule::RuleWatch` and `nexthop::NexthopWatch`. Other crates make theirs with [`watch_of!`](crate::watch_of).
+//! `route::RouteWatch`, `rule::RuleWatch`, `nexthop::NexthopWatch` and `nsid::NsidWatch`. [`Mirror`] is what all of them can do. Other crates make theirs with [`watch_of!`](crate::watch_of).
 //!
 //! # Tables that do not fit
 //! A program that keeps several tables in step can use the parts: a [`Feed`] reads events and recovers from lost ones, and a
@@ -119,6 +119,7 @@ mod driver;
 mod family;
 mod feed;
 mod machine;
+mod mirror;
 mod source;
 mod table;
 #[cfg(test)]
@@ -129,5 +130,6 @@ pub use driver::{Watch, WatchBuilder};
 pub use family::watch_of;
 pub use feed::{Feed, Input};
 pub use machine::{Change, Event};
+pub use mirror::Mirror;
 pub use source::Source;
 pub use table::Entry;

@@ -5,6 +5,7 @@ use super::table::Entry;
 use crate::attr::DecodeError;
 use crate::error::Error;
 use crate::message::MessageRef;
+use crate::monitor::MessageFilter;
 use crate::protocol::Protocol;
 use crate::request::Request;
 
@@ -23,6 +24,14 @@ pub trait Source: Clone + Send + 'static {
 
     /// The numbers of the multicast groups that report every change of the table.
     fn groups(&self) -> Vec<u32>;
+
+    /// The messages of the groups that mean something for the table, so that the kernel can leave out the others; `None` for all.
+    ///
+    /// What is left out takes no room in the receive buffer. It must accept every message of which
+    /// [`decode_event`](Self::decode_event) makes an event.
+    fn filter(&self) -> Option<MessageFilter> {
+        None
+    }
 
     /// What a message of the groups means for the table; `None` if nothing.
     ///

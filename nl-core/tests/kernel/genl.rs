@@ -19,6 +19,7 @@ async fn a_family_has_the_number_version_and_groups_that_genl_shows(lab: Lab) ->
     let id = format!("Name: nlctrl ID: {:#x} Version: {:#x}", family.id, family.version);
     assert!(words.contains(&id), "{id} is not in {words}");
     let group = family.group("notify")?;
+    assert_eq!((family.id, group), (nl_core::genl::GENL_ID_CTRL, nl_core::genl::NOTIFY_GROUP));
     assert!(words.contains(&format!("ID-{group:#x} name: notify")), "{group:#x} is not in {words}");
     for operation in &family.operations {
         assert!(words.contains(&format!("ID-{:#x}", operation.id)), "{operation:?} is not in {words}");

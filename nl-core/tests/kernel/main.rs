@@ -26,6 +26,8 @@ mod neighbour;
 mod netns;
 #[cfg(feature = "nexthop")]
 mod nexthop;
+#[cfg(feature = "nsid")]
+mod nsid;
 mod plain_netlink_proto;
 mod refusals;
 #[cfg(feature = "route")]

@@ -3,7 +3,7 @@ use nl_core::attr::DecodeError;
 use nl_core::connection::Protocol;
 use nl_core::link::Link;
 use nl_core::message::MessageRef;
-use nl_core::monitor::{Monitor, MonitorBuilder};
+use nl_core::monitor::{MessageFilter, MessageRule, Monitor, MonitorBuilder};
 use nl_testkit::{Lab, Node, Result, within};
 
 use crate::support::{RTM_NEWLINK, RTNLGRP_LINK, SOON, many_links, route};
@@ -146,5 +146,28 @@ async fn the_receive_buffer_is_as_large_as_asked(lab: Lab) -> Result {
     // The kernel counts what it needs for itself and doubles.
     assert_eq!(large.receive_buffer(), 200_000);
     assert!(small.receive_buffer() < 5_000);
+    Ok(())
+}
+
+/// What the filter leaves out takes no room in the receive buffer.
+#[nl_testkit::test(needs(link = "bridge", link = "vxlan", tool = "ip"))]
+async fn messages_that_a_filter_leaves_out_fill_no_buffer(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    node.ip("link add wanted type bridge").await;
+    let rule = MessageRule::new(16..=17).family(0).index(node.index_of("wanted").await?);
+    let filter = MessageFilter::new().accept(rule);
+    let mut monitor = open(&node, links().receive_buffer(0).filter(filter)).await?;
+    many_links(&route(&node).await, "d", 200).await;
+    node.ip("link set wanted mtu 1400").await;
+    assert_eq!(next(&mut monitor).await, "wanted");
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn filter_that_the_headers_cannot_answer_is_refused(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let filter = MessageFilter::new().accept(MessageRule::new(24..=25).index(1));
+    let error = open(&node, links().filter(filter)).await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("no interface in their header"), "{error}");
     Ok(())
 }

@@ -1,10 +1,11 @@
-use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbVerb, RTNLGRP_NEIGH};
+use nl_bridge::fdb::{FdbEntry, FdbFilter, FdbVerb, RTM_DELNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
 use nl_core::Protocol;
 use nl_core::Request;
 use nl_core::attr::{Attrs, DecodeError};
 use nl_core::error::Error;
 use nl_core::link::{Link, LinkEvent, RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK};
-use nl_core::message::{IfInfoMsg, MessageRef};
+use nl_core::message::{AF_BRIDGE, AF_UNSPEC, IfInfoMsg, MessageRef};
+use nl_core::monitor::{MessageFilter, MessageRule};
 use nl_core::watch::{Event, Source};
 
 use super::event::FdbEvent;
@@ -79,6 +80,15 @@ impl Source for Tables {
 
     fn groups(&self) -> Vec<u32> {
         vec![RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_NEXTHOP]
+    }
+
+    /// Neither neighbours of IP nor ports of bridges.
+    fn filter(&self) -> Option<MessageFilter> {
+        let filter = MessageFilter::new()
+            .accept(MessageRule::new(RTM_NEWNEIGH..=RTM_DELNEIGH).family(AF_BRIDGE))
+            .accept(MessageRule::new(RTM_NEWLINK..=RTM_DELLINK).family(AF_UNSPEC))
+            .accept(MessageRule::new(RTM_DELNEXTHOP..=RTM_DELNEXTHOP));
+        Some(filter)
     }
 
     fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<FdbRow>>, DecodeError> {

@@ -6,7 +6,7 @@ use futures_core::Stream;
 use nl_bridge::fdb::FdbEntry;
 use nl_core::addr::Dev;
 use nl_core::error::{Error, Result};
-use nl_core::watch::{Change, Source, Watch};
+use nl_core::watch::{Change, Mirror, Source, Watch};
 use nl_core::{Connection, Pending};
 
 use super::change::FdbChange;
@@ -104,6 +104,31 @@ impl Stream for FdbWatch {
             return Poll::Ready(Some(Ok(FdbChange::DeviceGone)));
         }
         Poll::Ready(change.map(|change| change.map(FdbChange::from)))
+    }
+}
+
+impl Mirror for FdbWatch {
+    type Entry = FdbEntry;
+    type Change = FdbChange;
+
+    fn entries(&self) -> impl Iterator<Item = &Self::Entry> {
+        self.entries()
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn overruns(&self) -> u64 {
+        self.overruns()
+    }
+
+    fn resync(&mut self) {
+        self.resync();
+    }
+
+    fn is_synced(change: &Self::Change) -> bool {
+        matches!(change, FdbChange::Synced)
     }
 }
 

@@ -20,6 +20,8 @@ impl Source {
             protocol: Protocol::Route,
             group,
             kinds: (RTM_NEWADDR, RTM_DELADDR),
+            family: None,
+            families: &[],
             decode: |message| Ok(AddressEvent::decode(message)?.map(NetworkEvent::Address)),
         }
     }

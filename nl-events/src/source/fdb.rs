@@ -1,5 +1,6 @@
 use nl_bridge::fdb::{RTM_DELNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
 use nl_core::Protocol;
+use nl_core::message::AF_BRIDGE;
 
 use super::Source;
 use crate::event::NetworkEvent;
@@ -14,6 +15,8 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_NEIGH,
         kinds: (RTM_NEWNEIGH, RTM_DELNEIGH),
+        family: None,
+        families: &[AF_BRIDGE],
         decode: |message| Ok(FdbEvent::decode(message)?.map(NetworkEvent::Fdb)),
     };
 }

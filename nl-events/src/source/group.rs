@@ -17,6 +17,12 @@ pub enum RtnetlinkGroup {
     /// VLANs of bridges and their ports: see [`Source::VLAN`].
     #[cfg(feature = "vlan_db")]
     BridgeVlan,
+    /// Classes of traffic control: see [`Source::CLASS`].
+    #[cfg(feature = "tc")]
+    Class,
+    /// Filters of traffic control: see [`Source::FILTER`].
+    #[cfg(feature = "tc")]
+    Filter,
     /// IPv4 addresses: see [`Source::IPV4_ADDRESS`].
     #[cfg(feature = "address")]
     Ipv4Address,
@@ -41,12 +47,18 @@ pub enum RtnetlinkGroup {
     /// MACsec devices: see [`Source::MACSEC`].
     #[cfg(feature = "macsec")]
     Macsec,
+    /// Ids of namespaces: see [`Source::NAMESPACE`].
+    #[cfg(feature = "nsid")]
+    Namespace,
     /// Neighbours of IPv4 and IPv6: see [`Source::NEIGHBOUR`].
     #[cfg(feature = "neighbour")]
     Neighbour,
     /// Nexthop objects and groups: see [`Source::NEXTHOP`].
     #[cfg(feature = "nexthop")]
     Nexthop,
+    /// Qdiscs: see [`Source::QDISC`].
+    #[cfg(feature = "tc")]
+    Qdisc,
     /// VNI filters: see [`Source::VNI`].
     #[cfg(feature = "vni")]
     Vni,
@@ -59,6 +71,14 @@ impl RtnetlinkGroup {
         match self {
             #[cfg(feature = "fdb")]
             Self::BridgeFdb => Source::FDB,
+            #[cfg(feature = "tc")]
+            Self::Class => Source::CLASS,
+            #[cfg(feature = "tc")]
+            Self::Filter => Source::FILTER,
+            #[cfg(feature = "tc")]
+            Self::Qdisc => Source::QDISC,
+            #[cfg(feature = "nsid")]
+            Self::Namespace => Source::NAMESPACE,
             #[cfg(feature = "address")]
             Self::Ipv4Address => Source::IPV4_ADDRESS,
             #[cfg(feature = "route")]

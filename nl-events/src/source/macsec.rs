@@ -1,5 +1,6 @@
 use nl_core::Protocol;
 use nl_core::link::{RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK};
+use nl_core::message::AF_UNSPEC;
 
 use super::Source;
 use crate::event::NetworkEvent;
@@ -17,6 +18,8 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_LINK,
         kinds: (RTM_NEWLINK, RTM_DELLINK),
+        family: None,
+        families: &[AF_UNSPEC],
         decode: |message| Ok(MacsecEvent::decode(message)?.map(NetworkEvent::Macsec)),
     };
 }

@@ -1,5 +1,6 @@
 use nl_bridge::mdb::{MdbEvent, RTM_DELMDB, RTM_NEWMDB, RTNLGRP_MDB};
 use nl_core::Protocol;
+use nl_core::message::AF_BRIDGE;
 
 use super::Source;
 use crate::event::NetworkEvent;
@@ -13,6 +14,8 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_MDB,
         kinds: (RTM_NEWMDB, RTM_DELMDB),
+        family: None,
+        families: &[AF_BRIDGE],
         decode: |message| Ok(MdbEvent::decode(message)?.map(NetworkEvent::Mdb)),
     };
 }

@@ -13,8 +13,14 @@
 //! | `Source::LINK` | `NetworkEvent::Link` | `link` |
 //! | `Source::MACSEC` | `NetworkEvent::Macsec` | `macsec` |
 //! | `Source::NEIGHBOUR` | `NetworkEvent::Neighbour` | `neighbour` |
+//! | `Source::CLASS`, `FILTER`, `QDISC` | `NetworkEvent::Tc` | `tc` |
+//! | `Source::NAMESPACE` | `NetworkEvent::Namespace` | `nsid` |
+//! | `Source::FAMILY` | `NetworkEvent::Family` | `family` |
+//! | [`Source::raw`] | [`NetworkEvent::Raw`] | |
 //! | `Source::NEXTHOP` | `NetworkEvent::Nexthop` | `nexthop` |
 //! | `Source::mptcp` | `NetworkEvent::Mptcp` | `mptcp` |
+//!
+//! [`groups`] lists all groups of the kernel with the events that cover them.
 //!
 //! ```
 //! # #[cfg(feature = "fdb")]
@@ -31,9 +37,12 @@
 
 #[cfg(feature = "address")]
 mod address;
+#[cfg(feature = "family")]
+mod family;
 #[cfg(feature = "fdb")]
 mod fdb;
 mod group;
+pub mod groups;
 #[cfg(feature = "link")]
 mod link;
 #[cfg(feature = "macsec")]
@@ -46,12 +55,17 @@ mod mptcp;
 mod neighbour;
 #[cfg(feature = "nexthop")]
 mod nexthop;
+#[cfg(feature = "nsid")]
+mod nsid;
+mod raw;
 #[cfg(feature = "route")]
 mod route;
 #[cfg(feature = "rule")]
 mod rule;
 #[cfg(feature = "settings")]
 mod settings;
+#[cfg(feature = "tc")]
+mod tc;
 #[cfg(feature = "vlan_db")]
 mod vlan_db;
 #[cfg(feature = "vni")]
@@ -63,7 +77,9 @@ pub use group::RtnetlinkGroup;
 
 use nl_core::Protocol;
 use nl_core::attr::DecodeError;
-use nl_core::message::MessageRef;
+use nl_core::genl::Family;
+use nl_core::message::{MessageRef, NLMSG_MIN_TYPE};
+use nl_core::monitor::MessageRule;
 
 use crate::event::NetworkEvent;
 
@@ -74,6 +90,10 @@ pub struct Source {
     group: u32,
     /// The first and the last type of message that is an event of this source.
     kinds: (u16, u16),
+    /// The names of the generic netlink family and of the group, whose numbers change when the family is registered again.
+    family: Option<(&'static str, &'static str)>,
+    /// The address families of its messages; none if they can have any.
+    families: &'static [u8],
     decode: Decode,
 }
 
@@ -83,8 +103,12 @@ type Decode = fn(MessageRef<'_>) -> Result<Option<NetworkEvent>, DecodeError>;
 const ROUTE: &[Source] = &[
     #[cfg(feature = "address")]
     Source::IPV4_ADDRESS,
+    #[cfg(feature = "tc")]
+    Source::CLASS,
     #[cfg(feature = "fdb")]
     Source::FDB,
+    #[cfg(feature = "tc")]
+    Source::FILTER,
     #[cfg(feature = "link")]
     Source::LINK,
     // Behind LINK, so that it takes nothing from it.
@@ -92,12 +116,16 @@ const ROUTE: &[Source] = &[
     Source::MACSEC,
     #[cfg(feature = "mdb")]
     Source::MDB,
+    #[cfg(feature = "nsid")]
+    Source::NAMESPACE,
     #[cfg(feature = "neighbour")]
     Source::NEIGHBOUR,
     #[cfg(feature = "nexthop")]
     Source::NEXTHOP,
     #[cfg(feature = "settings")]
     Source::PORT,
+    #[cfg(feature = "tc")]
+    Source::QDISC,
     #[cfg(feature = "route")]
     Source::IPV4_ROUTE,
     #[cfg(feature = "rule")]
@@ -108,7 +136,48 @@ const ROUTE: &[Source] = &[
     Source::VNI,
 ];
 
+/// The sources of generic netlink whose message types are fixed.
+const GENERIC: &[Source] = &[
+    #[cfg(feature = "family")]
+    Source::FAMILY,
+];
+
+/// The message types of a raw source: all of `NETLINK_ROUTE`.
+const UNKNOWN: (u16, u16) = (NLMSG_MIN_TYPE, u16::MAX);
+
 impl Source {
+    /// Whether it takes what other sources skip.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.kinds == UNKNOWN
+    }
+
+    /// The messages that are its events, of these interfaces where their header has one; of all if there are none.
+    pub(crate) fn accepted(&self, interfaces: &[u32]) -> MessageRule {
+        if self.is_raw() {
+            return MessageRule::new(0..=u16::MAX);
+        }
+        let (first, last) = self.kinds;
+        let rule = self.families.iter().fold(MessageRule::new(first..=last), |rule, af| rule.family(*af));
+        match rule.has_interfaces() {
+            true => interfaces.iter().fold(rule, |rule, index| rule.index(*index)),
+            false => rule,
+        }
+    }
+
+    /// Whether it follows a family that can be registered again.
+    pub(crate) fn follows_family(&self) -> bool {
+        self.family.is_some()
+    }
+
+    /// Takes the new numbers of the source's family and group, where this is the family; returns that of the group.
+    pub(crate) fn follow(&mut self, family: &Family) -> Option<u32> {
+        let (_, group) = self.family.filter(|(name, _)| *name == family.name)?;
+        let number = family.groups.iter().find(|(found, _)| found == group).map(|(_, number)| *number);
+        self.kinds = (family.id, family.id);
+        self.group = number?;
+        number
+    }
+
     /// The protocol that has the group.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
@@ -135,13 +204,17 @@ impl Source {
 
 impl NetworkEvent {
     /// Decodes a message of a multicast group of this protocol; `None` if it is not an event of a compiled-in source.
-    /// The type of the message identifies its source. The numbers of generic netlink families are dynamic, so this function does not
-    /// decode their messages: use [`Source::decode`].
+    /// The type of the message identifies its source. The numbers of generic netlink families are dynamic, so this function decodes
+    /// no messages of theirs but those of `nlctrl`: use [`Source::decode`].
     ///
     /// # Errors
     /// The message is malformed.
     pub fn decode(protocol: Protocol, message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
-        let sources = if protocol == Protocol::Route { ROUTE } else { &[] };
+        let sources = match protocol {
+            Protocol::Route => ROUTE,
+            Protocol::Generic => GENERIC,
+            _ => &[],
+        };
         decode_any(sources, message)
     }
 }

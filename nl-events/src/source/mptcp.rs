@@ -20,6 +20,8 @@ impl Source {
             protocol: Protocol::Generic,
             group: family.group(nl_mptcp::EVENT_GROUP)?,
             kinds: (family.id, family.id),
+            family: Some((nl_mptcp::FAMILY, nl_mptcp::EVENT_GROUP)),
+            families: &[],
             // The type of a generic netlink message is the number of its family.
             decode: |message| Ok(MptcpEvent::decode(message.kind(), message)?.map(NetworkEvent::Mptcp)),
         })

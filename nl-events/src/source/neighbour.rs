@@ -1,4 +1,5 @@
 use nl_core::Protocol;
+use nl_core::message::{AF_INET, AF_INET6};
 use nl_core::neighbour::{NeighbourEvent, RTM_DELNEIGH, RTM_NEWNEIGH, RTNLGRP_NEIGH};
 
 use super::Source;
@@ -13,6 +14,8 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_NEIGH,
         kinds: (RTM_NEWNEIGH, RTM_DELNEIGH),
+        family: None,
+        families: &[AF_INET, AF_INET6],
         decode: |message| Ok(NeighbourEvent::decode(message)?.map(NetworkEvent::Neighbour)),
     };
 }

@@ -13,6 +13,8 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_NEXTHOP,
         kinds: (RTM_NEWNEXTHOP, RTM_DELNEXTHOP),
+        family: None,
+        families: &[],
         decode: |message| NexthopEvent::decode(message).map(|event| Some(NetworkEvent::Nexthop(event))),
     };
 }

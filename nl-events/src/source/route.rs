@@ -21,6 +21,8 @@ impl Source {
             protocol: Protocol::Route,
             group,
             kinds: (RTM_NEWROUTE, RTM_DELROUTE),
+            family: None,
+            families: &[],
             decode: |message| match Route::is_route(message) {
                 true => RouteEvent::decode(message).map(|event| Some(NetworkEvent::Route(event))),
                 false => Ok(None),

@@ -20,6 +20,8 @@ impl Source {
             protocol: Protocol::Route,
             group,
             kinds: (RTM_NEWRULE, RTM_DELRULE),
+            family: None,
+            families: &[],
             decode: |message| Ok(RuleEvent::decode(message)?.map(NetworkEvent::Rule)),
         }
     }

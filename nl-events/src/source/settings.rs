@@ -1,6 +1,7 @@
 use nl_bridge::settings::PortEvent;
 use nl_core::Protocol;
 use nl_core::link::{RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK};
+use nl_core::message::AF_BRIDGE;
 
 use super::Source;
 use crate::event::NetworkEvent;
@@ -14,6 +15,8 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_LINK,
         kinds: (RTM_NEWLINK, RTM_DELLINK),
+        family: None,
+        families: &[AF_BRIDGE],
         decode: |message| Ok(PortEvent::decode(message)?.map(NetworkEvent::Port)),
     };
 }

@@ -1,5 +1,6 @@
 use nl_bridge::vlan_db::{RTM_DELVLAN, RTM_NEWVLAN, RTNLGRP_BRVLAN, VlanDbEvent};
 use nl_core::Protocol;
+use nl_core::message::AF_BRIDGE;
 
 use super::Source;
 use crate::event::NetworkEvent;
@@ -13,6 +14,8 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_BRVLAN,
         kinds: (RTM_NEWVLAN, RTM_DELVLAN),
+        family: None,
+        families: &[AF_BRIDGE],
         decode: |message| Ok(VlanDbEvent::decode(message)?.map(NetworkEvent::Vlan)),
     };
 }

@@ -1,5 +1,6 @@
 use nl_bridge::vni::{RTM_DELTUNNEL, RTM_NEWTUNNEL, RTNLGRP_TUNNEL, VniEvent};
 use nl_core::Protocol;
+use nl_core::message::AF_BRIDGE;
 
 use super::Source;
 use crate::event::NetworkEvent;
@@ -13,6 +14,8 @@ impl Source {
         protocol: Protocol::Route,
         group: RTNLGRP_TUNNEL,
         kinds: (RTM_NEWTUNNEL, RTM_DELTUNNEL),
+        family: None,
+        families: &[AF_BRIDGE],
         decode: |message| Ok(VniEvent::decode(message)?.map(NetworkEvent::Vni)),
     };
 }

@@ -6,6 +6,7 @@ use nl_bridge::fdb::{FdbEntry, FdbVerb};
 use nl_core::netns::Netns;
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::{FdbChange, FdbEvent, FdbWatch};
+use nl_events::report::Reports;
 use nl_events::stream::Events;
 use nl_events::{NetworkEvent, Source};
 use nl_testkit::{Lab, Result};
@@ -84,6 +85,21 @@ async fn overrun_watch_syncs_completely_after_chroot(lab: Lab) -> Result {
         .unwrap();
         assert_eq!((watch.overruns(), watch.len()), (1, before + usize::from(ADDED)));
     });
+    join(thread).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(tool = "ip"))]
+async fn reports_wait_on_a_thread_without_a_runtime(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let netns = Netns::fd(node.netns_fd())?;
+    let mut reports = Reports::builder().source(Source::IPV4_RULE).namespace("blue", &netns).open()?;
+    let thread = thread::spawn(move || {
+        let report = (&mut reports).into_iter().next().unwrap().unwrap();
+        assert_eq!(report.place.to_string(), "[blue]");
+        assert!(matches!(report.outcome, Ok(NetworkEvent::Rule(_))), "{report:?}");
+    });
+    node.ip("rule add pref 9 table 9").await;
     join(thread).await;
     Ok(())
 }

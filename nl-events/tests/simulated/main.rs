@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic with context")]
 
 mod absence;
+#[cfg(all(feature = "family", feature = "mptcp"))]
+mod family;
 mod overrun;
 mod runtimes;
 mod support;

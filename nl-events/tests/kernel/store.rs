@@ -1,0 +1,135 @@
+//! Stores: read by several tasks while one follows.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use nl_bridge::fdb::{FdbEntry, FdbVerb};
+use nl_core::address::AddressWatch;
+use nl_core::error::ErrorKind;
+use nl_core::{Connection, MacAddr, Protocol};
+use nl_events::fdb::FdbWatch;
+use nl_events::store::{Follower, Store};
+use nl_testkit::{Lab, Node, Result, within};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn route(node: &Node) -> nl_core::Result<Connection> {
+    node.open(|| Connection::open(Protocol::Route)).await
+}
+
+/// Ends what follows, so that nothing is left of it.
+async fn end(task: tokio::task::JoinHandle<nl_core::Result<()>>) {
+    task.abort();
+    assert!(task.await.is_err_and(|error| error.is_cancelled()));
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "ip"))]
+async fn store_has_what_ip_adds_and_lacks_what_it_deletes(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    node.ip("link add d0 type veth peer name p0").await;
+    let index = node.index_of("d0").await?;
+    let (store, follower) = Store::new(AddressWatch::open(&route(&node).await?).await?);
+    assert!(store.is_empty() && !store.is_synced() && store.is_followed());
+    let task = tokio::spawn(follower.run());
+    store.synced(LIMIT).await?;
+    assert!(!store.is_empty(), "lo has addresses");
+    let has = move |watch: &AddressWatch| {
+        watch.entries().any(|address| address.index == index && address.local.to_string() == "192.0.2.1")
+    };
+    assert!(!store.read(has));
+
+    node.ip("address add 192.0.2.1/24 dev d0").await;
+    store.wait_until(has, LIMIT).await?;
+    assert!(store.find(|address| address.index == index).is_some());
+    node.ip("address del 192.0.2.1/24 dev d0").await;
+    store.wait_until(move |watch| !has(watch), LIMIT).await?;
+    assert_eq!(store.entries().len(), store.len());
+    end(task).await;
+    assert!(!store.is_followed());
+    Ok(())
+}
+
+/// A state that holds already needs no follower; one that does not hold is waited for no longer than the limit.
+#[nl_testkit::test(needs(tool = "ip"))]
+async fn waiting_ends_at_once_if_met_and_at_the_limit_if_not(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let (store, follower) = Store::new(AddressWatch::open(&route(&node).await?).await?);
+    let task = tokio::spawn(follower.run());
+    store.synced(LIMIT).await?;
+    store.wait_until(|watch| !watch.is_empty(), Duration::ZERO).await?;
+    let error = store.wait_until(AddressWatch::is_empty, Duration::from_millis(50)).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(error.to_string().starts_with("wait for a state of a store: "), "{error}");
+    end(task).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(tool = "ip"))]
+async fn waiting_fails_when_the_follower_is_dropped(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let (store, mut follower) = Store::new(AddressWatch::open(&route(&node).await?).await?);
+    let synced = async {
+        while !store.is_synced() {
+            follower.next().await.unwrap().unwrap();
+        }
+    };
+    within(LIMIT, synced, "the store to be synced").await;
+    let waiting = store.wait_until(AddressWatch::is_empty, LIMIT);
+    let (outcome, ()) = tokio::join!(waiting, async move { drop(follower) });
+    assert!(matches!(outcome.unwrap_err().kind(), ErrorKind::Closed));
+    // The table is still there.
+    assert!(!store.is_empty());
+    let error = store.wait_until(AddressWatch::is_empty, LIMIT).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Closed));
+    Ok(())
+}
+
+/// While entries are missing nothing is met: a predicate that is true of an empty table waits for the list.
+#[nl_testkit::test(needs(tool = "bridge"))]
+async fn store_is_the_same_as_the_kernel_after_overruns(lab: Lab) -> Result {
+    const ADDED: u16 = 5_000;
+    let bridge = lab.bridge("br0", 1).await?;
+    let node = bridge.node();
+    let (port, conn) = (node.index_of("port1").await?, route(node).await?);
+    let watch = FdbWatch::builder(&conn).bridge("br0").receive_buffer(0).open().await?;
+    let (store, follower): (_, Follower<FdbWatch>) = Store::new(watch);
+    let task = tokio::spawn(follower.run());
+    store.synced(LIMIT).await?;
+    let before = store.len();
+    let requests = (0..ADDED).map(move |number| {
+        let [high, low] = number.to_be_bytes();
+        FdbEntry::new(MacAddr::new([2, 0, 0, 1, high, low]), port).master().static_().request(FdbVerb::Add)
+    });
+    let summary = conn.batch(requests).summarize(1).await?;
+    assert_eq!(summary.failed, 0);
+    let expected = before + usize::from(ADDED);
+    store.wait_until(move |fdb| fdb.len() == expected, LIMIT).await?;
+    assert!(store.overruns() > 0, "the receive buffer was too large for this test");
+    let shown = node.json("bridge -j fdb show br br0").await;
+    let shown = shown.as_array().unwrap();
+    for number in [0, ADDED / 2, ADDED - 1] {
+        let [high, low] = number.to_be_bytes();
+        let mac = MacAddr::new([2, 0, 0, 1, high, low]).to_string();
+        assert!(shown.iter().any(|entry| entry["mac"] == mac), "{mac} is not in the kernel");
+        assert!(store.find(|entry| entry.mac.to_string() == mac).is_some(), "{mac} is not in the store");
+    }
+    end(task).await;
+    Ok(())
+}
+
+/// A change that has no event is found by a list that is asked for, by any clone.
+#[nl_testkit::test(needs(tool = "ip"))]
+async fn store_lists_again_on_demand(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let (store, follower) = Store::new(AddressWatch::open(&route(&node).await?).await?);
+    let task = tokio::spawn(follower.run());
+    store.synced(LIMIT).await?;
+    let other = store.clone();
+    for _ in 0..3 {
+        other.resync();
+        store.synced(LIMIT).await?;
+        assert!(other.is_synced());
+    }
+    end(task).await;
+    Ok(())
+}
