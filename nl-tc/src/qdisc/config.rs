@@ -9,6 +9,8 @@ kinds! {
     "leaf" Cake(crate::leaf::CakeConfig) "cake";
     /// See [`leaf`](crate::leaf).
     "leaf" Clsact(crate::leaf::Clsact) "clsact";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Codel(crate::leaf::CodelConfig) "codel";
     /// See [`drr`](crate::drr).
     "drr" Drr(crate::drr::DrrConfig) "drr";
     /// See [`ets`](crate::ets).
@@ -17,6 +19,8 @@ kinds! {
     "leaf" Fq(crate::leaf::FqConfig) "fq";
     /// See [`leaf`](crate::leaf).
     "leaf" FqCodel(crate::leaf::FqCodelConfig) "fq_codel";
+    /// See [`leaf`](crate::leaf).
+    "leaf" FqPie(crate::leaf::FqPieConfig) "fq_pie";
     /// See [`hfsc`](crate::hfsc).
     "hfsc" Hfsc(crate::hfsc::HfscConfig) "hfsc";
     /// See [`htb`](crate::htb).
@@ -29,6 +33,8 @@ kinds! {
     "leaf" Netem(crate::leaf::NetemConfig) "netem";
     /// See [`leaf`](crate::leaf).
     "leaf" Pfifo(crate::leaf::PfifoConfig) "pfifo";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Pie(crate::leaf::PieConfig) "pie";
     /// See [`leaf`](crate::leaf).
     "leaf" Prio(crate::leaf::PrioConfig) "prio";
     /// See [`qfq`](crate::qfq).

@@ -346,6 +346,14 @@ fn change_of(desired: &QdiscConfig, current: &QdiscConfig) -> Option<QdiscConfig
                 change.into()
             })
         }
+        #[cfg(feature = "leaf")]
+        (QdiscConfig::FqPie(desired), QdiscConfig::FqPie(current)) => {
+            // As of fq_codel.
+            let same = desired.flows.is_none() || desired.flows == current.flows;
+            let mut change = *desired;
+            change.flows = None;
+            same.then(|| change.into())
+        }
         (desired, _) if matches!(desired.kind(), "htb" | "drr" | "qfq") => None,
         (desired, current) => (desired.kind() == current.kind()).then(|| desired.clone()),
     }

@@ -21,6 +21,7 @@ mod golden;
 mod handle;
 #[cfg(feature = "tokio")]
 mod iproute2;
+mod kinds;
 mod refusals;
 mod sampler;
 #[cfg(feature = "tokio")]

@@ -17,6 +17,7 @@ mod support;
 mod table_classes;
 mod table_hfsc;
 mod table_htb;
+mod table_later;
 mod table_qdiscs;
 #[cfg(test)]
 #[path = "../tables/mod.rs"]

@@ -9,13 +9,16 @@ use nl_testkit::oracle::{Attr, Field, Shape};
 /// The shape of a message about a class, qdisc or filter of this kind.
 pub(crate) fn of(kind: &str) -> &'static Shape {
     match kind {
+        "codel" => &CODEL,
         "drr" => &DRR,
         "ets" => &ETS,
         "fq_codel" => &FQ_CODEL,
+        "fq_pie" => &FQ_PIE,
         "hfsc" => &HFSC_CLASS,
         "htb" => &HTB,
         "matchall" => &MATCHALL,
         "netem" => &NETEM,
+        "pie" => &PIE,
         "qfq" => &QFQ,
         "sfq" => &SFQ,
         "tbf" => &TBF,
@@ -159,6 +162,49 @@ const FQ_CODEL: Shape = shape!(Attr::nest(
         Attr::new(9, "TCA_FQ_CODEL_MEMORY_LIMIT"),
         Attr::new(10, "TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR"),
         Attr::new(11, "TCA_FQ_CODEL_CE_THRESHOLD_MASK"),
+    ]
+));
+const CODEL: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_CODEL_TARGET"),
+        Attr::new(2, "TCA_CODEL_LIMIT"),
+        Attr::new(3, "TCA_CODEL_INTERVAL"),
+        Attr::new(4, "TCA_CODEL_ECN"),
+        Attr::new(5, "TCA_CODEL_CE_THRESHOLD"),
+    ]
+));
+const PIE: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_PIE_TARGET"),
+        Attr::new(2, "TCA_PIE_LIMIT"),
+        Attr::new(3, "TCA_PIE_TUPDATE"),
+        Attr::new(4, "TCA_PIE_ALPHA"),
+        Attr::new(5, "TCA_PIE_BETA"),
+        Attr::new(6, "TCA_PIE_ECN"),
+        Attr::new(7, "TCA_PIE_BYTEMODE"),
+        Attr::new(8, "TCA_PIE_DQ_RATE_ESTIMATOR"),
+    ]
+));
+const FQ_PIE: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_FQ_PIE_LIMIT"),
+        Attr::new(2, "TCA_FQ_PIE_FLOWS"),
+        Attr::new(3, "TCA_FQ_PIE_TARGET"),
+        Attr::new(4, "TCA_FQ_PIE_TUPDATE"),
+        Attr::new(5, "TCA_FQ_PIE_ALPHA"),
+        Attr::new(6, "TCA_FQ_PIE_BETA"),
+        Attr::new(7, "TCA_FQ_PIE_QUANTUM"),
+        Attr::new(8, "TCA_FQ_PIE_MEMORY_LIMIT"),
+        Attr::new(9, "TCA_FQ_PIE_ECN_PROB"),
+        Attr::new(10, "TCA_FQ_PIE_ECN"),
+        Attr::new(11, "TCA_FQ_PIE_BYTEMODE"),
+        Attr::new(12, "TCA_FQ_PIE_DQ_RATE_ESTIMATOR"),
     ]
 ));
 const SFQ: Shape = shape!(Attr::new(2, "TCA_OPTIONS").fields(&[
