@@ -15,5 +15,5 @@ pub(crate) use names::NAMES;
 pub use sampler::{Rates, Sampler};
 pub use xstats::{
     CodelStats, DrrStats, FqCodelFlowStats, FqCodelStats, FqPieStats, FqStats, HfscStats, HtbQdiscStats,
-    HtbStats, PieStats, QfqStats, SfqFlowStats, SfqStats, XStats,
+    HtbStats, PieStats, QfqStats, RedStats, SfqFlowStats, SfqStats, XStats,
 };

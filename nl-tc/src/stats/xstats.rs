@@ -37,6 +37,8 @@ pub enum XStats {
     Pie(PieStats),
     /// A QFQ class.
     Qfq(QfqStats),
+    /// A red qdisc.
+    Red(RedStats),
     /// An SFQ qdisc.
     Sfq(SfqStats),
     /// A flow of an SFQ qdisc, which the kernel lists as a class.
@@ -233,6 +235,17 @@ stats! {
         /// The maximum packet size, in bytes.
         lmax: u32,
     }
+    /// `struct tc_red_xstats`.
+    RedStats {
+        /// Packets dropped early.
+        early: u32,
+        /// Packets dropped because the queue was full.
+        pdrop: u32,
+        /// Always 0 in newer kernels.
+        other: u32,
+        /// Packets marked instead of dropped.
+        marked: u32,
+    }
     /// `struct tc_sfqred_stats`.
     SfqStats {
         /// Early drops.
@@ -301,6 +314,7 @@ impl XStats {
             "fq_codel" => return Self::fq_codel(bytes),
             "fq_pie" => Self::FqPie(FqPieStats::decode(bytes)?),
             "pie" => Self::Pie(PieStats::decode(bytes)?),
+            "red" => Self::Red(RedStats::decode(bytes)?),
             "sfq" => Self::Sfq(SfqStats::decode(bytes)?),
             _ => Self::Other(bytes.to_vec()),
         }))

@@ -354,7 +354,7 @@ fn change_of(desired: &QdiscConfig, current: &QdiscConfig) -> Option<QdiscConfig
             change.flows = None;
             same.then(|| change.into())
         }
-        (desired, _) if matches!(desired.kind(), "htb" | "drr" | "qfq") => None,
+        (desired, _) if matches!(desired.kind(), "drr" | "etf" | "htb" | "mqprio" | "qfq") => None,
         (desired, current) => (desired.kind() == current.kind()).then(|| desired.clone()),
     }
 }

@@ -284,7 +284,8 @@ proptest! {
         message in 36..=46_u16,
         kind in prop::sample::select(vec![
             "htb", "hfsc", "drr", "qfq", "ets", "fq_codel", "sfq", "netem", "tbf", "pfifo", "bfifo", "clsact", "u32",
-            "matchall", "cake", "fq", "bpf", "fw", "flower", "prio", "codel", "pie", "fq_pie", "other",
+            "matchall", "cake", "fq", "bpf", "fw", "flower", "prio", "codel", "pie", "fq_pie", "red",
+            "cbs", "etf", "mqprio", "taprio", "cake_mq", "other",
         ]),
         head in vec(any::<u8>(), 0..24),
         attrs in vec((0..18_u16, vec((0..12_u16, vec(any::<u8>(), 0..80)), 0..4), any::<bool>()), 0..6),

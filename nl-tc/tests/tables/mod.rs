@@ -19,6 +19,7 @@ pub(crate) mod flat;
 pub(crate) mod hfsc;
 pub(crate) mod htb;
 pub(crate) mod leaf;
+pub(crate) mod queues;
 mod shape;
 pub(crate) mod verbs;
 
@@ -64,7 +65,17 @@ pub(crate) fn qdiscs() -> Vec<QdiscLine> {
 
 /// The qdiscs whose requests are compared with those of the `tc` of the machine, and are in no golden file.
 pub(crate) fn later_qdiscs() -> Vec<QdiscLine> {
-    [aqm::codel(), aqm::pie(), aqm::fq_pie()].concat()
+    [
+        aqm::codel(),
+        aqm::pie(),
+        aqm::fq_pie(),
+        queues::red(),
+        queues::cbs(),
+        queues::etf(),
+        queues::mqprio(),
+        queues::taprio(),
+    ]
+    .concat()
 }
 
 fn ms(millis: u64) -> Duration {

@@ -9,8 +9,10 @@ use nl_testkit::oracle::{Attr, Field, Shape};
 /// The shape of a message about a class, qdisc or filter of this kind.
 pub(crate) fn of(kind: &str) -> &'static Shape {
     match kind {
+        "cbs" => &CBS,
         "codel" => &CODEL,
         "drr" => &DRR,
+        "etf" => &ETF,
         "ets" => &ETS,
         "fq_codel" => &FQ_CODEL,
         "fq_pie" => &FQ_PIE,
@@ -20,7 +22,9 @@ pub(crate) fn of(kind: &str) -> &'static Shape {
         "netem" => &NETEM,
         "pie" => &PIE,
         "qfq" => &QFQ,
+        "red" => &RED,
         "sfq" => &SFQ,
+        "taprio" => &TAPRIO,
         "tbf" => &TBF,
         "u32" => &U32,
         // The options of an HFSC qdisc are no attributes either.
@@ -205,6 +209,73 @@ const FQ_PIE: Shape = shape!(Attr::nest(
         Attr::new(10, "TCA_FQ_PIE_ECN"),
         Attr::new(11, "TCA_FQ_PIE_BYTEMODE"),
         Attr::new(12, "TCA_FQ_PIE_DQ_RATE_ESTIMATOR"),
+    ]
+));
+const RED: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_RED_PARMS").fields(&[
+            Field::new("limit", 4),
+            Field::new("qth_min", 4),
+            Field::new("qth_max", 4),
+            Field::new("Wlog", 1),
+            Field::new("Plog", 1),
+            Field::new("Scell_log", 1),
+            Field::new("flags", 1),
+        ]),
+        Attr::new(2, "TCA_RED_STAB"),
+        Attr::new(3, "TCA_RED_MAX_P"),
+        Attr::new(4, "TCA_RED_FLAGS").fields(&[Field::new("value", 4), Field::new("selector", 4)]),
+        Attr::new(5, "TCA_RED_EARLY_DROP_BLOCK"),
+        Attr::new(6, "TCA_RED_MARK_BLOCK"),
+    ]
+));
+const CBS: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[Attr::new(1, "TCA_CBS_PARMS").fields(&[
+        Field::new("offload", 1),
+        Field::new("pad", 3),
+        Field::new("hicredit", 4),
+        Field::new("locredit", 4),
+        Field::new("idleslope", 4),
+        Field::new("sendslope", 4),
+    ])]
+));
+const ETF: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[Attr::new(1, "TCA_ETF_PARMS").fields(&[
+        Field::new("delta", 4),
+        Field::new("clockid", 4),
+        Field::new("flags", 4),
+    ])]
+));
+const TAPRIO: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_TAPRIO_ATTR_PRIOMAP"),
+        Attr::nest(
+            2,
+            "TCA_TAPRIO_ATTR_SCHED_ENTRY_LIST",
+            &[Attr::nest(
+                1,
+                "TCA_TAPRIO_SCHED_ENTRY",
+                &[
+                    Attr::new(2, "TCA_TAPRIO_SCHED_ENTRY_CMD"),
+                    Attr::new(3, "TCA_TAPRIO_SCHED_ENTRY_GATE_MASK"),
+                    Attr::new(4, "TCA_TAPRIO_SCHED_ENTRY_INTERVAL"),
+                ]
+            )]
+        ),
+        Attr::new(3, "TCA_TAPRIO_ATTR_SCHED_BASE_TIME"),
+        Attr::new(5, "TCA_TAPRIO_ATTR_SCHED_CLOCKID"),
+        Attr::new(8, "TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME"),
+        Attr::new(9, "TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME_EXTENSION"),
+        Attr::new(10, "TCA_TAPRIO_ATTR_FLAGS"),
+        Attr::new(11, "TCA_TAPRIO_ATTR_TXTIME_DELAY"),
     ]
 ));
 const SFQ: Shape = shape!(Attr::new(2, "TCA_OPTIONS").fields(&[
