@@ -270,7 +270,7 @@ proptest! {
         all in any::<bool>(),
     ) {
         let class = TcHandle::new(1, class);
-        let keys = keys.into_iter().map(|(value, mask, at)| U32Key { value: value & mask, mask, offset: at * 4 });
+        let keys = keys.into_iter().map(|(value, mask, at)| U32Key::at(at * 4, value & mask, mask));
         let config = if all { Matchall::new(class).into() } else { nl_tc::filter::FilterConfig::from(U32::new(class, keys)) };
         let filter = Filter::new(2, TcHandle::new(1, 0), config).priority(priority).protocol(protocol);
         let mut request = filter.request(TcVerb::Add);
