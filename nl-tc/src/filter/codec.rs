@@ -56,6 +56,12 @@ impl Filter {
         Self { index, parent, priority: 0, protocol: ALL, handle: 0, chain: None, config: config.into() }
     }
 
+    /// The same for a [tree](crate::tree::Tree), which puts in the interface that it is applied to.
+    #[must_use]
+    pub fn on(parent: TcHandle, config: impl Into<FilterConfig>) -> Self {
+        Self::new(0, parent, config)
+    }
+
     setters! {
         /// Sets the order in which filters are tried, 1 first (`prio`).
         priority: u16;

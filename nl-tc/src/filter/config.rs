@@ -10,6 +10,7 @@ use super::fw::{self, Fw};
 use super::matchall::{self, Matchall};
 use super::u32::{self, U32};
 use super::u32_table::U32Table;
+use crate::TcHandle;
 #[cfg(feature = "action")]
 use crate::action::Action;
 use crate::message;
@@ -116,9 +117,22 @@ impl FilterConfig {
         }
     }
 
+    /// The class into which the filter sends packets. [`NONE`](TcHandle::NONE) for none, and for what is not known.
+    #[must_use]
+    pub const fn classid(&self) -> TcHandle {
+        match self {
+            Self::Bpf(bpf) => bpf.classid,
+            Self::Flower(flower) => flower.classid,
+            Self::Fw(fw) => fw.classid,
+            Self::Matchall(matchall) => matchall.classid,
+            Self::U32(u32) => u32.classid,
+            Self::U32Table(_) | Self::Other { .. } => TcHandle::NONE,
+        }
+    }
+
     /// The actions, for which a handle puts the indexes of devices in place of their names.
     #[cfg(feature = "action")]
-    pub(super) fn actions_mut(&mut self) -> &mut [Action] {
+    pub(crate) fn actions_mut(&mut self) -> &mut [Action] {
         match self {
             Self::Bpf(bpf) => &mut bpf.actions,
             Self::Flower(flower) => &mut flower.actions,

@@ -34,6 +34,7 @@ mod stab;
 #[expect(dead_code, reason = "the kernel tests have the handle send the verbs too")]
 mod tables;
 mod tree;
+mod tree_filters;
 mod u32_tables;
 mod units;
 

@@ -25,6 +25,7 @@ mod tables;
 mod tdc;
 mod traffic;
 mod tree;
+mod tree_filters;
 #[cfg(test)]
 mod tree_traffic;
 mod verbs;
