@@ -4,7 +4,7 @@
 //! Lists, adds, changes, replaces and deletes the [classes](class) of [HTB](htb), [HFSC](hfsc), [DRR](drr), [QFQ](qfq) and
 //! [ETS](ets), their [qdiscs](qdisc) and the qdiscs of their [leaves](leaf), with every option of the kernel. Reading returns the
 //! types that writing takes, with [statistics](stats) including the counters of each kind. A [tree] of them is applied with the
-//! fewest requests.
+//! fewest requests. [`TcEvent`] reads the events of all of them.
 //!
 //! Rates, sizes and times are types, so bits and bytes cannot be confused. Nothing is clamped: a value that the kernel would
 //! refuse, clamp or misread is an error that names the limit.
@@ -51,6 +51,7 @@
 //!   as [`Other`](class::ClassConfig::Other).
 //! - `tokio` (on by default): `.await` on the verbs of [`Tc`] in a tokio runtime.
 //! - `blocking`: [`Pending::wait`](nl_core::Pending) on the same verbs and `for` loops over the same lists, without a runtime.
+//! - `watch`: [watches](watch) of qdiscs, classes and filters, which resynchronise after lost events.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -76,6 +77,7 @@ mod config;
 pub mod drr;
 #[cfg(feature = "ets")]
 pub mod ets;
+mod event;
 pub mod filter;
 #[cfg(feature = "hfsc")]
 pub mod hfsc;
@@ -98,8 +100,11 @@ mod tc_handle;
 pub mod tree;
 mod units;
 mod verb;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use class::{ClassEntry, Classes};
+pub use event::TcEvent;
 pub use filter::{FilterEntry, Filters};
 pub use message::{
     RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_NEWQDISC,

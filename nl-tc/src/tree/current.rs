@@ -1,6 +1,6 @@
 use crate::TcHandle;
 use crate::class::Class;
-use crate::filter::{Filter, FilterConfig};
+use crate::filter::Filter;
 use crate::qdisc::Qdisc;
 
 /// The current qdiscs, classes and filters of a device.
@@ -30,7 +30,7 @@ impl Snapshot {
     #[must_use]
     pub fn with_filters(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
         let index = self.index;
-        let filters = filters.into_iter().filter(|filter| filter.index == index && is_added(filter));
+        let filters = filters.into_iter().filter(|filter| filter.index == index && filter.is_added());
         self.filters = filters.collect();
         self
     }
@@ -73,10 +73,4 @@ impl Snapshot {
         }
         all
     }
-}
-
-/// The kernel also lists a filter without a handle for each priority, and the hash tables that it made for `u32`.
-fn is_added(filter: &Filter) -> bool {
-    let own_table = matches!(filter.config, FilterConfig::U32Table(_)) && filter.handle >= 0x8000_0000;
-    filter.handle != 0 && !own_table
 }

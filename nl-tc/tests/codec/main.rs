@@ -13,6 +13,7 @@ mod arbitrary;
 mod check;
 mod corpus;
 mod curves;
+mod event;
 mod faults;
 mod flower;
 #[cfg(target_endian = "little")]

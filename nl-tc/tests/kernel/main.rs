@@ -29,6 +29,7 @@ mod tree_filters;
 #[cfg(test)]
 mod tree_traffic;
 mod verbs;
+mod watch;
 #[cfg(test)]
 mod wish;
 

@@ -116,7 +116,7 @@ async fn ingress_with_a_redirection_comes_and_goes_with_its_tree(lab: Lab) -> Re
         .qdisc(TcHandle::INGRESS, TcHandle::NONE, Ingress)
         .filter(Filter::on(TcHandle::CLSACT_INGRESS, missing).priority(1));
     let error = tc.apply(DEV, &tree).await.unwrap_err();
-    assert!(error.is_not_found() && error.to_string().contains("apply a tree dev eth0"), "{error}");
+    assert!(error.is_not_found() && error.to_string().contains("nosuchdev"), "{error}");
     assert_eq!(lines(&node, "qdisc show dev eth0").await, begin);
     Ok(())
 }
