@@ -152,11 +152,8 @@ impl Config for MqprioConfig {
             }
         }
         // All of these fit. They begin at a multiple of four bytes.
-        let attrs = attrs.finish().unwrap_or_default();
-        if !attrs.is_empty() {
-            bytes.resize(QOPT_LEN.next_multiple_of(4), 0);
-            bytes.extend(attrs);
-        }
+        bytes.resize(QOPT_LEN.next_multiple_of(4), 0);
+        bytes.extend(attrs.finish().unwrap_or_default());
         w.bytes(TCA_OPTIONS, &bytes);
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn of_class(kind: &str, words: &str) -> Vec<Difference> {
 /// The differences of a qdisc, by its words.
 pub(crate) fn of_qdisc(kind: &str, words: &str) -> Vec<Difference> {
     let always = match kind {
-        "cbs" | "codel" | "etf" | "fq_codel" | "htb" | "pie" | "red" | "taprio" => NOT_MARKED,
+        "cake" | "cbs" | "codel" | "etf" | "fq" | "fq_codel" | "htb" | "pie" | "red" | "taprio" => NOT_MARKED,
         "tbf" => TBF,
         _ => &[],
     };

@@ -66,6 +66,9 @@ pub(crate) fn qdiscs() -> Vec<QdiscLine> {
 /// The qdiscs whose requests are compared with those of the `tc` of the machine, and are in no golden file.
 pub(crate) fn later_qdiscs() -> Vec<QdiscLine> {
     [
+        leaf::cake(),
+        leaf::fq(),
+        leaf::prio(),
         aqm::codel(),
         aqm::pie(),
         aqm::fq_pie(),

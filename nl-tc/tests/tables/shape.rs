@@ -9,11 +9,13 @@ use nl_testkit::oracle::{Attr, Field, Shape};
 /// The shape of a message about a class, qdisc or filter of this kind.
 pub(crate) fn of(kind: &str) -> &'static Shape {
     match kind {
+        "cake" => &CAKE,
         "cbs" => &CBS,
         "codel" => &CODEL,
         "drr" => &DRR,
         "etf" => &ETF,
         "ets" => &ETS,
+        "fq" => &FQ,
         "fq_codel" => &FQ_CODEL,
         "fq_pie" => &FQ_PIE,
         "hfsc" => &HFSC_CLASS,
@@ -166,6 +168,52 @@ const FQ_CODEL: Shape = shape!(Attr::nest(
         Attr::new(9, "TCA_FQ_CODEL_MEMORY_LIMIT"),
         Attr::new(10, "TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR"),
         Attr::new(11, "TCA_FQ_CODEL_CE_THRESHOLD_MASK"),
+    ]
+));
+const CAKE: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(2, "TCA_CAKE_BASE_RATE64"),
+        Attr::new(3, "TCA_CAKE_DIFFSERV_MODE"),
+        Attr::new(4, "TCA_CAKE_ATM"),
+        Attr::new(5, "TCA_CAKE_FLOW_MODE"),
+        Attr::new(6, "TCA_CAKE_OVERHEAD"),
+        Attr::new(7, "TCA_CAKE_RTT"),
+        Attr::new(8, "TCA_CAKE_TARGET"),
+        Attr::new(9, "TCA_CAKE_AUTORATE"),
+        Attr::new(10, "TCA_CAKE_MEMORY"),
+        Attr::new(11, "TCA_CAKE_NAT"),
+        Attr::new(12, "TCA_CAKE_RAW"),
+        Attr::new(13, "TCA_CAKE_WASH"),
+        Attr::new(14, "TCA_CAKE_MPU"),
+        Attr::new(15, "TCA_CAKE_INGRESS"),
+        Attr::new(16, "TCA_CAKE_ACK_FILTER"),
+        Attr::new(17, "TCA_CAKE_SPLIT_GSO"),
+        Attr::new(18, "TCA_CAKE_FWMARK"),
+    ]
+));
+const FQ: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_FQ_PLIMIT"),
+        Attr::new(2, "TCA_FQ_FLOW_PLIMIT"),
+        Attr::new(3, "TCA_FQ_QUANTUM"),
+        Attr::new(4, "TCA_FQ_INITIAL_QUANTUM"),
+        Attr::new(5, "TCA_FQ_RATE_ENABLE"),
+        Attr::new(6, "TCA_FQ_FLOW_DEFAULT_RATE"),
+        Attr::new(7, "TCA_FQ_FLOW_MAX_RATE"),
+        Attr::new(8, "TCA_FQ_BUCKETS_LOG"),
+        Attr::new(9, "TCA_FQ_FLOW_REFILL_DELAY"),
+        Attr::new(10, "TCA_FQ_ORPHAN_MASK"),
+        Attr::new(11, "TCA_FQ_LOW_RATE_THRESHOLD"),
+        Attr::new(12, "TCA_FQ_CE_THRESHOLD"),
+        Attr::new(13, "TCA_FQ_TIMER_SLACK"),
+        Attr::new(14, "TCA_FQ_HORIZON"),
+        Attr::new(15, "TCA_FQ_HORIZON_DROP"),
+        Attr::new(16, "TCA_FQ_PRIOMAP"),
+        Attr::new(17, "TCA_FQ_WEIGHTS"),
     ]
 ));
 const CODEL: Shape = shape!(Attr::nest(
