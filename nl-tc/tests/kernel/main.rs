@@ -11,6 +11,7 @@ mod oracle;
 #[cfg(test)]
 mod random_trees;
 mod scale;
+mod setups;
 mod size_table;
 mod statistics;
 mod support;
