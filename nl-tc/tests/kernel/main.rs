@@ -33,5 +33,7 @@ mod verbs;
 mod watch;
 #[cfg(test)]
 mod wish;
+#[cfg(test)]
+mod written_back;
 
 nl_testkit::main!();
