@@ -94,14 +94,16 @@ impl Filters {
             };
             let old = left.remove(at).clone();
             // The same handle cannot be there twice, nor can matchall: for a moment there is neither. Otherwise the new one is there first.
-            let add = (TcVerb::Add, new.into());
-            let delete = (TcVerb::Delete, old.clone().into());
+            let add: Step = (TcVerb::Add, new.into());
+            let delete: Step = (TcVerb::Delete, old.clone().into());
             let alone = filter.handle == old.handle || filter.config.kind() == "matchall";
             self.writes.extend(if alone { [delete, add] } else { [add, delete] });
         }
         // Tables last, which cannot be deleted while there is a link to them.
         left.sort_by_key(|filter| matches!(filter.config, FilterConfig::U32Table(_)));
-        self.deletes.extend(left.into_iter().map(|filter| (TcVerb::Delete, filter.clone().into())));
+        for filter in left {
+            self.deletes.push((TcVerb::Delete, filter.clone().into()));
+        }
     }
 }
 

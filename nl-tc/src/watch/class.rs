@@ -6,7 +6,7 @@ use nl_core::message::MessageRef;
 use nl_core::watch::{Entry, Event, Source};
 use nl_core::{Protocol, Request};
 
-use super::deleted_device;
+use super::device::deleted_device;
 use crate::TcHandle;
 use crate::class::{Class, ClassFilter};
 use crate::message::{RTM_DELQDISC, RTM_DELTCLASS, RTM_NEWQDISC, RTM_NEWTCLASS, RTNLGRP_TC};

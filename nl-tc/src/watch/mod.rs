@@ -31,71 +31,11 @@
 //! Counters are not compared: they change without an event. An entry has those of the last message about it.
 
 mod class;
+mod device;
 mod filter;
+mod handle;
 mod qdisc;
-
-use nl_core::attr::DecodeError;
-use nl_core::link::{LinkEvent, RTM_DELLINK};
-use nl_core::message::MessageRef;
-use nl_core::watch::Watch;
-use nl_core::{Dev, Pending};
 
 pub use class::ClassTable;
 pub use filter::FilterTable;
 pub use qdisc::QdiscTable;
-
-use crate::TcHandle;
-use crate::lookup::index;
-use crate::tc::Tc;
-
-impl Tc {
-    /// Watches the qdiscs of all devices, but for the default ones, which have no handle.
-    ///
-    /// Equivalent: `tc qdisc show` and `tc monitor` together. Needs no privilege.
-    ///
-    /// # Errors
-    /// The connection is of another protocol.
-    pub fn watch_qdiscs(&self) -> Pending<Watch<QdiscTable>> {
-        let conn = self.connection().clone();
-        Pending::new(async move { Watch::open(&conn, QdiscTable::new()) })
-    }
-
-    /// Watches the classes of a device.
-    ///
-    /// Equivalent: `tc class show dev DEV` and `tc monitor` together. Needs no privilege.
-    ///
-    /// # Errors
-    /// The device does not exist; the connection is of another protocol.
-    pub fn watch_classes(&self, dev: impl Into<Dev>) -> Pending<Watch<ClassTable>> {
-        let (conn, dev) = (self.connection().clone(), dev.into());
-        Pending::new(async move {
-            let index = index(&conn, &dev).await?;
-            Watch::open(&conn, ClassTable::new(index))
-        })
-    }
-
-    /// Watches the filters of a qdisc or class, of all chains.
-    ///
-    /// Equivalent: `tc filter show dev DEV parent PARENT` and `tc monitor` together. Needs no privilege.
-    ///
-    /// # Errors
-    /// The device does not exist; the connection is of another protocol.
-    pub fn watch_filters(&self, dev: impl Into<Dev>, parent: TcHandle) -> Pending<Watch<FilterTable>> {
-        let (conn, dev) = (self.connection().clone(), dev.into());
-        Pending::new(async move {
-            let index = index(&conn, &dev).await?;
-            Watch::open(&conn, FilterTable::new(index, parent))
-        })
-    }
-}
-
-/// Whether a device was deleted, and which one. What it has goes with it, without events.
-fn deleted_device(message: MessageRef<'_>) -> Result<Option<u32>, DecodeError> {
-    if message.kind() != RTM_DELLINK {
-        return Ok(None);
-    }
-    Ok(match LinkEvent::decode(message)? {
-        Some(LinkEvent::Deleted(link)) => Some(link.index),
-        _ => None,
-    })
-}

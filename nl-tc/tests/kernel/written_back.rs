@@ -225,7 +225,8 @@ async fn ten_thousand_qdiscs_of_tc_are_the_same_when_written_back(lab: Lab) -> R
             }
             let at = Qdisc::at(index, qdisc.parent).handle(qdisc.handle);
             let again = Qdisc::new(index, qdisc.parent, qdisc.config).handle(qdisc.handle);
-            steps.extend([(TcVerb::Delete, at.into()), (TcVerb::Add, again.into())]);
+            steps.push((TcVerb::Delete, at.into()));
+            steps.push((TcVerb::Add, again.into()));
         }
         tc.batch(steps).summarize(5).await?.into_result()?;
         let after = shown(&node).await;
