@@ -67,8 +67,8 @@ impl NetemDistribution {
         let quantiles = normal_quantiles();
         let shares = (0..SHARES).zip(&quantiles).step_by(USED);
         let mixed = shares.map(|(share, x)| {
-            let pareto = f64::from(whole(pareto(share)));
-            whole(0.25 * SCALE * x + 0.75 * pareto)
+            let (normal, pareto) = ((x * SCALE).round_ties_even(), pareto(share).round_ties_even());
+            whole(((normal + 3.0 * pareto) / 4.0).trunc())
         });
         Self::new("paretonormal", mixed)
     }

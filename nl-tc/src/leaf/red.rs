@@ -12,10 +12,11 @@ use crate::setters::setters;
 use crate::units::{Rate, Size, word};
 
 // `TC_RED_*`
-const ECN: u8 = 1;
-const HARDDROP: u8 = 2;
-const ADAPTIVE: u8 = 4;
+const ECN: u32 = 1;
+const HARDDROP: u32 = 2;
+const ADAPTIVE: u32 = 4;
 const NODROP: u32 = 8;
+const KNOWN: u32 = ECN | HARDDROP | ADAPTIVE | NODROP;
 /// `sizeof(struct tc_red_qopt)`
 const PARMS_LEN: usize = 16;
 
@@ -80,7 +81,8 @@ pub struct RedAverage {
     pub packet: u32,
     /// The average queue length in bytes above which some packets are dropped. Unset: a third of the maximum (`min`).
     pub min: Option<u32>,
-    /// The average queue length in bytes above which all packets are dropped. Unset: a quarter of the limit (`max`).
+    /// The average queue length in bytes above which all packets are dropped. Unset: three times the minimum, or a quarter of the limit if
+    /// that is unset too (`max`).
     pub max: Option<u32>,
     /// How many packets can come at once. Unset: those of `(2 · min + max) / 3` bytes (`burst`).
     pub burst: Option<u32>,
@@ -119,7 +121,7 @@ impl RedConfig {
     /// No average can be computed: the minimum is above the maximum, the burst is too small, the probability is not within 0 and 1.
     pub fn new(limit: impl Into<Size>, average: &RedAverage) -> nl_core::Result<Self> {
         let limit = limit.into().0;
-        let max = average.max.unwrap_or(limit / 4);
+        let max = average.max.unwrap_or_else(|| average.min.map_or(limit / 4, |min| min.saturating_mul(3)));
         let min = average.min.unwrap_or(max / 3);
         let RedAverage { packet, bandwidth, probability, .. } = *average;
         let default = u64::from(min).saturating_mul(2).saturating_add(max.into());
@@ -181,7 +183,7 @@ impl Config for RedConfig {
         let mut f = parms.fields();
         let (limit, min, max) = (f.u32()?, f.u32()?, f.u32()?);
         let [wlog, plog, scell_log, flags] = f.array()?;
-        let has = |flag| flags & flag != 0;
+        let mut flags = u32::from(flags);
         let mut config = Self {
             limit,
             min,
@@ -190,9 +192,9 @@ impl Config for RedConfig {
             plog,
             scell_log,
             max_probability: 0,
-            ecn: has(ECN),
-            harddrop: has(HARDDROP),
-            adaptive: has(ADAPTIVE),
+            ecn: false,
+            harddrop: false,
+            adaptive: false,
             nodrop: false,
             early_drop_block: None,
             mark_block: None,
@@ -204,33 +206,39 @@ impl Config for RedConfig {
                 TCA_RED_STAB => config.idle = Some(IdleTable::new(attr.array()?)),
                 TCA_RED_MAX_P => config.max_probability = attr.u32()?,
                 // `struct nla_bitfield32`
-                TCA_RED_FLAGS => config.nodrop = attr.fields().u32()? & NODROP != 0,
+                TCA_RED_FLAGS => flags |= attr.fields().u32()?,
                 TCA_RED_EARLY_DROP_BLOCK => config.early_drop_block = Some(attr.u32()?),
                 TCA_RED_MARK_BLOCK => config.mark_block = Some(attr.u32()?),
                 _ => {}
             }
         }
+        let has = |flag| flags & flag != 0;
+        (config.ecn, config.harddrop) = (has(ECN), has(HARDDROP));
+        (config.adaptive, config.nodrop) = (has(ADAPTIVE), has(NODROP));
         Ok(config)
     }
 
     /// Unknown flags are not held.
     fn is_whole(options: &[u8]) -> bool {
         let Ok(Some(parms)) = Attrs::new(options).find(TCA_RED_PARMS) else { return true };
-        let historic = ECN | HARDDROP | ADAPTIVE;
-        let known = parms.value().get(15).is_none_or(|flags| flags & !historic == 0);
+        let known = parms.value().get(15).is_none_or(|flags| u32::from(*flags) & !(KNOWN & !NODROP) == 0);
         let Ok(Some(flags)) = Attrs::new(options).find(TCA_RED_FLAGS) else { return known };
-        known && flags.fields().u32().is_ok_and(|flags| flags & !(u32::from(historic) | NODROP) == 0)
+        known && flags.fields().u32().is_ok_and(|flags| flags & !KNOWN == 0)
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
         let flag = |set, flag| if set { flag } else { 0 };
-        let flags = flag(self.ecn, ECN) | flag(self.harddrop, HARDDROP) | flag(self.adaptive, ADAPTIVE);
+        let flags = flag(self.ecn, ECN)
+            | flag(self.harddrop, HARDDROP)
+            | flag(self.adaptive, ADAPTIVE)
+            | flag(self.nodrop, NODROP);
         let mut parms = [0; PARMS_LEN];
         let words = [
             self.limit.to_ne_bytes(),
             self.min.to_ne_bytes(),
             self.max.to_ne_bytes(),
-            [self.wlog, self.plog, self.scell_log, flags],
+            // The flags have an attribute of their own.
+            [self.wlog, self.plog, self.scell_log, 0],
         ];
         parms.copy_from_slice(words.as_flattened());
         let mut options = w.nested(TCA_OPTIONS);
@@ -239,10 +247,8 @@ impl Config for RedConfig {
             options.bytes(TCA_RED_STAB, idle.bytes());
         }
         options.u32(TCA_RED_MAX_P, self.max_probability);
-        if self.nodrop {
-            // The value and the bits that it is about.
-            options.bytes(TCA_RED_FLAGS, [NODROP, NODROP].map(u32::to_ne_bytes).as_flattened());
-        }
+        // The value and the bits that it is about.
+        options.bytes(TCA_RED_FLAGS, [flags, KNOWN].map(u32::to_ne_bytes).as_flattened());
         options.opt(TCA_RED_EARLY_DROP_BLOCK, self.early_drop_block, AttrWriter::u32);
         options.opt(TCA_RED_MARK_BLOCK, self.mark_block, AttrWriter::u32);
     }

@@ -290,7 +290,7 @@ impl Config for TaprioConfig {
         }
         let mut list = options.nested(TCA_TAPRIO_ATTR_SCHED_ENTRY_LIST);
         for entry in &self.entries {
-            let mut nest = list.nested(TCA_TAPRIO_SCHED_ENTRY);
+            let mut nest = list.nested_unmarked(TCA_TAPRIO_SCHED_ENTRY);
             nest.u8(TCA_TAPRIO_SCHED_ENTRY_CMD, entry.command);
             nest.u32(TCA_TAPRIO_SCHED_ENTRY_GATE_MASK, entry.gates);
             nest.u32(TCA_TAPRIO_SCHED_ENTRY_INTERVAL, narrow(entry.interval));
