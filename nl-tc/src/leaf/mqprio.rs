@@ -123,6 +123,10 @@ impl Config for MqprioConfig {
         for attr in Attrs::new(behind(f.rest())) {
             config.decode_attr(attr?)?;
         }
+        // `tc` sends rates for traffic classes that there are not.
+        for rates in [&mut config.min_rates, &mut config.max_rates] {
+            rates.truncate(config.classes.count.into());
+        }
         Ok(config)
     }
 

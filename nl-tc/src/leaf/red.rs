@@ -31,7 +31,8 @@ const PARMS_LEN: usize = 16;
 /// # Ok::<(), nl_core::Error>(())
 /// ```
 ///
-/// The options are as the kernel stores them; [`RedAverage`] computes them as `tc` does. A change replaces the whole configuration.
+/// The options are as the kernel stores them; [`RedAverage`] computes them as `tc` does. A change replaces the whole configuration,
+/// and the qdisc below by a FIFO of the limit.
 ///
 /// The kernel needs a table of how the average falls while the queue is empty, and does not report it. So a configuration that was read
 /// is refused by a verb that writes until [`idle`](Self::idle) computes the table anew.

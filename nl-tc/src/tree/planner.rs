@@ -125,8 +125,9 @@ impl<'a> Planner<'a> {
             }
             if let Some(change) = change_of(&desired.config, &current.config) {
                 self.write_qdisc(TcVerb::Change, desired, Some(current), change);
+                let stays = Some(current).filter(|_| keeps_what_is_below(&desired.config));
                 // A change of ETS resets the quanta of all bands.
-                return self.classes(desired, Some(current), desired.config.kind() == "ets");
+                return self.classes(desired, stays, desired.config.kind() == "ets");
             }
             self.kept.remove(&current.handle);
         }
@@ -431,6 +432,16 @@ fn change_of(desired: &QdiscConfig, current: &QdiscConfig) -> Option<QdiscConfig
         (desired, _) if matches!(desired.kind(), "drr" | "etf" | "htb" | "mqprio" | "qfq") => None,
         (desired, current) => (desired.kind() == current.kind()).then(|| desired.clone()),
     }
+}
+
+/// Whether what is below stays when the options are changed. RED gets a new FIFO of its limit.
+fn keeps_what_is_below(config: &QdiscConfig) -> bool {
+    #[cfg(feature = "leaf")]
+    if let QdiscConfig::Red(red) = config {
+        return red.limit == 0;
+    }
+    let _ = config;
+    true
 }
 
 /// The verb for a new class. Some classes exist as soon as their qdisc does.

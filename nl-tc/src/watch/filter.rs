@@ -50,17 +50,7 @@ impl Entry for Filter {
     }
 
     fn normalized(&self) -> Cow<'_, Self> {
-        #[cfg(feature = "action")]
-        {
-            let mut filter = self.clone();
-            for action in filter.config.actions_mut() {
-                let index = action.index;
-                *action = action.detached().index(index);
-            }
-            Cow::Owned(filter)
-        }
-        #[cfg(not(feature = "action"))]
-        Cow::Borrowed(self)
+        without_counters(self)
     }
 }
 
@@ -112,4 +102,21 @@ impl Source for FilterTable {
     fn question(&self, _: &Filter) -> Option<Request> {
         None
     }
+}
+
+/// The filter without what its actions count.
+#[cfg(feature = "action")]
+fn without_counters(filter: &Filter) -> Cow<'_, Filter> {
+    let mut filter = filter.clone();
+    for action in filter.config.actions_mut() {
+        let index = action.index;
+        *action = action.detached().index(index);
+    }
+    Cow::Owned(filter)
+}
+
+/// Without actions, nothing is counted.
+#[cfg(not(feature = "action"))]
+const fn without_counters(filter: &Filter) -> Cow<'_, Filter> {
+    Cow::Borrowed(filter)
 }

@@ -227,3 +227,21 @@ fn u32_tables_come_before_their_filters_and_go_after_them() {
     let flower = there(Filter::on(ONE, FilterConfig::from(Flower::new().classid(A))).priority(5));
     assert!(now([flower]).filters().is_empty());
 }
+
+/// A change of RED puts a FIFO of its limit in place of the qdisc below.
+#[test]
+fn qdisc_below_a_changed_red_is_added_again() {
+    use nl_tc::leaf::{FqCodelConfig, RedAverage, RedConfig};
+    let red = |limit: u32| RedConfig::new(limit, &RedAverage::new(1000).max(90_000)).unwrap();
+    let two = TcHandle::new(2, 0);
+    let tree =
+        |limit| Tree::new().qdisc(ROOT, ONE, red(limit)).qdisc(ONE.class(1), two, FqCodelConfig::new());
+    let mut request = Qdisc::new(2, ROOT, red(400_000)).handle(ONE).request(TcVerb::Add);
+    let there = Qdisc::decode(MessageRef::parse(request.encoded().unwrap()).unwrap()).unwrap();
+    let below = Qdisc::new(2, ONE.class(1), FqCodelConfig::new()).handle(two);
+    let now = || Snapshot::new(2, [there.clone(), below.clone()], []);
+    assert_eq!(tree(400_000).plan(&now()).unwrap().steps().len(), 0);
+    let plan = tree(500_000).plan(&now()).unwrap();
+    let verbs: Vec<_> = plan.steps().iter().map(|(verb, _)| *verb).collect();
+    assert_eq!(verbs, [TcVerb::Change, TcVerb::Add], "{plan}");
+}
