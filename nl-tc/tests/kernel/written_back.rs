@@ -9,8 +9,8 @@ use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::{TcHandle, TcObject, TcVerb};
 use nl_testkit::{Lab, Node, Result};
 
-use crate::random_trees::Random;
 use crate::support::{DEV, QDISC, filter_lines, lines, qdiscs, wired};
+use crate::wish::Random;
 
 /// So many at once, each on a class.
 const AT_ONCE: u16 = 1000;
