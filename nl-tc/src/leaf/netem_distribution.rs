@@ -35,7 +35,12 @@ const USED: usize = 4;
 /// `tc` by rounding at most. [`from_file`](Self::from_file) reads such a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct NetemDistribution {
+pub struct NetemDistribution(Box<Table>);
+
+/// In a box, because few qdiscs have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+struct Table {
     name: String,
     values: Vec<i16>,
 }
@@ -44,7 +49,7 @@ impl NetemDistribution {
     /// A table of up to 16384 deviations, of which 8192 is the jitter, and its name for people.
     #[must_use]
     pub fn new(name: impl Into<String>, values: impl IntoIterator<Item = i16>) -> Self {
-        Self { name: name.into(), values: values.into_iter().collect() }
+        Self(Box::new(Table { name: name.into(), values: values.into_iter().collect() }))
     }
 
     /// The normal distribution (`distribution normal`).
@@ -98,19 +103,19 @@ impl NetemDistribution {
             })
         });
         let values = values.collect::<Result<Vec<_>>>()?;
-        Ok(Self { name, values })
+        Ok(Self::new(name, values))
     }
 
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The deviations, of which 8192 is the jitter.
     #[must_use]
     pub fn values(&self) -> &[i16] {
-        &self.values
+        &self.0.values
     }
 
     pub(super) fn decode(attr: Attr<'_>) -> std::result::Result<Self, DecodeError> {
@@ -122,11 +127,11 @@ impl NetemDistribution {
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
-        self.values.iter().flat_map(|value| value.to_ne_bytes()).collect()
+        self.0.values.iter().flat_map(|value| value.to_ne_bytes()).collect()
     }
 
     pub(super) fn check(&self) -> std::result::Result<(), Invalid> {
-        match self.values.len() {
+        match self.0.values.len() {
             1..=VALUES_MAX => Ok(()),
             values => {
                 Err(format!("a distribution of {values} values; 1 to {VALUES_MAX} are possible").into())
@@ -138,7 +143,7 @@ impl NetemDistribution {
 /// The name.
 impl fmt::Display for NetemDistribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
+        f.write_str(&self.0.name)
     }
 }
 
