@@ -167,7 +167,7 @@ impl Config for MqprioConfig {
         self.classes.check()?;
         let count = self.classes.count;
         for (_, name, rates) in self.rates() {
-            if rates.len() > count.into() {
+            if rates.len() > usize::from(count) {
                 return Err(format!("{} times {name}; {count} are possible", rates.len()).into());
             }
             let unlimited = !rates.is_empty() && self.shaper != Some(Self::BW_RLIMIT);
