@@ -81,8 +81,8 @@ async fn filters_are_watched_also_where_there_is_no_event(lab: Lab) -> Result {
     let index = node.index_of(DEV).await?;
     let mut watch = tc.watch_filters(DEV, QDISC).await?;
     until(&mut watch, "the watch to be synced", |_, synced| synced).await;
-    let filter = |mark| Filter::new(index, QDISC, Fw::new(CLASS)).priority(5).handle(mark);
-    tc.batch((1..=50).map(|mark| (TcVerb::Add, filter(mark)))).summarize(1).await?.into_result()?;
+    let filter = move |mark| Filter::new(index, QDISC, Fw::new(CLASS)).priority(5).handle(mark);
+    tc.batch((1..=50).map(move |mark| (TcVerb::Add, filter(mark)))).summarize(1).await?.into_result()?;
     until(&mut watch, "fifty filters", |watch, _| watch.len() == 50).await;
     let listed = tc.filters(DEV, QDISC).list().await?.collect_all().await?;
     let listed: Vec<_> = listed.into_iter().filter(Filter::is_added).collect();

@@ -252,7 +252,7 @@ pub(super) fn parsed<T: TryFrom<u64>>(text: &str) -> Result<T, Stop> {
 fn cookie(words: &mut Words<'_>) -> Result<Vec<u8>, Stop> {
     let text = words.next().unwrap_or_default();
     let bad = || Stop::NoValue(format!("cookie {text}"));
-    if text.len() % 2 != 0 || !text.is_ascii() {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return Err(bad());
     }
     let byte = |at: usize| {
