@@ -1,3 +1,5 @@
+#[cfg(feature = "action")]
+use nl_core::connection::Named;
 use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::current::Snapshot;
@@ -72,7 +74,9 @@ impl Tc {
             #[cfg(feature = "action")]
             let mut tree = tree;
             #[cfg(feature = "action")]
-            let named = tree.resolve(conn).await.map_err(|(error, named)| named.explain(during(error)))?;
+            let named = tree.resolve(conn, index).await.map_err(|(error, named, filter)| {
+                named.explain(error.during(|| format!("{what} dev {dev}: {filter}"))).naming(index, &dev)
+            })?;
             // The steps describe devices by their indexes.
             let explain = |error: Error| {
                 let error = match error.operation() {
@@ -80,7 +84,7 @@ impl Tc {
                     None => during(error),
                 };
                 #[cfg(feature = "action")]
-                let error = named.explain(error);
+                let error = named.iter().fold(error, |error, named| named.explain(error));
                 error
             };
             let mut carried_out: Vec<Step> = Vec::new();
@@ -113,14 +117,23 @@ impl Tc {
 }
 
 impl Tree {
-    /// Puts the indexes of devices in place of the names in actions.
+    /// Puts the indexes of devices in place of the names in actions. An error comes with the names and the filter in words.
     #[cfg(feature = "action")]
     async fn resolve(
         &mut self,
         conn: &Connection,
-    ) -> std::result::Result<nl_core::connection::Named, (Error, nl_core::connection::Named)> {
-        let actions = self.filters.iter_mut().flat_map(|filter| filter.config.actions_mut());
-        conn.resolve(actions.filter_map(crate::action::Action::dev_mut).collect()).await
+        index: u32,
+    ) -> std::result::Result<Vec<Named>, (Error, Named, String)> {
+        let mut named = Vec::new();
+        for filter in &mut self.filters {
+            match crate::action::resolve(conn, filter.config.actions_mut()).await {
+                Ok(devs) => named.push(devs),
+                Err((error, devs)) => {
+                    return Err((error, devs, Filter { index, ..filter.clone() }.to_string()));
+                }
+            }
+        }
+        Ok(named)
     }
 }
 
@@ -174,7 +187,9 @@ async fn read_filters(conn: &Connection, current: Snapshot, also: &[TcHandle]) -
     let mut filters: Vec<Filter> = Vec::new();
     for place in places {
         let request = filter::list_request(current.index, place);
-        filters.extend(conn.dump(request, |message| Filter::decode(message).map(Some)).collect_all().await?);
+        let found = conn.dump(request, |message| Filter::decode(message).map(Some)).collect_all().await?;
+        // The kernel reports `ffff:` for ffff:fff2 if the last request had that name for it.
+        filters.extend(found.into_iter().map(|filter| Filter { parent: place, ..filter }));
     }
     Ok(current.with_filters(filters))
 }

@@ -127,11 +127,11 @@ async fn cake_mq_qdiscs_match_tc(lab: Lab) -> Result {
 /// What is computed is what `tc` reads from its files, but for rounding.
 #[nl_testkit::test(needs(tool = "tc"))]
 async fn computed_distributions_are_those_of_the_files_of_tc(lab: Lab) -> Result {
-    let folders = ["/usr/lib/tc", "/usr/lib64/tc", "/lib/tc", "/usr/share/tc"];
+    let folders = ["/usr/lib/tc", "/usr/lib/x86_64-linux-gnu/tc", "/usr/lib64/tc", "/usr/share/tc"];
     let folder =
         folders.iter().find(|folder| std::path::Path::new(&format!("{folder}/normal.dist")).exists());
     let Some(folder) = folder else {
-        return lab.skip(Need::Tool("tc".into()), "tc is there without its distributions");
+        return lab.skip(Need::Tool("normal.dist".into()), "tc is there without its distributions");
     };
     for computed in
         [NetemDistribution::normal(), NetemDistribution::pareto(), NetemDistribution::paretonormal()]

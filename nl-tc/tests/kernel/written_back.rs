@@ -12,9 +12,12 @@ use nl_testkit::{Lab, Node, Result};
 use crate::support::{DEV, QDISC, filter_lines, lines, qdiscs, wired};
 use crate::wish::Random;
 
-/// So many at once, each on a class.
-const AT_ONCE: u16 = 1000;
-const ROUNDS: u16 = 10;
+/// Rounds, and so many in each of them, at most `at_once`. `NL_TESTKIT_SCALE` divides the number of all.
+fn rounds(all: u16, at_once: u16) -> (u16, u16) {
+    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
+    let all: u16 = all / scale.max(1);
+    ((all / at_once).max(1), all.clamp(1, at_once))
+}
 
 /// The words of a random qdisc.
 fn qdisc(random: &mut Random) -> String {
@@ -200,9 +203,11 @@ async fn ten_thousand_qdiscs_of_tc_are_the_same_when_written_back(lab: Lab) -> R
     let ([node, _peer], tc) = wired(&lab).await?;
     let index = node.index_of(DEV).await?;
     let (mut random, mut typed, mut as_bytes) = (Random(16), 0, BTreeMap::<String, u32>::new());
-    for round in 0..ROUNDS {
+    // Each on a class.
+    let (rounds, at_once) = rounds(10_000, 1000);
+    for round in 0..rounds {
         let mut text = String::from("qdisc replace dev eth0 root handle 1: htb\n");
-        for minor in 1..=AT_ONCE {
+        for minor in 1..=at_once {
             let _ = writeln!(
                 text,
                 "class add dev eth0 parent 1: classid 1:{minor:x} htb rate 1mbit quantum 1500"
@@ -237,7 +242,7 @@ async fn ten_thousand_qdiscs_of_tc_are_the_same_when_written_back(lab: Lab) -> R
         tc.qdisc(DEV, TcHandle::ROOT).delete().await?;
     }
     eprintln!("{typed} qdiscs were written back; as bytes: {as_bytes:?}");
-    assert!(typed > u32::from(AT_ONCE) * u32::from(ROUNDS) / 2, "only {typed}");
+    assert!(typed > u32::from(at_once) * u32::from(rounds) / 2, "only {typed}");
     Ok(())
 }
 
@@ -318,9 +323,10 @@ async fn two_thousand_filters_of_tc_are_the_same_when_written_back(lab: Lab) -> 
     let (mut random, mut typed) = (Random(17), 0);
     let parent = TcHandle::CLSACT_INGRESS;
     tc.qdisc(DEV, TcHandle::CLSACT).add(Clsact).await?;
-    for round in 0..10 {
+    let (rounds, at_once) = rounds(2000, 200);
+    for round in 0..rounds {
         let mut text = String::new();
-        for priority in 1..=200 {
+        for priority in 1..=at_once {
             let _ = writeln!(text, "filter add dev eth0 ingress prio {priority}{}", filter(&mut random));
         }
         batch(&node, "filters", &text).await?;
@@ -340,6 +346,6 @@ async fn two_thousand_filters_of_tc_are_the_same_when_written_back(lab: Lab) -> 
         assert_eq!(shown_filters(&node).await, before, "round {round}");
         tc.filters(DEV, parent).flush().await?;
     }
-    assert!(typed > 1000, "only {typed}");
+    assert!(typed > usize::from(at_once) * usize::from(rounds) / 2, "only {typed}");
     Ok(())
 }
