@@ -7,7 +7,6 @@ mod classes;
 mod clean_build;
 mod entry;
 mod floor;
-mod flower;
 mod iproute2;
 mod listing;
 mod macsec;
@@ -36,7 +35,7 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..30]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..27]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
@@ -133,7 +132,6 @@ impl Task {
                 routes: 20_000,
                 ports: 4,
                 secys: 5,
-                filters: 1_000,
             }
         } else {
             Plan {
@@ -150,7 +148,6 @@ impl Task {
                 routes: 500_000,
                 ports: 64,
                 secys: 50,
-                filters: 10_000,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -164,7 +161,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=27).chain([30]).filter(|row| *row != 6) {
+    for row in (1..=27).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -191,7 +188,6 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             25 => vec![listing::routes(plan)?],
             26 => vlans::row(plan)?,
             27 => macsec::row(plan)?,
-            30 => flower::row(plan)?,
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {

@@ -41,8 +41,6 @@ pub(crate) struct Plan {
     pub(crate) ports: u32,
     /// In the row about MACsec.
     pub(crate) secys: u32,
-    /// In the row about filters.
-    pub(crate) filters: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.
