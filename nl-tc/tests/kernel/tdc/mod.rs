@@ -4,12 +4,9 @@
 //! command under test, such as `ping`, the crate runs the commands before it. [`expected`] has the expected results, and
 //! `README.md` the actual ones.
 
-mod actions;
 mod command;
 mod expected;
-mod filters;
 mod kinds;
-mod later;
 mod words;
 
 use std::cell::RefCell;
@@ -48,66 +45,11 @@ files! {
         qdisc = "drr", qdisc = "ets", qdisc = "hfsc", qdisc = "htb", qdisc = "netem", qdisc = "qfq", qdisc = "tbf";
 }
 
-/// Cases whose results are not listed yet: none may fail that the real `tc` passes. What is not applicable is printed with its reason.
-macro_rules! later_files {
-    ($($name:ident $file:literal $seconds:literal $($need:ident $(= $what:literal)?),+;)+) => {$(
-        #[nl_testkit::test(
-            needs(cached = "tdc", tool = "tc", link = "veth", $($need $(= $what)?),+),
-            timeout = $seconds
-        )]
-        async fn $name(lab: Lab) -> Result {
-            try_unlisted_file(&lab, $file).await
-        }
-    )+};
-}
-
-// Actions need the initial user namespace.
-later_files! {
-    cases_of_action_connmark "actions/connmark.json" 120 vm;
-    cases_of_action_ctinfo "actions/ctinfo.json" 120 vm;
-    cases_of_action_gact "actions/gact.json" 180 vm;
-    cases_of_action_mirred "actions/mirred.json" 240 vm, link = "dummy";
-    cases_of_action_police "actions/police.json" 240 vm;
-    cases_of_action_skbedit "actions/skbedit.json" 240 vm;
-    cases_of_cake "qdiscs/cake.json" 120 qdisc = "cake";
-    cases_of_cake_mq "qdiscs/cake_mq.json" 120 vm;
-    cases_of_cbs "qdiscs/cbs.json" 60 qdisc = "cbs";
-    cases_of_codel "qdiscs/codel.json" 60 qdisc = "codel";
-    cases_of_etf "qdiscs/etf.json" 60 qdisc = "etf";
-    cases_of_filter_flower "filters/flower.json" 120 vm;
-    cases_of_filter_fw "filters/fw.json" 300 vm;
-    cases_of_filter_matchall "filters/matchall.json" 180 vm;
-    cases_of_filter_u32 "filters/u32.json" 120 vm;
-    cases_of_fq "qdiscs/fq.json" 120 qdisc = "fq";
-    cases_of_fq_pie "qdiscs/fq_pie.json" 60 qdisc = "fq_pie";
-    cases_of_mq "qdiscs/mq.json" 60 vm;
-    cases_of_pie "qdiscs/pie.json" 60 qdisc = "pie";
-    cases_of_prio "qdiscs/prio.json" 120 qdisc = "prio";
-    cases_of_red "qdiscs/red.json" 120 qdisc = "red";
-}
-
 /// The number of cases that run at once, each in a namespace: many only wait for a `ping` without an answer.
 const AT_ONCE: usize = 8;
 
 #[cfg(test)]
 async fn try_file(lab: &Lab, file: &str) -> Result {
-    let (all, lane) = run_file(lab, file).await?;
-    let wrong = compare(&all, &lane);
-    assert!(wrong.is_empty(), "{file}, {}:\n{wrong}", lane.about);
-    Ok(())
-}
-
-#[cfg(test)]
-async fn try_unlisted_file(lab: &Lab, file: &str) -> Result {
-    let (all, mut lane) = run_file(lab, file).await?;
-    lane.number = None;
-    let wrong = compare(&all, &lane);
-    assert!(wrong.is_empty(), "{file}, {}:\n{wrong}", lane.about);
-    Ok(())
-}
-
-#[cfg(test)]
-async fn run_file(lab: &Lab, file: &str) -> Result<(Table, Lane)> {
     let mut cases = tdc::cached(file)?.ok_or_else(|| format!("{file} is not in the cache"))?;
     lab.quiet();
     let lane = Lane::this(&lab.node("lane").await?).await?;
@@ -132,7 +74,9 @@ async fn run_file(lab: &Lab, file: &str) -> Result<(Table, Lane)> {
     let mut all = Table::default();
     all.rows.extend(done.into_iter().flat_map(|(_, rows)| rows));
     eprintln!("{file}, {}: {}", lane.about, all.summary());
-    Ok((all, lane))
+    let wrong = compare(&all, &lane);
+    assert!(wrong.is_empty(), "{file}, {}:\n{wrong}", lane.about);
+    Ok(())
 }
 
 /// The next item of a shared iterator.
