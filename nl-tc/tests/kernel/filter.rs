@@ -165,7 +165,7 @@ async fn mark_of_a_u32_filter_is_read_and_written(lab: Lab) -> Result {
 }
 
 /// A table of TCP ports, to which a filter of the first table leads: by us and by `tc`, the same is shown and read.
-#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
 async fn u32_tables_and_links_are_the_same_both_ways(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
@@ -197,7 +197,7 @@ async fn u32_tables_and_links_are_the_same_both_ways(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
 async fn filter_for_the_kernel_alone_is_shown_as_such(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;

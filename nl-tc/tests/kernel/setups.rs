@@ -73,7 +73,7 @@ async fn compare(lab: &Lab, setup: Vec<(String, Tree)>, commands: &[&str]) -> Re
 }
 
 #[nl_testkit::test(
-    needs(qdisc = "tbf", qdisc = "fq_codel", qdisc = "clsact", link = "ifb", tool = "tc"),
+    needs(vm, qdisc = "tbf", qdisc = "fq_codel", qdisc = "clsact", link = "ifb", tool = "tc"),
     timeout = 90
 )]
 async fn simplest_tbf_of_sqm_scripts_is_a_tree(lab: Lab) -> Result {
@@ -90,7 +90,7 @@ async fn simplest_tbf_of_sqm_scripts_is_a_tree(lab: Lab) -> Result {
     compare(&lab, setup, &commands).await
 }
 
-#[nl_testkit::test(needs(qdisc = "cake", qdisc = "clsact", link = "ifb", tool = "tc"), timeout = 90)]
+#[nl_testkit::test(needs(vm, qdisc = "cake", qdisc = "clsact", link = "ifb", tool = "tc"), timeout = 90)]
 async fn cake_with_an_ifb_of_sqm_scripts_is_a_tree(lab: Lab) -> Result {
     let setup = sqm::cake(DEV, "ifb0", Rate::mbit(20), Rate::mbit(100));
     let commands = [
@@ -102,7 +102,7 @@ async fn cake_with_an_ifb_of_sqm_scripts_is_a_tree(lab: Lab) -> Result {
     compare(&lab, setup, &commands).await
 }
 
-#[nl_testkit::test(needs(qdisc = "tbf", qdisc = "clsact", link = "ifb", tool = "tc"), timeout = 90)]
+#[nl_testkit::test(needs(vm, qdisc = "tbf", qdisc = "clsact", link = "ifb", tool = "tc"), timeout = 90)]
 async fn bandwidth_plugin_of_cni_is_a_tree(lab: Lab) -> Result {
     let setup = cni::cni_bandwidth(DEV, "ifb0", (Rate::mbit(8), 100_000), (Rate::mbit(16), 200_000));
     let commands = [

@@ -34,7 +34,7 @@ fn classes() -> Tree {
 
 const OTHER: TcHandle = QDISC.class(0x11);
 
-#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
 async fn filters_of_a_tree_are_made_changed_and_deleted(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let to = |class| Filter::on(QDISC, U32::to([192, 0, 2, 7].into(), class)).priority(3).protocol(IPV4);
@@ -65,7 +65,7 @@ async fn filters_of_a_tree_are_made_changed_and_deleted(lab: Lab) -> Result {
 }
 
 /// The kernel refuses to delete a class while a filter points to it.
-#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
 async fn class_with_a_filter_of_another_program_is_moved_and_dropped(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     settle(&tc, &classes()).await?;
@@ -87,7 +87,7 @@ async fn class_with_a_filter_of_another_program_is_moved_and_dropped(lab: Lab) -
     Ok(())
 }
 
-#[nl_testkit::test(needs(qdisc = "htb", qdisc = "clsact", link = "ifb", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "htb", qdisc = "clsact", link = "ifb", tool = "tc"))]
 async fn ingress_with_a_redirection_comes_and_goes_with_its_tree(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     node.add_link("ifb0", "ifb").await?;

@@ -74,7 +74,7 @@ async fn classes_are_watched_also_where_there_is_no_event(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 90)]
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"), timeout = 90)]
 async fn filters_are_watched_also_where_there_is_no_event(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
