@@ -61,12 +61,17 @@ fn check_object<T: Display>(
     Some(object)
 }
 
-/// The kernel reports other times of fq_codel than it receives. Decoding expects the reported ones.
+/// The kernel reports other times of fq_codel, codel and pie than it receives. Decoding expects the reported ones.
 fn is_reported_as_sent(qdisc: &Qdisc) -> bool {
     match &qdisc.config {
         QdiscConfig::FqCodel(config) => {
             [config.target, config.interval, config.ce_threshold].iter().all(Option::is_none)
         }
+        QdiscConfig::Codel(config) => {
+            [config.target, config.interval, config.ce_threshold].iter().all(Option::is_none)
+        }
+        QdiscConfig::FqPie(config) => config.target.is_none(),
+        QdiscConfig::Pie(config) => config.target.is_none(),
         _ => true,
     }
 }

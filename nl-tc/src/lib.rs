@@ -51,6 +51,7 @@
 //!   as [`Other`](class::ClassConfig::Other).
 //! - `tokio` (on by default): `.await` on the verbs of [`Tc`] in a tokio runtime.
 //! - `blocking`: [`Pending::wait`](nl_core::Pending) on the same verbs and `for` loops over the same lists, without a runtime.
+//! - `watch`: [watches](watch) of qdiscs, classes and filters, which resynchronise after lost events.
 //! - `serde`: `Serialize` on what is read from the kernel.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -99,6 +100,8 @@ mod tc_handle;
 pub mod tree;
 mod units;
 mod verb;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use class::{ClassEntry, Classes};
 pub use event::TcEvent;

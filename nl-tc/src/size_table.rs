@@ -105,6 +105,15 @@ impl SizeTable {
         u32::try_from(size.max(1)).ok()
     }
 
+    /// Whether a table that reads as `current` is this one. Unset options have the defaults of `tc`.
+    #[must_use]
+    pub fn is_met_by(&self, current: &Self) -> bool {
+        match (self.computed(), current.computed()) {
+            (Ok(desired), Ok(is)) => current.foreign.is_none() && self.base(&desired) == current.base(&is),
+            _ => false,
+        }
+    }
+
     /// Reads the value of `TCA_STAB`.
     pub(crate) fn decode(stab: Attrs<'_>) -> Result<Self, DecodeError> {
         let base = stab.into_iter().find_map(|attr| match attr {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::Invalid;
 
-use super::shared::{ACTIONS, is_status};
+use super::shared::{ACTIONS, Offload};
 use crate::TcHandle;
 #[cfg(feature = "action")]
 use crate::action::Action;
@@ -37,6 +37,8 @@ pub struct Bpf {
     pub direct_action: bool,
     /// The class. [`NONE`](TcHandle::NONE) for none (`classid`, `flowid`).
     pub classid: TcHandle,
+    /// Where the filter is carried out (`skip_hw`, `skip_sw`).
+    pub offload: Offload,
     /// The number of the program. Read only.
     pub id: Option<u32>,
     /// The hash of the program. Read only.
@@ -59,6 +61,7 @@ impl Bpf {
             name: String::new(),
             direct_action: false,
             classid: TcHandle::NONE,
+            offload: Offload::Both,
             id: None,
             tag: None,
             #[cfg(feature = "action")]
@@ -77,6 +80,13 @@ impl Bpf {
     #[must_use]
     pub fn classid(mut self, classid: TcHandle) -> Self {
         self.classid = classid;
+        self
+    }
+
+    /// Sets where the filter is carried out (`skip_hw`, `skip_sw`).
+    #[must_use]
+    pub fn offload(mut self, offload: Offload) -> Self {
+        self.offload = offload;
         self
     }
 
@@ -106,7 +116,10 @@ impl Bpf {
                     DIRECT_ACTION => bpf.direct_action = true,
                     _ => return Ok(None),
                 },
-                TCA_BPF_FLAGS_GEN if is_status(attr.u32()?) => {}
+                TCA_BPF_FLAGS_GEN => match Offload::from_flags(attr.u32()?) {
+                    Some(offload) => bpf.offload = offload,
+                    None => return Ok(None),
+                },
                 TCA_BPF_TAG => bpf.tag = Some(attr.array()?),
                 TCA_BPF_ID => bpf.id = Some(attr.u32()?),
                 _ => return Ok(None),
@@ -126,6 +139,7 @@ impl Bpf {
         if self.direct_action {
             options.u32(TCA_BPF_FLAGS, DIRECT_ACTION);
         }
+        options.opt(TCA_BPF_FLAGS_GEN, self.offload.flags(), AttrWriter::u32);
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
@@ -143,13 +157,14 @@ impl Bpf {
         if !Action::are_met_by(&self.actions, &current.actions) {
             return false;
         }
-        (&self.name, self.direct_action, self.classid)
-            == (&current.name, current.direct_action, current.classid)
+        (&self.name, self.direct_action, self.classid, self.offload)
+            == (&current.name, current.direct_action, current.classid, current.offload)
     }
 
     pub(super) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {}", self.name)?;
         f.write_str(if self.direct_action { " direct-action" } else { "" })?;
+        f.write_str(self.offload.word())?;
         word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
         #[cfg(feature = "action")]
         self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;

@@ -23,6 +23,8 @@ pub const IPV6: u16 = 0x86dd;
 
 /// In place of an interface: the filter belongs to a block that devices share, whose number is the parent (`block`).
 pub const BLOCK: u32 = u32::MAX;
+/// The first number of the kernel's own hash tables.
+const OWN_TABLE: u32 = 0x8000_0000;
 /// The number of a chain has 28 bits.
 const CHAIN_MAX: u32 = (1 << 28) - 1;
 
@@ -54,6 +56,12 @@ impl Filter {
     #[must_use]
     pub fn new(index: u32, parent: TcHandle, config: impl Into<FilterConfig>) -> Self {
         Self { index, parent, priority: 0, protocol: ALL, handle: 0, chain: None, config: config.into() }
+    }
+
+    /// The same for a [tree](crate::tree::Tree), which puts in the interface that it is applied to.
+    #[must_use]
+    pub fn on(parent: TcHandle, config: impl Into<FilterConfig>) -> Self {
+        Self::new(0, parent, config)
     }
 
     setters! {
@@ -90,6 +98,14 @@ impl Filter {
         let (handle, chain) = (parts.handle.bits(), parts.chain);
         let filter = Self { handle, chain, ..Self::new(parts.index, parts.parent, config) };
         filter.priority(priority).protocol(u16::from_be(protocol))
+    }
+
+    /// Whether somebody added the filter. The kernel also lists one without a handle for each priority, and the hash tables that it
+    /// made for `u32`.
+    #[must_use]
+    pub fn is_added(&self) -> bool {
+        let own_table = matches!(self.config, FilterConfig::U32Table(_)) && self.handle >= OWN_TABLE;
+        self.handle != 0 && !own_table
     }
 
     /// The request that does this with the filter. Without a [handle](Self::handle), `Delete` deletes all filters of the

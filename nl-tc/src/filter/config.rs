@@ -9,6 +9,8 @@ use super::flower::{self, Flower};
 use super::fw::{self, Fw};
 use super::matchall::{self, Matchall};
 use super::u32::{self, U32};
+use super::u32_table::U32Table;
+use crate::TcHandle;
 #[cfg(feature = "action")]
 use crate::action::Action;
 use crate::message;
@@ -29,6 +31,8 @@ pub enum FilterConfig {
     Matchall(Matchall),
     /// Packets with certain header bits (`u32 match …`).
     U32(U32),
+    /// A hash table for them (`u32 divisor`).
+    U32Table(U32Table),
     /// Another kind, or options that the kind's type does not hold whole, with the value of its `TCA_OPTIONS`.
     Other {
         /// The name of the kind, up to 15 bytes.
@@ -47,7 +51,7 @@ impl FilterConfig {
             Self::Flower(_) => "flower",
             Self::Fw(_) => "fw",
             Self::Matchall(_) => "matchall",
-            Self::U32(_) => "u32",
+            Self::U32(_) | Self::U32Table(_) => "u32",
             Self::Other { kind, .. } => kind,
         }
     }
@@ -64,7 +68,10 @@ impl FilterConfig {
             "flower" => Flower::decode(bytes)?.map(Self::Flower),
             "fw" => Fw::decode(bytes)?.map(Self::Fw),
             "matchall" => Matchall::decode(bytes)?.map(Self::Matchall),
-            "u32" => U32::decode(bytes)?.map(Self::U32),
+            "u32" => match U32::decode(bytes)? {
+                Some(u32) => Some(Self::U32(u32)),
+                None => U32Table::decode(bytes)?.map(Self::U32Table),
+            },
             _ => None,
         };
         Ok(known
@@ -78,6 +85,7 @@ impl FilterConfig {
             Self::Fw(fw) => fw.encode(w),
             Self::Matchall(matchall) => matchall.encode(w),
             Self::U32(u32) => u32.encode(w),
+            Self::U32Table(table) => table.encode(w),
             Self::Other { options, .. } => {
                 w.opt(message::TCA_OPTIONS, options.as_deref(), AttrWriter::bytes);
             }
@@ -91,6 +99,7 @@ impl FilterConfig {
             Self::Fw(fw) => fw.check(),
             Self::Matchall(matchall) => matchall.check(),
             Self::U32(u32) => u32.check(),
+            Self::U32Table(table) => table.check(),
             Self::Other { kind, .. } => Invalid::when(kind.is_empty(), "a configuration is needed"),
         }
     }
@@ -108,16 +117,29 @@ impl FilterConfig {
         }
     }
 
+    /// The class into which the filter sends packets. [`NONE`](TcHandle::NONE) for none, and for what is not known.
+    #[must_use]
+    pub const fn classid(&self) -> TcHandle {
+        match self {
+            Self::Bpf(bpf) => bpf.classid,
+            Self::Flower(flower) => flower.classid,
+            Self::Fw(fw) => fw.classid,
+            Self::Matchall(matchall) => matchall.classid,
+            Self::U32(u32) => u32.classid,
+            Self::U32Table(_) | Self::Other { .. } => TcHandle::NONE,
+        }
+    }
+
     /// The actions, for which a handle puts the indexes of devices in place of their names.
     #[cfg(feature = "action")]
-    pub(super) fn actions_mut(&mut self) -> &mut [Action] {
+    pub(crate) fn actions_mut(&mut self) -> &mut [Action] {
         match self {
             Self::Bpf(bpf) => &mut bpf.actions,
             Self::Flower(flower) => &mut flower.actions,
             Self::Fw(fw) => &mut fw.actions,
             Self::Matchall(matchall) => &mut matchall.actions,
             Self::U32(u32) => &mut u32.actions,
-            Self::Other { .. } => &mut [],
+            Self::U32Table(_) | Self::Other { .. } => &mut [],
         }
     }
 
@@ -127,7 +149,7 @@ impl FilterConfig {
             Self::Flower(_) => &flower::NAMES,
             Self::Fw(_) => &fw::NAMES,
             Self::Matchall(_) => &matchall::NAMES,
-            Self::U32(_) => &u32::NAMES,
+            Self::U32(_) | Self::U32Table(_) => &u32::NAMES,
             Self::Other { .. } => &message::NAMES,
         }
     }
@@ -143,6 +165,7 @@ impl fmt::Display for FilterConfig {
             Self::Fw(fw) => fw.write_options(f),
             Self::Matchall(matchall) => matchall.write_options(f),
             Self::U32(u32) => u32.write_options(f),
+            Self::U32Table(table) => table.write_options(f),
             Self::Other { .. } => Ok(()),
         }
     }
@@ -175,5 +198,11 @@ impl From<Matchall> for FilterConfig {
 impl From<U32> for FilterConfig {
     fn from(u32: U32) -> Self {
         Self::U32(u32)
+    }
+}
+
+impl From<U32Table> for FilterConfig {
+    fn from(table: U32Table) -> Self {
+        Self::U32Table(table)
     }
 }

@@ -190,6 +190,10 @@ impl Filters {
     ///
     /// The kernel also lists what nobody added: a filter without a handle for each priority, and the hash tables of `u32`.
     ///
+    /// In a list of more than one message of the kernel, which begins at some ten filters, it can leave out a `matchall` filter, for
+    /// `tc` too: the one at which a message is full. The entry without a handle for its priority is listed, and
+    /// [`get`](FilterEntry::get) reads the filter.
+    ///
     /// Equivalent: `tc filter show`. Needs no privilege.
     ///
     /// # Errors

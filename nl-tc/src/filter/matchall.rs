@@ -3,7 +3,7 @@ use std::fmt;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::Invalid;
 
-use super::shared::{ACTIONS, check_class, is_status};
+use super::shared::{ACTIONS, Offload, check_class};
 use crate::TcHandle;
 #[cfg(feature = "action")]
 use crate::action::Action;
@@ -17,6 +17,8 @@ use crate::units::word;
 pub struct Matchall {
     /// The class. [`NONE`](TcHandle::NONE) for none (`classid`, `flowid`).
     pub classid: TcHandle,
+    /// Where the filter is carried out (`skip_hw`, `skip_sw`).
+    pub offload: Offload,
     /// The actions, in order (`action`).
     #[cfg(feature = "action")]
     pub actions: Vec<Action>,
@@ -28,6 +30,7 @@ impl Matchall {
     pub const fn new(classid: TcHandle) -> Self {
         Self {
             classid,
+            offload: Offload::Both,
             #[cfg(feature = "action")]
             actions: Vec::new(),
         }
@@ -37,7 +40,15 @@ impl Matchall {
     #[cfg(feature = "action")]
     #[must_use]
     pub fn actions(actions: impl IntoIterator<Item = impl Into<Action>>) -> Self {
-        Self { classid: TcHandle::NONE, actions: actions.into_iter().map(Into::into).collect() }
+        let actions = actions.into_iter().map(Into::into).collect();
+        Self { actions, ..Self::new(TcHandle::NONE) }
+    }
+
+    /// Sets where the filter is carried out (`skip_hw`, `skip_sw`).
+    #[must_use]
+    pub fn offload(mut self, offload: Offload) -> Self {
+        self.offload = offload;
+        self
     }
 
     /// Adds an action (`action`).
@@ -59,7 +70,10 @@ impl Matchall {
                 TCA_MATCHALL_ACT => matchall.actions = Action::decode_list(attr.attrs())?,
                 #[cfg(not(feature = "action"))]
                 TCA_MATCHALL_ACT => return Ok(None),
-                TCA_MATCHALL_FLAGS if is_status(attr.u32()?) => {}
+                TCA_MATCHALL_FLAGS => match Offload::from_flags(attr.u32()?) {
+                    Some(offload) => matchall.offload = offload,
+                    None => return Ok(None),
+                },
                 // Counters.
                 TCA_MATCHALL_PCNT | TCA_MATCHALL_PAD => {}
                 _ => return Ok(None),
@@ -75,6 +89,7 @@ impl Matchall {
         }
         #[cfg(feature = "action")]
         Action::encode_list(&self.actions, &mut options, TCA_MATCHALL_ACT);
+        options.opt(TCA_MATCHALL_FLAGS, self.offload.flags(), AttrWriter::u32);
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
@@ -89,10 +104,11 @@ impl Matchall {
         if !Action::are_met_by(&self.actions, &current.actions) {
             return false;
         }
-        self.classid == current.classid
+        (self.classid, self.offload) == (current.classid, current.offload)
     }
 
     pub(super) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.offload.word())?;
         word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
         #[cfg(feature = "action")]
         self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;

@@ -11,6 +11,7 @@ mod handle;
 mod matchall;
 mod shared;
 mod u32;
+mod u32_table;
 
 pub use bpf::Bpf;
 pub use codec::{ALL, BLOCK, Filter, IPV4, IPV6, flush_request, list_request};
@@ -19,4 +20,6 @@ pub use flower::{Flower, FlowerKey};
 pub use fw::Fw;
 pub use handle::{FilterEntry, Filters};
 pub use matchall::Matchall;
-pub use u32::{U32, U32Key};
+pub use shared::Offload;
+pub use u32::{U32, U32Key, U32Offset};
+pub use u32_table::U32Table;

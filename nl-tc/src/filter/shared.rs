@@ -13,12 +13,55 @@ pub(super) use crate::action::LIST as ACTIONS;
 pub(super) const ACTIONS: &[AttrName] = &[];
 
 // `TCA_CLS_FLAGS_*`, `include/uapi/linux/pkt_cls.h`
+const SKIP_HW: u32 = 1;
+const SKIP_SW: u32 = 1 << 1;
 const IN_HW: u32 = 1 << 2;
 const NOT_IN_HW: u32 = 1 << 3;
 
-/// Whether these flags only say where the filter is carried out. The kernel sets them, and refuses them in a request.
-pub(super) const fn is_status(flags: u32) -> bool {
-    flags & !(IN_HW | NOT_IN_HW) == 0
+/// Where a filter is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Offload {
+    /// In the kernel, and in the hardware if it can.
+    #[default]
+    Both,
+    /// Only in the kernel (`skip_hw`).
+    SkipHw,
+    /// Only in the hardware, which must be able to (`skip_sw`).
+    SkipSw,
+}
+
+impl Offload {
+    /// `None` for flags that this type does not hold. Whether the filter is in the hardware is only reported: the kernel refuses it in a
+    /// request.
+    pub(super) const fn from_flags(flags: u32) -> Option<Self> {
+        match flags & !(IN_HW | NOT_IN_HW) {
+            0 => Some(Self::Both),
+            SKIP_HW => Some(Self::SkipHw),
+            SKIP_SW => Some(Self::SkipSw),
+            _ => None,
+        }
+    }
+
+    /// The flags of a request, unless they are none.
+    pub(super) const fn flags(self) -> Option<u32> {
+        match self {
+            Self::Both => None,
+            Self::SkipHw => Some(SKIP_HW),
+            Self::SkipSw => Some(SKIP_SW),
+        }
+    }
+
+    /// The word of `tc`, with a space in front.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Both => "",
+            Self::SkipHw => " skip_hw",
+            Self::SkipSw => " skip_sw",
+        }
+    }
 }
 
 /// Refuses what is no class. A filter with actions needs none.

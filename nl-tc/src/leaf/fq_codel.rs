@@ -5,6 +5,7 @@ use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::{Invalid, opt_within};
 use nl_core::error::Names;
 
+use super::codel_time::{MICROSECOND, of_reported, stored};
 use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
@@ -17,9 +18,6 @@ const QUANTUM_MIN: u32 = 256;
 const QUANTUM_MAX: u32 = 1 << 20;
 /// The kernel lowers a larger memory limit to this.
 const MEMORY_MAX: u32 = 1 << 31;
-
-/// Less than a unit, so the kernel stores and reports 0.
-const MICROSECOND: Duration = Duration::from_micros(1);
 
 /// Fair queueing with controlled delay (`tc qdisc … fq_codel`).
 ///
@@ -195,20 +193,6 @@ impl Config for FqCodelConfig {
             None => Ok(()),
         }
     }
-}
-
-/// The shortest time that the kernel stores as this many units of 1024 ns (`codel_time_t`).
-const fn of_units(units: u64) -> Duration {
-    Duration::from_micros((units * 1024).div_ceil(1000))
-}
-
-/// The shortest time that the kernel reports as this many microseconds.
-fn of_reported(micros: u32) -> Duration {
-    of_units((u64::from(micros) * 1000).div_ceil(1024))
-}
-
-fn stored(time: Duration) -> Duration {
-    of_units(u64::try_from(time.as_nanos() >> 10).unwrap_or(u64::MAX >> 10))
 }
 
 // `include/uapi/linux/pkt_sched.h`

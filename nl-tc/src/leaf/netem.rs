@@ -5,6 +5,7 @@ use nl_core::attr::{Attr, AttrBuf, AttrWriter, Attrs, DecodeError, Fields};
 use nl_core::check::{Invalid, within};
 use nl_core::error::Names;
 
+use super::netem_distribution::NetemDistribution;
 use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
@@ -30,8 +31,8 @@ const DEFAULT_LIMIT: u32 = 1000;
 /// # Ok::<(), nl_core::Error>(())
 /// ```
 ///
-/// A change replaces the whole configuration, except that an unset [rate](Self::rate), [slot](Self::slot) or loss model stays
-/// unchanged. Delay distributions (`distribution`) cannot be set, and the kernel does not report them.
+/// A change replaces the whole configuration, except that an unset [rate](Self::rate), [slot](Self::slot), loss model or
+/// [distribution](Self::distribution) stays unchanged.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -44,6 +45,8 @@ pub struct NetemConfig {
     pub jitter: Duration,
     /// The correlation with the last delay (`delay TIME JITTER CORRELATION`).
     pub delay_correlation: Probability,
+    /// How the delays are spread. Write only (`delay TIME JITTER distribution`).
+    pub distribution: Option<NetemDistribution>,
     /// The packets that are dropped (`loss`).
     pub loss: NetemLoss,
     /// Whether packets are marked instead of dropped (`ecn`).
@@ -173,6 +176,7 @@ impl NetemConfig {
             delay: Duration::ZERO,
             jitter: Duration::ZERO,
             delay_correlation: NEVER,
+            distribution: None,
             loss: NetemLoss::NONE,
             ecn: false,
             duplicate: NEVER,
@@ -198,6 +202,8 @@ impl NetemConfig {
         jitter: Duration;
         /// Sets the correlation with the last delay (`delay TIME JITTER CORRELATION`).
         delay_correlation: Probability;
+        /// Sets how the delays are spread. Needs a [jitter](Self::jitter) (`delay TIME JITTER distribution`).
+        distribution: NetemDistribution => Some;
         /// Sets the packets that are dropped (`loss`).
         loss: NetemLoss;
         /// Sets whether packets are marked instead of dropped (`ecn`).
@@ -254,6 +260,7 @@ impl NetemConfig {
                 }
                 self.duplicate_correlation = probability(&mut f)?;
             }
+            TCA_NETEM_DELAY_DIST => self.distribution = Some(NetemDistribution::decode(attr)?),
             TCA_NETEM_REORDER => {
                 let mut f = attr.fields();
                 (self.reorder, self.reorder_correlation) = (probability(&mut f)?, probability(&mut f)?);
@@ -383,6 +390,9 @@ impl Config for NetemConfig {
         );
         words(&mut a, TCA_NETEM_REORDER, &[self.reorder.0, self.reorder_correlation.0]);
         words(&mut a, TCA_NETEM_CORRUPT, &[self.corrupt.0, self.corrupt_correlation.0]);
+        if let Some(distribution) = &self.distribution {
+            a.bytes(TCA_NETEM_DELAY_DIST, &distribution.bytes());
+        }
         match self.loss {
             NetemLoss::Random { .. } => {}
             NetemLoss::State { p13, p31, p32, p14, p23 } => {
@@ -443,6 +453,9 @@ impl Config for NetemConfig {
         if self.jitter > longest {
             return Err(format!("jitter {:?}; {longest:?} are possible", self.jitter).into());
         }
+        let steady = self.distribution.is_some() && self.jitter.is_zero();
+        Invalid::when(steady, "a distribution needs a jitter, which it spreads")?;
+        self.distribution.as_ref().map_or(Ok(()), NetemDistribution::check)?;
         self.rate.map_or(Ok(()), |rate| rate.rate.check("rate"))?;
         Invalid::when(slot.min_delay > slot.max_delay, "slot min_delay is above max_delay")?;
         within("slot packets", slot.max_packets, 0, positive)?;
@@ -457,6 +470,7 @@ impl Config for NetemConfig {
 
     fn as_read_back(&self, current: &Self) -> Self {
         Self {
+            distribution: current.distribution.clone(),
             rate: self.rate.or(current.rate),
             slot: self.slot.or(current.slot),
             seed: None,
@@ -472,6 +486,7 @@ impl Config for NetemConfig {
             if !self.jitter.is_zero() {
                 write!(f, " {}", Time(self.jitter))?;
                 correlated(f, self.delay_correlation)?;
+                word(f, "distribution", self.distribution.as_ref())?;
             }
         }
         match self.loss {
@@ -549,6 +564,7 @@ fn of_nanos(nanos: i64) -> Duration {
 // `include/uapi/linux/pkt_sched.h`. They follow `struct tc_netem_qopt`. The kernel reports no offset among them.
 kind_names! {
     TCA_NETEM_CORR = 1,
+    TCA_NETEM_DELAY_DIST = 2,
     TCA_NETEM_REORDER = 3,
     TCA_NETEM_CORRUPT = 4,
     TCA_NETEM_LOSS = 5 { NETEM_LOSS_GI = 1, NETEM_LOSS_GE = 2 },

@@ -8,15 +8,25 @@ kinds! {
     /// See [`leaf`](crate::leaf).
     "leaf" Cake(crate::leaf::CakeConfig) "cake";
     /// See [`leaf`](crate::leaf).
+    "leaf" CakeMq(crate::leaf::CakeMqConfig) "cake_mq";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Cbs(crate::leaf::CbsConfig) "cbs";
+    /// See [`leaf`](crate::leaf).
     "leaf" Clsact(crate::leaf::Clsact) "clsact";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Codel(crate::leaf::CodelConfig) "codel";
     /// See [`drr`](crate::drr).
     "drr" Drr(crate::drr::DrrConfig) "drr";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Etf(crate::leaf::EtfConfig) "etf";
     /// See [`ets`](crate::ets).
     "ets" Ets(crate::ets::EtsConfig) "ets";
     /// See [`leaf`](crate::leaf).
     "leaf" Fq(crate::leaf::FqConfig) "fq";
     /// See [`leaf`](crate::leaf).
     "leaf" FqCodel(crate::leaf::FqCodelConfig) "fq_codel";
+    /// See [`leaf`](crate::leaf).
+    "leaf" FqPie(crate::leaf::FqPieConfig) "fq_pie";
     /// See [`hfsc`](crate::hfsc).
     "hfsc" Hfsc(crate::hfsc::HfscConfig) "hfsc";
     /// See [`htb`](crate::htb).
@@ -26,15 +36,23 @@ kinds! {
     /// See [`leaf`](crate::leaf).
     "leaf" Mq(crate::leaf::Mq) "mq";
     /// See [`leaf`](crate::leaf).
+    "leaf" Mqprio(crate::leaf::MqprioConfig) "mqprio";
+    /// See [`leaf`](crate::leaf).
     "leaf" Netem(crate::leaf::NetemConfig) "netem";
     /// See [`leaf`](crate::leaf).
     "leaf" Pfifo(crate::leaf::PfifoConfig) "pfifo";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Pie(crate::leaf::PieConfig) "pie";
     /// See [`leaf`](crate::leaf).
     "leaf" Prio(crate::leaf::PrioConfig) "prio";
     /// See [`qfq`](crate::qfq).
     "qfq" Qfq(crate::qfq::QfqConfig) "qfq";
     /// See [`leaf`](crate::leaf).
+    "leaf" Red(crate::leaf::RedConfig) "red";
+    /// See [`leaf`](crate::leaf).
     "leaf" Sfq(crate::leaf::SfqConfig) "sfq";
+    /// See [`leaf`](crate::leaf).
+    "leaf" Taprio(crate::leaf::TaprioConfig) "taprio";
     /// See [`leaf`](crate::leaf).
     "leaf" Tbf(crate::leaf::TbfConfig) "tbf";
 }
@@ -50,9 +68,9 @@ impl QdiscConfig {
         match self.kind() {
             "drr" | "hfsc" | "htb" | "qfq" => Places::Classes,
             "cbs" | "netem" | "red" | "sfb" | "tbf" => Places::One,
-            "bfifo" | "cake" | "choke" | "clsact" | "codel" | "etf" | "fq" | "fq_codel" | "fq_pie"
-            | "gred" | "hhf" | "ingress" | "noqueue" | "pfifo" | "pfifo_fast" | "pfifo_head_drop" | "pie"
-            | "plug" | "sfq" | "skbprio" => Places::None,
+            "bfifo" | "cake" | "cake_mq" | "choke" | "clsact" | "codel" | "etf" | "fq" | "fq_codel"
+            | "fq_pie" | "gred" | "hhf" | "ingress" | "noqueue" | "pfifo" | "pfifo_fast"
+            | "pfifo_head_drop" | "pie" | "plug" | "sfq" | "skbprio" => Places::None,
             // Among others ets, mq, mqprio, multiq, prio and taprio.
             _ => Places::Many,
         }

@@ -14,6 +14,6 @@ pub use estimator::Estimator;
 pub(crate) use names::NAMES;
 pub use sampler::{Rates, Sampler};
 pub use xstats::{
-    DrrStats, FqCodelFlowStats, FqCodelStats, FqStats, HfscStats, HtbQdiscStats, HtbStats, QfqStats,
-    SfqFlowStats, SfqStats, XStats,
+    CodelStats, DrrStats, FqCodelFlowStats, FqCodelStats, FqPieStats, FqStats, HfscStats, HtbQdiscStats,
+    HtbStats, PieStats, QfqStats, RedStats, SfqFlowStats, SfqStats, XStats,
 };

@@ -13,6 +13,8 @@ const TCA_HTB_INIT: u16 = 2;
 pub enum XStats {
     /// A cake qdisc.
     Cake(CakeStats),
+    /// A codel qdisc.
+    Codel(CodelStats),
     /// A DRR class.
     Drr(DrrStats),
     /// An fq qdisc.
@@ -21,6 +23,8 @@ pub enum XStats {
     FqCodel(FqCodelStats),
     /// A flow of an fq_codel qdisc, which the kernel lists as a class.
     FqCodelFlow(FqCodelFlowStats),
+    /// An fq_pie qdisc.
+    FqPie(FqPieStats),
     /// An HFSC class.
     Hfsc(HfscStats),
     /// An HTB class.
@@ -29,8 +33,12 @@ pub enum XStats {
     HtbQdisc(HtbQdiscStats),
     /// Another kind, as bytes.
     Other(Vec<u8>),
+    /// A pie qdisc.
+    Pie(PieStats),
     /// A QFQ class.
     Qfq(QfqStats),
+    /// A red qdisc.
+    Red(RedStats),
     /// An SFQ qdisc.
     Sfq(SfqStats),
     /// A flow of an SFQ qdisc, which the kernel lists as a class.
@@ -59,6 +67,27 @@ macro_rules! stats {
 
 // `include/uapi/linux/pkt_sched.h`
 stats! {
+    /// `struct tc_codel_xstats`.
+    CodelStats {
+        /// The largest packet, in bytes.
+        maxpacket: u32,
+        /// Drops since the delay exceeded the target.
+        count: u32,
+        /// The value of `count` in the last period of drops.
+        lastcount: u32,
+        /// The delay of the last packet, in microseconds.
+        ldelay: u32,
+        /// Microseconds until the next drop.
+        drop_next: i32,
+        /// Packets dropped because the queue was full.
+        drop_overlimit: u32,
+        /// Packets marked instead of dropped.
+        ecn_mark: u32,
+        /// 1 while packets are dropped.
+        dropping: u32,
+        /// Packets marked above `ce_threshold`.
+        ce_mark: u32,
+    }
     /// `struct tc_drr_stats`.
     DrrStats {
         /// Bytes that the class can still send in this round. 0 while its queue is empty.
@@ -133,6 +162,27 @@ stats! {
         /// Packets beyond the horizon that were sent earlier.
         horizon_caps: u64,
     }
+    /// `struct tc_fq_pie_xstats`.
+    FqPieStats {
+        /// Packets enqueued.
+        packets_in: u32,
+        /// Packets dropped to keep the delay.
+        dropped: u32,
+        /// Packets dropped because the queue was full.
+        overlimit: u32,
+        /// Packets dropped because of the memory limit.
+        overmemory: u32,
+        /// Packets marked instead of dropped.
+        ecn_mark: u32,
+        /// How often a flow became active.
+        new_flow_count: u32,
+        /// New flows at the moment.
+        new_flows_len: u32,
+        /// Old flows at the moment.
+        old_flows_len: u32,
+        /// Memory in use, in bytes.
+        memory_usage: u32,
+    }
     /// `struct tc_hfsc_stats`.
     HfscStats {
         /// Bytes sent.
@@ -157,12 +207,44 @@ stats! {
         /// Tokens of the ceil bucket, in ticks of 64 ns. Can be negative.
         ctokens: i32,
     }
+    /// `struct tc_pie_xstats`.
+    PieStats {
+        /// The probability of a drop, in 2⁶⁴ steps.
+        prob: u64,
+        /// The delay, in microseconds.
+        delay: u32,
+        /// The rate at which packets leave, in bytes per second, with `dq_rate_estimator`.
+        avg_dq_rate: u32,
+        /// 1 while that rate is measured.
+        dq_rate_estimating: u32,
+        /// Packets enqueued.
+        packets_in: u32,
+        /// Packets dropped to keep the delay.
+        dropped: u32,
+        /// Packets dropped because the queue was full.
+        overlimit: u32,
+        /// The longest queue, in packets.
+        maxq: u32,
+        /// Packets marked instead of dropped.
+        ecn_mark: u32,
+    }
     /// `struct tc_qfq_stats`.
     QfqStats {
         /// The weight.
         weight: u32,
         /// The maximum packet size, in bytes.
         lmax: u32,
+    }
+    /// `struct tc_red_xstats`.
+    RedStats {
+        /// Packets dropped early.
+        early: u32,
+        /// Packets dropped because the queue was full.
+        pdrop: u32,
+        /// Always 0 in newer kernels.
+        other: u32,
+        /// Packets marked instead of dropped.
+        marked: u32,
     }
     /// `struct tc_sfqred_stats`.
     SfqStats {
@@ -227,8 +309,12 @@ impl XStats {
             }
             _ if bytes.is_empty() => return Ok(None),
             "cake" => Self::Cake(CakeStats::decode(bytes)?),
+            "codel" => Self::Codel(CodelStats::decode(bytes)?),
             "fq" => Self::Fq(FqStats::decode(bytes)?),
             "fq_codel" => return Self::fq_codel(bytes),
+            "fq_pie" => Self::FqPie(FqPieStats::decode(bytes)?),
+            "pie" => Self::Pie(PieStats::decode(bytes)?),
+            "red" => Self::Red(RedStats::decode(bytes)?),
             "sfq" => Self::Sfq(SfqStats::decode(bytes)?),
             _ => Self::Other(bytes.to_vec()),
         }))

@@ -1,59 +1,144 @@
+#[cfg(feature = "action")]
+use nl_core::connection::Named;
 use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::current::Snapshot;
 use super::desired::Tree;
-use super::plan::Plan;
+use super::plan::{Plan, Step};
 use crate::class::ClassFilter;
+use crate::filter::{self, Filter};
 use crate::lookup::{exists, index};
 use crate::qdisc::QdiscFilter;
 use crate::tc::Tc;
-use crate::{class, qdisc};
+use crate::{TcHandle, TcObject, TcVerb, class, qdisc};
+
+/// How often a tree is read and planned if another program uses what is to be deleted.
+const ATTEMPTS: u32 = 3;
 
 impl Tc {
-    /// Reads the current qdiscs and classes of a device, to compare them with a [`Tree`].
+    /// Reads the current qdiscs, classes and filters of a device, to compare them with a [`Tree`].
     ///
-    /// Equivalent: `tc qdisc show`, and `tc class show` for each qdisc that can have classes in a tree. Needs no privilege.
+    /// Equivalent: `tc qdisc show`, and `tc class show` and `tc filter show` for each qdisc that can have classes in a tree. Needs no
+    /// privilege.
     ///
     /// # Errors
     /// The device does not exist.
     pub fn snapshot(&self, dev: impl Into<Dev>) -> Pending<Snapshot> {
         let (conn, dev) = (self.connection().clone(), dev.into());
         Pending::new(async move {
-            let index = index(&conn, &dev).await;
-            let read = match index {
-                Ok(index) => read(&conn, index).await,
-                Err(error) => Err(error),
+            let outcome = async {
+                let index = index(&conn, &dev).await?;
+                let current = read(&conn, index).await?;
+                read_filters(&conn, current, &[]).await
             };
-            read.map_err(|error| error.during(|| format!("read the tree dev {dev}")))
+            let outcome = outcome.await;
+            outcome.map_err(|error| error.during(|| format!("read the tree dev {dev}")))
         })
     }
 
-    /// Applies a tree to the root of a device and returns the steps. Returns an empty plan if the device already has the tree.
+    /// Applies a tree to a device and returns the steps. Returns an empty plan if the device already has the tree.
     ///
     /// [`tree`](crate::tree) describes what is changed and what is added again. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// The tree is invalid; the device does not exist; the first refusal by the kernel, which ends the operation. The steps before
-    /// it stay, and the [hint](Error::hint) says how many they are. To continue, apply the tree again.
+    /// The tree is invalid; the device, or one that an action names, does not exist; the first refusal by the kernel, which ends the
+    /// operation. The steps before it stay, and the [hint](Error::hint) says how many they are. To continue, apply the tree again.
     pub fn apply(&self, dev: impl Into<Dev>, tree: &Tree) -> Pending<Plan> {
-        let (tc, dev, tree) = (self.clone(), dev.into(), tree.clone());
+        self.make(dev.into(), tree.clone(), "apply a tree", Tree::plan)
+    }
+
+    /// Deletes the root qdisc and the ingress or clsact qdisc of a tree, with everything below, if they are as the tree has them by
+    /// kind and handle. Returns the steps, which are none if nothing is left of it.
+    ///
+    /// Equivalent: `tc qdisc delete` of both. Needs `CAP_NET_ADMIN`.
+    ///
+    /// # Errors
+    /// The device does not exist; the first refusal by the kernel.
+    pub fn remove(&self, dev: impl Into<Dev>, tree: &Tree) -> Pending<Plan> {
+        self.make(dev.into(), tree.clone(), "remove a tree", Tree::plan_removal)
+    }
+
+    /// Reads, plans and carries out.
+    fn make(
+        &self,
+        dev: Dev,
+        tree: Tree,
+        what: &'static str,
+        plan: fn(&Tree, &Snapshot) -> Result<Plan>,
+    ) -> Pending<Plan> {
+        let tc = self.clone();
         Pending::new(async move {
-            let apply = |error: Error| error.during(|| format!("apply a tree dev {dev}"));
-            let index = index(tc.connection(), &dev).await.map_err(apply)?;
-            // The steps describe the device by its index.
-            let explain = |error: Error| match error.operation() {
-                Some(_) => error.naming(index, &dev),
-                None => apply(error),
+            let conn = tc.connection();
+            let during = |error: Error| error.during(|| format!("{what} dev {dev}"));
+            let index = index(conn, &dev).await.map_err(during)?;
+            #[cfg(feature = "action")]
+            let mut tree = tree;
+            #[cfg(feature = "action")]
+            let named = tree.resolve(conn, index).await.map_err(|(error, named, filter)| {
+                named.explain(error.during(|| format!("{what} dev {dev}: {filter}"))).naming(index, &dev)
+            })?;
+            // The steps describe devices by their indexes.
+            let explain = |error: Error| {
+                let error = match error.operation() {
+                    Some(_) => error.naming(index, &dev),
+                    None => during(error),
+                };
+                #[cfg(feature = "action")]
+                let error = named.iter().fold(error, |error, named| named.explain(error));
+                error
             };
-            let current = read(tc.connection(), index).await.map_err(apply)?;
-            let plan = tree.plan(&current).map_err(explain)?;
-            let steps = tc.batch(plan.clone()).stop_at_first_failure();
-            match steps.summarize(1).await?.failures.into_iter().next() {
-                Some((done, error)) => Err(at_step(done, plan.steps().len(), explain(error))),
-                None => Ok(plan),
+            let mut carried_out: Vec<Step> = Vec::new();
+            let mut attempt = 1;
+            loop {
+                let mut current = read(conn, index).await.map_err(during)?;
+                let mut steps = match tree.filtered.is_empty() {
+                    true => plan(&tree, &current).map_err(explain)?,
+                    false => Plan::default(),
+                };
+                if !tree.filtered.is_empty() || deletes_classes(&steps) {
+                    current = read_filters(conn, current, &tree.filtered).await.map_err(during)?;
+                    steps = plan(&tree, &current).map_err(explain)?;
+                }
+                let batch = tc.batch(steps.clone()).stop_at_first_failure();
+                let failure = batch.summarize(1).await?.failures.into_iter().next();
+                let Some((done, error)) = failure else {
+                    carried_out.extend(steps);
+                    return Ok(Plan { steps: carried_out });
+                };
+                if !error.is_busy() || attempt == ATTEMPTS {
+                    return Err(at_step(done, steps.steps().len(), explain(error)));
+                }
+                // Another program uses what it did not use when it was read.
+                attempt += 1;
+                carried_out.extend(steps.into_iter().take(usize::try_from(done).unwrap_or(usize::MAX)));
             }
         })
     }
+}
+
+impl Tree {
+    /// Puts the indexes of devices in place of the names in actions. An error comes with the names and the filter in words.
+    #[cfg(feature = "action")]
+    async fn resolve(
+        &mut self,
+        conn: &Connection,
+        index: u32,
+    ) -> std::result::Result<Vec<Named>, (Error, Named, String)> {
+        let mut named = Vec::new();
+        for filter in &mut self.filters {
+            match crate::action::resolve(conn, filter.config.actions_mut()).await {
+                Ok(devs) => named.push(devs),
+                Err((error, devs)) => {
+                    return Err((error, devs, Filter { index, ..filter.clone() }.to_string()));
+                }
+            }
+        }
+        Ok(named)
+    }
+}
+
+fn deletes_classes(plan: &Plan) -> bool {
+    plan.steps().iter().any(|step| matches!(step, (TcVerb::Delete, TcObject::Class(_))))
 }
 
 /// Says how far the operation came.
@@ -84,4 +169,27 @@ async fn read(conn: &Connection, index: u32) -> Result<Snapshot> {
         classes.extend(class::list(conn, within).collect_all().await?);
     }
     Ok(Snapshot::new(index, qdiscs, classes))
+}
+
+/// Reads the filters of the qdiscs with classes, of the ingress or clsact qdisc, and of these qdiscs and classes.
+async fn read_filters(conn: &Connection, current: Snapshot, also: &[TcHandle]) -> Result<Snapshot> {
+    let mut places = also.to_vec();
+    for qdisc in current.qdiscs() {
+        match qdisc.config.kind() {
+            "ingress" => places.push(TcHandle::CLSACT_INGRESS),
+            "clsact" => places.extend([TcHandle::CLSACT_INGRESS, TcHandle::CLSACT_EGRESS]),
+            _ if qdisc.config.has_classes() => places.push(qdisc.handle),
+            _ => {}
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    let mut filters: Vec<Filter> = Vec::new();
+    for place in places {
+        let request = filter::list_request(current.index, place);
+        let found = conn.dump(request, |message| Filter::decode(message).map(Some)).collect_all().await?;
+        // The kernel reports `ffff:` for ffff:fff2 if the last request had that name for it.
+        filters.extend(found.into_iter().map(|filter| Filter { parent: place, ..filter }));
+    }
+    Ok(current.with_filters(filters))
 }

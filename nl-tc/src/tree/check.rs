@@ -51,8 +51,57 @@ impl Tree {
             check_quantum(qdisc, handle)?;
         }
         self.check_loops()?;
+        self.check_ingress()?;
+        self.check_filters(&qdiscs, &classes)?;
         let rootless = !self.qdiscs.is_empty() && !self.qdiscs.iter().any(|qdisc| qdisc.parent.is_root());
         Invalid::when(rootless, "a tree without a root qdisc")
+    }
+
+    fn check_ingress(&self) -> Result<(), Invalid> {
+        Invalid::when(self.ingress.len() > 1, "two ingress or clsact qdiscs")?;
+        match self.ingress.iter().find(|config| !config.is_ingress()) {
+            Some(config) => {
+                Err(format!("parent ffff:fff1 is for ingress and clsact, not for {}", config.kind()).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses filters that are on nothing of the tree, or send packets to what is not in it.
+    fn check_filters(&self, qdiscs: &Qdiscs<'_>, classes: &HashSet<TcHandle>) -> Result<(), Invalid> {
+        let ingress = self.ingress.first().map_or("", |config| config.kind());
+        for parent in &self.filtered {
+            let there = match *parent {
+                TcHandle::CLSACT_INGRESS => !ingress.is_empty(),
+                TcHandle::CLSACT_EGRESS => ingress == "clsact",
+                parent => qdiscs.contains_key(&parent) || classes.contains(&parent),
+            };
+            if !there || parent.is_none() {
+                return Err(format!("filters on {parent}, which is not in the tree").into());
+            }
+        }
+        let mut names = HashSet::new();
+        for filter in &self.filters {
+            let (parent, priority, classid) = (filter.parent, filter.priority, filter.config.classid());
+            if priority == 0 {
+                return Err(format!("a filter on {parent} without a priority, which a tree needs").into());
+            }
+            let name = (parent, filter.chain.unwrap_or(0), priority, filter.handle);
+            if filter.handle != 0 && !names.insert(name) {
+                let handle = filter.handle;
+                return Err(
+                    format!("two filters on {parent} with prio {priority} and handle {handle:#x}").into()
+                );
+            }
+            let above = qdiscs.get(&classid.qdisc()).filter(|_| !classid.is_none());
+            let needs_class = above.is_some_and(|above| above.places() == Places::Classes);
+            if needs_class && !classes.contains(&classid) {
+                return Err(
+                    format!("a filter on {parent} into class {classid}, which is not in the tree").into()
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Refuses classes and qdiscs that are not connected to the root.

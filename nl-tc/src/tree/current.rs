@@ -1,13 +1,15 @@
 use crate::TcHandle;
 use crate::class::Class;
+use crate::filter::Filter;
 use crate::qdisc::Qdisc;
 
-/// The current qdiscs and classes of a device.
+/// The current qdiscs, classes and filters of a device.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
     pub(super) index: u32,
     qdiscs: Vec<Qdisc>,
     classes: Vec<Class>,
+    filters: Vec<Filter>,
 }
 
 impl Snapshot {
@@ -21,7 +23,16 @@ impl Snapshot {
         // A qdisc without a handle is a default qdisc of the kernel, which exists until another one is added.
         let qdiscs = qdiscs.into_iter().filter(|qdisc| qdisc.index == index && !qdisc.handle.is_none());
         let classes = classes.into_iter().filter(|class| class.index == index);
-        Self { index, qdiscs: qdiscs.collect(), classes: classes.collect() }
+        Self { index, qdiscs: qdiscs.collect(), classes: classes.collect(), filters: Vec::new() }
+    }
+
+    /// The same with the listed filters, of which those that somebody added are used.
+    #[must_use]
+    pub fn with_filters(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        let index = self.index;
+        let filters = filters.into_iter().filter(|filter| filter.index == index && filter.is_added());
+        self.filters = filters.collect();
+        self
     }
 
     /// The qdiscs with a handle.
@@ -34,6 +45,17 @@ impl Snapshot {
     #[must_use]
     pub fn classes(&self) -> &[Class] {
         &self.classes
+    }
+
+    /// The filters that somebody added, of the places that were read.
+    #[must_use]
+    pub fn filters(&self) -> &[Filter] {
+        &self.filters
+    }
+
+    /// The ingress or clsact qdisc.
+    pub(super) fn ingress(&self) -> Option<&Qdisc> {
+        self.qdiscs.iter().find(|qdisc| qdisc.parent == TcHandle::INGRESS)
     }
 
     /// The handles of this qdisc and all qdiscs below it.

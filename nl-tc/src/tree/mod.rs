@@ -1,4 +1,4 @@
-//! A tree of qdiscs and classes as a description, which is applied with the fewest requests.
+//! A tree of qdiscs, classes and filters as a description, which is applied with the fewest requests.
 //!
 #![cfg_attr(feature = "htb", doc = "```")]
 #![cfg_attr(not(feature = "htb"), doc = "```ignore")]
@@ -28,8 +28,14 @@
 //!
 //! # What is changed
 //! Qdiscs and classes under the root of the device that are not in the tree are deleted. An empty tree deletes all of them.
-//! Ingress and clsact qdiscs and filters are ignored, and so is a [size table](crate::SizeTable), which stays when its qdisc is
-//! changed. A class that a filter points to cannot be deleted: the kernel answers `EBUSY`, and the steps before that stay.
+//! An ingress or clsact qdisc is ignored unless the tree has one, and a [size table](crate::SizeTable) unless [`Tree::stab`] sets one.
+//!
+//! Filters are ignored where the tree has none. Where it has [one](Tree::filter), all others are deleted. A filter is changed if its
+//! kind can be; otherwise the new one is added before the old one is deleted, if both can be there. A class to which a filter points
+//! cannot be deleted: such filters are deleted first, and added again if the class is. What another program adds meanwhile makes the
+//! kernel answer `EBUSY`; [`Tc::apply`](crate::Tc::apply) then reads and plans again, three times in all.
+//!
+//! [`Plan::gaps`] lists the times during which something is missing.
 //!
 //! An object is changed if a change can do it. Otherwise it is deleted and added again with everything below it: an HTB qdisc
 //! with other options, a class under another parent, an HFSC class that loses a curve, a qdisc of another kind under the same
@@ -43,10 +49,11 @@ mod apply;
 mod check;
 mod current;
 mod desired;
+mod filters;
 mod place;
 mod plan;
 mod planner;
 
 pub use current::Snapshot;
 pub use desired::Tree;
-pub use plan::{Plan, Step};
+pub use plan::{Gap, Plan, Step};

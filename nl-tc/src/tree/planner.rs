@@ -2,11 +2,12 @@ use std::collections::{HashMap, HashSet};
 
 use super::current::Snapshot;
 use super::desired::{Entry, Tree};
+use super::filters;
 use super::place::Single;
 use super::plan::{Plan, Step};
 use crate::class::{Class, ClassConfig};
 use crate::qdisc::{Qdisc, QdiscConfig};
-use crate::{TcHandle, TcVerb};
+use crate::{SizeTable, TcHandle, TcVerb};
 
 impl Tree {
     /// The steps from the current state to this tree.
@@ -21,6 +22,29 @@ impl Tree {
             object.request(*verb).encoded()?;
         }
         Ok(plan)
+    }
+}
+
+impl Tree {
+    /// The steps that delete the root qdisc and the ingress or clsact qdisc of this tree, if the current ones are they, by kind and
+    /// handle.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn plan_removal(&self, current: &Snapshot) -> nl_core::Result<Plan> {
+        let is_ours = |qdisc: &&Qdisc| {
+            let kind = qdisc.config.kind();
+            let root = self.qdiscs.iter().filter(|entry| entry.parent.is_root() && qdisc.parent.is_root());
+            let mut root = root.filter(|entry| entry.handle.is_none() || entry.handle == qdisc.handle);
+            let is_ingress = qdisc.parent == TcHandle::INGRESS;
+            root.any(|entry| entry.config.kind() == kind)
+                || is_ingress && self.ingress.iter().any(|config| config.kind() == kind)
+        };
+        let delete = |qdisc: &Qdisc| -> Step {
+            let qdisc = Qdisc::at(current.index, qdisc.parent).handle(qdisc.handle);
+            (TcVerb::Delete, qdisc.into())
+        };
+        Ok(Plan { steps: current.qdiscs().iter().filter(is_ours).map(delete).collect() })
     }
 }
 
@@ -39,18 +63,24 @@ fn plan(tree: &Tree, current: &Snapshot) -> Plan {
         desired_places_by_qdisc: by_qdisc(tree.qdiscs.iter().map(desired_place)),
         current_places_by_qdisc: by_qdisc(current.qdiscs().iter().map(current_place)),
         inner: tree.classes.iter().map(|class| class.parent).collect(),
+        stab: tree.stab,
+        kept: HashSet::new(),
         deletes: Vec::new(),
         writes: Vec::new(),
     };
     let root = TcHandle::ROOT;
     match (planner.desired_by_place.get(&root).copied(), planner.current_by_place.get(&root).copied()) {
         (Some(desired), current) => planner.qdisc(desired, current),
+        // A tree of an ingress qdisc leaves the root as it is.
+        (None, Some(_)) if !tree.ingress.is_empty() => {}
         (None, Some(current)) => planner.delete_qdisc(current),
         (None, None) => {}
     }
-    let Planner { mut deletes, writes, .. } = planner;
-    deletes.extend(writes);
-    Plan { steps: deletes }
+    planner.ingress(tree.ingress.first());
+    let Planner { deletes, writes, kept, .. } = planner;
+    let filters = filters::plan(tree, current, &kept, &deletes);
+    let steps = [filters.deletes, deletes, writes, filters.writes].concat();
+    Plan { steps }
 }
 
 struct Planner<'a> {
@@ -66,6 +96,10 @@ struct Planner<'a> {
     current_places_by_qdisc: HashMap<TcHandle, Vec<TcHandle>>,
     /// The desired classes with children.
     inner: HashSet<TcHandle>,
+    /// The desired size table of the root.
+    stab: Option<SizeTable>,
+    /// The qdiscs and classes that stay, with their filters.
+    kept: HashSet<TcHandle>,
     deletes: Vec<Step>,
     writes: Vec<Step>,
 }
@@ -84,14 +118,18 @@ impl<'a> Planner<'a> {
             && desired.config.kind() == current.config.kind()
             && self.root_class_stays(desired, current)
         {
+            self.kept.insert(current.handle);
             if desired.config.is_met_by(&current.config) {
+                self.size_table(desired, current);
                 return self.classes(desired, Some(current), false);
             }
             if let Some(change) = change_of(&desired.config, &current.config) {
                 self.write_qdisc(TcVerb::Change, desired, Some(current), change);
+                let stays = Some(current).filter(|_| keeps_what_is_below(&desired.config));
                 // A change of ETS resets the quanta of all bands.
-                return self.classes(desired, Some(current), desired.config.kind() == "ets");
+                return self.classes(desired, stays, desired.config.kind() == "ets");
             }
+            self.kept.remove(&current.handle);
         }
         // One request is enough, unless a handle must first become free.
         let automatic = desired.handle.is_none();
@@ -148,6 +186,7 @@ impl<'a> Planner<'a> {
         for class in bottom_up(&existing).into_iter().filter(|class| deleted.contains(&class.handle)) {
             self.deletes.push((TcVerb::Delete, Class::at(self.current.index, class.handle).into()));
         }
+        self.kept.extend(existing.keys().filter(|class| !deleted.contains(*class)));
         let staying = |handle| existing.get(&handle).filter(|_| !deleted.contains(&handle)).copied();
         for entry in &desired {
             match staying(entry.handle) {
@@ -243,6 +282,39 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Plans the ingress or clsact qdisc, which stays as it is if none is desired.
+    fn ingress(&mut self, desired: Option<&QdiscConfig>) {
+        let current = self.current.ingress();
+        match (desired, current) {
+            (Some(desired), Some(current)) if desired.kind() == current.config.kind() => {
+                self.kept.insert(current.handle);
+            }
+            (Some(desired), current) => {
+                if let Some(current) = current {
+                    self.delete_qdisc(current);
+                }
+                let qdisc = Qdisc::new(self.current.index, TcHandle::INGRESS, desired.clone());
+                self.writes.push((TcVerb::Add, qdisc.into()));
+            }
+            (None, Some(current)) => {
+                self.kept.insert(current.handle);
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Plans the size table of a root qdisc whose options are as desired.
+    fn size_table(&mut self, desired: &Entry<QdiscConfig>, current: &Qdisc) {
+        let Some(table) = self.stab.filter(|_| desired.parent.is_root()) else { return };
+        if current.stab.is_some_and(|is| table.is_met_by(&is)) {
+            return;
+        }
+        // Without options, because not every kind takes them in a change.
+        let config = QdiscConfig::Other { kind: current.config.kind().to_owned(), options: None };
+        let qdisc = Qdisc::new(self.current.index, current.parent, config).handle(current.handle);
+        self.writes.push((TcVerb::Change, qdisc.stab(table).into()));
+    }
+
     fn delete_qdisc(&mut self, current: &Qdisc) {
         let qdisc = Qdisc::at(self.current.index, current.parent).handle(current.handle);
         self.deletes.push((TcVerb::Delete, qdisc.into()));
@@ -263,6 +335,9 @@ impl<'a> Planner<'a> {
         if let (TcVerb::Change, Some(current)) = (verb, current) {
             // The same place can have another name. A change without the size table would remove it.
             (qdisc.parent, qdisc.stab) = (current.parent, current.stab);
+        }
+        if desired.parent.is_root() {
+            qdisc.stab = self.stab.or(qdisc.stab);
         }
         self.writes.push((verb, qdisc.into()));
     }
@@ -346,9 +421,27 @@ fn change_of(desired: &QdiscConfig, current: &QdiscConfig) -> Option<QdiscConfig
                 change.into()
             })
         }
-        (desired, _) if matches!(desired.kind(), "htb" | "drr" | "qfq") => None,
+        #[cfg(feature = "leaf")]
+        (QdiscConfig::FqPie(desired), QdiscConfig::FqPie(current)) => {
+            // As of fq_codel.
+            let same = desired.flows.is_none() || desired.flows == current.flows;
+            let mut change = *desired;
+            change.flows = None;
+            same.then(|| change.into())
+        }
+        (desired, _) if matches!(desired.kind(), "drr" | "etf" | "htb" | "mqprio" | "qfq") => None,
         (desired, current) => (desired.kind() == current.kind()).then(|| desired.clone()),
     }
+}
+
+/// Whether what is below stays when the options are changed. RED gets a new FIFO of its limit.
+fn keeps_what_is_below(config: &QdiscConfig) -> bool {
+    #[cfg(feature = "leaf")]
+    if let QdiscConfig::Red(red) = config {
+        return red.limit == 0;
+    }
+    let _ = config;
+    true
 }
 
 /// The verb for a new class. Some classes exist as soon as their qdisc does.

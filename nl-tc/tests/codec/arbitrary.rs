@@ -270,7 +270,7 @@ proptest! {
         all in any::<bool>(),
     ) {
         let class = TcHandle::new(1, class);
-        let keys = keys.into_iter().map(|(value, mask, at)| U32Key { value: value & mask, mask, offset: at * 4 });
+        let keys = keys.into_iter().map(|(value, mask, at)| U32Key::at(at * 4, value & mask, mask));
         let config = if all { Matchall::new(class).into() } else { nl_tc::filter::FilterConfig::from(U32::new(class, keys)) };
         let filter = Filter::new(2, TcHandle::new(1, 0), config).priority(priority).protocol(protocol);
         let mut request = filter.request(TcVerb::Add);
@@ -284,7 +284,8 @@ proptest! {
         message in 36..=46_u16,
         kind in prop::sample::select(vec![
             "htb", "hfsc", "drr", "qfq", "ets", "fq_codel", "sfq", "netem", "tbf", "pfifo", "bfifo", "clsact", "u32",
-            "matchall", "cake", "fq", "bpf", "fw", "flower", "prio", "other",
+            "matchall", "cake", "fq", "bpf", "fw", "flower", "prio", "codel", "pie", "fq_pie", "red",
+            "cbs", "etf", "mqprio", "taprio", "cake_mq", "other",
         ]),
         head in vec(any::<u8>(), 0..24),
         attrs in vec((0..18_u16, vec((0..12_u16, vec(any::<u8>(), 0..80)), 0..4), any::<bool>()), 0..6),

@@ -124,7 +124,8 @@ fn filter_that_its_type_does_not_hold_whole_is_other() {
         w.bytes(5, &selector(1, 0)).u32(2, 0x8000_0000).u32(1, class.bits()).u32(11, 8).bytes(9, &[0; 24]);
     });
     assert_eq!(whole, nl_tc::filter::U32::to([192, 0, 2, 1].into(), class).into());
-    let more: [(&str, More<'_>); 6] = [
+    // What it holds is written back.
+    let held: [(&str, More<'_>); 5] = [
         ("a link", &|w| {
             w.u32(3, 0x10_0000);
         }),
@@ -140,24 +141,35 @@ fn filter_that_its_type_does_not_hold_whole_is_other() {
         ("a bucket", &|w| {
             w.u32(2, 0x8000_1000);
         }),
-        ("what a later kernel has", &|w| {
-            w.u32(99, 0);
-        }),
     ];
-    for (what, more) in more {
+    for (what, more) in held {
         let config = filter("u32", &|w| {
             w.bytes(5, &selector(1, 0)).u32(1, class.bits());
             more(w);
         });
-        assert!(matches!(config, FilterConfig::Other { .. }), "{what}: {config:?}");
+        let FilterConfig::U32(_) = &config else { panic!("{what}: {config:?}") };
+        assert_ne!(config, whole, "{what}");
+        let mut request =
+            Filter::new(2, TcHandle::new(1, 0), config.clone()).priority(1).request(TcVerb::Add);
+        let again = Filter::decode(MessageRef::parse(request.encoded().unwrap()).unwrap()).unwrap();
+        assert_eq!(again.config, config, "{what}");
     }
+    let later = filter("u32", &|w| {
+        w.bytes(5, &selector(1, 0)).u32(1, class.bits()).u32(99, 0);
+    });
+    assert!(matches!(later, FilterConfig::Other { .. }), "what a later kernel has: {later:?}");
+    let behind = filter("u32", &|w| {
+        w.bytes(5, &selector(1, u32::MAX)).u32(1, class.bits());
+    });
+    let FilterConfig::U32(behind) = behind else { panic!("at nexthdr+16: {behind:?}") };
+    assert!(behind.keys[0].nexthdr && behind.keys[0].offset == 16);
     let marked = filter("u32", &|w| {
         w.bytes(5, &selector(1, 0)).u32(1, class.bits()).bytes(10, &[1; 12]);
     });
     let mark = 0x0101_0101;
     assert_eq!(marked, nl_tc::filter::U32::to([192, 0, 2, 1].into(), class).mark(mark, mark).into());
     for (what, sel) in [
-        ("at nexthdr+16", selector(1, u32::MAX)),
+        ("some bits of an offset", selector(1, 0xff)),
         ("not terminal", selector(0, 0)),
         ("an offset", selector(1 | 2, 0)),
     ] {

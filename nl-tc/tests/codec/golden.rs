@@ -109,7 +109,7 @@ pub(crate) fn leaves() -> impl Iterator<Item = (String, Vec<u8>)> {
     let probability = Probability::ALWAYS;
     let ms = Duration::from_millis;
     let netem = NetemConfig::new().delay(ms(10)).jitter(ms(1)).limit(50).loss(NetemLoss::random(probability));
-    let qdiscs: [QdiscConfig; 8] = [
+    let qdiscs: Vec<QdiscConfig> = vec![
         BfifoConfig::new().limit(5000).into(),
         EtsConfig::new(4).strict(1).quanta([2000, 3000]).priomap([0, 1, 2]).into(),
         FqCodelConfig::new().limit(100).flows(32).target(ms(5)).ecn(true).into(),
@@ -119,17 +119,62 @@ pub(crate) fn leaves() -> impl Iterator<Item = (String, Vec<u8>)> {
         TbfConfig::new(Rate::gbit(40), 16_000).limit(20_000).peak_rate(Rate::gbit(50), 2000).into(),
         QdiscConfig::Other { kind: "cake".into(), options: Some(vec![8, 0, 1, 0, 1, 2, 3, 4]) },
     ];
+    let qdiscs = qdiscs.into_iter().chain(later());
     let filters = [
         Filter::new(2, QDISC, Matchall::new(QDISC.class(1))).priority(1),
         Filter::new(2, QDISC, U32::to([192, 0, 2, 1].into(), QDISC.class(1))).priority(2),
     ];
-    let qdiscs = qdiscs.into_iter().map(|config| (config.kind().to_owned(), add_qdisc(config)));
+    let qdiscs = qdiscs.map(|config| (config.kind().to_owned(), add_qdisc(config)));
     let filters = filters.into_iter().map(|f| (f.config.kind().to_owned(), sent(f.request(TcVerb::Add))));
+    let filters =
+        filters.chain(later_filters().map(|(name, f)| (name.to_owned(), sent(f.request(TcVerb::Add)))));
     let stab = SizeTable::new().link_layer(LinkLayer::Atm).overhead(10).slots(64);
     let stab = Qdisc::new(2, TcHandle::ROOT, PfifoConfig::new()).stab(stab).request(TcVerb::Add);
     let made = qdiscs.chain(filters).chain([("stab".to_owned(), sent(stab))]);
     let bytes: Vec<_> = made.map(|(kind, bytes)| (format!("made_{kind}"), bytes)).collect();
     bytes.into_iter()
+}
+
+/// The kinds that came later.
+fn later() -> Vec<QdiscConfig> {
+    use nl_tc::leaf::{
+        CbsConfig, CodelConfig, EtfConfig, FqConfig, FqPieConfig, MqprioConfig, PieConfig, PrioConfig,
+        RedAverage, RedConfig, TaprioConfig, TrafficClasses,
+    };
+    let ms = Duration::from_millis;
+    let classes = || TrafficClasses::new(2, [1; 16]).queues([(1, 0), (1, 1)]);
+    let hardware = MqprioConfig::new(classes()).offload(true).mode(1).shaper(1);
+    vec![
+        CbsConfig::new().hicredit(30).locredit(-1470).into(),
+        CodelConfig::new().limit(5).target(ms(5)).ecn(true).into(),
+        EtfConfig::new(ms(1)).deadline_mode(true).into(),
+        FqConfig::new().limit(5).pacing(false).horizon(ms(5)).into(),
+        FqPieConfig::new().limit(5).flows(7).target(ms(16)).ecn_prob(5).into(),
+        hardware.min_rates([Rate::gbit(1)]).max_rates([Rate::gbit(40)]).preemptible(1).into(),
+        PieConfig::new().limit(5).target(ms(16)).bytemode(true).into(),
+        PrioConfig::new().bands(4).into(),
+        RedConfig::new(400_000, &RedAverage::new(1000)).unwrap().ecn(true).nodrop(true).into(),
+        TaprioConfig::new(classes()).clock(11).set_gates(1, ms(1)).max_sdu([5]).cycle_time(ms(2)).into(),
+    ]
+}
+
+/// Filters with a name, because some are of one kind.
+fn later_filters() -> impl Iterator<Item = (&'static str, Filter)> {
+    use nl_tc::action::{Action, Mirred, Police, Skbedit};
+    use nl_tc::filter::{Flower, FlowerKey, Fw, U32Key, U32Offset, U32Table};
+    let class = QDISC.class(1);
+    let tcp = Flower::ipv4().key(FlowerKey::IpProto(6)).key(FlowerKey::TcpDst(443, 0xffff)).classid(class);
+    let police = Action::from(Police::new(Rate::mbit(1), 5000)).verdict(nl_tc::action::Verdict::Drop);
+    let link = U32::linking(U32Table::number(2), [U32Key::at(8, 6 << 16, 0xff << 16)]);
+    let on = |config: nl_tc::filter::FilterConfig| Filter::new(2, QDISC, config).priority(3);
+    [
+        ("flower", on(tcp.action(Skbedit::new().mark(7)).into())),
+        ("fw", on(Fw::new(class).mask(0xff).action(police).into())),
+        ("matchall_mirred", on(Matchall::actions([Mirred::redirect(7_u32)]).into())),
+        ("u32_link", on(link.offset(U32Offset::IPV4).hash_key(0xff, 0).into())),
+        ("u32_table", on(U32Table::new(256).into()).handle(U32Table::number(2))),
+    ]
+    .into_iter()
 }
 
 fn add_qdisc(config: impl Into<QdiscConfig>) -> Vec<u8> {

@@ -245,6 +245,40 @@ async fn missing_privilege_is_named() {
     assert!(error.is_permission() && error.to_string().contains("CAP_NET_ADMIN"), "{error}");
 }
 
+/// A kernel with a FIFO at the root, which another program keeps busy for so many deletions.
+async fn delete_all(busy: usize) -> (nl_core::Result<nl_tc::tree::Plan>, Vec<u16>) {
+    let apply = async |tc: Tc| tc.apply(DEV, &nl_tc::tree::Tree::new()).await;
+    let mut deletions = 0;
+    run(apply, |request| {
+        if is_dump(request) {
+            let words = [DEV, QDISC.bits(), TcHandle::ROOT.bits(), 1].map(u32::to_ne_bytes);
+            let header = [[0; 4].as_slice(), words.as_flattened()].concat();
+            let fifo = Answer::new(RTM_NEWQDISC, &header).attr(TCA_KIND, b"pfifo\0");
+            return vec![fifo.answers(request).multi(), Answer::done(0).answers(request)];
+        }
+        deletions += 1;
+        vec![if deletions <= busy { Answer::error(EBUSY, request) } else { Answer::ack(request) }]
+    })
+    .await
+}
+
+/// What another program adds between reading and applying is read and planned again.
+#[tokio::test]
+async fn applying_a_tree_to_what_is_busy_reads_and_plans_again() {
+    let (outcome, asked) = delete_all(2).await;
+    assert_eq!(outcome.unwrap().steps().len(), 1);
+    assert_eq!(asked, [RTM_GETQDISC, nl_tc::RTM_DELQDISC].repeat(3));
+}
+
+#[tokio::test]
+async fn applying_a_tree_to_what_stays_busy_ends_after_three_attempts() {
+    let (outcome, asked) = delete_all(usize::MAX).await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_busy(), "{error}");
+    assert!(error.to_string().contains("step 1 of 1: nothing was changed"), "{error}");
+    assert_eq!(asked, [RTM_GETQDISC, nl_tc::RTM_DELQDISC].repeat(3));
+}
+
 #[tokio::test]
 async fn verb_can_be_spawned() {
     let add = async |tc: Tc| tokio::spawn(tc.class(DEV, CLASS).add(mbit(1))).await.unwrap();

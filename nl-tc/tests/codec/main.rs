@@ -22,6 +22,7 @@ mod golden;
 mod handle;
 #[cfg(feature = "tokio")]
 mod iproute2;
+mod kinds;
 mod refusals;
 mod sampler;
 #[cfg(feature = "tokio")]
@@ -34,6 +35,8 @@ mod stab;
 #[expect(dead_code, reason = "the kernel tests have the handle send the verbs too")]
 mod tables;
 mod tree;
+mod tree_filters;
+mod u32_tables;
 mod units;
 
 use nl_core::Request;

@@ -1,6 +1,8 @@
 //! Filters: every verb, chains, marks, and blocks that devices share.
 
-use nl_tc::filter::{FilterConfig, Flower, FlowerKey, Fw, IPV4, Matchall, U32};
+use nl_tc::filter::{
+    FilterConfig, Flower, FlowerKey, Fw, IPV4, Matchall, Offload, U32, U32Key, U32Offset, U32Table,
+};
 use nl_tc::leaf::Clsact;
 use nl_tc::{Tc, TcHandle};
 use nl_testkit::{Lab, Result};
@@ -159,5 +161,52 @@ async fn mark_of_a_u32_filter_is_read_and_written(lab: Lab) -> Result {
     let all = tc.filters(DEV, QDISC).list().await?.collect_all().await?;
     let expected = U32::to("192.0.2.7".parse()?, CLASS).mark(6, 0xff);
     assert!(all.iter().any(|filter| filter.config == expected.clone().into()), "{all:?}");
+    Ok(())
+}
+
+/// A table of TCP ports, to which a filter of the first table leads: by us and by `tc`, the same is shown and read.
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
+async fn u32_tables_and_links_are_the_same_both_ways(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    tc.class(DEV, CLASS).add(mbit(1)).await?;
+    let filter = || tc.filter(DEV, QDISC).priority(5).protocol(IPV4);
+    filter().handle(U32Table::number(2)).add(U32Table::new(256)).await?;
+    let port = U32Key::at_nexthdr(0, 443, 0xffff);
+    let https = U32::new(CLASS, [port]).table(U32Table::bucket(2, 0x1b));
+    filter().add(https.clone()).await?;
+    let tcp = U32Key::at(8, 6 << 16, 0xff << 16);
+    let link = U32::linking(U32Table::number(2), [tcp]).offset(U32Offset::IPV4).hash_key(0xff, 0);
+    filter().add(link.clone()).await?;
+    let ours = lines(&node, "filter show dev eth0").await;
+    let read = |all: Vec<nl_tc::filter::Filter>| {
+        let own = all.into_iter().filter(|filter| filter.handle & 0xfff != 0);
+        own.map(|filter| filter.config).collect::<Vec<_>>()
+    };
+    let list = async || tc.filters(DEV, QDISC).list().await.unwrap().collect_all().await.unwrap();
+    let of_us = read(list().await);
+    assert!(of_us.contains(&https.into()) && of_us.contains(&link.into()), "{of_us:#?}");
+
+    tc.filters(DEV, QDISC).flush().await?;
+    let add = "filter add dev eth0 parent 1: prio 5 protocol ip";
+    node.tc(&format!("{add} handle 2: u32 divisor 256")).await;
+    node.tc(&format!("{add} u32 ht 2:1b: match u32 0x1bb 0xffff at nexthdr+0 classid 1:10")).await;
+    let words = "match ip protocol 6 0xff link 2: offset at 0 mask 0f00 shift 6 hashkey mask 0x000000ff at 0";
+    node.tc(&format!("{add} u32 {words}")).await;
+    assert_eq!(lines(&node, "filter show dev eth0").await, ours);
+    assert_eq!(read(list().await), of_us);
+    Ok(())
+}
+
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
+async fn filter_for_the_kernel_alone_is_shown_as_such(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    tc.class(DEV, CLASS).add(mbit(1)).await?;
+    let filter = || tc.filter(DEV, QDISC).priority(5);
+    filter().add(Matchall::new(CLASS).offload(Offload::SkipHw)).await?;
+    let ours = lines(&node, "filter show dev eth0").await;
+    assert!(ours.iter().any(|line| line.contains("skip_hw")), "{ours:#?}");
+    filter().delete().await?;
+    node.tc("filter add dev eth0 parent 1: prio 5 matchall skip_hw classid 1:10").await;
+    assert_eq!(lines(&node, "filter show dev eth0").await, ours);
     Ok(())
 }

@@ -11,12 +11,14 @@ mod oracle;
 #[cfg(test)]
 mod random_trees;
 mod scale;
+mod setups;
 mod size_table;
 mod statistics;
 mod support;
 mod table_classes;
 mod table_hfsc;
 mod table_htb;
+mod table_later;
 mod table_qdiscs;
 #[cfg(test)]
 #[path = "../tables/mod.rs"]
@@ -24,10 +26,14 @@ mod tables;
 mod tdc;
 mod traffic;
 mod tree;
+mod tree_filters;
 #[cfg(test)]
 mod tree_traffic;
 mod verbs;
+mod watch;
 #[cfg(test)]
 mod wish;
+#[cfg(test)]
+mod written_back;
 
 nl_testkit::main!();

@@ -187,13 +187,18 @@ impl Object for Qdiscs<'_> {
     }
 
     async fn write_back(&self, config: &QdiscConfig, read: &QdiscConfig) -> Result<bool> {
+        if let QdiscConfig::Red(_) = read {
+            // The kernel does not report the table that it needs.
+            return Ok(false);
+        }
         self.remove(config).await?;
         self.set(read).await?;
         Ok(true)
     }
 
+    /// `tc` computes the numbers of RED from others.
     fn words(&self, config: &QdiscConfig) -> Option<String> {
-        Some(config.to_string())
+        Some(config.to_string()).filter(|_| config.kind() != "red")
     }
 }
 

@@ -81,7 +81,7 @@ impl Link {
     async fn direct(&self) -> Result {
         for (class, port) in self.classes.into_iter().zip(1..) {
             self.tc.qdisc(DEV, class).add(PfifoConfig::new().limit(HELD)).await?;
-            let to_port = U32Key { value: port, mask: 0xffff, offset: 20 };
+            let to_port = U32Key::at(20, port, 0xffff);
             let filter = self.tc.filter(DEV, class.qdisc()).priority(1).protocol(IPV4);
             filter.add(U32::new(class, [to_port])).await?;
         }

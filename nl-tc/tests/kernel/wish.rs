@@ -43,7 +43,7 @@ impl Random {
     }
 
     /// Less than `n`.
-    fn below(&mut self, n: u16) -> u16 {
+    pub(crate) fn below(&mut self, n: u16) -> u16 {
         u16::try_from(self.next() % u64::from(n)).unwrap()
     }
 
@@ -51,7 +51,7 @@ impl Random {
         self.below(n) == 0
     }
 
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         let at = self.below(u16::try_from(all.len()).unwrap());
         &all[usize::from(at)]
     }

@@ -20,7 +20,8 @@ pub(crate) fn of_class(kind: &str, words: &str) -> Vec<Difference> {
 /// The differences of a qdisc, by its words.
 pub(crate) fn of_qdisc(kind: &str, words: &str) -> Vec<Difference> {
     let always = match kind {
-        "htb" | "fq_codel" => NOT_MARKED,
+        "cake" | "cbs" | "codel" | "etf" | "fq" | "fq_codel" | "htb" | "pie" | "red" | "taprio" => NOT_MARKED,
+        "prio" => PRIO,
         "tbf" => TBF,
         _ => &[],
     };
@@ -79,6 +80,15 @@ const TBF: &[Difference] = &[
     ("TCA_OPTIONS/TCA_TBF_PARMS.rate.cell_align", TABLE),
 ];
 
+const PRIO: &[Difference] = &[(
+    "TCA_OPTIONS",
+    "tc appends an empty attribute, in which other releases had options; the kernel has none",
+)];
+const AUTORATE: &[Difference] = &[(
+    "TCA_OPTIONS/TCA_CAKE_AUTORATE",
+    "a bandwidth alone does not end autorate-ingress here, as options not given stay; in tc it does",
+)];
+
 const PEAK: Difference = ("TCA_OPTIONS/TCA_TBF_PTAB", TABLE);
 const PEAK_LOG: Difference = ("TCA_OPTIONS/TCA_TBF_PARMS.peakrate.cell_log", TABLE);
 const PEAK_ALIGN: Difference = ("TCA_OPTIONS/TCA_TBF_PARMS.peakrate.cell_align", TABLE);
@@ -102,6 +112,9 @@ pub(crate) const LINES: &[(&str, &[Difference])] = &[
     ),
     ("tbf rate 40gbit burst 1mb limit 10mb", &[("TCA_OPTIONS/TCA_TBF_PARMS.buffer", COMPUTED_AT_32_BITS)]),
     ("sfq", &[("TCA_OPTIONS", "all is said, so that a replacement begins anew as well")]),
+    ("cake unlimited", AUTORATE),
+    ("cake bandwidth 20mbit", AUTORATE),
+    ("cake bandwidth 40gbit", AUTORATE),
     ("netem corrupt 0.1% 25%", CORRELATIONS),
     ("netem delay 10ms reorder 25% 50%", CORRELATIONS),
 ];

@@ -13,11 +13,13 @@ use nl_testkit::oracle::{BytesOracle, Mismatch, Shape};
 use differences::Difference;
 
 pub(crate) mod action;
+pub(crate) mod aqm;
 pub(crate) mod differences;
 pub(crate) mod flat;
 pub(crate) mod hfsc;
 pub(crate) mod htb;
 pub(crate) mod leaf;
+pub(crate) mod queues;
 mod shape;
 pub(crate) mod verbs;
 
@@ -57,6 +59,24 @@ pub(crate) fn qdiscs() -> Vec<QdiscLine> {
         leaf::sfq_red(),
         leaf::netem(),
         leaf::netem_of_no_ticks(),
+    ]
+    .concat()
+}
+
+/// The qdiscs whose requests are compared with those of the `tc` of the machine, and are in no golden file.
+pub(crate) fn later_qdiscs() -> Vec<QdiscLine> {
+    [
+        leaf::cake(),
+        leaf::fq(),
+        leaf::prio(),
+        aqm::codel(),
+        aqm::pie(),
+        aqm::fq_pie(),
+        queues::red(),
+        queues::cbs(),
+        queues::etf(),
+        queues::mqprio(),
+        queues::taprio(),
     ]
     .concat()
 }
@@ -151,6 +171,16 @@ pub(crate) fn class_lines() -> Vec<Line> {
 
 /// All qdiscs, each as a command.
 pub(crate) fn qdisc_lines() -> Vec<Line> {
+    lines_of(qdiscs(), |kind, words| kind != "tbf" || leaf::STORED.contains(&words))
+}
+
+/// The later qdiscs, each as a command.
+pub(crate) fn later_qdisc_lines() -> Vec<Line> {
+    lines_of(later_qdiscs(), |_, _| false)
+}
+
+/// These qdiscs, and which of them are in the golden file.
+fn lines_of(qdiscs: Vec<QdiscLine>, is_stored: fn(&str, &str) -> bool) -> Vec<Line> {
     let line = |(words, config): QdiscLine| {
         let kind = config.kind();
         // The options of an HFSC qdisc are a number, those of its class are attributes.
@@ -166,7 +196,7 @@ pub(crate) fn qdisc_lines() -> Vec<Line> {
             shape: shape::of(kind),
             on_purpose: differences::of_qdisc(kind, words),
             of_habits,
-            stored: kind != "tbf" || leaf::STORED.contains(&words),
+            stored: is_stored(kind, words),
             ours: Box::new(move |index| {
                 let qdisc = match ingress {
                     true => Qdisc::new(index, TcHandle::CLSACT, config.clone()),
@@ -176,7 +206,7 @@ pub(crate) fn qdisc_lines() -> Vec<Line> {
             }),
         }
     };
-    qdiscs().into_iter().map(line).collect()
+    qdiscs.into_iter().map(line).collect()
 }
 
 /// All size tables, each on a qdisc.

@@ -9,15 +9,24 @@ use nl_testkit::oracle::{Attr, Field, Shape};
 /// The shape of a message about a class, qdisc or filter of this kind.
 pub(crate) fn of(kind: &str) -> &'static Shape {
     match kind {
+        "cake" => &CAKE,
+        "cbs" => &CBS,
+        "codel" => &CODEL,
         "drr" => &DRR,
+        "etf" => &ETF,
         "ets" => &ETS,
+        "fq" => &FQ,
         "fq_codel" => &FQ_CODEL,
+        "fq_pie" => &FQ_PIE,
         "hfsc" => &HFSC_CLASS,
         "htb" => &HTB,
         "matchall" => &MATCHALL,
         "netem" => &NETEM,
+        "pie" => &PIE,
         "qfq" => &QFQ,
+        "red" => &RED,
         "sfq" => &SFQ,
+        "taprio" => &TAPRIO,
         "tbf" => &TBF,
         "u32" => &U32,
         // The options of an HFSC qdisc are no attributes either.
@@ -159,6 +168,162 @@ const FQ_CODEL: Shape = shape!(Attr::nest(
         Attr::new(9, "TCA_FQ_CODEL_MEMORY_LIMIT"),
         Attr::new(10, "TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR"),
         Attr::new(11, "TCA_FQ_CODEL_CE_THRESHOLD_MASK"),
+    ]
+));
+const CAKE: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(2, "TCA_CAKE_BASE_RATE64"),
+        Attr::new(3, "TCA_CAKE_DIFFSERV_MODE"),
+        Attr::new(4, "TCA_CAKE_ATM"),
+        Attr::new(5, "TCA_CAKE_FLOW_MODE"),
+        Attr::new(6, "TCA_CAKE_OVERHEAD"),
+        Attr::new(7, "TCA_CAKE_RTT"),
+        Attr::new(8, "TCA_CAKE_TARGET"),
+        Attr::new(9, "TCA_CAKE_AUTORATE"),
+        Attr::new(10, "TCA_CAKE_MEMORY"),
+        Attr::new(11, "TCA_CAKE_NAT"),
+        Attr::new(12, "TCA_CAKE_RAW"),
+        Attr::new(13, "TCA_CAKE_WASH"),
+        Attr::new(14, "TCA_CAKE_MPU"),
+        Attr::new(15, "TCA_CAKE_INGRESS"),
+        Attr::new(16, "TCA_CAKE_ACK_FILTER"),
+        Attr::new(17, "TCA_CAKE_SPLIT_GSO"),
+        Attr::new(18, "TCA_CAKE_FWMARK"),
+    ]
+));
+const FQ: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_FQ_PLIMIT"),
+        Attr::new(2, "TCA_FQ_FLOW_PLIMIT"),
+        Attr::new(3, "TCA_FQ_QUANTUM"),
+        Attr::new(4, "TCA_FQ_INITIAL_QUANTUM"),
+        Attr::new(5, "TCA_FQ_RATE_ENABLE"),
+        Attr::new(6, "TCA_FQ_FLOW_DEFAULT_RATE"),
+        Attr::new(7, "TCA_FQ_FLOW_MAX_RATE"),
+        Attr::new(8, "TCA_FQ_BUCKETS_LOG"),
+        Attr::new(9, "TCA_FQ_FLOW_REFILL_DELAY"),
+        Attr::new(10, "TCA_FQ_ORPHAN_MASK"),
+        Attr::new(11, "TCA_FQ_LOW_RATE_THRESHOLD"),
+        Attr::new(12, "TCA_FQ_CE_THRESHOLD"),
+        Attr::new(13, "TCA_FQ_TIMER_SLACK"),
+        Attr::new(14, "TCA_FQ_HORIZON"),
+        Attr::new(15, "TCA_FQ_HORIZON_DROP"),
+        Attr::new(16, "TCA_FQ_PRIOMAP"),
+        Attr::new(17, "TCA_FQ_WEIGHTS"),
+    ]
+));
+const CODEL: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_CODEL_TARGET"),
+        Attr::new(2, "TCA_CODEL_LIMIT"),
+        Attr::new(3, "TCA_CODEL_INTERVAL"),
+        Attr::new(4, "TCA_CODEL_ECN"),
+        Attr::new(5, "TCA_CODEL_CE_THRESHOLD"),
+    ]
+));
+const PIE: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_PIE_TARGET"),
+        Attr::new(2, "TCA_PIE_LIMIT"),
+        Attr::new(3, "TCA_PIE_TUPDATE"),
+        Attr::new(4, "TCA_PIE_ALPHA"),
+        Attr::new(5, "TCA_PIE_BETA"),
+        Attr::new(6, "TCA_PIE_ECN"),
+        Attr::new(7, "TCA_PIE_BYTEMODE"),
+        Attr::new(8, "TCA_PIE_DQ_RATE_ESTIMATOR"),
+    ]
+));
+const FQ_PIE: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_FQ_PIE_LIMIT"),
+        Attr::new(2, "TCA_FQ_PIE_FLOWS"),
+        Attr::new(3, "TCA_FQ_PIE_TARGET"),
+        Attr::new(4, "TCA_FQ_PIE_TUPDATE"),
+        Attr::new(5, "TCA_FQ_PIE_ALPHA"),
+        Attr::new(6, "TCA_FQ_PIE_BETA"),
+        Attr::new(7, "TCA_FQ_PIE_QUANTUM"),
+        Attr::new(8, "TCA_FQ_PIE_MEMORY_LIMIT"),
+        Attr::new(9, "TCA_FQ_PIE_ECN_PROB"),
+        Attr::new(10, "TCA_FQ_PIE_ECN"),
+        Attr::new(11, "TCA_FQ_PIE_BYTEMODE"),
+        Attr::new(12, "TCA_FQ_PIE_DQ_RATE_ESTIMATOR"),
+    ]
+));
+const RED: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_RED_PARMS").fields(&[
+            Field::new("limit", 4),
+            Field::new("qth_min", 4),
+            Field::new("qth_max", 4),
+            Field::new("Wlog", 1),
+            Field::new("Plog", 1),
+            Field::new("Scell_log", 1),
+            Field::new("flags", 1),
+        ]),
+        Attr::new(2, "TCA_RED_STAB"),
+        Attr::new(3, "TCA_RED_MAX_P"),
+        Attr::new(4, "TCA_RED_FLAGS").fields(&[Field::new("value", 4), Field::new("selector", 4)]),
+        Attr::new(5, "TCA_RED_EARLY_DROP_BLOCK"),
+        Attr::new(6, "TCA_RED_MARK_BLOCK"),
+    ]
+));
+const CBS: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[Attr::new(1, "TCA_CBS_PARMS").fields(&[
+        Field::new("offload", 1),
+        Field::new("pad", 3),
+        Field::new("hicredit", 4),
+        Field::new("locredit", 4),
+        Field::new("idleslope", 4),
+        Field::new("sendslope", 4),
+    ])]
+));
+const ETF: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[Attr::new(1, "TCA_ETF_PARMS").fields(&[
+        Field::new("delta", 4),
+        Field::new("clockid", 4),
+        Field::new("flags", 4),
+    ])]
+));
+const TAPRIO: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_TAPRIO_ATTR_PRIOMAP"),
+        Attr::nest(
+            2,
+            "TCA_TAPRIO_ATTR_SCHED_ENTRY_LIST",
+            &[Attr::nest(
+                1,
+                "TCA_TAPRIO_SCHED_ENTRY",
+                &[
+                    Attr::new(2, "TCA_TAPRIO_SCHED_ENTRY_CMD"),
+                    Attr::new(3, "TCA_TAPRIO_SCHED_ENTRY_GATE_MASK"),
+                    Attr::new(4, "TCA_TAPRIO_SCHED_ENTRY_INTERVAL"),
+                ]
+            )]
+        ),
+        Attr::new(3, "TCA_TAPRIO_ATTR_SCHED_BASE_TIME"),
+        Attr::new(5, "TCA_TAPRIO_ATTR_SCHED_CLOCKID"),
+        Attr::new(8, "TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME"),
+        Attr::new(9, "TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME_EXTENSION"),
+        Attr::new(10, "TCA_TAPRIO_ATTR_FLAGS"),
+        Attr::new(11, "TCA_TAPRIO_ATTR_TXTIME_DELAY"),
     ]
 ));
 const SFQ: Shape = shape!(Attr::new(2, "TCA_OPTIONS").fields(&[

@@ -227,8 +227,8 @@ fn filters() -> Vec<VerbLine> {
             NOT_MARKED),
         line!("filter add dev eth0 parent 1: prio 5 protocol ip u32 match ip src 10.0.0.0/8 match ip protocol 6 0xff classid 1:10" "u32",
             |index| {
-                let source = U32Key { value: 0x0a00_0000, mask: 0xff00_0000, offset: 12 };
-                let tcp = U32Key { value: 0x0006_0000, mask: 0x00ff_0000, offset: 8 };
+                let source = U32Key::at(12, 0x0a00_0000, 0xff00_0000);
+                let tcp = U32Key::at(8, 0x0006_0000, 0x00ff_0000);
                 let filter = Filter::new(index, QDISC, U32::new(CLASS, [source, tcp]));
                 filter.priority(5).protocol(IPV4).request(TcVerb::Add)
             },

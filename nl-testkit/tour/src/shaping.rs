@@ -40,7 +40,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     story.step("A link of 16 Mbit/s, three quarters of it for web (tc qdisc add, tc class add):");
     print(&tc.apply(DEV, &tree(Rate::mbit(16), Rate::mbit(12), Rate::mbit(4))).await?);
     for (_, class, port) in WHO {
-        let to_port = U32Key { value: port.into(), mask: 0xffff, offset: 20 };
+        let to_port = U32Key::at(20, port.into(), 0xffff);
         tc.filter(DEV, QDISC).priority(1).protocol(IPV4).add(U32::new(class, [to_port])).await?;
     }
     let _flood = Flood::begin(&host, address).await;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::Invalid;
 
-use super::super::shared::{check_class, is_status};
+use super::super::shared::{Offload, check_class};
 use super::key::{
     FlowerKey, TCA_FLOWER_ACT, TCA_FLOWER_CLASSID, TCA_FLOWER_FLAGS, TCA_FLOWER_IN_HW_COUNT,
     TCA_FLOWER_KEY_PORT_DST_MAX, TCA_FLOWER_KEY_PORT_DST_MIN, TCA_FLOWER_KEY_PORT_SRC_MAX,
@@ -43,6 +43,8 @@ const SCTP: u8 = 132;
 pub struct Flower {
     /// The class. [`NONE`](TcHandle::NONE) for none (`classid`, `flowid`).
     pub classid: TcHandle,
+    /// Where the filter is carried out (`skip_hw`, `skip_sw`).
+    pub offload: Offload,
     /// What a packet must have.
     pub keys: Vec<FlowerKey>,
     /// The actions, in order (`action`).
@@ -101,6 +103,13 @@ impl Flower {
         self
     }
 
+    /// Sets where the filter is carried out (`skip_hw`, `skip_sw`).
+    #[must_use]
+    pub fn offload(mut self, offload: Offload) -> Self {
+        self.offload = offload;
+        self
+    }
+
     /// Adds an action (`action`).
     #[cfg(feature = "action")]
     #[must_use]
@@ -120,7 +129,10 @@ impl Flower {
                 TCA_FLOWER_ACT => flower.actions = Action::decode_list(attr.attrs())?,
                 #[cfg(not(feature = "action"))]
                 TCA_FLOWER_ACT => return Ok(None),
-                TCA_FLOWER_FLAGS if is_status(attr.u32()?) => {}
+                TCA_FLOWER_FLAGS => match Offload::from_flags(attr.u32()?) {
+                    Some(offload) => flower.offload = offload,
+                    None => return Ok(None),
+                },
                 TCA_FLOWER_IN_HW_COUNT => {}
                 mask if FlowerKey::is_mask(mask) => {}
                 _ => match FlowerKey::decode(attr, |mask| Attrs::new(options).find(mask))? {
@@ -139,6 +151,7 @@ impl Flower {
         }
         #[cfg(feature = "action")]
         Action::encode_list(&self.actions, &mut options, TCA_FLOWER_ACT);
+        options.opt(TCA_FLOWER_FLAGS, self.offload.flags(), AttrWriter::u32);
         for key in &self.keys {
             key.encode(&mut options);
         }
@@ -201,13 +214,14 @@ impl Flower {
         if !Action::are_met_by(&self.actions, &current.actions) {
             return false;
         }
-        self.classid == current.classid
+        (self.classid, self.offload) == (current.classid, current.offload)
             && self.keys.len() == current.keys.len()
             && self.keys.iter().all(|key| current.keys.contains(key))
     }
 
     pub(in crate::filter) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.keys.iter().try_for_each(|key| write!(f, " {key}"))?;
+        f.write_str(self.offload.word())?;
         word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
         #[cfg(feature = "action")]
         self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;

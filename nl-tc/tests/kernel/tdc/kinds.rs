@@ -135,7 +135,7 @@ fn key(words: &mut Words<'_>) -> Result<U32Key, Stop> {
     match rest {
         [Some("ip"), Some("protocol"), Some(number)] if words.next() == Some("0xff") => {
             let number: u8 = number.parse().map_err(|_| Stop::NoValue(format!("protocol {number}")))?;
-            Ok(U32Key { value: u32::from(number) << 16, mask: 0xff << 16, offset: 8 })
+            Ok(U32Key::at(8, u32::from(number) << 16, 0xff << 16))
         }
         [Some("ip"), Some("dst"), Some(prefix)] => {
             let address = prefix.strip_suffix("/32").unwrap_or(prefix).parse().ok();

@@ -1,0 +1,147 @@
+//! The qdiscs that came later, every option, and their counters.
+
+use nl_tc::leaf::NetemDistribution;
+use nl_tc::stats::XStats;
+use nl_tc::{Tc, TcHandle};
+use nl_testkit::{Lab, Need, Node, Result};
+use serde_json::json;
+
+use crate::oracle::check_qdiscs;
+use crate::support::{DEV, open, wired};
+use crate::tables::{QdiscLine, aqm, queues};
+
+#[nl_testkit::test(needs(qdisc = "codel", tool = "tc"), timeout = 60)]
+async fn codel_qdiscs_match_tc(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    check_qdiscs(&node, &tc, aqm::codel()).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "pie", tool = "tc"), timeout = 60)]
+async fn pie_qdiscs_match_tc(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    check_qdiscs(&node, &tc, aqm::pie()).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "fq_pie", tool = "tc"), timeout = 60)]
+async fn fq_pie_qdiscs_match_tc(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    check_qdiscs(&node, &tc, aqm::fq_pie()).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "codel", qdisc = "pie", qdisc = "fq_pie", tool = "tc"))]
+async fn counters_of_delay_controllers_are_read(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    for kind in ["codel", "pie", "fq_pie"] {
+        node.tc(&format!("qdisc replace dev eth0 root {kind}")).await;
+        let stats = tc.qdisc(DEV, TcHandle::ROOT).get().await?.stats;
+        let json = node.json("tc -s -j qdisc show dev eth0").await;
+        let (ours, theirs) = match stats.xstats {
+            Some(XStats::Codel(codel)) => (json!(codel.maxpacket), &json[0]["maxpacket"]),
+            Some(XStats::Pie(pie)) => (json!(pie.packets_in), &json[0]["pkts_in"]),
+            Some(XStats::FqPie(fq_pie)) => (json!(fq_pie.packets_in), &json[0]["pkts_in"]),
+            other => return Err(format!("{kind}: {other:?}").into()),
+        };
+        // What `tc` calls by another name is not shown by it.
+        assert!(*theirs == ours || theirs.is_null(), "{kind}: {ours} and {theirs}");
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "red", tool = "tc"), timeout = 60)]
+async fn red_qdiscs_match_tc(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    check_qdiscs(&node, &tc, queues::red()).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "cbs", tool = "tc"), timeout = 60)]
+async fn cbs_qdiscs_match_tc(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    check_qdiscs(&node, &tc, queues::cbs()).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(qdisc = "etf", tool = "tc"), timeout = 60)]
+async fn etf_qdiscs_match_tc(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    check_qdiscs(&node, &tc, queues::etf()).await;
+    Ok(())
+}
+
+/// A device with four queues, under the name that all tests use.
+#[cfg(test)]
+async fn four_queues(lab: &Lab) -> Result<(Node, Tc)> {
+    lab.quiet();
+    let node = lab.node("a").await?;
+    node.ip("link add eth0 numtxqueues 4 numrxqueues 4 type veth peer name eth1 numtxqueues 4 numrxqueues 4")
+        .await;
+    node.up("eth1").await?;
+    node.up(DEV).await?;
+    let tc = open(&node).await?;
+    Ok((node, tc))
+}
+
+/// Skips if the kernel has no such qdisc, which needs a device with several queues to be tried.
+#[cfg(test)]
+async fn try_kind(lab: &Lab, node: &Node, kind: &'static str, lines: &[QdiscLine]) -> Result {
+    let words = lines.first().map_or(kind, |(words, _)| words);
+    let line = format!("tc qdisc add dev eth0 root {words}");
+    let tried = node.command(line.split_whitespace()).await;
+    if !tried.status.success() {
+        return lab.skip(Need::Qdisc(kind.into()), tried.stderr);
+    }
+    node.tc("qdisc del dev eth0 root").await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 60)]
+async fn mqprio_qdiscs_match_tc(lab: Lab) -> Result {
+    let (node, tc) = four_queues(&lab).await?;
+    let lines = queues::mqprio();
+    try_kind(&lab, &node, "mqprio", &lines).await?;
+    check_qdiscs(&node, &tc, lines).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 60)]
+async fn taprio_qdiscs_match_tc(lab: Lab) -> Result {
+    let (node, tc) = four_queues(&lab).await?;
+    let lines = queues::taprio();
+    try_kind(&lab, &node, "taprio", &lines).await?;
+    check_qdiscs(&node, &tc, lines).await;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 60)]
+async fn cake_mq_qdiscs_match_tc(lab: Lab) -> Result {
+    let (node, tc) = four_queues(&lab).await?;
+    let lines = queues::cake_mq();
+    try_kind(&lab, &node, "cake_mq", &lines).await?;
+    check_qdiscs(&node, &tc, lines).await;
+    Ok(())
+}
+
+/// What is computed is what `tc` reads from its files, but for rounding.
+#[nl_testkit::test(needs(tool = "tc"))]
+async fn computed_distributions_are_those_of_the_files_of_tc(lab: Lab) -> Result {
+    let folders = ["/usr/lib/tc", "/usr/lib/x86_64-linux-gnu/tc", "/usr/lib64/tc", "/usr/share/tc"];
+    let folder =
+        folders.iter().find(|folder| std::path::Path::new(&format!("{folder}/normal.dist")).exists());
+    let Some(folder) = folder else {
+        return lab.skip(Need::Tool("normal.dist".into()), "tc is there without its distributions");
+    };
+    for computed in
+        [NetemDistribution::normal(), NetemDistribution::pareto(), NetemDistribution::paretonormal()]
+    {
+        let file = NetemDistribution::from_file(format!("{folder}/{computed}.dist"))?;
+        assert_eq!(file.name(), computed.name());
+        assert_eq!(file.values().len(), computed.values().len(), "{computed}");
+        for (at, (theirs, ours)) in file.values().iter().zip(computed.values()).enumerate() {
+            assert!(theirs.abs_diff(*ours) <= 2, "{computed}, value {at}: {ours}, not {theirs}");
+        }
+    }
+    Ok(())
+}
