@@ -211,8 +211,11 @@ impl<P: Policy> Machine<P> {
 
     /// A decision was executed, or failed.
     pub(super) fn finished(&mut self, number: u64, outcome: Result<(), Error>) {
-        let Some(decision) = self.work.finished(number) else { return };
+        let Some((decision, reported)) = self.work.finished(number) else { return };
         match outcome {
+            // An event was faster than the answer.
+            Ok(()) if reported => {}
+            Err(error) if reported => self.undo(number, &decision, &error),
             Ok(()) => self.done(number, decision),
             // The peer was faster, as an event has said.
             Err(error) if error.is_not_found() && self.is_gone(&decision) => {
@@ -230,15 +233,15 @@ impl<P: Policy> Machine<P> {
         if !matches!(decision, Decision::Create { .. }) {
             return self.reports.push_back(Report::Done(decision));
         }
-        let Some(connection) = self.table.connections.get_mut(&decision.token()) else {
+        let connection = self.table.connections.get_mut(&decision.token());
+        let planned = |s: &&mut SubflowState| s.phase == SubflowPhase::Planned(number);
+        // It is gone with its connection, whose token may be that of another one now.
+        let Some(subflow) = connection.and_then(|connection| connection.subflows.iter_mut().find(planned))
+        else {
             return self.end(decision);
         };
-        let planned = connection.subflows.iter_mut().find(|s| s.phase == SubflowPhase::Planned(number));
-        // Otherwise an event has reported the outcome already.
-        if let Some(subflow) = planned {
-            subflow.phase = SubflowPhase::Trying;
-            self.reports.push_back(Report::Pending(decision));
-        }
+        subflow.phase = SubflowPhase::Trying;
+        self.reports.push_back(Report::Pending(decision));
     }
 
     /// Whether the decision destroys a subflow that its connection has no more.
@@ -316,9 +319,16 @@ impl<P: Policy> Machine<P> {
         self.reports.push_back(Report::Event(event));
     }
 
-    /// The outcome of a decided creation, which only events report.
+    /// The outcome of a decided creation, which only events report, and of a destruction that still waits.
     fn report_outcome(&mut self, event: &PathEvent) {
         match event {
+            PathEvent::SubflowClosed {
+                token,
+                subflow: SubflowState { phase: SubflowPhase::Closing(number), .. },
+                ..
+            } => {
+                self.reports.extend(self.work.withdraw(*token, *number).map(Report::Done));
+            }
             PathEvent::SubflowEstablished { token, subflow } if subflow.decided => {
                 let decision = Decision::Create { token: *token, subflow: subflow.creation() };
                 self.reports.push_back(Report::Done(decision));
@@ -484,6 +494,7 @@ impl<P: Policy> Machine<P> {
         subflow.backup_by_peer = event.backup;
         subflow.index = event.index.or(subflow.index);
         if !known {
+            self.work.reported(subflow);
             subflow.phase = SubflowPhase::Established;
             let subflow = subflow.clone();
             self.emit(PathEvent::SubflowEstablished { token: event.token, subflow });
@@ -496,6 +507,7 @@ impl<P: Policy> Machine<P> {
         let at = connection.position(event.local, event.remote, event.local_id, running);
         let Some(at) = at else { return };
         let mut subflow = connection.subflows.remove(at);
+        self.work.reported(&subflow);
         subflow.local = canonical(event.local);
         self.emit(PathEvent::SubflowClosed { token: event.token, subflow, error: event.error });
     }

@@ -1,7 +1,8 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::Token;
 use crate::path_manager::plan::Decision;
+use crate::path_manager::table::{SubflowPhase, SubflowState};
 
 /// Waiting and running decisions: one runs at a time for each connection, `max_in_flight` in all.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub(super) struct Work {
     /// Connections without a running decision.
     pub(super) ready: VecDeque<Token>,
     pub(super) running: HashMap<u64, Decision>,
+    /// Those of both kinds whose outcome an event has reported.
+    pub(super) reported: HashSet<u64>,
 }
 
 impl Work {
@@ -45,18 +48,45 @@ impl Work {
         None
     }
 
-    pub(super) fn finished(&mut self, number: u64) -> Option<Decision> {
+    /// An event is about this subflow, which is as it was before: if it is one that a decision creates, the event is its outcome.
+    pub(super) fn reported(&mut self, subflow: &SubflowState) {
+        if let SubflowPhase::Planned(number) = subflow.phase
+            && subflow.decided
+        {
+            self.reported.insert(number);
+        }
+    }
+
+    /// The decision that has run, and whether its outcome was reported.
+    pub(super) fn finished(&mut self, number: u64) -> Option<(Decision, bool)> {
         let decision = self.running.remove(&number)?;
         if self.waiting.contains_key(&decision.token()) {
             self.ready.push_back(decision.token());
         }
+        Some((decision, self.reported.remove(&number)))
+    }
+
+    /// Drops a waiting decision, and returns it.
+    pub(super) fn withdraw(&mut self, token: Token, number: u64) -> Option<Decision> {
+        let queue = self.waiting.get_mut(&token)?;
+        let at = queue.iter().position(|(other, _)| *other == number)?;
+        let (_, decision) = queue.remove(at)?;
+        if queue.is_empty() {
+            self.waiting.remove(&token);
+            self.ready.retain(|other| *other != token);
+        }
         Some(decision)
     }
 
-    /// Drops the waiting decisions about a connection, and returns them.
+    /// Drops the waiting decisions about a connection, and returns those without an outcome.
     pub(super) fn forget(&mut self, token: Token) -> Vec<Decision> {
         self.ready.retain(|other| *other != token);
         let waiting = self.waiting.remove(&token).unwrap_or_default();
-        waiting.into_iter().map(|(_, decision)| decision).collect()
+        let reported = &mut self.reported;
+        waiting
+            .into_iter()
+            .filter(|(number, _)| !reported.remove(number))
+            .map(|(_, decision)| decision)
+            .collect()
     }
 }

@@ -53,6 +53,62 @@ fn io_error_while_destroying_keeps_the_subflow_in_the_table() {
     }
 }
 
+/// The event about a subflow comes before the answer to its creation, and the connection ends between the two.
+#[test]
+fn event_before_the_answer_is_the_only_outcome_of_a_creation() {
+    for established in [true, false] {
+        let mut world = World::new(|event: &PathEvent, plan: &mut Plan<'_>| {
+            if let PathEvent::Established { token } = *event {
+                plan.create(token, Subflow::new(local(1, 0), far(0, 80)));
+            }
+        });
+        world.kernel.connect(0, false);
+        world.kernel.act(1, 0, 0);
+        (0..4).for_each(|_| world.list());
+        world.step(16, 0, 255, true);
+        assert_eq!(world.answers.len(), 1);
+        world.kernel.resolve(Token::new(1), established);
+        world.kernel.act(7, 0, 0);
+        while !world.kernel.buffer.is_empty() {
+            world.deliver();
+        }
+        world.step(18, 0, 0, true);
+        assert!(world.answers.is_empty());
+        assert_eq!(world.outcomes, 1, "established: {established}");
+    }
+}
+
+/// A list lacks the subflow, and an event from before it says once more that it is established.
+#[test]
+fn destruction_that_waits_is_done_when_the_subflow_is_gone() {
+    let mut world = World::new(|event: &PathEvent, plan: &mut Plan<'_>| {
+        if let PathEvent::SubflowEstablished { token, subflow } = event {
+            plan.destroy(*token, subflow.ends().0, subflow.ends().1);
+        }
+    });
+    world.kernel.connect(0, false);
+    world.kernel.act(1, 0, 0);
+    world.settle();
+    world.kernel.act(4, 0, 1);
+    let joined = world.kernel.buffer.clone();
+    world.deliver();
+    let waits = |world: &World<_>| world.machine.work.waiting.values().map(VecDeque::len).sum::<usize>();
+    assert_eq!((waits(&world), world.outcomes), (1, 0));
+    let ends = *world.kernel.connections[&Token::new(1)]
+        .subflows
+        .keys()
+        .find(|ends| ends.1.ip() == far(1, 0).ip())
+        .unwrap();
+    world.kernel.close_subflow(Token::new(1), ends);
+    world.kernel.buffer = joined;
+    world.machine.lost();
+    (0..4).for_each(|_| world.list());
+    world.read();
+    assert_eq!((waits(&world), world.outcomes), (0, 1));
+    world.deliver();
+    assert_eq!(waits(&world), 1, "it is decided anew");
+}
+
 #[test]
 fn decisions_run_one_per_connection_up_to_max_in_flight() {
     let (mut world, _) = world(());
