@@ -25,7 +25,7 @@ pub(crate) async fn taken(conn: &Connection, like: &Route) -> Option<Route> {
     is_one.then_some(route)
 }
 
-/// All routes with the destination, table, type of service, and, where they are set, the metric and the protocol of `like`.
+/// All routes with the destination, table, type of service, and, where it is set, the metric of `like`.
 ///
 /// The kernel has no request for that: the table is listed, and filtered while reading.
 pub(crate) async fn all(conn: &Connection, like: &Route) -> Result<Vec<Route>> {
