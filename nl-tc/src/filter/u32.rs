@@ -32,6 +32,8 @@ const NAME_MAX: usize = 15;
 
 /// Sends the packets whose header matches all keys into a class, carries out actions for them, or has the filters of a
 /// [table](super::U32Table) tried.
+///
+/// Linux 6.1 prints a warning without a cause when the first such filter is changed, by whomever: `detected field-spanning write`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
