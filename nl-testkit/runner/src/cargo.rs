@@ -2,7 +2,6 @@
 
 use std::{
     env,
-    ffi::OsString,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,7 +10,7 @@ use std::{
 use nl_testkit::{Need, Result};
 use serde_json::Value;
 
-use crate::lanes::Lanes;
+use crate::{lanes::Lanes, tools::cargo};
 
 /// The packages of the workspace.
 #[derive(Debug)]
@@ -181,10 +180,6 @@ pub(crate) fn show(mut command: Command) -> Result<Run> {
     }
     let status = child.wait()?;
     Ok(Run { lines, success: status.success(), ending: status.to_string() })
-}
-
-pub(crate) fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }
 
 /// The text at a place in a JSON value; empty when there is none.

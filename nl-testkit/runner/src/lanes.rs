@@ -8,7 +8,7 @@ use std::{
 
 use nl_testkit::{Need, Result};
 
-use crate::{cargo::cargo, vm::manifest::Manifest};
+use crate::{tools::cargo, vm::manifest::Manifest};
 
 /// The folder of these files. A workspace without one promises nothing.
 #[derive(Clone, Debug, Default)]

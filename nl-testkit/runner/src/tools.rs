@@ -47,6 +47,11 @@ fn missing_in(tools: &str, groups: &[Group], is_there: impl Fn(&str) -> bool) ->
     ))
 }
 
+/// The cargo that runs this program, if one does.
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
 /// A command with administrators' folders on its search path, and messages in English.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);

@@ -2,8 +2,9 @@
 
 use super::Lane;
 use crate::{
-    cargo::{Workspace, cargo, show},
+    cargo::{Workspace, show},
     tally::Report,
+    tools::cargo,
 };
 
 #[derive(Debug)]

@@ -17,12 +17,11 @@ use crate::{
     ledger,
     tally::Report,
     vm::{
-        accel::Accel,
-        extras,
+        accel, extras,
         image::Image,
         job::{Job, Task},
         kernel::Kernel,
-        qemu::{Event, Limits, Machine},
+        qemu::{Accel, Event, Limits, Machine},
     },
 };
 
@@ -99,7 +98,7 @@ impl Vm {
 
     fn boot(&self, workspace: &Workspace, report: &mut Report) -> Result {
         let image = Image::get(&self.kernel)?;
-        let accel = Accel::find(&image)?;
+        let accel = accel::find(&image)?;
         let guest = workspace.lanes.guest()?;
         let image = extras::add(image, &guest.packages, self.kernel.lane())?;
         let how = match accel {

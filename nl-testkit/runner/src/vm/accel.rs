@@ -11,40 +11,31 @@ use nl_testkit::Result;
 use super::{
     image::{self, Image},
     job::Job,
-    qemu::{Limits, Machine},
+    qemu::{Accel, Limits, Machine},
 };
 
-/// How a guest's instructions are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Accel {
-    Emulation,
-    Kvm,
-}
-
-impl Accel {
-    /// A device that opens is no proof: a guest has to run, which is tried once per boot of this machine.
-    pub(crate) fn find(image: &Image) -> Result<Self> {
-        if OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
-            return Ok(Self::Emulation);
-        }
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let note = image::cache()?.join("kvm.txt");
-        let known = fs::read_to_string(&note).unwrap_or_default();
-        match known.trim().split_once(' ') {
-            Some((when, "yes")) if when == boot.trim() => return Ok(Self::Kvm),
-            Some((when, "no")) if when == boot.trim() => return Ok(Self::Emulation),
-            _ => {}
-        }
-        let folder = tempfile("kvm")?;
-        let machine = Machine { image: image.clone(), accel: Self::Kvm, folder, limits: PROBE };
-        let ended = machine.boot(&Job::default(), &mut |_| {}).is_ok_and(|ending| ending.complaint.is_none());
-        let _ = fs::remove_dir_all(&machine.folder);
-        // A kernel of the caller's may be the reason why it did not end.
-        if ended || image.debian {
-            fs::write(note, format!("{} {}\n", boot.trim(), if ended { "yes" } else { "no" }))?;
-        }
-        Ok(if ended { Self::Kvm } else { Self::Emulation })
+/// A device that opens is no proof: a guest has to run, which is tried once per boot of this machine.
+pub(crate) fn find(image: &Image) -> Result<Accel> {
+    if OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
+        return Ok(Accel::Emulation);
     }
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let note = image::cache()?.join("kvm.txt");
+    let known = fs::read_to_string(&note).unwrap_or_default();
+    match known.trim().split_once(' ') {
+        Some((when, "yes")) if when == boot.trim() => return Ok(Accel::Kvm),
+        Some((when, "no")) if when == boot.trim() => return Ok(Accel::Emulation),
+        _ => {}
+    }
+    let folder = tempfile("kvm")?;
+    let machine = Machine { image: image.clone(), accel: Accel::Kvm, folder, limits: PROBE };
+    let ended = machine.boot(&Job::default(), &mut |_| {}).is_ok_and(|ending| ending.complaint.is_none());
+    let _ = fs::remove_dir_all(&machine.folder);
+    // A kernel of the caller's may be the reason why it did not end.
+    if ended || image.debian {
+        fs::write(note, format!("{} {}\n", boot.trim(), if ended { "yes" } else { "no" }))?;
+    }
+    Ok(if ended { Accel::Kvm } else { Accel::Emulation })
 }
 
 /// A folder of this process's own; those of processes that were killed are removed.

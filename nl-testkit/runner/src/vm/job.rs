@@ -1,4 +1,4 @@
-//! What a virtual machine is told to do, packed into its file system beside this program, which is its init.
+//! The work of a virtual machine, packed into its file system beside this program, which is its init.
 
 use std::{
     collections::BTreeMap,
@@ -45,7 +45,7 @@ pub(crate) struct Task {
 }
 
 impl Job {
-    /// Writes the last part of the initial file system, and returns what the kernel is told about its init.
+    /// Writes the last part of the initial file system, and returns the kernel's parameters for its init.
     pub(crate) fn pack(&self, image: &Image, to: &Path) -> Result<String> {
         let mut archive = Archive::new(BufWriter::new(File::create(to)?));
         archive.folder(FOLDER)?;

@@ -12,7 +12,7 @@ use std::{
 use nl_testkit::Result;
 
 use super::{
-    accel::{Accel, tempfile},
+    accel::{self, tempfile},
     extras,
     image::Image,
     job::{Job, Task},
@@ -64,7 +64,7 @@ impl Program {
     /// Boots one kernel, runs the program, prints what it printed, and returns its exit code.
     fn boot(&self, kernel: &Kernel, lanes: &Lanes) -> Result<u8> {
         let image = Image::get(kernel)?;
-        let accel = Accel::find(&image)?;
+        let accel = accel::find(&image)?;
         let guest = lanes.guest()?;
         let image = extras::add(image, &guest.packages, kernel.lane())?;
         let mut environment = settings(accel);

@@ -13,8 +13,15 @@ use std::{
 use nl_testkit::Result;
 use serde_json::Value;
 
-use super::{accel::Accel, console, cpio, image::Image, job::Job};
+use super::{console, cpio, image::Image, job::Job};
 use crate::{cargo::text, tools::command};
+
+/// How a guest's instructions are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accel {
+    Emulation,
+    Kvm,
+}
 
 /// A virtual machine about to be started.
 #[derive(Debug)]
@@ -116,7 +123,7 @@ impl Machine {
         Err(format!("the machine stopped before the shell ended ({status})").into())
     }
 
-    /// Writes the initial file system, and returns what the kernel is told about its init.
+    /// Writes the initial file system, and returns the kernel's parameters for its init.
     fn pack(&self, job: &Job) -> Result<String> {
         fs::create_dir_all(&self.folder)?;
         let own = self.folder.join("job.cpio");

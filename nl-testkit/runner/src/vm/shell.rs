@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf, process::ExitCode};
 use nl_testkit::Result;
 
 use super::{
-    accel::{Accel, tempfile},
+    accel::{self, tempfile},
     extras,
     image::Image,
     job::{Job, Task},
@@ -55,7 +55,7 @@ pub(crate) fn run(shell: Shell, lanes: &Lanes) -> Result<ExitCode> {
     let Shell { kernel, programs, variables } = shell;
     let guest = lanes.guest()?;
     let image = Image::get(&kernel)?;
-    let accel = Accel::find(&image)?;
+    let accel = accel::find(&image)?;
     let image = extras::add(image, &guest.packages, kernel.lane())?;
     let mut environment = settings(accel);
     environment.extend(env::var("TERM").map(|value| ("TERM".to_owned(), value)));
