@@ -5,7 +5,7 @@ use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::{Invalid, opt_within};
 use nl_core::error::Names;
 
-use super::pie_time;
+use super::pie_shared;
 use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
@@ -98,7 +98,7 @@ impl Config for FqPieConfig {
             match attr.kind() {
                 TCA_FQ_PIE_LIMIT => c.limit = Some(attr.u32()?),
                 TCA_FQ_PIE_FLOWS => c.flows = Some(attr.u32()?),
-                TCA_FQ_PIE_TARGET => c.target = Some(pie_time::of_reported(attr.u32()?)),
+                TCA_FQ_PIE_TARGET => c.target = Some(pie_shared::of_reported(attr.u32()?)),
                 TCA_FQ_PIE_TUPDATE => c.tupdate = Some(Duration::from_micros(attr.u32()?.into())),
                 TCA_FQ_PIE_ALPHA => c.alpha = Some(attr.u32()?),
                 TCA_FQ_PIE_BETA => c.beta = Some(attr.u32()?),
@@ -147,15 +147,15 @@ impl Config for FqPieConfig {
         opt_within("beta", self.beta, 0, GAIN_MAX)?;
         opt_within("quantum", self.quantum, 1, i32::MAX.unsigned_abs())?;
         opt_within("ecn_prob", self.ecn_prob, 0, PERCENT)?;
-        pie_time::check(self.target, self.tupdate)
+        pie_shared::check(self.target, self.tupdate)
     }
 
     fn as_read_back(&self, current: &Self) -> Self {
         Self {
             limit: self.limit.or(current.limit),
             flows: self.flows.or(current.flows),
-            target: self.target.map(pie_time::stored).or(current.target),
-            tupdate: pie_time::update(self.tupdate, current.tupdate),
+            target: self.target.map(pie_shared::stored).or(current.target),
+            tupdate: pie_shared::update(self.tupdate, current.tupdate),
             alpha: self.alpha.or(current.alpha),
             beta: self.beta.or(current.beta),
             quantum: self.quantum.or(current.quantum),
@@ -177,14 +177,7 @@ impl Config for FqPieConfig {
         word(f, "quantum", self.quantum)?;
         word(f, "memory_limit", self.memory_limit)?;
         word(f, "ecn_prob", self.ecn_prob)?;
-        for (set, yes, no) in [
-            (self.ecn, " ecn", " noecn"),
-            (self.bytemode, " bytemode", " nobytemode"),
-            (self.dq_rate_estimator, " dq_rate_estimator", " no_dq_rate_estimator"),
-        ] {
-            f.write_str(set.map_or("", |set| if set { yes } else { no }))?;
-        }
-        Ok(())
+        pie_shared::write_flags(f, self.ecn, self.bytemode, self.dq_rate_estimator)
     }
 }
 

@@ -16,7 +16,7 @@ mod mqprio;
 mod netem;
 mod netem_distribution;
 mod pie;
-mod pie_time;
+mod pie_shared;
 mod prio;
 mod red;
 mod red_table;

@@ -5,7 +5,7 @@ use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::{Invalid, opt_within};
 use nl_core::error::Names;
 
-use super::pie_time;
+use super::pie_shared;
 use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
@@ -88,7 +88,7 @@ impl Config for PieConfig {
         for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
-                TCA_PIE_TARGET => c.target = Some(pie_time::of_reported(attr.u32()?)),
+                TCA_PIE_TARGET => c.target = Some(pie_shared::of_reported(attr.u32()?)),
                 TCA_PIE_LIMIT => c.limit = Some(attr.u32()?),
                 TCA_PIE_TUPDATE => c.tupdate = Some(Duration::from_micros(attr.u32()?.into())),
                 TCA_PIE_ALPHA => c.alpha = Some(attr.u32()?),
@@ -123,14 +123,14 @@ impl Config for PieConfig {
         opt_within("limit", self.limit, 1, u32::MAX)?;
         opt_within("alpha", self.alpha, 0, GAIN_MAX)?;
         opt_within("beta", self.beta, 0, GAIN_MAX)?;
-        pie_time::check(self.target, self.tupdate)
+        pie_shared::check(self.target, self.tupdate)
     }
 
     fn as_read_back(&self, current: &Self) -> Self {
         Self {
             limit: self.limit.or(current.limit),
-            target: self.target.map(pie_time::stored).or(current.target),
-            tupdate: pie_time::update(self.tupdate, current.tupdate),
+            target: self.target.map(pie_shared::stored).or(current.target),
+            tupdate: pie_shared::update(self.tupdate, current.tupdate),
             alpha: self.alpha.or(current.alpha),
             beta: self.beta.or(current.beta),
             ecn: self.ecn.or(current.ecn),
@@ -145,14 +145,7 @@ impl Config for PieConfig {
         word(f, "tupdate", self.tupdate.map(Time))?;
         word(f, "alpha", self.alpha)?;
         word(f, "beta", self.beta)?;
-        for (set, yes, no) in [
-            (self.ecn, " ecn", " noecn"),
-            (self.bytemode, " bytemode", " nobytemode"),
-            (self.dq_rate_estimator, " dq_rate_estimator", " no_dq_rate_estimator"),
-        ] {
-            f.write_str(set.map_or("", |set| if set { yes } else { no }))?;
-        }
-        Ok(())
+        pie_shared::write_flags(f, self.ecn, self.bytemode, self.dq_rate_estimator)
     }
 }
 

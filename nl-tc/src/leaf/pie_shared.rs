@@ -1,6 +1,7 @@
-//! How the kernel counts the times of PIE: the target in ticks of 64 ns, which it reports rounded down to microseconds in 32 bits of
-//! nanoseconds, and the update in timer ticks.
+//! What PIE and FQ-PIE share: the words of their flags, and how the kernel counts their times: the target in ticks of 64 ns, which it
+//! reports rounded down to microseconds in 32 bits of nanoseconds, and the update in timer ticks.
 
+use std::fmt;
 use std::time::Duration;
 
 use nl_core::check::Invalid;
@@ -42,6 +43,23 @@ pub(super) fn check(target: Option<Duration>, update: Option<Duration>) -> Resul
     if let Some(update) = update {
         micros("tupdate", update)?;
         Invalid::when(update.is_zero(), "tupdate 0; 1us is the minimum")?;
+    }
+    Ok(())
+}
+
+/// The flags of both kinds in the words of `tc`.
+pub(super) fn write_flags(
+    f: &mut fmt::Formatter<'_>,
+    ecn: Option<bool>,
+    bytemode: Option<bool>,
+    dq_rate_estimator: Option<bool>,
+) -> fmt::Result {
+    for (set, yes, no) in [
+        (ecn, " ecn", " noecn"),
+        (bytemode, " bytemode", " nobytemode"),
+        (dq_rate_estimator, " dq_rate_estimator", " no_dq_rate_estimator"),
+    ] {
+        f.write_str(set.map_or("", |set| if set { yes } else { no }))?;
     }
     Ok(())
 }
