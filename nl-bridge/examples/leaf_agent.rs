@@ -148,7 +148,7 @@ impl Agent {
         report(&self.leaf.apply(&config).wait()?);
         self.macs = self.leaf.macs(&config)?;
         self.config = config;
-        // A device that was made anew, and VLANs that got other VNIs, have lost their addresses.
+        // A device that was created again, and VLANs that got other VNIs, have lost their addresses.
         let wanted = self.wanted();
         if self.is_complete {
             self.macs.sync(wanted).wait()?;

@@ -33,7 +33,7 @@ struct Wanted<'a> {
 }
 
 impl BridgeConfig {
-    /// Makes VRFs, and returns those that are made anew.
+    /// Makes VRFs, and returns those that are replaced.
     pub(super) fn plan_vrfs(&self, view: &View<'_>, steps: &mut Steps) -> Outcome<HashSet<&str>> {
         let mut anew = HashSet::new();
         for (number, vrf) in self.vrfs.iter().enumerate() {
@@ -59,7 +59,7 @@ impl BridgeConfig {
     }
 
     /// Makes the interfaces of VLANs and their gateways, and returns the interfaces. `bridge` is the bridge if it stays, and `anew` are
-    /// VRFs that are made anew.
+    /// VRFs that are replaced.
     pub(super) fn plan_interfaces<'a>(
         &'a self,
         view: &View<'a>,

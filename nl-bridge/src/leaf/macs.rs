@@ -197,7 +197,7 @@ impl Macs {
         Err(error.hinted(format!("{failed} requests failed, the others are carried out")))
     }
 
-    /// The addresses that get from a segment to a leaf: the kernel says yes to that, and changes nothing, so they are made anew.
+    /// The addresses that get from a segment to a leaf: the kernel accepts such a change and ignores it, so they are deleted and added.
     fn to_leaves(&self, changes: &[MacChange]) -> BTreeMap<Key, LeafMac> {
         let mut on_segments = self.on_segments.lock().unwrap_or_else(PoisonError::into_inner);
         let mut anew = BTreeMap::new();

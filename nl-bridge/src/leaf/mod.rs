@@ -40,7 +40,7 @@
 //! 6. Routers get their MAC addresses, neighbours and routes.
 //! 7. What is not wanted any more goes: routes, VLANs, flood entries, VNIs, ports, devices.
 //!
-//! A VXLAN device whose port, filter or address family differs has to be made anew, which interrupts all of its VLANs.
+//! A VXLAN device whose port, filter or address family differs has to be deleted and added again, which interrupts all of its VLANs.
 //!
 //! # Routing
 //! [`InterfaceConfig`] is the host's interface in a VLAN, [`VrfConfig`] the routing table of a tenant. An anycast gateway has one MAC

@@ -6,7 +6,7 @@ use super::step::Step;
 /// When a step is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum When {
-    /// Devices go that are made anew, or are in the way of those that are made: first what is on top of them.
+    /// Deletes devices that are replaced, or are in the way of new ones: first what is on top of them.
     UnmakeTop,
     Unmake,
     /// Devices are made.

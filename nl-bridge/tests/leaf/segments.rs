@@ -78,7 +78,7 @@ fn bond_without_a_carrier_goes_to_its_peers() {
     // Other peers are another group under the same number.
     let steps = applied(&with_peers(&[2, 3]), &mut kernel);
     assert!(steps.iter().all(|step| !step.contains("bond1")), "{steps:#?}");
-    // A VXLAN device that is made anew is another port.
+    // A VXLAN device that is replaced is another port.
     let mut anew = with_peers(&[2, 3]);
     anew.vxlan = anew.vxlan.map(|vxlan| vxlan.port(8472));
     applied(&anew, &mut kernel);

@@ -15,7 +15,7 @@ use crate::{DEADLINE, change, played};
 /// How often each request came, by the bytes behind its header.
 type Asked = Arc<Mutex<HashMap<Vec<u8>, u32>>>;
 
-/// Refuses each request whose name begins with `x` so many times, one that begins with `y` because it exists, and carries out the
+/// Refuses each request whose name begins with `x` the given number of times, one that begins with `y` because it exists, and carries out the
 /// others.
 fn short_of_memory(times: u32) -> (Connection, Asked) {
     let asked = Asked::default();

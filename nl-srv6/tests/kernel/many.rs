@@ -36,7 +36,7 @@ async fn thousands_of_routes_are_added_in_a_burst_and_deleted_by_one_list(lab: L
         let route = move |number| Route::new(network(number)).table(TABLE).oif(index).with_encap(&path);
         (0..all).map(move |number| (RouteVerb::Add, route(number)))
     };
-    // The kernel makes memory for the caches of so many in the background.
+    // The kernel allocates memory for the per-CPU caches of these routes in the background.
     let summary = Routes::new(conn.clone()).batch(adds).retry_enomem().summarize(3).await?;
     assert_eq!((summary.succeeded, summary.failed), (u64::from(all), 0), "{:?}", summary.failures);
     let all = usize::try_from(all)?;

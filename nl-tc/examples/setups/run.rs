@@ -13,7 +13,7 @@ use nl_tc::tree::Tree;
 pub(crate) type Setup = Vec<(String, Tree)>;
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// Applies the set-up that the words describe, and shows the rates of its qdiscs for so many seconds. `remove` as the first word
+/// Applies the set-up that the words describe, and shows the rates of its qdiscs for the given number of seconds. `remove` as the first word
 /// removes it instead.
 pub(crate) fn run(usage: &str, setup: fn(&[String]) -> Option<Result<Setup>>) -> ExitCode {
     let mut words: Vec<_> = std::env::args().skip(1).collect();

@@ -30,7 +30,7 @@ pub struct U32Table {
 }
 
 impl U32Table {
-    /// A table with so many buckets, a power of two up to 256.
+    /// A table with this number of buckets, a power of two up to 256.
     #[must_use]
     pub const fn new(buckets: u32) -> Self {
         Self { buckets }

@@ -263,7 +263,7 @@ impl Config for RedConfig {
             return Err(format!("max {}; the minimum, {}, or more is possible", self.max, self.min).into());
         }
         within("wlog", self.wlog, 1, 31)?;
-        // The average is kept in 32 bits with so many behind the point.
+        // The average is kept in 32 bits, `wlog` of which are the fraction.
         let most = u32::MAX.checked_shr(u32::from(self.wlog) + 1).unwrap_or(0);
         within("max", self.max, 0, most)?;
         within("scell_log", self.scell_log, 0, 31)?;

@@ -49,7 +49,7 @@ impl fmt::Display for TcQueues {
 }
 
 impl TrafficClasses {
-    /// So many traffic classes with this map from priorities, whose queues the hardware chooses.
+    /// This number of traffic classes, with this map from priorities, whose queues the hardware chooses.
     #[must_use]
     pub fn new(count: u8, map: [u8; PRIORITIES]) -> Self {
         Self { count, map, queues: Vec::new() }

@@ -245,7 +245,7 @@ async fn missing_privilege_is_named() {
     assert!(error.is_permission() && error.to_string().contains("CAP_NET_ADMIN"), "{error}");
 }
 
-/// A kernel with a FIFO at the root, which another program keeps busy for so many deletions.
+/// A kernel with a FIFO at the root, which another program keeps busy for a number of deletions.
 async fn delete_all(busy: usize) -> (nl_core::Result<nl_tc::tree::Plan>, Vec<u16>) {
     let apply = async |tc: Tc| tc.apply(DEV, &nl_tc::tree::Tree::new()).await;
     let mut deletions = 0;

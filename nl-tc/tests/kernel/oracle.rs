@@ -175,7 +175,7 @@ impl Object for Qdiscs<'_> {
             // Random numbers begin with a random number.
             line.truncate(line.find(" seed ").unwrap_or(line.len()));
             if after == Step::WrittenBack {
-                // Where SFQ is told how many flows, it has no more than packets.
+                // With a number of flows, SFQ has at most as many as packets.
                 *line = line.replace("flows 127 ", "flows 128 ");
             }
         }

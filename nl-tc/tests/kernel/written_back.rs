@@ -12,7 +12,7 @@ use nl_testkit::{Lab, Node, Result};
 use crate::support::{DEV, QDISC, filter_lines, lines, qdiscs, wired};
 use crate::wish::Random;
 
-/// Rounds, and so many in each of them, at most `at_once`. `NL_TESTKIT_SCALE` divides the number of all.
+/// The number of rounds, and of objects in each, at most `at_once`. `NL_TESTKIT_SCALE` divides the number of all.
 fn rounds(all: u16, at_once: u16) -> (u16, u16) {
     let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
     let all: u16 = all / scale.max(1);
@@ -186,7 +186,7 @@ async fn shown(node: &Node) -> BTreeMap<String, String> {
     let all = lines(node, "-d qdisc show dev eth0").await;
     let by_handle = all.into_iter().map(|mut line| {
         line.truncate(line.find(" seed ").unwrap_or(line.len()));
-        // Where SFQ is told how many flows, it has no more than packets.
+        // With a number of flows, SFQ has at most as many as packets.
         line = line.replace("flows 127 ", "flows 128 ");
         (line.split_whitespace().nth(2).unwrap_or_default().to_owned(), line)
     });

@@ -25,7 +25,7 @@ const SERVER: SocketAddr =
 /// An endpoint as an earlier process may have left it, of an address that no interface has.
 const STALE: &str = "10.9.0.77 id 150 subflow dev w0";
 
-/// Which program, and what it is told.
+/// A program and its arguments.
 #[derive(Clone, Copy)]
 enum Manager {
     /// With this plugin.

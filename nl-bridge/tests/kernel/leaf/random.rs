@@ -175,7 +175,7 @@ async fn random_pairs_of_tenants_converge(lab: Lab) -> Result {
         assert_eq!(objects.len(), plan.steps().len(), "pair {pair}:\n{plan}");
         let second = leaf.apply(&config).await?;
         assert!(second.is_empty(), "pair {pair}:\n{second}\nbehind\n{plan}");
-        // A device that is made anew is the last one.
+        // A device that is replaced has the last index.
         let mut interfaces = leaf.observe("br0").await?.interfaces;
         interfaces.sort_by(|one, other| one.name.cmp(&other.name));
         assert_eq!(interfaces, config.interfaces, "pair {pair}, behind\n{plan}");
