@@ -18,6 +18,8 @@ use crate::support::{Network, SOON, is_plain, lines, network, open, scaled, show
 const OURS: RouteProtocol = RouteProtocol(200);
 const TO: &str = "2001:db8:2::/64";
 const TO_V4: &str = "10.2.0.0/24";
+/// Packets that are sent at once.
+const PORTION: u32 = 100;
 const D1: &str = "fcbb:0:d:1::";
 const D2: &str = "fcbb:0:d:2::";
 
@@ -292,6 +294,27 @@ async fn arrived(d: &Sids, count: u64) -> (u64, u64) {
     eventually(SOON, all, &format!("{count} packets")).await
 }
 
+/// Sends packets in portions, never more than two of which are under way.
+///
+/// A processor queues 1,000 packets of all its veth devices (`net.core.netdev_max_backlog`) and drops the
+/// next ones, so that a machine with a slow processor loses some of a long burst.
+async fn send_portions(net: &Network, d: &Sids, packets: u32) {
+    let through = async || {
+        let (first, second) = (counters(d, D1).await, counters(d, D2).await);
+        first.packets + first.errors + second.packets + second.errors
+    };
+    let before = through().await;
+    let mut sent = 0;
+    while sent < packets {
+        let portion = PORTION.min(packets - sent);
+        net.send("[2001:db8:2::1]:5000", portion as usize).await;
+        sent += portion;
+        let least = before + u64::from(sent.saturating_sub(PORTION));
+        let is_through = async || (through().await >= least).then_some(());
+        eventually(SOON, is_through, &format!("{least} packets to be counted")).await;
+    }
+}
+
 /// Sends one packet through, so that none of the next ones waits for a neighbour.
 async fn learn_neighbours(net: &Network) -> Result {
     let mut capture = net.c2.capture("eth0").await?;
@@ -339,8 +362,12 @@ async fn flows_are_shared_by_weight_and_follow_a_failover(lab: Lab) -> Result {
     );
     headend.apply(&set).await?;
     learn_neighbours(&net).await?;
-    send_flows(&net, 10_000, u16::try_from(flows)?).await;
-    let (first, second) = arrived(&d, u64::from(flows) + 1).await;
+    let (mut first, mut second) = (0, 0);
+    for sent in (0..flows).step_by(PORTION as usize) {
+        let portion = PORTION.min(flows - sent);
+        send_flows(&net, u16::try_from(10_000 + sent)?, u16::try_from(portion)?).await;
+        (first, second) = arrived(&d, u64::from(sent + portion) + 1).await;
+    }
     assert_eq!(first + second, u64::from(flows) + 1);
     // Of 10,000 flows 70 to 80 %, which is eleven standard deviations; of fewer at least six.
     let share = f64::from(u32::try_from(second)?) / f64::from(flows);
@@ -380,7 +407,6 @@ async fn prefixes_of_ipv4_take_the_policy_too(lab: Lab) -> Result {
 /// While both paths forward, and the group is replaced all the time.
 #[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 300)]
 async fn replacing_the_group_loses_no_packet(lab: Lab) -> Result {
-    const PORTION: u32 = 100;
     let packets = scaled(100_000, 3000);
     let net = network(&lab).await?;
     let d = two_ways(&net).await?;
@@ -405,14 +431,12 @@ async fn replacing_the_group_loses_no_packet(lab: Lab) -> Result {
     };
     let sending = async {
         // In portions, so that both are under way together on one processor too.
-        for _ in 0..packets / PORTION {
-            net.send("[2001:db8:2::1]:5000", PORTION as usize).await;
-        }
+        send_portions(&net, &d, packets).await;
         is_sent.store(true, Ordering::Relaxed);
     };
     let (changed, ()) = tokio::join!(changes, sending);
     let changed = changed?;
-    let sent = u64::from(packets / PORTION * PORTION) + 1;
+    let sent = u64::from(packets) + 1;
     let (first, second) = arrived(&d, sent).await;
     assert_eq!(first + second, sent, "after {changed} changes");
     assert!(first > 1 && second > 0, "{first} and {second}: one path took all");
@@ -423,7 +447,7 @@ async fn replacing_the_group_loses_no_packet(lab: Lab) -> Result {
 #[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 300)]
 async fn failover_loses_what_was_sent_before_it_and_nothing_else(lab: Lab) -> Result {
     const IN_FLIGHT: usize = 50;
-    let half = scaled(50_000, 1500) as usize;
+    let half = scaled(50_000, 1500);
     let net = network(&lab).await?;
     let d = two_ways(&net).await?;
     let headend = Headend::new(open(&net.a).await?);
@@ -435,22 +459,22 @@ async fn failover_loses_what_was_sent_before_it_and_nothing_else(lab: Lab) -> Re
     );
     headend.apply(&set).await?;
     learn_neighbours(&net).await?;
-    net.send("[2001:db8:2::1]:5000", half).await;
-    assert_eq!(arrived(&d, half as u64 + 1).await, (half as u64 + 1, 0));
+    send_portions(&net, &d, half).await;
+    assert_eq!(arrived(&d, u64::from(half) + 1).await, (u64::from(half) + 1, 0));
 
     // The last node drops what comes along the first list, and counts it.
     d.end_dx4(D1.parse()?, [10, 2, 0, 1].into()).counters().dev("b").replace().await?;
     net.send("[2001:db8:2::1]:5000", IN_FLIGHT).await;
     set.policies[0].paths[0].lists[0].is_valid = false;
     assert_eq!(headend.apply(&set).await?.steps().len(), 1);
-    net.send("[2001:db8:2::1]:5000", half).await;
+    send_portions(&net, &d, half).await;
     let all = async || {
         let (lost, second) = (counters(&d, D1).await, counters(&d, D2).await);
-        (lost.errors + second.packets >= (IN_FLIGHT + half) as u64).then_some((lost, second))
+        (lost.errors + second.packets >= IN_FLIGHT as u64 + u64::from(half)).then_some((lost, second))
     };
     let (lost, second) = eventually(SOON, all, "every packet to be counted").await;
     assert_eq!((lost.errors, lost.packets), (IN_FLIGHT as u64, 0));
-    assert_eq!((second.packets, second.errors), (half as u64, 0));
+    assert_eq!((second.packets, second.errors), (u64::from(half), 0));
     Ok(())
 }
 
