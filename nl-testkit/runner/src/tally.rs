@@ -62,6 +62,17 @@ impl Report {
         }
     }
 
+    /// Adds another part of the same lane.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ran.extend(other.ran);
+        self.seconds.extend(other.seconds);
+        self.skips.extend(other.skips);
+        self.failures.extend(other.failures);
+        self.problems.extend(other.problems);
+    }
+
     /// Notes an end that is not a verdict: a crash, or no closing line.
     pub(crate) fn check(&mut self, binary: &str, run: &Run, counts: Counts) {
         if counts.results == 0 {

@@ -2,6 +2,7 @@
 
 pub(crate) mod doc;
 pub(crate) mod host;
+pub(crate) mod side_by_side;
 pub(crate) mod unit;
 pub(crate) mod vm;
 

@@ -1,12 +1,11 @@
 //! Kernel tests on other kernels, in virtual machines.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     fs,
     io::Write,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    thread,
 };
 
 use nl_testkit::{Need, Result};
@@ -40,6 +39,8 @@ pub(crate) struct Vm {
     pub(crate) limits: Option<Limits>,
     /// Whether lines begin with the name of the lane, as several print at once.
     pub(crate) prefix: bool,
+    /// Which part of the lane this is, where it is run in several machines: 1 and up.
+    pub(crate) part: Option<usize>,
 }
 
 /// One test binary and how it is started.
@@ -83,24 +84,47 @@ struct Heard {
 
 impl Vm {
     pub(crate) fn new(kernel: Kernel, works: Vec<Work>) -> Self {
-        Self { kernel, folder: None, works, promises: None, probe: false, limits: None, prefix: false }
+        Self {
+            kernel,
+            folder: None,
+            works,
+            promises: None,
+            probe: false,
+            limits: None,
+            prefix: false,
+            part: None,
+        }
+    }
+
+    /// Where the console and the ledger are.
+    pub(crate) fn folder(&self, workspace: &Workspace) -> PathBuf {
+        let lane = || Path::new("nl-testkit").join(self.kernel.lane());
+        let whole = workspace.target.join(self.folder.map_or_else(lane, PathBuf::from));
+        self.part.map_or(whole.clone(), |part| whole.join(format!("part-{part}")))
     }
 
     fn say(&self, line: &str) {
         let mut out = std::io::stdout().lock();
         // Nobody listens: nothing to do about it.
         let _ = if self.prefix {
-            writeln!(out, "[{}] {line}", self.kernel.lane())
+            match self.part {
+                None => writeln!(out, "[{}] {line}", self.kernel.lane()),
+                Some(part) => writeln!(out, "[{} {part}] {line}", self.kernel.lane()),
+            }
         } else {
             writeln!(out, "{line}")
         };
     }
 
     fn boot(&self, workspace: &Workspace, report: &mut Report) -> Result {
-        let image = Image::get(&self.kernel)?;
-        let accel = accel::find(&image)?;
         let guest = workspace.lanes.guest()?;
-        let image = extras::add(image, &guest.packages, self.kernel.lane())?;
+        let (image, accel) = {
+            // Parts of a lane have one image.
+            let _alone = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
+            let image = Image::get(&self.kernel)?;
+            let accel = accel::find(&image)?;
+            (extras::add(image, &guest.packages, self.kernel.lane())?, accel)
+        };
         let how = match accel {
             Accel::Emulation => "by emulation",
             Accel::Kvm => "with KVM",
@@ -129,8 +153,7 @@ impl Vm {
             promises,
             probe: self.probe,
         };
-        let usual = || Path::new("nl-testkit").join(self.kernel.lane());
-        let folder = workspace.target.join(self.folder.map_or_else(usual, PathBuf::from));
+        let folder = self.folder(workspace);
         let machine = Machine {
             image,
             accel,
@@ -206,27 +229,6 @@ impl Lane for Vm {
     }
 }
 
-/// Runs lanes side by side, as many as the machine has room for.
-pub(crate) fn run_all(lanes: Vec<Vm>, workspace: &Workspace) -> Vec<Report> {
-    let places = places().min(lanes.len()).max(1);
-    let prefix = places > 1;
-    let queue: Mutex<VecDeque<(usize, Vm)>> =
-        Mutex::new(lanes.into_iter().map(|lane| Vm { prefix, ..lane }).enumerate().collect());
-    let done = Mutex::new(BTreeMap::new());
-    let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    thread::scope(|scope| {
-        for _ in 0..places {
-            scope.spawn(|| {
-                while let Some((number, lane)) = take() {
-                    let report = lane.run(workspace);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, report);
-                }
-            });
-        }
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().flatten().collect()
-}
-
 /// What every program inside gets to know.
 pub(crate) fn settings(accel: Accel) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::from([("NL_TESTKIT_VM".to_owned(), "1".to_owned())]);
@@ -246,11 +248,4 @@ pub(crate) fn settings(accel: Accel) -> BTreeMap<String, String> {
     settings
 }
 
-/// How many machines fit: one per processor, and twice the memory of one for each.
-fn places() -> usize {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
-    kilobytes.map_or(1, |kilobytes| (kilobytes / (2 << 20)).min(processors))
-}
+static IMAGES: Mutex<()> = Mutex::new(());
