@@ -126,7 +126,7 @@ pub use crate::{
     node::Node,
     socket::{NetlinkSocket, squeeze},
     topology::Bridge,
-    wait::{eventually, panic_of, within},
+    wait::{eventually, panic_of, patient, within},
 };
 
 /// Any error; what the topology helpers return and what a test body may return.
