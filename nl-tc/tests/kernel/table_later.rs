@@ -3,7 +3,7 @@
 use nl_tc::leaf::NetemDistribution;
 use nl_tc::stats::XStats;
 use nl_tc::{Tc, TcHandle};
-use nl_testkit::{Lab, Need, Node, Result};
+use nl_testkit::{Lab, Need, Node, Result, netem_distribution};
 use serde_json::json;
 
 use crate::oracle::check_qdiscs;
@@ -125,18 +125,16 @@ async fn cake_mq_qdiscs_match_tc(lab: Lab) -> Result {
 }
 
 /// What is computed is what `tc` reads from its files, but for rounding.
-#[nl_testkit::test(needs(tool = "tc"))]
-async fn computed_distributions_are_those_of_the_files_of_tc(lab: Lab) -> Result {
-    let folders = ["/usr/lib/tc", "/usr/lib/x86_64-linux-gnu/tc", "/usr/lib64/tc", "/usr/share/tc"];
-    let folder =
-        folders.iter().find(|folder| std::path::Path::new(&format!("{folder}/normal.dist")).exists());
-    let Some(folder) = folder else {
-        return lab.skip(Need::Tool("normal.dist".into()), "tc is there without its distributions");
-    };
+#[nl_testkit::test(needs(
+    netem_distribution = "normal",
+    netem_distribution = "pareto",
+    netem_distribution = "paretonormal"
+))]
+async fn computed_distributions_are_those_of_the_files_of_tc(_lab: Lab) -> Result {
     for computed in
         [NetemDistribution::normal(), NetemDistribution::pareto(), NetemDistribution::paretonormal()]
     {
-        let file = NetemDistribution::from_file(format!("{folder}/{computed}.dist"))?;
+        let file = NetemDistribution::from_file(netem_distribution(computed.name())?)?;
         assert_eq!(file.name(), computed.name());
         assert_eq!(file.values().len(), computed.values().len(), "{computed}");
         for (at, (theirs, ours)) in file.values().iter().zip(computed.values()).enumerate() {
