@@ -5,7 +5,7 @@ use nl_core::{Connection, Dev, Error, Pending, Result};
 use super::codec::{BLOCK, Filter, flush_request, list_request, list_request_of};
 use super::config::FilterConfig;
 use crate::lookup::{index, on_device, on_route};
-use crate::{TcHandle, TcVerb};
+use crate::{TcHandle, TcVerb, module};
 
 /// A filter to be added, changed, deleted or read. The verb comes last.
 #[derive(Clone, Debug)]
@@ -147,7 +147,7 @@ impl FilterEntry {
                     return Err(error);
                 }
             }
-            self.conn.acknowledged(self.filter.request(verb)).await
+            module::acknowledged(&self.conn, || self.filter.request(verb)).await
         };
         let outcome = outcome.await;
         outcome.map_err(|error| {

@@ -10,10 +10,7 @@ use crate::filter::{self, Filter};
 use crate::lookup::{exists, index};
 use crate::qdisc::QdiscFilter;
 use crate::tc::Tc;
-use crate::{TcHandle, TcObject, TcVerb, class, qdisc};
-
-/// How often a tree is read and planned if another program uses what is to be deleted.
-const ATTEMPTS: u32 = 3;
+use crate::{TcHandle, TcObject, TcVerb, class, module, qdisc};
 
 impl Tc {
     /// Reads the current qdiscs, classes and filters of a device, to compare them with a [`Tree`].
@@ -88,7 +85,8 @@ impl Tc {
                 error
             };
             let mut carried_out: Vec<Step> = Vec::new();
-            let mut attempt = 1;
+            // The tree is read and planned three times at most.
+            let mut pauses = module::PAUSES.into_iter();
             loop {
                 let mut current = read(conn, index).await.map_err(during)?;
                 let mut steps = match tree.filtered.is_empty() {
@@ -105,12 +103,18 @@ impl Tc {
                     carried_out.extend(steps);
                     return Ok(Plan { steps: carried_out });
                 };
-                if !error.is_busy() || attempt == ATTEMPTS {
-                    return Err(at_step(done, steps.steps().len(), explain(error)));
+                let (done, before) = (usize::try_from(done).unwrap_or(usize::MAX), carried_out.len());
+                // Another program may use what it did not use when it was read, or load a module that is then there.
+                let loads = module::is_missing(&error);
+                match pauses.next() {
+                    Some(pause) if loads => Pending::pause(pause).await.map_err(during)?,
+                    Some(_) if error.is_busy() => {}
+                    _ => {
+                        let total = before.saturating_add(steps.steps().len());
+                        return Err(at_step(before.saturating_add(done), total, explain(error)));
+                    }
                 }
-                // Another program uses what it did not use when it was read.
-                attempt += 1;
-                carried_out.extend(steps.into_iter().take(usize::try_from(done).unwrap_or(usize::MAX)));
+                carried_out.extend(steps.into_iter().take(done));
             }
         })
     }
@@ -142,8 +146,8 @@ fn deletes_classes(plan: &Plan) -> bool {
 }
 
 /// Says how far the operation came.
-fn at_step(done: u64, total: usize, error: Error) -> Error {
-    let step = done + 1;
+fn at_step(done: usize, total: usize, error: Error) -> Error {
+    let step = done.saturating_add(1);
     let text = match done {
         0 => format!("step {step} of {total}: nothing was changed"),
         _ => format!("step {step} of {total}: those before it were carried out"),
