@@ -190,8 +190,7 @@ async fn read_filters(conn: &Connection, current: Snapshot, also: &[TcHandle]) -
     places.dedup();
     let mut filters: Vec<Filter> = Vec::new();
     for place in places {
-        let request = filter::list_request(current.index, place);
-        let found = conn.dump(request, |message| Filter::decode(message).map(Some)).collect_all().await?;
+        let found = filter::read_all(conn, current.index, place, None).await?;
         // The kernel reports `ffff:` for ffff:fff2 if the last request had that name for it.
         filters.extend(found.into_iter().map(|filter| Filter { parent: place, ..filter }));
     }

@@ -15,6 +15,8 @@ use crate::qdisc::Qdisc;
 
 /// The filters of a qdisc or class, for a [`Watch`](nl_core::watch::Watch). What the kernel lists without anybody having added it is not
 /// among them.
+///
+/// The kernel can leave out a `matchall` filter of a [list](crate::Filters::list), and so can the watch until there is an event about it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct FilterTable {
