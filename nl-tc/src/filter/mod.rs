@@ -9,6 +9,7 @@ mod flower;
 mod fw;
 mod handle;
 mod matchall;
+mod outcome;
 mod shared;
 mod u32;
 mod u32_table;
