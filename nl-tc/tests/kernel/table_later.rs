@@ -1,13 +1,16 @@
 //! The qdiscs that came later, every option, and their counters.
 
-use nl_tc::leaf::NetemDistribution;
+use std::time::Duration;
+
+use nl_tc::leaf::{NetemConfig, NetemDistribution, NetemSlot};
+use nl_tc::qdisc::QdiscConfig;
 use nl_tc::stats::XStats;
 use nl_tc::{Tc, TcHandle};
 use nl_testkit::{Lab, Need, Node, Result, netem_distribution};
 use serde_json::json;
 
 use crate::oracle::check_qdiscs;
-use crate::support::{DEV, open, wired};
+use crate::support::{DEV, QDISC, lines, open, wired};
 use crate::tables::{QdiscLine, aqm, queues};
 
 #[nl_testkit::test(needs(qdisc = "codel", tool = "tc"), timeout = 60)]
@@ -141,5 +144,35 @@ async fn computed_distributions_are_those_of_the_files_of_tc(_lab: Lab) -> Resul
             assert!(theirs.abs_diff(*ours) <= 2, "{computed}, value {at}: {ours}, not {theirs}");
         }
     }
+    Ok(())
+}
+
+/// Slots at times of a distribution, by us and by `tc`. The kernel does not report the distribution, so what is read is not written.
+#[nl_testkit::test(needs(qdisc = "netem", tool = "tc", netem_distribution = "normal"))]
+async fn slot_distribution_of_netem_is_the_same_both_ways(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let shown = async || {
+        let lines = lines(&node, "qdisc show dev eth0").await;
+        // Behind it is a random number.
+        lines
+            .iter()
+            .map(|line| line.split(" seed ").next().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let slot = NetemSlot::spread(Duration::from_micros(800), Duration::from_micros(100)).max_packets(5);
+    let config = NetemConfig::new().slot(slot).slot_distribution(NetemDistribution::normal());
+    let desired = QdiscConfig::from(config);
+    let qdisc = || tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC);
+    qdisc().add(desired.clone()).await?;
+    let ours = shown().await;
+    let read = qdisc().get().await?.config;
+    assert!(desired.is_met_by(&read), "{read:?}");
+    let error = qdisc().replace(read).await.unwrap_err();
+    assert!(error.is_usage(), "{error}");
+    qdisc().delete().await?;
+    node.tc("qdisc add dev eth0 root handle 1: netem slot distribution normal 800us 100us packets 5").await;
+    assert_eq!(shown().await, ours);
+    let theirs = qdisc().get().await?.config;
+    assert!(desired.is_met_by(&theirs), "{theirs:?}");
     Ok(())
 }
