@@ -12,6 +12,9 @@ use crate::qdisc::QdiscFilter;
 use crate::tc::Tc;
 use crate::{TcHandle, TcObject, TcVerb, class, module, qdisc};
 
+/// How many of the steps that were carried out an error lists: the last ones.
+const SHOWN: usize = 8;
+
 impl Tc {
     /// Reads the current qdiscs, classes and filters of a device, to compare them with a [`Tree`].
     ///
@@ -39,7 +42,8 @@ impl Tc {
     ///
     /// # Errors
     /// The tree is invalid; the device, or one that an action names, does not exist; the first refusal by the kernel, which ends the
-    /// operation. The steps before it stay, and the [hint](Error::hint) says how many they are. To continue, apply the tree again.
+    /// operation. The steps before it stay, and the [hint](Error::hint) says which they are: the last eight. To continue, apply the
+    /// tree again.
     pub fn apply(&self, dev: impl Into<Dev>, tree: &Tree) -> Pending<Plan> {
         self.make(dev.into(), tree.clone(), "apply a tree", Tree::plan)
     }
@@ -103,18 +107,19 @@ impl Tc {
                     carried_out.extend(steps);
                     return Ok(Plan { steps: carried_out });
                 };
-                let (done, before) = (usize::try_from(done).unwrap_or(usize::MAX), carried_out.len());
+                let total = carried_out.len().saturating_add(steps.steps().len());
+                carried_out.extend(steps.into_iter().take(usize::try_from(done).unwrap_or(usize::MAX)));
                 // Another program may use what it did not use when it was read, or load a module that is then there.
                 let loads = module::is_missing(&error);
                 match pauses.next() {
                     Some(pause) if loads => Pending::pause(pause).await.map_err(during)?,
                     Some(_) if error.is_busy() => {}
                     _ => {
-                        let total = before.saturating_add(steps.steps().len());
-                        return Err(at_step(before.saturating_add(done), total, explain(error)));
+                        let named =
+                            |text: String| text.replace(&format!(" dev #{index} "), &format!(" dev {dev} "));
+                        return Err(at_step(&carried_out, total, named, explain(error)));
                     }
                 }
-                carried_out.extend(steps.into_iter().take(done));
             }
         })
     }
@@ -145,12 +150,17 @@ fn deletes_classes(plan: &Plan) -> bool {
     plan.steps().iter().any(|step| matches!(step, (TcVerb::Delete, TcObject::Class(_))))
 }
 
-/// Says how far the operation came.
-fn at_step(done: usize, total: usize, error: Error) -> Error {
-    let step = done.saturating_add(1);
-    let text = match done {
-        0 => format!("step {step} of {total}: nothing was changed"),
-        _ => format!("step {step} of {total}: those before it were carried out"),
+/// Says how far the operation came, and what was carried out.
+fn at_step(done: &[Step], total: usize, named: impl Fn(String) -> String, error: Error) -> Error {
+    let step = done.len().saturating_add(1);
+    let text = if done.is_empty() {
+        format!("step {step} of {total}: nothing was changed")
+    } else {
+        let hidden = done.len().saturating_sub(SHOWN);
+        let shown = done.iter().skip(hidden).map(|(verb, object)| named(format!("{verb} {object}")));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        let more = if hidden == 0 { "" } else { "…, " };
+        format!("step {step} of {total}: those before it were carried out: {more}{shown}")
     };
     let hint = match error.hint() {
         Some(hint) => format!("{hint}; {text}"),
