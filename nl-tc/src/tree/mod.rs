@@ -28,7 +28,8 @@
 //!
 //! # What is changed
 //! Qdiscs and classes under the root of the device that are not in the tree are deleted. An empty tree deletes all of them.
-//! An ingress or clsact qdisc is ignored unless the tree has one, and a [size table](crate::SizeTable) unless [`Tree::stab`] sets one.
+//! An ingress or clsact qdisc is ignored unless the tree has one, its [blocks](Tree::ingress_block) unless the tree has some, and a
+//! [size table](crate::SizeTable) unless [`Tree::stab`] sets one.
 //!
 //! Filters are ignored where the tree has none. Where it has [one](Tree::filter), all others are deleted. A filter is changed if its
 //! kind can be; otherwise the new one is added before the old one is deleted, if both can be there. A class to which a filter points
