@@ -67,7 +67,10 @@ async fn counters_of_delay_controllers_are_read(lab: Lab) -> Result {
         for (key, value) in ours.as_object().unwrap() {
             assert_eq!(json[0][key], *value, "{kind}: {key}");
         }
-        assert!(ours["pkts_in"].as_u64().is_none_or(|packets| packets >= u64::from(FRAMES)), "{kind}: {ours}");
+        assert!(
+            ours["pkts_in"].as_u64().is_none_or(|packets| packets >= u64::from(FRAMES)),
+            "{kind}: {ours}"
+        );
     }
     Ok(())
 }
