@@ -110,15 +110,15 @@ impl Tc {
                 let total = carried_out.len().saturating_add(steps.steps().len());
                 carried_out.extend(steps.into_iter().take(usize::try_from(done).unwrap_or(usize::MAX)));
                 // Another program may use what it did not use when it was read, or load a module that is then there.
-                let loads = module::is_missing(&error);
-                match pauses.next() {
-                    Some(pause) if loads => Pending::pause(pause).await.map_err(during)?,
-                    Some(_) if error.is_busy() => {}
-                    _ => {
-                        let named =
-                            |text: String| text.replace(&format!(" dev #{index} "), &format!(" dev {dev} "));
-                        return Err(at_step(&carried_out, total, named, explain(error)));
-                    }
+                let again = match pauses.next() {
+                    Some(pause) if module::is_missing(&error) => Pending::pause(pause).await.is_ok(),
+                    Some(_) => error.is_busy(),
+                    None => false,
+                };
+                if !again {
+                    let named =
+                        |text: String| text.replace(&format!(" dev #{index} "), &format!(" dev {dev} "));
+                    return Err(at_step(&carried_out, total, named, explain(error)));
                 }
             }
         })
