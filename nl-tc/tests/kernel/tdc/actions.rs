@@ -133,7 +133,9 @@ fn mirred(words: &mut Words<'_>) -> Result<Action, Stop> {
                     "blockid" => mirred.to = MirredTo::Block(number(words, word)?),
                     _ => index = number(words, word)?,
                 }
-                to |= word != "index";
+                if word != "index" && std::mem::replace(&mut to, true) {
+                    return Err(Stop::NoValue("mirred to two places".to_owned()));
+                }
                 continue;
             }
             _ => break,

@@ -36,7 +36,8 @@ pub(super) fn is_declined(id: &str, reason: &str) -> bool {
     DECLINED.iter().any(|(known, why)| *known == id && reason.contains(why))
 }
 
-const DECLINED: &[(&str, &str)] = &[("837a", QUANTUM), ("b9e9", QUANTUM), ("ca5e", NAME), ("e4b7", NAME)];
+const DECLINED: &[(&str, &str)] =
+    &[("837a", QUANTUM), ("b9e9", QUANTUM), ("ca5e", NAME), ("e4b7", NAME), ("aa71", NAME)];
 /// The kernel raises it to 256 without an error.
 const QUANTUM: &str = "quantum 1; 256 to 1048576 are possible";
 /// The kernel accepts it for any kind.

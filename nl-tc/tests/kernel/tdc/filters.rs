@@ -20,7 +20,7 @@ pub(super) fn filter(kind: &str, mask: Option<u32>, mut words: Words<'_>) -> Res
     while let Some(word) = words.next() {
         match (kind, word) {
             (_, "action") => actions.push(action(words)?),
-            (_, "classid" | "flowid") => classid = words.parse(word)?,
+            (_, "classid" | "flowid") => classid = class(words, word)?,
             ("matchall" | "u32", "skip_hw") => offload = Offload::SkipHw,
             ("matchall" | "u32", "skip_sw") => offload = Offload::SkipSw,
             ("u32", "divisor") => return Ok(U32Table::new(parsed(words.next().unwrap_or_default())?).into()),
@@ -47,6 +47,15 @@ pub(super) fn filter(kind: &str, mask: Option<u32>, mut words: Words<'_>) -> Res
             u32.into()
         }
     })
+}
+
+/// A class. What `nl-tc` refuses on purpose is not applicable: a number without a colon, and the root.
+pub(super) fn class(words: &mut Words<'_>, of: &str) -> Result<TcHandle, Stop> {
+    match words.peek() {
+        Some(text) if !text.contains(':') => Err(Stop::NotOurs(format!("{of} {text}, without a colon"))),
+        Some(text @ "ffff:ffff") => Err(Stop::NotOurs(format!("{of} {text}, which is no class"))),
+        _ => words.parse(of),
+    }
 }
 
 /// `TABLE:`, `TABLE:BUCKET` or `TABLE:BUCKET:`, hexadecimal.
@@ -86,6 +95,7 @@ fn key(words: &mut Words<'_>) -> Result<U32Key, Stop> {
         }
         [Some("ip"), Some(side @ ("src" | "dst")), Some(prefix)] => {
             let bad = || Stop::NoValue(format!("{side} {prefix}"));
+            let prefix = if prefix == "any" { "0.0.0.0/0" } else { prefix };
             let (address, length) = prefix.split_once('/').unwrap_or((prefix, "32"));
             let address: Ipv4Addr = address.parse().map_err(|_| bad())?;
             let length: u32 = length.parse().ok().filter(|length| *length <= 32).ok_or_else(bad)?;
