@@ -34,8 +34,8 @@
 //! Filters are ignored where the tree has none. Where it has [one](Tree::filter), all others are deleted. A filter is changed if its
 //! kind can be; otherwise the new one is added before the old one is deleted, if both can be there. A class to which a filter points
 //! cannot be deleted: such filters are deleted first, and added again if the class is. What another program adds meanwhile makes the
-//! kernel answer `EBUSY`; [`Tc::apply`](crate::Tc::apply) then reads and plans again, three times in all. It does the same, after a pause, if the kernel
-//! lacks a kind, because another program may be loading its module.
+//! kernel answer `EBUSY`; [`Tc::apply`](crate::Tc::apply) then reads and plans again, three times in all. It does the same, after a
+//! pause, if the kernel lacks a kind, because another program may be loading its module.
 //!
 //! [`Plan::gaps`] lists the times during which something is missing.
 //!
