@@ -476,6 +476,7 @@ const ACTION: &[Attr] = &[
     Attr::new(3, "TCA_ACT_INDEX"),
     Attr::new(6, "TCA_ACT_COOKIE"),
     Attr::new(7, "TCA_ACT_FLAGS"),
+    Attr::new(8, "TCA_ACT_HW_STATS"),
 ];
 const CURVE: &[Field] = &[Field::new("m1", 4), Field::new("d", 4), Field::new("m2", 4)];
 const STAB: &[Attr] = &[

@@ -58,6 +58,12 @@ fn common(words: &mut Words<'_>, mut action: Action) -> Result<Action, Stop> {
         action = match word {
             "index" => action.index(number(&mut rest, word)?),
             "cookie" => action.cookie(cookie(&mut rest)?),
+            "hw_stats" => action.hw_stats(match rest.next() {
+                Some("immediate") => Action::HW_STATS_IMMEDIATE,
+                Some("delayed") => Action::HW_STATS_DELAYED,
+                Some("disabled") => 0,
+                other => return Err(Stop::NoValue(format!("hw_stats {other:?}"))),
+            }),
             "no_percpu" => action.no_percpu(true),
             "skip_hw" => action.skip_hw(true),
             "skip_sw" => action.skip_sw(true),
