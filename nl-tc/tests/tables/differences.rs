@@ -81,6 +81,10 @@ pub(crate) const SHARED: &[Difference] = &[("TCA_ACT_TAB.bits", LIST), ("TCA_ACT
 /// The differences of a flower filter without flags.
 pub(crate) const FLOWER: &[Difference] =
     &[("TCA_OPTIONS/TCA_FLOWER_FLAGS", "tc sends flags also if they are 0, which is what none means")];
+const MASK: &str =
+    "every key that can have a mask is sent with it; tc sends none of a port that is compared whole";
+pub(crate) const TCP_PORT: &[Difference] = &[("TCA_OPTIONS/TCA_FLOWER_KEY_TCP_DST_MASK", MASK)];
+pub(crate) const UDP_PORT: &[Difference] = &[("TCA_OPTIONS/TCA_FLOWER_KEY_UDP_DST_MASK", MASK)];
 /// The differences of a size table.
 pub(crate) const STAB: Difference = ("TCA_STAB.bits", NESTED);
 const HTB_CLASS: &[Difference] = &[

@@ -11,7 +11,7 @@ use nl_tc::{Rate, TcVerb};
 
 use super::action::{self, resolved};
 use super::differences::{ACTIONS_OF_FLOWER, ACTIONS_OF_FW, ACTIONS_OF_MATCHALL, ACTIONS_OF_U32, Difference};
-use super::differences::{FLOWER, NOT_MARKED, SHARED};
+use super::differences::{FLOWER, NOT_MARKED, SHARED, TCP_PORT, UDP_PORT};
 use super::{CLASS, Line, QDISC, shape};
 
 /// Every line about filters.
@@ -93,10 +93,11 @@ fn fw() -> Vec<Line> {
     ]
 }
 
-/// The keys that `tc` always sends with a mask, and those that have none.
+/// The keys: those that `tc` always sends with a mask, those that have none, and ports.
 fn flower() -> Vec<Line> {
     let v4 = Flower::ipv4;
     let icmp = || v4().key(FlowerKey::IpProto(1));
+    let tcp = || v4().key(FlowerKey::IpProto(6));
     let cases = [
         ("ip", "dst_ip 192.0.2.0/24", v4().dst_ip([192, 0, 2, 0].into(), 24)),
         ("ip", "src_ip 192.0.2.7", v4().src_ip([192, 0, 2, 7].into(), 32)),
@@ -104,11 +105,7 @@ fn flower() -> Vec<Line> {
         ("ip", "ip_ttl 64", v4().key(FlowerKey::IpTtl(64, 0xff))),
         ("ip", "dst_mac 02:00:00:00:00:09", v4().key(FlowerKey::EthDst([2, 0, 0, 0, 0, 9], [0xff; 6]))),
         ("ip", "src_mac 02:00:00:00:00:08", v4().key(FlowerKey::EthSrc([2, 0, 0, 0, 0, 8], [0xff; 6]))),
-        (
-            "ip",
-            "ip_proto tcp tcp_flags 0x2/0x17",
-            v4().key(FlowerKey::IpProto(6)).key(FlowerKey::TcpFlags(2, 0x17)),
-        ),
+        ("ip", "ip_proto tcp tcp_flags 0x2/0x17", tcp().key(FlowerKey::TcpFlags(2, 0x17))),
         (
             "ip",
             "ip_proto icmp type 8 code 0",
@@ -116,17 +113,33 @@ fn flower() -> Vec<Line> {
         ),
         ("ipv6", "ip_proto udp", Flower::ipv6().key(FlowerKey::IpProto(17))),
     ];
-    let both = |(protocol, words, flower): (&str, &str, Flower)| {
+    let ports = [
+        ("ip", "ip_proto tcp dst_port 443", tcp().key(FlowerKey::TcpDst(443, 0xffff)), TCP_PORT),
+        (
+            "ip",
+            "ip_proto udp dst_port 53",
+            v4().key(FlowerKey::IpProto(17)).key(FlowerKey::UdpDst(53, 0xffff)),
+            UDP_PORT,
+        ),
+        ("ip", "ip_proto tcp dst_port 256/0xff00", tcp().key(FlowerKey::TcpDst(256, 0xff00)), NO_DIFFERENCE),
+        (
+            "ip",
+            "ip_proto tcp dst_port 1000-2000",
+            tcp().key(FlowerKey::PortDstMin(1000)).key(FlowerKey::PortDstMax(2000)),
+            NO_DIFFERENCE,
+        ),
+    ];
+    let both = |(protocol, words, flower, masks): FlowerCase| {
         let number = if protocol == "ip" { IPV4 } else { IPV6 };
         let class = {
             let flower = flower.clone().classid(CLASS);
             let rest = format!("prio 5 protocol {protocol} flower {words} classid 1:10");
-            line(&rest, "flower", FLOWER, move |index| {
+            line(&rest, "flower", &[FLOWER, masks].concat(), move |index| {
                 filter(index, flower.clone()).priority(5).protocol(number)
             })
         };
         let rest = format!("prio 5 protocol {protocol} flower {words} action drop");
-        let drop = line(&rest, "flower", &[FLOWER, ACTIONS_OF_FLOWER].concat(), move |index| {
+        let drop = line(&rest, "flower", &[FLOWER, ACTIONS_OF_FLOWER, masks].concat(), move |index| {
             filter(index, flower.clone().action(Action::drop())).priority(5).protocol(number)
         });
         [class, drop]
@@ -136,8 +149,14 @@ fn flower() -> Vec<Line> {
             let flower = Flower::ipv4().dst_ip([192, 0, 2, 7].into(), 32);
             filter(index, flower.offload(Offload::SkipHw).classid(CLASS)).priority(5).protocol(IPV4)
         });
-    cases.into_iter().flat_map(both).chain([skip_hw]).collect()
+    let cases = cases.map(|(protocol, words, flower)| (protocol, words, flower, NO_DIFFERENCE));
+    cases.into_iter().chain(ports).flat_map(both).chain([skip_hw]).collect()
 }
+
+/// The protocol, the words, the filter, and the differences of its keys.
+type FlowerCase = (&'static str, &'static str, Flower, &'static [Difference]);
+
+const NO_DIFFERENCE: &[Difference] = &[];
 
 fn u32() -> Vec<Line> {
     let at = |index, config: U32| filter(index, config).priority(5).protocol(IPV4);

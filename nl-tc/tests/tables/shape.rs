@@ -434,6 +434,8 @@ const FLOWER: Shape = shape!(Attr::nest(
         Attr::new(1, "TCA_FLOWER_CLASSID"),
         Attr::nest(3, "TCA_FLOWER_ACT", LIST),
         Attr::new(22, "TCA_FLOWER_FLAGS"),
+        Attr::new(36, "TCA_FLOWER_KEY_TCP_DST_MASK"),
+        Attr::new(38, "TCA_FLOWER_KEY_UDP_DST_MASK"),
     ]
 ));
 /// Actions that filters share.
