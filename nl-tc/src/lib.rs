@@ -44,6 +44,9 @@
 //! unprivileged user can change a network namespace of their own. Actions that filters share ([`Tc::action`]) need it in the
 //! initial user namespace. All calls act in the network namespace in which the [`Connection`](nl_core::Connection) was opened.
 //!
+//! If the kernel does not have a kind of qdisc, filter or action, a request is sent again after 10 ms and after another 100 ms, because the
+//! kernel also refuses a kind whose module it is loading for another program. A [batch](Tc::batch) sends nothing again.
+//!
 //! # Features
 //! - `action` (on by default): the [actions](action) of filters. Without it, a filter with actions is read as
 //!   [`Other`](filter::FilterConfig::Other).
@@ -88,6 +91,7 @@ mod kinds;
 pub mod leaf;
 mod lookup;
 mod message;
+mod module;
 mod object;
 pub mod qdisc;
 #[cfg(feature = "qfq")]

@@ -86,6 +86,7 @@ pub mod bpf;
 mod cache;
 mod cmd;
 pub mod corpus;
+mod distribution;
 mod empty_root;
 pub mod fault;
 mod frame;
@@ -115,6 +116,7 @@ pub use serde_json;
 pub use crate::{
     cache::cache_dir,
     cmd::Output,
+    distribution::netem_distribution,
     empty_root::in_empty_root,
     frame::{Capture, EthFrame},
     kernel::{assert_older_than, by_kernel, kernel_version},
@@ -126,7 +128,7 @@ pub use crate::{
     node::Node,
     socket::{NetlinkSocket, squeeze},
     topology::Bridge,
-    wait::{eventually, panic_of, within},
+    wait::{eventually, panic_of, patient, within},
 };
 
 /// Any error; what the topology helpers return and what a test body may return.

@@ -87,7 +87,15 @@ pub async fn panic_of<F: Future>(future: F) -> Option<String> {
 }
 
 /// A deadline on this machine: `NL_TESTKIT_PATIENCE` multiplies all of them, for emulated machines.
-pub(crate) fn patient(time: Duration) -> Duration {
+///
+/// [`within`] and [`eventually`] do this themselves. It is for deadlines after which a test goes on.
+///
+/// ```
+/// use std::time::Duration;
+/// assert!(nl_testkit::patient(Duration::from_secs(1)) >= Duration::from_secs(1));
+/// ```
+#[must_use]
+pub fn patient(time: Duration) -> Duration {
     static FACTOR: LazyLock<u32> = LazyLock::new(|| {
         let text = env::var("NL_TESTKIT_PATIENCE").unwrap_or_default();
         text.parse().unwrap_or(1).clamp(1, 100)

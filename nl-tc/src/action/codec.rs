@@ -47,7 +47,8 @@ pub struct Action {
     pub skip_hw: bool,
     /// Whether only the hardware must carry it out (`skip_sw`).
     pub skip_sw: bool,
-    /// Which statistics of the hardware are wanted, as `TCA_ACT_HW_STATS_*`. Unset: any (`hw_stats`).
+    /// Which counters of the hardware are wanted: the sum of [`HW_STATS_IMMEDIATE`](Self::HW_STATS_IMMEDIATE) and
+    /// [`HW_STATS_DELAYED`](Self::HW_STATS_DELAYED), or 0 for none. Unset: any, as with both (`hw_stats`).
     pub hw_stats: Option<u32>,
     /// How many refer to it. Read only.
     pub references: u32,
@@ -62,6 +63,11 @@ pub struct Action {
 }
 
 impl Action {
+    /// Counters that are asked of the hardware when they are read (`hw_stats immediate`).
+    pub const HW_STATS_IMMEDIATE: u32 = 1;
+    /// Counters that the driver asks for now and then (`hw_stats delayed`).
+    pub const HW_STATS_DELAYED: u32 = 2;
+
     /// An action with the verdict that `tc` has for the kind.
     #[must_use]
     pub fn new(config: impl Into<ActionConfig>) -> Self {
@@ -119,6 +125,8 @@ impl Action {
         skip_hw: bool;
         /// Sets whether only the hardware must carry it out (`skip_sw`).
         skip_sw: bool;
+        /// Sets which counters of the hardware are wanted (`hw_stats`).
+        hw_stats: u32 => Some;
     }
 
     /// Sets bytes for the user, 1 to 16 of them (`cookie`).
@@ -146,17 +154,14 @@ impl Action {
     /// read only are not compared.
     #[must_use]
     pub fn is_met_by(&self, current: &Self) -> bool {
-        let mine = (self.verdict, &self.cookie, self.no_percpu, self.skip_hw, self.skip_sw, self.hw_stats);
-        let theirs = (
-            current.verdict,
-            &current.cookie,
-            current.no_percpu,
-            current.skip_hw,
-            current.skip_sw,
-            current.hw_stats,
-        );
+        // The kernel does not report what stands for any.
+        let options = |action: &Self| {
+            let stats = action.hw_stats.unwrap_or(HW_STATS_ALL);
+            (action.verdict, action.no_percpu, action.skip_hw, action.skip_sw, stats)
+        };
         (self.index == 0 || self.index == current.index)
-            && mine == theirs
+            && options(self) == options(current)
+            && self.cookie == current.cookie
             && self.config.is_met_by(&current.config)
     }
 
@@ -250,7 +255,7 @@ impl Action {
             write_bits(w, TCA_ACT_FLAGS, flags, flags);
         }
         if let Some(stats) = self.hw_stats {
-            write_bits(w, TCA_ACT_HW_STATS, stats, HW_STATS_ALL);
+            write_bits(w, TCA_ACT_HW_STATS, stats, stats);
         }
     }
 
@@ -305,6 +310,8 @@ impl fmt::Display for Action {
             f.write_str(" cookie ")?;
             cookie.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         }
+        // Any has no word.
+        word(f, "hw_stats", self.hw_stats.filter(|bits| *bits != HW_STATS_ALL).map(HwStats))?;
         for (word, set) in
             [("no_percpu", self.no_percpu), ("skip_hw", self.skip_hw), ("skip_sw", self.skip_sw)]
         {
@@ -338,11 +345,25 @@ fn write_bits(w: &mut AttrWriter<'_>, kind: u16, value: u32, selector: u32) {
     w.bytes(kind, [value.to_ne_bytes(), selector.to_ne_bytes()].as_flattened());
 }
 
+/// The word for some counters of the hardware, or their bits.
+struct HwStats(u32);
+
+impl fmt::Display for HwStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("disabled"),
+            Action::HW_STATS_IMMEDIATE => f.write_str("immediate"),
+            Action::HW_STATS_DELAYED => f.write_str("delayed"),
+            bits => write!(f, "{bits:#x}"),
+        }
+    }
+}
+
 const NO_PERCPU: u32 = 1;
 const SKIP_HW: u32 = 2;
 const SKIP_SW: u32 = 4;
-/// `TCA_ACT_HW_STATS_IMMEDIATE` and `TCA_ACT_HW_STATS_DELAYED`.
-const HW_STATS_ALL: u32 = 3;
+/// `TCA_ACT_HW_STATS_ANY`, `include/uapi/linux/pkt_cls.h`
+const HW_STATS_ALL: u32 = Action::HW_STATS_IMMEDIATE | Action::HW_STATS_DELAYED;
 
 // `include/uapi/linux/pkt_cls.h`
 attr_names! { pub(super) NAMES {

@@ -5,8 +5,8 @@ use nl_core::{Connection, Error, Pending, Request, Result};
 
 use super::codec::Action;
 use super::message::{flush_request, list_request};
-use crate::TcVerb;
 use crate::lookup::{not_found, on_route};
+use crate::{TcVerb, module};
 
 /// An action that filters share, to be added, replaced, deleted or read. The verb comes last.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl ActionEntry {
             Err(error) => Err((error, Named::default())),
         };
         let (outcome, named) = match resolved {
-            Ok(named) => (self.conn.acknowledged(self.action.request(verb)).await, named),
+            Ok(named) => (module::acknowledged(&self.conn, || self.action.request(verb)).await, named),
             Err((error, named)) => (Err(error), named),
         };
         outcome.map_err(|error| named.explain(error.during(|| format!("{verb} {}", self.action))))

@@ -4,12 +4,12 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::Invalid;
 
+use super::outcome::{Outcome, outcome};
 use super::shared::{ACTIONS, Offload};
 use crate::TcHandle;
 #[cfg(feature = "action")]
 use crate::action::Action;
 use crate::message::kind_names;
-use crate::units::word;
 
 /// Has a BPF program look at packets (`bpf`).
 ///
@@ -76,38 +76,17 @@ impl Bpf {
         self
     }
 
-    /// Sets the class (`classid`, `flowid`).
-    #[must_use]
-    pub fn classid(mut self, classid: TcHandle) -> Self {
-        self.classid = classid;
-        self
-    }
-
-    /// Sets where the filter is carried out (`skip_hw`, `skip_sw`).
-    #[must_use]
-    pub fn offload(mut self, offload: Offload) -> Self {
-        self.offload = offload;
-        self
-    }
-
-    /// Adds an action (`action`).
-    #[cfg(feature = "action")]
-    #[must_use]
-    pub fn action(mut self, action: impl Into<Action>) -> Self {
-        self.actions.push(action.into());
-        self
-    }
-
     /// `None` if there is more than this type holds, such as a program of the classic BPF.
     pub(super) fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let (mut bpf, mut has_name) = (Self::empty(), false);
         for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
-                #[cfg(feature = "action")]
-                TCA_BPF_ACT => bpf.actions = Action::decode_list(attr.attrs())?,
-                #[cfg(not(feature = "action"))]
-                TCA_BPF_ACT => return Ok(None),
+                TCA_BPF_ACT => {
+                    if !bpf.read_actions(&attr)? {
+                        return Ok(None);
+                    }
+                }
                 TCA_BPF_CLASSID => bpf.classid = TcHandle::from_bits(attr.u32()?),
                 TCA_BPF_FD => bpf.fd = Some(attr.i32()?),
                 TCA_BPF_NAME => (bpf.name, has_name) = (attr.str()?.to_owned(), true),
@@ -130,11 +109,8 @@ impl Bpf {
 
     pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
         let mut options = w.nested(TCA_OPTIONS);
-        #[cfg(feature = "action")]
-        Action::encode_list(&self.actions, &mut options, TCA_BPF_ACT);
-        if !self.classid.is_none() {
-            options.u32(TCA_BPF_CLASSID, self.classid.bits());
-        }
+        self.write_actions(&mut options, TCA_BPF_ACT);
+        self.write_class(&mut options, TCA_BPF_CLASSID);
         options.opt(TCA_BPF_FD, self.fd, AttrWriter::i32).str(TCA_BPF_NAME, &self.name);
         if self.direct_action {
             options.u32(TCA_BPF_FLAGS, DIRECT_ACTION);
@@ -146,31 +122,25 @@ impl Bpf {
         Invalid::when(self.fd.is_none(), "a program without its file descriptor, which the kernel needs")?;
         Invalid::when(self.fd.is_some_and(|fd| fd < 0), "a file descriptor below 0")?;
         Invalid::when(self.name.is_empty(), "a program without a name")?;
-        #[cfg(feature = "action")]
-        Action::check_list(&self.actions)?;
-        Ok(())
+        self.check_actions()
     }
 
     /// The descriptor is not compared, because the kernel does not report it.
     pub(super) fn is_met_by(&self, current: &Self) -> bool {
-        #[cfg(feature = "action")]
-        if !Action::are_met_by(&self.actions, &current.actions) {
-            return false;
-        }
-        (&self.name, self.direct_action, self.classid, self.offload)
-            == (&current.name, current.direct_action, current.classid, current.offload)
+        self.has_outcome_of(current)
+            && (&self.name, self.direct_action, self.offload)
+                == (&current.name, current.direct_action, current.offload)
     }
 
     pub(super) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {}", self.name)?;
         f.write_str(if self.direct_action { " direct-action" } else { "" })?;
         f.write_str(self.offload.word())?;
-        word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
-        #[cfg(feature = "action")]
-        self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;
-        Ok(())
+        self.write_outcome(f)
     }
 }
+
+outcome!(Bpf, classid, offload);
 
 /// `TCA_BPF_FLAG_ACT_DIRECT`
 const DIRECT_ACTION: u32 = 1;

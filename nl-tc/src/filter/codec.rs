@@ -202,6 +202,15 @@ pub(super) fn list_request_of(index: u32, parent: TcHandle, chain: Option<u32>) 
     request.invalid_if(check_place(index))
 }
 
+/// The same of the priority, the protocol and the chain of a filter.
+pub(super) fn list_request_like(index: u32, parent: TcHandle, filter: &Filter) -> Request {
+    let info = u32::from(filter.priority) << 16 | u32::from(filter.protocol.to_be());
+    let header = TcMsg { index, parent: parent.bits(), info, ..TcMsg::default() };
+    let mut request = Request::new(RTM_GETTFILTER, &NAMES, describe_request).with_header(&header);
+    request.attrs().u32(TCA_CHAIN, filter.chain.unwrap_or(0));
+    request.invalid_if(check_place(index))
+}
+
 /// The request that deletes all filters of a chain of a qdisc or class.
 #[must_use]
 pub fn flush_request(index: u32, parent: TcHandle, chain: Option<u32>) -> Request {

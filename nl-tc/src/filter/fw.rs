@@ -3,12 +3,12 @@ use std::fmt;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::Invalid;
 
-use super::shared::{ACTIONS, check_class};
+use super::outcome::{Outcome, outcome};
+use super::shared::ACTIONS;
 use crate::TcHandle;
 #[cfg(feature = "action")]
 use crate::action::Action;
 use crate::message::kind_names;
-use crate::units::word;
 
 /// Sends the packets with a mark into a class, or carries out actions for them.
 ///
@@ -38,26 +38,10 @@ impl Fw {
         }
     }
 
-    /// These actions for the packets with the mark.
-    #[cfg(feature = "action")]
-    #[must_use]
-    pub fn actions(actions: impl IntoIterator<Item = impl Into<Action>>) -> Self {
-        let actions = actions.into_iter().map(Into::into).collect();
-        Self { actions, ..Self::new(TcHandle::NONE) }
-    }
-
     /// Sets the bits of the mark that are compared (`handle MARK/MASK`).
     #[must_use]
     pub fn mask(mut self, mask: u32) -> Self {
         self.mask = Some(mask);
-        self
-    }
-
-    /// Adds an action (`action`).
-    #[cfg(feature = "action")]
-    #[must_use]
-    pub fn action(mut self, action: impl Into<Action>) -> Self {
-        self.actions.push(action.into());
         self
     }
 
@@ -68,65 +52,44 @@ impl Fw {
             let attr = attr?;
             match attr.kind() {
                 TCA_FW_CLASSID => fw.classid = TcHandle::from_bits(attr.u32()?),
-                #[cfg(feature = "action")]
-                TCA_FW_ACT => fw.actions = Action::decode_list(attr.attrs())?,
-                #[cfg(feature = "action")]
-                TCA_FW_POLICE => fw.actions = vec![Action::decode_alone("police", attr.value())?],
-                #[cfg(not(feature = "action"))]
-                TCA_FW_ACT | TCA_FW_POLICE => return Ok(None),
+                TCA_FW_ACT => {
+                    if !fw.read_actions(&attr)? {
+                        return Ok(None);
+                    }
+                }
+                TCA_FW_POLICE => {
+                    if !fw.read_policer(&attr)? {
+                        return Ok(None);
+                    }
+                }
                 TCA_FW_MASK => fw.mask = Some(attr.u32()?).filter(|mask| *mask != u32::MAX),
                 _ => return Ok(None),
             }
         }
-        Ok(Some(fw).filter(|fw| !fw.is_empty()))
+        Ok(Some(fw).filter(|fw| !fw.is_without_outcome()))
     }
 
     pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
         let mut options = w.nested(TCA_OPTIONS);
-        if !self.classid.is_none() {
-            options.u32(TCA_FW_CLASSID, self.classid.bits());
-        }
+        self.write_class(&mut options, TCA_FW_CLASSID);
         options.opt(TCA_FW_MASK, self.mask, AttrWriter::u32);
-        #[cfg(feature = "action")]
-        Action::encode_list(&self.actions, &mut options, TCA_FW_ACT);
+        self.write_actions(&mut options, TCA_FW_ACT);
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        check_class(self.classid, self.has_actions())?;
-        #[cfg(feature = "action")]
-        Action::check_list(&self.actions)?;
-        Ok(())
+        self.check_outcome()
     }
 
     pub(super) fn is_met_by(&self, current: &Self) -> bool {
-        #[cfg(feature = "action")]
-        if !Action::are_met_by(&self.actions, &current.actions) {
-            return false;
-        }
-        self.classid == current.classid && self.mask.unwrap_or(u32::MAX) == current.mask.unwrap_or(u32::MAX)
+        self.has_outcome_of(current) && self.mask.unwrap_or(u32::MAX) == current.mask.unwrap_or(u32::MAX)
     }
 
     pub(super) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
-        #[cfg(feature = "action")]
-        self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;
-        Ok(())
-    }
-
-    #[cfg(feature = "action")]
-    fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
-    }
-
-    #[cfg(not(feature = "action"))]
-    const fn has_actions(&self) -> bool {
-        false
-    }
-
-    fn is_empty(&self) -> bool {
-        self.classid.is_none() && !self.has_actions()
+        self.write_outcome(f)
     }
 }
+
+outcome!(Fw, actions);
 
 // `include/uapi/linux/pkt_cls.h`
 kind_names! {

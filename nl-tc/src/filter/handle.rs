@@ -4,8 +4,9 @@ use nl_core::{Connection, Dev, Error, Pending, Result};
 
 use super::codec::{BLOCK, Filter, flush_request, list_request, list_request_of};
 use super::config::FilterConfig;
-use crate::lookup::{index, on_device, on_route};
-use crate::{TcHandle, TcVerb};
+use super::whole;
+use crate::lookup::{exists, index, on_device, on_route};
+use crate::{TcHandle, TcVerb, module};
 
 /// A filter to be added, changed, deleted or read. The verb comes last.
 #[derive(Clone, Debug)]
@@ -147,7 +148,7 @@ impl FilterEntry {
                     return Err(error);
                 }
             }
-            self.conn.acknowledged(self.filter.request(verb)).await
+            module::acknowledged(&self.conn, || self.filter.request(verb)).await
         };
         let outcome = outcome.await;
         outcome.map_err(|error| {
@@ -190,9 +191,9 @@ impl Filters {
     ///
     /// The kernel also lists what nobody added: a filter without a handle for each priority, and the hash tables of `u32`.
     ///
-    /// In a list of more than one message of the kernel, which begins at some ten filters, it can leave out a `matchall` filter, for
-    /// `tc` too: the one at which a message is full. The entry without a handle for its priority is listed, and
-    /// [`get`](FilterEntry::get) reads the filter.
+    /// In a list of more than one message of the kernel, which begins at some ten filters, it can leave out a `matchall` or `cgroup`
+    /// filter, for `tc` too: the one at which a message is full. The entry without a handle for its priority is listed.
+    /// [`read_all`](Self::read_all) has all of them.
     ///
     /// Equivalent: `tc filter show`. Needs no privilege.
     ///
@@ -212,6 +213,47 @@ impl Filters {
             let outcome = async {
                 at = index(&conn, &dev).await?;
                 on_device(&conn, &dev, at, list(at)).await
+            };
+            let outcome = outcome.await;
+            outcome.map_err(|error| list_request(at, parent).not_sent(error).naming(at, &dev))
+        })
+    }
+
+    /// Reads all filters, also those that a [list](Self::list) of the kernel can leave out: the filters of such a priority are listed
+    /// by themselves.
+    ///
+    /// ```no_run
+    /// # async fn example(tc: nl_tc::Tc) -> nl_core::Result<()> {
+    /// use nl_tc::TcHandle;
+    ///
+    /// let filters = tc.filters("eth0", TcHandle::CLSACT_INGRESS).read_all().await?;
+    /// for filter in filters.iter().filter(|filter| filter.is_added()) {
+    ///     println!("{filter}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Needs no privilege.
+    ///
+    /// # Errors
+    /// - The device does not exist.
+    /// - [`Interrupted`](nl_core::error::ErrorKind::Interrupted): the kernel leaves out a filter there too, or the filters changed.
+    pub fn read_all(self) -> Pending<Vec<Filter>> {
+        let Self { conn, dev, parent, chain } = self;
+        Pending::new(async move {
+            let Some(dev) = dev else {
+                on_route(&conn).map_err(|error| list_request_of(BLOCK, parent, chain).not_sent(error))?;
+                return whole::read_all(&conn, BLOCK, parent, chain).await;
+            };
+            let mut at = 0;
+            let outcome = async {
+                at = index(&conn, &dev).await?;
+                let filters = whole::read_all(&conn, at, parent, chain).await?;
+                if filters.is_empty() && matches!(dev, Dev::Index(_)) {
+                    exists(&conn, at).await?;
+                }
+                Ok::<_, Error>(filters)
             };
             let outcome = outcome.await;
             outcome.map_err(|error| list_request(at, parent).not_sent(error).naming(at, &dev))

@@ -3,12 +3,12 @@ use std::fmt;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::Invalid;
 
-use super::shared::{ACTIONS, Offload, check_class};
+use super::outcome::{Outcome, outcome};
+use super::shared::{ACTIONS, Offload};
 use crate::TcHandle;
 #[cfg(feature = "action")]
 use crate::action::Action;
 use crate::message::kind_names;
-use crate::units::word;
 
 /// Sends every packet into a class, or carries out actions for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,29 +36,6 @@ impl Matchall {
         }
     }
 
-    /// These actions for every packet.
-    #[cfg(feature = "action")]
-    #[must_use]
-    pub fn actions(actions: impl IntoIterator<Item = impl Into<Action>>) -> Self {
-        let actions = actions.into_iter().map(Into::into).collect();
-        Self { actions, ..Self::new(TcHandle::NONE) }
-    }
-
-    /// Sets where the filter is carried out (`skip_hw`, `skip_sw`).
-    #[must_use]
-    pub fn offload(mut self, offload: Offload) -> Self {
-        self.offload = offload;
-        self
-    }
-
-    /// Adds an action (`action`).
-    #[cfg(feature = "action")]
-    #[must_use]
-    pub fn action(mut self, action: impl Into<Action>) -> Self {
-        self.actions.push(action.into());
-        self
-    }
-
     /// `None` if there is more than this type holds.
     pub(super) fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut matchall = Self::new(TcHandle::NONE);
@@ -66,10 +43,11 @@ impl Matchall {
             let attr = attr?;
             match attr.kind() {
                 TCA_MATCHALL_CLASSID => matchall.classid = TcHandle::from_bits(attr.u32()?),
-                #[cfg(feature = "action")]
-                TCA_MATCHALL_ACT => matchall.actions = Action::decode_list(attr.attrs())?,
-                #[cfg(not(feature = "action"))]
-                TCA_MATCHALL_ACT => return Ok(None),
+                TCA_MATCHALL_ACT => {
+                    if !matchall.read_actions(&attr)? {
+                        return Ok(None);
+                    }
+                }
                 TCA_MATCHALL_FLAGS => match Offload::from_flags(attr.u32()?) {
                     Some(offload) => matchall.offload = offload,
                     None => return Ok(None),
@@ -79,56 +57,31 @@ impl Matchall {
                 _ => return Ok(None),
             }
         }
-        Ok(Some(matchall).filter(|matchall| !matchall.is_empty()))
+        Ok(Some(matchall).filter(|matchall| !matchall.is_without_outcome()))
     }
 
     pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
         let mut options = w.nested(TCA_OPTIONS);
-        if !self.classid.is_none() {
-            options.u32(TCA_MATCHALL_CLASSID, self.classid.bits());
-        }
-        #[cfg(feature = "action")]
-        Action::encode_list(&self.actions, &mut options, TCA_MATCHALL_ACT);
+        self.write_class(&mut options, TCA_MATCHALL_CLASSID);
+        self.write_actions(&mut options, TCA_MATCHALL_ACT);
         options.opt(TCA_MATCHALL_FLAGS, self.offload.flags(), AttrWriter::u32);
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        check_class(self.classid, self.has_actions())?;
-        #[cfg(feature = "action")]
-        Action::check_list(&self.actions)?;
-        Ok(())
+        self.check_outcome()
     }
 
     pub(super) fn is_met_by(&self, current: &Self) -> bool {
-        #[cfg(feature = "action")]
-        if !Action::are_met_by(&self.actions, &current.actions) {
-            return false;
-        }
-        (self.classid, self.offload) == (current.classid, current.offload)
+        self.has_outcome_of(current) && self.offload == current.offload
     }
 
     pub(super) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.offload.word())?;
-        word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
-        #[cfg(feature = "action")]
-        self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;
-        Ok(())
-    }
-
-    #[cfg(feature = "action")]
-    fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
-    }
-
-    #[cfg(not(feature = "action"))]
-    const fn has_actions(&self) -> bool {
-        false
-    }
-
-    fn is_empty(&self) -> bool {
-        self.classid.is_none() && !self.has_actions()
+        self.write_outcome(f)
     }
 }
+
+outcome!(Matchall, actions, offload);
 
 // `include/uapi/linux/pkt_cls.h`
 kind_names! {

@@ -9,9 +9,11 @@ mod flower;
 mod fw;
 mod handle;
 mod matchall;
+mod outcome;
 mod shared;
 mod u32;
 mod u32_table;
+mod whole;
 
 pub use bpf::Bpf;
 pub use codec::{ALL, BLOCK, Filter, IPV4, IPV6, flush_request, list_request};
@@ -23,3 +25,4 @@ pub use matchall::Matchall;
 pub use shared::Offload;
 pub use u32::{U32, U32Key, U32Offset};
 pub use u32_table::U32Table;
+pub(crate) use whole::read_all;

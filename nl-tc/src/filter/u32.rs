@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError, Fields};
 use nl_core::check::{Invalid, within};
 
+use super::outcome::{Outcome, outcome};
 use super::shared::{ACTIONS, Offload, check_class};
 use crate::TcHandle;
 #[cfg(feature = "action")]
@@ -176,21 +177,6 @@ impl U32 {
         self
     }
 
-    /// Sets where the filter is carried out (`skip_hw`, `skip_sw`).
-    #[must_use]
-    pub fn offload(mut self, offload: Offload) -> Self {
-        self.offload = offload;
-        self
-    }
-
-    /// Adds an action. Then the class can be [`NONE`](TcHandle::NONE) (`action`).
-    #[cfg(feature = "action")]
-    #[must_use]
-    pub fn action(mut self, action: impl Into<Action>) -> Self {
-        self.actions.push(action.into());
-        self
-    }
-
     /// `None` if there is no selector, or if there is more than this type holds.
     pub(super) fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let (mut u32, mut selector) = (Self::new(TcHandle::NONE, []), None);
@@ -220,12 +206,16 @@ impl U32 {
                     }
                     selector = Some(header);
                 }
-                #[cfg(feature = "action")]
-                TCA_U32_ACT => u32.actions = Action::decode_list(attr.attrs())?,
-                #[cfg(feature = "action")]
-                TCA_U32_POLICE => u32.actions = vec![Action::decode_alone("police", attr.value())?],
-                #[cfg(not(feature = "action"))]
-                TCA_U32_ACT | TCA_U32_POLICE => return Ok(None),
+                TCA_U32_ACT => {
+                    if !u32.read_actions(&attr)? {
+                        return Ok(None);
+                    }
+                }
+                TCA_U32_POLICE => {
+                    if !u32.read_policer(&attr)? {
+                        return Ok(None);
+                    }
+                }
                 TCA_U32_INDEV => u32.indev = Some(attr.str()?.to_owned()),
                 TCA_U32_MARK => {
                     let mut f = attr.fields();
@@ -254,9 +244,7 @@ impl U32 {
             sel.extend_from_slice(words.as_flattened());
         }
         let mut options = w.nested(TCA_OPTIONS);
-        if !self.classid.is_none() {
-            options.u32(TCA_U32_CLASSID, self.classid.bits());
-        }
+        self.write_class(&mut options, TCA_U32_CLASSID);
         options.opt(TCA_U32_HASH, self.table, AttrWriter::u32);
         options.opt(TCA_U32_LINK, self.link, AttrWriter::u32);
         options.bytes(TCA_U32_SEL, &sel);
@@ -265,8 +253,7 @@ impl U32 {
             // `struct tc_u32_mark`, whose last field is a counter.
             options.bytes(TCA_U32_MARK, [value, mask, 0].map(u32::to_ne_bytes).as_flattened());
         }
-        #[cfg(feature = "action")]
-        Action::encode_list(&self.actions, &mut options, TCA_U32_ACT);
+        self.write_actions(&mut options, TCA_U32_ACT);
         options.opt(TCA_U32_FLAGS, self.offload.flags(), AttrWriter::u32);
     }
 
@@ -304,8 +291,7 @@ impl U32 {
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
         check_class(self.classid, self.has_actions() || self.link.is_some())?;
-        #[cfg(feature = "action")]
-        Action::check_list(&self.actions)?;
+        self.check_actions()?;
         within("number of keys", self.keys.len(), usize::from(self.link.is_none()), KEYS_MAX)?;
         if let Some(key) = self.keys.iter().find(|key| key.offset % 4 != 0) {
             return Err(format!("key at byte {}; multiples of 4 are possible", key.offset).into());
@@ -354,37 +340,23 @@ impl U32 {
         }
         word(f, "indev", self.indev.as_deref())?;
         f.write_str(self.offload.word())?;
-        word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
-        #[cfg(feature = "action")]
-        self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;
-        Ok(())
+        self.write_outcome(f)
     }
 
     pub(super) fn is_met_by(&self, current: &Self) -> bool {
-        #[cfg(feature = "action")]
-        if !Action::are_met_by(&self.actions, &current.actions) {
-            return false;
-        }
-        let place = |u32: &Self| (u32.classid, u32.mark, u32.table, u32.link, u32.hash_key, u32.offload);
-        place(self) == place(current)
+        let place = |u32: &Self| (u32.mark, u32.table, u32.link, u32.hash_key, u32.offload);
+        self.has_outcome_of(current)
+            && place(self) == place(current)
             && (self.offset, &self.keys, &self.indev) == (current.offset, &current.keys, &current.indev)
     }
 
     /// Whether the search for a class ends here.
     fn is_terminal(&self) -> bool {
-        !self.classid.is_none() || self.has_actions()
-    }
-
-    #[cfg(feature = "action")]
-    fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
-    }
-
-    #[cfg(not(feature = "action"))]
-    const fn has_actions(&self) -> bool {
-        false
+        !self.is_without_outcome()
     }
 }
+
+outcome!(U32, offload);
 
 /// All bits of the offset that a link left.
 const NEXTHDR: [u8; 4] = [0xff; 4];

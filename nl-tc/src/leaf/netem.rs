@@ -6,6 +6,7 @@ use nl_core::check::{Invalid, within};
 use nl_core::error::Names;
 
 use super::netem_distribution::NetemDistribution;
+use super::netem_slot::{NetemSlot, check_jitter, check_nanos, nanos, of_nanos};
 use crate::TcVerb;
 use crate::config::Config;
 use crate::message::kind_names;
@@ -15,6 +16,8 @@ use crate::units::{NANOS_PER_TICK, Probability, Rate, Time, joined, word};
 /// `sizeof(struct tc_netem_qopt)`, `include/uapi/linux/pkt_sched.h`
 const QOPT_LEN: usize = 24;
 const DEFAULT_LIMIT: u32 = 1000;
+/// Of both distributions: options have 64 KiB.
+const VALUES_MAX: usize = 32_000;
 
 /// Emulates a network with delay, loss and more (`tc qdisc … netem`).
 ///
@@ -31,8 +34,8 @@ const DEFAULT_LIMIT: u32 = 1000;
 /// # Ok::<(), nl_core::Error>(())
 /// ```
 ///
-/// A change replaces the whole configuration, except that an unset [rate](Self::rate), [slot](Self::slot), loss model or
-/// [distribution](Self::distribution) stays unchanged.
+/// A change replaces the whole configuration, except that an unset [rate](Self::rate), [slot](Self::slot), loss model,
+/// [distribution](Self::distribution) or [distribution of slots](Self::slot_distribution) stays unchanged.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -69,6 +72,9 @@ pub struct NetemConfig {
     pub rate: Option<NetemRate>,
     /// Slots in which packets are sent together (`slot`).
     pub slot: Option<NetemSlot>,
+    /// How the times between [slots](Self::slot) are spread. Write only, so that a configuration with it cannot be written as it was
+    /// read (`slot distribution`).
+    pub slot_distribution: Option<NetemDistribution>,
     /// The seed of the random numbers, on kernels that support it. Write only (`seed`).
     pub seed: Option<u64>,
     /// The seed in use, which the kernel chose if none was set. Read only: a configuration that is read and written to another
@@ -152,20 +158,6 @@ impl From<Rate> for NetemRate {
     }
 }
 
-/// Slots in which packets are sent together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct NetemSlot {
-    /// The minimum time between slots.
-    pub min_delay: Duration,
-    /// The maximum time between slots.
-    pub max_delay: Duration,
-    /// The maximum number of packets per slot. 0 for no limit.
-    pub max_packets: u32,
-    /// The maximum number of bytes per slot. 0 for no limit.
-    pub max_bytes: u32,
-}
-
 impl NetemConfig {
     /// A qdisc that changes nothing and queues up to 1000 packets.
     #[must_use]
@@ -188,6 +180,7 @@ impl NetemConfig {
             corrupt_correlation: NEVER,
             rate: None,
             slot: None,
+            slot_distribution: None,
             seed: None,
             current_seed: None,
         }
@@ -222,6 +215,8 @@ impl NetemConfig {
         corrupt_correlation: Probability;
         /// Sets the slots in which packets are sent together (`slot`).
         slot: NetemSlot => Some;
+        /// Sets how the times between slots are spread. Needs [`NetemSlot::spread`] (`slot distribution`).
+        slot_distribution: NetemDistribution => Some;
         /// Sets the seed of the random numbers (`seed`).
         seed: u64 => Some;
     }
@@ -283,16 +278,8 @@ impl NetemConfig {
             TCA_NETEM_ECN => self.ecn = attr.u32()? != 0,
             TCA_NETEM_LATENCY64 => self.delay = of_nanos(attr.i64()?),
             TCA_NETEM_JITTER64 => self.jitter = of_nanos(attr.i64()?),
-            TCA_NETEM_SLOT => {
-                let mut f = attr.fields();
-                let slot = NetemSlot {
-                    min_delay: of_nanos(f.i64()?),
-                    max_delay: of_nanos(f.i64()?),
-                    max_packets: f.u32()?,
-                    max_bytes: f.u32()?,
-                };
-                self.slot = Some(slot);
-            }
+            TCA_NETEM_SLOT => self.slot = Some(NetemSlot::decode(attr)?),
+            TCA_NETEM_SLOT_DIST => self.slot_distribution = Some(NetemDistribution::decode(attr)?),
             TCA_NETEM_PRNG_SEED => self.current_seed = Some(attr.u64()?),
             _ => {}
         }
@@ -359,14 +346,13 @@ impl Config for NetemConfig {
         Ok(c)
     }
 
-    /// Neither the distribution of slots is held, nor random losses beside a model of them.
+    /// Random losses beside a model of them are not held.
     fn is_whole(options: &[u8]) -> bool {
         let Some((head, rest)) = options.split_first_chunk::<QOPT_LEN>() else { return true };
         let is_set = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0));
         let (mut model, mut random) = (false, is_set(head.get(8..12)));
         for attr in Attrs::new(rest).map_while(Result::ok) {
             match attr.kind() {
-                TCA_NETEM_SLOT if is_set(attr.value().get(24..)) => return false,
                 TCA_NETEM_LOSS => model = true,
                 TCA_NETEM_CORR => random |= is_set(attr.value().get(4..8)),
                 _ => {}
@@ -425,15 +411,10 @@ impl Config for NetemConfig {
             }
         }
         if let Some(slot) = self.slot {
-            let mut fields = [0; 40];
-            let (delays, rest) = fields.split_at_mut(16);
-            for (field, delay) in delays.chunks_exact_mut(8).zip([slot.min_delay, slot.max_delay]) {
-                field.copy_from_slice(&nanos(delay).to_ne_bytes());
-            }
-            for (field, most) in rest.chunks_exact_mut(4).zip([slot.max_packets, slot.max_bytes]) {
-                field.copy_from_slice(&most.to_ne_bytes());
-            }
-            a.bytes(TCA_NETEM_SLOT, &fields);
+            a.bytes(TCA_NETEM_SLOT, &slot.bytes());
+        }
+        if let Some(distribution) = &self.slot_distribution {
+            a.bytes(TCA_NETEM_SLOT_DIST, &distribution.bytes());
         }
         a.opt(TCA_NETEM_PRNG_SEED, self.seed, AttrWriter::u64);
         // All of these fit.
@@ -442,24 +423,18 @@ impl Config for NetemConfig {
     }
 
     fn check(&self, _verb: TcVerb) -> Result<(), Invalid> {
-        let slot = self.slot.unwrap_or_default();
-        for (name, time) in [("delay", self.delay), ("slot", slot.min_delay), ("slot", slot.max_delay)] {
-            if i64::try_from(time.as_nanos()).is_err() {
-                return Err(format!("{name} {time:?}; {} ns are possible", i64::MAX).into());
-            }
-        }
-        let positive = i32::MAX.unsigned_abs();
-        let longest = Duration::from_nanos(positive.into());
-        if self.jitter > longest {
-            return Err(format!("jitter {:?}; {longest:?} are possible", self.jitter).into());
-        }
+        check_nanos("delay", self.delay)?;
+        check_jitter("jitter", self.jitter)?;
         let steady = self.distribution.is_some() && self.jitter.is_zero();
         Invalid::when(steady, "a distribution needs a jitter, which it spreads")?;
-        self.distribution.as_ref().map_or(Ok(()), NetemDistribution::check)?;
+        let tables = [&self.distribution, &self.slot_distribution].map(Option::as_ref);
+        tables.iter().flatten().try_for_each(|table| table.check())?;
+        let values: usize = tables.iter().flatten().map(|table| table.values().len()).sum();
+        within("values of both distributions", values, 0, VALUES_MAX)?;
+        let slots = self.slot.is_some() || self.slot_distribution.is_none();
+        Invalid::when(!slots, "a slot distribution needs slots, whose times it spreads")?;
+        self.slot.map_or(Ok(()), |slot| slot.check(self.slot_distribution.as_ref()))?;
         self.rate.map_or(Ok(()), |rate| rate.rate.check("rate"))?;
-        Invalid::when(slot.min_delay > slot.max_delay, "slot min_delay is above max_delay")?;
-        within("slot packets", slot.max_packets, 0, positive)?;
-        within("slot bytes", slot.max_bytes, 0, positive)?;
         let reorders = self.reorder != Probability::NEVER;
         Invalid::when(reorders && self.delay.is_zero(), "reorder needs a delay")?;
         Invalid::when(reorders && self.gap == 0, "reorder with gap 0; 1 is the minimum")?;
@@ -473,6 +448,7 @@ impl Config for NetemConfig {
             distribution: current.distribution.clone(),
             rate: self.rate.or(current.rate),
             slot: self.slot.or(current.slot),
+            slot_distribution: current.slot_distribution.clone(),
             seed: None,
             current_seed: self.seed.or(current.current_seed),
             ..self.clone()
@@ -524,10 +500,7 @@ impl Config for NetemConfig {
             }
         }
         if let Some(slot) = self.slot {
-            write!(f, " slot {} {}", Time(slot.min_delay), Time(slot.max_delay))?;
-            for (name, most) in [("packets", slot.max_packets), ("bytes", slot.max_bytes)] {
-                word(f, name, Some(most).filter(|most| *most != 0))?;
-            }
+            slot.write(self.slot_distribution.as_ref(), f)?;
         }
         word(f, "seed", self.seed.or(self.current_seed))
     }
@@ -553,14 +526,6 @@ fn of_ticks(ticks: u32) -> Duration {
     Duration::from_nanos(u64::from(ticks) * NANOS_PER_TICK)
 }
 
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(0)
-}
-
-fn of_nanos(nanos: i64) -> Duration {
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
-}
-
 // `include/uapi/linux/pkt_sched.h`. They follow `struct tc_netem_qopt`. The kernel reports no offset among them.
 kind_names! {
     TCA_NETEM_CORR = 1,
@@ -574,5 +539,6 @@ kind_names! {
     TCA_NETEM_LATENCY64 = 10,
     TCA_NETEM_JITTER64 = 11,
     TCA_NETEM_SLOT = 12,
+    TCA_NETEM_SLOT_DIST = 13,
     TCA_NETEM_PRNG_SEED = 14,
 }

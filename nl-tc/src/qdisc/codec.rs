@@ -198,6 +198,8 @@ impl fmt::Display for Qdisc {
         if let Some(table) = &self.stab {
             write!(f, " {table}")?;
         }
+        word(f, "ingress_block", self.ingress_block)?;
+        word(f, "egress_block", self.egress_block)?;
         self.config.write_words(f)
     }
 }
@@ -265,6 +267,7 @@ fn describe_request(message: MessageRef<'_>) -> String {
         let config = QdiscConfig::decode(parts.kind, parts.options).unwrap_or(QdiscConfig::unset());
         let mut qdisc = Qdisc::new(parts.index, parts.parent, config).handle(parts.handle);
         qdisc.stab = parts.stab.and_then(|attr| SizeTable::decode(attr.attrs()).ok());
+        (qdisc.ingress_block, qdisc.egress_block) = (parts.ingress_block, parts.egress_block);
         qdisc
     };
     let list = |parts: &Parts<'_>| QdiscFilter {

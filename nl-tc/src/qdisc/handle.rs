@@ -8,7 +8,7 @@ use super::codec::{Qdisc, QdiscFilter};
 use super::config::QdiscConfig;
 use crate::lookup::{index, not_found, on_device, on_route};
 use crate::stats::Estimator;
-use crate::{SizeTable, TcHandle, TcVerb};
+use crate::{SizeTable, TcHandle, TcVerb, module};
 
 /// One qdisc to be added, changed, deleted or read. The verb comes last.
 #[derive(Clone, Debug)]
@@ -147,7 +147,7 @@ impl QdiscEntry {
     async fn send(mut self, verb: TcVerb) -> Result<Ack> {
         let outcome = async {
             self.qdisc.index = index(&self.conn, &self.dev).await?;
-            self.conn.acknowledged(self.qdisc.request(verb)).await
+            module::acknowledged(&self.conn, || self.qdisc.request(verb)).await
         };
         let outcome = outcome.await;
         outcome.map_err(|error| self.explain(verb, error))

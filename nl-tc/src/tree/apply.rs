@@ -10,10 +10,10 @@ use crate::filter::{self, Filter};
 use crate::lookup::{exists, index};
 use crate::qdisc::QdiscFilter;
 use crate::tc::Tc;
-use crate::{TcHandle, TcObject, TcVerb, class, qdisc};
+use crate::{TcHandle, TcObject, TcVerb, class, module, qdisc};
 
-/// How often a tree is read and planned if another program uses what is to be deleted.
-const ATTEMPTS: u32 = 3;
+/// How many of the steps that were carried out an error lists: the last ones.
+const SHOWN: usize = 8;
 
 impl Tc {
     /// Reads the current qdiscs, classes and filters of a device, to compare them with a [`Tree`].
@@ -42,7 +42,8 @@ impl Tc {
     ///
     /// # Errors
     /// The tree is invalid; the device, or one that an action names, does not exist; the first refusal by the kernel, which ends the
-    /// operation. The steps before it stay, and the [hint](Error::hint) says how many they are. To continue, apply the tree again.
+    /// operation. The steps before it stay, and the [hint](Error::hint) says which they are: the last eight. To continue, apply the
+    /// tree again.
     pub fn apply(&self, dev: impl Into<Dev>, tree: &Tree) -> Pending<Plan> {
         self.make(dev.into(), tree.clone(), "apply a tree", Tree::plan)
     }
@@ -88,7 +89,8 @@ impl Tc {
                 error
             };
             let mut carried_out: Vec<Step> = Vec::new();
-            let mut attempt = 1;
+            // The tree is read and planned three times at most.
+            let mut pauses = module::PAUSES.into_iter();
             loop {
                 let mut current = read(conn, index).await.map_err(during)?;
                 let mut steps = match tree.filtered.is_empty() {
@@ -105,12 +107,19 @@ impl Tc {
                     carried_out.extend(steps);
                     return Ok(Plan { steps: carried_out });
                 };
-                if !error.is_busy() || attempt == ATTEMPTS {
-                    return Err(at_step(done, steps.steps().len(), explain(error)));
-                }
-                // Another program uses what it did not use when it was read.
-                attempt += 1;
+                let total = carried_out.len().saturating_add(steps.steps().len());
                 carried_out.extend(steps.into_iter().take(usize::try_from(done).unwrap_or(usize::MAX)));
+                // Another program may use what it did not use when it was read, or load a module that is then there.
+                let again = match pauses.next() {
+                    Some(pause) if module::is_missing(&error) => Pending::pause(pause).await.is_ok(),
+                    Some(_) => error.is_busy(),
+                    None => false,
+                };
+                if !again {
+                    let named =
+                        |text: String| text.replace(&format!(" dev #{index} "), &format!(" dev {dev} "));
+                    return Err(at_step(&carried_out, total, named, explain(error)));
+                }
             }
         })
     }
@@ -141,12 +150,17 @@ fn deletes_classes(plan: &Plan) -> bool {
     plan.steps().iter().any(|step| matches!(step, (TcVerb::Delete, TcObject::Class(_))))
 }
 
-/// Says how far the operation came.
-fn at_step(done: u64, total: usize, error: Error) -> Error {
-    let step = done + 1;
-    let text = match done {
-        0 => format!("step {step} of {total}: nothing was changed"),
-        _ => format!("step {step} of {total}: those before it were carried out"),
+/// Says how far the operation came, and what was carried out.
+fn at_step(done: &[Step], total: usize, named: impl Fn(String) -> String, error: Error) -> Error {
+    let step = done.len().saturating_add(1);
+    let text = if done.is_empty() {
+        format!("step {step} of {total}: nothing was changed")
+    } else {
+        let hidden = done.len().saturating_sub(SHOWN);
+        let shown = done.iter().skip(hidden).map(|(verb, object)| named(format!("{verb} {object}")));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        let more = if hidden == 0 { "" } else { "…, " };
+        format!("step {step} of {total}: those before it were carried out: {more}{shown}")
     };
     let hint = match error.hint() {
         Some(hint) => format!("{hint}; {text}"),
@@ -186,8 +200,7 @@ async fn read_filters(conn: &Connection, current: Snapshot, also: &[TcHandle]) -
     places.dedup();
     let mut filters: Vec<Filter> = Vec::new();
     for place in places {
-        let request = filter::list_request(current.index, place);
-        let found = conn.dump(request, |message| Filter::decode(message).map(Some)).collect_all().await?;
+        let found = filter::read_all(conn, current.index, place, None).await?;
         // The kernel reports `ffff:` for ffff:fff2 if the last request had that name for it.
         filters.extend(found.into_iter().map(|filter| Filter { parent: place, ..filter }));
     }

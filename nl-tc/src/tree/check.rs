@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use nl_core::check::Invalid;
+use nl_core::check::{Invalid, opt_within};
 
 use super::desired::Tree;
 use super::place::Single;
@@ -59,12 +59,28 @@ impl Tree {
 
     fn check_ingress(&self) -> Result<(), Invalid> {
         Invalid::when(self.ingress.len() > 1, "two ingress or clsact qdiscs")?;
-        match self.ingress.iter().find(|config| !config.is_ingress()) {
-            Some(config) => {
-                Err(format!("parent ffff:fff1 is for ingress and clsact, not for {}", config.kind()).into())
-            }
-            None => Ok(()),
+        if let Some(config) = self.ingress.iter().find(|config| !config.is_ingress()) {
+            let kind = config.kind();
+            return Err(format!("parent ffff:fff1 is for ingress and clsact, not for {kind}").into());
         }
+        let kind = self.ingress.first().map_or("", |config| config.kind());
+        for (name, block, needed, place) in [
+            ("ingress_block", self.ingress_block, "an ingress or clsact qdisc", TcHandle::CLSACT_INGRESS),
+            ("egress_block", self.egress_block, "a clsact qdisc", TcHandle::CLSACT_EGRESS),
+        ] {
+            let Some(block) = block else { continue };
+            opt_within(name, Some(block), 1, u32::MAX)?;
+            if kind.is_empty() || (name == "egress_block" && kind != "clsact") {
+                return Err(format!("{name} {block} without {needed}").into());
+            }
+            if self.filtered.contains(&place) {
+                return Err(format!(
+                    "filters on {place}, which are those of block {block}: a tree has none of a block"
+                )
+                .into());
+            }
+        }
+        Ok(())
     }
 
     /// Refuses filters that are on nothing of the tree, or send packets to what is not in it.

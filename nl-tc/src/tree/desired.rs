@@ -14,6 +14,9 @@ pub struct Tree {
     /// What has the filters of the tree and no others.
     pub(super) filtered: Vec<TcHandle>,
     pub(super) stab: Option<SizeTable>,
+    /// Of the ingress or clsact qdisc.
+    pub(super) ingress_block: Option<u32>,
+    pub(super) egress_block: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +90,34 @@ impl Tree {
         if !self.filtered.contains(&parent) {
             self.filtered.push(parent);
         }
+        self
+    }
+
+    /// Has the ingress or clsact qdisc share the filters of this block on ingress, which are no part of the tree: see
+    /// [`Tc::block_filter`](crate::Tc::block_filter). Unset: a block that is there stays, unless the tree has filters in its place. The
+    /// kernel changes no block, so the qdisc is added again (`ingress_block`).
+    ///
+    #[cfg_attr(feature = "leaf", doc = "```")]
+    #[cfg_attr(not(feature = "leaf"), doc = "```ignore")]
+    /// use nl_tc::TcHandle;
+    /// use nl_tc::leaf::Clsact;
+    /// use nl_tc::tree::{Snapshot, Tree};
+    ///
+    /// let tree = Tree::new().qdisc(TcHandle::CLSACT, TcHandle::NONE, Clsact).ingress_block(22);
+    /// let plan = tree.plan(&Snapshot::new(5, [], []))?;
+    /// assert_eq!(plan.to_string(), "add qdisc dev #5 ingress_block 22 clsact\n");
+    /// # Ok::<(), nl_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn ingress_block(mut self, block: u32) -> Self {
+        self.ingress_block = Some(block);
+        self
+    }
+
+    /// The same on egress, for a clsact qdisc (`egress_block`).
+    #[must_use]
+    pub fn egress_block(mut self, block: u32) -> Self {
+        self.egress_block = Some(block);
         self
     }
 

@@ -28,12 +28,14 @@
 //!
 //! # What is changed
 //! Qdiscs and classes under the root of the device that are not in the tree are deleted. An empty tree deletes all of them.
-//! An ingress or clsact qdisc is ignored unless the tree has one, and a [size table](crate::SizeTable) unless [`Tree::stab`] sets one.
+//! An ingress or clsact qdisc is ignored unless the tree has one, its [blocks](Tree::ingress_block) unless the tree has some, and a
+//! [size table](crate::SizeTable) unless [`Tree::stab`] sets one.
 //!
 //! Filters are ignored where the tree has none. Where it has [one](Tree::filter), all others are deleted. A filter is changed if its
 //! kind can be; otherwise the new one is added before the old one is deleted, if both can be there. A class to which a filter points
 //! cannot be deleted: such filters are deleted first, and added again if the class is. What another program adds meanwhile makes the
-//! kernel answer `EBUSY`; [`Tc::apply`](crate::Tc::apply) then reads and plans again, three times in all.
+//! kernel answer `EBUSY`; [`Tc::apply`](crate::Tc::apply) then reads and plans again, three times in all. It does the same, after a
+//! pause, if the kernel lacks a kind, because another program may be loading its module.
 //!
 //! [`Plan::gaps`] lists the times during which something is missing.
 //!

@@ -48,6 +48,17 @@ impl Tree {
     }
 }
 
+/// Whether an ingress or clsact qdisc has the blocks of the tree, which the kernel does not change. One that the tree does not have stays,
+/// unless the tree has filters in its place, which the kernel refuses beside a block.
+fn has_blocks(tree: &Tree, current: &Qdisc) -> bool {
+    let is_met = |desired: Option<u32>, is: Option<u32>, place| match desired {
+        Some(_) => desired == is,
+        None => is.is_none() || !tree.filtered.contains(&place),
+    };
+    is_met(tree.ingress_block, current.ingress_block, TcHandle::CLSACT_INGRESS)
+        && is_met(tree.egress_block, current.egress_block, TcHandle::CLSACT_EGRESS)
+}
+
 fn plan(tree: &Tree, current: &Snapshot) -> Plan {
     let desired_single = Single::of(tree.qdiscs.iter().map(|qdisc| (qdisc.handle, &qdisc.config)));
     let current_single = Single::of(current.qdiscs().iter().map(|qdisc| (qdisc.handle, &qdisc.config)));
@@ -76,7 +87,7 @@ fn plan(tree: &Tree, current: &Snapshot) -> Plan {
         (None, Some(current)) => planner.delete_qdisc(current),
         (None, None) => {}
     }
-    planner.ingress(tree.ingress.first());
+    planner.ingress(tree);
     let Planner { deletes, writes, kept, .. } = planner;
     let filters = filters::plan(tree, current, &kept, &deletes);
     let steps = [filters.deletes, deletes, writes, filters.writes].concat();
@@ -283,17 +294,20 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans the ingress or clsact qdisc, which stays as it is if none is desired.
-    fn ingress(&mut self, desired: Option<&QdiscConfig>) {
+    fn ingress(&mut self, tree: &Tree) {
         let current = self.current.ingress();
-        match (desired, current) {
-            (Some(desired), Some(current)) if desired.kind() == current.config.kind() => {
+        match (tree.ingress.first(), current) {
+            (Some(desired), Some(current))
+                if desired.kind() == current.config.kind() && has_blocks(tree, current) =>
+            {
                 self.kept.insert(current.handle);
             }
             (Some(desired), current) => {
                 if let Some(current) = current {
                     self.delete_qdisc(current);
                 }
-                let qdisc = Qdisc::new(self.current.index, TcHandle::INGRESS, desired.clone());
+                let mut qdisc = Qdisc::new(self.current.index, TcHandle::INGRESS, desired.clone());
+                (qdisc.ingress_block, qdisc.egress_block) = (tree.ingress_block, tree.egress_block);
                 self.writes.push((TcVerb::Add, qdisc.into()));
             }
             (None, Some(current)) => {

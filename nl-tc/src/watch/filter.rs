@@ -15,6 +15,8 @@ use crate::qdisc::Qdisc;
 
 /// The filters of a qdisc or class, for a [`Watch`](nl_core::watch::Watch). What the kernel lists without anybody having added it is not
 /// among them.
+///
+/// The kernel can leave out a `matchall` filter of a [list](crate::Filters::list), and so can the watch until there is an event about it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct FilterTable {
@@ -35,9 +37,16 @@ impl FilterTable {
         Self { index: crate::filter::BLOCK, parent: TcHandle::from_bits(block) }
     }
 
-    fn is_here(&self, filter: &Filter) -> bool {
-        (filter.index, filter.parent) == (self.index, self.parent)
+    /// The filter under the parent of this table, if it is here. The kernel reports the parent that the last request had.
+    fn here(&self, filter: Filter) -> Option<Filter> {
+        let is_here = (filter.index, of_ingress(filter.parent)) == (self.index, of_ingress(self.parent));
+        is_here.then_some(Filter { parent: self.parent, ..filter })
     }
+}
+
+/// The same for both names of the filters on ingress: `ffff:`, which an ingress qdisc has, and `ffff:fff2`.
+fn of_ingress(parent: TcHandle) -> TcHandle {
+    if parent == TcHandle::INGRESS.qdisc() { TcHandle::CLSACT_INGRESS } else { parent }
 }
 
 impl Entry for Filter {
@@ -67,13 +76,12 @@ impl Source for FilterTable {
         Ok(match message.kind() {
             RTM_NEWTFILTER => self.decode_entry(message)?.map(Event::New),
             RTM_DELTFILTER => {
-                let filter = Filter::decode(message)?;
-                match (self.is_here(&filter), filter.is_added()) {
-                    (false, _) => None,
-                    (true, true) => Some(Event::Deleted(filter)),
+                let filter = self.here(Filter::decode(message)?);
+                filter.map(|filter| match filter.is_added() {
+                    true => Event::Deleted(filter),
                     // All of a priority.
-                    (true, false) => Some(Event::Unreported),
-                }
+                    false => Event::Unreported,
+                })
             }
             // Its filters go with a class, without events.
             RTM_DELTCLASS => {
@@ -94,8 +102,7 @@ impl Source for FilterTable {
     }
 
     fn decode_entry(&self, message: MessageRef<'_>) -> Result<Option<Filter>, DecodeError> {
-        let filter = Filter::decode(message)?;
-        Ok(Some(filter).filter(|filter| self.is_here(filter) && filter.is_added()))
+        Ok(self.here(Filter::decode(message)?).filter(Filter::is_added))
     }
 
     /// The kernel tells everybody who listens what it is asked for.

@@ -29,6 +29,16 @@ fn action_has_the_verdict_of_tc_unless_told() {
         (Action::from(Skbedit::new().mark(1)), Verdict::Pipe, "action skbedit mark 0x1"),
         (Action::goto_chain(7).index(2), Verdict::GotoChain(7), "action gact goto chain 7 index 2"),
         (
+            Action::drop().hw_stats(0).no_percpu(true),
+            Verdict::Drop,
+            "action gact drop hw_stats disabled no_percpu",
+        ),
+        (
+            Action::drop().hw_stats(Action::HW_STATS_DELAYED),
+            Verdict::Drop,
+            "action gact drop hw_stats delayed",
+        ),
+        (
             Action::from(Police::new(Rate::mbit(1), 1500).conform(Verdict::Pipe)),
             Verdict::Reclassify,
             "action police rate 1Mbit burst 1500b conform-exceed reclassify/pipe",
@@ -51,6 +61,7 @@ fn invalid_actions_are_refused() {
         (Action::goto_chain(1 << 28), "chain 268435456; 0 to 268435455 are possible"),
         (Action::drop().cookie([0_u8; 17]), "bytes of a cookie 17; 1 to 16 are possible"),
         (Action::drop().skip_hw(true).skip_sw(true), "skip_hw and skip_sw; one of them is possible"),
+        (Action::drop().hw_stats(4), "hw_stats 4; 0 to 3 are possible"),
         (Skbedit::new().into(), "skbedit changes nothing; a mark, a priority, a queue or a type is needed"),
         (Skbedit::new().queue(3).last_queue(2).into(), "last queue 2; the first, 3, is the minimum"),
         (Ctinfo::new().dscp(0xff).into(), "dscp 0xff; six bits in a row are possible"),
@@ -75,6 +86,18 @@ fn invalid_actions_are_refused() {
     assert!(error.ends_with("number of actions 33; 0 to 32 are possible"), "{error}");
     let error = refused(Action::at("gact", 0).request(TcVerb::Delete));
     assert!(error.ends_with("index 0; the index of an existing action is needed"), "{error}");
+}
+
+/// The kernel does not report that any counters of the hardware are wanted.
+#[test]
+fn any_counters_of_the_hardware_are_what_unset_means() {
+    let any = Action::drop().hw_stats(Action::HW_STATS_IMMEDIATE | Action::HW_STATS_DELAYED);
+    assert!(any.is_met_by(&Action::drop()) && Action::drop().is_met_by(&any));
+    assert_eq!(any.to_string(), "action gact drop");
+    let none = Action::drop().hw_stats(0);
+    assert!(!none.is_met_by(&Action::drop()));
+    let FilterConfig::Matchall(read) = read_back(Matchall::actions([none.clone()])) else { panic!() };
+    assert_eq!(read.actions, [none]);
 }
 
 #[test]

@@ -122,11 +122,8 @@ fn netem() -> impl Strategy<Value = QdiscConfig> {
         },
     );
     let slot = (nanos(), nanos(), 0..i32::MAX.unsigned_abs(), 0..i32::MAX.unsigned_abs()).prop_map(
-        |(min_delay, more, max_packets, max_bytes)| NetemSlot {
-            min_delay,
-            max_delay: min_delay + more,
-            max_packets,
-            max_bytes,
+        |(min_delay, more, max_packets, max_bytes)| {
+            NetemSlot::between(min_delay, min_delay + more).max_packets(max_packets).max_bytes(max_bytes)
         },
     );
     (times, shares, option::of(rate), option::of(slot)).prop_map(

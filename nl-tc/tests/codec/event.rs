@@ -35,3 +35,27 @@ fn every_event_is_read_as_what_it_is_about() {
         assert_eq!(event(request), None);
     }
 }
+
+/// With an ingress qdisc, `tc` calls the place of its filters `ffff:` and others call it `ffff:fff2`, and the kernel reports what the request
+/// had.
+#[cfg(feature = "watch")]
+#[test]
+fn filter_on_ingress_is_watched_under_both_names_of_its_parent() {
+    use nl_core::watch::{Event, Source};
+    use nl_tc::watch::FilterTable;
+    let names = [TcHandle::CLSACT_INGRESS, TcHandle::new(0xffff, 0)];
+    for [watched, reported] in [[names[0], names[1]], [names[1], names[0]], [names[0], names[0]]] {
+        let filter = Filter::new(2, reported, Matchall::new(QDISC.class(1))).priority(1).handle(1);
+        let mut request = filter.request(TcVerb::Add);
+        let event = FilterTable::new(2, watched)
+            .decode_event(MessageRef::parse(request.encoded().unwrap()).unwrap())
+            .unwrap();
+        assert!(matches!(event, Some(Event::New(read)) if read.parent == watched));
+    }
+    let elsewhere =
+        Filter::new(2, TcHandle::CLSACT_EGRESS, Matchall::new(QDISC.class(1))).priority(1).handle(1);
+    let mut request = elsewhere.request(TcVerb::Add);
+    let message = MessageRef::parse(request.encoded().unwrap()).unwrap();
+    let event = FilterTable::new(2, TcHandle::CLSACT_INGRESS).decode_event(message).unwrap();
+    assert!(event.is_none());
+}

@@ -4,7 +4,10 @@ use std::cell::RefCell;
 
 use nl_core::{Connection, Protocol};
 use nl_tc::htb::HtbClassConfig;
-use nl_tc::{RTM_DELTCLASS, RTM_GETQDISC, RTM_GETTCLASS, RTM_NEWQDISC, RTM_NEWTCLASS, Rate, Tc, TcHandle};
+use nl_tc::{
+    RTM_DELTCLASS, RTM_GETQDISC, RTM_GETTCLASS, RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER, Rate, Tc,
+    TcHandle,
+};
 use nl_testkit::fault::{Answer, Conversation, Peer};
 
 const DEV: u32 = 5;
@@ -277,6 +280,64 @@ async fn applying_a_tree_to_what_stays_busy_ends_after_three_attempts() {
     assert!(error.is_busy(), "{error}");
     assert!(error.to_string().contains("step 1 of 1: nothing was changed"), "{error}");
     assert_eq!(asked, [RTM_GETQDISC, nl_tc::RTM_DELQDISC].repeat(3));
+}
+
+/// A kernel that lacks a kind for so many requests.
+fn without_a_module(mut times: usize, text: &'static str) -> impl FnMut(&[u8]) -> Vec<Answer> {
+    move |request| {
+        if is_dump(request) {
+            // A default qdisc.
+            let words = [DEV, 0, TcHandle::ROOT.bits(), 2].map(u32::to_ne_bytes);
+            let header = [[0; 4].as_slice(), words.as_flattened()].concat();
+            let noqueue = Answer::new(RTM_NEWQDISC, &header).attr(TCA_KIND, b"noqueue\0");
+            return vec![noqueue.answers(request).multi(), Answer::done(0).answers(request)];
+        }
+        if times == 0 {
+            return vec![Answer::ack(request)];
+        }
+        times -= 1;
+        vec![Answer::error(ENOENT, request).text(text)]
+    }
+}
+
+/// The kernel refuses a kind whose module it is loading for somebody else.
+#[tokio::test]
+async fn verb_waits_for_a_module_that_another_program_loads() {
+    use nl_tc::action::Action;
+    use nl_tc::filter::Matchall;
+    let add = async |tc: Tc| {
+        let filter = Matchall::actions([Action::drop()]);
+        tc.filter(DEV, TcHandle::CLSACT_INGRESS).priority(1).add(filter).await
+    };
+    let (outcome, asked) = run(add, without_a_module(2, "Failed to load TC action module")).await;
+    outcome.unwrap();
+    assert_eq!(asked, [RTM_NEWTFILTER; 3]);
+}
+
+#[tokio::test]
+async fn verb_for_a_kind_that_the_kernel_lacks_ends_after_three_requests() {
+    let add =
+        async |tc: Tc| tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(nl_tc::htb::HtbConfig::new()).await;
+    let (outcome, asked) = run(add, without_a_module(usize::MAX, "Specified qdisc kind is unknown")).await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("sch_htb"), "{error}");
+    assert_eq!(asked, [RTM_NEWQDISC; 3]);
+}
+
+#[tokio::test]
+async fn applying_a_tree_waits_for_a_module_that_another_program_loads() {
+    for (times, is_applied) in [(2, true), (usize::MAX, false)] {
+        let apply = async |tc: Tc| {
+            let htb = nl_tc::htb::HtbConfig::new();
+            tc.apply(DEV, &nl_tc::tree::Tree::new().qdisc(TcHandle::ROOT, QDISC, htb)).await
+        };
+        let (outcome, asked) = run(apply, without_a_module(times, "Specified qdisc kind is unknown")).await;
+        match outcome {
+            Ok(plan) => assert_eq!((plan.steps().len(), is_applied), (1, true)),
+            Err(error) => assert!(!is_applied && error.is_unsupported(), "{error}"),
+        }
+        assert_eq!(asked, [RTM_GETQDISC, RTM_NEWQDISC].repeat(3));
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use nl_core::message::MessageRef;
 use nl_tc::leaf::{
     CakeConfig, CakeMqConfig, CbsConfig, CodelConfig, EtfConfig, FqPieConfig, MqprioConfig, NetemConfig,
-    NetemDistribution, PieConfig, RedAverage, RedConfig, TaprioConfig, TaprioEntry, TrafficClasses,
+    NetemDistribution, NetemSlot, PieConfig, RedAverage, RedConfig, TaprioConfig, TaprioEntry,
+    TrafficClasses,
 };
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::{Rate, TcHandle, TcVerb};
@@ -156,7 +157,9 @@ fn cbs_etf_mqprio_taprio_and_cake_mq_round_trip() {
     );
     round_trips(CakeMqConfig(CakeConfig::new().bandwidth(Rate::gbit(1)).nat(true)));
     let distribution = NetemDistribution::new("", [-8192, 0, 8192]);
-    round_trips(NetemConfig::new().delay(ms(100)).jitter(ms(10)).distribution(distribution));
+    round_trips(NetemConfig::new().delay(ms(100)).jitter(ms(10)).distribution(distribution.clone()));
+    let slot = NetemSlot::spread(ms(2), ms(1)).max_packets(5);
+    round_trips(NetemConfig::new().slot(slot).slot_distribution(distribution));
 }
 
 /// Without a cycle time, the kernel reports the sum of the intervals, and all traffic classes without a limit.

@@ -15,6 +15,8 @@ mod corpus;
 mod curves;
 mod event;
 mod faults;
+#[cfg(feature = "tokio")]
+mod filter_lists;
 mod flower;
 #[cfg(target_endian = "little")]
 mod golden;

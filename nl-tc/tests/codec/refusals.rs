@@ -9,7 +9,8 @@ use nl_tc::filter::{Filter, Matchall, U32, U32Key};
 use nl_tc::hfsc::{HfscClassConfig, HfscConfig, ServiceCurve};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::leaf::{
-    Clsact, FqCodelConfig, NetemConfig, NetemLoss, NetemRate, NetemSlot, PfifoConfig, SfqConfig, TbfConfig,
+    Clsact, FqCodelConfig, NetemConfig, NetemDistribution, NetemLoss, NetemRate, NetemSlot, PfifoConfig,
+    SfqConfig, TbfConfig,
 };
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::qfq::QfqClassConfig;
@@ -333,8 +334,43 @@ fn contradictory_netem_options_are_refused() {
     qdisc_refused(netem().gap(5), "gap needs reorder");
     qdisc_refused(netem().ecn(true), "ecn needs loss, which it replaces");
     qdisc_refused(netem().rate(Rate::ZERO), "rate 0bit; 8bit, one byte per second, is the minimum");
-    let slot = NetemSlot { min_delay: Duration::from_millis(2), ..NetemSlot::default() };
+    let slot = NetemSlot::between(Duration::from_millis(2), Duration::ZERO);
     qdisc_refused(netem().slot(slot), "slot min_delay is above max_delay");
+    let (spread, normal) =
+        (NetemSlot::spread(Duration::from_millis(2), Duration::from_millis(1)), NetemDistribution::normal);
+    // As it is read, because the kernel does not report the distribution.
+    qdisc_refused(
+        netem().slot(spread),
+        "a slot delay and jitter need a slot distribution, which the kernel does not report",
+    );
+    qdisc_refused(
+        netem().slot_distribution(normal()),
+        "a slot distribution needs slots, whose times it spreads",
+    );
+    qdisc_refused(
+        netem().slot(NetemSlot::spread(Duration::from_millis(2), Duration::ZERO)).slot_distribution(normal()),
+        "a slot distribution needs a slot jitter, which it spreads",
+    );
+    let mut both = spread;
+    both.max_delay = Duration::from_millis(3);
+    qdisc_refused(
+        netem().slot(both).slot_distribution(normal()),
+        "a slot distribution beside min_delay or max_delay",
+    );
+    let long = NetemSlot::spread(Duration::ZERO, Duration::from_secs(3));
+    qdisc_refused(
+        netem().slot(long).slot_distribution(normal()),
+        "slot jitter 3s; 2.147483647s are possible",
+    );
+    let large = || NetemDistribution::new("large", vec![1; 16_384]);
+    qdisc_refused(
+        netem()
+            .jitter(Duration::from_millis(1))
+            .distribution(large())
+            .slot(spread)
+            .slot_distribution(large()),
+        "values of both distributions 32768; 0 to 32000 are possible",
+    );
     let ok = netem()
         .delay(Duration::from_millis(1))
         .reorder(half)

@@ -208,6 +208,39 @@ fn trees_whose_filters_cannot_be_are_refused() {
     assert!(refused(&wrong).contains("parent ffff:fff1 is for ingress and clsact, not for pfifo"));
 }
 
+#[test]
+fn blocks_of_a_tree_are_those_of_its_clsact_qdisc() {
+    let clsact = || Tree::new().qdisc(TcHandle::CLSACT, TcHandle::NONE, Clsact);
+    let there = |ingress: Option<u32>, egress: Option<u32>| {
+        let mut qdisc = Qdisc::new(2, TcHandle::CLSACT, Clsact).handle(TcHandle::new(0xffff, 0));
+        (qdisc.ingress_block, qdisc.egress_block) = (ingress, egress);
+        Snapshot::new(2, [qdisc], [])
+    };
+    let both = clsact().ingress_block(22).egress_block(23);
+    let add = "add qdisc ingress_block 22 egress_block 23 clsact\n";
+    assert_eq!(steps(&both, &Snapshot::new(2, [], [])), add);
+    assert_eq!(steps(&both, &there(Some(22), Some(23))), "");
+    // The kernel changes no block.
+    for (ingress, egress) in [(Some(22), None), (None, Some(23)), (Some(7), Some(23))] {
+        let plan = steps(&both, &there(ingress, egress));
+        assert!(plan.starts_with("delete qdisc ") && plan.ends_with(add), "{plan}");
+    }
+    // A block that is not in the tree stays, unless filters are to be in its place.
+    assert_eq!(steps(&clsact(), &there(Some(22), Some(23))), "");
+    let alone = clsact().no_other_filters(TcHandle::CLSACT_INGRESS);
+    assert_eq!(steps(&alone, &there(None, Some(23))), "");
+    assert!(steps(&alone, &there(Some(22), None)).ends_with("add qdisc clsact\n"));
+
+    assert!(
+        refused(&tree().ingress_block(22)).contains("ingress_block 22 without an ingress or clsact qdisc")
+    );
+    let ingress = Tree::new().qdisc(TcHandle::INGRESS, TcHandle::NONE, Ingress).egress_block(22);
+    assert!(refused(&ingress).contains("egress_block 22 without a clsact qdisc"));
+    assert!(refused(&clsact().ingress_block(0)).contains("ingress_block 0; 1 to 4294967295 are possible"));
+    let filters = clsact().ingress_block(22).no_other_filters(TcHandle::CLSACT_INGRESS);
+    assert!(refused(&filters).contains("filters on ffff:fff2, which are those of block 22"));
+}
+
 /// Tables are added before the filters in them, and deleted after them.
 #[test]
 fn u32_tables_come_before_their_filters_and_go_after_them() {

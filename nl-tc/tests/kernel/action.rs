@@ -10,7 +10,7 @@ use nl_tc::{Rate, Tc, TcHandle};
 use nl_testkit::{Lab, Node, Result, eventually};
 
 use crate::support::{DEV, filter_lines, wired};
-use crate::tables::action::actions;
+use crate::tables::action::{actions, resolved};
 
 const INGRESS: TcHandle = TcHandle::CLSACT_INGRESS;
 
@@ -26,23 +26,6 @@ async fn only(tc: &Tc, hook: TcHandle) -> Result<FilterConfig> {
         (Some(filter), true) => Ok(filter.config),
         other => Err(format!("not one filter: {other:?}").into()),
     }
-}
-
-/// The same with the indexes of devices in place of their names.
-fn resolved(actions: Vec<Action>, index: u32) -> FilterConfig {
-    let actions = actions.into_iter().map(|action| {
-        let text = action.to_string();
-        match text.contains(" dev eth0") {
-            true => {
-                let mirred =
-                    if text.contains(" mirror ") { Mirred::mirror(index) } else { Mirred::redirect(index) };
-                let mirred = if text.contains(" ingress ") { mirred.ingress() } else { mirred };
-                Action::from(mirred)
-            }
-            false => action,
-        }
-    });
-    Matchall::actions(actions).into()
 }
 
 /// Waits until the actions of a deleted filter are freed, which the kernel does later: until then, their indexes are taken.

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use nl_core::message::NLM_F_ECHO;
-use nl_tc::{RTM_GETTFILTER, RTM_NEWQDISC, RTM_NEWTCLASS};
+use nl_tc::action::RTM_GETACTION;
+use nl_tc::{RTM_NEWQDISC, RTM_NEWTCLASS};
 use nl_testkit::oracle::{Blessing, Sent};
 use nl_testkit::{Lab, Node, Result};
 
 use crate::support::DEV;
-use crate::tables::{self, Habit, Line, differences, verbs};
+use crate::tables::{self, Habit, Line, differences, filters, verbs};
 
 #[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 180)]
 async fn class_requests_equal_those_of_tc(lab: Lab) -> Result {
@@ -27,6 +28,16 @@ async fn qdisc_requests_equal_those_of_tc(lab: Lab) -> Result {
 #[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 180)]
 async fn later_qdisc_requests_equal_those_of_tc(lab: Lab) -> Result {
     check_alone(&lab, tables::later_qdisc_lines()).await
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 180)]
+async fn filter_requests_equal_those_of_tc(lab: Lab) -> Result {
+    check_alone(&lab, filters::lines()).await
+}
+
+#[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 60)]
+async fn shared_action_requests_equal_those_of_tc(lab: Lab) -> Result {
+    check_alone(&lab, filters::shared()).await
 }
 
 #[nl_testkit::test(needs(link = "veth", tool = "tc"), timeout = 60)]
@@ -143,7 +154,7 @@ async fn requests(node: &Node, command: &str) -> Result<Vec<Sent>> {
 
 #[cfg(test)]
 fn of_tc(sent: &Sent) -> bool {
-    sent.protocol == 0 && (RTM_NEWQDISC..=RTM_GETTFILTER).contains(&sent.kind())
+    sent.protocol == 0 && (RTM_NEWQDISC..=RTM_GETACTION).contains(&sent.kind())
 }
 
 /// A node with a device, and the habits of its `tc`.

@@ -1,13 +1,16 @@
 //! The qdiscs that came later, every option, and their counters.
 
-use nl_tc::leaf::NetemDistribution;
+use std::time::Duration;
+
+use nl_tc::leaf::{NetemConfig, NetemDistribution, NetemSlot};
+use nl_tc::qdisc::QdiscConfig;
 use nl_tc::stats::XStats;
 use nl_tc::{Tc, TcHandle};
-use nl_testkit::{Lab, Need, Node, Result};
+use nl_testkit::{EthFrame, Lab, Need, Node, Result, netem_distribution};
 use serde_json::json;
 
 use crate::oracle::check_qdiscs;
-use crate::support::{DEV, open, wired};
+use crate::support::{DEV, QDISC, lines, open, wired};
 use crate::tables::{QdiscLine, aqm, queues};
 
 #[nl_testkit::test(needs(qdisc = "codel", tool = "tc"), timeout = 60)]
@@ -31,21 +34,43 @@ async fn fq_pie_qdiscs_match_tc(lab: Lab) -> Result {
     Ok(())
 }
 
+/// Each counter that `tc` shows too, after some traffic.
 #[nl_testkit::test(needs(qdisc = "codel", qdisc = "pie", qdisc = "fq_pie", tool = "tc"))]
 async fn counters_of_delay_controllers_are_read(lab: Lab) -> Result {
+    const FRAMES: u32 = 20;
     let ([node, _peer], tc) = wired(&lab).await?;
+    let frame = EthFrame::new([2, 0, 0, 0, 0, 9], [2, 0, 0, 0, 0, 1], EthFrame::TEST, &[0; 986]).to_bytes();
     for kind in ["codel", "pie", "fq_pie"] {
         node.tc(&format!("qdisc replace dev eth0 root {kind}")).await;
+        for _ in 0..FRAMES {
+            node.send_frame(DEV, &frame).await?;
+        }
         let stats = tc.qdisc(DEV, TcHandle::ROOT).get().await?.stats;
         let json = node.json("tc -s -j qdisc show dev eth0").await;
-        let (ours, theirs) = match stats.xstats {
-            Some(XStats::Codel(codel)) => (json!(codel.maxpacket), &json[0]["maxpacket"]),
-            Some(XStats::Pie(pie)) => (json!(pie.packets_in), &json[0]["pkts_in"]),
-            Some(XStats::FqPie(fq_pie)) => (json!(fq_pie.packets_in), &json[0]["pkts_in"]),
+        let ours = match stats.xstats {
+            Some(XStats::Codel(codel)) => json!({
+                "count": codel.count, "lastcount": codel.lastcount, "ldelay": codel.ldelay,
+                "maxpacket": codel.maxpacket, "ecn_mark": codel.ecn_mark, "drop_overlimit": codel.drop_overlimit,
+            }),
+            Some(XStats::Pie(pie)) => json!({
+                "pkts_in": pie.packets_in, "overlimit": pie.overlimit, "dropped": pie.dropped,
+                "maxq": pie.maxq, "ecn_mark": pie.ecn_mark,
+            }),
+            Some(XStats::FqPie(fq_pie)) => json!({
+                "pkts_in": fq_pie.packets_in, "overlimit": fq_pie.overlimit, "overmemory": fq_pie.overmemory,
+                "dropped": fq_pie.dropped, "ecn_mark": fq_pie.ecn_mark,
+                "new_flow_count": fq_pie.new_flow_count, "new_flows_len": fq_pie.new_flows_len,
+                "old_flows_len": fq_pie.old_flows_len, "memory_used": fq_pie.memory_usage,
+            }),
             other => return Err(format!("{kind}: {other:?}").into()),
         };
-        // What `tc` calls by another name is not shown by it.
-        assert!(*theirs == ours || theirs.is_null(), "{kind}: {ours} and {theirs}");
+        for (key, value) in ours.as_object().unwrap() {
+            assert_eq!(json[0][key], *value, "{kind}: {key}");
+        }
+        assert!(
+            ours["pkts_in"].as_u64().is_none_or(|packets| packets >= u64::from(FRAMES)),
+            "{kind}: {ours}"
+        );
     }
     Ok(())
 }
@@ -125,23 +150,51 @@ async fn cake_mq_qdiscs_match_tc(lab: Lab) -> Result {
 }
 
 /// What is computed is what `tc` reads from its files, but for rounding.
-#[nl_testkit::test(needs(tool = "tc"))]
-async fn computed_distributions_are_those_of_the_files_of_tc(lab: Lab) -> Result {
-    let folders = ["/usr/lib/tc", "/usr/lib/x86_64-linux-gnu/tc", "/usr/lib64/tc", "/usr/share/tc"];
-    let folder =
-        folders.iter().find(|folder| std::path::Path::new(&format!("{folder}/normal.dist")).exists());
-    let Some(folder) = folder else {
-        return lab.skip(Need::Tool("normal.dist".into()), "tc is there without its distributions");
-    };
+#[nl_testkit::test(needs(
+    netem_distribution = "normal",
+    netem_distribution = "pareto",
+    netem_distribution = "paretonormal"
+))]
+async fn computed_distributions_are_those_of_the_files_of_tc(_lab: Lab) -> Result {
     for computed in
         [NetemDistribution::normal(), NetemDistribution::pareto(), NetemDistribution::paretonormal()]
     {
-        let file = NetemDistribution::from_file(format!("{folder}/{computed}.dist"))?;
+        let file = NetemDistribution::from_file(netem_distribution(computed.name())?)?;
         assert_eq!(file.name(), computed.name());
         assert_eq!(file.values().len(), computed.values().len(), "{computed}");
         for (at, (theirs, ours)) in file.values().iter().zip(computed.values()).enumerate() {
             assert!(theirs.abs_diff(*ours) <= 2, "{computed}, value {at}: {ours}, not {theirs}");
         }
     }
+    Ok(())
+}
+
+/// Slots at times of a distribution, by us and by `tc`. The kernel does not report the distribution, so what is read is not written.
+#[nl_testkit::test(needs(qdisc = "netem", tool = "tc", netem_distribution = "normal"))]
+async fn slot_distribution_of_netem_is_the_same_both_ways(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let shown = async || {
+        let lines = lines(&node, "qdisc show dev eth0").await;
+        // Behind it is a random number.
+        lines
+            .iter()
+            .map(|line| line.split(" seed ").next().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let slot = NetemSlot::spread(Duration::from_micros(800), Duration::from_micros(100)).max_packets(5);
+    let config = NetemConfig::new().slot(slot).slot_distribution(NetemDistribution::normal());
+    let desired = QdiscConfig::from(config);
+    let qdisc = || tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC);
+    qdisc().add(desired.clone()).await?;
+    let ours = shown().await;
+    let read = qdisc().get().await?.config;
+    assert!(desired.is_met_by(&read), "{read:?}");
+    let error = qdisc().replace(read).await.unwrap_err();
+    assert!(error.is_usage(), "{error}");
+    qdisc().delete().await?;
+    node.tc("qdisc add dev eth0 root handle 1: netem slot distribution normal 800us 100us packets 5").await;
+    assert_eq!(shown().await, ours);
+    let theirs = qdisc().get().await?.config;
+    assert!(desired.is_met_by(&theirs), "{theirs:?}");
     Ok(())
 }

@@ -201,7 +201,8 @@ async fn refused_step_ends_the_operation_and_is_named(lab: Lab) -> Result {
     let text = error.to_string();
     assert!(text.starts_with("add class dev eth0 parent 1:8 classid 1:9 htb rate 1Mbit "), "{text}");
     assert!(text.contains(": Invalid argument (EINVAL)"), "{text}");
-    assert!(text.contains("step 10 of 10: those before it were carried out"), "{text}");
+    assert!(text.contains("step 10 of 10: those before it were carried out: …, add class "), "{text}");
+    assert!(text.contains(", add class dev eth0 parent 1:7 classid 1:8 htb rate 1Mbit"), "{text}");
     assert_eq!(tc.classes(DEV).list().await?.collect_all().await?.len(), 8);
     Ok(())
 }

@@ -134,3 +134,26 @@ async fn size_table_of_a_tree_is_set_and_stays(lab: Lab) -> Result {
     assert!(tc.apply(DEV, &classes()).await?.is_empty());
     Ok(())
 }
+
+/// Two devices share the filters of a block, each with its tree; the second time is silent.
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"))]
+async fn block_of_a_tree_is_shared_by_its_devices(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    let tree = |block| Tree::new().qdisc(TcHandle::CLSACT, TcHandle::NONE, Clsact).ingress_block(block);
+    for dev in [DEV, "lo"] {
+        assert_eq!(verbs(&tc.apply(dev, &tree(22)).await?), [TcVerb::Add]);
+        assert!(tc.apply(dev, &tree(22)).await?.is_empty());
+    }
+    tc.block_filter(22).priority(4).add(Matchall::actions([Action::pass()])).await?;
+    let shown = node.tc("qdisc show").await;
+    assert_eq!(shown.matches("ingress_block 22").count(), 2, "{shown}");
+    assert_eq!(verbs(&tc.apply(DEV, &tree(23)).await?), [TcVerb::Delete, TcVerb::Add]);
+    assert!(tc.apply(DEV, &tree(23)).await?.is_empty());
+    // With filters of its own, the device has no block.
+    let pass = Filter::on(TcHandle::CLSACT_INGRESS, Matchall::actions([Action::pass()])).priority(1);
+    let alone = Tree::new().qdisc(TcHandle::CLSACT, TcHandle::NONE, Clsact).filter(pass);
+    assert_eq!(verbs(&settle(&tc, &alone).await?), [TcVerb::Delete, TcVerb::Add, TcVerb::Add]);
+    let shown = node.tc("qdisc show").await;
+    assert_eq!(shown.matches("ingress_block").count(), 1, "{shown}");
+    Ok(())
+}

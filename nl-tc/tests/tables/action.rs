@@ -1,10 +1,25 @@
 //! The actions: every option. The words after `tc filter add … matchall`, and the actions.
 
-use nl_tc::action::{Action, Connmark, Ctinfo, Gact, GactRandom, Mirred, Police, Skbedit, Verdict};
+use nl_tc::action::{
+    Action, ActionConfig, Connmark, Ctinfo, Gact, GactRandom, Mirred, MirredTo, Police, Skbedit, Verdict,
+};
+use nl_tc::filter::{FilterConfig, Matchall};
 use nl_tc::{Rate, TcHandle};
 
 /// The words, and the actions.
 pub(crate) type ActionLine = (&'static str, Vec<Action>);
+
+/// The actions with the index of a device in place of its name, `eth0`.
+pub(crate) fn resolved(actions: Vec<Action>, index: u32) -> FilterConfig {
+    let actions = actions.into_iter().map(|action| {
+        let ActionConfig::Mirred(mut mirred) = action.config.clone() else { return action };
+        mirred.to = MirredTo::Dev(index.into());
+        let mut resolved = action;
+        resolved.config = mirred.into();
+        resolved
+    });
+    Matchall::actions(actions).into()
+}
 
 pub(crate) fn actions() -> Vec<ActionLine> {
     let police = |burst: u32| Police::new(Rate::mbit(1), burst);
@@ -16,6 +31,12 @@ pub(crate) fn actions() -> Vec<ActionLine> {
         ("action pass", vec![Action::pass()]),
         ("action reclassify", vec![Action::pass().verdict(Verdict::Reclassify)]),
         ("action continue", vec![Action::pass().verdict(Verdict::Continue)]),
+        ("action pipe", vec![Action::pass().verdict(Verdict::Pipe)]),
+        ("action trap", vec![Action::pass().verdict(Verdict::Trap)]),
+        ("action drop no_percpu", vec![Action::drop().no_percpu(true)]),
+        ("action drop hw_stats disabled", vec![Action::drop().hw_stats(0)]),
+        ("action drop hw_stats immediate", vec![Action::drop().hw_stats(Action::HW_STATS_IMMEDIATE)]),
+        ("action drop hw_stats delayed", vec![Action::drop().hw_stats(Action::HW_STATS_DELAYED)]),
         ("action goto chain 7", vec![Action::goto_chain(7)]),
         ("action drop index 9", vec![Action::drop().index(9)]),
         ("action drop cookie aabb01", vec![Action::drop().cookie([0xaa_u8, 0xbb, 1])]),
@@ -47,6 +68,7 @@ pub(crate) fn actions() -> Vec<ActionLine> {
         ("action skbedit priority 1:10", vec![Skbedit::new().priority(TcHandle::new(1, 0x10)).into()]),
         ("action skbedit queue_mapping 3", vec![Skbedit::new().queue(3).into()]),
         ("action skbedit ptype host", vec![Skbedit::new().packet_type(0).into()]),
+        ("action skbedit mark 7 drop", vec![Action::from(Skbedit::new().mark(7)).verdict(Verdict::Drop)]),
         ("action skbedit inheritdsfield", vec![Skbedit::new().inherit_ds_field(true).into()]),
         ("action ctinfo cpmark 0xff", vec![Ctinfo::new().mark(0xff).into()]),
         (
@@ -54,7 +76,13 @@ pub(crate) fn actions() -> Vec<ActionLine> {
             vec![Ctinfo::new().dscp(0xfc00_0000).dscp_state(0x0100_0000).into()],
         ),
         ("action connmark", vec![Connmark::new().into()]),
+        ("action ctinfo cpmark 0xff zone 5", vec![Ctinfo::new().mark(0xff).zone(5).into()]),
         ("action connmark zone 5", vec![Connmark::new().zone(5).into()]),
+        ("action connmark zone 5 drop", vec![Action::from(Connmark::new().zone(5)).verdict(Verdict::Drop)]),
+        (
+            "action mirred egress mirror dev eth0 drop",
+            vec![Action::from(Mirred::mirror("eth0")).verdict(Verdict::Drop)],
+        ),
         (
             "action skbedit mark 1 pipe action mirred egress redirect dev eth0",
             vec![Skbedit::new().mark(1).into(), Mirred::redirect("eth0").into()],

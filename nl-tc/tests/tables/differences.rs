@@ -62,6 +62,29 @@ const TABLE: &str =
     "where the link layer is given, as it always is, the kernel has no use for the rate table";
 
 pub(crate) const NOT_MARKED: &[Difference] = &[("TCA_OPTIONS.bits", NESTED)];
+const LIST: &str =
+    "lists of actions are marked as a nest, as options are; tc marks the options of an action only";
+/// The list, the first action and the second.
+pub(crate) const ACTIONS_OF_MATCHALL: &[Difference] = &[
+    ("TCA_OPTIONS/TCA_MATCHALL_ACT.bits", LIST),
+    ("TCA_OPTIONS/TCA_MATCHALL_ACT/1.bits", LIST),
+    ("TCA_OPTIONS/TCA_MATCHALL_ACT/2.bits", LIST),
+];
+pub(crate) const ACTIONS_OF_FW: &[Difference] =
+    &[("TCA_OPTIONS/TCA_FW_ACT.bits", LIST), ("TCA_OPTIONS/TCA_FW_ACT/1.bits", LIST)];
+pub(crate) const ACTIONS_OF_FLOWER: &[Difference] =
+    &[("TCA_OPTIONS/TCA_FLOWER_ACT.bits", LIST), ("TCA_OPTIONS/TCA_FLOWER_ACT/1.bits", LIST)];
+pub(crate) const ACTIONS_OF_U32: &[Difference] =
+    &[("TCA_OPTIONS/TCA_U32_ACT.bits", LIST), ("TCA_OPTIONS/TCA_U32_ACT/1.bits", LIST)];
+/// The differences of an action that filters share.
+pub(crate) const SHARED: &[Difference] = &[("TCA_ACT_TAB.bits", LIST), ("TCA_ACT_TAB/1.bits", LIST)];
+/// The differences of a flower filter without flags.
+pub(crate) const FLOWER: &[Difference] =
+    &[("TCA_OPTIONS/TCA_FLOWER_FLAGS", "tc sends flags also if they are 0, which is what none means")];
+const MASK: &str =
+    "every key that can have a mask is sent with it; tc sends none of a port that is compared whole";
+pub(crate) const TCP_PORT: &[Difference] = &[("TCA_OPTIONS/TCA_FLOWER_KEY_TCP_DST_MASK", MASK)];
+pub(crate) const UDP_PORT: &[Difference] = &[("TCA_OPTIONS/TCA_FLOWER_KEY_UDP_DST_MASK", MASK)];
 /// The differences of a size table.
 pub(crate) const STAB: Difference = ("TCA_STAB.bits", NESTED);
 const HTB_CLASS: &[Difference] = &[

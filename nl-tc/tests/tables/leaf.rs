@@ -119,7 +119,7 @@ pub(crate) fn netem_of_no_ticks() -> Vec<QdiscLine> {
 
 pub(crate) fn netem() -> Vec<QdiscLine> {
     let netem = NetemConfig::new;
-    let slot = NetemSlot { min_delay: ms(1), max_delay: ms(2), max_packets: 10, max_bytes: 20_000 };
+    let slot = NetemSlot::between(ms(1), ms(2)).max_packets(10).max_bytes(20_000);
     let rate = NetemRate { rate: Rate::mbit(1), packet_overhead: 20, cell_size: 100, cell_overhead: -5 };
     vec![
         ("netem", netem().into()),

@@ -15,6 +15,7 @@ use differences::Difference;
 pub(crate) mod action;
 pub(crate) mod aqm;
 pub(crate) mod differences;
+pub(crate) mod filters;
 pub(crate) mod flat;
 pub(crate) mod hfsc;
 pub(crate) mod htb;

@@ -1,5 +1,6 @@
 //! The names in traffic control messages, by kind.
 
+use nl_tc::action::{RTM_DELACTION, RTM_GETACTION, RTM_NEWACTION};
 use nl_tc::{
     RTM_DELQDISC, RTM_DELTCLASS, RTM_DELTFILTER, RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_NEWQDISC,
     RTM_NEWTCLASS, RTM_NEWTFILTER,
@@ -9,15 +10,18 @@ use nl_testkit::oracle::{Attr, Field, Shape};
 /// The shape of a message about a class, qdisc or filter of this kind.
 pub(crate) fn of(kind: &str) -> &'static Shape {
     match kind {
+        "action" => &ACTIONS,
         "cake" => &CAKE,
         "cbs" => &CBS,
         "codel" => &CODEL,
         "drr" => &DRR,
         "etf" => &ETF,
         "ets" => &ETS,
+        "flower" => &FLOWER,
         "fq" => &FQ,
         "fq_codel" => &FQ_CODEL,
         "fq_pie" => &FQ_PIE,
+        "fw" => &FW,
         "hfsc" => &HFSC_CLASS,
         "htb" => &HTB,
         "matchall" => &MATCHALL,
@@ -409,7 +413,39 @@ const NETEM: Shape = shape!(
 );
 
 // include/uapi/linux/pkt_cls.h
-const MATCHALL: Shape = shape!(Attr::nest(2, "TCA_OPTIONS", &[Attr::new(1, "TCA_MATCHALL_CLASSID")]));
+const MATCHALL: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_MATCHALL_CLASSID"),
+        Attr::nest(2, "TCA_MATCHALL_ACT", LIST),
+        Attr::new(3, "TCA_MATCHALL_FLAGS"),
+    ]
+));
+const FW: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[Attr::new(1, "TCA_FW_CLASSID"), Attr::nest(4, "TCA_FW_ACT", LIST), Attr::new(5, "TCA_FW_MASK")]
+));
+const FLOWER: Shape = shape!(Attr::nest(
+    2,
+    "TCA_OPTIONS",
+    &[
+        Attr::new(1, "TCA_FLOWER_CLASSID"),
+        Attr::nest(3, "TCA_FLOWER_ACT", LIST),
+        Attr::new(22, "TCA_FLOWER_FLAGS"),
+        Attr::new(36, "TCA_FLOWER_KEY_TCP_DST_MASK"),
+        Attr::new(38, "TCA_FLOWER_KEY_UDP_DST_MASK"),
+    ]
+));
+/// Actions that filters share.
+const ACTIONS: Shape = Shape::new("tcamsg", &[Field::new("family", 1), Field::new("pad", 3)])
+    .kinds(&[
+        (RTM_NEWACTION, "RTM_NEWACTION"),
+        (RTM_DELACTION, "RTM_DELACTION"),
+        (RTM_GETACTION, "RTM_GETACTION"),
+    ])
+    .attrs(&[Attr::nest(1, "TCA_ACT_TAB", LIST)]);
 const U32: Shape = shape!(Attr::nest(
     2,
     "TCA_OPTIONS",
@@ -430,9 +466,20 @@ const U32: Shape = shape!(Attr::nest(
             Field::new("keys[0].off", 4),
             Field::new("keys[0].offmask", 4),
         ]),
+        Attr::nest(7, "TCA_U32_ACT", LIST),
     ]
 ));
 
+const LIST: &[Attr] = &[Attr::nest(1, "1", ACTION), Attr::nest(2, "2", ACTION)];
+const ACTION: &[Attr] = &[
+    Attr::new(1, "TCA_ACT_KIND"),
+    // Named by their numbers, which are other options in each kind.
+    Attr::nest(2, "TCA_ACT_OPTIONS", &[]),
+    Attr::new(3, "TCA_ACT_INDEX"),
+    Attr::new(6, "TCA_ACT_COOKIE"),
+    Attr::new(7, "TCA_ACT_FLAGS"),
+    Attr::new(8, "TCA_ACT_HW_STATS"),
+];
 const CURVE: &[Field] = &[Field::new("m1", 4), Field::new("d", 4), Field::new("m2", 4)];
 const STAB: &[Attr] = &[
     Attr::new(1, "TCA_STAB_BASE").fields(&[

@@ -159,6 +159,7 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
         "iproute2" => quote!(Iproute2),
         "kernel" => quote!(Kernel),
         "link" => quote!(Link),
+        "netem_distribution" => quote!(NetemDistribution),
         "qdisc" => quote!(Qdisc),
         "sock_diag" => quote!(SockDiag),
         "sysctl" => quote!(Sysctl),
@@ -166,8 +167,8 @@ fn parse_need(input: ParseStream<'_>) -> syn::Result<Tokens> {
         _ => {
             return Err(syn::Error::new(
                 key.span(),
-                "unknown need: expected link, qdisc, genl, sock_diag, sysctl, tool, iproute2, kernel or cached = \"…\", or \
-                 bridge_vlan_filtering, host_root, netdevsim, vm",
+                "unknown need: expected link, qdisc, genl, sock_diag, sysctl, tool, iproute2, kernel, cached or \
+                 netem_distribution = \"…\", or bridge_vlan_filtering, host_root, netdevsim, vm",
             ));
         }
     };

@@ -7,6 +7,7 @@ mod classes;
 mod clean_build;
 mod entry;
 mod floor;
+mod flower;
 mod iproute2;
 mod leaf;
 mod listing;
@@ -139,6 +140,7 @@ impl Task {
                 segment_routes: 2_000,
                 policies: 200,
                 managed: 400,
+                filters: 1_000,
             }
         } else {
             Plan {
@@ -159,6 +161,7 @@ impl Task {
                 segment_routes: 50_000,
                 policies: 5_000,
                 managed: 4_000,
+                filters: 10_000,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -172,7 +175,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=29).chain([31]).filter(|row| *row != 6) {
+    for row in (1..=31).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -201,6 +204,7 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             27 => macsec::row(plan)?,
             28 => segments::row(plan)?,
             29 => leaf::row(plan)?,
+            30 => flower::row(plan)?,
             31 => managers::row(plan)?,
             _ => {
                 let mut tables = Vec::new();

@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) policies: u32,
     /// Short connections in the row about path managers; a twentieth of them is held.
     pub(crate) managed: u32,
+    /// In the row about filters.
+    pub(crate) filters: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.

@@ -28,6 +28,7 @@ pub(super) fn probe(need: &Need) -> Result<(), String> {
         | Need::HostRoot
         | Need::Iproute2(_)
         | Need::Kernel(_)
+        | Need::NetemDistribution(_)
         | Need::Netdevsim
         | Need::Tool(_)
         | Need::Vm => None,

@@ -26,6 +26,8 @@ pub enum Need {
     Kernel(Cow<'static, str>),
     /// A kind of link.
     Link(Cow<'static, str>),
+    /// A distribution of netem in the files of `tc`, such as `normal`: see [`netem_distribution`](crate::netem_distribution).
+    NetemDistribution(Cow<'static, str>),
     /// Simulated network cards, which only [real root](Need::HostRoot) may make: see
     /// [`Node::add_netdevsim`](crate::Node::add_netdevsim).
     Netdevsim,
@@ -91,6 +93,7 @@ impl Need {
             "iproute2" => Ok(Self::Iproute2(value)),
             "kernel" => Ok(Self::Kernel(value)),
             "link" => Ok(Self::Link(value)),
+            "netem_distribution" => Ok(Self::NetemDistribution(value)),
             "qdisc" => Ok(Self::Qdisc(value)),
             "sock_diag" => Ok(Self::SockDiag(value)),
             "sysctl" => Ok(Self::Sysctl(value)),
@@ -110,6 +113,7 @@ impl fmt::Display for Need {
             Self::Iproute2(version) => write!(f, "iproute2 = \"{version}\""),
             Self::Kernel(version) => write!(f, "kernel = \"{version}\""),
             Self::Link(kind) => write!(f, "link = \"{kind}\""),
+            Self::NetemDistribution(name) => write!(f, "netem_distribution = \"{name}\""),
             Self::Netdevsim => f.write_str("netdevsim"),
             Self::Qdisc(kind) => write!(f, "qdisc = \"{kind}\""),
             Self::SockDiag(name) => write!(f, "sock_diag = \"{name}\""),
@@ -231,6 +235,7 @@ mod tests {
             "kernel = \"6.8\"",
             "bridge_vlan_filtering",
             "netdevsim",
+            "netem_distribution = \"normal\"",
             "sock_diag = \"mptcp\"",
             "cached = \"tdc\"",
             "vm",

@@ -7,6 +7,7 @@ use netlink_sys::{Socket, SocketAddr, protocols};
 use super::Need;
 use crate::{
     cache_dir,
+    distribution::netem_distribution,
     netdevsim::Device,
     sandbox, sys,
     version::{is_at_least, of_iproute2},
@@ -28,6 +29,9 @@ pub(super) fn try_it(need: &Need) -> Result<(), String> {
             let kind = kind.clone();
             move || link(&kind)
         }),
+        Need::NetemDistribution(name) => {
+            netem_distribution(name).map(drop).map_err(|error| error.to_string())
+        }
         Need::Netdevsim if sandbox::is_real_root() => in_scratch(netdevsim),
         Need::Netdevsim => Err("only real root makes simulated network cards".to_owned()),
         Need::Qdisc(kind) => in_scratch({

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use nl_core::attr::{AttrWriter, Attrs, DecodeError};
 use nl_core::check::Invalid;
 
-use super::super::shared::{Offload, check_class};
+use super::super::outcome::{Outcome, outcome};
+use super::super::shared::Offload;
 use super::key::{
     FlowerKey, TCA_FLOWER_ACT, TCA_FLOWER_CLASSID, TCA_FLOWER_FLAGS, TCA_FLOWER_IN_HW_COUNT,
     TCA_FLOWER_KEY_PORT_DST_MAX, TCA_FLOWER_KEY_PORT_DST_MIN, TCA_FLOWER_KEY_PORT_SRC_MAX,
@@ -13,7 +14,6 @@ use super::key::{
 use crate::TcHandle;
 #[cfg(feature = "action")]
 use crate::action::Action;
-use crate::units::word;
 
 const IP: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
@@ -96,28 +96,6 @@ impl Flower {
         })
     }
 
-    /// Sets the class (`classid`, `flowid`).
-    #[must_use]
-    pub fn classid(mut self, classid: TcHandle) -> Self {
-        self.classid = classid;
-        self
-    }
-
-    /// Sets where the filter is carried out (`skip_hw`, `skip_sw`).
-    #[must_use]
-    pub fn offload(mut self, offload: Offload) -> Self {
-        self.offload = offload;
-        self
-    }
-
-    /// Adds an action (`action`).
-    #[cfg(feature = "action")]
-    #[must_use]
-    pub fn action(mut self, action: impl Into<Action>) -> Self {
-        self.actions.push(action.into());
-        self
-    }
-
     /// `None` if there is more than this type holds.
     pub(in crate::filter) fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut flower = Self::new();
@@ -125,10 +103,11 @@ impl Flower {
             let attr = attr?;
             match attr.kind() {
                 TCA_FLOWER_CLASSID => flower.classid = TcHandle::from_bits(attr.u32()?),
-                #[cfg(feature = "action")]
-                TCA_FLOWER_ACT => flower.actions = Action::decode_list(attr.attrs())?,
-                #[cfg(not(feature = "action"))]
-                TCA_FLOWER_ACT => return Ok(None),
+                TCA_FLOWER_ACT => {
+                    if !flower.read_actions(&attr)? {
+                        return Ok(None);
+                    }
+                }
                 TCA_FLOWER_FLAGS => match Offload::from_flags(attr.u32()?) {
                     Some(offload) => flower.offload = offload,
                     None => return Ok(None),
@@ -141,16 +120,13 @@ impl Flower {
                 },
             }
         }
-        Ok(Some(flower).filter(|flower| !flower.classid.is_none() || flower.has_actions()))
+        Ok(Some(flower).filter(|flower| !flower.is_without_outcome()))
     }
 
     pub(in crate::filter) fn encode(&self, w: &mut AttrWriter<'_>) {
         let mut options = w.nested(TCA_OPTIONS);
-        if !self.classid.is_none() {
-            options.u32(TCA_FLOWER_CLASSID, self.classid.bits());
-        }
-        #[cfg(feature = "action")]
-        Action::encode_list(&self.actions, &mut options, TCA_FLOWER_ACT);
+        self.write_class(&mut options, TCA_FLOWER_CLASSID);
+        self.write_actions(&mut options, TCA_FLOWER_ACT);
         options.opt(TCA_FLOWER_FLAGS, self.offload.flags(), AttrWriter::u32);
         for key in &self.keys {
             key.encode(&mut options);
@@ -158,9 +134,7 @@ impl Flower {
     }
 
     pub(in crate::filter) fn check(&self) -> Result<(), Invalid> {
-        check_class(self.classid, self.has_actions())?;
-        #[cfg(feature = "action")]
-        Action::check_list(&self.actions)?;
+        self.check_outcome()?;
         for (at, key) in self.keys.iter().enumerate() {
             if self.keys.iter().skip(at + 1).any(|other| other.kind() == key.kind()) {
                 return Err(format!("two keys of one field: {key}").into());
@@ -210,11 +184,8 @@ impl Flower {
     }
 
     pub(in crate::filter) fn is_met_by(&self, current: &Self) -> bool {
-        #[cfg(feature = "action")]
-        if !Action::are_met_by(&self.actions, &current.actions) {
-            return false;
-        }
-        (self.classid, self.offload) == (current.classid, current.offload)
+        self.has_outcome_of(current)
+            && self.offload == current.offload
             && self.keys.len() == current.keys.len()
             && self.keys.iter().all(|key| current.keys.contains(key))
     }
@@ -222,22 +193,11 @@ impl Flower {
     pub(in crate::filter) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.keys.iter().try_for_each(|key| write!(f, " {key}"))?;
         f.write_str(self.offload.word())?;
-        word(f, "classid", Some(self.classid).filter(|class| !class.is_none()))?;
-        #[cfg(feature = "action")]
-        self.actions.iter().try_for_each(|action| write!(f, " {action}"))?;
-        Ok(())
-    }
-
-    #[cfg(feature = "action")]
-    fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
-    }
-
-    #[cfg(not(feature = "action"))]
-    const fn has_actions(&self) -> bool {
-        false
+        self.write_outcome(f)
     }
 }
+
+outcome!(Flower, classid, offload);
 
 fn mask4(prefix: u8) -> u32 {
     u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)

@@ -1,12 +1,14 @@
 //! `tc` commands that the crate runs.
 
 use futures_util::TryStreamExt;
-use nl_tc::filter::IPV4;
+use nl_tc::action::Action;
+use nl_tc::filter::{ALL, IPV4, IPV6};
 use nl_tc::{Tc, TcHandle};
 use nl_testkit_tdc::{Command, Ran};
 
-use super::kinds;
+use super::actions::{action, parsed};
 use super::words::{Stop, Words};
+use super::{filters, kinds};
 
 /// Runs a command line as `tc` would.
 pub(super) async fn carry_out(tc: &Tc, command: Command) -> Ran {
@@ -25,6 +27,9 @@ async fn line(tc: &Tc, mut words: Vec<&str>) -> Result<(), Stop> {
     words.retain(|word| !["-s", "-j"].contains(word));
     let mut words = Words::new(words);
     let (object, verb) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if ["action", "actions"].contains(&object) {
+        return actions(tc, verb, words).await;
+    }
     let place = Place::read(object, &mut words)?;
     match (object, verb) {
         ("qdisc", "show" | "ls") => {
@@ -92,11 +97,73 @@ async fn filter(tc: &Tc, verb: &str, place: &Place<'_>, words: Words<'_>) -> Res
     if let Some(protocol) = place.protocol {
         entry = entry.protocol(protocol);
     }
+    if let Some(chain) = place.chain {
+        entry = entry.chain(chain);
+    }
+    let (handle, mask) = place.filter_handle()?;
+    if let Some(handle) = handle {
+        entry = entry.handle(handle);
+    }
     match verb {
-        "add" => entry.add(kinds::filter(place.kind, words)?).await?,
-        "del" if place.kind.is_empty() => entry.delete().await?,
+        "add" => entry.add(filters::filter(place.kind, mask, words)?).await?,
+        "change" => entry.change(filters::filter(place.kind, mask, words)?).await?,
+        "replace" => entry.replace(filters::filter(place.kind, mask, words)?).await?,
+        "del" | "delete" if place.priority.is_none() && place.kind.is_empty() => {
+            let all = tc.filters(place.dev, parent);
+            match place.chain {
+                Some(chain) => all.chain(chain).flush().await?,
+                None => all.flush().await?,
+            }
+        }
+        "del" | "delete" if words.peek().is_none() => entry.delete().await?,
+        "get" => {
+            entry.get().await?;
+            return Ok(());
+        }
         _ => return Err(Stop::NotOurs(format!("{verb} a filter"))),
     };
+    Ok(())
+}
+
+async fn actions(tc: &Tc, verb: &str, mut words: Words<'_>) -> Result<(), Stop> {
+    if words.next() != Some("action") {
+        return Err(Stop::NotOurs(format!("{verb} of what is no action")));
+    }
+    match verb {
+        "add" | "replace" | "change" => {
+            let action = action(&mut words)?;
+            if words.peek().is_some() {
+                return Err(Stop::NotOurs("several actions at once".to_owned()));
+            }
+            let entry = tc.action(action);
+            if verb == "add" {
+                entry.add().await?
+            } else {
+                entry.replace().await?
+            };
+        }
+        "del" | "delete" | "get" => {
+            let kind = words.next().unwrap_or_default();
+            if words.next() != Some("index") {
+                return Err(Stop::NoValue(format!("{verb} action {kind} without an index")));
+            }
+            let index = parsed(words.next().unwrap_or_default())?;
+            if words.peek().is_some() {
+                return Err(Stop::NotOurs("several actions at once".to_owned()));
+            }
+            let entry = tc.action(Action::at(kind, index));
+            match verb {
+                "get" => drop(entry.get().await?),
+                _ => drop(entry.delete().await?),
+            }
+        }
+        "flush" => drop(tc.actions(words.next().unwrap_or_default()).flush().await?),
+        "list" | "ls" | "show" => {
+            let mut all = tc.actions(words.next().unwrap_or_default()).list().await?;
+            while all.try_next().await?.is_some() {}
+        }
+        _ => return Err(Stop::NotOurs(format!("{verb} actions"))),
+    }
     Ok(())
 }
 
@@ -109,6 +176,9 @@ struct Place<'a> {
     handle: Option<TcHandle>,
     priority: Option<u16>,
     protocol: Option<u16>,
+    chain: Option<u32>,
+    /// A filter's, whose form depends on the kind.
+    name: Option<&'a str>,
     kind: &'a str,
 }
 
@@ -120,12 +190,19 @@ impl<'a> Place<'a> {
                 (_, "dev") => place.dev = words.next().unwrap_or_default(),
                 (_, "root") => place.parent = Some(TcHandle::ROOT),
                 (_, "parent") => place.parent = Some(words.parse(word)?),
-                ("qdisc", "handle") | ("class", "classid") => place.handle = Some(words.parse(word)?),
-                ("filter", "prio") => place.priority = Some(words.parse(word)?),
+                ("class", "classid") => place.handle = Some(filters::class(words, word)?),
+                ("qdisc", "handle") => place.handle = Some(words.parse(word)?),
+                ("filter", "chain") => place.chain = Some(words.parse(word)?),
+                ("filter", "handle") => place.name = words.next(),
+                ("filter", "prio" | "pref") => place.priority = Some(words.parse(word)?),
                 ("filter", "protocol") => match words.next() {
+                    Some("all") => place.protocol = Some(ALL),
                     Some("ip") => place.protocol = Some(IPV4),
+                    Some("ipv6") => place.protocol = Some(IPV6),
+                    Some("802_3") => place.protocol = Some(1),
                     other => return Err(Stop::NotOurs(format!("a protocol not thought of: {other:?}"))),
                 },
+                ("filter", "egress") => place.parent = Some(TcHandle::CLSACT_EGRESS),
                 ("filter", "ingress") => place.parent = Some(TcHandle::CLSACT_INGRESS),
                 ("qdisc", "stab") => return Err(Stop::NotOurs("size tables were not thought of".to_owned())),
                 (_, kind) => {
@@ -139,5 +216,17 @@ impl<'a> Place<'a> {
             }
         }
         Ok(place)
+    }
+
+    /// The handle of a filter, and the mask that one of `fw` can have.
+    fn filter_handle(&self) -> Result<(Option<u32>, Option<u32>), Stop> {
+        let Some(text) = self.name else { return Ok((None, None)) };
+        if self.kind == "u32" {
+            return Ok((Some(filters::u32_handle_of(text)?), None));
+        }
+        match text.split_once('/') {
+            Some((handle, mask)) => Ok((Some(parsed(handle)?), Some(parsed(mask)?))),
+            None => Ok((Some(parsed(text)?), None)),
+        }
     }
 }

@@ -3,7 +3,6 @@
 use nl_tc::class::ClassConfig;
 use nl_tc::drr::{DrrClassConfig, DrrConfig};
 use nl_tc::ets::{EtsClassConfig, EtsConfig};
-use nl_tc::filter::{FilterConfig, Matchall, U32, U32Key};
 use nl_tc::hfsc::{HfscClassConfig, HfscConfig, ServiceCurve};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::leaf::{
@@ -11,13 +10,20 @@ use nl_tc::leaf::{
 };
 use nl_tc::qdisc::QdiscConfig;
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
-use nl_tc::{Rate, Size, TcHandle};
+use nl_tc::{Rate, Size};
 
-use super::words::{Stop, Words};
+use super::later;
+use super::words::{Stop, Words, each, unknown};
 
 /// `tc qdisc … KIND OPTIONS`.
 pub(super) fn qdisc(kind: &str, mut words: Words<'_>) -> Result<QdiscConfig, Stop> {
     let words = &mut words;
+    if let Some(config) = later::qdisc(kind, words)? {
+        return match words.next() {
+            None => Ok(config),
+            Some(word) => unknown(kind, word),
+        };
+    }
     let config = match kind {
         "bfifo" => each(words, BfifoConfig::new(), |config, word, words| match word {
             "limit" => Ok(config.limit(words.parse::<Size>(word)?)),
@@ -62,9 +68,7 @@ pub(super) fn qdisc(kind: &str, mut words: Words<'_>) -> Result<QdiscConfig, Sto
         .into(),
         "tbf" => tbf(words)?.into(),
         // Kinds that the crate does not know can be added without options, if the kernel needs none.
-        _ if words.peek().is_none() && kind != "cbs" => {
-            QdiscConfig::Other { kind: kind.to_owned(), options: None }
-        }
+        _ if words.peek().is_none() => QdiscConfig::Other { kind: kind.to_owned(), options: None },
         _ => return Err(Stop::NotOurs(format!("nl-tc has no options of {kind}"))),
     };
     match words.next() {
@@ -110,41 +114,6 @@ pub(super) fn class(kind: &str, mut words: Words<'_>) -> Result<ClassConfig, Sto
         .into(),
         _ => return Err(Stop::NotOurs(format!("nl-tc has no classes of {kind}"))),
     })
-}
-
-/// `tc filter … KIND OPTIONS`.
-pub(super) fn filter(kind: &str, mut words: Words<'_>) -> Result<FilterConfig, Stop> {
-    let (mut class, mut keys) = (None, Vec::new());
-    while let Some(word) = words.next() {
-        match (kind, word) {
-            ("matchall" | "u32", "classid" | "flowid") => class = Some(words.parse::<TcHandle>(word)?),
-            ("u32", "match") => keys.push(key(&mut words)?),
-            ("matchall" | "u32", _) => {
-                return Err(Stop::NotOurs(format!("nl-tc has no {word} of {kind} filters")));
-            }
-            _ => return Err(Stop::NotOurs(format!("nl-tc has no {kind} filters"))),
-        }
-    }
-    let class = class.ok_or_else(|| Stop::NotOurs("nl-tc has no filters without a class".to_owned()))?;
-    Ok(if kind == "u32" { U32::new(class, keys).into() } else { Matchall::new(class).into() })
-}
-
-/// The key after `match`.
-fn key(words: &mut Words<'_>) -> Result<U32Key, Stop> {
-    let rest = [words.next(), words.next(), words.next()];
-    match rest {
-        [Some("ip"), Some("protocol"), Some(number)] if words.next() == Some("0xff") => {
-            let number: u8 = number.parse().map_err(|_| Stop::NoValue(format!("protocol {number}")))?;
-            Ok(U32Key::at(8, u32::from(number) << 16, 0xff << 16))
-        }
-        [Some("ip"), Some("dst"), Some(prefix)] => {
-            let address = prefix.strip_suffix("/32").unwrap_or(prefix).parse().ok();
-            let address = address.ok_or_else(|| Stop::NoValue(format!("dst {prefix}")))?;
-            let to = U32::to(address, TcHandle::NONE).keys;
-            to.into_iter().next().ok_or_else(|| Stop::NoValue("no key".to_owned()))
-        }
-        other => Err(Stop::NotOurs(format!("a u32 match not thought of: {other:?}"))),
-    }
 }
 
 fn ets(words: &mut Words<'_>) -> Result<EtsConfig, Stop> {
@@ -243,19 +212,3 @@ fn curve(words: &mut Words<'_>) -> Result<ServiceCurve, Stop> {
 }
 
 const CURVE: &[&str] = &["d", "dmax", "m1", "m2", "rate", "umax"];
-
-/// Calls a function for each word.
-fn each<C>(
-    words: &mut Words<'_>,
-    mut config: C,
-    mut take: impl FnMut(C, &str, &mut Words<'_>) -> Result<C, Stop>,
-) -> Result<C, Stop> {
-    while let Some(word) = words.next() {
-        config = take(config, word, words)?;
-    }
-    Ok(config)
-}
-
-fn unknown<T>(kind: &str, word: &str) -> Result<T, Stop> {
-    Err(Stop::NotOurs(format!("nl-tc has no {word} of {kind}, or it was not thought of")))
-}

@@ -100,3 +100,19 @@ impl<'a> Words<'a> {
         Ok(numbers)
     }
 }
+
+/// Calls a function for each word.
+pub(super) fn each<C>(
+    words: &mut Words<'_>,
+    mut config: C,
+    mut take: impl FnMut(C, &str, &mut Words<'_>) -> Result<C, Stop>,
+) -> Result<C, Stop> {
+    while let Some(word) = words.next() {
+        config = take(config, word, words)?;
+    }
+    Ok(config)
+}
+
+pub(super) fn unknown<T>(kind: &str, word: &str) -> Result<T, Stop> {
+    Err(Stop::NotOurs(format!("nl-tc has no {word} of {kind}, or it was not thought of")))
+}

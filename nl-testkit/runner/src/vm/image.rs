@@ -241,7 +241,7 @@ fn numbers(version: &str) -> Vec<u64> {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Changes whenever images are made differently.
-const FORMAT: &str = "f6";
+const FORMAT: &str = "f7";
 /// The suite whose iproute2 is on the search path under every kernel, and which further packages come from.
 pub(super) const NEWEST: &str = "sid";
 const LIBRARIES: &str = "libraries.txt";

@@ -47,18 +47,7 @@ pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path, note: &Path) -> Resu
         fs::copy(from, libraries.join(name))?;
     }
     Suite::of(&loader, needed.into_keys())?.write(note)?;
-    // Distributions for netem.
-    let tables = unpacked.join("usr/lib/tc");
-    if tables.is_dir() {
-        fs::create_dir_all(tree.join("usr/lib/tc"))?;
-        for entry in fs::read_dir(tables)? {
-            let path = entry?.path();
-            if let (Some("dist"), Some(name)) = (path.extension().and_then(|e| e.to_str()), path.file_name())
-            {
-                fs::copy(&path, tree.join("usr/lib/tc").join(name))?;
-            }
-        }
-    }
+    take_distributions(unpacked, tree)?;
     symlink("dash", bin.join("sh"))?;
     for applet in APPLETS {
         let path = bin.join(applet);
@@ -68,6 +57,26 @@ pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path, note: &Path) -> Resu
     }
     // The kernel asks for this path.
     Ok(symlink("../bin/busybox", tree.join("usr/sbin/modprobe"))?)
+}
+
+/// The distributions of netem. Older packages have them in the first folder, newer ones in the second. In a guest they
+/// are in both, for programs of either age. Tests that need them fail if there are none, because the lanes promise them.
+fn take_distributions(unpacked: &Path, tree: &Path) -> Result {
+    let folders = ["usr/lib/tc".to_owned(), format!("usr/{LIBRARIES}/tc")];
+    let mut files = Vec::new();
+    for folder in folders.iter().map(|folder| unpacked.join(folder)).filter(|folder| folder.is_dir()) {
+        for entry in fs::read_dir(folder)? {
+            files.push(entry?.path());
+        }
+    }
+    files.retain(|path| path.extension().is_some_and(|end| end == "dist"));
+    for folder in folders.iter().map(|folder| tree.join(folder)) {
+        fs::create_dir_all(&folder)?;
+        for file in &files {
+            fs::copy(file, folder.join(file.file_name().unwrap_or_default()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Fetches the iproute2 of another suite and puts it where tests look for it that name it: not on the search path, with a loader and
