@@ -6,6 +6,7 @@ mod calls;
 mod classes;
 mod clean_build;
 mod entry;
+mod events;
 mod floor;
 mod iproute2;
 mod leaf;
@@ -38,7 +39,7 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..31]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..35]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
@@ -139,6 +140,9 @@ impl Task {
                 segment_routes: 2_000,
                 policies: 200,
                 managed: 400,
+                churn: 20_000,
+                stored: 20_000,
+                idle_millis: 500,
             }
         } else {
             Plan {
@@ -159,6 +163,9 @@ impl Task {
                 segment_routes: 50_000,
                 policies: 5_000,
                 managed: 4_000,
+                churn: 200_000,
+                stored: 800_000,
+                idle_millis: 2_000,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -172,7 +179,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=29).chain([31]).filter(|row| *row != 6) {
+    for row in (1..=29).chain(31..=35).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -202,6 +209,10 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             28 => segments::row(plan)?,
             29 => leaf::row(plan)?,
             31 => managers::row(plan)?,
+            32 => vec![events::fdb_churn(plan)?],
+            33 => vec![events::route_churn(plan)?],
+            34 => vec![events::stored(plan)?],
+            35 => vec![events::idle(plan)?],
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {
@@ -227,6 +238,7 @@ fn part(row: u8, contestant: &str, amount: u32) -> Result<()> {
         20 => words(&agent::picture_once(contestant, amount)?),
         23 => return agent::plugin_once(contestant),
         29 => words(&leaf::once(contestant, amount)?),
+        34 => words(&events::stored_once(contestant, amount)?),
         _ => return Err(USAGE.into()),
     };
     println!("{line}");
