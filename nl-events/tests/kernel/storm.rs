@@ -43,10 +43,10 @@ impl Dice {
     }
 }
 
-type Shown = BTreeSet<(String, String, Option<u64>, String)>;
+pub(super) type Shown = BTreeSet<(String, String, Option<u64>, String)>;
 
 /// The bridge's table as iproute2 shows it: address, port, VLAN, state.
-async fn shown_by_iproute2(node: &Node) -> Shown {
+pub(super) async fn shown_by_iproute2(node: &Node) -> Shown {
     let shown = node.json("bridge -j fdb show br br0").await;
     let entries = shown.as_array().expect("a list");
     entries
@@ -59,7 +59,7 @@ async fn shown_by_iproute2(node: &Node) -> Shown {
         .collect()
 }
 
-async fn table_of(watch: &FdbWatch, conn: &Connection) -> Result<Shown> {
+pub(super) async fn table_of(watch: &FdbWatch, conn: &Connection) -> Result<Shown> {
     let names = conn.link_names().await?;
     Ok(watch
         .entries()
