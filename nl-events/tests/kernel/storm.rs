@@ -175,7 +175,11 @@ async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
     within(Duration::from_secs(240), watching, "the watch to converge").await?;
     ending.join().expect("the end of the storms failed");
     assert!(watch.overruns() > 0, "the storm did not overrun the watch, so the test proves nothing");
-    assert_eq!(table_of(&watch, &conn).await?, shown_by_iproute2(node).await);
+    let table = table_of(&watch, &conn).await?;
+    assert_eq!(table, shown_by_iproute2(node).await);
+    let mut listed = FdbWatch::builder(&conn).bridge("br0").open().await?;
+    synced(&mut listed).await;
+    assert_eq!(table, table_of(&listed, &conn).await?);
     println!(
         "{changes} changes, {reported} reported, {} overruns, {} entries at the end",
         watch.overruns(),
