@@ -47,6 +47,7 @@
 //! - `tc`: qdiscs, classes and filters.
 //! - `address`, `link`, `neighbour`, `nexthop`, `route`, `rule`: events of IP addresses, network devices, neighbours, nexthop
 //!   objects, routes and routing policy rules. Their watches are in nl-core, in the modules of these names.
+//!   Those of qdiscs, classes and filters are in nl-tc, which `store` and `tc` together turn on.
 //! - `macsec`: events of MACsec devices with their options.
 //! - `mptcp`: events of Multipath TCP.
 //! - `tokio` (on by default): waiting inside a tokio runtime.

@@ -32,6 +32,8 @@ mod namespaces;
 mod reports;
 #[path = "kernel/silent.rs"]
 mod silent;
+#[path = "kernel/soak.rs"]
+mod soak;
 #[path = "kernel/store.rs"]
 mod store;
 #[path = "kernel/storm.rs"]

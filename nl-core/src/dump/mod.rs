@@ -27,7 +27,9 @@
 //! control do not. If that happens before anything was yielded the dump is started again, up to
 //! [`MAX_RESTARTS`] times; afterwards the entries are yielded to the end and then
 //! [`Interrupted`](crate::error::ErrorKind::Interrupted) follows. [`Dump::collect_all`] yields nothing before the
-//! end and so can always start again.
+//! end and so can always start again; after so many times it fails, and [`Dump::collect_partial`] returns what the last one had.
+
+mod partial;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -36,6 +38,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
+
+pub use partial::Partial;
 
 use crate::attr::DecodeError;
 use crate::error::{Error, ErrorKind, Result, decode_done, decode_error};
@@ -163,19 +167,56 @@ impl<T> Dump<T> {
     {
         Pending::new(async move {
             let mut all = Vec::new();
-            loop {
-                match poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
-                    None => return Ok(all),
-                    Some(Ok(entry)) => all.push(entry),
-                    Some(Err(error)) if self.can_restart(&error) => {
-                        all.clear();
-                        self.yielded = false;
-                        self.restart();
-                    }
-                    Some(Err(error)) => return Err(error),
-                }
-            }
+            self.gather(&mut all).await?;
+            Ok(all)
         })
+    }
+
+    /// As [`collect_all`](Self::collect_all), for callers to whom a part of a table is better than none: an error comes with what was
+    /// read.
+    ///
+    /// ```no_run
+    /// use nl_core::Connection;
+    ///
+    /// # async fn example(conn: Connection) -> nl_core::Result<()> {
+    /// let links = conn.links().collect_partial().await?;
+    /// match &links.error {
+    ///     None => println!("{} devices", links.entries.len()),
+    ///     // Devices came and went during each of the attempts.
+    ///     Some(error) if error.is_interrupted() => println!("about {} devices", links.entries.len()),
+    ///     Some(_) => drop(links.into_result()?),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// None; what goes wrong is in [`Partial::error`].
+    pub fn collect_partial(mut self) -> Pending<Partial<T>>
+    where
+        T: Send + 'static,
+    {
+        Pending::new(async move {
+            let mut entries = Vec::new();
+            let error = self.gather(&mut entries).await.err();
+            Ok(Partial { entries, error })
+        })
+    }
+
+    /// Reads to the end, again if it was interrupted.
+    async fn gather(&mut self, all: &mut Vec<T>) -> Result<()> {
+        loop {
+            match poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
+                None => return Ok(()),
+                Some(Ok(entry)) => all.push(entry),
+                Some(Err(error)) if self.can_restart(&error) => {
+                    all.clear();
+                    self.yielded = false;
+                    self.restart();
+                }
+                Some(Err(error)) => return Err(error),
+            }
+        }
     }
 
     /// Reads to the end, and shows each entry to `look` in the place where it was decoded. Returns what `look` made of `start`.

@@ -33,7 +33,7 @@
 //! The kernel does not wait for a slow reader. When the receive buffer is full it drops messages, and **goes on
 //! dropping until the buffer was read empty**, which it reports once. The stream yields
 //! [`Overrun`](crate::error::ErrorKind::Overrun) for this and goes on. The same is yielded for an event of `NETLINK_ROUTE` over
-//! 32 KiB, such as a route with hundreds of next hops; the next one of its size is read whole. What was lost must then be read again, in
+//! 128 KiB, which is more than any has that is known; the next one of its size is read whole. What was lost must then be read again, in
 //! this order: [`discard_pending`](Monitor::discard_pending), then a [dump](crate::dump) on another socket, then what
 //! the monitor yields. A dump before the buffer was read empty would be followed by a gap nobody notices.
 
@@ -357,8 +357,7 @@ impl MonitorBuilder {
             reader: match protocol {
                 // Families decide how large their events are.
                 Protocol::Generic => Reader::whole(),
-                // Larger than the buffer is only a route with hundreds of next hops.
-                Protocol::Route | Protocol::SockDiag => Reader::default(),
+                Protocol::Route | Protocol::SockDiag => Reader::for_events(),
             },
             burst: 0,
             turn: Turn::default(),

@@ -2,17 +2,25 @@
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
+use std::thread::LocalKey;
 
 use zeroize::Zeroize;
 
 /// The kernel fills no more than this with one datagram of a dump. Other messages may be larger.
 pub(crate) const RECEIVE_LEN: usize = 32 * 1024;
 
-/// How many idle buffers a thread keeps.
+/// Room for a datagram of events of `NETLINK_ROUTE`: an attribute has less than 64 KiB, and no message has two that come near that.
+const EVENTS_LEN: usize = 128 * 1024;
+
+/// How many idle buffers of each size a thread keeps.
 const MAX_IDLE: usize = 4;
 
+type Idle = RefCell<Vec<Vec<u8>>>;
+
 thread_local! {
-    static IDLE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static IDLE: Idle = const { RefCell::new(Vec::new()) };
+    /// What no datagram has reached yet takes no memory.
+    static IDLE_FOR_EVENTS: Idle = const { RefCell::new(Vec::new()) };
 }
 
 /// A receive buffer. It goes back to its thread when dropped, so an idle socket has none.
@@ -25,8 +33,17 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// A buffer of [`RECEIVE_LEN`] bytes.
     pub(crate) fn take() -> Self {
-        let idle = IDLE.try_with(|idle| idle.borrow_mut().pop()).ok().flatten();
-        Self { bytes: idle.unwrap_or_else(|| vec![0; RECEIVE_LEN]), sensitive: false }
+        Self::take_from(&IDLE, RECEIVE_LEN)
+    }
+
+    /// A buffer of [`EVENTS_LEN`] bytes.
+    pub(crate) fn take_for_events() -> Self {
+        Self::take_from(&IDLE_FOR_EVENTS, EVENTS_LEN)
+    }
+
+    fn take_from(idle: &'static LocalKey<Idle>, len: usize) -> Self {
+        let idle = idle.try_with(|idle| idle.borrow_mut().pop()).ok().flatten();
+        Self { bytes: idle.unwrap_or_else(|| vec![0; len]), sensitive: false }
     }
 
     /// Zeroes what was received when the buffer is dropped.
@@ -64,15 +81,18 @@ impl Drop for Buffer {
         if self.sensitive {
             self.bytes.as_mut_slice().zeroize();
         }
-        if self.bytes.len() == RECEIVE_LEN {
-            let bytes = std::mem::take(&mut self.bytes);
-            // While the thread ends there is no place to keep it.
-            let _ = IDLE.try_with(|idle| {
-                let mut idle = idle.borrow_mut();
-                if idle.len() < MAX_IDLE {
-                    idle.push(bytes);
-                }
-            });
-        }
+        let idle = match self.bytes.len() {
+            RECEIVE_LEN => &IDLE,
+            EVENTS_LEN => &IDLE_FOR_EVENTS,
+            _ => return,
+        };
+        let bytes = std::mem::take(&mut self.bytes);
+        // While the thread ends there is no place to keep it.
+        let _ = idle.try_with(|idle| {
+            let mut idle = idle.borrow_mut();
+            if idle.len() < MAX_IDLE {
+                idle.push(bytes);
+            }
+        });
     }
 }

@@ -11,7 +11,9 @@ use crate::message::{MessageRef, Messages};
 pub(crate) struct Reader {
     buffer: Option<Buffer>,
     unread: Range<usize>,
-    /// Datagrams may be larger than those of a dump.
+    /// Datagrams are events of `NETLINK_ROUTE`.
+    events: bool,
+    /// Datagrams may be of any size.
     whole: bool,
     sensitive: bool,
     /// The least size of a buffer.
@@ -24,6 +26,11 @@ impl Reader {
     /// For dumps, whose datagrams have a limit. One over it is an error, and [`grow`](Self::grow) makes room for it.
     pub(crate) fn new(sensitive: bool) -> Self {
         Self { sensitive, ..Self::default() }
+    }
+
+    /// For events of `NETLINK_ROUTE`, which can be larger than the datagrams of a dump.
+    pub(crate) fn for_events() -> Self {
+        Self { events: true, ..Self::default() }
     }
 
     /// For datagrams of any size, which costs one more system call for each.
@@ -50,9 +57,9 @@ impl Reader {
 
     /// Receives the next datagram and returns its size.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<Result<usize>> {
-        let (sensitive, room) = (self.sensitive, self.room);
+        let (sensitive, room, events) = (self.sensitive, self.room, self.events);
         let buffer = self.buffer.get_or_insert_with(|| {
-            let mut buffer = Buffer::take();
+            let mut buffer = if events { Buffer::take_for_events() } else { Buffer::take() };
             if sensitive {
                 buffer.set_sensitive();
             }

@@ -114,8 +114,21 @@ async fn a_generic_event_of_any_size_is_read_whole() {
     }
 }
 
+/// An attribute, such as the next hops of a route, has up to 64 KiB.
 #[tokio::test]
-async fn a_large_event_of_another_protocol_is_reported_as_lost_once() {
+async fn a_large_event_of_another_protocol_is_read_whole() {
+    const SIZE: usize = 100_000;
+    let (socket, peer) = Peer::pair().unwrap();
+    let monitor = Monitor::builder(Protocol::Route).sockets_from(only(socket));
+    let mut monitor = monitor.open(|message| Ok(Some(message.payload().len()))).unwrap();
+    for _ in 0..2 {
+        peer.answer(&Answer::new(40, &[7; SIZE]).answers(&[0; 16])).await.unwrap();
+        assert_eq!(within(DEADLINE, monitor.next(), "an event").await.unwrap().unwrap(), SIZE);
+    }
+}
+
+#[tokio::test]
+async fn an_even_larger_event_of_another_protocol_is_reported_as_lost_once() {
     let (socket, peer) = Peer::pair().unwrap();
     let monitor = Monitor::builder(Protocol::Route).sockets_from(only(socket));
     let mut monitor = monitor.open(|message| Ok(Some(message.payload().len()))).unwrap();

@@ -1,16 +1,17 @@
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
-use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::dump::MAX_RESTARTS;
+use nl_core::dump::{Dump, MAX_RESTARTS};
 use nl_core::error::{AttrName, Errno, ErrorKind, Names};
 use nl_core::link::Link;
 use nl_core::message::{IfInfoMsg, MessageRef};
+use nl_core::{Pending, Request};
 use nl_testkit::{Lab, Result, within};
 
 use crate::support::{RTM_GETLINK, Raw, SOON, delete_link, link_names, many_links, new_link, ports, route};
@@ -126,11 +127,19 @@ async fn a_change_while_the_table_is_read_is_told_behind_the_entries(lab: Lab) -
     Ok(())
 }
 
-/// Lists links with a decoder that changes the table under the dump, once per attempt for the first `attempts`.
 async fn collected_under_change(
     node: &nl_testkit::Node,
     attempts: u32,
 ) -> (nl_core::Result<Vec<String>>, u32) {
+    listed_under_change(node, attempts, Dump::collect_all).await
+}
+
+/// Lists links with a decoder that changes the table under the dump, once per attempt for the first `attempts`.
+async fn listed_under_change<R: Send + 'static>(
+    node: &nl_testkit::Node,
+    attempts: u32,
+    collect: fn(Dump<String>) -> Pending<R>,
+) -> (nl_core::Result<R>, u32) {
     let conn = route(node).await;
     node.run(move || async move {
         let raw = Raw::open();
@@ -149,7 +158,7 @@ async fn collected_under_change(
                 Ok(Some(String::from(link.name)))
             }
         };
-        let names = within(SOON, conn.dump(list_links(), decode).collect_all(), "the listing").await;
+        let names = within(SOON, collect(conn.dump(list_links(), decode)), "the listing").await;
         (names, started.load(Ordering::Relaxed))
     })
     .await
@@ -173,6 +182,24 @@ async fn a_table_that_never_holds_still_is_an_error(lab: Lab) -> Result {
     let error = names.unwrap_err();
     assert!(error.is_interrupted(), "{error:?}");
     assert_eq!(attempts, MAX_RESTARTS + 1);
+    Ok(())
+}
+
+#[nl_testkit::test(needs(link = "bridge", link = "vxlan"))]
+async fn a_table_that_never_holds_still_is_returned_with_the_error(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let conn = route(&node).await;
+    many_links(&conn, "d", MANY).await;
+    let (partial, attempts) = listed_under_change(&node, u32::MAX, Dump::collect_partial).await;
+    let partial = partial?;
+    assert!(partial.error.as_ref().is_some_and(|error| error.is_interrupted()), "{:?}", partial.error);
+    assert!(!partial.is_complete());
+    assert_eq!(attempts, MAX_RESTARTS + 1);
+    let names: BTreeSet<_> = partial.entries.iter().cloned().collect();
+    assert!(names.len() >= MANY as usize, "{} entries", names.len());
+    assert!(partial.into_result().unwrap_err().is_interrupted());
+    let whole = conn.links().collect_partial().await?;
+    assert!(whole.is_complete() && whole.entries.len() >= names.len(), "{:?}", whole.error);
     Ok(())
 }
 

@@ -9,6 +9,8 @@ use nl_core::{Connection, Protocol};
 use nl_testkit::{Lab, Node, Result, within};
 
 use crate::support::SOON;
+#[cfg(feature = "watch")]
+use crate::support::scaled;
 
 async fn nsids(node: &Node) -> Result<Nsids> {
     Ok(Nsids::new(node.open(|| Connection::open(Protocol::Route)).await?))
@@ -97,6 +99,61 @@ async fn watch_follows_namespaces(lab: Lab) -> Result {
     assert_eq!(next(&mut watch).await?, Some(Change::Deleted(Nsid::new(2))));
     here.ip("netns del first").await;
     assert_eq!(next(&mut watch).await?, Some(Change::Deleted(Nsid::new(1))));
+    Ok(())
+}
+
+/// Namespaces come and go while the watch is not read, so that the smallest receive buffer loses most of it.
+#[cfg(feature = "watch")]
+#[nl_testkit::test(needs(tool = "ip"), serial, timeout = 120)]
+async fn watch_of_namespaces_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
+    use std::collections::BTreeMap;
+
+    use nl_core::nsid::NsidWatch;
+
+    const NAMES: u32 = 12;
+    const CHANGES: u32 = 8;
+    let here = lab.node("a").await?;
+    let nsids = nsids(&here).await?;
+    let conn = here.open(|| Connection::open(Protocol::Route)).await?;
+    let mut watch = NsidWatch::builder(&conn).receive_buffer(0).open().await?;
+    // By their names. An id is used once, because the kernel frees those of the deleted ones later.
+    let (mut existing, mut last_id, mut dice) = (BTreeMap::new(), 0, 0x9e37_79b9_u32);
+    for _ in 0..scaled(100).max(4) {
+        for _ in 0..CHANGES {
+            for (left, by) in [(true, 13), (false, 17), (true, 5)] {
+                dice ^= if left { dice << by } else { dice >> by };
+            }
+            let name = format!("storm{}", dice % NAMES);
+            if existing.remove(&name).is_some() {
+                here.ip(&format!("netns del {name}")).await;
+                continue;
+            }
+            here.ip(&format!("netns add {name}")).await;
+            last_id += 1;
+            nsids.assign(&Netns::named(&name)?, Some(last_id)).await?;
+            existing.insert(name, last_id);
+        }
+        let mut expected: Vec<u64> = existing.values().copied().map(u64::from).collect();
+        expected.sort_unstable();
+        loop {
+            let mut watched: Vec<u64> = watch.entries().map(|nsid| nsid.id.into()).collect();
+            watched.sort_unstable();
+            if watched == expected {
+                break;
+            }
+            assert!(next(&mut watch).await?.is_some(), "the watch ended");
+        }
+        let listed = nsids.list().await?.collect_all().await?;
+        let mut listed: Vec<u64> = listed.iter().map(|nsid| nsid.id.into()).collect();
+        let mut shown = by_ip(&here).await;
+        listed.sort_unstable();
+        shown.sort_unstable();
+        assert_eq!((&listed, &shown), (&expected, &expected));
+    }
+    assert!(watch.overruns() > 0, "nothing was lost, so nothing was shown");
+    for name in existing.into_keys() {
+        here.ip(&format!("netns del {name}")).await;
+    }
     Ok(())
 }
 

@@ -13,7 +13,7 @@ impl Source {
     /// Classes of traffic control: `RTNLGRP_TC`, group 4 of `NETLINK_ROUTE`.
     ///
     /// What vanishes with its qdisc or device has no event, and the answer to somebody's read looks like a new class: see
-    /// [`TcEvent`]. Needs no privilege. Equivalent: `tc monitor`.
+    /// [`TcEvent`]. A `nl_tc::watch::ClassWatch` knows. Needs no privilege. Equivalent: `tc monitor`.
     pub const CLASS: Self = Self {
         protocol: Protocol::Route,
         group: RTNLGRP_TC,
@@ -25,7 +25,7 @@ impl Source {
 
     /// Filters of traffic control: `RTNLGRP_TC`, group 4 of `NETLINK_ROUTE`.
     ///
-    /// What vanishes with its qdisc or device has no event: see [`TcEvent`]. The group's messages about chains and shared actions
+    /// What vanishes with its qdisc or device has no event: see [`TcEvent`]; a `nl_tc::watch::FilterWatch` knows. The group's messages about chains and shared actions
     /// are skipped; [`Source::raw`] has those. Needs no privilege. Equivalent: `tc monitor`.
     pub const FILTER: Self = Self {
         protocol: Protocol::Route,
@@ -38,7 +38,8 @@ impl Source {
 
     /// Qdiscs: `RTNLGRP_TC`, group 4 of `NETLINK_ROUTE`.
     ///
-    /// What vanishes with its device has no event, and the answer to somebody's read looks like a new qdisc: see [`TcEvent`].
+    /// What vanishes with its device has no event, and the answer to somebody's read looks like a new qdisc: see [`TcEvent`]. A
+    /// `nl_tc::watch::QdiscWatch` knows.
     /// Needs no privilege. Equivalent: `tc monitor`.
     pub const QDISC: Self = Self {
         protocol: Protocol::Route,

@@ -28,6 +28,29 @@
 //!
 //! The table is the one that the watch keeps, not a second one: a store takes no memory for each entry.
 //!
+//! # Which tables
+//! Every [`Mirror`]: the watches of nl-core beside its objects, `FdbWatch` of this crate, those of nl-bridge with its feature `watch`,
+//! and those of nl-tc, which feature `tc` brings along:
+//!
+//! ```no_run
+//! # #[cfg(not(feature = "tc"))]
+//! # async fn example() {}
+//! # #[cfg(feature = "tc")]
+//! # async fn example() -> nl_core::Result<()> {
+//! use nl_core::{Connection, Protocol};
+//! use nl_events::store::Store;
+//! use nl_tc::watch::ClassWatch;
+//! use nl_tc::{Tc, TcHandle};
+//!
+//! let tc = Tc::new(Connection::open(Protocol::Route)?);
+//! let (classes, follower): (Store<ClassWatch>, _) = Store::new(tc.watch_classes("eth0").await?);
+//! # let task = tokio::spawn(follower.run());
+//! let class = classes.find(|class| class.handle == TcHandle::new(1, 0x10));
+//! # task.abort();
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What a reader sees
 //! The table after the changes that were followed so far. While [`is_synced`](Store::is_synced) says no, it lacks what the first
 //! list has not brought yet, or what was missed since events were lost; [`wait_until`](Store::wait_until) waits until it is synced.

@@ -9,6 +9,9 @@ use nl_core::error::ErrorKind;
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::FdbWatch;
 use nl_events::store::{Follower, Store};
+use nl_tc::filter::Filter;
+use nl_tc::watch::{ClassWatch, FilterWatch, QdiscWatch};
+use nl_tc::{Tc, TcHandle};
 use nl_testkit::{Lab, Node, Result, within};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -131,5 +134,42 @@ async fn store_lists_again_on_demand(lab: Lab) -> Result {
         assert!(other.is_synced());
     }
     end(task).await;
+    Ok(())
+}
+
+/// What goes without an event of its own is gone from all three.
+#[nl_testkit::test(needs(vm, link = "veth", qdisc = "htb", tool = "tc", tool = "ip"))]
+async fn stores_of_traffic_control_have_what_tc_adds_and_lack_what_goes_with_it(lab: Lab) -> Result {
+    lab.quiet();
+    let node = lab.node("a").await?;
+    node.ip("link add d0 type veth peer name p0").await;
+    let tc = Tc::new(route(&node).await?);
+    let root = TcHandle::new(1, 0);
+    let (qdiscs, follower) = Store::new(tc.watch_qdiscs().await?);
+    let (classes, follower_of_classes) = Store::new(tc.watch_classes("d0").await?);
+    let (filters, follower_of_filters) = Store::new(tc.watch_filters("d0", root).await?);
+    let tasks = [
+        tokio::spawn(follower.run()),
+        tokio::spawn(follower_of_classes.run()),
+        tokio::spawn(follower_of_filters.run()),
+    ];
+    qdiscs.synced(LIMIT).await?;
+
+    node.tc("qdisc add dev d0 root handle 1: htb").await;
+    node.tc("class add dev d0 parent 1: classid 1:10 htb rate 10mbit").await;
+    node.tc("filter add dev d0 parent 1: prio 5 protocol all handle 0x7 fw classid 1:10").await;
+    qdiscs.wait_until(|watch: &QdiscWatch| watch.len() == 1, LIMIT).await?;
+    let has = |watch: &ClassWatch| watch.entries().any(|class| class.handle == TcHandle::new(1, 0x10));
+    classes.wait_until(has, LIMIT).await?;
+    let is_seven = |filter: &Filter| (filter.priority, filter.handle) == (5, 7);
+    filters.wait_until(move |watch: &FilterWatch| watch.entries().any(is_seven), LIMIT).await?;
+
+    node.tc("qdisc del dev d0 root").await;
+    qdiscs.wait_until(QdiscWatch::is_empty, LIMIT).await?;
+    classes.wait_until(ClassWatch::is_empty, LIMIT).await?;
+    filters.wait_until(FilterWatch::is_empty, LIMIT).await?;
+    for task in tasks {
+        end(task).await;
+    }
     Ok(())
 }

@@ -5,8 +5,12 @@ use futures_util::{StreamExt, TryStreamExt};
 use nl_bridge::fdb::{Fdb, FdbEntry, FdbVerb};
 use nl_core::netns::Netns;
 use nl_core::{Connection, MacAddr, Protocol};
-use nl_events::fdb::{FdbChange, FdbWatch};
+use nl_events::fdb::{FdbChange, FdbEvent, FdbWatch};
+use nl_events::stream::Events;
+use nl_events::{NetworkEvent, Source};
 use nl_testkit::{Lab, Node, Result, within};
+
+use crate::watch::{DEADLINE, synced};
 
 /// The number of changes on a native machine. `NL_TESTKIT_SCALE` divides it, for emulated machines.
 const CHANGES: usize = 100_000;
@@ -39,10 +43,10 @@ impl Dice {
     }
 }
 
-type Shown = BTreeSet<(String, String, Option<u64>, String)>;
+pub(super) type Shown = BTreeSet<(String, String, Option<u64>, String)>;
 
 /// The bridge's table as iproute2 shows it: address, port, VLAN, state.
-async fn shown_by_iproute2(node: &Node) -> Shown {
+pub(super) async fn shown_by_iproute2(node: &Node) -> Shown {
     let shown = node.json("bridge -j fdb show br br0").await;
     let entries = shown.as_array().expect("a list");
     entries
@@ -55,7 +59,7 @@ async fn shown_by_iproute2(node: &Node) -> Shown {
         .collect()
 }
 
-async fn table_of(watch: &FdbWatch, conn: &Connection) -> Result<Shown> {
+pub(super) async fn table_of(watch: &FdbWatch, conn: &Connection) -> Result<Shown> {
     let names = conn.link_names().await?;
     Ok(watch
         .entries()
@@ -171,11 +175,85 @@ async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
     within(Duration::from_secs(240), watching, "the watch to converge").await?;
     ending.join().expect("the end of the storms failed");
     assert!(watch.overruns() > 0, "the storm did not overrun the watch, so the test proves nothing");
-    assert_eq!(table_of(&watch, &conn).await?, shown_by_iproute2(node).await);
+    let table = table_of(&watch, &conn).await?;
+    assert_eq!(table, shown_by_iproute2(node).await);
+    let mut listed = FdbWatch::builder(&conn).bridge("br0").open().await?;
+    synced(&mut listed).await;
+    assert_eq!(table, table_of(&listed, &conn).await?);
     println!(
         "{changes} changes, {reported} reported, {} overruns, {} entries at the end",
         watch.overruns(),
         watch.len()
     );
+    Ok(())
+}
+
+/// Reads a stream until this address is added.
+async fn added_in(events: &mut Events, mac: MacAddr) {
+    let added = async {
+        loop {
+            match events.next().await.expect("the stream ended") {
+                Ok(NetworkEvent::Fdb(FdbEvent::New(new))) if new.mac == mac => return,
+                event => drop(event.unwrap()),
+            }
+        }
+    };
+    within(DEADLINE, added, "an event behind lost ones").await;
+}
+
+/// Each time more is lost than the receive buffer holds, and what comes behind is delivered by event, or found by a list.
+#[nl_testkit::test(needs(tool = "bridge"), timeout = 120, serial)]
+async fn stream_and_watch_still_deliver_after_100_overruns_in_a_row(lab: Lab) -> Result {
+    const OVERRUNS: u16 = 100;
+    const BURST: u16 = 20;
+    let bridge = lab.bridge("br0", 1).await?;
+    let node = bridge.node();
+    let port = node.index_of("port1").await?;
+    let conn = node.open(|| Connection::open(Protocol::Route)).await?;
+    let fdb = Fdb::new(conn.clone());
+    let mut events = node.open(|| Events::builder().source(Source::FDB).receive_buffer(0).open()).await?;
+    let mut watch = FdbWatch::builder(&conn).bridge("br0").receive_buffer(0).open().await?;
+    synced(&mut watch).await;
+
+    for round in 0..OVERRUNS {
+        let verb = if round % 2 == 0 { FdbVerb::Add } else { FdbVerb::Delete };
+        let burst =
+            (0..BURST).map(move |number| (verb, FdbEntry::new(address(3, number), port).master().static_()));
+        fdb.batch(burst).summarize(1).await?.into_result()?;
+        let lost = async {
+            while !matches!(events.next().await.expect("the stream ended"), Err(error) if error.is_overrun())
+            {
+            }
+        };
+        within(DEADLINE, lost, "an overrun of the stream").await;
+        // The kernel drops everything until the buffer was read empty.
+        events.discard_pending()?;
+        let marker = address(4, round);
+        fdb.entry(marker, port).master().static_().add().await?;
+        added_in(&mut events, marker).await;
+        let found = async {
+            loop {
+                let change = watch.try_next().await.unwrap().expect("the watch ended");
+                let has = |watch: &FdbWatch| watch.entries().any(|entry| entry.mac == marker);
+                if change == (FdbChange::Synced {}) && has(&watch) {
+                    return;
+                }
+            }
+        };
+        within(DEADLINE, found, "what the watch lost").await;
+        assert!(watch.overruns() > u64::from(round), "round {round}: {watch:?}");
+    }
+    let overruns = watch.overruns();
+    let last = address(5, 0);
+    fdb.entry(last, port).master().static_().add().await?;
+    added_in(&mut events, last).await;
+    let by_event = async {
+        while watch.entries().all(|entry| entry.mac != last) {
+            watch.try_next().await.unwrap().expect("the watch ended");
+        }
+    };
+    within(DEADLINE, by_event, "an event of the watch").await;
+    assert_eq!(watch.overruns(), overruns, "the last one was found by a list");
+    assert_eq!(table_of(&watch, &conn).await?, shown_by_iproute2(node).await);
     Ok(())
 }

@@ -1,9 +1,10 @@
 use std::borrow::Cow;
 
 use nl_core::attr::DecodeError;
-use nl_core::link::RTNLGRP_LINK;
+use nl_core::link::{RTM_DELLINK, RTNLGRP_LINK};
 use nl_core::message::MessageRef;
-use nl_core::watch::{Entry, Event, Source};
+use nl_core::monitor::{MessageFilter, MessageRule};
+use nl_core::watch::{Entry, Event, Source, Watch};
 use nl_core::{Protocol, Request};
 
 use super::device::deleted_device;
@@ -13,7 +14,7 @@ use crate::message::{RTM_DELQDISC, RTM_DELTCLASS, RTM_NEWQDISC, RTM_NEWTCLASS, R
 use crate::qdisc::Qdisc;
 use crate::stats::Stats;
 
-/// The classes of a device, for a [`Watch`](nl_core::watch::Watch).
+/// The classes of a device, for a [`Watch`].
 ///
 /// The kernel ends a list of all classes of a device at a netem qdisc without an error. With such a qdisc on a class, watch a
 /// [single qdisc](Self::qdisc).
@@ -22,6 +23,9 @@ use crate::stats::Stats;
 pub struct ClassTable {
     filter: ClassFilter,
 }
+
+/// The classes of a device, watched.
+pub type ClassWatch = Watch<ClassTable>;
 
 impl ClassTable {
     /// The classes of this interface.
@@ -66,6 +70,16 @@ impl Source for ClassTable {
 
     fn groups(&self) -> Vec<u32> {
         vec![RTNLGRP_LINK, RTNLGRP_TC]
+    }
+
+    /// What is about another device stays in the kernel.
+    fn filter(&self) -> Option<MessageFilter> {
+        let of_device = |first, last| MessageRule::new(first..=last).index(self.filter.index);
+        let filter = MessageFilter::new()
+            .accept(of_device(RTM_NEWTCLASS, RTM_DELTCLASS))
+            .accept(of_device(RTM_NEWQDISC, RTM_DELQDISC))
+            .accept(of_device(RTM_DELLINK, RTM_DELLINK));
+        Some(filter)
     }
 
     fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Class>>, DecodeError> {

@@ -1,9 +1,9 @@
 use nl_core::watch::Watch;
 use nl_core::{Dev, Pending};
 
-use super::class::ClassTable;
-use super::filter::FilterTable;
-use super::qdisc::QdiscTable;
+use super::class::{ClassTable, ClassWatch};
+use super::filter::{FilterTable, FilterWatch};
+use super::qdisc::{QdiscTable, QdiscWatch};
 use crate::TcHandle;
 use crate::lookup::index;
 use crate::tc::Tc;
@@ -15,7 +15,7 @@ impl Tc {
     ///
     /// # Errors
     /// The connection is of another protocol.
-    pub fn watch_qdiscs(&self) -> Pending<Watch<QdiscTable>> {
+    pub fn watch_qdiscs(&self) -> Pending<QdiscWatch> {
         let conn = self.connection().clone();
         Pending::new(async move { Watch::open(&conn, QdiscTable::new()) })
     }
@@ -26,7 +26,7 @@ impl Tc {
     ///
     /// # Errors
     /// The device does not exist; the connection is of another protocol.
-    pub fn watch_classes(&self, dev: impl Into<Dev>) -> Pending<Watch<ClassTable>> {
+    pub fn watch_classes(&self, dev: impl Into<Dev>) -> Pending<ClassWatch> {
         let (conn, dev) = (self.connection().clone(), dev.into());
         Pending::new(async move {
             let index = index(&conn, &dev).await?;
@@ -40,7 +40,7 @@ impl Tc {
     ///
     /// # Errors
     /// The device does not exist; the connection is of another protocol.
-    pub fn watch_filters(&self, dev: impl Into<Dev>, parent: TcHandle) -> Pending<Watch<FilterTable>> {
+    pub fn watch_filters(&self, dev: impl Into<Dev>, parent: TcHandle) -> Pending<FilterWatch> {
         let (conn, dev) = (self.connection().clone(), dev.into());
         Pending::new(async move {
             let index = index(&conn, &dev).await?;

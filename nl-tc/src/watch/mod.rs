@@ -21,12 +21,16 @@
 //! # }
 //! ```
 //!
-//! A watch is a [`nl_core::watch::Watch`], which describes how it stays correct.
+//! A watch is a [`nl_core::watch::Watch`], which describes how it stays correct. [`builder`](nl_core::watch::Watch::builder) has options, such
+//! as the size of the receive buffer. nl-events' `Store` makes a table of it that any task can read.
 //!
 //! # What is followed
 //! The kernel has an event for each object that is added, changed or deleted by itself, and none for what goes with something else. So
 //! the table is listed again, at most a third of the time, after the deletion of a qdisc, a class or a device that others can be below,
-//! and of all filters of a priority. Such a deletion is reported when it is found.
+//! and of all filters of a priority. Such a deletion is reported when it is found. The filters of a block that devices share go with
+//! its last qdisc; a watch of them lists again after the deletion of any qdisc or device.
+//!
+//! What is about other devices stays in the kernel, by a filter of the socket, and does not wake a watch of classes or filters.
 //!
 //! Counters are not compared: they change without an event. An entry has those of the last message about it.
 
@@ -36,6 +40,6 @@ mod filter;
 mod handle;
 mod qdisc;
 
-pub use class::ClassTable;
-pub use filter::FilterTable;
-pub use qdisc::QdiscTable;
+pub use class::{ClassTable, ClassWatch};
+pub use filter::{FilterTable, FilterWatch};
+pub use qdisc::{QdiscTable, QdiscWatch};

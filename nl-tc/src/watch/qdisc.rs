@@ -1,9 +1,10 @@
 use std::borrow::Cow;
 
 use nl_core::attr::DecodeError;
-use nl_core::link::RTNLGRP_LINK;
+use nl_core::link::{RTM_DELLINK, RTNLGRP_LINK};
 use nl_core::message::MessageRef;
-use nl_core::watch::{Entry, Event, Source};
+use nl_core::monitor::{MessageFilter, MessageRule};
+use nl_core::watch::{Entry, Event, Source, Watch};
 use nl_core::{Protocol, Request};
 
 use super::device::deleted_device;
@@ -12,10 +13,13 @@ use crate::message::{RTM_DELQDISC, RTM_DELTCLASS, RTM_NEWQDISC, RTM_NEWTCLASS, R
 use crate::qdisc::{Places, Qdisc, QdiscFilter};
 use crate::stats::Stats;
 
-/// The qdiscs of all devices that have a handle, for a [`Watch`](nl_core::watch::Watch).
+/// The qdiscs of all devices that have a handle, for a [`Watch`].
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct QdiscTable;
+
+/// The qdiscs of all devices, watched.
+pub type QdiscWatch = Watch<QdiscTable>;
 
 impl QdiscTable {
     /// The qdiscs of all devices.
@@ -47,6 +51,15 @@ impl Source for QdiscTable {
 
     fn groups(&self) -> Vec<u32> {
         vec![RTNLGRP_LINK, RTNLGRP_TC]
+    }
+
+    /// Filters, actions and what happens to devices stay in the kernel.
+    fn filter(&self) -> Option<MessageFilter> {
+        let filter = MessageFilter::new()
+            .accept(MessageRule::new(RTM_NEWQDISC..=RTM_DELQDISC))
+            .accept(MessageRule::new(RTM_NEWTCLASS..=RTM_DELTCLASS))
+            .accept(MessageRule::new(RTM_DELLINK..=RTM_DELLINK));
+        Some(filter)
     }
 
     fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Qdisc>>, DecodeError> {

@@ -14,6 +14,8 @@ mod scale;
 mod setups;
 mod size_table;
 mod statistics;
+#[cfg(test)]
+mod storm;
 mod support;
 mod table_classes;
 mod table_hfsc;

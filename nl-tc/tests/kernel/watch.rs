@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use nl_core::watch::{Change, Entry, Source, Watch};
+use nl_tc::class::Class;
 use nl_tc::filter::{Filter, Fw};
 use nl_tc::leaf::FqCodelConfig;
+use nl_tc::watch::{ClassTable, FilterTable};
 use nl_tc::{TcHandle, TcVerb};
 use nl_testkit::{Lab, Result, within};
 
-use crate::support::{CLASS, DEV, QDISC, htb, mbit};
+use crate::support::{CLASS, DEV, QDISC, htb, mbit, wired};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -92,5 +94,60 @@ async fn filters_are_watched_also_where_there_is_no_event(lab: Lab) -> Result {
     // All of a priority, with one event.
     tc.filter(DEV, QDISC).priority(5).delete().await?;
     until(&mut watch, "the filters to go with their priority", |watch, _| watch.is_empty()).await;
+    Ok(())
+}
+
+/// A block goes with its last qdisc, without an event of its own.
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"), timeout = 90)]
+async fn filters_of_a_block_are_watched_until_its_last_qdisc_goes(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    node.tc("qdisc add dev eth0 ingress_block 7 clsact").await;
+    let mut watch = Watch::open(tc.connection(), FilterTable::of_block(7))?;
+    until(&mut watch, "the watch to be synced", |_, synced| synced).await;
+    node.tc("filter add block 7 prio 5 protocol all matchall action pass").await;
+    until(&mut watch, "the filter", |watch, _| watch.len() == 1).await;
+    node.tc("qdisc del dev eth0 clsact").await;
+    until(&mut watch, "the filter to go with its block", |watch, _| watch.is_empty()).await;
+    Ok(())
+}
+
+/// `ffff:` and `ffff:fff2` are the same place, and the kernel reports the name that was used last.
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"), timeout = 90)]
+async fn filters_of_an_ingress_are_watched_under_both_of_its_names(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    node.tc("qdisc add dev eth0 ingress").await;
+    let mut watch = tc.watch_filters(DEV, TcHandle::CLSACT_INGRESS).await?;
+    until(&mut watch, "the watch to be synced", |_, synced| synced).await;
+    let add = async |parent: &str, priority: u16| {
+        node.tc(&format!("filter add dev eth0 {parent} prio {priority} protocol all matchall action pass"))
+            .await;
+    };
+    add("ingress", 5).await;
+    until(&mut watch, "a filter", |watch, _| watch.len() == 1).await;
+    add("parent ffff:", 6).await;
+    until(&mut watch, "a filter of the other name", |watch, _| watch.len() == 2).await;
+    watch.resync();
+    until(&mut watch, "a list with the other name", |watch, synced| {
+        assert_eq!(watch.len(), 2);
+        synced
+    })
+    .await;
+    Ok(())
+}
+
+/// Changes of other devices wake nobody: the smallest buffer takes all of them.
+#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 90)]
+async fn watch_of_classes_is_not_overrun_by_another_device(lab: Lab) -> Result {
+    let ([node, _peer], tc) = htb(&lab).await?;
+    let other = node.index_of("lo").await?;
+    node.tc("qdisc add dev lo root handle 1: htb").await;
+    let index = node.index_of(DEV).await?;
+    let mut watch = Watch::builder(tc.connection(), ClassTable::new(index)).receive_buffer(0).open()?;
+    until(&mut watch, "the watch to be synced", |_, synced| synced).await;
+    let class = move |minor| Class::new(other, QDISC.class(minor), mbit(1));
+    tc.batch((1..=500).map(move |minor| (TcVerb::Add, class(minor)))).summarize(1).await?.into_result()?;
+    tc.class(DEV, CLASS).add(mbit(1)).await?;
+    until(&mut watch, "the class", |watch, _| watch.len() == 1).await;
+    assert_eq!(watch.overruns(), 0);
     Ok(())
 }

@@ -6,6 +6,7 @@ mod calls;
 mod classes;
 mod clean_build;
 mod entry;
+mod events;
 mod floor;
 mod flower;
 mod iproute2;
@@ -39,7 +40,7 @@ use crate::rows::Plan;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: peer-bench [--runs N] [--quick] [--row 1..31]  all rows but 6, or one of them; 7 runs each unless told
+usage: peer-bench [--runs N] [--quick] [--row 1..35]  all rows but 6, or one of them; 7 runs each unless told
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
@@ -141,6 +142,9 @@ impl Task {
                 policies: 200,
                 managed: 400,
                 filters: 1_000,
+                churn: 20_000,
+                stored: 20_000,
+                idle_millis: 500,
             }
         } else {
             Plan {
@@ -162,6 +166,9 @@ impl Task {
                 policies: 5_000,
                 managed: 4_000,
                 filters: 10_000,
+                churn: 200_000,
+                stored: 800_000,
+                idle_millis: 2_000,
             }
         };
         let classes = classes.unwrap_or(plan.classes);
@@ -175,7 +182,7 @@ impl Task {
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
-    for row in (1..=31).filter(|row| *row != 6) {
+    for row in (1..=35).filter(|row| *row != 6) {
         if only.is_some_and(|only| only != row) {
             continue;
         }
@@ -206,6 +213,10 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             29 => leaf::row(plan)?,
             30 => flower::row(plan)?,
             31 => managers::row(plan)?,
+            32 => vec![events::fdb_churn(plan)?],
+            33 => vec![events::route_churn(plan)?],
+            34 => vec![events::stored(plan)?],
+            35 => vec![events::idle(plan)?],
             _ => {
                 let mut tables = Vec::new();
                 for kind in kinds {
@@ -231,6 +242,7 @@ fn part(row: u8, contestant: &str, amount: u32) -> Result<()> {
         20 => words(&agent::picture_once(contestant, amount)?),
         23 => return agent::plugin_once(contestant),
         29 => words(&leaf::once(contestant, amount)?),
+        34 => words(&events::stored_once(contestant, amount)?),
         _ => return Err(USAGE.into()),
     };
     println!("{line}");

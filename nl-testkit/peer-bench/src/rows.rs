@@ -50,6 +50,12 @@ pub(crate) struct Plan {
     pub(crate) managed: u32,
     /// In the row about filters.
     pub(crate) filters: u32,
+    /// Events in the rows about events that go on and on.
+    pub(crate) churn: u32,
+    /// Routes in the row about a table that is followed.
+    pub(crate) stored: u32,
+    /// How long listeners wait in the row about those whom nothing concerns.
+    pub(crate) idle_millis: u32,
 }
 
 /// A name and what it does; the first of a row is the base of the ratios.

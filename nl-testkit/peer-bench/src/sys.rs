@@ -40,6 +40,11 @@ pub(crate) fn cpu_of_this_thread() -> io::Result<Duration> {
     Ok(Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(time.tv_nsec.unsigned_abs()))
 }
 
+/// User time of the calling thread so far, as the kernel has divided its time.
+pub(crate) fn user_time_of_this_thread() -> io::Result<Duration> {
+    Ok(duration(usage(libc::RUSAGE_THREAD)?.ru_utime))
+}
+
 /// A blocking rtnetlink socket with strict checking, so the kernel honours dump filters. One `read` is one
 /// datagram, one `write` is one send to the kernel.
 pub(crate) fn route_socket() -> io::Result<File> {
@@ -198,14 +203,18 @@ impl Allocations {
 }
 
 fn cpu(who: libc::c_int) -> io::Result<Duration> {
+    let usage = usage(who)?;
+    Ok(duration(usage.ru_utime) + duration(usage.ru_stime))
+}
+
+fn usage(who: libc::c_int) -> io::Result<libc::rusage> {
     let mut usage = MaybeUninit::<libc::rusage>::uninit();
     // SAFETY: the pointer is to writable memory of the right type.
     if unsafe { libc::getrusage(who, usage.as_mut_ptr()) } < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: getrusage succeeded, so it filled the structure.
-    let usage = unsafe { usage.assume_init() };
-    Ok(duration(usage.ru_utime) + duration(usage.ru_stime))
+    Ok(unsafe { usage.assume_init() })
 }
 
 fn duration(time: libc::timeval) -> Duration {

@@ -3,11 +3,13 @@
 use std::net::Ipv4Addr;
 
 use futures_util::TryStreamExt;
-use nl_core::IpPrefix;
-use nl_core::route::{Route, RouteVerb};
-use nl_testkit::{Lab, Result};
+use nl_core::monitor::Monitor;
+use nl_core::route::{NextHop, RTNLGRP_IPV4_ROUTE, Route, RouteEvent, RouteVerb};
+use nl_core::{Connection, IpPrefix, Protocol};
+use nl_testkit::{Lab, Result, within};
 
 use super::support::world;
+use crate::support::SOON;
 
 const ROUTES: u32 = 20_000;
 
@@ -46,5 +48,26 @@ async fn batch_of_routes_is_made_listed_and_flushed(lab: Lab) -> Result {
 
     assert_eq!(routes.entries().table(1000).flush().await?, u64::from(count()));
     assert_eq!(node.ip("-o route show table all").await.matches("table 1000").count(), 0);
+    Ok(())
+}
+
+/// It is larger than what the kernel sends of a list at once.
+#[nl_testkit::test(needs(link = "veth", tool = "ip"))]
+async fn event_of_a_route_with_thousands_of_next_hops_is_read_whole(lab: Lab) -> Result {
+    const HOPS: usize = 2500;
+    let (node, _routes) = world(&lab).await?;
+    let conn = node.open(|| Connection::open(Protocol::Route)).await?;
+    let mut events = node
+        .open(|| {
+            let monitor = Monitor::builder(Protocol::Route).group(RTNLGRP_IPV4_ROUTE);
+            monitor.open(|message| RouteEvent::decode(message).map(Some))
+        })
+        .await?;
+    let gateways = (1..=250).cycle().map(|last| NextHop::via(Ipv4Addr::new(192, 0, 2, last).into()));
+    let prefix: IpPrefix = "198.51.100.0/24".parse()?;
+    let route = Route::new(prefix).nexthops(gateways.take(HOPS));
+    conn.acknowledged(route.request(RouteVerb::Add)).await?;
+    let event = within(SOON, events.try_next(), "the event").await?.unwrap();
+    assert_eq!((event.route().prefix, event.route().nexthops.len()), (prefix, HOPS));
     Ok(())
 }
