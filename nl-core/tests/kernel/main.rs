@@ -13,6 +13,15 @@ mod connection;
 #[cfg(feature = "link")]
 mod devices;
 mod dump;
+#[cfg(all(
+    feature = "address",
+    feature = "link",
+    feature = "neighbour",
+    feature = "nexthop",
+    feature = "nsid",
+    feature = "rule"
+))]
+mod errors;
 mod genl;
 #[path = "../golden/mod.rs"]
 mod golden;
