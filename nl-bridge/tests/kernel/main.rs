@@ -12,6 +12,7 @@ mod both_ways;
 mod bytes;
 mod changes;
 mod errors;
+mod every_change;
 mod fdb_flush;
 mod flush;
 mod golden;

@@ -13,6 +13,7 @@ mod decrypt;
 mod device;
 mod errors;
 mod flow;
+mod gone;
 mod lists;
 mod offload;
 #[cfg(feature = "blocking")]

@@ -9,6 +9,7 @@ mod commands;
 mod doctor;
 mod doctor_nodes;
 mod end_to_end;
+mod every_change;
 mod keys;
 mod many;
 #[cfg(feature = "blocking")]

@@ -4,6 +4,7 @@
 mod action;
 mod bytes;
 mod errors;
+mod every_change;
 mod faults;
 mod filter;
 mod listing;
