@@ -1,18 +1,40 @@
-//! An operation under every fault of every answer that it gets.
+//! An operation under every fault of every answer that it gets, and dropped at every point where it waits for one.
 
-use std::time::Duration;
+use std::{
+    fmt::{Debug, Display},
+    pin::Pin,
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
 
 use super::{
     answer::{HEADER, NLMSG_DONE, NLMSG_ERROR, number},
     conversation::{Conversation, Delivery, Fault},
     played::{Played, kind},
 };
-use crate::wait::within;
+use crate::{
+    cancel,
+    wait::{eventually, within},
+};
+
+/// An operation whose outcome is words, so that a table can hold operations of all types.
+pub type InWords = Pin<Box<dyn Future<Output = Result<String, String>>>>;
+
+/// The operation with its output and its error in words.
+pub fn in_words<T: Debug, E: Display>(operation: impl Future<Output = Result<T, E>> + 'static) -> InWords {
+    Box::pin(async move {
+        let outcome = operation.await;
+        outcome.map(|output| format!("{output:?}")).map_err(|error| error.to_string())
+    })
+}
 
 /// What [`every_fault`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Faults {
+    /// The outcome without a fault.
+    pub expected: Result<String, String>,
     /// How many faults the operation was run with.
     pub tried: usize,
     /// How many of them it reported as an error.
@@ -45,7 +67,7 @@ pub async fn every_fault<F: Future<Output = Result<String, String>>>(
     let honest = Played::new(script.clone());
     let expected = within(deadline, run(honest.clone()), "the operation without a fault").await;
     let exchanges = honest.exchanges();
-    let mut found = Faults { tried: 0, noticed: 0, false_successes: Vec::new() };
+    let mut found = Faults { expected, tried: 0, noticed: 0, false_successes: Vec::new() };
     for (number, (request, conversation)) in exchanges.iter().enumerate() {
         for (fault, spoilt) in conversation.faults_with(headers.clone()) {
             let kernel = Played::with_fault(script.clone(), number, fault);
@@ -58,11 +80,11 @@ pub async fn every_fault<F: Future<Output = Result<String, String>>>(
             };
             let asked_again = kernel.exchanges().len() > exchanges.len();
             let had_verdict = has_verdict(conversation, request);
-            let why = if expected.is_err() {
+            let why = if found.expected.is_err() {
                 "it is refused without the fault"
             } else if had_verdict && !has_verdict(&spoilt, request) && !asked_again {
                 "there was no verdict"
-            } else if expected.as_ref() != Ok(&output) && !cannot_be_noticed(fault) {
+            } else if found.expected.as_ref() != Ok(&output) && !cannot_be_noticed(fault) {
                 "it is another"
             } else {
                 continue;
@@ -72,6 +94,37 @@ pub async fn every_fault<F: Future<Output = Result<String, String>>>(
         }
     }
     found
+}
+
+/// Runs an operation over the sockets of a kernel again and again, [dropped](cancel::at_every_await) one await point later each time.
+/// Returns its outcome and how often it was dropped.
+///
+/// After each drop `works` is to show that the connection still does. Then at most `sockets` sockets of the kernel are open, and no task is
+/// left but that with which the kernel serves each of them.
+///
+/// # Panics
+///
+/// When more is left, or anything takes longer than the deadline.
+pub async fn every_await<F: Future>(
+    kernel: &Played,
+    sockets: usize,
+    deadline: Duration,
+    run: impl FnMut() -> F,
+    mut works: impl AsyncFnMut(),
+) -> (F::Output, usize) {
+    let alive = || Handle::current().metrics().num_alive_tasks();
+    let others = alive() - kernel.open_sockets().min(alive());
+    let cancelled = async |point: usize| {
+        within(deadline, works(), &format!("the connection after a drop at point {point}")).await;
+        let clean = async || {
+            let open = kernel.open_sockets();
+            (open <= sockets && alive() <= open + others).then_some(())
+        };
+        eventually(deadline, clean, &format!("what a drop at point {point} left to be closed")).await;
+    };
+    // Each part has the deadline, so this is for an operation that never ends.
+    let all = cancel::at_every_await(run, cancelled);
+    within(deadline * 20, all, "the operation and its drops").await
 }
 
 /// Whether the kernel's verdict on a request is in what arrives, whole.
@@ -192,6 +245,24 @@ mod tests {
                 format!("Lost {{ delivery: 0 }} in exchange {exchange} gave done: there was no verdict");
             assert!(faults.false_successes.contains(&lost), "{:#?}", faults.false_successes);
         }
+    }
+
+    #[tokio::test]
+    async fn an_operation_is_dropped_at_each_point_and_what_it_left_is_found() {
+        let kernel = Played::new(ack);
+        let run = || two_requests(kernel.clone(), false);
+        let (outcome, points) = every_await(&kernel, 0, DEADLINE, run, async || ()).await;
+        assert_eq!(outcome.as_deref(), Ok("done"));
+        assert!(points >= 2, "{points} points");
+
+        let (left, made) = (std::cell::RefCell::new(Vec::new()), kernel.clone());
+        let leaky = || async {
+            left.borrow_mut().push(made.socket().unwrap());
+            tokio::task::yield_now().await;
+        };
+        let short = Duration::from_millis(50);
+        let message = crate::panic_of(every_await(&kernel, 0, short, leaky, async || ())).await;
+        assert!(message.is_some_and(|message| message.contains("a drop at point 1 left to be closed")));
     }
 
     #[tokio::test]

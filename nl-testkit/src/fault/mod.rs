@@ -55,7 +55,7 @@
 //! netlink socket is never read this way.
 //!
 //! [`Played`] is a kernel of as many sockets as a connection opens, and [`every_fault`] runs an operation of several requests with every
-//! fault of every answer.
+//! fault of every answer; [`every_await`] drops it wherever it waits.
 //!
 //! # With rtnetlink and its relatives
 //!
@@ -78,7 +78,7 @@ pub use self::adapter::PeerSocket;
 pub use self::{
     answer::Answer,
     conversation::{Conversation, Delivery, Fault},
-    every::{Faults, every_fault},
+    every::{Faults, InWords, every_await, every_fault, in_words},
     peer::{Asked, Peer, connected, pair},
     played::Played,
 };
