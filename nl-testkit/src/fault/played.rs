@@ -112,6 +112,12 @@ impl Played {
         self.shared.open.load(Ordering::SeqCst)
     }
 
+    /// Whether one of its answers has a fault, so that a test can wait for an answer for less time where there may be none.
+    #[must_use]
+    pub fn has_fault(&self) -> bool {
+        self.shared.fault.is_some()
+    }
+
     /// The requests so far, in the order they came, with what was sent for each.
     #[must_use]
     pub fn exchanges(&self) -> Vec<(Vec<u8>, Conversation)> {
