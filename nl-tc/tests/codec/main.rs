@@ -14,6 +14,8 @@ mod check;
 mod corpus;
 mod curves;
 mod event;
+#[cfg(feature = "tokio")]
+mod exchanges;
 mod faults;
 mod flower;
 #[cfg(target_endian = "little")]
