@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic with context")]
 
 mod absence;
+mod cancelled;
 #[cfg(all(feature = "family", feature = "mptcp"))]
 mod family;
 mod overrun;
