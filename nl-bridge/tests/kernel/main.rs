@@ -10,6 +10,7 @@ mod activity;
 mod batch;
 mod both_ways;
 mod bytes;
+mod cancelled;
 mod changes;
 mod errors;
 mod every_change;

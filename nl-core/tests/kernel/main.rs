@@ -9,6 +9,8 @@ mod addresses;
 mod batch;
 #[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod bytes;
+#[cfg(all(feature = "address", feature = "link", feature = "neighbour"))]
+mod cancelled;
 mod connection;
 #[cfg(feature = "link")]
 mod devices;

@@ -9,6 +9,7 @@
 mod agent;
 mod associations;
 mod bytes;
+mod cancelled;
 mod decrypt;
 mod device;
 mod errors;

@@ -7,6 +7,7 @@
 )]
 
 mod bytes;
+mod cancelled;
 mod diag;
 mod endpoint_manager;
 mod endpoints;

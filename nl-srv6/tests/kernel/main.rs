@@ -4,6 +4,7 @@
 mod both_ways;
 mod bpf;
 mod bytes;
+mod cancelled;
 #[path = "../golden/mod.rs"]
 mod commands;
 mod doctor;

@@ -3,6 +3,7 @@
 
 mod action;
 mod bytes;
+mod cancelled;
 mod errors;
 mod every_change;
 mod faults;
