@@ -32,7 +32,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::task::coop::{has_budget_remaining, poll_proceed};
+use tokio::task::{
+    coop::{has_budget_remaining, poll_proceed},
+    yield_now,
+};
 
 /// Runs an operation again and again, and drops it one await point later each time, until it completes. `cancelled` is called after each
 /// drop with the number of polls that the operation had. Returns the output and the number of times that it was dropped.
@@ -80,6 +83,31 @@ pub async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Outp
     .await
 }
 
+/// Runs a future to its end with one unit of tokio's cooperative budget for each poll, and calls `between` after each poll that did not
+/// complete it, with the number of that poll from 1 on.
+///
+/// For what another program does between two requests of an operation: rename the device that was just looked up, for instance.
+///
+/// # Panics
+///
+/// When there is no tokio runtime, or when the future is not complete after 10,000 polls.
+pub async fn interleaved<F: Future>(future: F, mut between: impl AsyncFnMut(usize)) -> F::Output {
+    let mut future = pin!(future);
+    for point in 1..MOST_POLLS {
+        let polled = poll_fn(|cx| {
+            leave_one_unit(cx);
+            Poll::Ready(future.as_mut().poll(cx))
+        });
+        match polled.await {
+            Poll::Ready(output) => return output,
+            Poll::Pending => between(point).await,
+        }
+        // What it may wait for has its turn too.
+        yield_now().await;
+    }
+    endless()
+}
+
 /// Consumes the budget of this poll of the task but for one unit.
 fn leave_one_unit(cx: &mut Context<'_>) {
     for _ in 0..LARGEST_BUDGET {
@@ -116,11 +144,7 @@ const LARGEST_BUDGET: usize = 1000;
 mod tests {
     use std::{cell::Cell, time::Duration};
 
-    use tokio::{
-        sync::mpsc,
-        task::{consume_budget, yield_now},
-        time::sleep,
-    };
+    use tokio::{sync::mpsc, task::consume_budget, time::sleep};
 
     use super::*;
 
@@ -174,6 +198,19 @@ mod tests {
         let (output, points) = at_every_await(operation, async |_| yield_now().await).await;
         assert_eq!(output, Some(7));
         assert!(points >= 2, "{points} points");
+    }
+
+    #[tokio::test]
+    async fn something_else_happens_between_any_two_steps() {
+        let log = std::cell::RefCell::new(Vec::new());
+        let operation = async {
+            for step in 0..3 {
+                consume_budget().await;
+                log.borrow_mut().push(format!("step {step}"));
+            }
+        };
+        interleaved(operation, async |point| log.borrow_mut().push(format!("between {point}"))).await;
+        assert_eq!(log.into_inner(), ["step 0", "between 1", "step 1", "between 2", "step 2"]);
     }
 
     #[tokio::test]

@@ -40,6 +40,8 @@ mod nexthop;
 #[cfg(feature = "nsid")]
 mod nsid;
 mod plain_netlink_proto;
+#[cfg(all(feature = "address", feature = "link"))]
+mod races;
 mod refusals;
 #[cfg(feature = "route")]
 mod route;
