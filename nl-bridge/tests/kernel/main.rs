@@ -25,6 +25,7 @@ mod mdb;
 mod mdb_commands;
 mod nexthop;
 mod pending;
+mod races;
 mod refused;
 mod remote_mac;
 mod scale;

@@ -19,6 +19,7 @@ mod lists;
 mod offload;
 #[cfg(feature = "blocking")]
 mod pending;
+mod races;
 mod recreate;
 mod rotate;
 mod secrets;

@@ -16,6 +16,7 @@ mod many;
 #[cfg(feature = "blocking")]
 mod pending;
 mod policy;
+mod races;
 mod refused;
 mod selftests;
 mod settings;

@@ -12,6 +12,7 @@ mod listing;
 mod oracle;
 #[cfg(test)]
 mod random_trees;
+mod races;
 mod scale;
 mod setups;
 mod size_table;
