@@ -2,19 +2,20 @@
 //! and a namespace that are gone. What exists or is not found is with each object; interrupted lists are in `dump.rs`, lost messages in
 //! `monitor.rs`, what a kernel does not have in `refusals.rs` and `genl.rs`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use nl_core::address::Addresses;
+use futures_util::TryStreamExt;
+use nl_core::address::{Address, AddressVerb, Addresses};
 use nl_core::connection::{Connection, Protocol};
 use nl_core::error::{Errno, ErrorKind};
 use nl_core::link::{Links, MacVlan, MacVlanMode, Vrf};
 use nl_core::neighbour::Neighbours;
 use nl_core::netns::Netns;
-use nl_core::nexthop::Nexthops;
+use nl_core::nexthop::{Nexthop, NexthopVerb, Nexthops};
 use nl_core::nsid::Nsids;
 use nl_core::route::Routes;
 use nl_core::rule::Rules;
-use nl_core::{Dev, Error, IpFamily, MacAddr};
+use nl_core::{Dev, Error, IpFamily, IpPrefix, MacAddr};
 use nl_testkit::{Lab, Result};
 
 use crate::support::{new_link, ports, route};
@@ -152,6 +153,54 @@ async fn device_that_is_gone_is_enodev_by_name_and_by_index(lab: Lab) -> Result 
             assert_eq!(words, 1, "{called}: {error}");
         }
     }
+    Ok(())
+}
+
+/// Changed while it was read: of these tables the kernel says so. Those of links are in `dump.rs`.
+#[nl_testkit::test(needs(link = "bridge", tool = "ip"), timeout = 60)]
+async fn list_of_a_table_that_changed_meanwhile_is_interrupted_and_named(lab: Lab) -> Result {
+    // More than one piece of a list.
+    const MANY: u32 = 1500;
+    let node = lab.node("a").await?;
+    let conn = route(&node).await;
+    node.ip("link add d0 type bridge").await;
+    let index = node.index_of("d0").await?;
+
+    let addresses = Addresses::new(conn.clone());
+    let address =
+        move |number: u32| Address::new(IpPrefix::host(Ipv4Addr::from(0x0a00_0000 + number).into()), index);
+    let many = (1..=MANY).map(move |number| (AddressVerb::Add, address(number)));
+    addresses.batch(many).summarize(1).await?.into_result()?;
+    // Of one device, older kernels do not say so.
+    let mut list = addresses.entries().family(IpFamily::V4).list().await?;
+    assert!(list.try_next().await?.is_some());
+    conn.ack(address(MANY + 1).request(AddressVerb::Add)).await?;
+    let error = loop {
+        match list.try_next().await {
+            Ok(entry) => assert!(entry.is_some(), "the list of addresses ended as if nothing had changed"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_interrupted(), "{error}");
+    let text = "list addresses: the table changed while it was read (NLM_F_DUMP_INTR)";
+    assert_eq!(error.to_string(), text);
+
+    let nexthops = Nexthops::new(conn.clone());
+    let many = (1..=MANY).map(|id| (NexthopVerb::Add, Nexthop::new(id).blackhole()));
+    nexthops.batch(many).summarize(1).await?.into_result()?;
+    let mut list = nexthops.entries().list().await?;
+    assert!(list.try_next().await?.is_some());
+    nexthops.entry(MANY + 1).blackhole().add().await?;
+    let error = loop {
+        match list.try_next().await {
+            Ok(entry) => assert!(entry.is_some(), "the list of nexthops ended as if nothing had changed"),
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        error.is_interrupted() && error.to_string().starts_with("list nexthops: the table changed"),
+        "{error}"
+    );
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod absence;
 mod cancelled;
 #[cfg(all(feature = "family", feature = "mptcp"))]
 mod family;
+mod faulty;
 mod overrun;
 mod runtimes;
 mod support;

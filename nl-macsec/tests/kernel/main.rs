@@ -13,8 +13,8 @@ mod cancelled;
 mod decrypt;
 mod device;
 mod errors;
+mod every_change;
 mod flow;
-mod gone;
 mod lists;
 mod offload;
 #[cfg(feature = "blocking")]

@@ -10,9 +10,9 @@ mod faults;
 mod filter;
 mod listing;
 mod oracle;
+mod races;
 #[cfg(test)]
 mod random_trees;
-mod races;
 mod scale;
 mod setups;
 mod size_table;
