@@ -6,14 +6,19 @@ use nl_core::message::NLM_F_DUMP;
 use nl_core::route::{RTM_GETROUTE, RTM_NEWROUTE, Route, RouteVerb};
 use nl_core::{Connection, IpPrefix, Protocol};
 use nl_srv6::encap::Seg6;
+use nl_srv6::hmac::{HmacAlgorithm, HmacKey, HmacKeys, HmacSecret};
 use nl_srv6::routes::Srv6Routes;
 use nl_srv6::sid::{Seg6Local, SidAction, Sids};
+use nl_srv6::tunnel_source::TunnelSource;
 use nl_testkit::fault::{Answer, Conversation, InWords, Played, every_await, every_fault, in_words};
 
-use crate::commands::segments;
+use crate::commands::{addr, segments};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
+const NLCTRL: u16 = 0x10;
+/// A number the family may have.
+const FAMILY: u16 = 0x22;
 const DEV: u32 = 7;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Where there is a fault, an answer may not come.
@@ -86,39 +91,93 @@ const OPERATIONS: &[(&str, Operation)] = &[
     }),
 ];
 
-fn connection(kernel: &Played) -> Connection {
+fn secret() -> HmacSecret {
+    HmacSecret::new(b"secret".to_vec())
+}
+
+/// A kernel with a key and an address for the outer headers, as the generic netlink family has them.
+fn generic_kernel(request: &[u8]) -> Conversation {
+    let short = |at: usize| {
+        let bytes = request.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u16::from_ne_bytes(*bytes))
+    };
+    let is_dump = short(6) & NLM_F_DUMP == NLM_F_DUMP;
+    let command = request.get(16).copied();
+    let object = match (short(4), command) {
+        (NLCTRL, _) => {
+            Some(Answer::new(NLCTRL, &[1, 2, 0, 0]).attr(2, b"SEG6\0").attr(1, &FAMILY.to_ne_bytes()))
+        }
+        // `SEG6_CMD_DUMPHMAC`: the attributes with which a key is set.
+        (_, Some(2)) => {
+            let mut key = HmacKey::set_request(FAMILY, 7, HmacAlgorithm::Sha256, &secret());
+            Some(Answer::new(FAMILY, key.encoded().unwrap().get(16..).unwrap()))
+        }
+        // `SEG6_CMD_GET_TUNSRC`: SEG6_ATTR_DST.
+        (_, Some(4)) => Some(Answer::new(FAMILY, &[4, 1, 0, 0]).attr(1, &addr("2001:db8::1").octets())),
+        _ => None,
+    };
+    let object = object.map(|object| object.answers(request)).into_iter();
+    match is_dump {
+        true => Conversation::of(object.map(Answer::multi).chain([Answer::done(0).answers(request)])),
+        false => Conversation::of(object.chain([Answer::ack(request)])),
+    }
+}
+
+const GENERIC_OPERATIONS: &[(&str, Operation)] = &[
+    ("set a key", |conn| in_words(HmacKeys::new(conn).key(7).set(HmacAlgorithm::Sha256, &secret()))),
+    ("delete a key", |conn| in_words(HmacKeys::new(conn).key(7).delete())),
+    ("list keys", |conn| in_words(async move { HmacKeys::new(conn).list().await?.collect_all().await })),
+    ("read the tunnel source", |conn| in_words(TunnelSource::new(conn).get())),
+    ("set the tunnel source", |conn| in_words(TunnelSource::new(conn).set(addr("2001:db8::1")))),
+    ("clear the tunnel source", |conn| in_words(TunnelSource::new(conn).clear())),
+];
+
+fn connection(kernel: &Played, protocol: Protocol) -> Connection {
     let patience = if kernel.has_fault() { PATIENCE } else { DEADLINE };
     let sockets = kernel.clone();
-    let builder = Connection::builder(Protocol::Route).sockets_from(move || sockets.socket());
+    let builder = Connection::builder(protocol).sockets_from(move || sockets.socket());
     builder.timeout(patience).open().unwrap()
 }
+
+type Kernel = fn(&[u8]) -> Conversation;
+
+/// Each protocol with its operations.
+const ALL: [(Protocol, Kernel, &[(&str, Operation)]); 2] =
+    [(Protocol::Route, kernel, OPERATIONS), (Protocol::Generic, generic_kernel, GENERIC_OPERATIONS)];
 
 #[tokio::test]
 async fn operation_with_any_fault_ends_and_is_no_false_success() {
     let mut wrong = Vec::new();
-    for (what, operation) in OPERATIONS {
-        let run = |kernel: Played| operation(connection(&kernel));
-        let faults = every_fault(kernel, |_| None, DEADLINE, run).await;
-        assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
-        assert!(faults.tried > 40 && faults.noticed > 20, "{what}: {faults:?}");
-        wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
+    for (protocol, kernel, operations) in ALL {
+        for (what, operation) in operations {
+            let run = |kernel: Played| operation(connection(&kernel, protocol));
+            let faults = every_fault(kernel, |_| None, DEADLINE, run).await;
+            assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
+            assert!(faults.tried > 40 && faults.noticed > 20, "{what}: {faults:?}");
+            wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
+        }
     }
     assert!(wrong.is_empty(), "{} false successes:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[tokio::test]
 async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing_else() {
-    for (what, operation) in OPERATIONS {
-        let kernel = Played::new(kernel);
-        let conn = connection(&kernel);
-        let works = async || assert_eq!(conn.link_index("d0").await.unwrap(), DEV);
-        let run = || operation(conn.clone());
-        let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
-        outcome.unwrap();
-        // Before its first poll, and while it waits for an answer.
-        assert!(points >= 2, "{what}: {points} points");
-        drop(conn);
-        let closed = async || (kernel.open_sockets() == 0).then_some(());
-        nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
+    for (protocol, kernel, operations) in ALL {
+        for (what, operation) in operations {
+            let kernel = Played::new(kernel);
+            let conn = connection(&kernel, protocol);
+            let works = async || match protocol {
+                Protocol::Route => assert_eq!(conn.link_index("d0").await.unwrap(), DEV),
+                _ => assert!(TunnelSource::new(conn.clone()).get().await.unwrap().is_some()),
+            };
+            let run = || operation(conn.clone());
+            let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
+            outcome.unwrap();
+            // Before its first poll, and while it waits for an answer.
+            assert!(points >= 2, "{what}: {points} points");
+            drop(conn);
+            let closed = async || (kernel.open_sockets() == 0).then_some(());
+            nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
+        }
     }
 }
