@@ -171,7 +171,7 @@ async fn list_of_a_table_that_changed_meanwhile_is_interrupted_and_named(lab: La
         move |number: u32| Address::new(IpPrefix::host(Ipv4Addr::from(0x0a00_0000 + number).into()), index);
     let many = (1..=MANY).map(move |number| (AddressVerb::Add, address(number)));
     addresses.batch(many).summarize(1).await?.into_result()?;
-    // Of one device, older kernels do not say so.
+    // Of one device the kernel does not say so.
     let mut list = addresses.entries().family(IpFamily::V4).list().await?;
     assert!(list.try_next().await?.is_some());
     conn.ack(address(MANY + 1).request(AddressVerb::Add)).await?;
