@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nl_core::message::NLM_F_DUMP;
-use nl_core::route::{RTM_GETROUTE, RTM_NEWROUTE, Route, RouteVerb};
+use nl_core::route::{RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, Route, RouteVerb};
 use nl_core::{Connection, IpPrefix, Protocol};
 use nl_srv6::encap::Seg6;
 use nl_srv6::hmac::{HmacAlgorithm, HmacKey, HmacKeys, HmacSecret};
@@ -180,4 +180,26 @@ async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing
             nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
         }
     }
+}
+
+/// Between the request and the look at what was made.
+#[tokio::test]
+async fn sid_that_another_program_has_changed_since_is_left_alone() {
+    let kind = |request: &[u8]| {
+        let bytes = request.get(4..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u16::from_ne_bytes(*bytes))
+    };
+    let played = Played::new(move |request| match kind(request) {
+        RTM_GETROUTE => {
+            let changed = Route::new(sid()).with_encap(&Seg6Local::new(SidAction::EndT { table: 300 }));
+            Conversation::of([report(changed).answers(request), Answer::ack(request)])
+        }
+        _ => kernel(request),
+    });
+    let sids = Sids::new(connection(&played, Protocol::Route));
+    let error = sids.end(sid()).dev("d0").add().await.unwrap_err();
+    assert!(error.is_not_found() && !error.is_unsupported(), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("End.T table 300")), "{error}");
+    let deleted = played.exchanges().iter().any(|(request, _)| kind(request) == RTM_DELROUTE);
+    assert!(!deleted, "the other program's SID was deleted");
 }
