@@ -33,7 +33,13 @@ use crate::socket::Deadline;
 /// ready to be received, so most operations complete in one poll, on the thread that polls. Only an answer that is not
 /// ready needs a runtime: tokio with I/O and time enabled, under feature `tokio`.
 ///
+/// # Dropping it
 /// Dropping it before it is complete stops the waiting. A request that was already sent is still carried out.
+///
+/// An operation of several requests can be dropped between any two of them: those before have been carried out, those behind are not
+/// sent, and nothing is undone. So a device that is made with an alias may be left without it, and a flush may have deleted a part. Where
+/// an operation describes a whole, as a leaf or a tree of qdiscs does, the next one goes on from there. The connection works on, and no
+/// socket and no task is left behind.
 #[must_use = "an operation does nothing until it is awaited or waited for"]
 pub struct Pending<T> {
     future: Pin<Box<dyn Future<Output = Result<T>> + Send>>,

@@ -84,6 +84,7 @@ mod readme {}
 pub mod alloc;
 pub mod bpf;
 mod cache;
+pub mod cancel;
 mod cmd;
 pub mod corpus;
 mod distribution;

@@ -10,6 +10,15 @@ mod arbitrary;
 #[path = "../../fuzz/check.rs"]
 mod check;
 mod corpus;
+#[cfg(all(
+    feature = "tokio",
+    feature = "mdb",
+    feature = "mst",
+    feature = "settings",
+    feature = "tunnel",
+    feature = "vlan"
+))]
+mod exchanges;
 #[cfg(any(feature = "mdb", feature = "vlan", all(feature = "settings", feature = "vxlan")))]
 mod fuzz;
 #[cfg(target_endian = "little")]

@@ -259,8 +259,8 @@ impl AddressEntries {
     /// Equivalent: `ip address show`. Needs no privilege.
     ///
     /// # Errors
-    /// No such device; bad input. The kernel notices when the addresses change while they are listed: see
-    /// [`dump`](crate::dump#consistency).
+    /// No such device; bad input. The kernel notices when the addresses change while they are listed, but not in a list of one
+    /// [device](Self::dev): see [`dump`](crate::dump#consistency).
     pub fn list(self) -> Pending<Dump<Address>> {
         Pending::new(async move {
             self.try_list().await.map_err(|error| error.during(|| self.describe("list addresses")))

@@ -23,8 +23,8 @@
 //!
 //! # Consistency
 //! A table may change while it is read. Some parts of the kernel notice and mark the dump
-//! (`NLM_F_DUMP_INTR`): links, addresses, nexthops and statistics do; neighbours, the FDB, routes and traffic
-//! control do not. If that happens before anything was yielded the dump is started again, up to
+//! (`NLM_F_DUMP_INTR`): links, addresses unless those of one device are asked for, nexthops and statistics do; neighbours, the FDB, routes
+//! and traffic control do not. If that happens before anything was yielded the dump is started again, up to
 //! [`MAX_RESTARTS`] times; afterwards the entries are yielded to the end and then
 //! [`Interrupted`](crate::error::ErrorKind::Interrupted) follows. [`Dump::collect_all`] yields nothing before the
 //! end and so can always start again; after so many times it fails, and [`Dump::collect_partial`] returns what the last one had.

@@ -170,7 +170,8 @@ impl DeviceEntry {
     /// Makes the device and returns it as the kernel made it; fails if its name is taken.
     ///
     /// Alias, address generation, protocol down and alternative names are further requests, because the kernel silently drops
-    /// them from the one that makes a device. If one of them is refused, the device is deleted again.
+    /// them from the one that makes a device. If one of them is refused, the device is deleted again; dropped in between, the
+    /// operation leaves the device without them.
     ///
     /// Equivalent: `ip link add`. Needs `CAP_NET_ADMIN`.
     ///

@@ -6,6 +6,14 @@
 mod large;
 mod memory;
 mod monitor;
+#[cfg(all(
+    feature = "address",
+    feature = "link",
+    feature = "neighbour",
+    feature = "nexthop",
+    feature = "rule"
+))]
+mod objects;
 mod overrun;
 mod waiting;
 

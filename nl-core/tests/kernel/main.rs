@@ -9,10 +9,21 @@ mod addresses;
 mod batch;
 #[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
 mod bytes;
+#[cfg(all(feature = "address", feature = "link", feature = "neighbour"))]
+mod cancelled;
 mod connection;
 #[cfg(feature = "link")]
 mod devices;
 mod dump;
+#[cfg(all(
+    feature = "address",
+    feature = "link",
+    feature = "neighbour",
+    feature = "nexthop",
+    feature = "nsid",
+    feature = "rule"
+))]
+mod errors;
 mod genl;
 #[path = "../golden/mod.rs"]
 mod golden;
@@ -29,6 +40,8 @@ mod nexthop;
 #[cfg(feature = "nsid")]
 mod nsid;
 mod plain_netlink_proto;
+#[cfg(all(feature = "address", feature = "link"))]
+mod races;
 mod refusals;
 #[cfg(feature = "route")]
 mod route;

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic with context")]
 
 mod absence;
+mod cancelled;
 #[cfg(all(feature = "family", feature = "mptcp"))]
 mod family;
+mod faulty;
 mod overrun;
 mod runtimes;
 mod support;

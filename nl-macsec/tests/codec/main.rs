@@ -7,6 +7,8 @@ mod association;
 #[path = "../../fuzz/check.rs"]
 mod check;
 mod corpus;
+#[cfg(all(feature = "tokio", target_endian = "little"))]
+mod exchanges;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;

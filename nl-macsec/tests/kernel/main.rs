@@ -9,14 +9,17 @@
 mod agent;
 mod associations;
 mod bytes;
+mod cancelled;
 mod decrypt;
 mod device;
 mod errors;
+mod every_change;
 mod flow;
 mod lists;
 mod offload;
 #[cfg(feature = "blocking")]
 mod pending;
+mod races;
 mod recreate;
 mod rotate;
 mod secrets;

@@ -13,6 +13,8 @@ mod arbitrary;
 mod check;
 mod corpus;
 mod diag;
+#[cfg(feature = "tokio")]
+mod exchanges;
 #[cfg(target_endian = "little")]
 mod golden;
 mod iproute2;

@@ -7,6 +7,7 @@
 )]
 
 mod bytes;
+mod cancelled;
 mod diag;
 mod endpoint_manager;
 mod endpoints;
@@ -22,6 +23,7 @@ mod policies;
 #[path = "../../examples/mptcp_policies/policies.rs"]
 mod policies_of_example;
 mod privilege;
+mod races;
 mod random;
 mod refused;
 mod resets;

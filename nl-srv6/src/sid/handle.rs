@@ -201,7 +201,8 @@ impl SidEntry {
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)); no such device; `ENODEV` for a table that no VRF has; bad input, `dev lo` among it;
     /// `net.vrf.strict_mode` is 0; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for what the kernel took and does not do: the
-    /// SID is taken away again then.
+    /// SID is taken away again then; `ESRCH` ([`is_not_found`](Error::is_not_found)) if another program has removed or changed it before it
+    /// was read back.
     pub fn add(self) -> Pending<Ack> {
         self.make(RouteVerb::Add)
     }
@@ -308,6 +309,11 @@ impl SidEntry {
     async fn read_back(&self, route: &Route) -> Result<()> {
         let found = find::made(&self.conn, route).await?;
         let lacks = match Sid::of(found)? {
+            // No kernel makes another action of one. What is there now is not ours to take away.
+            Some(sid) if !self.local.is_same_action(&sid.local) => {
+                let why = format!("another program has changed it since: {}", sid.local);
+                return Err(find::no_route().hinted(why));
+            }
             Some(sid) => lacking(&self.local, &sid.local),
             None => Some(("a local SID".to_owned(), Since::option("CONFIG_IPV6_SEG6_LWTUNNEL"))),
         };

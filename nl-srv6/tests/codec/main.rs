@@ -9,6 +9,8 @@ mod commands;
 mod corpus;
 mod doctor;
 mod doctor_nodes;
+#[cfg(all(feature = "tokio", feature = "tunnel-source"))]
+mod exchanges;
 #[cfg(target_endian = "little")]
 mod golden;
 mod hmac;

@@ -4,16 +4,19 @@
 mod both_ways;
 mod bpf;
 mod bytes;
+mod cancelled;
 #[path = "../golden/mod.rs"]
 mod commands;
 mod doctor;
 mod doctor_nodes;
 mod end_to_end;
+mod every_change;
 mod keys;
 mod many;
 #[cfg(feature = "blocking")]
 mod pending;
 mod policy;
+mod races;
 mod refused;
 mod selftests;
 mod settings;

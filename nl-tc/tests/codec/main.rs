@@ -14,6 +14,8 @@ mod check;
 mod corpus;
 mod curves;
 mod event;
+#[cfg(feature = "tokio")]
+mod exchanges;
 mod faults;
 #[cfg(feature = "tokio")]
 mod filter_lists;

@@ -3,11 +3,14 @@
 
 mod action;
 mod bytes;
+mod cancelled;
 mod errors;
+mod every_change;
 mod faults;
 mod filter;
 mod listing;
 mod oracle;
+mod races;
 #[cfg(test)]
 mod random_trees;
 mod scale;

@@ -54,6 +54,9 @@
 //! `ConnectionBuilder::sockets_from` and `MonitorBuilder::sockets_from`: requests, dumps, batches, monitors and watches. A
 //! netlink socket is never read this way.
 //!
+//! [`Played`] is a kernel of as many sockets as a connection opens, and [`every_fault`] runs an operation of several requests with every
+//! fault of every answer; [`every_await`] drops it wherever it waits.
+//!
 //! # With rtnetlink and its relatives
 //!
 //! With the feature `fault-socket`, `PeerSocket` is the program's end as a socket for netlink-proto, on which rtnetlink and genetlink are
@@ -64,7 +67,9 @@
 mod adapter;
 mod answer;
 mod conversation;
+mod every;
 mod peer;
+mod played;
 #[expect(unsafe_code, reason = "pairs of SOCK_SEQPACKET sockets have no safe interface in std")]
 mod sys;
 
@@ -73,5 +78,7 @@ pub use self::adapter::PeerSocket;
 pub use self::{
     answer::Answer,
     conversation::{Conversation, Delivery, Fault},
+    every::{Faults, InWords, every_await, every_fault, in_words},
     peer::{Asked, Peer, connected, pair},
+    played::Played,
 };

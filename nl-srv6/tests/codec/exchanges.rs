@@ -1,0 +1,205 @@
+//! Operations of several requests over a simulated kernel: with every fault of every answer, and dropped at every await point.
+
+use std::time::Duration;
+
+use nl_core::message::NLM_F_DUMP;
+use nl_core::route::{RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, Route, RouteVerb};
+use nl_core::{Connection, IpPrefix, Protocol};
+use nl_srv6::encap::Seg6;
+use nl_srv6::hmac::{HmacAlgorithm, HmacKey, HmacKeys, HmacSecret};
+use nl_srv6::routes::Srv6Routes;
+use nl_srv6::sid::{Seg6Local, SidAction, Sids};
+use nl_srv6::tunnel_source::TunnelSource;
+use nl_testkit::fault::{Answer, Conversation, InWords, Played, every_await, every_fault, in_words};
+
+use crate::commands::{addr, segments};
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const NLCTRL: u16 = 0x10;
+/// A number the family may have.
+const FAMILY: u16 = 0x22;
+const DEV: u32 = 7;
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Where there is a fault, an answer may not come.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Of a connection: its own, and those of lists that are kept to be used again.
+const SOCKETS: usize = 5;
+/// The metric of an IPv6 route that is made without one.
+const METRIC: u32 = 1024;
+
+type Operation = fn(Connection) -> InWords;
+
+fn sid() -> IpPrefix {
+    "fcbb:0:a::".parse().unwrap()
+}
+
+fn prefix() -> IpPrefix {
+    "2001:db8:2::/48".parse().unwrap()
+}
+
+fn path() -> Seg6 {
+    Seg6::encap(segments(2))
+}
+
+/// A kernel with `d0`, a SID and a route with segments on it, which carries out whatever it is asked.
+fn kernel(request: &[u8]) -> Conversation {
+    let short = |at: usize| {
+        let bytes = request.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u16::from_ne_bytes(*bytes))
+    };
+    let is_dump = short(6) & NLM_F_DUMP == NLM_F_DUMP;
+    // A look-up is of the first address of the prefix.
+    let wants_path = request.windows(6).any(|bytes| *bytes == [0x20, 0x01, 0x0d, 0xb8, 0, 2]);
+    let sid = Route::new(sid()).with_encap(&Seg6Local::new(SidAction::End));
+    let path = Route::new(prefix()).with_encap(&path());
+    let objects = match short(4) {
+        // `struct ifinfomsg` with an index, and IFLA_IFNAME.
+        RTM_GETLINK => {
+            let header = [&[0, 0, 1, 0][..], &DEV.to_ne_bytes(), &[0; 8]].concat();
+            vec![Answer::new(RTM_NEWLINK, &header).attr(3, b"d0\0")]
+        }
+        RTM_GETROUTE if is_dump => vec![report(sid), report(path)],
+        RTM_GETROUTE => vec![report(if wants_path { path } else { sid })],
+        _ => Vec::new(),
+    };
+    let objects = objects.into_iter().map(|object| object.answers(request));
+    match is_dump {
+        true => Conversation::of(objects.map(Answer::multi).chain([Answer::done(0).answers(request)])),
+        false => Conversation::of(objects.chain([Answer::ack(request)])),
+    }
+}
+
+/// The kernel reports a route with the attributes that make it.
+fn report(mut route: Route) -> Answer {
+    (route.oif, route.priority) = (Some(DEV), Some(METRIC));
+    let mut request = route.request(RouteVerb::Add);
+    Answer::new(RTM_NEWROUTE, request.encoded().unwrap().get(16..).unwrap())
+}
+
+const OPERATIONS: &[(&str, Operation)] = &[
+    ("add a SID", |conn| in_words(Sids::new(conn).end(sid()).dev("d0").add())),
+    ("replace a SID", |conn| in_words(Sids::new(conn).end(sid()).dev("d0").replace())),
+    ("read a SID", |conn| in_words(Sids::new(conn).sid(sid()).get())),
+    ("delete a SID", |conn| in_words(Sids::new(conn).sid(sid()).delete())),
+    ("delete a SID that does this", |conn| in_words(Sids::new(conn).end(sid()).delete())),
+    ("add a route", |conn| in_words(Srv6Routes::new(conn).entry(prefix(), &path()).dev("d0").add())),
+    ("read a route", |conn| in_words(Srv6Routes::new(conn).entry(prefix(), &path()).get())),
+    ("delete a route", |conn| in_words(Srv6Routes::new(conn).entry(prefix(), &path()).delete())),
+    ("list routes", |conn| {
+        in_words(async move { Srv6Routes::new(conn).entries().list().await?.collect_all().await })
+    }),
+];
+
+fn secret() -> HmacSecret {
+    HmacSecret::new(b"secret".to_vec())
+}
+
+/// A kernel with a key and an address for the outer headers, as the generic netlink family has them.
+fn generic_kernel(request: &[u8]) -> Conversation {
+    let short = |at: usize| {
+        let bytes = request.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u16::from_ne_bytes(*bytes))
+    };
+    let is_dump = short(6) & NLM_F_DUMP == NLM_F_DUMP;
+    let command = request.get(16).copied();
+    let object = match (short(4), command) {
+        (NLCTRL, _) => {
+            Some(Answer::new(NLCTRL, &[1, 2, 0, 0]).attr(2, b"SEG6\0").attr(1, &FAMILY.to_ne_bytes()))
+        }
+        // `SEG6_CMD_DUMPHMAC`: the attributes with which a key is set.
+        (_, Some(2)) => {
+            let mut key = HmacKey::set_request(FAMILY, 7, HmacAlgorithm::Sha256, &secret());
+            Some(Answer::new(FAMILY, key.encoded().unwrap().get(16..).unwrap()))
+        }
+        // `SEG6_CMD_GET_TUNSRC`: SEG6_ATTR_DST.
+        (_, Some(4)) => Some(Answer::new(FAMILY, &[4, 1, 0, 0]).attr(1, &addr("2001:db8::1").octets())),
+        _ => None,
+    };
+    let object = object.map(|object| object.answers(request)).into_iter();
+    match is_dump {
+        true => Conversation::of(object.map(Answer::multi).chain([Answer::done(0).answers(request)])),
+        false => Conversation::of(object.chain([Answer::ack(request)])),
+    }
+}
+
+const GENERIC_OPERATIONS: &[(&str, Operation)] = &[
+    ("set a key", |conn| in_words(HmacKeys::new(conn).key(7).set(HmacAlgorithm::Sha256, &secret()))),
+    ("delete a key", |conn| in_words(HmacKeys::new(conn).key(7).delete())),
+    ("list keys", |conn| in_words(async move { HmacKeys::new(conn).list().await?.collect_all().await })),
+    ("read the tunnel source", |conn| in_words(TunnelSource::new(conn).get())),
+    ("set the tunnel source", |conn| in_words(TunnelSource::new(conn).set(addr("2001:db8::1")))),
+    ("clear the tunnel source", |conn| in_words(TunnelSource::new(conn).clear())),
+];
+
+fn connection(kernel: &Played, protocol: Protocol) -> Connection {
+    let patience = if kernel.has_fault() { PATIENCE } else { DEADLINE };
+    let sockets = kernel.clone();
+    let builder = Connection::builder(protocol).sockets_from(move || sockets.socket());
+    builder.timeout(patience).open().unwrap()
+}
+
+type Kernel = fn(&[u8]) -> Conversation;
+
+/// Each protocol with its operations.
+const ALL: [(Protocol, Kernel, &[(&str, Operation)]); 2] =
+    [(Protocol::Route, kernel, OPERATIONS), (Protocol::Generic, generic_kernel, GENERIC_OPERATIONS)];
+
+#[tokio::test]
+async fn operation_with_any_fault_ends_and_is_no_false_success() {
+    let mut wrong = Vec::new();
+    for (protocol, kernel, operations) in ALL {
+        for (what, operation) in operations {
+            let run = |kernel: Played| operation(connection(&kernel, protocol));
+            let faults = every_fault(kernel, |_| None, DEADLINE, run).await;
+            assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
+            assert!(faults.tried > 40 && faults.noticed > 20, "{what}: {faults:?}");
+            wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} false successes:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing_else() {
+    for (protocol, kernel, operations) in ALL {
+        for (what, operation) in operations {
+            let kernel = Played::new(kernel);
+            let conn = connection(&kernel, protocol);
+            let works = async || match protocol {
+                Protocol::Route => assert_eq!(conn.link_index("d0").await.unwrap(), DEV),
+                _ => assert!(TunnelSource::new(conn.clone()).get().await.unwrap().is_some()),
+            };
+            let run = || operation(conn.clone());
+            let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
+            outcome.unwrap();
+            // Before its first poll, and while it waits for an answer.
+            assert!(points >= 2, "{what}: {points} points");
+            drop(conn);
+            let closed = async || (kernel.open_sockets() == 0).then_some(());
+            nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
+        }
+    }
+}
+
+/// Between the request and the look at what was made.
+#[tokio::test]
+async fn sid_that_another_program_has_changed_since_is_left_alone() {
+    let kind = |request: &[u8]| {
+        let bytes = request.get(4..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u16::from_ne_bytes(*bytes))
+    };
+    let played = Played::new(move |request| match kind(request) {
+        RTM_GETROUTE => {
+            let changed = Route::new(sid()).with_encap(&Seg6Local::new(SidAction::EndT { table: 300 }));
+            Conversation::of([report(changed).answers(request), Answer::ack(request)])
+        }
+        _ => kernel(request),
+    });
+    let sids = Sids::new(connection(&played, Protocol::Route));
+    let error = sids.end(sid()).dev("d0").add().await.unwrap_err();
+    assert!(error.is_not_found() && !error.is_unsupported(), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("End.T table 300")), "{error}");
+    let deleted = played.exchanges().iter().any(|(request, _)| kind(request) == RTM_DELROUTE);
+    assert!(!deleted, "the other program's SID was deleted");
+}
