@@ -54,6 +54,27 @@ async fn a_vlan_tag_survives_the_bridge_and_the_capture(lab: Lab) -> Result {
     Ok(())
 }
 
+#[nl_testkit::test(needs(link = "veth"))]
+async fn every_new_node_is_shown_before_it_has_devices(lab: Lab) -> Result {
+    lab.node("earlier").await?;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let list = std::sync::Arc::clone(&seen);
+    lab.on_node(move |node| {
+        if node.name() == "refused" {
+            return Err("not that one".into());
+        }
+        let devices = std::fs::read_to_string(format!("/proc/{}/task/{}/net/dev", node.pid(), node.tid()))?;
+        // Two lines of headings.
+        list.lock().unwrap().push((node.name().to_owned(), devices.lines().count() - 2));
+        Ok(())
+    });
+    lab.wire("a", "b").await?;
+    assert_eq!(*seen.lock().unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    let refused = lab.node("refused").await.unwrap_err();
+    assert_eq!(refused.to_string(), "node \"refused\": not that one");
+    Ok(())
+}
+
 #[nl_testkit::test]
 async fn a_thread_without_capabilities_is_in_the_namespace_and_may_nothing(lab: Lab) -> Result {
     let node = lab.node("a").await?;
