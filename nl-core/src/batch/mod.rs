@@ -145,7 +145,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             stop_at_first_failure: false,
             ended: false,
             sensitive: false,
-            span: RequestSpan::default(),
+            span: RequestSpan::new(),
             turn: Turn::default(),
             deadline: Deadline::new(timeout),
             timeout,

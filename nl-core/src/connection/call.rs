@@ -28,7 +28,7 @@ impl<'a, A: Answer> Call<'a, A> {
         request: Request,
         answer: A,
     ) -> Self {
-        let (flight, span) = (Flight::new(limit), RequestSpan::default());
+        let (flight, span) = (Flight::new(limit), RequestSpan::new());
         Self { socket, exchange, request, flight, answer, span }
     }
 }

@@ -125,7 +125,7 @@ impl<T> Dump<T> {
             interrupted: false,
             restarts: 0,
             collecting: false,
-            span: RequestSpan::default(),
+            span: RequestSpan::new(),
             received: 0,
             turn: Turn::default(),
             deadline: Deadline::new(timeout),

@@ -365,7 +365,7 @@ impl MonitorBuilder {
                 // Larger than the buffer is only a route with hundreds of next hops.
                 Protocol::Route | Protocol::SockDiag => Reader::default(),
             },
-            losses: Losses::default(),
+            losses: Losses::new(),
             burst: 0,
             turn: Turn::default(),
             ended: false,

@@ -17,13 +17,10 @@ const TARGET: &str = "nl_core";
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// The span of a request, from when it is sent to its outcome. Dropped before that, the request was cancelled.
-#[derive(Default)]
 pub(crate) struct RequestSpan(State);
 
 /// Small, because what holds a request is moved.
-#[derive(Default)]
 enum State {
-    #[default]
     New,
     /// Ended, or nobody listens.
     Silent,
@@ -41,6 +38,10 @@ struct Open {
 }
 
 impl RequestSpan {
+    pub(crate) const fn new() -> Self {
+        Self(State::New)
+    }
+
     /// The span of one request. `words` is called only if somebody listens, and only the first time.
     #[inline]
     pub(crate) fn begin_request(&mut self, words: impl FnOnce() -> String) {
@@ -154,7 +155,7 @@ impl RequestSpan {
                 since: Instant::now(),
                 failed: 0,
                 first: None,
-                again: Tally::default(),
+                again: Tally::new(),
             })),
         };
     }
@@ -178,10 +179,13 @@ impl Drop for RequestSpan {
 }
 
 /// What was lost and read again, told in a bounded number of events.
-#[derive(Default)]
 pub(crate) struct Losses(Tally);
 
 impl Losses {
+    pub(crate) const fn new() -> Self {
+        Self(Tally::new())
+    }
+
     /// The kernel dropped events. `dropped` is how many messages in the life of the socket.
     pub(crate) fn overrun(&mut self, protocol: Protocol, dropped: impl FnOnce() -> Option<u32>) {
         if let Some(overruns) = self.0.count() {
@@ -213,13 +217,16 @@ impl Losses {
 }
 
 /// A count that is told seldom.
-#[derive(Default)]
 struct Tally {
     count: u64,
     told: Option<Instant>,
 }
 
 impl Tally {
+    const fn new() -> Self {
+        Self { count: 0, told: None }
+    }
+
     /// Counts one more, and returns the count if it is to be told.
     fn count(&mut self) -> Option<u64> {
         self.count += 1;
@@ -254,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_million_losses_are_told_a_bounded_number_of_times() {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new();
         let began = Instant::now();
         let told: Vec<u64> = (0..1_000_000).filter_map(|_| tally.count()).collect();
         let minutes = began.elapsed().as_secs() / 60;

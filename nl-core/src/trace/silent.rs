@@ -4,10 +4,13 @@ use crate::error::{Error, Result};
 use crate::protocol::Protocol;
 
 /// The span of a request.
-#[derive(Default)]
 pub(crate) struct RequestSpan;
 
 impl RequestSpan {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
     #[inline]
     pub(crate) fn begin_request(&mut self, _: impl FnOnce() -> String) {}
 
@@ -34,10 +37,13 @@ impl RequestSpan {
 }
 
 /// What was lost and read again.
-#[derive(Default)]
 pub(crate) struct Losses;
 
 impl Losses {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
     #[inline]
     pub(crate) fn overrun(&mut self, _: Protocol, _: impl FnOnce() -> Option<u32>) {}
 

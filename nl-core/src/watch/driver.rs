@@ -381,7 +381,7 @@ impl<S: Source> WatchBuilder<S> {
             machine: Machine::new(),
             work: Work::None,
             listed: false,
-            resyncs: Losses::default(),
+            resyncs: Losses::new(),
             burst: 0,
             ended: false,
         })

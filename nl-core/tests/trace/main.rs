@@ -4,7 +4,12 @@
 //! anybody is interested in a span, and asks the thread that comes by first.
 #![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
+#[cfg(all(feature = "address", feature = "watch"))]
+#[path = "../watch/addresses.rs"]
+mod addresses;
 mod recorder;
+#[cfg(all(feature = "address", feature = "watch"))]
+mod resync;
 
 use std::future::Future;
 use std::io;
