@@ -57,21 +57,19 @@ async fn a_vlan_tag_survives_the_bridge_and_the_capture(lab: Lab) -> Result {
 #[nl_testkit::test(needs(link = "veth"))]
 async fn every_new_node_is_shown_before_it_has_devices(lab: Lab) -> Result {
     lab.node("earlier").await?;
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let list = std::sync::Arc::clone(&seen);
+    let (tell, told) = std::sync::mpsc::channel();
     lab.on_node(move |node| {
         if node.name() == "refused" {
             return Err("not that one".into());
         }
         let devices = std::fs::read_to_string(format!("/proc/{}/task/{}/net/dev", node.pid(), node.tid()))?;
-        // Two lines of headings.
-        list.lock().unwrap().push((node.name().to_owned(), devices.lines().count() - 2));
-        Ok(())
+        Ok(tell.send((node.name().to_owned(), devices.contains("lo:"), devices.contains("eth0:")))?)
     });
     lab.wire("a", "b").await?;
-    assert_eq!(*seen.lock().unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
-    let refused = lab.node("refused").await.unwrap_err();
-    assert_eq!(refused.to_string(), "node \"refused\": not that one");
+    let shown: Vec<_> = told.try_iter().collect();
+    assert_eq!(shown, [("a".to_owned(), true, false), ("b".to_owned(), true, false)]);
+    let refused = lab.node("refused").await.err().map(|error| error.to_string());
+    assert_eq!(refused.as_deref(), Some("node \"refused\": not that one"));
     Ok(())
 }
 
