@@ -1,4 +1,4 @@
-//! What the crate tells a subscriber of `tracing`. Without the feature of that name nothing is left of it.
+//! What the crate records for a subscriber of `tracing`. Without the feature of that name nothing is compiled.
 
 #[cfg(feature = "tracing")]
 mod recorded;

@@ -13,7 +13,7 @@ use crate::protocol::Protocol;
 /// The target of all spans and events, also of those that other crates cause.
 const TARGET: &str = "nl_core";
 
-/// What happens again and again is told the first, second, fourth, eighth … time, and otherwise once in this time.
+/// What repeats is reported the first, second, fourth, eighth … time, and otherwise once in this time.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// The span of a request, from when it is sent to its outcome. Dropped before that, the request was cancelled.
@@ -178,7 +178,7 @@ impl Drop for RequestSpan {
     }
 }
 
-/// What was lost and read again, told in a bounded number of events.
+/// What was lost and read again, reported in a bounded number of events.
 pub(crate) struct Losses(Tally);
 
 impl Losses {
@@ -216,24 +216,25 @@ impl Losses {
     }
 }
 
-/// A count that is told seldom.
+/// A count that is reported seldom.
 struct Tally {
     count: u64,
-    told: Option<Instant>,
+    /// When it was last reported.
+    reported: Option<Instant>,
 }
 
 impl Tally {
     const fn new() -> Self {
-        Self { count: 0, told: None }
+        Self { count: 0, reported: None }
     }
 
-    /// Counts one more, and returns the count if it is to be told.
+    /// Counts one more, and returns the count if it is to be reported.
     fn count(&mut self) -> Option<u64> {
         self.count += 1;
-        let is_due =
-            self.count.is_power_of_two() || self.told.is_some_and(|told| told.elapsed() >= AT_LEAST_EVERY);
+        let is_due = self.count.is_power_of_two()
+            || self.reported.is_some_and(|last| last.elapsed() >= AT_LEAST_EVERY);
         is_due.then(|| {
-            self.told = Some(Instant::now());
+            self.reported = Some(Instant::now());
             self.count
         })
     }
@@ -260,13 +261,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_million_losses_are_told_a_bounded_number_of_times() {
+    fn a_million_losses_are_reported_a_bounded_number_of_times() {
         let mut tally = Tally::new();
         let began = Instant::now();
-        let told: Vec<u64> = (0..1_000_000).filter_map(|_| tally.count()).collect();
+        let reported: Vec<u64> = (0..1_000_000).filter_map(|_| tally.count()).collect();
         let minutes = began.elapsed().as_secs() / 60;
-        assert!(u64::try_from(told.len()).unwrap() <= 20 + minutes, "{told:?}");
-        assert_eq!(told[..4], [1, 2, 4, 8]);
+        assert!(u64::try_from(reported.len()).unwrap() <= 20 + minutes, "{reported:?}");
+        assert_eq!(reported[..4], [1, 2, 4, 8]);
         assert_eq!(tally.count, 1_000_000);
     }
 

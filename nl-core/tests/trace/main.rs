@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` is told: one span for each request, and a bounded number of events about losses.
+//! What a subscriber of `tracing` receives: one span for each request, and a bounded number of events about losses.
 //!
 //! Each test has a subscriber of its own, for its thread alone. No test sends a request without one: `tracing` remembers whether
 //! anybody is interested in a span, and asks the thread that comes by first.
@@ -214,7 +214,7 @@ fn an_empty_batch_asks_nothing_and_is_no_span() {
 }
 
 #[test]
-fn overruns_are_counted_and_told_a_bounded_number_of_times() {
+fn overruns_are_counted_and_reported_a_bounded_number_of_times() {
     const OVERRUNS: usize = 1000;
     let ((), recorded) = recorded(async {
         let (socket, peer) = Peer::pair().unwrap();
@@ -231,13 +231,13 @@ fn overruns_are_counted_and_told_a_bounded_number_of_times() {
         }
     });
     assert!(recorded.spans.is_empty(), "{recorded:#?}");
-    let told: Vec<u64> =
+    let reported: Vec<u64> =
         recorded.events.iter().map(|event| event.field("overruns").parse().unwrap()).collect();
     // Each power of two, and more only if that takes minutes.
     for power in (0..10).map(|power| 1 << power) {
-        assert!(told.contains(&power), "{power} is not in {told:?}");
+        assert!(reported.contains(&power), "{power} is not in {reported:?}");
     }
-    assert!(told.len() < 20, "{told:?}");
+    assert!(reported.len() < 20, "{reported:?}");
     assert!(recorded.events.iter().all(|event| event.field("protocol") == "NETLINK_ROUTE"), "{recorded:#?}");
 }
 

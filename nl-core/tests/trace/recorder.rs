@@ -23,14 +23,14 @@ pub(crate) fn recorded<T>(run: impl Future<Output = T>) -> (T, Recorded) {
 /// All that was recorded, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorded {
-    pub(crate) spans: Vec<Told>,
-    pub(crate) events: Vec<Told>,
+    pub(crate) spans: Vec<Entry>,
+    pub(crate) events: Vec<Entry>,
 }
 
 impl Recorded {
     /// The only span, which must be closed.
     #[track_caller]
-    pub(crate) fn only_span(&self) -> &Told {
+    pub(crate) fn only_span(&self) -> &Entry {
         assert_eq!(self.spans.len(), 1, "{self:#?}");
         let span = self.spans.first().unwrap();
         assert!(span.closed, "{self:#?}");
@@ -40,7 +40,7 @@ impl Recorded {
 
 /// A span or an event.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Entry {
     pub(crate) name: &'static str,
     /// The text of an event is `message`.
     pub(crate) fields: BTreeMap<&'static str, String>,
@@ -49,14 +49,14 @@ pub(crate) struct Told {
     pub(crate) closed: bool,
 }
 
-impl Told {
+impl Entry {
     /// A field, empty if it was not recorded.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
 }
 
-impl Visit for Told {
+impl Visit for Entry {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.fields.insert(field.name(), format!("{value:?}"));
     }
@@ -72,7 +72,7 @@ struct Recorder(Arc<Mutex<Recorded>>);
 
 impl Recorder {
     /// Changes the span of this number.
-    fn change(&self, id: &Id, change: impl FnOnce(&mut Told)) {
+    fn change(&self, id: &Id, change: impl FnOnce(&mut Entry)) {
         let place = usize::try_from(id.into_u64() - 1).unwrap();
         change(self.0.lock().unwrap().spans.get_mut(place).unwrap());
     }
@@ -84,24 +84,24 @@ impl Subscriber for Recorder {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut told = Told { name: span.metadata().name(), ..Told::default() };
-        span.record(&mut told);
+        let mut entry = Entry { name: span.metadata().name(), ..Entry::default() };
+        span.record(&mut entry);
         let mut recorded = self.0.lock().unwrap();
-        recorded.spans.push(told);
+        recorded.spans.push(entry);
         Id::from_u64(u64::try_from(recorded.spans.len()).unwrap())
     }
 
     fn record(&self, span: &Id, values: &Record<'_>) {
-        self.change(span, |told| values.record(told));
+        self.change(span, |entry| values.record(entry));
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
         let parent = event.parent().map(Id::into_u64);
-        let mut told = Told { name: event.metadata().name(), parent, ..Told::default() };
-        event.record(&mut told);
-        self.0.lock().unwrap().events.push(told);
+        let mut entry = Entry { name: event.metadata().name(), parent, ..Entry::default() };
+        event.record(&mut entry);
+        self.0.lock().unwrap().events.push(entry);
     }
 
     fn enter(&self, _: &Id) {}
@@ -109,7 +109,7 @@ impl Subscriber for Recorder {
     fn exit(&self, _: &Id) {}
 
     fn try_close(&self, id: Id) -> bool {
-        self.change(&id, |told| told.closed = true);
+        self.change(&id, |entry| entry.closed = true);
         true
     }
 }

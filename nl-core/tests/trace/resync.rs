@@ -56,8 +56,8 @@ fn a_watch_that_lists_its_table_again_says_so_a_bounded_number_of_times() {
     let resyncs: Vec<_> =
         recorded.events.iter().filter(|event| event.field("entries") == "addresses").collect();
     for times in ["1", "2", "4", "8", "16", "32"] {
-        let told = resyncs.iter().find(|event| event.field("times") == times);
-        assert!(told.is_some_and(|event| event.field("overruns") == times), "{times} in {resyncs:#?}");
+        let found = resyncs.iter().find(|event| event.field("times") == times);
+        assert!(found.is_some_and(|event| event.field("overruns") == times), "{times} in {resyncs:#?}");
     }
     assert!(resyncs.len() < 12, "{resyncs:#?}");
 }

@@ -198,14 +198,14 @@ impl Counts {
 /// What happened in each chapter, as the stream told it. Prints on one screen.
 #[derive(Debug)]
 pub struct Happened {
-    chapters: Vec<Told>,
+    chapters: Vec<ChapterEvents>,
     overruns: u64,
     unread: Option<String>,
     complete: bool,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct ChapterEvents {
     title: String,
     namespaces: usize,
     /// Those of which nothing was heard.
@@ -216,7 +216,8 @@ struct Told {
 impl Happened {
     fn new(chapters: Chapters, counts: Counts) -> Self {
         let Chapters { titles, of } = chapters;
-        let mut told: Vec<_> = titles.into_iter().map(|title| Told { title, ..Told::default() }).collect();
+        let mut told: Vec<_> =
+            titles.into_iter().map(|title| ChapterEvents { title, ..ChapterEvents::default() }).collect();
         for (id, chapter) in (0..).zip(of) {
             let Some(told) = told.get_mut(chapter) else { continue };
             told.namespaces += 1;
@@ -258,8 +259,9 @@ impl Happened {
             story.step(&format!("An event could not be read: {unread}"));
         }
         // A chapter can find that it must be left out when it has begun.
-        let heard =
-            |told: &Told| told.silent == 0 && (told.namespaces == 0 || told.events.contains_key("LINK"));
+        let heard = |told: &ChapterEvents| {
+            told.silent == 0 && (told.namespaces == 0 || told.events.contains_key("LINK"))
+        };
         story.prove(
             "one stream of events told of every namespace of every chapter, and says what it lost",
             self.chapters.iter().all(heard) && self.complete && self.unread.is_none(),
@@ -270,7 +272,7 @@ impl Happened {
 /// A line for all, and two for each chapter.
 impl fmt::Display for Happened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.chapters.iter().map(Told::total).sum();
+        let all = self.chapters.iter().map(ChapterEvents::total).sum();
         write!(f, "   {} events in {} namespaces", grouped(all), self.namespaces())?;
         match self.overruns {
             0 => f.write_str(", none lost")?,
@@ -281,14 +283,14 @@ impl fmt::Display for Happened {
     }
 }
 
-impl Told {
+impl ChapterEvents {
     fn total(&self) -> u64 {
         self.events.values().sum()
     }
 }
 
 /// The most frequent events first.
-impl fmt::Display for Told {
+impl fmt::Display for ChapterEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "   {}", self.title)?;
         let mut events: Vec<_> = self.events.iter().collect();
