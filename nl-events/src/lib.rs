@@ -54,6 +54,7 @@
 //! - `blocking`: waiting without a runtime. Without both, streams can be opened but not waited for; the crate still decodes
 //!   messages.
 //! - `serde`: `serde::Serialize` on events.
+//! - `tracing`: spans of requests and events about losses; see nl-core.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]

@@ -57,6 +57,7 @@
 //! - `recreate` (on by default): the module of that name.
 //! - `rotate` (on by default): the module of that name.
 //! - `serde`: `Serialize` on what is read from the kernel. Keys are never serialized.
+//! - `tracing`: spans of requests and events about losses; see nl-core. Keys are never recorded.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]

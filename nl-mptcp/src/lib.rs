@@ -71,6 +71,7 @@
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending), and `for` loops over lists and events; needs no tokio.
 //! - `diag`, `endpoint-manager`, `mib`, `path-manager`, `socket`, `settings` (on by default): the modules of those names.
 //! - `serde`: `Serialize` on what is read from the kernel.
+//! - `tracing`: spans of requests and events about losses; see nl-core.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]

@@ -61,6 +61,7 @@
 //! - `doctor`, `encap`, `hmac`, `policy`, `routes`, `settings`, `sid`, `tunnel-source`, `usid` (on by default): the modules of those names.
 //! - `hmac-compute`: computing and verifying the HMAC of a header.
 //! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on policies, local SIDs and what the doctor knows.
+//! - `tracing`: spans of requests and events about losses; see nl-core.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]

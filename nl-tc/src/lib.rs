@@ -56,6 +56,7 @@
 //! - `blocking`: [`Pending::wait`](nl_core::Pending) on the same verbs and `for` loops over the same lists, without a runtime.
 //! - `watch`: [watches](watch) of qdiscs, classes and filters, which resynchronise after lost events.
 //! - `serde`: `Serialize` on what is read from the kernel.
+//! - `tracing`: spans of requests and events about losses; see nl-core.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]

@@ -33,7 +33,11 @@ struct Inner {
     subnets: AtomicU8,
     /// What [`Lab::skip`] was last called with.
     skipped: Mutex<Option<Skipped>>,
+    /// What is called with each new node.
+    on_node: Mutex<Option<OnNode>>,
 }
+
+type OnNode = Arc<dyn Fn(&Node) -> Result + Send + Sync>;
 
 impl Lab {
     /// A lab for a program that is not a kernel test; [`sandbox::enter`] comes first.
@@ -67,7 +71,29 @@ impl Lab {
         let started = node::start(name, self.inner.quiet.load(Ordering::Relaxed), record::current()).await?;
         let node = started.node.clone();
         lock(&self.inner.nodes).push(started);
+        // It may use the lab, so it is called without the lock.
+        let on_node = lock(&self.inner.on_node).clone();
+        if let Some(on_node) = on_node {
+            on_node(&node).map_err(|error| format!("node \"{name}\": {error}"))?;
+        }
         Ok(node)
+    }
+
+    /// Calls this with each node that is made from now on, before anybody else has it: to listen in a namespace before something
+    /// happens there.
+    ///
+    /// It takes the place of an earlier one. If it fails, so does [`node`](Self::node). It holds what it captures until the lab ends.
+    ///
+    /// ```no_run
+    /// # fn example(lab: &nl_testkit::Lab) {
+    /// lab.on_node(|node| {
+    ///     println!("{} is at {}", node.name(), node.netns_path());
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
+    pub fn on_node(&self, call: impl Fn(&Node) -> Result + Send + Sync + 'static) {
+        *lock(&self.inner.on_node) = Some(Arc::new(call));
     }
 
     /// Leaves IPv6 out of nodes made from now on, so that no unasked frame is on the wires.
@@ -148,6 +174,7 @@ impl Lab {
             quiet: AtomicBool::new(false),
             subnets: AtomicU8::new(0),
             skipped: Mutex::new(None),
+            on_node: Mutex::new(None),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -2,7 +2,7 @@
 
 use nl_bridge::StpState;
 use nl_bridge::doctor::diagnose;
-use nl_bridge::leaf::{BridgeConfig, InterfaceConfig, VrfConfig, VxlanConfig};
+use nl_bridge::leaf::{BridgeConfig, InstanceConfig, InterfaceConfig, VrfConfig, VxlanConfig};
 use nl_bridge::settings::{Bridge, BridgePort};
 use nl_bridge::vlan::{VlanFlags, VlanMember};
 use nl_bridge::vxlan::Vxlan;
@@ -154,6 +154,20 @@ fn vlan_that_does_not_forward_is_found() {
         broken(|kernel| kernel.set_state("vx0", 10, StpState::Blocking)),
         ["vlan 10 dev vx0: it is blocking here, so no frame passes\n  \
           mend: bridge vlan set dev vx0 vid 10 state forwarding"]
+    );
+}
+
+#[test]
+fn instance_that_does_not_forward_is_found() {
+    let config = small().instance(InstanceConfig::new(5, [one(10)]));
+    let mut kernel = Kernel::new(&["swp1", "swp2"]);
+    kernel.apply(&config.plan(&kernel.snapshot()).unwrap());
+    assert_eq!(found(&kernel), [] as [&str; 0]);
+    kernel.set_instance("vx0", 5, StpState::Blocking);
+    assert_eq!(
+        found(&kernel),
+        ["vlan 10 dev vx0: msti 5 is blocking here, so no frame passes\n  \
+          mend: bridge mst set dev vx0 msti 5 state forwarding"]
     );
 }
 

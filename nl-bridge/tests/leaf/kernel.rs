@@ -545,7 +545,7 @@ impl Kernel {
         }
     }
 
-    fn set_instance(&mut self, dev: &str, msti: u16, state: StpState) {
+    pub(crate) fn set_instance(&mut self, dev: &str, msti: u16, state: StpState) {
         let index = self.index(dev);
         assert!(self.has_mst(index), "{dev}");
         let bridge = self.bridge_of(index).unwrap().0;

@@ -49,6 +49,7 @@ use crate::message::{Messages, NLM_F_ACK, NLMSG_ERROR};
 use crate::pending::Pending;
 use crate::request::{Request, Wording, append};
 use crate::socket::{Buffer, Deadline, Pool, Pooled, Turn};
+use crate::trace::RequestSpan;
 
 /// Beyond this many requests in a datagram nothing is gained.
 const MAX_PER_DATAGRAM: usize = 1024;
@@ -95,6 +96,7 @@ pub struct Batch<I> {
     stop_at_first_failure: bool,
     ended: bool,
     sensitive: bool,
+    span: RequestSpan,
     turn: Turn,
     deadline: Deadline,
     timeout: Option<Duration>,
@@ -143,6 +145,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             stop_at_first_failure: false,
             ended: false,
             sensitive: false,
+            span: RequestSpan::new(),
             turn: Turn::default(),
             deadline: Deadline::new(timeout),
             timeout,
@@ -232,6 +235,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                 self.held_back = Some(request);
                 break;
             }
+            self.span.begin_batch(|| socket.with_device_names(request.describe()));
             self.sensitive |= request.is_sensitive();
             let seq = socket.next_seq();
             if self.slots.is_empty() {
@@ -306,6 +310,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             }
             self.waiting = true;
             self.turn.give();
+            self.span.sent_again(self.lacking);
         }
         sent
     }
@@ -356,7 +361,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         }
         for slot in self.slots.drain(..) {
             let request = self.datagram.get(slot.bytes).unwrap_or_default();
-            self.results.push_back(slot.result.unwrap_or_else(|| {
+            let result = slot.result.unwrap_or_else(|| {
                 // An ErrorKind cannot be cloned, because of its io::Error; these have none.
                 let kind = match &loss {
                     None => match unreadable {
@@ -368,7 +373,14 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                     Some(_) => ErrorKind::Closed,
                 };
                 Err(named(self.socket.as_ref(), slot.wording.explain(Error::new(kind), request)))
-            }));
+            });
+            if let Err(error) = &result {
+                self.span.failed(error);
+            }
+            self.results.push_back(result);
+        }
+        if self.ended {
+            self.span.end_batch(self.sent);
         }
     }
 
@@ -422,6 +434,7 @@ impl<I> Batch<I> {
     /// All answers were read.
     fn finish(&mut self) {
         self.ended = true;
+        self.span.end_batch(self.sent);
         if let Some(socket) = self.socket.take() {
             socket.give_back();
         }
@@ -478,6 +491,8 @@ impl<I: Iterator<Item = Request>> Stream for Batch<I> {
                         None => error,
                     };
                     this.slots.clear();
+                    this.span.failed(&error);
+                    this.span.end_batch(this.sent);
                     return Poll::Ready(Some(Err(error)));
                 }
             }

@@ -7,6 +7,7 @@ use super::exchange::{Exchange, Flight};
 use crate::error::Result;
 use crate::request::Request;
 use crate::socket::Socket;
+use crate::trace::RequestSpan;
 
 /// A request on its way to the kernel and back.
 ///
@@ -17,6 +18,7 @@ pub(super) struct Call<'a, A> {
     request: Request,
     flight: Flight,
     answer: A,
+    span: RequestSpan,
 }
 
 impl<'a, A: Answer> Call<'a, A> {
@@ -26,7 +28,8 @@ impl<'a, A: Answer> Call<'a, A> {
         request: Request,
         answer: A,
     ) -> Self {
-        Self { socket, exchange, request, flight: Flight::new(limit), answer }
+        let (flight, span) = (Flight::new(limit), RequestSpan::new());
+        Self { socket, exchange, request, flight, answer, span }
     }
 }
 
@@ -36,10 +39,12 @@ impl<A: Answer> Future for Call<'_, A> {
     type Output = Result<A::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { socket, exchange, request, flight, answer } = self.get_mut();
+        let Self { socket, exchange, request, flight, answer, span } = self.get_mut();
+        span.begin_request(|| socket.with_device_names(request.describe()));
         let verdict = ready!(exchange.poll(cx, socket, request, flight, answer));
         exchange.abandon(flight);
         let outcome = verdict.and_then(|verdict| answer.finish(verdict));
+        span.end(&outcome);
         Poll::Ready(outcome.map_err(|error| request.explain(error)))
     }
 }

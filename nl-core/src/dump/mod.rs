@@ -47,6 +47,7 @@ use crate::message::{MessageRef, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_
 use crate::pending::Pending;
 use crate::request::Request;
 use crate::socket::{Deadline, Pool, Pooled, Reader, Turn};
+use crate::trace::RequestSpan;
 
 /// How often a dump that was interrupted is started again.
 pub const MAX_RESTARTS: u32 = 8;
@@ -76,6 +77,9 @@ pub struct Dump<T> {
     yielded: bool,
     interrupted: bool,
     restarts: u32,
+    /// Nothing is yielded before the end, so that the list can always be read again.
+    collecting: bool,
+    span: RequestSpan,
     /// Received since other tasks last had a turn.
     received: usize,
     turn: Turn,
@@ -124,6 +128,8 @@ impl<T> Dump<T> {
             yielded: false,
             interrupted: false,
             restarts: 0,
+            collecting: false,
+            span: RequestSpan::new(),
             received: 0,
             turn: Turn::default(),
             deadline: Deadline::new(timeout),
@@ -165,6 +171,7 @@ impl<T> Dump<T> {
     where
         T: Send + 'static,
     {
+        self.collecting = true;
         Pending::new(async move {
             let mut all = Vec::new();
             self.gather(&mut all).await?;
@@ -270,12 +277,17 @@ impl<T> Dump<T> {
         if let ErrorKind::Truncated { size, .. } = error.kind() {
             self.reader.grow(*size);
         }
+        self.may_restart(error)
+    }
+
+    fn may_restart(&self, error: &Error) -> bool {
         let temporary = error.is_interrupted() || matches!(error.kind(), ErrorKind::Truncated { .. });
         temporary && self.restarts < MAX_RESTARTS
     }
 
     fn restart(&mut self) {
         self.restarts += 1;
+        self.span.listed_again(self.restarts);
         self.interrupted = false;
         self.reader.clear();
         self.queued = Vec::new().into_iter();
@@ -284,7 +296,13 @@ impl<T> Dump<T> {
     }
 
     fn start(&mut self) -> Result<()> {
-        let mut socket = self.pool.take()?;
+        let taken = self.pool.take();
+        let request = &self.request;
+        self.span.begin_list(|| match &taken {
+            Ok(socket) => socket.with_device_names(request.describe()),
+            Err(_) => request.describe(),
+        });
+        let mut socket = taken?;
         let seq = socket.next_seq();
         self.request.prepare(0, seq, |len| socket.send_room(len))?;
         socket.send(self.request.as_prepared())?;
@@ -375,13 +393,14 @@ impl<T> Dump<T> {
 
     fn end(&mut self, outcome: Result<()>) -> Poll<Option<Result<T>>> {
         let outcome = match outcome {
-            Err(error) => Some(Err(self.explain(error))),
-            Ok(()) if std::mem::take(&mut self.interrupted) => {
-                Some(Err(self.explain(ErrorKind::Interrupted.into())))
-            }
-            Ok(()) => None,
+            Ok(()) if std::mem::take(&mut self.interrupted) => Err(ErrorKind::Interrupted.into()),
+            outcome => outcome,
         };
-        Poll::Ready(outcome)
+        let goes_on = self.collecting && outcome.as_ref().is_err_and(|error| self.may_restart(error));
+        if !goes_on {
+            self.span.end(&outcome);
+        }
+        Poll::Ready(outcome.err().map(|error| Err(self.explain(error))))
     }
 
     /// Ends without knowing what else the kernel will send, so the socket is closed.

@@ -294,16 +294,10 @@ impl Error {
     }
 
     /// Puts names of devices in place of their numbers in the words for the operation.
-    pub(crate) fn name_devices(mut self, mut name: impl FnMut(u32) -> Option<String>) -> Self {
-        let Some(operation) = self.0.operation.as_ref().filter(|text| text.contains(" #")) else {
-            return self;
-        };
-        let words = operation.split(' ').map(|word| {
-            let index = word.strip_prefix('#').and_then(|digits| digits.parse().ok());
-            index.and_then(&mut name).map_or(Cow::Borrowed(word), Cow::Owned)
-        });
-        let named = words.collect::<Vec<_>>().join(" ");
-        self.0.operation = Some(named);
+    pub(crate) fn name_devices(mut self, name: impl FnMut(u32) -> Option<String>) -> Self {
+        if let Some(operation) = self.0.operation.take() {
+            self.0.operation = Some(with_device_names(operation, name));
+        }
         self
     }
 
@@ -329,6 +323,18 @@ impl Error {
         };
         self
     }
+}
+
+/// Puts names of devices in place of their numbers, such as `#5`, in the words for an operation.
+pub(crate) fn with_device_names(operation: String, mut name: impl FnMut(u32) -> Option<String>) -> String {
+    if !operation.contains(" #") {
+        return operation;
+    }
+    let words = operation.split(' ').map(|word| {
+        let index = word.strip_prefix('#').and_then(|digits| digits.parse().ok());
+        index.and_then(&mut name).map_or(Cow::Borrowed(word), Cow::Owned)
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Reads the payload of an `NLMSG_ERROR`, given its header's flags: an acknowledgement or a refusal.

@@ -56,6 +56,7 @@ use crate::message::{Decode, MessageRef};
 use crate::netns::Netns;
 use crate::protocol::Protocol;
 use crate::socket::{Namespace, Ports, Reader, Requester, Socket, SocketSpec, Turn, check_receive_buffer};
+use crate::trace::Losses;
 
 const DEFAULT_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 
@@ -71,6 +72,7 @@ pub struct Monitor<T> {
     filter: Option<MessageFilter>,
     decode: Decode<T>,
     reader: Reader,
+    losses: Losses,
     /// How many datagrams were read since other tasks last had a turn.
     burst: u32,
     turn: Turn,
@@ -166,6 +168,9 @@ impl<T> Stream for Monitor<T> {
                     }
                     // Lost events are followed by others; nothing else passes.
                     this.ended = !error.is_overrun();
+                    if !this.ended {
+                        this.losses.overrun(this.protocol, || this.socket.dropped());
+                    }
                     return Poll::Ready(Some(Err(error.during(|| "wait for events".into()))));
                 }
                 Poll::Pending => {
@@ -359,6 +364,7 @@ impl MonitorBuilder {
                 Protocol::Generic => Reader::whole(),
                 Protocol::Route | Protocol::SockDiag => Reader::for_events(),
             },
+            losses: Losses::new(),
             burst: 0,
             turn: Turn::default(),
             ended: false,

@@ -24,7 +24,7 @@ pub(crate) use transport::{Transport, is_loss};
 pub(crate) use wait::{Deadline, Turn, poll_budget};
 
 use crate::addr::escaped;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, with_device_names};
 use crate::sys::{self, Readiness, Received};
 
 /// The number of datagrams from other senders that are skipped before other tasks of the runtime get a turn.
@@ -150,6 +150,16 @@ impl Socket {
     /// Asked only when something failed, and of the kernel directly, so an error is put into words without waiting.
     pub(crate) fn name_devices(&self, error: Error) -> Error {
         error.name_devices(|index| self.device_name(index))
+    }
+
+    /// The same in the words for a request.
+    pub(crate) fn with_device_names(&self, operation: String) -> String {
+        with_device_names(operation, |index| self.device_name(index))
+    }
+
+    /// How many messages the kernel dropped in the life of the socket because the receive buffer was full; `None` if it does not say.
+    pub(crate) fn dropped(&self) -> Option<u32> {
+        sys::dropped(self.as_fd()).ok()
     }
 
     /// Sends to the kernel, which handles the datagram before this returns.

@@ -32,6 +32,19 @@ unsafe fn read_option(
     Ok(usize::try_from(len).unwrap_or(usize::MAX).min(value.len()))
 }
 
+/// Reads how many messages were dropped in the life of the socket because its receive buffer was full. Linux 4.12.
+pub(crate) fn dropped(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    // __u32 [SK_MEMINFO_VARS]; the number of drops is the last of those that 4.12 has.
+    let mut value = [0; SK_MEMINFO_DROPS + size_of::<u32>()];
+    // SAFETY: the value is an array of numbers and holds no address.
+    let len = unsafe { read_option(fd, libc::SOL_SOCKET, SO_MEMINFO, &mut value) }?;
+    let drops =
+        value.get(..len).and_then(|value| value.get(SK_MEMINFO_DROPS..)).and_then(|v| v.first_chunk());
+    drops
+        .map(|bytes| u32::from_ne_bytes(*bytes))
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOPROTOOPT))
+}
+
 /// Reads an option of `SOL_MPTCP` whose value is plain bytes.
 pub(crate) fn mptcp_option(fd: BorrowedFd<'_>, option: c_int, value: &mut [u8]) -> io::Result<usize> {
     if !PLAIN_MPTCP_OPTIONS.contains(&option) {
@@ -79,6 +92,10 @@ fn address_of(bytes: &mut [u8]) -> u64 {
 
 #[expect(clippy::cast_possible_truncation, reason = "it is 4")]
 const INT_LEN: libc::socklen_t = size_of::<c_int>() as libc::socklen_t;
+/// `include/uapi/asm-generic/socket.h`
+const SO_MEMINFO: c_int = 55;
+/// Its offset in bytes; `include/uapi/linux/sock_diag.h`
+const SK_MEMINFO_DROPS: usize = 8 * size_of::<u32>();
 /// `include/uapi/linux/mptcp.h`
 const SOL_MPTCP: c_int = 284;
 /// `MPTCP_INFO`, `MPTCP_TCPINFO`, `MPTCP_SUBFLOW_ADDRS`

@@ -14,6 +14,7 @@ use crate::dump::Dump;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::Pending;
 use crate::request::Request;
+use crate::trace::Losses;
 
 /// Changes that are yielded without waiting before other tasks get a turn.
 const MAX_BURST: u32 = 128;
@@ -40,6 +41,9 @@ pub struct Watch<S: Source> {
     feed: Feed<Event<S::Entry>>,
     machine: Machine<S::Entry>,
     work: Work<S::Entry>,
+    /// The table is being listed, or was.
+    listed: bool,
+    resyncs: Losses,
     burst: u32,
     ended: bool,
 }
@@ -147,10 +151,15 @@ impl<S: Source> Watch<S> {
                             Work::None
                         }
                     },
-                    Task::List => match self.settle() {
-                        Some(settled) => Work::Settling(settled),
-                        None => Work::Listing(Box::new(self.list())),
-                    },
+                    Task::List => {
+                        if std::mem::replace(&mut self.listed, true) {
+                            self.resyncs.resync(S::ENTRIES, || self.feed.overruns());
+                        }
+                        match self.settle() {
+                            Some(settled) => Work::Settling(settled),
+                            None => Work::Listing(Box::new(self.list())),
+                        }
+                    }
                     Task::None => return Poll::Pending,
                     Task::Rest(rest) => Work::Resting(Pending::pause(rest)),
                 };
@@ -371,6 +380,8 @@ impl<S: Source> WatchBuilder<S> {
             feed: Feed::new(monitor),
             machine: Machine::new(),
             work: Work::None,
+            listed: false,
+            resyncs: Losses::new(),
             burst: 0,
             ended: false,
         })

@@ -4,7 +4,9 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
 
 use futures_util::StreamExt;
 use nl_core::Request;
@@ -16,6 +18,7 @@ use nl_testkit::fault::{Answer, Delivery, Peer};
 #[global_allocator]
 static ALLOCATOR: Watching = Watching::new();
 
+const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
 const KEY: [u8; 16] = *b"a secret of 16 B";
 
@@ -99,6 +102,25 @@ fn a_request_that_ends_in_an_overrun_keeps_no_memory() {
     run(10);
     let bytes = ALLOCATOR.count(|| run(REQUESTS));
     assert!(bytes.kept.unsigned_abs() < 1024, "{bytes:?} for {REQUESTS} requests");
+}
+
+/// Also with feature `tracing`: nobody listens in this program.
+#[test]
+fn a_request_that_is_answered_at_once_allocates_nothing() {
+    let runtime = runtime();
+    let _inside = runtime.enter();
+    let conn = Connection::open(Protocol::Route).unwrap();
+    let lo = || Request::unnamed(RTM_GETLINK).with_header(&IfInfoMsg { index: 1, ..IfInfoMsg::default() });
+    let ask = |request: Request| {
+        let answer = pin!(conn.answered(request, |message| Ok(message.payload().len())));
+        answer.poll(&mut Context::from_waker(Waker::noop()))
+    };
+    // The receive buffer and the places of requests in flight are kept.
+    assert!(matches!(ask(lo()), Poll::Ready(Ok(16..))));
+    let (mut request, mut answer) = (Some(lo()), None);
+    let bytes = ALLOCATOR.count(|| answer = request.take().map(ask));
+    assert!(matches!(answer, Some(Poll::Ready(Ok(16..)))), "{answer:?}");
+    assert_eq!(bytes.peak, 0, "{bytes:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use futures_util::{Stream, StreamExt};
 use nl_mptcp::Mptcp;
 use nl_mptcp::endpoint_manager::{EndpointManager, EndpointReport};
-use nl_mptcp::path_manager::{PathManager, Policy, Report, Table};
+use nl_mptcp::path_manager::{PathManager, Policy, Report};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
@@ -49,7 +49,7 @@ pub(crate) async fn run(mptcp: Mptcp, path: &Path, mut commands: mpsc::Receiver<
                 None => return Err("the endpoint manager has ended".into()),
             },
             asked = accept(running.listener.as_ref()) => {
-                let shown = status.shown(running.paths.as_ref().map(PathManager::table));
+                let shown = status.shown(running.paths.as_ref());
                 match asked {
                     Ok(stream) => answer(stream, &shown).await,
                     Err(error) => status.error(error.to_string()),
@@ -216,7 +216,6 @@ struct Status {
     failed: u64,
     ended: u64,
     steps: u64,
-    idle: Option<String>,
     errors: VecDeque<String>,
 }
 
@@ -225,7 +224,7 @@ impl Status {
         match report {
             Report::Done(_) => self.done += 1,
             Report::Ended(_) => self.ended += 1,
-            Report::Idle(why) => self.idle = Some(why.to_string()),
+            Report::Idle(why) => eprintln!("{why}"),
             Report::Failed { error, .. } => {
                 self.failed += 1;
                 self.error(error.to_string());
@@ -242,8 +241,10 @@ impl Status {
         self.errors.push_back(error);
     }
 
-    fn shown(&self, table: Option<&Table>) -> Value {
-        let connections = table.map(|table| {
+    fn shown(&self, paths: Option<&PathManager<Box<dyn Policy>>>) -> Value {
+        // It can change with a setting, and is read again with a new configuration.
+        let idle = paths.and_then(PathManager::idle).map(|why| why.to_string());
+        let connections = paths.map(PathManager::table).map(|table| {
             let connection = |c: &nl_mptcp::path_manager::ConnectionState| {
                 let subflow = |s: &nl_mptcp::path_manager::SubflowState| {
                     let dev = s.index.and_then(|index| table.interface(index)).map(|i| i.name.clone());
@@ -262,7 +263,7 @@ impl Status {
         });
         json!({
             "connections": connections, "done": self.done, "failed": self.failed, "ended": self.ended,
-            "endpoint_steps": self.steps, "idle": self.idle, "errors": self.errors,
+            "endpoint_steps": self.steps, "idle": idle, "errors": self.errors,
         })
     }
 }

@@ -10,7 +10,7 @@ use nl_core::{Error, Pending, Protocol, Result};
 
 use super::clock::Clock;
 use super::counters::{Counted, read};
-use super::event::Report;
+use super::event::{Idle, Report};
 use super::interfaces::{Interfaces, Step};
 use super::machine::{Input, Machine, Snapshot};
 use super::policy::Policy;
@@ -103,6 +103,13 @@ impl<P: Policy> PathManager<P> {
     pub fn resync(&mut self) {
         self.interfaces.resync();
         self.machine.lost();
+    }
+
+    /// Why no new connection will be managed; `None` if they are. It is what the settings were when everything was last listed: at the
+    /// start, after lost events, and after [`resync`](Self::resync).
+    #[must_use]
+    pub fn idle(&self) -> Option<Idle> {
+        self.machine.idle()
     }
 
     /// How many decisions were not executed because their connection had [ended](Report::Ended).

@@ -149,7 +149,8 @@ pub enum Report {
         error: Error,
     },
     /// No new connection will be managed, because of a setting. Reported before [`Synced`](PathEvent::Synced), also after lost events
-    /// if that changed. Connections that exist keep their path manager.
+    /// if that changed. Connections that exist keep their path manager. That new connections are managed again is no report:
+    /// [`idle`](super::PathManager::idle) says so.
     Idle(Idle),
     /// The first packet of a new subflow was sent. [`Done`](Self::Done), [`Failed`](Self::Failed) or [`Ended`](Self::Ended) follows:
     /// if the peer does not answer, after as many retransmissions as `net.ipv4.tcp_syn_retries` says.

@@ -92,6 +92,10 @@ impl<P: Policy> Machine<P> {
         self.ended
     }
 
+    pub(super) fn idle(&self) -> Option<Idle> {
+        self.idle
+    }
+
     pub(super) fn table(&self) -> &Table {
         &self.table
     }

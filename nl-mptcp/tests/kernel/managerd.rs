@@ -100,6 +100,18 @@ async fn daemon_manages_paths_and_endpoints_until_it_is_ended(lab: Lab) -> Resul
     tell.send(daemon::Command::Reload).await?;
     let again = async || (self::status(&moved).await?["connections"].as_array()?.len() == 1).then_some(());
     eventually(SOON, again, "the connection in the status").await;
+    // A setting changes, and its status with the next reading of the file.
+    let idle = async |wanted: Option<&str>| {
+        let status = self::status(&moved).await?;
+        let why = status["idle"].as_str();
+        (why.is_some() == wanted.is_some() && why.unwrap_or_default().contains(wanted.unwrap_or_default()))
+            .then_some(())
+    };
+    for (pm_type, why) in [("0", Some("the kernel's path manager")), ("1", None)] {
+        net.client.sysctl("net.mptcp.pm_type", pm_type).await?;
+        tell.send(daemon::Command::Reload).await?;
+        eventually(SOON, async || idle(why).await, "what the status says of the settings").await;
+    }
     tell.send(daemon::Command::End).await?;
     within(SOON, task, "the daemon to end").await?.map_err(|error| error.to_string())?;
     shown("").await.ok_or("its endpoints are left")?;

@@ -54,6 +54,25 @@ async fn a_vlan_tag_survives_the_bridge_and_the_capture(lab: Lab) -> Result {
     Ok(())
 }
 
+#[nl_testkit::test(needs(link = "veth"))]
+async fn every_new_node_is_shown_before_it_has_devices(lab: Lab) -> Result {
+    lab.node("earlier").await?;
+    let (tell, told) = std::sync::mpsc::channel();
+    lab.on_node(move |node| {
+        if node.name() == "refused" {
+            return Err("not that one".into());
+        }
+        let devices = std::fs::read_to_string(format!("/proc/{}/task/{}/net/dev", node.pid(), node.tid()))?;
+        Ok(tell.send((node.name().to_owned(), devices.contains("lo:"), devices.contains("eth0:")))?)
+    });
+    lab.wire("a", "b").await?;
+    let shown: Vec<_> = told.try_iter().collect();
+    assert_eq!(shown, [("a".to_owned(), true, false), ("b".to_owned(), true, false)]);
+    let refused = lab.node("refused").await.err().map(|error| error.to_string());
+    assert_eq!(refused.as_deref(), Some("node \"refused\": not that one"));
+    Ok(())
+}
+
 #[nl_testkit::test]
 async fn a_thread_without_capabilities_is_in_the_namespace_and_may_nothing(lab: Lab) -> Result {
     let node = lab.node("a").await?;

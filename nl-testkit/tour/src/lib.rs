@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod bars;
+mod everything;
 mod fdb;
 mod leaf;
 mod macsec;
@@ -16,6 +17,7 @@ use std::pin::Pin;
 
 use nl_testkit::{Lab, Result};
 
+pub use crate::everything::{Everything, Happened};
 pub use crate::story::Story;
 
 /// The examples of the repository's README.md, as documentation tests.

@@ -1,7 +1,8 @@
 //! Each fault is found by name on a real kernel, and gone once the command that is printed was run.
 
+use nl_bridge::VlanRange;
 use nl_bridge::doctor::Doctor;
-use nl_bridge::leaf::BridgeConfig;
+use nl_bridge::leaf::{BridgeConfig, InstanceConfig};
 use nl_testkit::{Lab, Node, Result};
 
 use super::support::*;
@@ -78,6 +79,25 @@ async fn each_fault_is_found_and_its_command_mends_it(lab: Lab) -> Result {
     // All of them were mended by commands, so nothing differs but the flood list, to which one leaf came back.
     let plan = leaf_of(&node).await.plan(&config).await?;
     assert!(plan.steps().len() <= 1, "{plan}");
+    Ok(())
+}
+
+/// With instances, the state of a VLAN is that of its instance, and of the port in the common tree.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn instance_that_does_not_forward_is_found_and_mended(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let config = small().instance(InstanceConfig::new(5, [VlanRange::new(10, 10).unwrap()]));
+    leaf_of(&node).await.apply(&config).await?;
+    for (command, text) in [
+        ("bridge mst set dev vx0 msti 5 state blocking", "vlan 10 dev vx0: msti 5 is blocking here"),
+        ("bridge link set dev vx0 state blocking", "vlan 20 dev vx0: msti 0 is blocking here"),
+    ] {
+        let first = broken(&node, &[command], Some(&config)).await;
+        assert!(first.starts_with(text), "{command}: {first}");
+    }
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Leaves in one description, and what the doctor finds.
 
+#[cfg(all(feature = "blocking", feature = "serde"))]
+mod agent;
 mod apply;
 mod doctor;
 mod macs;

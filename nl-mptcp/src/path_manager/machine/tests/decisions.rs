@@ -315,7 +315,9 @@ fn idle_path_manager_says_so_until_that_changes() {
             Report::Idle(idle) => Some(idle),
             _ => None,
         };
-        std::iter::from_fn(|| machine.report()).filter_map(report).collect::<Vec<_>>()
+        let reports = std::iter::from_fn(|| machine.report()).filter_map(report).collect::<Vec<_>>();
+        assert_eq!(machine.idle(), idle);
+        reports
     };
     assert_eq!(listed(Some(Idle::KernelPathManager)), [Idle::KernelPathManager]);
     assert_eq!(listed(Some(Idle::KernelPathManager)), []);
