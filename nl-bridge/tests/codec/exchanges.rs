@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use nl_bridge::Vni;
 use nl_bridge::fdb::{Fdb, FdbEntry, FdbVerb, RTM_GETNEIGH, RTM_NEWNEIGH};
 use nl_bridge::mdb::Mdb;
 use nl_bridge::mst::{Mst, StpState};
@@ -44,7 +45,7 @@ fn kernel(request: &[u8]) -> Conversation {
         RTM_GETLINK => vec![port()],
         RTM_GETNEIGH => [MAC, OTHER].map(entry).to_vec(),
         RTM_GETTUNNEL => {
-            let mut vni = VniEntry::new(SWP1, 100).request(VniVerb::Replace);
+            let mut vni = VniEntry::new(SWP1, Vni::new(100).unwrap()).request(VniVerb::Replace);
             vec![Answer::new(RTM_NEWTUNNEL, &vni.encoded().unwrap()[16..])]
         }
         _ => Vec::new(),

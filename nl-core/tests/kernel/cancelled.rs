@@ -65,7 +65,7 @@ async fn flush_that_is_dropped_is_completed_by_the_next(lab: Lab) -> Result {
     let before = tasks();
     let index = conn.link_index("d0").await?;
     let fill = async || {
-        let entries = (1..=MANY).map(|last| {
+        let entries = (1..=MANY).map(move |last| {
             let dst = std::net::Ipv4Addr::new(192, 0, 2, last).into();
             let neighbour = nl_core::neighbour::Neighbour::new(dst, index).lladdr(MacAddr::new([2; 6]));
             (nl_core::neighbour::NeighbourVerb::Replace, neighbour.state(NeighbourState::STALE))

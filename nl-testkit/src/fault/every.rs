@@ -279,6 +279,6 @@ mod tests {
         assert_eq!(kernel.exchanges(), [(unacknowledged, Conversation::of([refusal]))]);
         drop(socket);
         let closed = async || (kernel.open_sockets() == 0).then_some(());
-        crate::eventually(DEADLINE, closed, "the socket to be closed").await;
+        eventually(DEADLINE, closed, "the socket to be closed").await;
     }
 }
