@@ -9,6 +9,7 @@ pub mod commands;
 pub mod manuals;
 mod sources;
 mod text;
+pub mod unsafe_blocks;
 
 use nl_testkit::{Result, sandbox};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use nl_guide::manuals::MANUALS;
-use nl_guide::{commands, root};
+use nl_guide::{commands, root, unsafe_blocks};
 
 /// Compares a page with what it is made of; with `NL_TESTKIT_BLESS=1` it is written.
 fn assert_made(page: &str, wanted: &str) {
@@ -55,6 +55,11 @@ fn table_of_commands_is_made_of_the_sources() {
 #[test]
 fn links_to_calls_are_made_of_the_sources() {
     assert_made("nl-testkit/guide/calls.md", &commands::links().unwrap());
+}
+
+#[test]
+fn table_of_unsafe_blocks_is_made_of_the_sources() {
+    assert_made("docs/src/unsafe.md", &unsafe_blocks::page().unwrap());
 }
 
 #[test]
