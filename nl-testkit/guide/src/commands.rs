@@ -23,7 +23,8 @@ pub struct Row {
 
 impl Row {
     /// The command without options and without what it acts on: the heading under which it stands.
-    fn family(&self) -> String {
+    #[must_use]
+    pub fn family(&self) -> String {
         let mut words = self.command.split(' ').filter(|word| !word.starts_with('-'));
         let program = words.next().unwrap_or_default();
         match words.next() {
