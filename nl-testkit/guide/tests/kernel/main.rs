@@ -191,7 +191,8 @@ async fn examples_of_each_kind_of_class_do_what_tc_shows(lab: Lab) -> Result {
     for (kind, class, handle) in lines {
         let node = lab.node(kind).await?;
         let options = if kind == "ets" { " bands 3 strict 1" } else { "" };
-        let line = format!("tc_{kind} qdisc add dev lo root handle 1: {kind}{options} , {class} , show dev lo");
+        let line =
+            format!("tc_{kind} qdisc add dev lo root handle 1: {kind}{options} , {class} , show dev lo");
         let printed = example(&node, line).await;
         assert!(printed.contains(&format!("classid {handle} {kind}")), "{printed}");
         let shown = node.tc("class show dev lo").await;
