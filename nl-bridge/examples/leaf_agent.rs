@@ -35,7 +35,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {

@@ -6,13 +6,8 @@ use std::fs;
 
 use nl_guide::{commands, root};
 
-/// Examples that do not end by themselves or want something that only their users have.
+/// Examples that do not end by themselves.
 const NOT_RUN: &[(&str, &str)] = &[
-    (
-        "nl-bridge/examples/cni_plugin.rs",
-        "it takes its configuration from standard input, and a plugin chain before it",
-    ),
-    ("nl-bridge/examples/leaf_agent.rs", "a daemon"),
     ("nl-mptcp/examples/mptcp_path_manager.rs", "it ends at Ctrl-C"),
     (
         "nl-mptcp/examples/mptcp_path_managerd/main.rs",

@@ -5,7 +5,7 @@
 mod programs;
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{ExitCode, Stdio};
 
 use nl_testkit::{Lab, Node, Result};
@@ -290,5 +290,65 @@ async fn examples_that_listen_print_what_iproute2_does(lab: Lab) -> Result {
     monitor.kill()?;
     monitor.wait()?;
     assert!(found);
+    Ok(())
+}
+
+/// What the plugin makes of the command, with this configuration on its standard input.
+async fn plugin(node: &Node, verb: &'static str, config: &'static str) -> Result<String> {
+    let run = move || {
+        let mut plugin = command("cni_plugin");
+        plugin.env("CNI_COMMAND", verb).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = plugin.spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(config.as_bytes())?;
+        }
+        child.wait_with_output()
+    };
+    let output = node.open(run).await?;
+    let printed = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{verb}: {printed}");
+    Ok(printed)
+}
+
+#[nl_testkit::test(needs(link = "bridge", link = "veth", qdisc = "tbf", tool = "bridge", tool = "tc"))]
+async fn example_of_a_cni_plugin_does_what_iproute2_shows(lab: Lab) -> Result {
+    const CONFIG: &str = r#"{
+        "cniVersion": "1.0.0", "name": "net", "type": "cni_plugin", "rateMbit": 100,
+        "prevResult": {"interfaces": [
+            {"name": "port1", "mac": "02:00:00:00:00:01"},
+            {"name": "eth0", "mac": "02:00:00:00:00:09", "sandbox": "/run/netns/blue"}
+        ]}
+    }"#;
+    let bridge = lab.bridge("br0", 1).await?;
+    let node = bridge.node();
+    let result = plugin(node, "ADD", CONFIG).await?;
+    assert!(result.contains("/run/netns/blue"), "{result}");
+    assert!(node.bridge("fdb show dev port1").await.contains("02:00:00:00:00:09"));
+    assert!(node.tc("qdisc show dev port1").await.contains("rate 100Mbit"));
+    plugin(node, "DEL", CONFIG).await?;
+    // A runtime may ask twice.
+    plugin(node, "DEL", CONFIG).await?;
+    assert!(!node.bridge("fdb show dev port1").await.contains("02:00:00:00:00:09"));
+    assert!(!node.tc("qdisc show dev port1").await.contains("tbf"));
+    Ok(())
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", link = "vxlan", tool = "ip"))]
+async fn example_of_a_leaf_agent_prints_a_plan_and_changes_nothing(lab: Lab) -> Result {
+    const CONFIG: &str = r#"{
+        "name": "br0",
+        "ports": [{"name": "swp1", "vlans": [{"vid": 10, "pvid": true, "untagged": true}]}],
+        "vxlan": {"name": "vx0", "maps": [{"vid": 10, "vni": 10010}]}
+    }"#;
+    let node = lab.node("a").await?;
+    node.ip("link add swp1 up type veth peer far1").await;
+    let file = env::temp_dir().join(format!("nl-guide-{}.json", std::process::id()));
+    std::fs::write(&file, CONFIG)?;
+    let plan = example(&node, format!("leaf_agent --plan {}", file.display())).await;
+    let removed = example(&node, format!("leaf_agent --remove {}", file.display())).await;
+    std::fs::remove_file(&file)?;
+    assert!(plan.contains("br0") && plan.contains("vx0"), "{plan}");
+    assert_eq!(removed.trim(), "");
+    assert!(!node.ip("link show").await.contains("br0"));
     Ok(())
 }

@@ -20,6 +20,8 @@ mod bridge_vlan;
 mod bridge_vlan_tunnel;
 #[path = "../../../../nl-bridge/examples/bridge_vni.rs"]
 mod bridge_vni;
+#[path = "../../../../nl-bridge/examples/cni_plugin.rs"]
+mod cni_plugin;
 #[path = "../../../../nl-bridge/examples/doctor.rs"]
 mod doctor;
 #[path = "../../../../nl-core/examples/genl_ctrl.rs"]
@@ -48,6 +50,8 @@ mod ip_route;
 mod ip_rule;
 #[path = "../../../../nl-srv6/examples/ip_sr.rs"]
 mod ip_sr;
+#[path = "../../../../nl-bridge/examples/leaf_agent.rs"]
+mod leaf_agent;
 #[path = "../../../../nl-macsec/examples/macsec_static.rs"]
 mod macsec_static;
 #[path = "../../../../nl-mptcp/examples/nstat_mptcp.rs"]
@@ -91,6 +95,7 @@ pub(crate) fn run(name: &str) -> ExitCode {
         "bridge_vlan" => bridge_vlan::main().report(),
         "bridge_vlan_tunnel" => bridge_vlan_tunnel::main().report(),
         "bridge_vni" => bridge_vni::main().report(),
+        "cni_plugin" => cni_plugin::main().report(),
         "doctor" => doctor::main().report(),
         "genl_ctrl" => genl_ctrl::main().report(),
         "ip_address" => ip_address::main().report(),
@@ -105,6 +110,7 @@ pub(crate) fn run(name: &str) -> ExitCode {
         "ip_route" => ip_route::main().report(),
         "ip_rule" => ip_rule::main().report(),
         "ip_sr" => ip_sr::main().report(),
+        "leaf_agent" => leaf_agent::main().report(),
         "macsec_static" => macsec_static::main().report(),
         "nstat_mptcp" => nstat_mptcp::main().report(),
         "rtnetlink_beside" => rtnetlink_beside::main().report(),
