@@ -34,6 +34,17 @@
 //! }
 //! ```
 //!
+//! # On other kernels
+//!
+//! ```sh
+//! cargo install nl-testkit-runner
+//! testkit host                     # the kernel tests here, as an ordinary user, and as root where you are root
+//! testkit vm --kernel 6.1,6.12,7   # on three kernels of Debian, or a bzImage of yours, in virtual machines
+//! testkit merge ledgers/           # what several machines wrote down: a test that ran nowhere fails
+//! ```
+//!
+//! A virtual machine holds iproute2, a shell with small tools, the kernel's modules of networking, and what your `lanes/guest.txt` lists.
+//!
 //! # Permissions and namespaces
 //!
 //! The test binary re-executes itself into a user, a network and a mount namespace before any thread exists, so
@@ -42,14 +53,26 @@
 //! are killed with their parent and namespaces have no names on the machine, so even SIGKILL leaves nothing but what a
 //! child of a test started itself: a daemon lives on, and its namespace with it, until somebody ends it.
 //!
+//! # Threads
+//!
+//! The body of a test and each node have a thread of their own with a *current-thread* runtime of tokio. Futures given to [`Node::run`] are
+//! made and polled on the node's thread and need not be `Send`; `tokio::spawn` and `spawn_local` put tasks there. What blocks that thread
+//! blocks the node, and `block_in_place` panics on it. A program that brings a runtime with threads of its own makes it in
+//! [`Node::open`]: threads are born in the namespace of the thread that starts them.
+//!
 //! # Features
 //!
-//! None. Environment: `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises (by
+//! `fault-socket` adds `fault::PeerSocket`, with which rtnetlink and whatever else is built on netlink-proto run under fault injection.
+//!
+//! # Environment
+//!
+//! `NL_TESTKIT_LANE` names the lane, `NL_TESTKIT_PROMISES` a file with what it promises (by
 //! default `lanes/LANE.txt` in the package's folder or the nearest above),
 //! `NL_TESTKIT_LEDGER` a file that gets one JSON line per test,
 //! `NL_TESTKIT_ONLY=netdevsim` leaves out tests that do not declare that need, `NL_TESTKIT_MODE` is `auto`, `user`,
 //! `user-only`, `root` or `root-only`, `NL_TESTKIT_PATIENCE` multiplies every deadline (for emulated machines), and
 //! `NL_TESTKIT_KEEP=1` holds a failed test's namespaces open.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -82,9 +105,12 @@ mod socket;
 #[expect(unsafe_code, reason = "namespaces, mounts and packet sockets have no safe interface in std")]
 mod sys;
 mod topology;
+mod version;
 mod wait;
 
 pub use nl_testkit_macros::test;
+/// The crate whose values [`Node::json`] returns and [`oracle::Shows::is`] takes.
+pub use serde_json;
 
 pub use crate::{
     cache::cache_dir,

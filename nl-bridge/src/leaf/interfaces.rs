@@ -135,7 +135,7 @@ impl BridgeConfig {
             Some(_) => master.is_none_or(|master| link.master != Some(master.index)),
             None => link.master.is_some(),
         };
-        // One that is made anew is deleted first, and lets it go.
+        // A VRF that is recreated is deleted first, which releases the interface.
         let is_released = link
             .master
             .and_then(|master| view.at(master))

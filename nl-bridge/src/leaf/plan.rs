@@ -14,7 +14,7 @@ pub enum Standing {
     Foreign,
     /// It was made for the description, which no longer has it: it is removed.
     Orphaned,
-    /// It cannot be told whose it is, or others depend on it: it is left, also by an exact description.
+    /// Its owner is unknown, or others depend on it: it is left alone, even in exact mode.
     Unsafe,
 }
 

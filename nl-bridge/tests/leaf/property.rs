@@ -156,7 +156,7 @@ proptest! {
         prop_assert!(second.is_empty(), "{second}");
         prop_assert!(has_states(&end, &after));
 
-        // Nothing that stays is interrupted, unless the VXLAN device is made anew.
+        // Nothing that stays is interrupted, unless the VXLAN device is recreated.
         let is_anew = plan.steps().iter().any(|step| step.to_string() == "delete link vx0");
         let stays = common(&start, &paths(&end));
         // Killed behind each step, it goes on from there.

@@ -117,7 +117,7 @@ fn interface_that_changes_its_vrf_keeps_its_addresses() {
     };
     let all = ["10.0.10.1/24", "2001:db8::1/64"];
     let (red, blue) = (Some("red"), Some("blue"));
-    // The last one leaves a VRF that is made anew, which lets it go.
+    // The last one leaves a VRF that is recreated: its deletion releases the interface.
     for (vrf, table) in [(None, 1), (red, 1), (blue, 1), (red, 3), (red, 4), (None, 4), (red, 4), (None, 5)] {
         applied(&with(vrf, table), &mut kernel);
         assert_eq!(kernel.ips("svi"), all, "{vrf:?} {table}");

@@ -21,7 +21,7 @@
 //!    is added, active; then the one that sends, active, but not used.
 //! 2. A pause, the *lead*, in which the other ends do the same. What is encrypted with a key that an end has not installed is dropped
 //!    there, and this end does not learn of it.
-//! 3. [`switch`](RotateEntry::switch): the new association encrypts what is sent. One request, which takes effect between two frames.
+//! 3. [`switch`](RotateEntry::switch): the new association encrypts what is sent. One request.
 //! 4. [`patience`](RotateEntry::patience): until a frame of the new key has arrived from every other end, which until then sends with
 //!    the last one.
 //! 5. A pause, the *grace*, in which frames of the last key still arrive.
@@ -29,11 +29,18 @@
 //!
 //! Associations are found by the identifier of their key, never by their number, which is used again after four keys.
 //!
+//! # The frame that the kernel spoils
+//! Linux reads the number of the encoding association twice for each frame: for the key, and for the tag (`macsec_fill_sectag`). A frame
+//! that another processor sends at the moment of the switch may be encrypted with the last key and tagged with the next association. The
+//! receiver drops it and counts it as [`packets_not_valid`](crate::stats::RxSaStats::packets_not_valid) of the new association: one
+//! frame at most for each processor that sends, whatever program switches. It was seen under full load in an emulated machine, where it was
+//! one of 2,624 datagrams. To avoid it, send nothing at the moment of the switch.
+//!
 //! # In step with the other ends
 //! Times are guesses, and a guess that is too short loses frames. A key agent that talks to its peers does the steps one by one, and
 //! nothing is lost however long each takes: all ends install, then all switch, then all retire, each step when the last end has done the
 //! one before. Whether the last frame of the last key is through can be read: the packet number of the association that sent it is that
-//! of the association that received it, and a frame of the new key has come.
+//! of the association that received it (or larger by what the new association counts as not valid), and a frame of the new key has come.
 //!
 //! ```no_run
 //! # use nl_macsec::{KeyId, Macsec, SecretKey};

@@ -7,7 +7,7 @@ use nl_testkit::{Lab, Result};
 
 use crate::support::{id, key, sci, with_device};
 
-#[nl_testkit::test(needs(link = "macsec", genl = "macsec", host_root))]
+#[nl_testkit::test(needs(link = "veth", link = "macsec", genl = "macsec", host_root))]
 async fn key_is_rotated_without_a_runtime(lab: Lab) -> Result {
     let suite = CipherSuite::GcmAes128;
     let (_node, macsec) = with_device(&lab, suite).await?;

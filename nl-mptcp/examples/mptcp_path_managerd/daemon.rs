@@ -1,4 +1,4 @@
-// The path managers, their status, and what the program is told to do.
+// The path managers, their status, and the commands of the program.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::config::Config;
 
-/// What the program is told.
+/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     End,
@@ -28,7 +28,7 @@ const ERRORS: usize = 16;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Manages the paths of a namespace until it is told to end.
+/// Manages the paths of a namespace until the command to end.
 pub(crate) async fn run(mptcp: Mptcp, path: &Path, mut commands: mpsc::Receiver<Command>) -> Outcome<()> {
     let mut config = load(path)?;
     let mut paths = match &config.userspace {

@@ -8,7 +8,7 @@ use nl_mptcp::Token;
 use nl_mptcp::path_manager::{PathEvent, Plan, Policy};
 use nl_mptcp::subflow::Subflow;
 
-/// No subflow by an interface that costs money, unless the connection has sent more than so many bytes.
+/// No subflow by an interface that costs money, unless the connection has sent more than a number of bytes.
 pub(crate) struct Heavy {
     pub(crate) dev: String,
     pub(crate) bytes: u64,

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{Net, SOON, open};
 
-/// A manager that runs until it is told to end, and then removes its endpoints or leaves them.
+/// A manager that runs until it is stopped, and then removes its endpoints or leaves them.
 struct Running {
     end: oneshot::Sender<bool>,
     task: JoinHandle<Vec<String>>,

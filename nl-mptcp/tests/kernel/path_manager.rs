@@ -176,7 +176,7 @@ impl Connections {
         self.open.pop().unwrap()
     }
 
-    /// Sends so many bytes from the client on each connection.
+    /// Sends this number of bytes from the client on each connection.
     pub(crate) fn send(&self, bytes: usize) -> Result {
         let chunk = vec![7; 20_000];
         for [near, far] in &self.open {

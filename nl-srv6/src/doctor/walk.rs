@@ -10,7 +10,7 @@ use super::paths::{Payload, decapsulates, paths};
 use crate::encap::{Seg6, Seg6Mode};
 use crate::sid::{FlavorOps, Seg6Local, SidAction};
 
-/// A packet that has visited so many SIDs goes round.
+/// A packet that has visited this many SIDs is in a loop.
 const MOST_VISITS: usize = 256;
 
 /// The nodes that are known, and their SIDs.

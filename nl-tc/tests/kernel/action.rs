@@ -56,7 +56,7 @@ async fn freed(tc: &Tc, actions: &[Action]) {
     }
 }
 
-#[nl_testkit::test(needs(qdisc = "clsact", tool = "tc"), timeout = 180)]
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"), timeout = 180)]
 async fn actions_are_the_same_both_ways(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let index = node.index_of(DEV).await?;
@@ -110,7 +110,7 @@ async fn actions_are_the_same_both_ways(lab: Lab) -> Result {
 }
 
 /// Fault 4: what is read and written elsewhere keeps its policer.
-#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
 async fn policer_of_u32_survives_being_read_and_written(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     node.tc("qdisc add dev eth0 root handle 1: htb").await;
@@ -137,7 +137,7 @@ async fn policer_of_u32_survives_being_read_and_written(lab: Lab) -> Result {
 
 /// Two filters share an action: one count, and it cannot be deleted meanwhile.
 /// Needs real root, as `tc actions` does.
-#[nl_testkit::test(needs(host_root, qdisc = "clsact", tool = "tc"))]
+#[nl_testkit::test(needs(vm, host_root, qdisc = "clsact", tool = "tc"))]
 async fn action_is_shared_by_its_index(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     tc.qdisc(DEV, TcHandle::CLSACT).add(Clsact).await?;

@@ -14,7 +14,7 @@ async fn listed(list: nl_tc::Filters) -> Vec<(u16, Option<u32>, String)> {
     own.map(|filter| (filter.priority, filter.chain, filter.config.kind().to_owned())).collect()
 }
 
-#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"))]
 async fn filter_is_changed_replaced_read_and_flushed(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     tc.class(DEV, CLASS).add(mbit(1)).await?;
@@ -47,7 +47,7 @@ async fn filter_is_changed_replaced_read_and_flushed(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(qdisc = "clsact", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"))]
 async fn filters_of_a_chain_are_added_listed_and_flushed(lab: Lab) -> Result {
     use nl_tc::action::Action;
     let ([node, _peer], tc) = wired(&lab).await?;
@@ -74,7 +74,7 @@ async fn filters_of_a_chain_are_added_listed_and_flushed(lab: Lab) -> Result {
 }
 
 /// One block for two devices: a filter of the block is one of both.
-#[nl_testkit::test(needs(qdisc = "clsact", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"))]
 async fn filters_of_a_block_are_shared_by_its_devices(lab: Lab) -> Result {
     use nl_tc::action::Action;
     let ([node, _peer], tc) = wired(&lab).await?;
@@ -97,7 +97,7 @@ async fn filters_of_a_block_are_shared_by_its_devices(lab: Lab) -> Result {
 }
 
 /// Each line set by us and by `tc`: the same is shown, and read.
-#[nl_testkit::test(needs(qdisc = "clsact", tool = "tc"), timeout = 120)]
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"), timeout = 120)]
 async fn flower_filters_are_the_same_both_ways(lab: Lab) -> Result {
     use nl_tc::action::Action;
     let ([node, _peer], tc) = wired(&lab).await?;

@@ -8,7 +8,7 @@ use std::{
 
 use nl_testkit::{Need, Result};
 
-use crate::cargo::cargo;
+use crate::{cargo::cargo, vm::manifest::Manifest};
 
 /// The folder of these files. A workspace without one promises nothing.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +73,13 @@ impl Lanes {
         }
     }
 
+    /// What virtual machines hold beside the kit's own, from `guest.txt` in the folder.
+    pub(crate) fn guest(&self) -> Result<Manifest> {
+        self.folder
+            .as_ref()
+            .map_or_else(|| Ok(Manifest::default()), |folder| Manifest::read(&folder.join(GUEST)))
+    }
+
     /// Whether a lane promises a need; a lane without a file promises nothing.
     pub(crate) fn promise(&self, lane: &str, need: &str) -> bool {
         let Ok(need) = Need::parse(need) else { return false };
@@ -81,6 +88,7 @@ impl Lanes {
     }
 }
 
+const GUEST: &str = "guest.txt";
 const NOTHING: &str = "/dev/null";
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::{
     lanes::Lanes,
     tally::Tally,
     tools::Group,
-    vm::{program::Program, series::Series},
+    vm::{kernel::Kernel, options::Options, program::Program, shell::Shell},
 };
 
 fn main() -> ExitCode {
@@ -53,9 +53,12 @@ fn main() -> ExitCode {
         print!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    if let ["run", rest @ ..] = words
-        && let Err(error) = Program::of(rest)
-    {
+    let checked = match words {
+        ["run", rest @ ..] => Program::of(rest).map(drop),
+        ["shell", rest @ ..] => Shell::of(rest).map(drop),
+        _ => Ok(()),
+    };
+    if let Err(error) = checked {
         eprintln!("testkit: {error}\n{USAGE}");
         return ExitCode::from(2);
     }
@@ -85,8 +88,9 @@ fn command(words: &[&str], lanes: Option<&Lanes>, junit: Option<&Path>) -> Resul
         ["host", rest @ ..] => close(&host(rest, lanes)?, junit),
         ["merge", paths @ ..] if !paths.is_empty() => close(&ledger::merge(paths, &here())?, junit),
         ["probe"] => probe(),
-        ["run", rest @ ..] => vm::program::run(Program::of(rest)?, &here()),
+        ["run", rest @ ..] => vm::program::run(&Program::of(rest)?, &here()),
         ["self-test"] => self_test::run(),
+        ["shell", rest @ ..] => vm::shell::run(Shell::of(rest)?, &here()),
         ["vm", rest @ ..] => close(&virtual_machines(rest, lanes)?, junit),
         ["promises", path] => vm::guest::promises(path),
         [vm::job::INIT] => vm::guest::main(),
@@ -102,7 +106,7 @@ fn needed(words: &[&str]) -> &'static [Group] {
     match words {
         ["all"] => &[Group::Host, Group::Vm],
         ["all", "--no-vm"] | ["host", ..] => &[Group::Host],
-        ["run" | "self-test" | "vm", ..] => &[Group::Vm],
+        ["run" | "self-test" | "shell" | "vm", ..] => &[Group::Vm],
         _ => &[],
     }
 }
@@ -130,9 +134,10 @@ fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<Tally> {
 
 /// The kernel tests on this machine.
 fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
-    let Choice { kernels: None, packages, filter } = Choice::of(arguments)? else {
-        return Err("`host` has one kernel only".into());
-    };
+    let Choice { options, packages, filter } = Choice::of(arguments)?;
+    if !options.is_empty() {
+        return Err("`host` has one kernel only, and the variables of its caller".into());
+    }
     let workspace = Workspace::load(lanes)?;
     let kernel = workspace.build(&which(&packages))?;
     let mut tally = Tally::default();
@@ -140,7 +145,7 @@ fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The kernel tests on Debian's kernels.
+/// The kernel tests on other kernels.
 fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
     let workspace = Workspace::load(lanes)?;
     let mut tally = Tally::default();
@@ -151,14 +156,15 @@ fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> 
 }
 
 fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
-    let series = Series::list(choice.kernels)?;
+    let kernels = choice.options.kernels(None)?;
     let built = workspace.build_static(&which(&choice.packages))?;
     provide(workspace, &built, choice.filter.as_ref())?;
-    let lane = |series: Series| {
+    let lane = |kernel: Kernel| {
         let works = built.iter().filter_map(|executable| {
-            let work = Work::new(executable.clone(), choice.filter.as_ref());
+            let environment = choice.options.variables.clone();
+            let work = Work { environment, ..Work::new(executable.clone(), choice.filter.as_ref()) };
             // What cannot be asked here is started there.
-            match work.list(workspace, series) {
+            match work.list(workspace, &kernel) {
                 Ok(0) => None,
                 Ok(listed) => Some(Work { listed: Some(listed), ..work }),
                 Err(error) => {
@@ -167,10 +173,10 @@ fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
                 }
             }
         });
-        let probe = choice.filter.is_none();
-        Vm { probe, ..Vm::new(series, works.collect()) }
+        let works = works.collect();
+        Vm { probe: choice.filter.is_none(), ..Vm::new(kernel, works) }
     };
-    Ok(series.into_iter().map(lane).collect())
+    Ok(kernels.into_iter().map(lane).collect())
 }
 
 /// Fetches what the chosen tests, or without a choice the lanes, take from elsewhere.
@@ -188,7 +194,7 @@ fn provide(workspace: &Workspace, built: &[cargo::Executable], filter: Option<&S
 /// What a command line chooses.
 #[derive(Debug, Default)]
 struct Choice<'a> {
-    kernels: Option<&'a str>,
+    options: Options<'a>,
     packages: Vec<&'a str>,
     filter: Option<String>,
 }
@@ -197,14 +203,14 @@ impl<'a> Choice<'a> {
     fn of(mut arguments: &[&'a str]) -> Result<Self> {
         let mut choice = Self::default();
         loop {
+            if let Some(rest) = choice.options.take(arguments)? {
+                arguments = rest;
+                continue;
+            }
             arguments = match arguments {
                 [] => return Ok(choice),
                 ["-p" | "--package", package, rest @ ..] => {
                     choice.packages.push(package);
-                    rest
-                }
-                ["--kernel", kernels, rest @ ..] => {
-                    choice.kernels = Some(kernels);
                     rest
                 }
                 [filter, rest @ ..] if !filter.starts_with('-') && choice.filter.is_none() => {
@@ -269,15 +275,25 @@ usage: cargo testkit [--lanes FOLDER] [--junit FILE] COMMAND
 
 What a lane promises is in FOLDER/LANE.txt; FOLDER is `lanes` beside the workspace's Cargo.toml unless it is given. In virtual machines
 NL_TESTKIT_PROMISES names another file, and NL_TESTKIT_LEDGER one to which `run` adds a line for each test. What `all`, `host`, `merge` and
-`vm` find out of kernel tests is written to the FILE of --junit, too.
+`vm` find out of kernel tests is written to the FILE of --junit, too. FOLDER/guest.txt lists what virtual machines hold beside the kit's
+programs: lines `package NAME…`, of Debian, and `file PATH [PLACE]`, of this machine with its libraries.
 
   all [--no-vm]             every test of the workspace in every lane this machine provides, or in all but virtual machines
   host [-p CRATE] [FILTER]  the kernel tests on this machine
-  vm [--kernel 6.1,6.12,7,offload] [-p CRATE] [FILTER]
-                            the kernel tests on Debian's kernels, in virtual machines
+  vm [KERNELS] [--env NAME[=VALUE]]… [-p CRATE] [FILTER]
+                            the kernel tests on other kernels, in virtual machines
   merge LEDGER…             what the lanes of several machines wrote down, put together; a folder is all the ledgers in it
-  run [--kernel 6.12] [--] PROGRAM [ARGUMENT…]
-                            one program in a virtual machine; for `runner` in cargo's configuration
+  run [KERNELS] [--env NAME[=VALUE]]… [--] PROGRAM [ARGUMENT…]
+                            one program in a virtual machine for each kernel; for `runner` in cargo's configuration
+  shell [KERNELS] [--env NAME[=VALUE]]… [PROGRAM…]
+                            a shell on the console of a virtual machine, with these programs in it
   self-test                 whether virtual machines in which something goes wrong fail the run
   probe                     what this machine's kernel and tools can do
+
+KERNELS are --kernel 6.1,6.12,7,offload: Debian's newest of each series; all of them for `vm`, and 6.12 for `run` and `shell`, unless it
+is given. A kernel of yours is the path of a bzImage or of a package as Debian makes it, with a name for its lane in front if there are
+several: --kernel 6.1,mine=path/to/bzImage. Its modules are in the packages or the folder of --modules PATH, or in its own package.
+
+Programs in a virtual machine have the variables that begin with NL_TESTKIT_ or RUST_, under `run` those that begin with CARGO_ or NEXTEST,
+too, and those of --env: with a value, or with the one that the variable has here.
 ";

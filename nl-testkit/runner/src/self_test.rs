@@ -16,7 +16,7 @@ use crate::{
         vm::{Vm, Work},
     },
     tally::{Report, Tally},
-    vm::{qemu::Limits, series::Series},
+    vm::{kernel::Kernel, qemu::Limits, series::Series},
 };
 
 /// What is planted, and a part of what the run must say about it.
@@ -64,7 +64,7 @@ impl Plant {
     fn try_it(&self, executable: &Executable, workspace: &Workspace) -> Result<String> {
         let mut work = Work::new(executable.clone(), Some(&self.test.to_owned()));
         work.environment.insert("NL_TESTKIT_PLANTED".to_owned(), "1".to_owned());
-        let mut lane = Vm::new(Series::find(KERNEL)?, vec![work]);
+        let mut lane = Vm::new(Kernel::Debian(Series::find(KERNEL)?), vec![work]);
         // Of what is planted nothing gets among the ledgers.
         lane.folder = Some("nl-testkit-self-test");
         lane.promises = self.promises.map(str::to_owned);

@@ -53,13 +53,23 @@
 //! nl-core does so on every socket that is not netlink. Whatever is built on it is played through
 //! `ConnectionBuilder::sockets_from` and `MonitorBuilder::sockets_from`: requests, dumps, batches, monitors and watches. A
 //! netlink socket is never read this way.
+//!
+//! # With rtnetlink and its relatives
+//!
+//! With the feature `fault-socket`, `PeerSocket` is the program's end as a socket for netlink-proto, on which rtnetlink and genetlink are
+//! built: `rtnetlink::from_socket(PeerSocket::over(program)?)`. Programs in other languages get one end of [`connected`] or [`pair`] as a
+//! descriptor, and read errors and the end as above.
 
+#[cfg(feature = "fault-socket")]
+mod adapter;
 mod answer;
 mod conversation;
 mod peer;
 #[expect(unsafe_code, reason = "pairs of SOCK_SEQPACKET sockets have no safe interface in std")]
 mod sys;
 
+#[cfg(feature = "fault-socket")]
+pub use self::adapter::PeerSocket;
 pub use self::{
     answer::Answer,
     conversation::{Conversation, Delivery, Fault},

@@ -1,6 +1,11 @@
 //! The kernel's end of a connection, played by a test.
 
-use std::{io, os::fd::OwnedFd, path::Path, time::Duration};
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    path::Path,
+    time::Duration,
+};
 
 use tokio::{io::unix::AsyncFd, time::timeout};
 
@@ -191,9 +196,9 @@ impl Asked {
 
 #[expect(
     deprecated,
-    reason = "the replacement is unsafe, and an OwnedFd keeps its promise; it is also newer than 1.41"
+    reason = "the replacement is unsafe, and what owns its descriptor keeps its promise; it is also newer than 1.41"
 )]
-fn register(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(super) fn register<T: AsRawFd>(socket: T) -> io::Result<AsyncFd<T>> {
     AsyncFd::new(socket)
 }
 

@@ -61,6 +61,13 @@ pub(super) fn connected(path: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((program, unsafe { OwnedFd::from_raw_fd(kernel) }))
 }
 
+/// A descriptor as a socket of netlink-sys, which does not ask what it is.
+#[cfg(feature = "fault-socket")]
+pub(super) fn netlink(fd: OwnedFd) -> netlink_sys::Socket {
+    // SAFETY: the descriptor is open, and nobody owns it any more.
+    unsafe { netlink_sys::Socket::from_raw_fd(std::os::fd::IntoRawFd::into_raw_fd(fd)) }
+}
+
 /// Receives a datagram without waiting; returns its full size.
 pub(super) fn receive(fd: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;

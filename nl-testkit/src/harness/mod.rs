@@ -3,6 +3,7 @@
 mod body;
 mod case;
 mod ledger;
+mod listed;
 mod plan;
 mod report;
 
@@ -21,6 +22,7 @@ pub use self::case::{Binary, Body, TestCase, Verdict};
 use self::{
     body::Ended,
     ledger::{Ledger, Outcome},
+    listed::under_nextest,
     plan::{Fate, Lane, Mode, Passes},
 };
 use crate::{
@@ -35,7 +37,7 @@ pub fn main(binary: &Binary) -> ExitCode {
         return tell_needs();
     }
     match sandbox::settle() {
-        Ok(None) => outside(),
+        Ok(None) => outside(binary),
         Ok(Some(isolation)) => match inside(binary, isolation) {
             Ok(code) => code,
             Err(error) => give_up(&error),
@@ -59,7 +61,7 @@ fn tell_needs() -> ExitCode {
 }
 
 /// The outer process: starts a copy of itself in namespaces, or two when there is work for both kinds of root.
-fn outside() -> ExitCode {
+fn outside(binary: &Binary) -> ExitCode {
     // Help and wrong arguments end here, once.
     let arguments = Arguments::from_args();
     let planned = Mode::from_env().and_then(|mode| Ok((mode, Passes::plan(mode, &arguments)?)));
@@ -67,6 +69,9 @@ fn outside() -> ExitCode {
         Ok(planned) => planned,
         Err(error) => return give_up(&error),
     };
+    if listed::is_asked(&arguments) {
+        listed::begin(binary);
+    }
     let mut worst = 0;
     for (isolation, part) in passes.iter() {
         let run = |isolation| {
@@ -101,6 +106,9 @@ fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
     let mut cases = plan::cases()?;
     cases.retain(|case| part.includes(case.is_for_root()));
     cases.sort_by_key(|case| (case.file, case.line));
+    if listed::is_asked(&arguments) {
+        listed::write_down(binary, &lane, ledger.as_deref(), &cases, &arguments)?;
+    }
     if arguments.test_threads.is_none() {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         arguments.test_threads = Some(cores.max(2));
@@ -185,11 +193,6 @@ fn trial(
 fn run_case(case: &'static TestCase, alone: bool) -> Result<Ended, String> {
     panic::catch_unwind(AssertUnwindSafe(|| body::run(case, alone)))
         .unwrap_or_else(|payload| Err(record::payload_text(payload.as_ref())))
-}
-
-/// Nextest sees only exit codes, so there a skip decided late must not look like a pass.
-fn under_nextest() -> bool {
-    env::var_os("NEXTEST").is_some()
 }
 
 fn give_up(error: &str) -> ExitCode {

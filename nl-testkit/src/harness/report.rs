@@ -85,9 +85,13 @@ async fn hold(nodes: &[Node]) {
 }
 
 fn folder(test: &str) -> Option<PathBuf> {
+    Some(target()?.join("nl-testkit").join(test.replace("::", ".")))
+}
+
+/// The target folder that this program is in.
+pub(super) fn target() -> Option<PathBuf> {
     let program = env::current_exe().ok()?;
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file())?;
-    Some(target.join("nl-testkit").join(test.replace("::", ".")))
+    program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).map(PathBuf::from)
 }
 
 const SHOWN: usize = 25;

@@ -2,9 +2,10 @@
 
 mod cache;
 mod probe;
-mod version;
 
 use std::{borrow::Cow, fmt};
+
+use crate::version;
 
 /// Something a test needs from the kernel or the machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

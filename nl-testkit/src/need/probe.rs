@@ -4,8 +4,13 @@ use std::{env, fs, io, os::unix::fs::PermissionsExt, process::Command, thread};
 
 use netlink_sys::{Socket, SocketAddr, protocols};
 
-use super::{Need, version::is_at_least};
-use crate::{cache_dir, netdevsim::Device, sandbox, sys};
+use super::Need;
+use crate::{
+    cache_dir,
+    netdevsim::Device,
+    sandbox, sys,
+    version::{is_at_least, of_iproute2},
+};
 
 /// Tries what the need is about.
 pub(super) fn try_it(need: &Need) -> Result<(), String> {
@@ -213,9 +218,8 @@ fn cached(name: &str) -> Result<(), String> {
 fn iproute2(wanted: &str) -> Result<(), String> {
     let output = Command::new("ip").arg("-V").output().map_err(|error| format!("run ip -V: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let version = text.split_once("iproute2-").and_then(|(_, rest)| rest.split([',', ' ', '\n']).next());
-    let version = version.ok_or_else(|| format!("ip -V names no version: {}", text.trim()))?;
-    if is_at_least(version.trim_start_matches("ss"), wanted) {
+    let version = of_iproute2(&text).ok_or_else(|| format!("ip -V names no version: {}", text.trim()))?;
+    if is_at_least(version, wanted) {
         return Ok(());
     }
     Err(format!("iproute2 is {version}, older than {wanted}"))

@@ -23,7 +23,8 @@ use crate::{
 
 /// A private network namespace with its own thread and tokio runtime; a cheap handle to clone.
 ///
-/// What is created through [`open`](Self::open) and [`run`](Self::run) is born in the namespace. The node ends with
+/// What is created through [`open`](Self::open) and [`run`](Self::run) is born in the namespace. Its runtime is a current-thread one: a call
+/// that blocks there holds up all that goes on in the node. The node ends with
 /// its [`Lab`](crate::Lab), whoever still holds a handle.
 #[derive(Clone)]
 pub struct Node {

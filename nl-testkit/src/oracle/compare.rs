@@ -6,6 +6,7 @@ use super::{
     shape::{Malformed, Parsed, Piece, Shape},
     show,
 };
+use crate::version::{is_at_least, is_version, of_iproute2};
 
 /// Compares requests attribute by attribute.
 ///
@@ -34,12 +35,22 @@ pub struct BytesOracle<'a> {
     shape: &'a Shape,
     ordered: bool,
     on_purpose: Vec<(&'a str, &'a str)>,
+    /// As [`Self::on_purpose`], for some versions of what made theirs.
+    by_version: Vec<(Versions<'a>, &'a str, &'a str)>,
+    made_by: Option<String>,
+}
+
+/// Versions of another program.
+#[derive(Clone, Copy, Debug)]
+enum Versions<'a> {
+    Before(&'a str),
+    Since(&'a str),
 }
 
 impl<'a> BytesOracle<'a> {
     /// For messages of this shape.
     pub fn new(shape: &'a Shape) -> Self {
-        Self { shape, ordered: false, on_purpose: Vec::new() }
+        Self { shape, ordered: false, on_purpose: Vec::new(), by_version: Vec::new(), made_by: None }
     }
 
     /// The order of attributes matters.
@@ -58,18 +69,56 @@ impl<'a> BytesOracle<'a> {
         self
     }
 
+    /// Which version made theirs, for differences that some versions have: what [`ip -V`](crate::Lab::iproute2_version) prints, what a
+    /// [golden file](super::Golden::made_by) says, or a version alone.
+    pub fn made_by(mut self, version: &str) -> Self {
+        self.made_by = Some(version.to_owned());
+        self
+    }
+
+    /// [`except`](Self::except), where this version or a newer one [made theirs](Self::made_by).
+    ///
+    /// ```
+    /// # use nl_testkit::oracle::{BytesOracle, Field, Shape};
+    /// # const SHAPE: Shape = Shape::new("ndmsg", &[Field::new("state", 4)]);
+    /// # let ours = [20_u32.to_ne_bytes(), [16, 0, 1, 0], [0; 4], [0; 4], [0; 4]].concat();
+    /// # let mut theirs = ours.clone();
+    /// # theirs[16] = 1;
+    /// let oracle = BytesOracle::new(&SHAPE).except_since("6.14", &[("ndmsg.state", "set since iproute2 6.14")]);
+    /// assert!(oracle.clone().made_by("ip utility, iproute2-6.15.0").compare(&ours, &theirs).is_ok());
+    /// // An older one must not have the difference.
+    /// assert!(oracle.made_by("ip utility, iproute2-6.1.0").compare(&ours, &theirs).is_err());
+    /// ```
+    pub fn except_since(mut self, version: &'a str, on_purpose: &[(&'a str, &'a str)]) -> Self {
+        let each = on_purpose.iter().map(|(path, reason)| (Versions::Since(version), *path, *reason));
+        self.by_version.extend(each);
+        self
+    }
+
+    /// [`except`](Self::except), where a version older than this one [made theirs](Self::made_by).
+    pub fn except_before(mut self, version: &'a str, on_purpose: &[(&'a str, &'a str)]) -> Self {
+        let each = on_purpose.iter().map(|(path, reason)| (Versions::Before(version), *path, *reason));
+        self.by_version.extend(each);
+        self
+    }
+
     /// Compares one message of ours with one of theirs.
     ///
     /// # Errors
     ///
-    /// When they differ in something that is not listed, do not differ in something that is, or are malformed; the
-    /// error prints both messages with what differs marked.
+    /// When they differ in something that is not listed, do not differ in something that is, or are malformed, or when something is
+    /// listed for some versions and nobody said which one made theirs; the error prints both messages with what differs marked.
     pub fn compare(&self, ours: &[u8], theirs: &[u8]) -> Result<(), Mismatch> {
         let malformed = |whose: &str, error: &Malformed| Mismatch {
             lines: vec![format!("{whose} is {error}")],
             ours: show::raw(ours),
             theirs: show::raw(theirs),
         };
+        let on_purpose = self.applicable().map_err(|line| Mismatch {
+            lines: vec![line],
+            ours: show::raw(ours),
+            theirs: show::raw(theirs),
+        })?;
         let our = Parsed::parse(self.shape, ours).map_err(|error| malformed("ours", &error))?;
         let their = Parsed::parse(self.shape, theirs).map_err(|error| malformed("theirs", &error))?;
         let mut found = Vec::new();
@@ -83,7 +132,7 @@ impl<'a> BytesOracle<'a> {
         let mut met = BTreeSet::new();
         let (mut our_marks, mut their_marks) = (Vec::new(), Vec::new());
         for difference in found {
-            if self.on_purpose.iter().any(|(path, _)| *path == difference.path) {
+            if on_purpose.iter().any(|(path, _)| *path == difference.path) {
                 met.insert(difference.path);
                 continue;
             }
@@ -91,7 +140,7 @@ impl<'a> BytesOracle<'a> {
             our_marks.extend(difference.ours);
             their_marks.extend(difference.theirs);
         }
-        for (path, reason) in &self.on_purpose {
+        for (path, reason) in &on_purpose {
             if !met.contains(*path) {
                 lines.push(format!("{path}: listed as different ({reason}), but it is the same"));
             }
@@ -117,6 +166,26 @@ impl<'a> BytesOracle<'a> {
         if let Err(mismatch) = self.compare(ours, theirs) {
             panic!("`{command}`: {mismatch}");
         }
+    }
+
+    /// The differences that are there on purpose, for the version that made theirs.
+    fn applicable(&self) -> Result<Vec<(&'a str, &'a str)>, String> {
+        let mut applicable = self.on_purpose.clone();
+        let text = self.made_by.as_deref().unwrap_or_default();
+        let version = of_iproute2(text).unwrap_or(text).trim();
+        for (versions, path, reason) in &self.by_version {
+            let (Versions::Before(bound) | Versions::Since(bound)) = *versions;
+            if !is_version(bound) {
+                return Err(format!("{path}: {bound:?} is no version: numbers with dots between them"));
+            }
+            if !version.starts_with(|c: char| c.is_ascii_digit()) {
+                return Err(format!("{path}: listed for some versions, and made_by({text:?}) names none"));
+            }
+            if is_at_least(version, bound) == matches!(versions, Versions::Since(_)) {
+                applicable.push((*path, *reason));
+            }
+        }
+        Ok(applicable)
     }
 
     fn walk(&self, ours: &[Piece], theirs: &[Piece], our: &[u8], their: &[u8], found: &mut Vec<Difference>) {

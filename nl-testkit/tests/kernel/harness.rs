@@ -112,6 +112,31 @@ fn an_unmet_need_is_listed_as_ignored_and_fails_when_forced(_lab: Lab) -> Result
     Ok(())
 }
 
+/// Nextest asks for the names of ignored tests and never starts them.
+#[nl_testkit::test]
+fn reasons_of_skips_are_written_down_when_nextest_lists_the_tests(_lab: Lab) -> Result {
+    let arguments = ["--list", "--format", "terse", "planted::needs_", "--ignored"];
+    let run = Run::with(&arguments, &[("NEXTEST", "1")])?;
+    assert!(run.succeeded(), "{run:?}");
+    assert_eq!(run.stdout(), "planted::needs_what_no_kernel_has: test\nplanted::needs_two_things: test\n");
+    let line = run.line("planted::needs_two_things");
+    assert_eq!(
+        (&line["outcome"], &line["need"]),
+        (&"skipped".into(), &"tool = \"nosuchtool\"".into()),
+        "{line}"
+    );
+    assert_eq!(run.lines.len(), 2, "{run:?}");
+    // Where there is a target folder, in a file too.
+    let program = env::current_exe()?;
+    if let Some(target) = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()) {
+        let text = fs::read_to_string(target.join("nl-testkit/skipped-nl-testkit-kernel.txt"))?;
+        assert!(text.contains("planted::needs_two_things: tool = \"nosuchtool\": no program"), "{text}");
+    }
+    let run = Run::with(&arguments, &[])?;
+    assert!(run.lines.is_empty(), "cargo's own lists are no runs: {run:?}");
+    Ok(())
+}
+
 #[nl_testkit::test]
 fn an_unmet_need_that_was_promised_is_a_failure(_lab: Lab) -> Result {
     let promises = scratch("promises");
@@ -225,6 +250,39 @@ async fn sigkill_leaves_no_process_and_no_namespace(_lab: Lab) -> Result {
         eventually(SOON, ended, "the inner copy and its child to end").await;
     }
     Ok(())
+}
+
+/// The settings are the machine's, so it is a virtual one, and nothing runs beside it.
+#[nl_testkit::test(needs(vm, host_root), serial)]
+fn where_user_namespaces_are_refused_root_runs_all_as_root(_lab: Lab) -> Result {
+    let users = "/proc/sys/user/max_user_namespaces";
+    let run =
+        limited(users, || Run::with(&["--exact", "planted::all_is_well"], &[("NL_TESTKIT_MODE", "auto")]))?;
+    assert!(run.succeeded(), "{run:?}");
+    assert_eq!(run.line("planted::all_is_well")["lane"], "host-root");
+    let told = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    assert!(told.contains("none are allowed: sudo sysctl -w user.max_user_namespaces="), "{told}");
+    assert!(told.contains("NL_TESTKIT_MODE=root asks for that"), "{told}");
+    let run =
+        limited(users, || Run::with(&["--exact", "planted::all_is_well"], &[("NL_TESTKIT_MODE", "user")]))?;
+    assert_eq!(run.output.status.code(), Some(102), "{run:?}");
+    let networks = "/proc/sys/user/max_net_namespaces";
+    let run = limited(networks, || {
+        Run::with(&["--exact", "planted::all_is_well"], &[("NL_TESTKIT_MODE", "root")])
+    })?;
+    assert_eq!(run.output.status.code(), Some(102), "{run:?}");
+    let told = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    assert!(told.contains("none are allowed: sudo sysctl -w user.max_net_namespaces="), "{told}");
+    Ok(())
+}
+
+/// What a run gives while a limit of the machine is 0.
+fn limited<T>(path: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let before = fs::read_to_string(path)?;
+    fs::write(path, "0")?;
+    let ran = run();
+    fs::write(path, before)?;
+    ran
 }
 
 /// One run of the planted tests.

@@ -7,6 +7,8 @@ use nl_testkit::{
 };
 
 #[cfg(test)]
+mod fault;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod netdevsim;

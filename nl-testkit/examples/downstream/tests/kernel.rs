@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use nl_testkit::{EthFrame, Lab, Node, Result, eventually};
+use nl_testkit::{
+    EthFrame, Lab, Node, Result, eventually,
+    oracle::{Attr, BytesOracle, Field, Shape},
+};
 use rtnetlink::Handle;
 use vxlan_agent::{Overlay, index_of};
 
@@ -60,7 +63,55 @@ async fn a_frame_crosses_the_overlay(lab: Lab) -> Result {
     Ok(())
 }
 
+/// What the agent sends is what iproute2 sends for the same change, but for what is listed.
+#[nl_testkit::test(needs(link = "bridge", link = "vxlan", link = "nlmon", tool = "ip"))]
+async fn the_device_is_joined_as_iproute2_does_it(lab: Lab) -> Result {
+    let [node, _] = lab.wire("leaf1", "leaf2").await?;
+    let mut recording = node.record().await?;
+    ensure(&node, overlay(&node)).await;
+    let ours = recording.take()?;
+    let ours = ours.iter().rfind(|sent| sent.kind() == RTM_SETLINK).ok_or("the agent set no link")?;
+
+    let (output, theirs) = node.requests_of("ip link set dev vx10 master br10 up").await?;
+    output.ok();
+    let theirs = theirs.iter().rfind(|sent| sent.kind() == RTM_NEWLINK).ok_or("ip set no link")?;
+    let oracle = BytesOracle::new(&LINK).except(&[
+        ("nlmsg_type", "rtnetlink sets links with RTM_SETLINK, iproute2 with RTM_NEWLINK"),
+        ("nlmsg_flags", "rtnetlink adds NLM_F_CREATE and NLM_F_EXCL, which RTM_SETLINK ignores"),
+    ]);
+    oracle.compare(&ours.message, &theirs.message)?;
+    Ok(())
+}
+
+/// A program that no guest has by itself: `lanes/guest.txt` brings it.
+#[nl_testkit::test(needs(link = "bridge", link = "vxlan", tool = "nft", vm))]
+async fn the_firewall_is_left_alone(lab: Lab) -> Result {
+    let [node, _] = lab.wire("leaf1", "leaf2").await?;
+    node.command(["nft", "add", "table", "inet", "mine"]).await.ok();
+    let before = node.command(["nft", "list", "ruleset"]).await.ok();
+
+    ensure(&node, overlay(&node)).await;
+    assert_eq!(node.command(["nft", "list", "ruleset"]).await.ok(), before);
+    Ok(())
+}
+
 const SOON: Duration = Duration::from_secs(5);
+// include/uapi/linux/{rtnetlink,if_link}.h
+const RTM_NEWLINK: u16 = 16;
+const RTM_SETLINK: u16 = 19;
+const LINK: Shape = Shape::new(
+    "ifinfomsg",
+    &[
+        Field::new("family", 1),
+        Field::new("pad", 1),
+        Field::new("type", 2),
+        Field::new("index", 4),
+        Field::new("flags", 4),
+        Field::new("change", 4),
+    ],
+)
+.kinds(&[(RTM_NEWLINK, "RTM_NEWLINK"), (RTM_SETLINK, "RTM_SETLINK")])
+.attrs(&[Attr::new(3, "IFLA_IFNAME"), Attr::new(10, "IFLA_MASTER")]);
 
 #[cfg(test)]
 fn overlay(node: &Node) -> Overlay {

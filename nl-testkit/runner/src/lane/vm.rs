@@ -1,4 +1,4 @@
-//! Kernel tests on Debian's kernels, in virtual machines.
+//! Kernel tests on other kernels, in virtual machines.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,17 +18,18 @@ use crate::{
     tally::Report,
     vm::{
         accel::Accel,
+        extras,
         image::Image,
         job::{Job, Task},
+        kernel::Kernel,
         qemu::{Event, Limits, Machine},
-        series::Series,
     },
 };
 
 /// One kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Vm {
-    pub(crate) series: Series,
+    pub(crate) kernel: Kernel,
     /// Instead of the usual place for the console and the ledger, in the target folder.
     pub(crate) folder: Option<&'static str>,
     pub(crate) works: Vec<Work>,
@@ -63,11 +64,11 @@ impl Work {
     }
 
     /// Asks the program, on this machine, how many tests it has for a lane.
-    pub(crate) fn list(&self, workspace: &Workspace, series: Series) -> Result<usize> {
+    pub(crate) fn list(&self, workspace: &Workspace, kernel: &Kernel) -> Result<usize> {
         let mode = if Need::HostRoot.probe().is_ok() { "root" } else { "user" };
         let mut command = workspace.command(&self.executable);
-        command.args(&self.arguments).env("NL_TESTKIT_MODE", mode);
-        command.env("NL_TESTKIT_ONLY", series.only().unwrap_or_default());
+        command.args(&self.arguments).envs(&self.environment).env("NL_TESTKIT_MODE", mode);
+        command.env("NL_TESTKIT_ONLY", kernel.only().unwrap_or_default());
         command.env_remove("NL_TESTKIT_LANE").env_remove("NL_TESTKIT_PROMISES");
         list(command)
     }
@@ -82,23 +83,25 @@ struct Heard {
 }
 
 impl Vm {
-    pub(crate) fn new(series: Series, works: Vec<Work>) -> Self {
-        Self { series, folder: None, works, promises: None, probe: false, limits: None, prefix: false }
+    pub(crate) fn new(kernel: Kernel, works: Vec<Work>) -> Self {
+        Self { kernel, folder: None, works, promises: None, probe: false, limits: None, prefix: false }
     }
 
     fn say(&self, line: &str) {
         let mut out = std::io::stdout().lock();
         // Nobody listens: nothing to do about it.
         let _ = if self.prefix {
-            writeln!(out, "[{}] {line}", self.series.lane)
+            writeln!(out, "[{}] {line}", self.kernel.lane())
         } else {
             writeln!(out, "{line}")
         };
     }
 
     fn boot(&self, workspace: &Workspace, report: &mut Report) -> Result {
-        let image = Image::get(self.series)?;
+        let image = Image::get(&self.kernel)?;
         let accel = Accel::find(&image)?;
+        let guest = workspace.lanes.guest()?;
+        let image = extras::add(image, &guest.packages, self.kernel.lane())?;
         let how = match accel {
             Accel::Emulation => "by emulation",
             Accel::Kvm => "with KVM",
@@ -106,7 +109,7 @@ impl Vm {
         self.say(&format!("{}, {how}", image.about));
         let promises = match &self.promises {
             Some(promises) => promises.clone(),
-            None => workspace.lanes.promises_asked_for(self.series.lane)?,
+            None => workspace.lanes.promises_asked_for(self.kernel.lane())?,
         };
         let tasks = self.works.iter().map(|work| Task {
             program: work.executable.path().to_owned(),
@@ -114,13 +117,20 @@ impl Vm {
             environment: work.environment.clone(),
         });
         let mut environment = settings(accel);
-        environment.insert("NL_TESTKIT_LANE".to_owned(), self.series.lane.to_owned());
-        if let Some(only) = self.series.only() {
+        environment.insert("NL_TESTKIT_LANE".to_owned(), self.kernel.lane().to_owned());
+        if let Some(only) = self.kernel.only() {
             self.say(&format!("of the tests only those that need {only}"));
             environment.insert("NL_TESTKIT_ONLY".to_owned(), only.to_owned());
         }
-        let job = Job { environment, tasks: tasks.collect(), promises, probe: self.probe };
-        let usual = || Path::new("nl-testkit").join(self.series.lane);
+        let job = Job {
+            environment,
+            tasks: tasks.collect(),
+            files: guest.files,
+            shell: false,
+            promises,
+            probe: self.probe,
+        };
+        let usual = || Path::new("nl-testkit").join(self.kernel.lane());
         let folder = workspace.target.join(self.folder.map_or_else(usual, PathBuf::from));
         let machine = Machine {
             image,
@@ -180,7 +190,7 @@ impl Vm {
 
 impl Lane for Vm {
     fn name(&self) -> &str {
-        self.series.lane
+        self.kernel.lane()
     }
 
     fn run(&self, workspace: &Workspace) -> Option<Report> {
@@ -188,7 +198,7 @@ impl Lane for Vm {
             self.say("no test belongs to this lane");
             return None;
         }
-        let mut report = Report::new(self.series.lane);
+        let mut report = Report::new(self.kernel.lane());
         if let Err(error) = self.boot(workspace, &mut report) {
             report.problems.push(error.to_string());
         }

@@ -4,6 +4,14 @@ use std::{fs::File, io::Read, os::unix::fs::FileExt, path::Path};
 
 use nl_testkit::Result;
 
+/// Whether a file is a program or a library at all.
+pub(crate) fn is_elf(path: &Path) -> Result<bool> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut start));
+    read.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(start == [0x7f, b'E', b'L', b'F'])
+}
+
 /// The dynamic loader a program asks for; `None` when it is static.
 pub(crate) fn interpreter(path: &Path) -> Result<Option<String>> {
     let named = |error: std::io::Error| format!("{}: {error}", path.display());

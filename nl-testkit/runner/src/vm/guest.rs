@@ -6,6 +6,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::{fs::symlink, process::ExitStatusExt},
+    path::Path,
     process::{Child, Command, ExitCode, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -54,16 +55,42 @@ fn work() -> Result {
     let job: Value = serde_json::from_str(&fs::read_to_string(JOB)?)?;
     let common = environment(&job);
     probe(&job, &common, &port)?;
+    if job.pointer("/shell") == Some(&Value::Bool(true)) {
+        shell(&job, &common)?;
+        return end(&over, heart, &port);
+    }
     for (index, task) in job.pointer("/tasks").and_then(Value::as_array).into_iter().flatten().enumerate() {
         port.send(&json!({ "begin": index }))?;
         let ending = run(task, index, &common, &port)?;
         port.send(&json!({ "exit": ending }))?;
     }
+    end(&over, heart, &port)
+}
+
+/// Says that all is done. Closing the port afterwards waits until it is drained.
+fn end(over: &AtomicBool, heart: thread::JoinHandle<()>, port: &Port) -> Result {
     over.store(true, Ordering::Relaxed);
     heart.thread().unpark();
     let _ = heart.join();
     port.send(&json!({ "end": true }))
-    // Closing the port waits until it is drained.
+}
+
+/// Gives the console to a shell until it ends.
+fn shell(job: &Value, common: &BTreeMap<String, String>) -> Result {
+    let console = || OpenOptions::new().read(true).write(true).open(CONSOLE);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let mut banner =
+        format!("\nLinux {}, as root. `exit` ends the machine, Ctrl-A X stops it at once.\n", kernel.trim());
+    for task in job.pointer("/tasks").and_then(Value::as_array).into_iter().flatten() {
+        banner += &format!("here is {}\n", text(task, "/program"));
+    }
+    console()?.write_all(banner.as_bytes())?;
+    let shell = SHELLS.iter().find(|path| Path::new(path).exists()).ok_or("there is no shell")?;
+    // The leader of a session, whose terminal the console then is: Ctrl-C ends what the shell runs.
+    let mut command = command("busybox");
+    command.args(["setsid", "-c", *shell]).envs(common).current_dir("/root");
+    command.stdin(console()?).stdout(console()?).stderr(console()?).status()?;
+    Ok(())
 }
 
 /// What a machine has mounted.
@@ -214,6 +241,9 @@ impl Port {
     }
 }
 
+const CONSOLE: &str = "/dev/ttyS0";
+/// The first that is there: a workspace may bring a better one.
+const SHELLS: &[&str] = &["/usr/bin/bash", "/usr/bin/sh"];
 const BEAT: Duration = Duration::from_secs(2);
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -16,6 +16,7 @@ use super::{
     elf,
     image::Image,
     libraries::{Suite, listed},
+    manifest::Extra,
 };
 use crate::tools::{command, run};
 
@@ -24,6 +25,10 @@ use crate::tools::{command, run};
 pub(crate) struct Job {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) tasks: Vec<Task>,
+    /// Files of this machine that the programs find in the guest.
+    pub(crate) files: Vec<Extra>,
+    /// Whether the programs are left to somebody at the console, instead of being run.
+    pub(crate) shell: bool,
     /// What the lane promises, for the tests to read.
     pub(crate) promises: String,
     /// Whether each promise is tried, even one that no test needs.
@@ -40,7 +45,7 @@ pub(crate) struct Task {
 }
 
 impl Job {
-    /// Writes the second part of the initial file system, and returns what the kernel is told about its init.
+    /// Writes the last part of the initial file system, and returns what the kernel is told about its init.
     pub(crate) fn pack(&self, image: &Image, to: &Path) -> Result<String> {
         let mut archive = Archive::new(BufWriter::new(File::create(to)?));
         archive.folder(FOLDER)?;
@@ -50,20 +55,14 @@ impl Job {
             if places.contains_key(task.program.as_path()) {
                 continue;
             }
-            if let Some(loader) = elf::interpreter(&task.program)? {
-                let suite = Suite::read(&image.libraries)?;
-                let (libraries, loader) = suite.lacks(Path::new(&loader), &task.program)?;
-                for (name, path) in libraries {
-                    archive.copy(&format!("usr/lib/x86_64-linux-gnu/{name}"), &path)?;
-                }
-                if let Some(loader) = loader {
-                    archive.copy("usr/lib64/ld-linux-x86-64.so.2", &loader)?;
-                }
-            }
+            pack_libraries(&mut archive, image, &task.program)?;
             let name = task.program.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
             let place = format!("{FOLDER}/{}-{name}", places.len());
             archive.copy(&place, &task.program)?;
             places.insert(&task.program, place);
+        }
+        for file in &self.files {
+            pack_extra(&mut archive, image, file)?;
         }
         let tasks = self.tasks.iter().map(|task| {
             json!({
@@ -75,7 +74,12 @@ impl Job {
         let tasks: Vec<_> = tasks.collect();
         let promises =
             self.probe.then(|| [own.as_slice(), &["promises".to_owned(), PROMISES.to_owned()]].concat());
-        let job = json!({ "environment": self.environment, "promises": promises, "tasks": tasks });
+        let job = json!({
+            "environment": self.environment,
+            "promises": promises,
+            "shell": self.shell,
+            "tasks": tasks,
+        });
         archive.file(&format!("{FOLDER}/job.json"), 0o644, job.to_string().as_bytes())?;
         archive.file(&format!("{FOLDER}/promises.txt"), 0o644, self.promises.as_bytes())?;
         cases::pack(&mut archive)?;
@@ -83,6 +87,36 @@ impl Job {
         let (first, rest) = own.split_first().ok_or("no way to start the init")?;
         Ok([&[format!("rdinit={first} --")], rest, &[INIT.to_owned()]].concat().join(" "))
     }
+}
+
+/// Puts a file or folder of this machine into the archive, with the libraries of a program.
+fn pack_extra(archive: &mut Archive<BufWriter<File>>, image: &Image, extra: &Extra) -> Result {
+    let Extra { from, place } = extra;
+    for (at, _) in place.match_indices('/') {
+        archive.folder(place.get(..at).unwrap_or_default())?;
+    }
+    if from.is_dir() {
+        archive.folder(place)?;
+        return Ok(archive.tree(place, from)?);
+    }
+    if elf::is_elf(from)? {
+        pack_libraries(archive, image, from)?;
+    }
+    Ok(archive.copy(place, from)?)
+}
+
+/// Puts the libraries into the archive that a program of this machine needs and the guest lacks.
+fn pack_libraries(archive: &mut Archive<BufWriter<File>>, image: &Image, program: &Path) -> Result {
+    let Some(loader) = elf::interpreter(program)? else { return Ok(()) };
+    let suite = Suite::read(&image.libraries)?;
+    let (libraries, loader) = suite.lacks(Path::new(&loader), program)?;
+    for (name, path) in libraries {
+        archive.copy(&format!("usr/lib/x86_64-linux-gnu/{name}"), &path)?;
+    }
+    if let Some(loader) = loader {
+        archive.copy("usr/lib64/ld-linux-x86-64.so.2", &loader)?;
+    }
+    Ok(())
 }
 
 /// Puts this program into the archive, and returns the words that start it. A dynamic one takes its own libraries along:

@@ -19,11 +19,28 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Notes the version of the C library and the names of all the libraries.
-    pub(crate) fn write(to: &Path, loader: &Path, names: impl IntoIterator<Item = String>) -> Result {
-        let version: Vec<String> = version(loader)?.iter().map(u32::to_string).collect();
+    /// The version of the C library that a loader belongs to, and the names of all the libraries.
+    pub(crate) fn of(loader: &Path, names: impl IntoIterator<Item = String>) -> Result<Self> {
+        Ok(Self { version: version(loader)?, names: names.into_iter().collect() })
+    }
+
+    /// The same with more libraries, among them the C library of another loader if there is one.
+    pub(crate) fn grow(
+        mut self,
+        loader: Option<&Path>,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Self> {
+        if let Some(loader) = loader {
+            self.version = version(loader)?;
+        }
+        self.names.extend(names);
+        Ok(self)
+    }
+
+    pub(crate) fn write(&self, to: &Path) -> Result {
+        let version: Vec<String> = self.version.iter().map(u32::to_string).collect();
         let mut text = version.join(".") + "\n";
-        text.extend(names.into_iter().map(|name| name + "\n"));
+        text.extend(self.names.iter().map(|name| format!("{name}\n")));
         Ok(fs::write(to, text)?)
     }
 

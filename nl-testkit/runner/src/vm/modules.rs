@@ -16,13 +16,20 @@ use crate::tools::{command, run};
 pub(crate) fn take(unpacked: &Path, release: &str, tree: &Path) -> Result<PathBuf> {
     let from = folder(unpacked, release);
     let root = from.ancestors().nth(3).ok_or("the packages hold no modules")?;
-    depmod(root, release)?;
+    // A folder of the caller's has it, and is not written to.
+    if !from.join("modules.dep").is_file() {
+        depmod(root, release)?;
+    }
     let to = tree.join("usr/lib/modules").join(release);
+    fs::create_dir_all(&to)?;
     for path in wanted(&fs::read_to_string(from.join("modules.dep"))?) {
         copy(&from, &path, &to)?;
     }
     for name in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
-        fs::copy(from.join(name), to.join(name))?;
+        // A kernel of the caller's may have been packed without them.
+        if from.join(name).is_file() {
+            fs::copy(from.join(name), to.join(name))?;
+        }
     }
     depmod(&tree.join("usr"), release)?;
     // The other modprobe reads the text.
@@ -65,6 +72,7 @@ fn wanted(modules_dep: &str) -> BTreeSet<String> {
 fn copy(from: &Path, path: &str, to: &Path) -> Result {
     let source = from.join(path);
     let (plain, program) = match path.rsplit_once(".ko") {
+        Some((stem, ".gz")) => (format!("{stem}.ko"), Some("gzip")),
         Some((stem, ".xz")) => (format!("{stem}.ko"), Some("xz")),
         Some((stem, ".zst")) => (format!("{stem}.ko"), Some("zstd")),
         _ => (path.to_owned(), None),
@@ -85,8 +93,16 @@ fn copy(from: &Path, path: &str, to: &Path) -> Result {
     Ok(fs::File::create(target)?.write_all(&output.stdout)?)
 }
 
-const FOLDERS: &[&str] =
-    &["kernel/arch/x86/crypto/", "kernel/crypto/", "kernel/drivers/net/", "kernel/lib/", "kernel/net/"];
+const FOLDERS: &[&str] = &[
+    // Modules of others than the kernel's own source.
+    "extra/",
+    "kernel/arch/x86/crypto/",
+    "kernel/crypto/",
+    "kernel/drivers/net/",
+    "kernel/lib/",
+    "kernel/net/",
+    "updates/",
+];
 /// Hardware, and networks that nothing here speaks.
 const WITHOUT: &[&str] = &[
     "kernel/drivers/net/ethernet/",
@@ -123,12 +139,14 @@ kernel/drivers/net/veth.ko.xz:
 kernel/net/bridge/bridge.ko.xz: kernel/net/802/stp.ko.xz kernel/misc/odd.ko.xz
 kernel/drivers/net/ethernet/card.ko.xz: kernel/drivers/ptp/ptp.ko.xz
 kernel/fs/some.ko.xz: kernel/lib/crc.ko.xz
+updates/mine.ko:
 ";
         let expected = [
             "kernel/drivers/net/veth.ko.xz",
             "kernel/misc/odd.ko.xz",
             "kernel/net/802/stp.ko.xz",
             "kernel/net/bridge/bridge.ko.xz",
+            "updates/mine.ko",
         ];
         assert_eq!(wanted(text).into_iter().collect::<Vec<_>>(), expected);
     }

@@ -3,8 +3,8 @@
 use std::{
     env, fs,
     io::{self, BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -77,17 +77,13 @@ impl Limits {
 impl Machine {
     /// Boots, runs the job, and tells each event as it comes.
     pub(crate) fn boot(&self, job: &Job, tell: &mut dyn FnMut(Event)) -> Result<Ending> {
-        fs::create_dir_all(&self.folder)?;
-        let (own, whole) = (self.folder.join("job.cpio"), self.folder.join("initrd.cpio"));
-        let init = job.pack(&self.image, &own)?;
-        cpio::join(&whole, &[&self.image.base, &own])?;
+        let init = self.pack(job)?;
         let console = self.folder.join("console.txt");
         fs::write(&console, "")?;
         let mut child = Guard(self.start(&init)?);
         let ended = self.listen(&mut child.0, tell);
         drop(child);
-        let _ = fs::remove_file(own);
-        let _ = fs::remove_file(whole);
+        let _ = fs::remove_file(self.folder.join(INITRD));
         let log = String::from_utf8_lossy(&fs::read(&console)?).into_owned();
         let mut complaints: Vec<String> =
             console::splats(&log).into_iter().map(|line| format!("the kernel said: {line}")).collect();
@@ -102,7 +98,50 @@ impl Machine {
         Ok(Ending { complaint: Some(complaint) })
     }
 
+    /// Boots with the caller's terminal as the console, until the machine is switched off.
+    pub(crate) fn console(&self, job: &Job) -> Result {
+        let init = self.pack(job)?;
+        let events = self.folder.join("events.txt");
+        // With the monitor behind Ctrl-A, which gives Ctrl-C to the guest.
+        let mut command = self.qemu(&init)?;
+        command.args(["-serial", "mon:stdio", "-serial"]).arg(format!("file:{}", events.display()));
+        let status = command.stdin(Stdio::inherit()).status();
+        let status = status.map_err(|error| format!("start QEMU: {error}"))?;
+        let said = fs::read_to_string(&events).unwrap_or_default();
+        let is_end =
+            |line: &str| serde_json::from_str::<Value>(line).is_ok_and(|value| value.get("end").is_some());
+        if said.lines().any(is_end) {
+            return Ok(());
+        }
+        Err(format!("the machine stopped before the shell ended ({status})").into())
+    }
+
+    /// Writes the initial file system, and returns what the kernel is told about its init.
+    fn pack(&self, job: &Job) -> Result<String> {
+        fs::create_dir_all(&self.folder)?;
+        let own = self.folder.join("job.cpio");
+        let init = job.pack(&self.image, &own)?;
+        let parts: Vec<&Path> = [Some(&self.image.base), self.image.more.as_ref(), Some(&own)]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+            .collect();
+        cpio::join(&self.folder.join(INITRD), &parts)?;
+        fs::remove_file(own)?;
+        Ok(init)
+    }
+
     fn start(&self, init: &str) -> Result<Child> {
+        let mut command = self.qemu(init)?;
+        command.arg("-serial").arg(format!("file:{}", self.folder.join("console.txt").display()));
+        command.args(["-serial", "stdio"]);
+        let log = fs::File::create(self.folder.join("qemu.txt"))?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command.spawn().map_err(|error| format!("start QEMU: {error}").into())
+    }
+
+    /// The command for a machine without serial ports.
+    fn qemu(&self, init: &str) -> Result<Command> {
         let (accel, cpu) = match self.accel {
             // In one thread: with a thread for each processor, one of them at times runs into a breakpoint that the
             // kernel set for a moment to patch its own code and has removed since (`Oops: int3`).
@@ -113,15 +152,17 @@ impl Machine {
         // When this process is killed the kernel kills the machine.
         let mut command = command("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config"]);
-        command.args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m", MEMORY]);
+        command.args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m"]).arg(self.memory()?);
         command.args(["-display", "none", "-nic", "none", "-no-reboot"]);
-        command.arg("-kernel").arg(&self.image.kernel).arg("-initrd").arg(self.folder.join("initrd.cpio"));
+        command.arg("-kernel").arg(&self.image.kernel).arg("-initrd").arg(self.folder.join(INITRD));
         command.arg("-append").arg(append);
-        command.arg("-serial").arg(format!("file:{}", self.folder.join("console.txt").display()));
-        command.args(["-serial", "stdio"]);
-        let log = fs::File::create(self.folder.join("qemu.txt"))?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        command.spawn().map_err(|error| format!("start QEMU: {error}").into())
+        Ok(command)
+    }
+
+    /// In megabytes. What the initial file system has beyond the usual is in memory twice while it is unpacked.
+    fn memory(&self) -> Result<String> {
+        let initrd = fs::metadata(self.folder.join(INITRD))?.len() >> 20;
+        Ok((MEMORY + 2 * initrd.saturating_sub(USUAL)).to_string())
     }
 
     /// Reads events until the end marker.
@@ -220,5 +261,9 @@ const KERNEL: &[&str] = &[
     "random.trust_cpu=on",
     "selinux=0",
 ];
-const MEMORY: &str = "1024";
+/// In megabytes, with an initial file system of up to the next.
+const MEMORY: u64 = 1024;
+const USUAL: u64 = 256;
+/// The initial file system.
+const INITRD: &str = "initrd.cpio";
 const OFF: Duration = Duration::from_secs(5);

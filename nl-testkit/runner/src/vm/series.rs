@@ -17,17 +17,12 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Reads `6.1,7`; all of them for `None`.
-    pub(crate) fn list(text: Option<&str>) -> Result<Vec<Self>> {
-        let Some(text) = text else { return Ok(ALL.to_vec()) };
-        text.split(',').map(Self::find).collect()
-    }
-
     pub(crate) fn find(name: &str) -> Result<Self> {
-        let name = name.trim();
         let known = || ALL.iter().map(|series| series.kernel).collect::<Vec<_>>().join(", ");
         let found = ALL.iter().find(|series| series.kernel == name).copied();
-        found.ok_or_else(|| format!("no kernel {name}: there are {}", known()).into())
+        found.ok_or_else(|| {
+            format!("no kernel {name}: there are {}, and the path of a bzImage or .deb", known()).into()
+        })
     }
 
     /// The need that tests must declare to be run under this kernel, as `NL_TESTKIT_ONLY` has it.

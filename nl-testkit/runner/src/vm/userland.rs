@@ -28,7 +28,7 @@ pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path, note: &Path) -> Resu
     for folder in [&bin, &libraries, &tree.join("usr/sbin"), &tree.join("usr/lib64")] {
         fs::create_dir_all(folder)?;
     }
-    let loader = locate(unpacked, &format!("{LIBRARIES}/{LOADER}"))?;
+    let loader = loader(unpacked)?;
     fs::copy(&loader, tree.join("usr/lib64").join(LOADER))?;
     let mut needed = BTreeMap::new();
     for program in PROGRAMS.iter().chain(IPROUTE2) {
@@ -46,7 +46,7 @@ pub(crate) fn take(apt: &Apt, unpacked: &Path, tree: &Path, note: &Path) -> Resu
     for (name, from) in &needed {
         fs::copy(from, libraries.join(name))?;
     }
-    Suite::write(note, &loader, needed.into_keys())?;
+    Suite::of(&loader, needed.into_keys())?.write(note)?;
     // Distributions for netem.
     let tables = unpacked.join("usr/lib/tc");
     if tables.is_dir() {
@@ -78,7 +78,7 @@ pub(crate) fn take_native(apt: &Apt, unpacked: &Path, tree: &Path) -> Result {
     for folder in ["bin", "lib", "programs"] {
         fs::create_dir_all(native.join(folder))?;
     }
-    let loader = locate(unpacked, &format!("{LIBRARIES}/{LOADER}"))?;
+    let loader = loader(unpacked)?;
     fs::copy(&loader, native.join("lib").join(LOADER))?;
     let mut needed = BTreeMap::new();
     for program in IPROUTE2 {
@@ -103,6 +103,16 @@ fn unpack(apt: &Apt, packages: &[&str], into: &Path) -> Result {
     let packages = apt.with_dependencies(packages)?;
     let packages: Vec<_> = packages.into_iter().filter(|name| !UNUSED.contains(&name.as_str())).collect();
     apt.unpack(&packages, into)
+}
+
+/// The loader among unpacked packages.
+pub(super) fn loader(unpacked: &Path) -> Result<PathBuf> {
+    locate(unpacked, &format!("{LIBRARIES}/{LOADER}"))
+}
+
+/// Where a loader looks for libraries among unpacked packages.
+pub(super) fn library_folders(unpacked: &Path) -> [PathBuf; 2] {
+    ["usr", ""].map(|folder| unpacked.join(folder).join(LIBRARIES))
 }
 
 fn find(unpacked: &Path, program: &str) -> Result<PathBuf> {

@@ -257,3 +257,31 @@ fn a_datagram_is_split_into_its_messages() {
     let error = messages(&[&one[..], &two[..20]].concat()).unwrap_err();
     assert_eq!(error.offset(), one.len());
 }
+
+#[test]
+fn a_difference_of_some_versions_is_expected_of_those_only() {
+    let (ours, theirs) = (message(0x40, &[]), message(0x80, &[]));
+    let since = oracle().except_since("6.14", &[("ndmsg.state", "newer ones say so")]);
+    let before = oracle().except_before("6.14", &[("ndmsg.state", "older ones say so")]);
+    for version in ["ip utility, iproute2-6.14.0, libbpf 1.5.0", "iproute2-7.0.0", "6.15"] {
+        assert!(since.clone().made_by(version).compare(&ours, &theirs).is_ok(), "{version}");
+        assert!(since.clone().made_by(version).compare(&ours, &ours).is_err(), "{version}");
+        assert!(before.clone().made_by(version).compare(&ours, &theirs).is_err(), "{version}");
+        assert!(before.clone().made_by(version).compare(&ours, &ours).is_ok(), "{version}");
+    }
+    for version in ["iproute2-6.1.0.", "6.13.9"] {
+        assert!(before.clone().made_by(version).compare(&ours, &theirs).is_ok(), "{version}");
+        assert!(since.clone().made_by(version).compare(&ours, &ours).is_ok(), "{version}");
+    }
+}
+
+#[test]
+fn a_difference_of_some_versions_wants_the_version() {
+    let (ours, theirs) = (message(0x40, &[]), message(0x80, &[]));
+    let since = oracle().except_since("6.14", &[("ndmsg.state", "newer ones say so")]);
+    let unknown = "ndmsg.state: listed for some versions, and made_by(\"\") names none";
+    assert_eq!(lines(since.compare(&ours, &theirs)), [unknown]);
+    assert!(since.made_by("BusyBox").compare(&ours, &theirs).is_err());
+    let odd = oracle().except_since("v6", &[("ndmsg.state", "")]).made_by("6.1");
+    assert!(lines(odd.compare(&ours, &theirs)).concat().contains("\"v6\" is no version"));
+}
