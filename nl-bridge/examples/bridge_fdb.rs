@@ -28,7 +28,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 type Words = std::iter::Peekable<std::iter::Skip<std::env::Args>>;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+pub(crate) async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

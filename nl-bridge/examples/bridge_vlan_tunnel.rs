@@ -29,7 +29,7 @@ const PORT: &str = "leafport0";
 const HOST: &str = "leafhost0";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+pub(crate) async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

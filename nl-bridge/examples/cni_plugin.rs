@@ -31,7 +31,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const BURST: u32 = 64 * 1024;
 const LATENCY: Duration = Duration::from_millis(25);
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let outcome = run();
     match &outcome {
         Ok(answer) => println!("{answer}"),

@@ -31,7 +31,7 @@ use nl_core::{Connection, Protocol};
 
 use agent::{Agent, Outcome, read};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {

@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use nl_core::connection::{Connection, Protocol};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> nl_core::Result<()> {
+pub(crate) async fn main() -> nl_core::Result<()> {
     let conn = Connection::open(Protocol::Route)?;
     let mut links = conn.links();
     while let Some(link) = links.try_next().await? {

@@ -2,7 +2,7 @@
 
 use nl_core::{Connection, Protocol};
 
-fn main() -> nl_core::Result<()> {
+pub(crate) fn main() -> nl_core::Result<()> {
     let conn = Connection::open(Protocol::Route)?;
     for link in conn.links() {
         let link = link?;

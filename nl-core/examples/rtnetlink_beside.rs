@@ -7,7 +7,7 @@ use nl_core::{Connection, Protocol, interop};
 use rtnetlink::LinkBridge;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = std::env::args().nth(1).ok_or("usage: rtnetlink_beside DEV")?;
     let conn = Connection::open(Protocol::Route)?;
 

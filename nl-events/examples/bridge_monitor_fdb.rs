@@ -7,7 +7,7 @@ use nl_core::{Connection, Protocol};
 use nl_events::fdb::{FdbChange, FdbWatch};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> nl_core::Result<()> {
+pub(crate) async fn main() -> nl_core::Result<()> {
     let conn = Connection::open(Protocol::Route)?;
     let mut watch = FdbWatch::builder(&conn);
     if let Some(bridge) = std::env::args().nth(1) {

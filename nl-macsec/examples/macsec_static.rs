@@ -11,7 +11,7 @@ use nl_macsec::device::MacsecDevice;
 use nl_macsec::{CipherSuite, KeyId, Macsec, SaConfig, Sci, SecretKey};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [dev, parent, peer, file, seconds] = &arguments[..] else {
         return Err("usage: macsec_static DEV PARENT PEER-SCI KEYFILE SECONDS".into());

@@ -26,7 +26,7 @@ use nl_mptcp::{Mptcp, Token};
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Outcome {
+pub(crate) async fn main() -> Outcome {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mptcp = Mptcp::new(Connection::open(Protocol::Generic)?);

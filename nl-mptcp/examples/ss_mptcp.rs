@@ -8,7 +8,7 @@ use nl_mptcp::mib::Mib;
 const USAGE: &str = "usage: ss_mptcp [listen] [port PORT]";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let diag = SockDiag::new(Connection::open(Protocol::SockDiag)?);
     let mut words = std::env::args().skip(1);
     let (mut listen, mut port) = (false, None);

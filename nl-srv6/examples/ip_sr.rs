@@ -17,7 +17,7 @@ use nl_srv6::sid::Sids;
 use nl_srv6::tunnel_source::TunnelSource;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let route = || Connection::open(Protocol::Route);

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use nl_core::{Connection, Protocol, Result};
 use nl_tc::Tc;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let Some(dev) = std::env::args().nth(1) else {
         eprintln!("usage: tc_blocking DEV");
         return ExitCode::FAILURE;

@@ -21,7 +21,7 @@ use common::{Result, Words};
 use nl_tc::Size;
 use nl_tc::drr::{DrrClassConfig, DrrConfig};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     common::run("drr", |_| Ok(DrrConfig::new().into()), |words| Ok(class(words)?.into()))
 }
 

@@ -24,7 +24,7 @@ use common::{Result, Words};
 use nl_tc::Size;
 use nl_tc::ets::{EtsClassConfig, EtsConfig};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     common::run("ets", |words| Ok(qdisc(words)?.into()), |words| Ok(class(words)?.into()))
 }
 

@@ -25,7 +25,7 @@ use common::{Result, Words};
 use nl_tc::hfsc::{HfscClassConfig, HfscConfig, ServiceCurve, admit};
 use nl_tc::{Rate, Size};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     common::run("hfsc", |words| Ok(qdisc(words)?.into()), |words| Ok(class(words)?.into()))
 }
 

@@ -1,4 +1,4 @@
-//! HTB, with the command line of `tc`.
+//! HTB, with the command line of `tc qdisc` and `tc class`.
 //!
 //! ```text
 //! tc_htb qdisc { add | replace } dev DEV { root | parent ID } [handle ID] [htb] [default MINOR] [r2q N] [direct_qlen N] [offload]
@@ -22,7 +22,7 @@ use common::{Result, Words};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::{LinkLayer, Rate, Size};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     common::run("htb", |words| Ok(qdisc(words)?.into()), |words| Ok(class(words)?.into()))
 }
 

@@ -21,7 +21,7 @@ use common::{Result, Words};
 use nl_tc::Size;
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     common::run("qfq", |_| Ok(QfqConfig::new().into()), |words| Ok(class(words)?.into()))
 }
 

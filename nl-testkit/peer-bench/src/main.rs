@@ -3,6 +3,7 @@
 
 mod agent;
 mod calls;
+mod chart;
 mod classes;
 mod clean_build;
 mod entry;
@@ -30,7 +31,7 @@ mod vlans;
 
 use std::env;
 use std::fs;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -45,7 +46,8 @@ usage: peer-bench [--runs N] [--quick] [--row 1..35]  all rows but 6, or one of 
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
        peer-bench --row 27                            as root of the machine, in a network namespace only
-       peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once";
+       peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once
+       peer-bench chart TABLES CHART                  what it printed, from one file, as SVG into the other";
 
 fn main() -> ExitCode {
     match run() {
@@ -61,6 +63,7 @@ fn run() -> Result<ExitCode> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match Task::parse(&arguments)? {
         Task::Build { runs } => println!("{}", clean_build::table(runs)?),
+        Task::Chart { tables, chart } => fs::write(chart, chart::chart(&fs::read_to_string(tables)?)?)?,
         task if !sandbox::is_inside() => {
             // MACsec is changed in the initial user namespace only.
             return sandbox::run_inside(!matches!(task, Task::Compare { row: Some(27), .. }));
@@ -74,6 +77,11 @@ fn run() -> Result<ExitCode> {
 enum Task {
     Build {
         runs: usize,
+    },
+    /// Tables that were printed before, as a chart.
+    Chart {
+        tables: String,
+        chart: String,
     },
     Compare {
         plan: Plan,
@@ -91,6 +99,10 @@ enum Task {
 impl Task {
     fn parse(arguments: &[String]) -> Result<Self> {
         let mut words = arguments.iter().map(String::as_str).peekable();
+        if words.next_if_eq(&"chart").is_some() {
+            let tables = words.next().ok_or(USAGE)?.to_owned();
+            return Ok(Self::Chart { tables, chart: words.next().ok_or(USAGE)?.to_owned() });
+        }
         let build = words.next_if_eq(&"build").is_some();
         if words.next_if_eq(&"part").is_some() {
             let row = words.next().ok_or(USAGE)?.parse()?;
@@ -229,8 +241,17 @@ fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {
             println!("{table}");
         }
     }
-    println!("Runs: {}. Load average at the end: {}", plan.runs, fs::read_to_string("/proc/loadavg")?.trim());
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let load = fs::read_to_string("/proc/loadavg")?;
+    let (kernel, runs, load) = (kernel.trim(), plan.runs, load.trim());
+    println!("Linux {kernel}, {}. Runs: {runs}. Load average at the end: {load}", today()?);
     Ok(())
+}
+
+/// The date, as `date` has it.
+fn today() -> Result<String> {
+    let output = Command::new("date").args(["-u", "+%F"]).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 fn part(row: u8, contestant: &str, amount: u32) -> Result<()> {
