@@ -94,8 +94,8 @@ fn address_of(bytes: &mut [u8]) -> u64 {
 const INT_LEN: libc::socklen_t = size_of::<c_int>() as libc::socklen_t;
 /// `include/uapi/asm-generic/socket.h`
 const SO_MEMINFO: c_int = 55;
-/// Its offset in bytes; `include/uapi/linux/sock_diag.h`
-const SK_MEMINFO_DROPS: usize = 8 * size_of::<u32>();
+/// Its offset in bytes, after eight numbers of 4; `include/uapi/linux/sock_diag.h`
+const SK_MEMINFO_DROPS: usize = 32;
 /// `include/uapi/linux/mptcp.h`
 const SOL_MPTCP: c_int = 284;
 /// `MPTCP_INFO`, `MPTCP_TCPINFO`, `MPTCP_SUBFLOW_ADDRS`

@@ -140,9 +140,10 @@ fn connection(kernel: &Played, protocol: Protocol) -> Connection {
 }
 
 type Kernel = fn(&[u8]) -> Conversation;
+type Operations = &'static [(&'static str, Operation)];
 
 /// Each protocol with its operations.
-const ALL: [(Protocol, Kernel, &[(&str, Operation)]); 2] =
+const ALL: [(Protocol, Kernel, Operations); 2] =
     [(Protocol::Route, kernel, OPERATIONS), (Protocol::Generic, generic_kernel, GENERIC_OPERATIONS)];
 
 #[tokio::test]

@@ -112,7 +112,7 @@ fn item(code: &str) -> Option<&str> {
     let mut words = code.split(' ');
     loop {
         match words.next()? {
-            "fn" | "struct" | "trait" | "type" => break,
+            "enum" | "fn" | "struct" | "trait" | "type" => break,
             "const" => {
                 let next = words.next()?;
                 if next == "fn" {

@@ -6,8 +6,13 @@ use std::fs;
 
 use nl_guide::{commands, root};
 
-/// Examples that do not end by themselves.
+/// Examples that do not end by themselves, and those that other tests run.
 const NOT_RUN: &[(&str, &str)] = &[
+    (
+        "nl-events/examples/exporter/main.rs",
+        "a server, which nl-events/tests/kernel/exporter.rs asks for its counters",
+    ),
+    ("nl-events/examples/monitor/main.rs", "it ends at Ctrl-C"),
     ("nl-mptcp/examples/mptcp_path_manager.rs", "it ends at Ctrl-C"),
     (
         "nl-mptcp/examples/mptcp_path_managerd/main.rs",
@@ -17,6 +22,17 @@ const NOT_RUN: &[(&str, &str)] = &[
         "nl-mptcp/examples/mptcp_policies/main.rs",
         "it ends at Ctrl-C; nl-mptcp/tests/kernel runs its policies",
     ),
+    (
+        "nl-tc/examples/tc_cni_bandwidth.rs",
+        "nl-tc/tests/kernel/setups.rs runs its part examples/setups/cni.rs",
+    ),
+    (
+        "nl-tc/examples/tc_host_queues.rs",
+        "nl-tc/tests/kernel/setups.rs runs its part examples/setups/queues.rs",
+    ),
+    ("nl-tc/examples/tc_pair.rs", "nl-tc/tests/kernel/setups.rs runs its part examples/setups/pair.rs"),
+    ("nl-tc/examples/tc_sqm.rs", "nl-tc/tests/kernel/setups.rs runs its part examples/setups/sqm.rs"),
+    ("nl-testkit/examples/rtnetlink_faults.rs", "it asks a simulated kernel, in which another library errs"),
 ];
 
 /// The files of all examples, from the folder of the repository, with their texts.

@@ -42,8 +42,10 @@ pub struct Played {
     shared: Arc<Shared>,
 }
 
+type Script = Box<dyn Fn(&[u8]) -> Conversation + Send + Sync>;
+
 struct Shared {
-    script: Box<dyn Fn(&[u8]) -> Conversation + Send + Sync>,
+    script: Script,
     fault: Option<(usize, Fault)>,
     /// The requests, and what was sent for each.
     exchanges: Mutex<Vec<(Vec<u8>, Conversation)>>,
@@ -77,7 +79,7 @@ impl Played {
         Self::over(Box::new(script), Some((exchange, fault)))
     }
 
-    fn over(script: Box<dyn Fn(&[u8]) -> Conversation + Send + Sync>, fault: Option<(usize, Fault)>) -> Self {
+    fn over(script: Script, fault: Option<(usize, Fault)>) -> Self {
         let shared = Shared {
             script,
             fault,

@@ -1,6 +1,7 @@
 //! Every example that ends by itself, run in a private network and checked with iproute2. `tests/examples.rs` sees that none is
 //! forgotten.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![expect(clippy::duplicate_mod, reason = "examples share a module, as when each is built alone")]
 
 mod programs;
 
