@@ -103,6 +103,7 @@ mod node;
 pub mod oracle;
 mod record;
 pub mod sandbox;
+mod scaled;
 mod socket;
 #[expect(unsafe_code, reason = "namespaces, mounts and packet sockets have no safe interface in std")]
 mod sys;
@@ -127,6 +128,7 @@ pub use crate::{
     need::{Need, Probe, ProbeTable, probe},
     netdevsim::Netdevsim,
     node::Node,
+    scaled::scaled,
     socket::{NetlinkSocket, squeeze},
     topology::Bridge,
     wait::{eventually, panic_of, patient, within},

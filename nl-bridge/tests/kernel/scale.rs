@@ -1,4 +1,4 @@
-//! Large tables. `NL_TESTKIT_SCALE` divides the sizes, for emulated machines.
+//! Large tables.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +8,12 @@ use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 use nl_bridge::fdb::{Fdb, FdbEntry, FdbVerb};
 use nl_core::{Connection, MacAddr, Protocol};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, scaled, within};
 
 const ENTRIES: u32 = 100_000;
 
 fn entries() -> u32 {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    ENTRIES / u32::max(scale, 1)
+    scaled(ENTRIES, 5_000)
 }
 
 /// A bridge with so many static entries on a port.

@@ -10,10 +10,10 @@ use nl_core::address::{
 use nl_core::error::Errno;
 use nl_core::monitor::Monitor;
 use nl_core::{IpFamily, Protocol};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, scaled, within};
 use serde_json::{Value, json};
 
-use crate::support::{SOON, route, scaled};
+use crate::support::{SOON, route};
 
 /// A node with the bridges `d0` and `d1`, up.
 async fn world(lab: &Lab) -> Result<(Node, Addresses)> {
@@ -375,7 +375,7 @@ async fn events_tell_what_is_new_and_what_is_gone(lab: Lab) -> Result {
 #[nl_testkit::test(needs(link = "bridge", tool = "ip"), timeout = 240)]
 async fn ten_thousand_addresses_are_added_listed_and_flushed(lab: Lab) -> Result {
     let (node, addresses) = world(&lab).await?;
-    let count = scaled(10_000);
+    let count = scaled(10_000, 500);
     let index = node.index_of("d0").await?;
     let changes = (0..count).map(move |number| {
         let address = std::net::Ipv4Addr::from(0x0a00_0000 + number);

@@ -10,10 +10,10 @@ use nl_core::neighbour::{
     NeighbourState, NeighbourVerb, Neighbours, RTNLGRP_NEIGH,
 };
 use nl_core::{IpFamily, MacAddr, Protocol};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, scaled, within};
 use serde_json::{Value, json};
 
-use crate::support::{SOON, assert_unsupported, kernel, route, scaled};
+use crate::support::{SOON, assert_unsupported, kernel, route};
 
 const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const OTHER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
@@ -331,7 +331,7 @@ async fn events_tell_what_is_new_and_what_is_gone(lab: Lab) -> Result {
 #[nl_testkit::test(needs(link = "bridge", tool = "ip"), timeout = 240)]
 async fn ten_thousand_neighbours_are_added_listed_and_flushed(lab: Lab) -> Result {
     let (node, neighbours) = world(&lab).await?;
-    let count = scaled(10_000);
+    let count = scaled(10_000, 500);
     let index = node.index_of("d0").await?;
     let changes = (0..count).map(move |number| {
         let dst = Ipv4Addr::from(0x0a00_0001 + number);

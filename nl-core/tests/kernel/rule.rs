@@ -9,10 +9,10 @@ use nl_core::rule::{
     RuleFlags, RuleVerb, Rules,
 };
 use nl_core::{IpFamily, Protocol, Request};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, scaled, within};
 use serde_json::{Value, json};
 
-use crate::support::{SOON, assert_unsupported, kernel, route, scaled};
+use crate::support::{SOON, assert_unsupported, kernel, route};
 
 async fn world(lab: &Lab) -> Result<(Node, Rules)> {
     let node = lab.node("a").await?;
@@ -317,7 +317,7 @@ async fn events_tell_what_is_new_and_what_is_gone(lab: Lab) -> Result {
 #[nl_testkit::test(needs(tool = "ip"), timeout = 240)]
 async fn ten_thousand_rules_are_added_listed_and_flushed(lab: Lab) -> Result {
     let (_node, rules) = world(&lab).await?;
-    let count = scaled(10_000);
+    let count = scaled(10_000, 500);
     let changes = (1..=count).map(|number| {
         (
             RuleVerb::Add,

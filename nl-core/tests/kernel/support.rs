@@ -147,13 +147,6 @@ pub(crate) fn assert_unsupported(error: &nl_core::Error) {
     nl_testkit::assert_older_than(version.major, version.minor);
 }
 
-/// A large number, divided by `NL_TESTKIT_SCALE` for emulated machines.
-#[cfg(any(feature = "address", feature = "neighbour", feature = "rule"))]
-pub(crate) fn scaled(count: u32) -> u32 {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    count / u32::max(scale, 1)
-}
-
 /// The names of the devices as iproute2 sees them, sorted.
 pub(crate) async fn link_names(node: &Node) -> Vec<String> {
     let list = node.json("ip -j link show").await;

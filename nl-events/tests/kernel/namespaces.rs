@@ -11,20 +11,16 @@ use nl_core::rule::{Rule, RuleEvent, RuleVerb};
 use nl_core::{Connection, IpFamily, Protocol};
 use nl_events::report::{Report, Reports};
 use nl_events::{NetworkEvent, Source};
-use nl_testkit::{Lab, Result, within};
+use nl_testkit::{Lab, Result, scaled, within};
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// The number on a native machine. `NL_TESTKIT_SCALE` divides it, for emulated machines.
+/// The number on a native machine.
 const NAMESPACES: u32 = 200;
 /// Namespaces that exist at a time.
 const AT_ONCE: u32 = 10;
 /// So few that the events of those that exist at a time fit the receive buffer of an unprivileged socket.
 const RULES: u32 = 20;
 const TABLE: u32 = 1000;
-
-fn scale() -> u32 {
-    std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1).max(1)
-}
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
@@ -56,7 +52,7 @@ async fn namespaces_that_come_and_go_are_followed_in_order_and_nothing_is_left(l
     let builder = Reports::builder().source(Source::IPV4_RULE).source(Source::NAMESPACE).all_namespaces();
     let mut reports = node.open(move || builder.open()).await?;
     let before = descriptors();
-    for first in (0..NAMESPACES / scale()).step_by(usize::try_from(AT_ONCE)?) {
+    for first in (0..scaled(NAMESPACES, AT_ONCE)).step_by(usize::try_from(AT_ONCE)?) {
         for id in first..first + AT_ONCE {
             node.ip(&format!("netns add n{id}")).await;
             let netns = Netns::named(&format!("n{id}"))?;

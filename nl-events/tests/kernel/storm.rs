@@ -8,12 +8,12 @@ use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::{FdbChange, FdbEvent, FdbWatch};
 use nl_events::stream::Events;
 use nl_events::{NetworkEvent, Source};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, scaled, within};
 
 use crate::watch::{DEADLINE, synced};
 
-/// The number of changes on a native machine. `NL_TESTKIT_SCALE` divides it, for emulated machines.
-const CHANGES: usize = 100_000;
+/// The number of changes on a native machine.
+const CHANGES: u32 = 100_000;
 const TASKS: usize = 4;
 /// How long nothing comes before the tables are compared.
 const MOMENT: Duration = Duration::from_millis(200);
@@ -21,10 +21,6 @@ const MOMENT: Duration = Duration::from_millis(200);
 const STANDING: u16 = 2_000;
 /// Addresses that it adds, moves and deletes, per task.
 const ROAMING: u64 = 500;
-
-fn scale() -> usize {
-    std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1).max(1)
-}
 
 fn address(kind: u8, number: u16) -> MacAddr {
     let [high, low] = number.to_be_bytes();
@@ -118,7 +114,7 @@ async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
     fdb.batch(standing).summarize(1).await?.into_result()?;
 
     let mut watch = FdbWatch::builder(&conn).bridge("br0").receive_buffer(0).open().await?;
-    let changes = CHANGES / scale();
+    let changes = scaled(CHANGES, 1_000) as usize;
     // Separate threads, so that the table changes while the kernel lists it.
     let storms: Vec<_> = (0..TASKS)
         .map(|task| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nl_macsec::device::MacsecDevice;
 use nl_macsec::rotate::{PacketNumberEvent, RotateEntry};
 use nl_macsec::{An, CipherSuite, KeyId};
-use nl_testkit::{Lab, Result, eventually};
+use nl_testkit::{Lab, Result, eventually, scaled};
 use tokio::time::timeout;
 
 use crate::flow::under_traffic;
@@ -13,15 +13,11 @@ use crate::support::{End, Pair, SOON, id, key, salt};
 
 /// For frames on their way between two nodes of one machine.
 const SHORT: Duration = Duration::from_millis(60);
-/// Datagrams and keys for each suite on a native machine. `NL_TESTKIT_SCALE` divides them, for emulated machines.
+/// Datagrams and keys for each suite on a native machine.
 const DATAGRAMS: u32 = 100_000;
-const KEYS: u8 = 20;
+const KEYS: u32 = 20;
 /// More than there are association numbers.
-const KEYS_AT_LEAST: u8 = 6;
-
-fn scale() -> u32 {
-    std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1).max(1)
-}
+const KEYS_AT_LEAST: u32 = 6;
 
 fn rotate(end: &End, suite: CipherSuite, number: u8) -> RotateEntry {
     let mut rotate = end.macsec.rotate("macsec0").key(&key(suite, number)).key_id(id(number));
@@ -74,7 +70,7 @@ async fn rotation_given_up_under_traffic_loses_nothing(lab: Lab) -> Result {
 
 /// Both ends rotate through many keys of each suite while datagrams pass both ways.
 async fn lose_nothing(lab: &Lab, run: impl AsyncFn(Step, &End, CipherSuite, u8) -> Result) -> Result {
-    let keys = (u32::from(KEYS) / scale()).try_into().unwrap_or(KEYS).max(KEYS_AT_LEAST);
+    let keys = u8::try_from(scaled(KEYS, KEYS_AT_LEAST))?;
     let mut pair = None;
     // A key has another number in each suite, because both ends keep their SCI.
     let mut first = 2;
@@ -107,7 +103,7 @@ async fn lose_nothing(lab: &Lab, run: impl AsyncFn(Step, &End, CipherSuite, u8) 
             Ok(())
         };
         let began = std::time::Instant::now();
-        let sent = under_traffic(pair, DATAGRAMS / scale(), work).await?;
+        let sent = under_traffic(pair, scaled(DATAGRAMS, 1_000), work).await?;
         println!("{suite}: {sent} datagrams, {keys} keys, {:.1} s", began.elapsed().as_secs_f32());
         for (end, _) in pair.ends() {
             let secy = end.macsec.secy("macsec0").get().await?;

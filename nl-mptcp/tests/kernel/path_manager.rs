@@ -1,5 +1,4 @@
 //! The path manager on a real kernel: its table against what `ss` lists, its policies by what `ss` shows of subflows.
-//! `NL_TESTKIT_SCALE` divides the number of connections, for emulated machines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -11,7 +10,7 @@ use nl_mptcp::path_manager::{
     BackupOnMetered, Decision, FollowInterfaces, FullMesh, Idle, NDiffPorts, PathEvent, PathManager, Policy,
     Report, Table,
 };
-use nl_testkit::{Lab, Node, Result, eventually, within};
+use nl_testkit::{Lab, Node, Result, eventually, scaled, within};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -248,9 +247,8 @@ impl Connections {
 }
 
 /// As many as an emulated machine stands.
-pub(crate) fn connections(full: usize) -> usize {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    (full / usize::max(scale, 1)).max(6)
+pub(crate) fn connections(full: u32) -> usize {
+    scaled(full, 6) as usize
 }
 
 #[nl_testkit::test(

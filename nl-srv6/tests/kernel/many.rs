@@ -6,10 +6,10 @@ use nl_core::IpPrefix;
 use nl_core::route::{Route, RouteVerb, Routes};
 use nl_srv6::encap::Seg6;
 use nl_srv6::routes::Srv6Routes;
-use nl_testkit::{Lab, Node, Result};
+use nl_testkit::{Lab, Node, Result, scaled};
 
 use crate::commands::segments;
-use crate::support::{scaled, world};
+use crate::support::world;
 
 const TABLE: u32 = 1000;
 

@@ -9,11 +9,11 @@ use nl_srv6::encap::Seg6;
 use nl_srv6::policy::{CandidatePath, Headend, Policy, PolicySet, SegmentList};
 use nl_srv6::sid::{SidCounters, Sids};
 use nl_testkit::oracle::Sent;
-use nl_testkit::{Lab, Node, Result, assert_older_than, eventually};
+use nl_testkit::{Lab, Node, Result, assert_older_than, eventually, scaled};
 use serde_json::{Value, json};
 
 use crate::commands::{addr, segments};
-use crate::support::{Network, SOON, is_plain, lines, network, open, scaled, shown, sids, world};
+use crate::support::{Network, SOON, is_plain, lines, network, open, shown, sids, world};
 
 const OURS: RouteProtocol = RouteProtocol(200);
 const TO: &str = "2001:db8:2::/64";

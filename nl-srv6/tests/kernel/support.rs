@@ -11,12 +11,6 @@ use serde_json::Value;
 
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// A large number, divided by `NL_TESTKIT_SCALE` for emulated machines, but not below `least`.
-pub(crate) fn scaled(count: u32, least: u32) -> u32 {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    (count / u32::max(scale, 1)).max(least)
-}
-
 pub(crate) async fn open(node: &Node) -> Result<Connection> {
     Ok(node.open(|| Connection::open(Protocol::Route)).await?)
 }

@@ -1,7 +1,6 @@
 //! A tree applied to any other tree equals the tree that `tc` creates on an empty device.
 //!
-//! Trees come in rows, each generated from one number. `NL_TESTKIT_SEED` sets the first number. `NL_TESTKIT_SCALE` divides the
-//! number of rows, for emulated machines.
+//! Trees come in rows, each generated from one number. `NL_TESTKIT_SEED` sets the first number.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,12 +11,12 @@ use nl_core::monitor::Monitor;
 use nl_tc::leaf::PfifoConfig;
 use nl_tc::tree::Tree;
 use nl_tc::{RTNLGRP_TC, Tc, TcHandle};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, scaled, within};
 
 use crate::support::{DEV, QDISC, wired};
 use crate::wish::{Random, Wish};
 
-const SEEDS: u64 = 50;
+const SEEDS: u32 = 50;
 /// One after another, from an empty device to an empty device.
 const TREES: usize = 4;
 static FILES: AtomicU64 = AtomicU64::new(0);
@@ -105,7 +104,7 @@ async fn follow_one_another(lab: &Lab, kinds: &[&str]) -> Result {
     let mut monitor = listen(&node).await;
     let begin = shown_after(&node, &[], &[]).await;
     let first = number("NL_TESTKIT_SEED").unwrap_or(1);
-    let seeds = (SEEDS / number("NL_TESTKIT_SCALE").unwrap_or(1).max(1)).max(4);
+    let seeds = u64::from(scaled(SEEDS, 4));
     let mut steps = 0;
     for seed in first..first + seeds {
         let random = &mut Random(seed);

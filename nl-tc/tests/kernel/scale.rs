@@ -1,7 +1,6 @@
 //! Thousands of classes in a batch: added, listed, changed and deleted, and counted by `tc`.
 //!
 //! A hundred per qdisc, because for each class that is added or deleted the kernel visits all others of the qdisc.
-//! `NL_TESTKIT_SCALE` divides their number, for emulated machines.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -11,7 +10,7 @@ use nl_tc::hfsc::{HfscClassConfig, HfscConfig};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::{Rate, Tc, TcHandle, TcObject, TcVerb};
-use nl_testkit::{Lab, Node, Result};
+use nl_testkit::{Lab, Node, Result, scaled};
 
 use crate::support::{DEV, QDISC, classes, lines, wired};
 
@@ -24,9 +23,8 @@ fn handle(number: u64) -> TcHandle {
 }
 
 /// In full qdiscs, at least two of them.
-fn many(count: u64) -> u64 {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    (count / scale.max(1)).next_multiple_of(PER_QDISC).max(2 * PER_QDISC)
+fn many(count: u32) -> u64 {
+    u64::from(scaled(count, 1)).next_multiple_of(PER_QDISC).max(2 * PER_QDISC)
 }
 
 async fn batch(tc: &Tc, changes: impl Iterator<Item = (TcVerb, TcObject)>, count: u64) {

@@ -17,11 +17,11 @@ use nl_tc::leaf::PfifoConfig;
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
 use nl_tc::watch::{ClassTable, ClassWatch, FilterTable, FilterWatch, QdiscTable, QdiscWatch};
 use nl_tc::{Tc, TcHandle, TcVerb};
-use nl_testkit::{Lab, Node, Result};
+use nl_testkit::{Lab, Node, Result, scaled};
 
 use crate::support::{QDISC, lines, mbit, open};
 
-/// How many changes a storm makes, natively. `NL_TESTKIT_SCALE` divides it, for emulated machines.
+/// How many changes a storm makes, natively.
 const CHANGES: u32 = 100_000;
 const TASKS: u32 = 4;
 /// How long nothing comes before the tables are compared.
@@ -115,8 +115,7 @@ async fn storm<S: Source<Entry: Debug>>(
     make: Make,
     difference: impl AsyncFn(&Watch<S>) -> Option<String>,
 ) -> Result {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    let changes = CHANGES / u32::max(scale, 1);
+    let changes = scaled(CHANGES, 1_000);
     let began = Instant::now();
     // Threads of their own, so that the table changes while the kernel lists it.
     let tasks = (0..TASKS).map(|task| -> Result<JoinHandle<u64>> {

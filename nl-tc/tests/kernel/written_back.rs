@@ -12,10 +12,9 @@ use nl_testkit::{Lab, Node, Result};
 use crate::support::{DEV, QDISC, filter_lines, lines, qdiscs, wired};
 use crate::wish::Random;
 
-/// The number of rounds, and of objects in each, at most `at_once`. `NL_TESTKIT_SCALE` divides the number of all.
+/// The number of rounds, and of objects in each, at most `at_once`.
 fn rounds(all: u16, at_once: u16) -> (u16, u16) {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    let all: u16 = all / scale.max(1);
+    let all = u16::try_from(nl_testkit::scaled(all.into(), 1)).unwrap_or(all);
     ((all / at_once).max(1), all.clamp(1, at_once))
 }
 

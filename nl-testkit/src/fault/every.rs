@@ -39,6 +39,8 @@ pub struct Faults {
     pub tried: usize,
     /// How many of them it reported as an error.
     pub noticed: usize,
+    /// How many of them led to more requests than without a fault, and to no error.
+    pub asked_again: usize,
     /// Successes that the answers do not bear out, in words; none is what a test expects.
     pub false_successes: Vec<String>,
 }
@@ -67,7 +69,7 @@ pub async fn every_fault<F: Future<Output = Result<String, String>>>(
     let honest = Played::new(script.clone());
     let expected = within(deadline, run(honest.clone()), "the operation without a fault").await;
     let exchanges = honest.exchanges();
-    let mut found = Faults { expected, tried: 0, noticed: 0, false_successes: Vec::new() };
+    let mut found = Faults { expected, tried: 0, noticed: 0, asked_again: 0, false_successes: Vec::new() };
     for (number, (request, conversation)) in exchanges.iter().enumerate() {
         for (fault, spoilt) in conversation.faults_with(headers.clone()) {
             let kernel = Played::with_fault(script.clone(), number, fault);
@@ -79,6 +81,7 @@ pub async fn every_fault<F: Future<Output = Result<String, String>>>(
                 continue;
             };
             let asked_again = kernel.exchanges().len() > exchanges.len();
+            found.asked_again += usize::from(asked_again);
             let had_verdict = has_verdict(conversation, request);
             let why = if found.expected.is_err() {
                 "it is refused without the fault"

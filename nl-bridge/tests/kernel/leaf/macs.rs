@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nl_bridge::fdb::Fdb;
 use nl_bridge::leaf::{BridgeConfig, Leaf, LeafMac, MacChange, SegmentConfig, VxlanConfig};
 use nl_core::MacAddr;
-use nl_testkit::{Lab, Node, Result};
+use nl_testkit::{Lab, Node, Result, scaled};
 
 use super::support::*;
 
@@ -117,14 +117,13 @@ async fn counted(node: &Node) -> (usize, usize) {
     (device.len(), bridge.len())
 }
 
-/// At the start, 1,000 changes, and what an earlier run left behind. `NL_TESTKIT_SCALE` divides the number.
+/// At the start, 1,000 changes, and what an earlier run left behind.
 #[nl_testkit::test(
     needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
     timeout = 120
 )]
 async fn addresses_are_synchronised_changed_and_taken_over(lab: Lab) -> Result {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    let count = 10_000 / u32::clamp(scale, 1, 8);
+    let count = scaled(10_000, 1_250);
     let all = usize::try_from(count)?;
     let node = host(&lab, "a").await?;
     let (leaf, config) = leaf_of_64(&node).await?;

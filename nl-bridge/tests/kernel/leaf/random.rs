@@ -1,4 +1,4 @@
-//! Random pairs of descriptions on a real kernel. `NL_TESTKIT_SCALE` divides their number, for emulated machines.
+//! Random pairs of descriptions on a real kernel.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,13 @@ use nl_bridge::leaf::{
 };
 use nl_bridge::{StpState, VlanRange, VniRange};
 use nl_core::{IpPrefix, MacAddr};
-use nl_testkit::{Lab, Result};
+use nl_testkit::{Lab, Result, scaled};
 
 use super::support::*;
 
 /// How many pairs.
 fn pairs() -> u32 {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    1000 / u32::clamp(scale, 1, 20)
+    scaled(1_000, 50)
 }
 
 /// Numbers that look random and are the same each time (xorshift).

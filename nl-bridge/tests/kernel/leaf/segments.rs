@@ -6,7 +6,7 @@ use nl_bridge::fdb::Fdb;
 use nl_bridge::leaf::{BridgeConfig, PortConfig, SegmentConfig, VxlanConfig};
 use nl_core::MacAddr;
 use nl_testkit::oracle::traffic;
-use nl_testkit::{Capture, EthFrame, Lab, Node, Result};
+use nl_testkit::{Capture, EthFrame, Lab, Node, Result, scaled};
 
 use super::support::*;
 
@@ -141,9 +141,7 @@ async fn segment_that_switches_over_loses_nothing(lab: Lab) -> Result {
     let (mut at_b, mut at_c) = (b.capture("h1").await?, c.capture("h1").await?);
     let (mut sent, mut seen_by_b, mut seen_by_c) = (0_u16, Vec::new(), Vec::new());
     let configs = [with(&[second]), with(&[first, second]), with(&[first])];
-    // Ten times on a native machine.
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    for config in configs.iter().cycle().take(10 / usize::clamp(scale, 1, 3) * configs.len()) {
+    for config in configs.iter().cycle().take(scaled(10, 3) as usize * configs.len()) {
         let change = async { leaf.apply(config).await };
         let traffic = async {
             for _ in 0..10 {

@@ -1,6 +1,4 @@
 //! Three leaves and two tenants with the same IP addresses: bridged, and routed between VLANs through the L3 VNI of each.
-//!
-//! `NL_TESTKIT_SCALE` divides the number of frames, for emulated machines.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -14,7 +12,7 @@ use nl_bridge::leaf::{
 use nl_bridge::{VlanRange, VniRange};
 use nl_core::{IpPrefix, MacAddr};
 use nl_testkit::oracle::traffic;
-use nl_testkit::{Bridge, Lab, Node, Result};
+use nl_testkit::{Bridge, Lab, Node, Result, scaled};
 
 use super::support::*;
 
@@ -339,8 +337,7 @@ async fn host_that_moves_keeps_its_gateway(lab: Lab) -> Result {
     timeout = 300
 )]
 async fn frames_of_what_stays_all_arrive_while_a_description_changes(lab: Lab) -> Result {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    let count = 100_000 / u32::clamp(scale, 1, 100);
+    let count = scaled(100_000, 1_000);
     let (fabric, hosts) = tenants(&lab).await?;
     add_ports_beside(fabric.node(1)).await?;
     // Half of them bridged, half of them routed.

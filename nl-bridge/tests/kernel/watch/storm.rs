@@ -17,14 +17,14 @@ use nl_core::link::{LinkConfig, LinkVerb};
 use nl_core::netns::Netns;
 use nl_core::watch::{Change, Entry};
 use nl_core::{Connection, Protocol, Request};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, scaled, within};
 
 use super::support::*;
 use super::{mdb, vlans, vni};
 use crate::support::kernel;
 use crate::vlan_db::support::tunnels;
 
-/// How many changes a storm makes, natively. `NL_TESTKIT_SCALE` divides it, for emulated machines.
+/// How many changes a storm makes, natively.
 const CHANGES: u32 = 100_000;
 const TASKS: u32 = 4;
 /// The watch rests for a second at most. When nothing has come for longer, nothing will.
@@ -62,8 +62,7 @@ async fn storm<E: Entry + Debug>(
     make: Make,
     is_standing: fn(&E) -> bool,
 ) -> Result<(String, Reader<E>)> {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    let changes = CHANGES / u32::max(scale, 1);
+    let changes = scaled(CHANGES, 1_000);
     let mut devices = Vec::new();
     for name in names {
         devices.push(node.index_of(name).await?);

@@ -1,18 +1,17 @@
-//! Large tables. `NL_TESTKIT_SCALE` divides the size, for emulated machines.
+//! Large tables.
 
 use std::net::Ipv4Addr;
 
 use nl_core::nexthop::{Nexthop, NexthopVerb};
 use nl_core::route::RouteProtocol;
-use nl_testkit::{Lab, Result};
+use nl_testkit::{Lab, Result, scaled};
 
 use super::support::{ids, world};
 
 const NEXTHOPS: u32 = 20_000;
 
 fn count() -> u32 {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    NEXTHOPS / u32::max(scale, 1)
+    scaled(NEXTHOPS, 1_000)
 }
 
 #[nl_testkit::test(needs(link = "veth", link = "bridge", tool = "ip"), timeout = 240, serial)]

@@ -1,4 +1,4 @@
-//! Large tables. `NL_TESTKIT_SCALE` divides the size, for emulated machines.
+//! Large tables.
 
 use std::net::Ipv4Addr;
 
@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use nl_core::monitor::Monitor;
 use nl_core::route::{NextHop, RTNLGRP_IPV4_ROUTE, Route, RouteEvent, RouteVerb};
 use nl_core::{Connection, IpPrefix, Protocol};
-use nl_testkit::{Lab, Result, within};
+use nl_testkit::{Lab, Result, scaled, within};
 
 use super::support::world;
 use crate::support::SOON;
@@ -14,8 +14,7 @@ use crate::support::SOON;
 const ROUTES: u32 = 20_000;
 
 fn count() -> u32 {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    ROUTES / u32::max(scale, 1)
+    scaled(ROUTES, 1_000)
 }
 
 #[nl_testkit::test(needs(link = "veth", tool = "ip"), timeout = 240, serial)]

@@ -16,10 +16,10 @@ use nl_core::route::{NextHop, Route, RouteVerb, RouteWatch};
 use nl_core::rule::{Rule, RuleVerb, RuleWatch};
 use nl_core::watch::Change;
 use nl_core::{Connection, IpFamily, IpPrefix, MacAddr, Protocol, Request};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::{Lab, Node, Result, scaled, within};
 
 use super::{addresses, links, neighbours, nexthops, routes, rules};
-use crate::support::{IFLA_MTU, LINK, RTM_NEWLINK, delete_link, describe_link, new_link, route, scaled};
+use crate::support::{IFLA_MTU, LINK, RTM_NEWLINK, delete_link, describe_link, new_link, route};
 
 /// How many changes a storm makes, natively.
 const CHANGES: u32 = 100_000;
@@ -52,7 +52,7 @@ async fn storm<E>(
     devices: Vec<u32>,
     make: Make,
 ) -> Result<String> {
-    let changes = scaled(CHANGES);
+    let changes = scaled(CHANGES, 1_000);
     let (began, done, made) = (Instant::now(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     // Threads of their own, so that the table changes while the kernel lists it.
     let tasks: Vec<_> = (0..TASKS)

@@ -1,4 +1,4 @@
-//! Thousands of sockets. `NL_TESTKIT_SCALE` divides their number, for emulated machines, and a low limit of open files bounds it.
+//! Thousands of sockets; a low limit of open files bounds their number.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,23 +6,22 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use nl_testkit::{Lab, Node, Result, eventually};
+use nl_testkit::{Lab, Node, Result, eventually, scaled};
 
 use super::ss;
 use super::world::{Kind, connect, listen, open};
 
-const SOCKETS: usize = 10_000;
+const SOCKETS: u32 = 10_000;
 const SOON: Duration = Duration::from_secs(60);
 
 /// So many connections, each of which is two sockets here.
 fn pairs() -> usize {
-    let scale = std::env::var("NL_TESTKIT_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let allowed =
         open_files.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(usize::MAX);
     // Some are left for everything else.
-    usize::min(SOCKETS / usize::max(scale, 1), allowed.saturating_sub(200)) / 2
+    usize::min(scaled(SOCKETS, 1) as usize, allowed.saturating_sub(200)) / 2
 }
 
 async fn connected(node: &Node, pairs: usize) -> Result<(TcpListener, Vec<[TcpStream; 2]>)> {
@@ -89,7 +88,7 @@ async fn dropped_list_does_not_delay_the_next(lab: Lab) -> Result {
     node.ip("link set lo up").await;
     node.ip("address add 10.0.0.1/24 dev lo").await;
     // More than are taken, and more than fit into one answer of the kernel.
-    let pairs = pairs().min(SOCKETS / 20);
+    let pairs = pairs().min(SOCKETS as usize / 20);
     assert!(pairs >= 100, "{pairs} connections are too few for this");
     let _open = connected(&node, pairs).await?;
     let diag = open(&node).await?;
