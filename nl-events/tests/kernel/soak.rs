@@ -320,21 +320,25 @@ async fn stores_are_exact_and_memory_is_constant_after_a_soak(lab: Lab) -> Resul
         .exact("fdb", async || opener.fdb().await, |e| format!("{} {} {:?}", e.mac, e.index, e.vlan))
         .await;
     assert_eq!(table_of(&fresh, &conn).await?, shown_by_iproute2(node).await);
+    drop(fresh);
     let fresh = routes.exact("routes", async || opener.routes().await, text).await;
     let ours = fresh.entries().filter(|route| route.in_table() == TABLE).count();
     let shown = node.json(&format!("ip -j route show table {TABLE}")).await;
     assert_eq!(ours, shown.as_array().map_or(0, Vec::len), "routes");
+    drop(fresh);
     let fresh = neighbours.exact("neighbours", async || opener.neighbours().await, text).await;
     let ours: BTreeSet<_> = fresh.entries().map(|neighbour| neighbour.dst.to_string()).collect();
     let shown = node.json("ip -j neigh show dev d0 nud permanent").await;
     let theirs = shown.as_array().into_iter().flatten().filter_map(|neighbour| neighbour["dst"].as_str());
     assert_eq!(of_the_test(ours), of_the_test(theirs.map(str::to_owned)), "neighbours");
+    drop(fresh);
     let fresh = rules.exact("rules", async || opener.rules().await, text).await;
     let ours = fresh.entries().filter(|rule| rule.table == Some(TABLE)).count();
     let shown = node.json("ip -j -N rule show").await;
     let theirs = shown.as_array().into_iter().flatten();
     let theirs = theirs.filter(|rule| rule["priority"].as_u64() >= Some(FIRST_RULE.into()));
     assert_eq!(ours, theirs.filter(|rule| rule["priority"].as_u64() < Some(30_000)).count(), "rules");
+    drop(fresh);
     let fresh = classes.exact("classes", async || opener.classes(), text).await;
     assert_eq!(fresh.len(), node.tc("class show dev d0").await.lines().count(), "classes");
     drop(fresh);

@@ -190,6 +190,10 @@ impl<'a> Place<'a> {
                 (_, "dev") => place.dev = words.next().unwrap_or_default(),
                 (_, "root") => place.parent = Some(TcHandle::ROOT),
                 (_, "parent") => place.parent = Some(words.parse(word)?),
+                // Which the crate refuses, and the kernel too.
+                ("class", "classid") if words.peek() == Some("ffff:ffff") => {
+                    place.handle = Some(words.parse(word)?);
+                }
                 ("class", "classid") => place.handle = Some(filters::class(words, word)?),
                 ("qdisc", "handle") => place.handle = Some(words.parse(word)?),
                 ("filter", "chain") => place.chain = Some(words.parse(word)?),
