@@ -170,6 +170,11 @@ impl Qdisc {
             }
             .into());
         }
+        // Linux up to 7.1 answers some of these with an endless loop.
+        let is_below = parent.major() == u16::MAX && !parent.is_root() && !on_ingress;
+        if verb.creates() && is_below {
+            return Err(format!("parent {parent}; ingress and clsact have no qdiscs below them").into());
+        }
         if !parent.is_root() && parent.qdisc() == handle && !on_ingress {
             return Err(format!("parent {parent} is a class of the qdisc itself").into());
         }

@@ -188,6 +188,12 @@ fn invalid_parents_and_handles_of_qdiscs_are_refused() {
         error(Qdisc::new(2, TcHandle::CLSACT, pfifo()))
             .ends_with("parent ffff:fff1 is for ingress and clsact, not for pfifo")
     );
+    for parent in [TcHandle::INGRESS.qdisc(), TcHandle::CLSACT_INGRESS, TcHandle::new(0xffff, 1)] {
+        assert!(
+            error(Qdisc::new(2, parent, pfifo()).handle(QDISC))
+                .ends_with(&format!("parent {parent}; ingress and clsact have no qdiscs below them"))
+        );
+    }
     assert!(
         error(Qdisc::new(2, CLASS, pfifo()).handle(QDISC))
             .ends_with("parent 1:10 is a class of the qdisc itself")

@@ -76,6 +76,17 @@ pub(crate) const ACTIONS_OF_FLOWER: &[Difference] =
     &[("TCA_OPTIONS/TCA_FLOWER_ACT.bits", LIST), ("TCA_OPTIONS/TCA_FLOWER_ACT/1.bits", LIST)];
 pub(crate) const ACTIONS_OF_U32: &[Difference] =
     &[("TCA_OPTIONS/TCA_U32_ACT.bits", LIST), ("TCA_OPTIONS/TCA_U32_ACT/1.bits", LIST)];
+/// The rate table of a policer for every packet, `TCA_POLICE_RATE`.
+pub(crate) const RATE_TABLE: &[Difference] =
+    &[("TCA_OPTIONS/TCA_MATCHALL_ACT/1/TCA_ACT_OPTIONS/attribute 2", TABLE)];
+/// And that of its peak rate, `TCA_POLICE_PEAKRATE`.
+pub(crate) const RATE_TABLES: &[Difference] = &[
+    ("TCA_OPTIONS/TCA_MATCHALL_ACT/1/TCA_ACT_OPTIONS/attribute 2", TABLE),
+    ("TCA_OPTIONS/TCA_MATCHALL_ACT/1/TCA_ACT_OPTIONS/attribute 3", TABLE),
+];
+/// The differences when all actions of a kind are deleted.
+pub(crate) const FLUSH: Difference =
+    ("attribute 2", "TCA_ROOT_FLAGS; tc asks for long messages of a list here too, where nothing is listed");
 /// The differences of an action that filters share.
 pub(crate) const SHARED: &[Difference] = &[("TCA_ACT_TAB.bits", LIST), ("TCA_ACT_TAB/1.bits", LIST)];
 /// The differences of a flower filter without flags.

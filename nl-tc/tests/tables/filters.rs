@@ -10,8 +10,10 @@ use nl_tc::filter::{
 use nl_tc::{Rate, TcVerb};
 
 use super::action::{self, resolved};
-use super::differences::{ACTIONS_OF_FLOWER, ACTIONS_OF_FW, ACTIONS_OF_MATCHALL, ACTIONS_OF_U32, Difference};
-use super::differences::{FLOWER, NOT_MARKED, SHARED, TCP_PORT, UDP_PORT};
+use super::differences::{
+    ACTIONS_OF_FLOWER, ACTIONS_OF_FW, ACTIONS_OF_MATCHALL, ACTIONS_OF_U32, Difference, FLOWER, FLUSH,
+    NOT_MARKED, RATE_TABLE, RATE_TABLES, SHARED, TCP_PORT, UDP_PORT,
+};
 use super::{CLASS, Line, QDISC, shape};
 
 /// Every line about filters.
@@ -27,6 +29,7 @@ pub(crate) fn shared() -> Vec<Line> {
         ours: Box::new(move |_: u32| ours().with_flags(NLM_F_ACK)),
         on_purpose: SHARED.to_vec(),
         of_habits: Vec::new(),
+        tables: &[],
         stored: false,
     };
     vec![
@@ -34,7 +37,7 @@ pub(crate) fn shared() -> Vec<Line> {
         of("replace action drop index 9", || Action::drop().index(9).request(TcVerb::Replace)),
         of("add action drop", || Action::drop().request(TcVerb::Add)),
         of("del action gact index 9", || Action::drop().index(9).request(TcVerb::Delete)),
-        of("flush action gact", || flush_request("gact")),
+        Line { on_purpose: [SHARED, &[FLUSH]].concat(), ..of("flush action gact", || flush_request("gact")) },
     ]
 }
 
@@ -62,7 +65,11 @@ fn actions() -> Vec<Line> {
             filter(index, resolved(actions.clone(), index)).priority(5)
         })
     };
-    others.chain(policers).map(on_all).collect()
+    let policers = policers.map(|line| {
+        let tables = if line.0.contains("peakrate") { RATE_TABLES } else { RATE_TABLE };
+        Line { tables, ..on_all(line) }
+    });
+    others.map(on_all).chain(policers).collect()
 }
 
 fn matchall() -> Vec<Line> {
@@ -222,6 +229,7 @@ fn line(words: &str, kind: &str, on_purpose: &[Difference], ours: impl Fn(u32) -
         ours: Box::new(move |index| ours(index).request(TcVerb::Add).with_flags(NLM_F_ACK)),
         on_purpose: [NOT_MARKED, on_purpose].concat(),
         of_habits: Vec::new(),
+        tables: &[],
         stored: false,
     }
 }

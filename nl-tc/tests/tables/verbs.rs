@@ -55,6 +55,7 @@ impl VerbLine {
             ours: Box::new(move |index| ours(index).with_flags(flags)),
             on_purpose,
             of_habits: Vec::new(),
+            tables: &[],
             stored: !tables,
         };
         Self { line, handle }
