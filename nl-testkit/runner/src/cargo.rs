@@ -1,6 +1,7 @@
 //! Asking cargo for the workspace and its test binaries, and running those.
 
 use std::{
+    collections::BTreeSet,
     env,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -18,6 +19,8 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
     pub(crate) lanes: Lanes,
     packages: Vec<Package>,
+    /// The names of their integration tests.
+    tests: BTreeSet<String>,
     libraries: PathBuf,
 }
 
@@ -61,6 +64,9 @@ impl Workspace {
             .pointer("/packages")
             .and_then(Value::as_array)
             .ok_or("cargo metadata lists no packages")?;
+        let targets = packages.iter().filter_map(|package| package.get("targets")?.as_array()).flatten();
+        let tests = targets.filter(|target| text(target, "/kind/0") == "test");
+        let tests = tests.map(|target| text(target, "/name")).collect();
         let packages = packages.iter().map(|package| {
             let manifest = PathBuf::from(text(package, "/manifest_path"));
             let folder = manifest.parent().map(PathBuf::from).unwrap_or_default();
@@ -74,8 +80,14 @@ impl Workspace {
             target,
             lanes: lanes.cloned().unwrap_or_else(beside),
             packages: packages.collect(),
+            tests,
             libraries: PathBuf::from(sysroot).join("lib"),
         })
+    }
+
+    /// The names of integration tests that need no network of their own.
+    pub(crate) fn unit_tests(&self) -> impl Iterator<Item = &str> {
+        self.tests.iter().map(String::as_str).filter(|name| *name != KERNEL)
     }
 
     /// Builds test binaries; the arguments choose which.
@@ -153,11 +165,6 @@ impl Workspace {
 }
 
 impl Executable {
-    /// Whether it holds kernel tests.
-    pub(crate) fn is_kernel(&self) -> bool {
-        self.kind == "test" && self.target == "kernel"
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -187,5 +194,7 @@ pub(crate) fn text(value: &Value, place: &str) -> String {
     value.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// The name of a test binary that holds kernel tests.
+const KERNEL: &str = "kernel";
 /// What virtual machines run.
 const STATIC: &str = "x86_64-unknown-linux-gnu";

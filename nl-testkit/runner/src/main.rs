@@ -115,8 +115,12 @@ fn needed(words: &[&str]) -> &'static [Group] {
 /// Unit, property and doc tests of every package, then the kernel tests in every lane, or in those of this machine only.
 fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<Tally> {
     let workspace = Workspace::load(lanes)?;
-    let built = workspace.build(&["--workspace", "--lib", "--bins", "--tests"])?;
-    let (kernel, unit): (Vec<_>, Vec<_>) = built.into_iter().partition(cargo::Executable::is_kernel);
+    let mut units = vec!["--workspace", "--lib", "--bins"];
+    units.extend(workspace.unit_tests().flat_map(|name| ["--test", name]));
+    let unit = workspace.build(&units)?;
+    // The tests that machines run are run here too, so that they are built once.
+    let kernel =
+        if with_vms { workspace.build_static(&which(&[]))? } else { workspace.build(&which(&[]))? };
     if with_vms {
         provide(&workspace, &kernel, None)?;
     }
