@@ -100,7 +100,14 @@ impl Source for FilterTable {
 
     fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Filter>>, DecodeError> {
         Ok(match message.kind() {
-            RTM_NEWTFILTER => self.decode_entry(message)?.map(Event::New),
+            RTM_NEWTFILTER => {
+                let filter = self.here(Filter::decode(message)?);
+                filter.map(|filter| match filter.is_added() {
+                    true => Event::New(filter),
+                    // Of a new `matchall` filter the kernel reports neither the handle nor the options.
+                    false => Event::Unreported,
+                })
+            }
             RTM_DELTFILTER => {
                 let filter = self.here(Filter::decode(message)?);
                 filter.map(|filter| match filter.is_added() {
