@@ -35,7 +35,7 @@ struct Options {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> nl_core::Result<()> {
+pub(crate) async fn main() -> nl_core::Result<()> {
     let options = parse(std::env::args().skip(1))?;
     let mut reports = open(&options).await?;
     let mut names = Names::open(&options.namespaces).await?;

@@ -8,8 +8,10 @@ mod programs;
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ExitCode, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use nl_testkit::{Lab, Node, Result};
+use nl_testkit::{Lab, Node, Result, eventually};
 
 use crate::programs::{command, example};
 
@@ -291,6 +293,34 @@ async fn examples_that_listen_print_what_iproute2_does(lab: Lab) -> Result {
     monitor.kill()?;
     monitor.wait()?;
     assert!(found);
+    Ok(())
+}
+
+/// What the monitor has printed, as it goes on, and its end at Ctrl-C.
+#[nl_testkit::test(needs(link = "veth", tool = "ip"), timeout = 60)]
+async fn example_of_a_monitor_prints_what_iproute2_does_until_ctrl_c(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    for (line, part) in [("monitor -j rule", "\"192.0.2.0\""), ("monitor -t rule", "192.0.2.0/24")] {
+        let mut monitor = node.open(move || command(line).stdout(Stdio::piped()).spawn()).await?;
+        let output = BufReader::new(monitor.stdout.take().ok_or("it has no output")?);
+        let printed = Arc::<Mutex<String>>::default();
+        let shared = Arc::clone(&printed);
+        let reader = std::thread::spawn(move || {
+            for line in output.lines().map_while(std::io::Result::ok) {
+                shared.lock().unwrap().push_str(&line);
+            }
+        });
+        // It does not say when it listens.
+        let seen = async || {
+            node.ip("rule add from 192.0.2.0/24 table 100 priority 1000").await;
+            node.ip("rule delete priority 1000").await;
+            printed.lock().unwrap().contains(part).then_some(())
+        };
+        eventually(Duration::from_secs(10), seen, &format!("`{line}` to print {part}")).await;
+        node.command(["kill", "-INT", &monitor.id().to_string()]).await.ok();
+        assert!(monitor.wait()?.success(), "{line}");
+        reader.join().unwrap();
+    }
     Ok(())
 }
 

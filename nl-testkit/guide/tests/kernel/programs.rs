@@ -54,6 +54,9 @@ mod ip_sr;
 mod leaf_agent;
 #[path = "../../../../nl-macsec/examples/macsec_static.rs"]
 mod macsec_static;
+#[expect(unused_imports, reason = "its unit tests need the harness that this binary has not")]
+#[path = "../../../../nl-events/examples/monitor/main.rs"]
+mod monitor;
 #[path = "../../../../nl-mptcp/examples/nstat_mptcp.rs"]
 mod nstat_mptcp;
 #[path = "../../../../nl-core/examples/rtnetlink_beside.rs"]
@@ -112,6 +115,7 @@ pub(crate) fn run(name: &str) -> ExitCode {
         "ip_sr" => ip_sr::main().report(),
         "leaf_agent" => leaf_agent::main().report(),
         "macsec_static" => macsec_static::main().report(),
+        "monitor" => monitor::main().report(),
         "nstat_mptcp" => nstat_mptcp::main().report(),
         "rtnetlink_beside" => rtnetlink_beside::main().report(),
         "srv6_doctor" => srv6_doctor::main().report(),
