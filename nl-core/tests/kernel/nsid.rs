@@ -6,10 +6,9 @@ use nl_core::monitor::Monitor;
 use nl_core::netns::Netns;
 use nl_core::nsid::{Nsid, NsidEvent, Nsids, RTNLGRP_NSID};
 use nl_core::{Connection, Protocol};
-use nl_testkit::{Lab, Node, Result, scaled, within};
+use nl_testkit::{Lab, Node, Result, within};
 
 use crate::support::SOON;
-#[cfg(feature = "watch")]
 
 async fn nsids(node: &Node) -> Result<Nsids> {
     Ok(Nsids::new(node.open(|| Connection::open(Protocol::Route)).await?))
@@ -117,7 +116,7 @@ async fn watch_of_namespaces_converges_through_a_storm_that_overruns_it(lab: Lab
     let mut watch = NsidWatch::builder(&conn).receive_buffer(0).open().await?;
     // By their names. An id is used once, because the kernel frees those of the deleted ones later.
     let (mut existing, mut last_id, mut dice) = (BTreeMap::new(), 0, 0x9e37_79b9_u32);
-    for _ in 0..scaled(100, 4) {
+    for _ in 0..nl_testkit::scaled(100, 4) {
         for _ in 0..CHANGES {
             for (left, by) in [(true, 13), (false, 17), (true, 5)] {
                 dice ^= if left { dice << by } else { dice >> by };
