@@ -63,14 +63,7 @@ macro_rules! later_files {
     )+};
 }
 
-// Actions need the initial user namespace.
 later_files! {
-    cases_of_action_connmark "actions/connmark.json" 120 vm;
-    cases_of_action_ctinfo "actions/ctinfo.json" 120 vm;
-    cases_of_action_gact "actions/gact.json" 180 vm;
-    cases_of_action_mirred "actions/mirred.json" 240 vm, link = "dummy";
-    cases_of_action_police "actions/police.json" 240 vm;
-    cases_of_action_skbedit "actions/skbedit.json" 240 vm;
     cases_of_cake "qdiscs/cake.json" 120 qdisc = "cake";
     cases_of_cake_mq "qdiscs/cake_mq.json" 120 vm;
     cases_of_cbs "qdiscs/cbs.json" 60 qdisc = "cbs";
