@@ -74,7 +74,7 @@ fn racer(node: &Node, task: u32) -> nl_core::Result<std::thread::JoinHandle<u32>
     }))
 }
 
-#[nl_testkit::test(needs(qdisc = "htb", tool = "tc"), timeout = 60)]
+#[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"), timeout = 60)]
 async fn changes_of_the_same_classes_by_tasks_and_processes_succeed_or_say_why(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
     let racers = (0..TASKS).map(|task| racer(&node, task)).collect::<nl_core::Result<Vec<_>>>()?;

@@ -204,7 +204,7 @@ async fn examples_of_each_kind_of_class_do_what_tc_shows(lab: Lab) -> Result {
     Ok(())
 }
 
-#[nl_testkit::test(needs(host_root, qdisc = "clsact", tool = "tc"))]
+#[nl_testkit::test(needs(vm, host_root, qdisc = "clsact", tool = "tc"))]
 async fn example_of_actions_does_what_tc_shows(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let made = [("tc_actions add action drop index 7", "tc actions ls action gact", "index 7")];
@@ -300,7 +300,7 @@ async fn examples_that_listen_print_what_iproute2_does(lab: Lab) -> Result {
 #[nl_testkit::test(needs(link = "veth", tool = "ip"), timeout = 60)]
 async fn example_of_a_monitor_prints_what_iproute2_does_until_ctrl_c(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    for (line, part) in [("monitor -j rule", "\"192.0.2.0\""), ("monitor -t rule", "192.0.2.0/24")] {
+    for (line, part) in [("monitor -j rule", "192.0.2.0"), ("monitor -t rule", "192.0.2.0/24")] {
         let mut monitor = node.open(move || command(line).stdout(Stdio::piped()).spawn()).await?;
         let output = BufReader::new(monitor.stdout.take().ok_or("it has no output")?);
         let printed = Arc::<Mutex<String>>::default();
