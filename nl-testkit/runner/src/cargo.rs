@@ -65,7 +65,9 @@ impl Workspace {
             .and_then(Value::as_array)
             .ok_or("cargo metadata lists no packages")?;
         let targets = packages.iter().filter_map(|package| package.get("targets")?.as_array()).flatten();
-        let tests = targets.filter(|target| text(target, "/kind/0") == "test");
+        // Not those that run only when they are asked for.
+        let is_run = |target: &&Value| target.get("test") == Some(&Value::Bool(true));
+        let tests = targets.filter(|target| text(target, "/kind/0") == "test").filter(is_run);
         let tests = tests.map(|target| text(target, "/name")).collect();
         let packages = packages.iter().map(|package| {
             let manifest = PathBuf::from(text(package, "/manifest_path"));
