@@ -317,7 +317,8 @@ async fn example_of_a_monitor_prints_what_iproute2_does_until_ctrl_c(lab: Lab) -
             printed.lock().unwrap().contains(part).then_some(())
         };
         eventually(Duration::from_secs(10), seen, &format!("`{line}` to print {part}")).await;
-        node.command(["kill", "-INT", &monitor.id().to_string()]).await.ok();
+        // The shell's own: a bare machine has no program of that name.
+        node.command(["sh", "-c", &format!("kill -INT {}", monitor.id())]).await.ok();
         assert!(monitor.wait()?.success(), "{line}");
         reader.join().unwrap();
     }
