@@ -1,4 +1,4 @@
-//! `ip monitor` and `bridge monitor`: so many events of these objects, and then it ends.
+//! `ip monitor` and `bridge monitor`: prints a number of events of these objects and ends.
 //!
 //! ```text
 //! ip_monitor COUNT { link | address | route | rule | neigh | nexthop | fdb }...

@@ -3,7 +3,7 @@
 //! For a kind that it does not know, the kernel runs `modprobe` (`request_module` in `qdisc_create`, `tcf_proto_lookup_ops` and
 //! `tc_action_load_ops`), looks the kind up again, and refuses it if it is still not there. If the module is being loaded for somebody
 //! else, `modprobe` may return before the kind is there: that of busybox reads in `/proc/modules` that the module is present. So of two
-//! programs that start at once, one is told that the kernel lacks the kind. Nothing was carried out then, and a little later the same
+//! programs that start at once, one gets the error that the kernel lacks the kind. Nothing was carried out then, and a little later the same
 //! request succeeds.
 
 use std::time::Duration;

@@ -53,7 +53,7 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Follows the file and the socket, until it is told to stop. What it made stays.
+    /// Follows the file and the socket, until it is stopped. What it created stays.
     pub(crate) fn run(path: &str, socket: &str, stop: &Arc<AtomicBool>) -> Outcome {
         let leaf = Leaf::new(Connection::open(Protocol::Route)?);
         let (changed, config) = (modified(path), read(path)?);

@@ -27,7 +27,7 @@
 //! and traffic control do not. If that happens before anything was yielded the dump is started again, up to
 //! [`MAX_RESTARTS`] times; afterwards the entries are yielded to the end and then
 //! [`Interrupted`](crate::error::ErrorKind::Interrupted) follows. [`Dump::collect_all`] yields nothing before the
-//! end and so can always start again; after so many times it fails, and [`Dump::collect_partial`] returns what the last one had.
+//! end and so can always start again; after a limited number of attempts it fails, and [`Dump::collect_partial`] returns what the last one had.
 
 mod partial;
 

@@ -1,4 +1,4 @@
-//! Each kind of refusal by the kernel, with the operation, the object and the error number it is told with: permission, busy, a device
+//! Each kind of refusal by the kernel, with the operation, the object and its error number: permission, busy, a device
 //! and a namespace that are gone. What exists or is not found is with each object; interrupted lists are in `dump.rs`, lost messages in
 //! `monitor.rs`, what a kernel does not have in `refusals.rs` and `genl.rs`.
 

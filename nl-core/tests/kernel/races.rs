@@ -155,7 +155,7 @@ async fn index_that_another_device_has_got_is_not_taken_for_the_first(lab: Lab) 
             assert!(error.to_string().contains("d0"), "{error}");
         }
         assert_eq!(conn.link_index("other").await?, 4711);
-        // By its index it is the other one, as the kernel has it.
+        // The index now refers to the other device.
         assert_eq!(conn.link(Dev::Index(4711)).await?.name, "other");
         let list = addresses.entries().dev("other").family(IpFamily::V4).list().await?;
         assert_eq!(list.collect_all().await?, []);

@@ -17,7 +17,7 @@ use crate::support::{
     with_sockets_of_their_own,
 };
 
-/// The next item, asked for again and again with so many polls at a time. A future that is dropped while it waits wakes nobody, hence
+/// The next item, asked for again and again with a limited number of polls each time. A future that is dropped while it waits wakes nobody, hence
 /// the turns for others.
 macro_rules! patiently {
     ($stream:expr, $polls:expr) => {

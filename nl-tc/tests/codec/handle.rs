@@ -282,7 +282,7 @@ async fn applying_a_tree_to_what_stays_busy_ends_after_three_attempts() {
     assert_eq!(asked, [RTM_GETQDISC, nl_tc::RTM_DELQDISC].repeat(3));
 }
 
-/// A kernel that lacks a kind for so many requests.
+/// A kernel that lacks a kind for this number of requests.
 fn without_a_module(mut times: usize, text: &'static str) -> impl FnMut(&[u8]) -> Vec<Answer> {
     move |request| {
         if is_dump(request) {

@@ -155,7 +155,7 @@ async fn storm<S: Source<Entry: Debug>>(
     Ok(())
 }
 
-/// Devices that are down, on which a qdisc comes and goes without a grace period.
+/// Devices that are down, on which qdiscs are added and deleted without a grace period.
 async fn world(lab: &Lab, count: u32) -> Result<(Node, Tc, Vec<u32>)> {
     lab.quiet();
     let node = lab.node("a").await?;

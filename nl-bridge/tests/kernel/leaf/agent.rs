@@ -92,7 +92,7 @@ impl Client {
         Ok(serde_json::from_str(&line)?)
     }
 
-    /// All that was told before is done when it is answered.
+    /// Everything sent before has been carried out when it is answered.
     fn status(&mut self) -> Result<Value> {
         self.tell("{\"op\":\"status\"}")?;
         self.answer()
