@@ -107,6 +107,7 @@ async fn watch_of_namespaces_converges_through_a_storm_that_overruns_it(lab: Lab
     use std::collections::BTreeMap;
 
     use nl_core::nsid::NsidWatch;
+    use nl_testkit::eventually;
 
     const NAMES: u32 = 12;
     const CHANGES: u32 = 8;
@@ -133,6 +134,17 @@ async fn watch_of_namespaces_converges_through_a_storm_that_overruns_it(lab: Lab
         }
         let mut expected: Vec<u64> = existing.values().copied().map(u64::from).collect();
         expected.sort_unstable();
+        // The kernel frees the ids of deleted namespaces later than `ip netns del` returns.
+        let settled = || async {
+            let listed = nsids.list().await.unwrap().collect_all().await.unwrap();
+            let mut listed: Vec<u64> = listed.iter().map(|nsid| nsid.id.into()).collect();
+            listed.sort_unstable();
+            (listed == expected).then_some(())
+        };
+        eventually(SOON, settled, "a list without the deleted namespaces").await;
+        let mut shown = by_ip(&here).await;
+        shown.sort_unstable();
+        assert_eq!(shown, expected);
         loop {
             let mut watched: Vec<u64> = watch.entries().map(|nsid| nsid.id.into()).collect();
             watched.sort_unstable();
@@ -141,12 +153,6 @@ async fn watch_of_namespaces_converges_through_a_storm_that_overruns_it(lab: Lab
             }
             assert!(next(&mut watch).await?.is_some(), "the watch ended");
         }
-        let listed = nsids.list().await?.collect_all().await?;
-        let mut listed: Vec<u64> = listed.iter().map(|nsid| nsid.id.into()).collect();
-        let mut shown = by_ip(&here).await;
-        listed.sort_unstable();
-        shown.sort_unstable();
-        assert_eq!((&listed, &shown), (&expected, &expected));
     }
     assert!(watch.overruns() > 0, "nothing was lost, so nothing was shown");
     for name in existing.into_keys() {
