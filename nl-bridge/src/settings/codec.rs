@@ -106,9 +106,9 @@ impl Port {
 #[non_exhaustive]
 pub enum PortEvent {
     /// This device is no longer a port, and may still exist. The kernel does not say its settings.
-    Deleted(Port),
+    Deleted(Box<Port>),
     /// This device is a port, with these settings.
-    New(Port),
+    New(Box<Port>),
 }
 
 impl PortEvent {
@@ -121,8 +121,8 @@ impl PortEvent {
             Err(DecodeError::Kind(_)) => Ok(None),
             Err(error) => Err(error),
             Ok(None) => Ok(None),
-            Ok(Some(port)) if message.kind() == RTM_DELLINK => Ok(Some(Self::Deleted(port))),
-            Ok(Some(port)) => Ok(Some(Self::New(port))),
+            Ok(Some(port)) if message.kind() == RTM_DELLINK => Ok(Some(Self::Deleted(Box::new(port)))),
+            Ok(Some(port)) => Ok(Some(Self::New(Box::new(port)))),
         }
     }
 }

@@ -391,16 +391,16 @@ impl Link {
     }
 }
 
-/// A change of a device, as the kernel reports it.
+/// A change of a device, as the kernel reports it. Boxed, so that a stream of many families moves small values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum LinkEvent {
     /// The device is gone, or moved to another namespace: then it has a [`new_netnsid`](Link::new_netnsid).
-    Deleted(Link),
+    Deleted(Box<Link>),
     /// The device is new or has changed.
-    New(Link),
+    New(Box<Link>),
 }
 
 impl Link {
@@ -423,13 +423,13 @@ impl LinkEvent {
         if header.family != 0 {
             return Ok(None);
         }
-        let link = Link::decode(message)?;
+        let link = Box::new(Link::decode(message)?);
         Ok(Some(if message.kind() == RTM_DELLINK { Self::Deleted(link) } else { Self::New(link) }))
     }
 
     /// The device, as it is or was.
     #[must_use]
-    pub const fn link(&self) -> &Link {
+    pub fn link(&self) -> &Link {
         match self {
             Self::Deleted(link) | Self::New(link) => link,
         }

@@ -100,10 +100,10 @@ impl Source for LinkSource {
             Some(LinkEvent::New(link)) if link.is_kind("veth") && link.link.is_none() => {
                 Some(Event::Unreported)
             }
-            Some(LinkEvent::New(link)) => Some(Event::New(link)),
+            Some(LinkEvent::New(link)) => Some(Event::New(*link)),
             // For the devices on top of it, and its peer, it is in another namespace now.
             Some(LinkEvent::Deleted(link)) if link.new_netnsid.is_some() => Some(Event::Unreported),
-            Some(LinkEvent::Deleted(link)) => Some(Event::Deleted(link)),
+            Some(LinkEvent::Deleted(link)) => Some(Event::Deleted(*link)),
             // The state of a bridge's port is a part of the device, of which there is no event.
             None => (message.header::<IfInfoMsg>()?.0.family == AF_BRIDGE).then_some(Event::Unreported),
         })

@@ -59,9 +59,9 @@ impl RuleFilter {
 #[non_exhaustive]
 pub enum RuleEvent {
     /// It is gone.
-    Deleted(Rule),
+    Deleted(Box<Rule>),
     /// It is new.
-    New(Rule),
+    New(Box<Rule>),
 }
 
 impl RuleEvent {
@@ -71,8 +71,8 @@ impl RuleEvent {
     /// The message is malformed.
     pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
         match message.kind() {
-            RTM_NEWRULE => Ok(Some(Self::New(Rule::decode(message)?))),
-            RTM_DELRULE => Ok(Some(Self::Deleted(Rule::decode(message)?))),
+            RTM_NEWRULE => Ok(Some(Self::New(Box::new(Rule::decode(message)?)))),
+            RTM_DELRULE => Ok(Some(Self::Deleted(Box::new(Rule::decode(message)?)))),
             _ => Ok(None),
         }
     }

@@ -75,8 +75,8 @@ impl Source for RuleSource {
 
     fn decode_event(&self, message: MessageRef<'_>) -> Result<Option<Event<Rule>>, DecodeError> {
         Ok(RuleEvent::decode(message)?.map(|event| match event {
-            RuleEvent::New(rule) => Event::New(watched(rule)),
-            RuleEvent::Deleted(rule) => Event::Deleted(watched(rule)),
+            RuleEvent::New(rule) => Event::New(watched(*rule)),
+            RuleEvent::Deleted(rule) => Event::Deleted(watched(*rule)),
         }))
     }
 

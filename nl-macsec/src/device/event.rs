@@ -16,9 +16,9 @@ use super::codec::MacsecDevice;
 #[non_exhaustive]
 pub enum MacsecEvent {
     /// The device is gone, or moved to another namespace: then its link has a [`new_netnsid`](Link::new_netnsid).
-    Deleted(MacsecLink),
+    Deleted(Box<MacsecLink>),
     /// The device is new, or something of it has changed.
-    New(MacsecLink),
+    New(Box<MacsecLink>),
 }
 
 /// A MACsec device as one of the network, with its options.
@@ -39,15 +39,15 @@ impl MacsecEvent {
     /// The message is of another type or malformed.
     pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
         Ok(match LinkEvent::decode(message)? {
-            Some(LinkEvent::Deleted(link)) => MacsecLink::of(link)?.map(Self::Deleted),
-            Some(LinkEvent::New(link)) => MacsecLink::of(link)?.map(Self::New),
+            Some(LinkEvent::Deleted(link)) => MacsecLink::of(*link)?.map(Self::Deleted),
+            Some(LinkEvent::New(link)) => MacsecLink::of(*link)?.map(Self::New),
             _ => None,
         })
     }
 
     /// The device, as it is or was.
     #[must_use]
-    pub const fn device(&self) -> &MacsecLink {
+    pub fn device(&self) -> &MacsecLink {
         match self {
             Self::Deleted(device) | Self::New(device) => device,
         }
@@ -55,9 +55,9 @@ impl MacsecEvent {
 }
 
 impl MacsecLink {
-    fn of(link: Link) -> Result<Option<Self>, DecodeError> {
+    fn of(link: Link) -> Result<Option<Box<Self>>, DecodeError> {
         match link.kind() {
-            Some(options) => Ok(Some(Self { options: options?, link })),
+            Some(options) => Ok(Some(Box::new(Self { options: options?, link }))),
             None => Ok(None),
         }
     }
