@@ -12,8 +12,7 @@ use nl_core::genl::{FamilyEvent, NOTIFY_GROUP};
 use nl_core::message::MessageRef;
 use nl_core::monitor::{MessageFilter, Monitor, MonitorBuilder};
 
-use crate::event::NetworkEvent;
-use crate::source::{Source, decode_any};
+use crate::source::Source;
 
 /// What is left out before it is decoded.
 #[derive(Clone, Debug, Default)]
@@ -68,12 +67,12 @@ impl<T> Followed<T> {
 }
 
 impl<T: 'static> Monitors<T> {
-    /// Opens a monitor for each protocol of the sources. `keep` makes an item of a message and its event.
+    /// Opens a monitor for each protocol of the sources. `decode` makes an item of a message of one of these sources.
     pub(crate) fn open(
         options: &MonitorBuilder,
         sources: Vec<Source>,
         filters: &Filters,
-        keep: fn(MessageRef<'_>, NetworkEvent) -> T,
+        decode: impl Fn(&[Source], MessageRef<'_>) -> Result<Option<T>, DecodeError> + Copy + Send + 'static,
     ) -> Result<Self> {
         let (mut monitors, mut rest) = (Vec::new(), sources);
         loop {
@@ -99,7 +98,7 @@ impl<T: 'static> Monitors<T> {
                     joined.store(group, Ordering::Relaxed);
                 }
                 match wanted.as_ref().is_none_or(|Wanted(wanted)| wanted(message)) {
-                    true => Ok(decode_any(&own, message)?.map(|event| keep(message, event))),
+                    true => decode(&own, message),
                     false => Ok(None),
                 }
             })?;
@@ -124,6 +123,10 @@ impl<T: 'static> Monitors<T> {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
         if let Some(error) = self.failed.take() {
             return Poll::Ready(Some(Err(error)));
+        }
+        // What most streams have. The event is not moved here.
+        if let [Followed { monitor, join: None }] = self.monitors.as_mut_slice() {
+            return Pin::new(monitor).poll_next(cx);
         }
         let count = self.monitors.len();
         for turn in 0..count {

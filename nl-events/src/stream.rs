@@ -26,6 +26,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use nl_core::Protocol;
+use nl_core::attr::DecodeError;
 use nl_core::connection::Requester;
 use nl_core::error::Result;
 use nl_core::message::MessageRef;
@@ -34,7 +35,7 @@ use nl_core::netns::Netns;
 
 use crate::event::NetworkEvent;
 use crate::monitors::{Filters, Monitors, Wanted};
-use crate::source::{RtnetlinkGroup, Source};
+use crate::source::{RtnetlinkGroup, Source, decode_any};
 
 /// A `Stream` of `Result<NetworkEvent>` that ends only if a socket fails.
 ///
@@ -171,14 +172,14 @@ impl EventsBuilder {
     /// # Errors
     /// As [`MonitorBuilder::open`].
     pub fn open(self) -> Result<Events> {
-        Ok(Events { monitors: self.monitors(|_, event| event)? })
+        Ok(Events { monitors: self.monitors(decode_any)? })
     }
 
-    /// The monitors of a stream, whose items `keep` makes.
+    /// The monitors of a stream, whose items `decode` makes of a message of one of the sources.
     pub(crate) fn monitors<T: 'static>(
         self,
-        keep: fn(MessageRef<'_>, NetworkEvent) -> T,
+        decode: impl Fn(&[Source], MessageRef<'_>) -> Result<Option<T>, DecodeError> + Copy + Send + 'static,
     ) -> Result<Monitors<T>> {
-        Monitors::open(&self.monitor, self.sources, &self.filters, keep)
+        Monitors::open(&self.monitor, self.sources, &self.filters, decode)
     }
 }

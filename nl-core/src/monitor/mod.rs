@@ -113,32 +113,6 @@ impl<T> Monitor<T> {
     pub fn join(&self, group: u32) -> Result<()> {
         join(&self.socket, self.protocol, group)
     }
-
-    fn read(&mut self) -> Option<Result<T>> {
-        while let Some(message) = self.reader.next() {
-            let message = match message {
-                Ok(message) => message,
-                Err(error) => return Some(Err(error.into())),
-            };
-            // Ports of other namespaces are other sockets.
-            if message.nsid().is_none() && self.not_from.iter().any(|ports| ports.contains(message.port())) {
-                continue;
-            }
-            // Behind the first message of a datagram there may be others; and a simulated kernel sends what it likes.
-            if self.filter.as_ref().is_some_and(|filter| !filter.matches(message)) {
-                continue;
-            }
-            match (self.decode)(message) {
-                Ok(None) => {}
-                Ok(Some(event)) => return Some(Ok(event)),
-                Err(error) => {
-                    let operation = format!("read an event of type {}", message.kind());
-                    return Some(Err(Error::from(error).during(|| operation)));
-                }
-            }
-        }
-        None
-    }
 }
 
 impl<T> Stream for Monitor<T> {
@@ -150,8 +124,30 @@ impl<T> Stream for Monitor<T> {
             return Poll::Ready(None);
         }
         loop {
-            if let Some(event) = this.read() {
-                return Poll::Ready(Some(event));
+            // Not a function of its own, because what it returned would be moved once more.
+            while let Some(message) = this.reader.next() {
+                let message = match message {
+                    Ok(message) => message,
+                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                };
+                // Ports of other namespaces are other sockets.
+                if message.nsid().is_none()
+                    && this.not_from.iter().any(|ports| ports.contains(message.port()))
+                {
+                    continue;
+                }
+                // Behind the first message of a datagram there may be others; and a simulated kernel sends what it likes.
+                if this.filter.as_ref().is_some_and(|filter| !filter.matches(message)) {
+                    continue;
+                }
+                match (this.decode)(message) {
+                    Ok(None) => {}
+                    Ok(Some(event)) => return Poll::Ready(Some(Ok(event))),
+                    Err(error) => {
+                        let operation = format!("read an event of type {}", message.kind());
+                        return Poll::Ready(Some(Err(Error::from(error).during(|| operation))));
+                    }
+                }
             }
             if this.burst >= MAX_BURST {
                 this.burst = 0;

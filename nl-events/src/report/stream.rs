@@ -13,7 +13,7 @@ use nl_core::netns::Netns;
 use super::{Cause, Place, Report};
 use crate::event::NetworkEvent;
 use crate::monitors::Monitors;
-use crate::source::Source;
+use crate::source::{Source, decode_any};
 use crate::stream::{Events, EventsBuilder};
 
 /// A `Stream` of [`Report`]s of one or several namespaces: see [the module](crate::report).
@@ -186,7 +186,10 @@ impl ReportsBuilder {
     /// As [`MonitorBuilder::open`](nl_core::monitor::MonitorBuilder::open), for the first namespace that cannot be followed.
     pub fn open(self) -> Result<Reports> {
         let open = |name: Option<Name>, events: EventsBuilder| {
-            let monitors = events.monitors(|message, event| (message.nsid(), Cause::of(message), event))?;
+            let monitors = events.monitors(|sources, message| {
+                let event = decode_any(sources, message)?;
+                Ok(event.map(|event| (message.nsid(), Cause::of(message), event)))
+            })?;
             Ok(Followed { name, monitors })
         };
         let places = match self.places.is_empty() {

@@ -225,12 +225,15 @@ pub(crate) fn decode_any(
     sources: &[Source],
     message: MessageRef<'_>,
 ) -> Result<Option<NetworkEvent>, DecodeError> {
-    for source in sources {
-        if let Some(event) = source.decode(message)? {
-            return Ok(Some(event));
+    // Each result is passed on as it is: to take it apart would move the event once more.
+    let Some((last, others)) = sources.split_last() else { return Ok(None) };
+    for source in others {
+        let decoded = source.decode(message);
+        if !matches!(decoded, Ok(None)) {
+            return decoded;
         }
     }
-    Ok(None)
+    last.decode(message)
 }
 
 /// Shows the protocol and the group, without the decoder.
