@@ -176,6 +176,7 @@ impl Socket {
     }
 
     /// Receives one datagram without waiting, whoever sent it.
+    #[inline]
     pub(crate) fn try_receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.transport.receive(self.as_fd(), buffer)
     }
@@ -199,6 +200,7 @@ impl Socket {
     /// may also claim to be the kernel inside the message, but not in the sender's address.
     ///
     /// `whole` makes the buffer as large as the datagram; otherwise one that does not fit is an error.
+    #[inline]
     pub(crate) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
@@ -261,6 +263,7 @@ pub(crate) struct Datagram {
 }
 
 /// What a receive call means, `None` for what is to be skipped.
+#[inline]
 pub(crate) fn accept(received: Result<Received>, limit: usize) -> Option<Result<Datagram>> {
     match received {
         Ok(Received { port, .. }) if port != 0 => None,

@@ -39,6 +39,7 @@ impl Reader {
     }
 
     /// The next message, `None` when all that was received has been read.
+    #[inline]
     pub(crate) fn next(&mut self) -> Option<Result<MessageRef<'_>, DecodeError>> {
         if self.unread.is_empty() {
             return None;
@@ -56,6 +57,7 @@ impl Reader {
     }
 
     /// Receives the next datagram and returns its size.
+    #[inline]
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<Result<usize>> {
         let (sensitive, room, events) = (self.sensitive, self.room, self.events);
         let buffer = self.buffer.get_or_insert_with(|| {

@@ -23,6 +23,7 @@ impl Transport {
         Ok(if sys::is_netlink(fd)? { Self::Netlink } else { Self::Simulated })
     }
 
+    #[inline]
     pub(crate) fn receive(self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
         let received = match self {
             Self::Connected => return sys::receive_connected(fd, buffer),

@@ -22,6 +22,7 @@ impl Reactor {
     /// Runs `io`, which does not wait, until it returns something else than `WouldBlock`.
     ///
     /// Only the last task that polls is woken.
+    #[inline]
     pub(crate) fn poll_io<T>(
         &self,
         cx: &mut Context<'_>,
@@ -51,6 +52,7 @@ impl Reactor {
 
 #[cfg(feature = "tokio")]
 impl Reactor {
+    #[inline(never)]
     fn poll_reactor<T>(
         &self,
         cx: &mut Context<'_>,

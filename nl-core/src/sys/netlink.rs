@@ -106,6 +106,7 @@ pub(crate) fn is_netlink(fd: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 /// Sends one datagram to the kernel.
+#[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> {
     let address = kernel_address();
     // SAFETY: pointers and lengths describe a live slice and a live sockaddr_nl.
@@ -122,6 +123,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> {
 }
 
 /// Receives one datagram from a socket that is [connected](connect) to the kernel, without waiting.
+#[inline]
 pub(crate) fn receive_connected(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
     // SAFETY: the kernel writes at most buffer.len() bytes to the slice; with MSG_TRUNC it returns the datagram's size, which is
@@ -132,6 +134,7 @@ pub(crate) fn receive_connected(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Re
 }
 
 /// Receives one datagram without waiting.
+#[inline]
 pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
     receive_with(fd, buffer, libc::MSG_DONTWAIT | libc::MSG_TRUNC)
 }
@@ -141,6 +144,7 @@ pub(crate) fn next_size(fd: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(receive_with(fd, &mut [], libc::MSG_DONTWAIT | libc::MSG_TRUNC | libc::MSG_PEEK)?.size)
 }
 
+#[inline]
 fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Result<Received> {
     let mut address = kernel_address();
     let mut len = ADDRESS_LEN;
