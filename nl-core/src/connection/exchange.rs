@@ -24,8 +24,9 @@ use crate::lock;
 use crate::message::{
     MessageRef, Messages, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, RawMessage,
 };
+use crate::protocol::Protocol;
 use crate::request::Request;
-use crate::socket::{Buffer, Deadline, Socket, is_loss, poll_budget};
+use crate::socket::{Buffer, Deadline, Socket, Transport, is_loss, poll_budget};
 
 use super::sink::Sink;
 
@@ -58,6 +59,8 @@ struct State {
     slots: Vec<Slot>,
     /// How many of the requests in flight wait for messages, which can be larger than a verdict.
     large_answers: usize,
+    /// Answers can be larger than any event of `NETLINK_ROUTE`, so each is looked at before it is received.
+    any_size: bool,
     losses: u64,
     /// Callers that wait for a place.
     queue: VecDeque<(u64, Waker)>,
@@ -86,6 +89,12 @@ enum Received {
 }
 
 impl Exchange {
+    /// For a socket of this protocol. Its messages have a limit only where the kernel alone sends them.
+    pub(super) fn new(protocol: Protocol, socket: &Socket) -> Self {
+        let is_bounded = protocol == Protocol::Route && socket.transport() == Transport::Connected;
+        Self { state: Mutex::new(State { any_size: !is_bounded, ..State::default() }), ..Self::default() }
+    }
+
     /// Sends a request and waits for its verdict, as far as this is possible now.
     pub(super) fn poll(
         &self,
@@ -343,7 +352,11 @@ impl State {
         let received = match self.large_answers.saturating_sub(usize::from(sink.is_satisfied())) {
             // Verdicts are short.
             0 => socket.try_receive(buffer),
-            _ => socket.try_receive_whole(buffer),
+            _ if self.any_size => socket.try_receive_whole(buffer),
+            _ => {
+                buffer.make_room_for_events();
+                socket.try_receive(buffer)
+            }
         };
         match received {
             Ok(received) if received.port != 0 => Ok(None),
@@ -351,7 +364,8 @@ impl State {
             Ok(received) if received.size == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(received) => {
                 let Some(datagram) = buffer.get(..received.size) else {
-                    // Whom a message answers that did not fit is not known.
+                    // Whom a message answers that did not fit is not known. The next one of its size is read whole.
+                    self.any_size = true;
                     return Ok(self.recover(socket, own, sink));
                 };
                 let handed = self.hand_over(datagram, own, sink);

@@ -34,8 +34,12 @@ impl Lanes {
         let lane = (thread_number() % (MORE + 1)).checked_sub(1).and_then(|number| self.0.get(number));
         let opened = lane.and_then(|lane| {
             // Without a descriptor for it, the thread stays too.
-            lane.get_or_init(|| spec.open(None).ok().map(|socket| Box::new((socket, Exchange::default()))))
-                .as_deref()
+            let open = || {
+                let socket = spec.open(None).ok()?;
+                let exchange = Exchange::new(spec.protocol, &socket);
+                Some(Box::new((socket, exchange)))
+            };
+            lane.get_or_init(open).as_deref()
         });
         opened.map_or(main, |(socket, exchange)| (socket, exchange))
     }

@@ -127,7 +127,7 @@ impl Connection {
             known => known,
         };
         let shared = Shared {
-            exchange: Exchange::default(),
+            exchange: Exchange::new(protocol, &socket),
             lanes: Lanes::default(),
             socket,
             names: Names::default(),

@@ -51,6 +51,15 @@ impl Buffer {
         self.sensitive = true;
     }
 
+    /// Makes room for a datagram as [`take_for_events`](Self::take_for_events) has it.
+    pub(crate) fn make_room_for_events(&mut self) {
+        if self.bytes.len() < EVENTS_LEN {
+            let mut larger = Self::take_for_events();
+            larger.sensitive = self.sensitive;
+            *self = larger;
+        }
+    }
+
     /// Makes room for a datagram of this size.
     pub(crate) fn grow(&mut self, size: usize) {
         if self.bytes.len() < size {
