@@ -253,7 +253,16 @@ async fn vnis_say_what_is_in_the_way(lab: Lab) -> Result {
     assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
     says(&error, &["list vni dev vx0", "external vnifilter"]);
     let error = vnis.entry("vf0", 200).group("239.0.0.1".parse()?).replace().await.unwrap_err();
-    says(&error, &["Local interface required for multicast remote group"]);
+    says(
+        &error,
+        &["Local interface required for multicast remote group", "make the VXLAN device with `dev DEV`"],
+    );
+    // A second device on the same port takes other VNIs only.
+    node.ip("link add vf1 type vxlan external vnifilter dstport 4790").await;
+    let error = vnis.entry("vf1", 102).replace().await.unwrap_err();
+    assert!(error.is_exists(), "{error}");
+    says(&error, &["VNI in use", "another VXLAN device with the same dstport has the VNI"]);
+    vnis.entry("vf1", 999).replace().await?;
     let error = vnis.entry("vf0", 500).delete().await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
     // What is before the hole is gone.
