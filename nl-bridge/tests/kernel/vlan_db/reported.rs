@@ -1,9 +1,11 @@
 //! What users of other libraries and of network managers reported, each with what ours does there.
 
+use nl_bridge::fdb::Fdb;
+use nl_bridge::mdb::{Mdb, MdbGroup};
 use nl_bridge::tunnel::Tunnels;
 use nl_bridge::vlan::{VlanMember, Vlans};
 use nl_bridge::vlan_db::VlanDb;
-use nl_core::Connection;
+use nl_core::{Connection, MacAddr};
 use nl_testkit::{Lab, Result};
 use serde_json::json;
 
@@ -115,5 +117,44 @@ async fn mappings_of_two_devices_are_listed_apart(lab: Lab) -> Result {
     // Without a device, all of the other one stay.
     tunnels.entry("vx0", 10..=11, 1010..=1011).delete().await?;
     assert_eq!((mapped(&conn, "vx0").await.len(), mapped(&conn, "vx1").await.len()), (0, 2));
+    Ok(())
+}
+
+/// zebra-rs/zebra-rs#2173: on a bridge that filters VLANs, an address that is added without a VLAN is an entry in each VLAN of the
+/// port and one in none, a group an entry in each.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"), timeout = 60)]
+async fn an_entry_without_a_vlan_is_one_in_each_vlan_of_the_port(lab: Lab) -> Result {
+    let node = switch(&lab, "a").await?;
+    let conn = route(&node).await;
+    node.bridge("vlan add dev p1 vid 10-11").await;
+    let fdb = Fdb::new(conn.clone());
+    let mac = MacAddr::new([2, 0, 0, 0, 7, 7]);
+    let vlans = async || {
+        let entries = fdb.entries().mac(mac).list().await.unwrap().collect_all().await.unwrap();
+        let mut vlans: Vec<_> = entries.iter().map(|entry| entry.vlan).collect();
+        vlans.sort_unstable();
+        vlans
+    };
+    fdb.entry(mac, "p1").master().static_().add().await?;
+    assert_eq!(vlans().await, [None, Some(10), Some(11)]);
+    fdb.entry(mac, "p1").master().delete().await?;
+    assert_eq!(vlans().await, []);
+    fdb.entry(mac, "p1").master().static_().vlan(10).add().await?;
+    assert_eq!(vlans().await, [Some(10)]);
+
+    let mdb = Mdb::new(conn);
+    let group: std::net::IpAddr = "239.1.1.1".parse()?;
+    let vlans = async || {
+        let list = mdb.entries().dev("br0").list().await.unwrap().collect_all().await.unwrap();
+        let entries = list.iter().flat_map(|table| &table.entries);
+        let mut vlans: Vec<_> =
+            entries.filter(|entry| entry.group == MdbGroup::Ip(group)).map(|entry| entry.vlan).collect();
+        vlans.sort_unstable();
+        vlans
+    };
+    mdb.entry("br0", "p1", group).permanent().add().await?;
+    assert_eq!(vlans().await, [Some(10), Some(11)]);
+    mdb.entry("br0", "p1", group).vlan(11).delete().await?;
+    assert_eq!(vlans().await, [Some(10)]);
     Ok(())
 }
