@@ -238,7 +238,7 @@ fn check_change(vxlan: &Vxlan) -> Result<(), Invalid> {
         ($($option:ident)+) => {$(
             Invalid::when(
                 vxlan.$option.is_some(),
-                concat!(stringify!($option), " is set when the device is made: delete the device and make it anew"),
+                concat!(stringify!($option), " is set when the device is made: delete the device and add it again"),
             )?;
         )+};
     }
