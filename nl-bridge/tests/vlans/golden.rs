@@ -138,7 +138,7 @@ fn global_options_are_read_with_their_units() {
 
 /// [`DUMP_GLOBAL`] with the ports of routers behind its last option, as `br_vlan_global_opts_fill` and `br_rports_fill_info` put
 /// them: an attribute, in it one for the list, and in that one for each port.
-fn with_router_ports(ports: &[(u32, u8, u32)]) -> Vec<u8> {
+pub(crate) fn with_router_ports(ports: &[(u32, u8, u32)]) -> Vec<u8> {
     let attr = |kind: u16, value: &[u8]| {
         let length = u16::try_from(4 + value.len()).unwrap();
         let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
