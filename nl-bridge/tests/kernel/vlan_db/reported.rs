@@ -158,3 +158,25 @@ async fn an_entry_without_a_vlan_is_one_in_each_vlan_of_the_port(lab: Lab) -> Re
     assert_eq!(vlans().await, [Some(10)]);
     Ok(())
 }
+
+/// bisdn/basebox#446: a static entry stays when its port leaves the VLAN, and a flush of the VLAN removes it.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"), timeout = 60)]
+async fn a_static_entry_outlives_its_vlan_until_it_is_flushed(lab: Lab) -> Result {
+    let node = switch(&lab, "a").await?;
+    let conn = route(&node).await;
+    let (fdb, vlans) = (Fdb::new(conn.clone()), Vlans::new(conn));
+    vlans.entry("p1", 10).vlans(11).add().await?;
+    let mac = MacAddr::new([2, 0, 0, 0, 7, 7]);
+    for vlan in [10, 11] {
+        fdb.entry(mac, "p1").master().static_().vlan(vlan).add().await?;
+    }
+    let left = async || {
+        let entries = fdb.entries().mac(mac).list().await.unwrap().collect_all().await.unwrap();
+        entries.iter().map(|entry| entry.vlan).collect::<Vec<_>>()
+    };
+    vlans.entry("p1", 10).delete().await?;
+    assert_eq!(left().await.len(), 2);
+    fdb.entries().bridge("br0").dev("p1").vlan(10).flush().await?;
+    assert_eq!(left().await, [Some(11)]);
+    Ok(())
+}
