@@ -17,8 +17,10 @@ pub struct EthFrame {
     pub source: [u8; 6],
     /// Where it goes.
     pub destination: [u8; 6],
-    /// The VLAN identifier of the outer 802.1Q tag, if any; 0 is a priority tag.
+    /// The VLAN identifier of the outer tag, if any; 0 is a priority tag.
     pub vlan: Option<u16>,
+    /// What kind of tag the outer one is: [`EthFrame::CUSTOMER_TAG`], which it is without a tag too, or [`EthFrame::SERVICE_TAG`].
+    pub tpid: u16,
     /// What the payload is.
     pub ethertype: u16,
     /// What it carries.
@@ -29,7 +31,14 @@ impl EthFrame {
     /// A frame without a VLAN tag. [`EthFrame::TEST`] is an ethertype no one else uses.
     #[must_use]
     pub fn new(source: [u8; 6], destination: [u8; 6], ethertype: u16, payload: &[u8]) -> Self {
-        Self { source, destination, vlan: None, ethertype, payload: payload.to_vec() }
+        Self {
+            source,
+            destination,
+            vlan: None,
+            tpid: Self::CUSTOMER_TAG,
+            ethertype,
+            payload: payload.to_vec(),
+        }
     }
 
     /// The same frame with an 802.1Q tag.
@@ -39,6 +48,13 @@ impl EthFrame {
         self
     }
 
+    /// The same frame with an 802.1ad tag.
+    #[must_use]
+    pub fn service_vlan(mut self, id: u16) -> Self {
+        self.tpid = Self::SERVICE_TAG;
+        self.vlan(id)
+    }
+
     /// The bytes on the wire, without padding and check sum.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -46,7 +62,7 @@ impl EthFrame {
         bytes.extend(self.destination);
         bytes.extend(self.source);
         if let Some(id) = self.vlan {
-            bytes.extend(VLAN.to_be_bytes());
+            bytes.extend(self.tpid.to_be_bytes());
             bytes.extend(id.to_be_bytes());
         }
         bytes.extend(self.ethertype.to_be_bytes());
@@ -57,19 +73,31 @@ impl EthFrame {
     /// Takes a frame apart; `None` when it is too short to be one.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let (destination, rest) = bytes.split_first_chunk()?;
-        let (source, rest) = rest.split_first_chunk()?;
-        let (kind, rest) = rest.split_first_chunk()?;
-        let mut frame = Self::new(*source, *destination, u16::from_be_bytes(*kind), rest);
-        if frame.ethertype == VLAN {
-            let (tag, rest) = rest.split_first_chunk()?;
+        let mut frame = Self::parse_inside(bytes)?;
+        if matches!(frame.ethertype, Self::CUSTOMER_TAG | Self::SERVICE_TAG) {
+            let (tag, rest) = frame.payload.split_first_chunk()?;
             let (kind, rest) = rest.split_first_chunk()?;
-            frame.vlan = Some(u16::from_be_bytes(*tag) & VLAN_ID);
-            frame.ethertype = u16::from_be_bytes(*kind);
-            frame.payload = rest.to_vec();
+            let (vlan, ethertype) = (u16::from_be_bytes(*tag) & VLAN_ID, u16::from_be_bytes(*kind));
+            let payload = rest.to_vec();
+            (frame.vlan, frame.tpid) = (Some(vlan), frame.ethertype);
+            (frame.ethertype, frame.payload) = (ethertype, payload);
         }
         Some(frame)
     }
+
+    /// Takes a frame apart whose outer tag is not in it, and leaves a tag in it where it is.
+    fn parse_inside(bytes: &[u8]) -> Option<Self> {
+        let (destination, rest) = bytes.split_first_chunk()?;
+        let (source, rest) = rest.split_first_chunk()?;
+        let (kind, rest) = rest.split_first_chunk()?;
+        Some(Self::new(*source, *destination, u16::from_be_bytes(*kind), rest))
+    }
+
+    /// The ethertype of an 802.1Q tag.
+    pub const CUSTOMER_TAG: u16 = 0x8100;
+
+    /// The ethertype of an 802.1ad tag.
+    pub const SERVICE_TAG: u16 = 0x88a8;
 
     /// The first "local experimental" ethertype, which no protocol uses.
     pub const TEST: u16 = 0x88b5;
@@ -80,7 +108,8 @@ impl fmt::Debug for EthFrame {
         let mac = |mac: &[u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
         write!(f, "{} > {}", mac(&self.source), mac(&self.destination))?;
         if let Some(id) = self.vlan {
-            write!(f, " vlan {id}")?;
+            let word = if self.tpid == Self::SERVICE_TAG { "service vlan" } else { "vlan" };
+            write!(f, " {word} {id}")?;
         }
         write!(f, " type {:#06x}, {} bytes", self.ethertype, self.payload.len())
     }
@@ -154,14 +183,19 @@ impl Capture {
             match sys::receive(self.socket.get_ref(), &mut buffer) {
                 Ok((length, tag)) => {
                     let bytes = buffer.get(..length).unwrap_or_default();
-                    if let Some(mut frame) = EthFrame::parse(bytes) {
-                        // The kernel takes the outer tag out of the frame and tells it aside.
-                        if let Some((_, control)) = tag {
-                            frame.vlan = Some(control & VLAN_ID);
-                        }
-                        return Ok(Some(frame));
+                    // The kernel takes the outer tag out of the frame and passes it aside.
+                    let frame = match tag {
+                        None => EthFrame::parse(bytes),
+                        Some((tpid, control)) => EthFrame::parse_inside(bytes).map(|frame| EthFrame {
+                            vlan: Some(control & VLAN_ID),
+                            tpid,
+                            ..frame
+                        }),
+                    };
+                    match frame {
+                        Some(frame) => return Ok(Some(frame)),
+                        None => continue,
                     }
-                    continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -216,7 +250,6 @@ fn register(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(socket)
 }
 
-const VLAN: u16 = 0x8100;
 const VLAN_ID: u16 = 0x0fff;
 
 #[cfg(test)]
@@ -227,6 +260,17 @@ mod tests {
     fn a_tagged_frame_survives_a_round_trip() {
         let frame = EthFrame::new([2; 6], [4; 6], EthFrame::TEST, b"payload").vlan(100);
         assert_eq!(EthFrame::parse(&frame.to_bytes()), Some(frame));
+    }
+
+    #[test]
+    fn of_two_tags_the_outer_one_is_taken_apart() {
+        let inner = EthFrame::new([2; 6], [4; 6], EthFrame::TEST, b"payload").vlan(100).to_bytes();
+        let (addresses, rest) = inner.split_at(12);
+        let (kind, payload) = rest.split_at(2);
+        assert_eq!(kind, [0x81, 0]);
+        let frame = EthFrame::new([2; 6], [4; 6], EthFrame::CUSTOMER_TAG, payload).service_vlan(7);
+        let bytes = [addresses, &[0x88, 0xa8, 0, 7], rest].concat();
+        assert_eq!((frame.to_bytes(), EthFrame::parse(&bytes)), (bytes, Some(frame)));
     }
 
     #[test]

@@ -119,7 +119,7 @@ macro_rules! fdb_options {
             activity_notify(entry) { entry.notify = Some(entry.notify.unwrap_or_default() | crate::fdb::FdbNotify::ACTIVITY); }
             /// Entered as silent already (`inactive`); comes with [`activity_notify`](Self::activity_notify).
             inactive(entry) { entry.notify = Some(crate::fdb::FdbNotify::ACTIVITY | crate::fdb::FdbNotify::INACTIVE); }
-            /// Changed without its age starting anew (`norefresh`).
+            /// Changed without its age being reset (`norefresh`).
             norefresh(entry) { entry.dont_refresh = true; }
         }
     };

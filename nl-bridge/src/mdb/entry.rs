@@ -212,7 +212,7 @@ macro_rules! mdb_options {
             permanent(entry) { entry.state = crate::mdb::MdbState::Permanent; }
             /// Ageing (`temp`); so without being said.
             temp(entry) { entry.state = crate::mdb::MdbState::Temporary; }
-            /// In this VLAN, 1 to 4094 (`vid`).
+            /// In this VLAN, 1 to 4094 (`vid`). Without it, on a bridge that filters VLANs, it is one entry in each VLAN of the port.
             vlan(entry, vlan: u16) { entry.vlan = Some(vlan); }
             /// For this source alone (`src`).
             source(entry, source: std::net::IpAddr) { entry.source = Some(source); }

@@ -5,6 +5,7 @@ use nl_core::error::{Ack, Errno, Error, KernelError, Result, Since};
 use nl_core::{Pending, Protocol};
 
 use super::entry::mdb_options;
+use super::explain::explain;
 use super::{MdbEntry, MdbFilter, MdbGroup, MdbTable, MdbVerb};
 
 /// The multicast databases of the connection's namespace (`bridge mdb`). Cheap to clone.
@@ -88,7 +89,7 @@ impl Entry {
     ///
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)); no such device; `EINVAL` on a bridge that is down or does not snoop, and for a port that
-    /// is down; bad input, before the kernel is asked; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for what the
+    /// is down, with a [hint](Error::hint); bad input, before the kernel is asked; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for what the
     /// kernel is too old for.
     pub fn add(self) -> Pending<Ack> {
         self.change(MdbVerb::Add)
@@ -198,7 +199,7 @@ impl Entry {
 
     /// Calls the devices in an error as they were given.
     fn explain(&self, error: Error) -> Error {
-        let error = error.naming(self.entry.dev, &self.dev).naming(self.entry.port, &self.port);
+        let error = explain(error).naming(self.entry.dev, &self.dev).naming(self.entry.port, &self.port);
         match (&self.via, self.entry.via) {
             (Some(via), Some(index)) => error.naming(index, via),
             _ => error,
@@ -279,7 +280,7 @@ impl Entries {
                     "flushing multicast entries",
                     Since::linux(6, 8),
                 );
-                self.named(&filter, error)
+                self.named(&filter, explain(error))
             })
         })
     }

@@ -50,6 +50,7 @@
 
 mod codec;
 mod entry;
+mod explain;
 mod filter;
 mod handle;
 mod list;

@@ -27,7 +27,7 @@
 //! # What is lost silently
 //! - The kernel takes the state of an MSTI that no VLAN of the port is in, and forgets it.
 //! - When the last VLAN of an MSTI leaves a port, so does the state of the MSTI. A VLAN of the MSTI that is added to the port later
-//!   has the state that the kernel gives it anew.
+//!   gets the state that the kernel gives to a new VLAN.
 //! - A state that is set has **no event**. A program that follows them has to list them; `nl_bridge::vlan_db::VlanWatch` sees them
 //!   in the states of the VLANs when it lists these for another reason.
 //!

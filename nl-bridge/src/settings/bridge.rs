@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use nl_core::MacAddr;
 use nl_core::check::{Invalid, opt_within, within};
-use nl_core::error::{KernelError, Since};
+use nl_core::error::{Errno, KernelError, Since};
 use nl_core::link::{Flag, LinkVerb, VlanProtocol};
 use nl_core::link_kind;
 
@@ -23,7 +23,7 @@ link_kind! {
     /// ```
     ///
     /// Times are in whole hundredths of a second. `None` leaves an option as it is, and says of a bridge that was read that the
-    /// kernel does not have it.
+    /// kernel does not have it. Options for which no kernel is named are in Linux 5.0 and later.
     ///
     /// Header: `IFLA_BR_*` in `include/uapi/linux/if_link.h`.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,13 +129,14 @@ link_kind! {
         topology_change_timer: Duration as Ticks64 = IFLA_BR_TOPOLOGY_CHANGE_TIMER(18) "topology_change_timer";
         /// When addresses are next looked at for their age.
         gc_timer: Duration as Ticks64 = IFLA_BR_GC_TIMER(19) "gc_timer";
-        /// Who sends queries.
+        /// Who sends queries. Linux 5.15.
         mcast_querier_state: McastQuerier = IFLA_BR_MCAST_QUERIER_STATE(47) "mcast_querier";
         /// How many addresses are learned. Linux 6.7.
         fdb_n_learned: u32 = IFLA_BR_FDB_N_LEARNED(48) "fdb_n_learned";
     }
     check = check;
     refused = refused;
+    hint = hint;
     ignored = ignored;
     other = other;
 }
@@ -283,6 +284,26 @@ fn refused(set: &Bridge, refusal: &KernelError) -> Option<(&'static str, Since)>
     let number = text.strip_prefix("bridge: Unknown boolean option ")?.parse::<u32>().ok();
     let flag = number.and_then(|number| 1_u32.checked_shl(number)).map_or(0, |flag| flag);
     newest(BridgeFlags::from_bits_retain(flag)).or_else(|| newest(set.flags?.mask))
+}
+
+/// By what the kernel says: what to change first.
+const HINTS: &[(&str, &str)] = &[
+    (
+        "MST mode can't be changed while VLANs exist",
+        "delete the VLANs of all ports first, and set vlan_default_pvid 0, so that a new port gets none",
+    ),
+    ("Cannot enable multicast vlan snooping with vlan filtering disabled", "set vlan_filtering 1 first"),
+    ("Can't change STP mode while STP is enabled", "set stp_state 0 first"),
+];
+
+fn hint(set: &Bridge, refusal: &KernelError) -> Option<&'static str> {
+    match refusal.ext_ack.message.as_deref() {
+        Some(text) => HINTS.iter().find(|(part, _)| text.contains(part)).map(|(_, hint)| *hint),
+        None if refusal.errno == Errno::EBUSY && set.vlan_stats_per_port.is_some() => Some(
+            "vlan_stats_per_port changes only while no port has a VLAN: delete the VLANs of all ports first",
+        ),
+        None => None,
+    }
 }
 
 fn ignored(set: &Bridge, now: &Bridge) -> Option<(&'static str, Since)> {

@@ -52,7 +52,7 @@ impl Port {
         }
         let mut port =
             Self { index: header.index, flags: LinkFlags::from_bits_retain(header.flags), ..Self::default() };
-        let (mut master, mut options) = (None, None);
+        let (mut master, mut options, mut of_driver) = (None, None, false);
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
@@ -60,8 +60,16 @@ impl Port {
                 IFLA_MTU => port.mtu = attr.u32()?,
                 IFLA_MASTER => master = Some(attr.u32()?),
                 IFLA_PROTINFO => options = Some(BridgePort::decode(attr.attrs())?),
+                IFLA_AF_SPEC => {
+                    let flags = attr.attrs().find(IFLA_BRIDGE_FLAGS)?.map(|flags| flags.u16()).transpose()?;
+                    of_driver = flags.is_some_and(|flags| flags & PortTarget::SELF.bits() != 0);
+                }
                 _ => {}
             }
+        }
+        // With a master too, and with a few of the options (`ndo_dflt_bridge_getlink`).
+        if of_driver {
+            return Ok(None);
         }
         // Of the bridge itself the kernel says that it is its own master; of a port that is gone it says no settings.
         let Some(master) = master.filter(|master| *master != port.index) else { return Ok(None) };

@@ -122,7 +122,8 @@ impl PortEntry {
     ///
     /// # Errors
     /// No such device ([`is_not_found`](Error::is_not_found)); it is no port; bad input, before the kernel is asked;
-    /// `EBUSY` for a state while the kernel runs the spanning tree, and `ENETDOWN` for one of a port that is down;
+    /// `EBUSY` for a state while the kernel runs the spanning tree, and `ENETDOWN` for one of a port that is down, with
+    /// a [hint](Error::hint);
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for an option that the kernel ignored, while the others are in
     /// effect.
     pub fn set(self) -> Pending<Ack> {
@@ -170,6 +171,13 @@ impl PortEntry {
                     true => explain(error),
                     false => explain(self.change.request().not_sent(no_port(&own))),
                 });
+            }
+            Err(error) if self.change.is_for_bridge() => {
+                let hint = error.kernel().and_then(|kernel| self.change.options.hint(kernel));
+                return Err(explain(match hint {
+                    Some(hint) => error.hinted(hint),
+                    None => error,
+                }));
             }
             Err(error) => return Err(explain(error)),
         };

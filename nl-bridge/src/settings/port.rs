@@ -4,7 +4,7 @@ use std::time::Duration;
 use nl_core::addr::{Dev, Name};
 use nl_core::attr::{Attr, AttrWriter, DecodeError};
 use nl_core::check::{Invalid, opt_within};
-use nl_core::error::Since;
+use nl_core::error::{Errno, KernelError, Since};
 use nl_core::link::{AttrValue, Flag, LinkVerb};
 use nl_core::link_kind;
 
@@ -71,7 +71,8 @@ link_kind! {
     /// assert_eq!(port.to_string(), "bridge learning off neigh_suppress on");
     /// ```
     ///
-    /// `None` leaves an option as it is, and says of a port that was read that the kernel does not have it.
+    /// `None` leaves an option as it is, and says of a port that was read that the kernel does not have it. Options for which no
+    /// kernel is named are in Linux 5.0 and later.
     ///
     /// Header: `IFLA_BRPORT_*` in `include/uapi/linux/if_link.h`.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,7 +115,7 @@ link_kind! {
         mcast_to_unicast: bool = IFLA_BRPORT_MCAST_TO_UCAST(28) "mcast_to_unicast";
         /// How many groups there are behind the port at most; 0 for no limit. Linux 6.3.
         mcast_max_groups: u32 = IFLA_BRPORT_MCAST_MAX_GROUPS(42) "mcast_max_groups";
-        /// How many listeners of a source are tracked at most, from 1; there is no word for it in iproute2.
+        /// How many listeners of a source are tracked at most, from 1; there is no word for it in iproute2. Linux 5.12.
         mcast_eht_hosts_limit: u32 = IFLA_BRPORT_MCAST_EHT_HOSTS_LIMIT(37) "mcast_eht_hosts_limit";
         /// Which frames to 01:80:c2:00:00:0X are forwarded, a bit for each X. Not 1, which is pause.
         group_fwd_mask: u16 as Mask16 = IFLA_BRPORT_GROUP_FWD_MASK(31) "group_fwd_mask";
@@ -128,7 +129,7 @@ link_kind! {
         vlan_tunnel: bool = IFLA_BRPORT_VLAN_TUNNEL(29) "vlan_tunnel";
         /// Whether frames go to ports that are not isolated only.
         isolated: bool = IFLA_BRPORT_ISOLATED(33) "isolated";
-        /// Whether frames from unknown addresses are dropped (802.1X). Linux 5.16.
+        /// Whether frames from unknown addresses are dropped (802.1X). Linux 5.18.
         locked: bool = IFLA_BRPORT_LOCKED(39) "locked";
         /// Whether such an address is entered as locked, for a program to let in (MAC authentication bypass). Needs
         /// [`locked`](Self::locked()) and [`learning`](Self::learning()). Linux 6.2.
@@ -163,16 +164,17 @@ link_kind! {
         forward_delay_timer: Duration as Ticks64 = IFLA_BRPORT_FORWARD_DELAY_TIMER(22) "forward_delay_timer";
         /// When the next message may be sent; 0 if the timer does not run.
         hold_timer: Duration as Ticks64 = IFLA_BRPORT_HOLD_TIMER(23) "hold_timer";
-        /// Whether an MRP ring is open at this port.
+        /// Whether an MRP ring is open at this port. Linux 5.7.
         mrp_ring_open: bool as Switch = IFLA_BRPORT_MRP_RING_OPEN(35) "mrp_ring_open";
-        /// Whether an MRP interconnection is open at this port.
+        /// Whether an MRP interconnection is open at this port. Linux 5.9.
         mrp_in_open: bool as Switch = IFLA_BRPORT_MRP_IN_OPEN(36) "mrp_in_open";
-        /// How many listeners are tracked.
+        /// How many listeners are tracked. Linux 5.12.
         mcast_eht_hosts_count: u32 = IFLA_BRPORT_MCAST_EHT_HOSTS_CNT(38) "mcast_eht_hosts_cnt";
         /// How many groups there are behind the port. Linux 6.3.
         mcast_n_groups: u32 = IFLA_BRPORT_MCAST_N_GROUPS(41) "mcast_n_groups";
     }
     check = check;
+    hint = hint;
     ignored = ignored;
     other = other;
 }
@@ -229,6 +231,24 @@ fn check(port: &BridgePort, _: LinkVerb) -> Result<(), Invalid> {
         "a port that is disabled with its device is enabled again by the event that follows: use Ports",
     )?;
     port.check_any()
+}
+
+fn hint(set: &BridgePort, refusal: &KernelError) -> Option<&'static str> {
+    let text = refusal.ext_ack.message.as_deref().unwrap_or_default();
+    if text.contains("must be locked and have learning enabled when MAB is enabled") {
+        return Some("mab needs locked and learning: set both on, or mab off");
+    }
+    let has_state = set.state.is_some();
+    match refusal.errno {
+        Errno::EBUSY if has_state => Some(
+            "the kernel's spanning tree owns the states: set stp_state 0 on the bridge, or leave them to it",
+        ),
+        Errno::ENETDOWN if has_state => Some("the port needs to be up and to have a carrier for this state"),
+        Errno::ENOENT if set.backup_port.is_some() => {
+            Some("backup_port takes another port of the same bridge")
+        }
+        _ => None,
+    }
 }
 
 fn ignored(set: &BridgePort, now: &BridgePort) -> Option<(&'static str, Since)> {

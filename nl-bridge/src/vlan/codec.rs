@@ -104,6 +104,9 @@ pub struct DeviceVlans {
     pub master: Option<u32>,
     /// The VLANs, in ranges from the smallest on.
     pub members: Vec<VlanMember>,
+    /// Whether these are what the device's own driver keeps (`self`), as that of a card with a switch does. Such a device is listed
+    /// twice if it is the port of a bridge too.
+    pub of_driver: bool,
 }
 
 impl DeviceVlans {
@@ -125,7 +128,12 @@ impl DeviceVlans {
             match attr.kind() {
                 IFLA_IFNAME => device.name = attr.text().as_str().into(),
                 IFLA_MASTER => device.master = Some(attr.u32()?),
-                IFLA_AF_SPEC => device.members = read_members(attr.attrs())?,
+                IFLA_AF_SPEC => {
+                    let flags = attr.attrs().find(IFLA_BRIDGE_FLAGS)?.map(|flags| flags.u16()).transpose()?;
+                    device.of_driver = flags.is_some_and(|flags| flags & BRIDGE_FLAGS_SELF != 0);
+                    // A driver can have several nests.
+                    device.members.extend(read_members(attr.attrs())?);
+                }
                 _ => {}
             }
         }
@@ -148,9 +156,12 @@ impl DeviceVlans {
     /// Whether these are the bridge's own.
     #[must_use]
     pub fn is_bridge(&self) -> bool {
-        self.master.is_none_or(|master| master == self.index)
+        !self.of_driver && self.master.is_none_or(|master| master == self.index)
     }
 }
+
+/// The kernel says so of what a driver keeps, in `ndo_dflt_bridge_getlink`; of what a bridge keeps it says nothing.
+const BRIDGE_FLAGS_SELF: u16 = 2;
 
 /// The VLANs in a nest, where ranges are two entries.
 pub(super) fn read_members(spec: Attrs<'_>) -> Result<Vec<VlanMember>, DecodeError> {

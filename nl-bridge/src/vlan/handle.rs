@@ -213,7 +213,7 @@ impl VlanDevices {
     }
 
     /// Lists the devices with their VLANs, in ranges: a stream in constant memory. Ports without VLANs are listed too, unless a VLAN is
-    /// given.
+    /// given. What a device's driver keeps is an item of its own, and left out without VLANs.
     ///
     /// Equivalent: `bridge -compressvlans vlan show`. Needs no privilege.
     ///
@@ -228,6 +228,7 @@ impl VlanDevices {
                 let mut device = DeviceVlans::decode(message)?;
                 if bridge.is_some_and(|bridge| device.index != bridge && device.master != Some(bridge))
                     || dev.is_some_and(|dev| device.index != dev)
+                    || (device.of_driver && device.members.is_empty())
                 {
                     return Ok(None);
                 }

@@ -54,6 +54,9 @@ const HINTS: &[(&str, &str)] = &[
         "Multicast snooping disabled on this VLAN",
         "set mcast_vlan_snooping 1 on the bridge, and mcast_snooping 1 of the VLAN",
     ),
+    ("can't process options", "the device is not in these VLANs: add them first, or use replace()"),
+    ("can't process global options", "no port of the bridge is in these VLANs: add them to a port first"),
+    ("for non-port vlans", "the option is one of ports; a bridge's own VLANs have none"),
     ("can only be set on bridge device", "global options belong to the bridge, not to a port"),
     ("can only be set on bridge ports", "the states of an MSTI belong to a port of a bridge"),
 ];

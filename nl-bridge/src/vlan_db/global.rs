@@ -68,7 +68,8 @@ pub struct VlanDbGlobal {
     pub mcast_querier: Option<bool>,
     /// The MSTI, 0 to 4095; 0 is the common tree.
     pub msti: Option<u16>,
-    /// The ports behind which there are multicast routers; only read.
+    /// The ports behind which there are multicast routers; only read. The kernel does not compare them where it merges VLANs in a
+    /// row: of several VLANs, they are those of the first.
     pub router_ports: Vec<RouterPort>,
     /// Who queries; only read.
     pub querier_state: Option<QuerierState>,
@@ -261,14 +262,7 @@ impl VlanDbGlobal {
                 BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_INTVL => {
                     out.mcast_startup_query_interval = time(attr)?;
                 }
-                BRIDGE_VLANDB_GOPTS_MCAST_ROUTER_PORTS => {
-                    for port in attr.attrs() {
-                        let port = port?;
-                        if port.kind() == MDBA_ROUTER_PORT {
-                            out.router_ports.push(RouterPort::read(port)?);
-                        }
-                    }
-                }
+                BRIDGE_VLANDB_GOPTS_MCAST_ROUTER_PORTS => RouterPort::read_all(attr, &mut out.router_ports)?,
                 BRIDGE_VLANDB_GOPTS_MCAST_QUERIER_STATE => {
                     out.querier_state = Some(QuerierState::read(attr.attrs())?);
                 }
@@ -353,6 +347,23 @@ fn time(attr: Attr<'_>) -> Result<Option<Duration>, DecodeError> {
 }
 
 impl RouterPort {
+    /// `BRIDGE_VLANDB_GOPTS_MCAST_ROUTER_PORTS` holds an `MDBA_ROUTER` as a list of the multicast database does, and that the ports.
+    fn read_all(list: Attr<'_>, ports: &mut Vec<Self>) -> Result<(), DecodeError> {
+        for router in list.attrs() {
+            let router = router?;
+            if router.kind() != MDBA_ROUTER {
+                continue;
+            }
+            for port in router.attrs() {
+                let port = port?;
+                if port.kind() == MDBA_ROUTER_PORT {
+                    ports.push(Self::read(port)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// `MDBA_ROUTER_PORT`: the index, and attributes behind it.
     fn read(attr: Attr<'_>) -> Result<Self, DecodeError> {
         let Some((index, rest)) = attr.value().split_first_chunk::<4>() else {

@@ -58,8 +58,8 @@ attr_names! { pub(crate) NAMES: BrVlanMsg {
     },
 } }
 
-attr_names! { pub(super) ROUTER_PORT {
-    MDBA_ROUTER_PORT = 1,
+attr_names! { pub(super) ROUTER {
+    MDBA_ROUTER = 2 { MDBA_ROUTER_PORT = 1 },
 } }
 
 // Behind the index in `MDBA_ROUTER_PORT`.

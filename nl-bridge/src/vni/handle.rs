@@ -150,9 +150,23 @@ impl Entry {
     }
 
     fn explain(&self, error: Error) -> Error {
-        no_filter(error.naming(self.entry.index, &self.dev))
+        let error = no_filter(error.naming(self.entry.index, &self.dev));
+        let text = error.kernel().and_then(|kernel| kernel.ext_ack.message.as_deref()).unwrap_or_default();
+        match HINTS.iter().find(|(part, _)| text.contains(part)) {
+            Some((_, hint)) => error.hinted(*hint),
+            None => error,
+        }
     }
 }
+
+/// What the kernel says, in `drivers/net/vxlan/vxlan_vnifilter.c`, and what to change.
+const HINTS: &[(&str, &str)] = &[
+    (
+        "Local interface required for multicast remote group",
+        "a group needs the device that joins it: make the VXLAN device with `dev DEV`",
+    ),
+    ("VNI in use", "another VXLAN device with the same dstport has the VNI"),
+];
 
 /// The kernel says only that it does not support it.
 fn no_filter(error: Error) -> Error {

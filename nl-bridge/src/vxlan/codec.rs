@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use nl_core::addr::Dev;
+use nl_core::attr::AttrWriter;
 use nl_core::check::{Invalid, opt_within, within};
 use nl_core::error::Since;
 use nl_core::link::{Be16, LinkVerb};
@@ -24,7 +25,7 @@ link_kind! {
     /// # Ok::<(), nl_core::Error>(())
     /// ```
     ///
-    /// `None` leaves an option as it is, or to the kernel's default.
+    /// `None` leaves an option as it is, or to the kernel's default. Options for which no kernel is named are in Linux 5.0 and later.
     ///
     /// Header: `IFLA_VXLAN_*` in `include/uapi/linux/if_link.h`.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +85,9 @@ link_kind! {
         remcsum_rx: bool as Word = IFLA_VXLAN_REMCSUM_RX(22) "remcsumrx";
         /// Whether a frame reaches another VXLAN device of the machine without being sent. Linux 6.5. Can change.
         local_bypass: bool as Word = IFLA_VXLAN_LOCALBYPASS(31) "localbypass";
+        /// Whether packets to a multicast [`group`](Self::group) go by the multicast routes of the machine, with the group's device
+        /// as their input, and not out of that device (`mcroute`). No kernel reports it. Linux 6.17. Can change.
+        mc_route: bool as Word = IFLA_VXLAN_MC_ROUTE(34) "mcroute";
         /// Whether VNI and endpoint are of each packet, as routes, filters and bridges set them (`external`). Set when the device
         /// is made.
         collect_metadata: bool as Word = IFLA_VXLAN_COLLECT_METADATA(25) "external";
@@ -99,6 +103,7 @@ link_kind! {
         vnifilter: bool as Word = IFLA_VXLAN_VNIFILTER(30) "vnifilter";
     }
     check = check;
+    probe = probe;
     ignored = ignored;
     other = other;
 }
@@ -117,6 +122,7 @@ impl Vxlan {
         "learning",
         "ageing",
         "local_bypass",
+        "mc_route",
     ];
 
     /// A device with this VNI.
@@ -232,7 +238,7 @@ fn check_change(vxlan: &Vxlan) -> Result<(), Invalid> {
         ($($option:ident)+) => {$(
             Invalid::when(
                 vxlan.$option.is_some(),
-                concat!(stringify!($option), " is set when the device is made: delete the device and make it anew"),
+                concat!(stringify!($option), " is set when the device is made: delete the device and add it again"),
             )?;
         )+};
     }
@@ -250,6 +256,15 @@ fn check_seconds(name: &str, time: Option<Duration>) -> Result<(), Invalid> {
         return Err(format!("{name} {time:?}; the kernel has seconds").into());
     }
     within(name, time.as_secs(), 0, u32::MAX.into())
+}
+
+/// The kernel takes 0 and 1.
+const MC_ROUTE_REFUSED: u8 = 2;
+
+fn probe(set: &Vxlan, w: &mut AttrWriter<'_>) -> Option<(&'static str, Since)> {
+    set.mc_route?;
+    w.u8(IFLA_VXLAN_MC_ROUTE, MC_ROUTE_REFUSED);
+    Some(("mc_route", Since::linux(6, 17)))
 }
 
 fn ignored(set: &Vxlan, now: &Vxlan) -> Option<(&'static str, Since)> {

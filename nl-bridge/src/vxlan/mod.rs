@@ -28,15 +28,17 @@
 //! A device that is there takes another remote or group and local address of the same family, another [device](Vxlan::link()) below,
 //! [`ttl`](Vxlan::ttl()), [`tos`](Vxlan::tos()), [`df`](Vxlan::df()), [`flow_label`](Vxlan::flow_label()),
 //! [`label_policy`](Vxlan::label_policy()), [`learning`](Vxlan::learning()), [`ageing`](Vxlan::ageing()),
-//! and [`local_bypass`](Vxlan::local_bypass()). Everything else is set
+//! [`local_bypass`](Vxlan::local_bypass()) and [`mc_route`](Vxlan::mc_route()). Everything else is set
 //! when the device is made; a change of it is refused before the kernel is asked. [`Vxlan::CHANGEABLE`] lists the former.
-//!
-//! `mcroute` (`IFLA_VXLAN_MC_ROUTE`, Linux 6.17) has no method: Linux 7.2 did not report it when it was read back, so a change could not be confirmed.
 //!
 //! # Options that the kernel lacks
 //! A kernel ignores an option that it is too old for and says success. [`Links`](nl_core::link::Links) then reads the device back and
 //! reports [`Unsupported`](nl_core::error::ErrorKind::Unsupported), with the kernel that has the option. A new device is deleted
 //! again.
+//!
+//! [`mc_route`](Vxlan::mc_route()) is the exception: no kernel reports it. `Links` sends a further request with a value that is
+//! out of range. A kernel that knows the option refuses the value; one that accepts it is too old. [`Vxlan::mc_route`](field@Vxlan::mc_route)
+//! of a device that was read is always `None`.
 //!
 //! Kernel: `IFLA_VXLAN_*` of [`include/uapi/linux/if_link.h`], `drivers/net/vxlan/vxlan_core.c`.
 //!

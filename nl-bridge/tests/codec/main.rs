@@ -19,6 +19,8 @@ mod corpus;
     feature = "vlan"
 ))]
 mod exchanges;
+#[cfg(all(feature = "tokio", feature = "mdb", feature = "settings", feature = "vlan_db", feature = "vxlan"))]
+mod explained;
 #[cfg(any(feature = "mdb", feature = "vlan", all(feature = "settings", feature = "vxlan")))]
 mod fuzz;
 #[cfg(target_endian = "little")]

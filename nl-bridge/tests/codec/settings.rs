@@ -114,6 +114,26 @@ fn a_message_that_is_no_port_is_told_apart() {
     assert!(Port::decode(MessageRef::parse(&bytes).unwrap()).is_err());
 }
 
+/// A driver reports a few settings under the port's master too, which are not those of the bridge (`ndo_dflt_bridge_getlink`).
+#[test]
+fn what_a_driver_reports_of_a_port_is_not_the_port() {
+    let row = |of_driver: bool| {
+        let mut buf = AttrBuf::new();
+        let mut w = buf.writer();
+        w.str(3, "port1").u32(10, 3);
+        if of_driver {
+            w.nested(26).u16(0, PortTarget::SELF.bits()).u16(1, 0);
+        }
+        w.nested(12).u8(8, 0);
+        let header = [&[AF_BRIDGE, 0, 0, 0][..], &5_u32.to_ne_bytes(), &[0; 8]].concat();
+        let payload = [&header[..], &buf.finish().unwrap()].concat();
+        Port::decode(MessageRef::from_parts(16, 0, &payload)).unwrap()
+    };
+    let port = row(false).unwrap();
+    assert_eq!((port.index, port.master, port.options.learning), (5, 3, Some(false)));
+    assert_eq!(row(true), None);
+}
+
 fn back<T: LinkKind>(kind: &T) -> T {
     let mut buf = AttrBuf::new();
     kind.encode(&mut buf.writer(), LinkVerb::Add);

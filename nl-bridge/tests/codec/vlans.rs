@@ -4,7 +4,7 @@ use nl_bridge::VlanRange;
 use nl_bridge::vlan::{
     DeviceVlanStats, DeviceVlans, VlanChange, VlanFlags, VlanMember, VlanTarget, VlanVerb,
 };
-use nl_core::attr::AttrBuf;
+use nl_core::attr::{AttrBuf, AttrWriter};
 use nl_core::message::{AF_BRIDGE, MessageRef, NLM_F_ACK};
 use proptest::prelude::*;
 
@@ -66,6 +66,43 @@ fn single_vlans_in_a_row_are_one_range() {
     assert_eq!(read.members, [VlanMember::new(range(4, 6))]);
     let vlans: Vec<_> = read.members[0].vlans.iter().map(u16::from).collect();
     assert_eq!(vlans, [4, 5, 6]);
+}
+
+/// A message about device 5 of a list, as the kernel makes it.
+fn row(master: Option<u32>, spec: impl Fn(&mut AttrWriter<'_>)) -> DeviceVlans {
+    let mut buf = AttrBuf::new();
+    let mut w = buf.writer();
+    w.opt(10, master, AttrWriter::u32);
+    spec(&mut w.nested(26));
+    let header = [&[AF_BRIDGE, 0, 0, 0][..], &5_u32.to_ne_bytes(), &[0; 8]].concat();
+    let payload = [&header[..], &buf.finish().unwrap()].concat();
+    DeviceVlans::decode(MessageRef::from_parts(16, 0, &payload)).unwrap()
+}
+
+/// nispor/nispor#166: a driver has a message of its own about a port, which was taken for the port's and hid its VLANs.
+#[test]
+fn what_a_driver_keeps_is_not_taken_for_the_vlans_of_the_port() {
+    let port = row(Some(3), |spec| {
+        spec.bytes(2, &info([0, 10]));
+    });
+    assert_eq!((port.of_driver, port.members.len(), port.is_bridge()), (false, 1, false));
+    // BRIDGE_FLAGS_SELF, and the mode of the switch in the card.
+    let own = row(Some(3), |spec| {
+        spec.u16(0, 2).u16(1, 0);
+    });
+    assert_eq!((own.of_driver, own.members.len()), (true, 0));
+    let alone = row(None, |spec| {
+        spec.u16(0, 2).u16(1, 1);
+    });
+    assert!(alone.of_driver && !alone.is_bridge());
+    let with_vlans = row(None, |spec| {
+        spec.u16(0, 2).bytes(2, &info([0, 7]));
+    });
+    assert_eq!((with_vlans.of_driver, with_vlans.members.len()), (true, 1));
+}
+
+fn info(info: [u16; 2]) -> Vec<u8> {
+    info.map(u16::to_ne_bytes).concat()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The multicast database: set by us and by iproute2, shown and read, and the requests are the same.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -313,5 +314,163 @@ async fn refusals_of_mdb_entries_name_devices_and_limits(lab: Lab) -> Result {
     assert!(error.to_string().contains("port nobody"), "{error}");
     let error = mdb.entries().flush().await.unwrap_err();
     assert!(error.to_string().contains("add dev()"), "{error}");
+    Ok(())
+}
+
+/// A bridge or VXLAN device with its entries, and the filters that flush some of them, ours and iproute2's.
+struct Flushed<'a> {
+    dev: &'a str,
+    entries: &'a [&'a str],
+    filters: &'a [(&'a str, fn(Entries) -> Entries)],
+}
+
+/// What iproute2 shows of the entries, without what changes by itself.
+async fn entries_shown(node: &Node, dev: &str) -> BTreeSet<String> {
+    let shown = node.json(&format!("bridge -j -d mdb show dev {dev}")).await;
+    let mut entries = shown[0]["mdb"].as_array().cloned().unwrap_or_default();
+    entries.iter_mut().for_each(|entry| drop(entry.as_object_mut().unwrap().remove("timer")));
+    entries.iter().map(Value::to_string).collect()
+}
+
+async fn flushes_as_iproute2(node: &Node, mdb: &Mdb, table: Flushed<'_>) -> Result {
+    let Flushed { dev, entries, filters } = table;
+    let fill = async || {
+        node.bridge(&format!("mdb flush dev {dev}")).await;
+        assert!(entries_shown(node, dev).await.is_empty());
+        for entry in entries {
+            node.bridge(&format!("mdb add dev {dev} {entry}")).await;
+        }
+        entries_shown(node, dev).await
+    };
+    for (words, ours) in filters {
+        let all = fill().await;
+        assert_eq!(all.len(), entries.len(), "{all:?}");
+        ours(mdb.entries().dev(dev)).flush().await.unwrap_or_else(|error| panic!("{words}: {error}"));
+        let by_us = entries_shown(node, dev).await;
+        assert!(by_us.len() < all.len() && by_us.is_subset(&all), "{words}: {by_us:?}");
+        assert_eq!(by_us.is_empty(), words.is_empty(), "{words}: {by_us:?}");
+        fill().await;
+        node.bridge(&format!("mdb flush dev {dev} {words}")).await;
+        assert_eq!(by_us, entries_shown(node, dev).await, "{words}");
+        // What is left is what the same filter does not list.
+        let listed = collect(ours(mdb.entries().dev(dev))).await;
+        assert!(listed.is_empty(), "{words}: {listed:?}");
+    }
+    Ok(())
+}
+
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", iproute2 = "7.3", kernel = "6.8"),
+    timeout = 90
+)]
+async fn each_filter_flushes_the_entries_of_a_bridge_that_iproute2_flushes(lab: Lab) -> Result {
+    let (bridge, mdb) = world(&lab).await?;
+    let table = Flushed {
+        dev: "br0",
+        entries: &[
+            "port port1 grp 239.1.1.1 permanent",
+            "port port2 grp 239.1.1.1 permanent vid 10",
+            "port port1 grp 239.1.1.2 temp",
+            "port port2 grp 239.1.1.3 permanent proto zebra",
+            "port port1 grp ff0e::1 permanent vid 10 proto zebra",
+            "port port2 grp 01:02:03:04:05:06 permanent vid 20",
+        ],
+        filters: &[
+            ("", |e| e),
+            ("port port1", |e| e.port("port1")),
+            ("vid 10", |e| e.vlan(10)),
+            ("proto zebra", |e| e.protocol(11)),
+            ("permanent", |e| e.permanent(true)),
+            ("nopermanent", |e| e.permanent(false)),
+            ("port port1 vid 10 proto zebra permanent", |e| {
+                e.port("port1").vlan(10).protocol(11).permanent(true)
+            }),
+        ],
+    };
+    flushes_as_iproute2(bridge.node(), &mdb, table).await
+}
+
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", iproute2 = "7.3", kernel = "6.8"),
+    timeout = 90
+)]
+async fn each_filter_flushes_the_entries_of_a_vxlan_device_that_iproute2_flushes(lab: Lab) -> Result {
+    let (bridge, mdb) = world(&lab).await?;
+    let table = Flushed {
+        dev: "vx",
+        entries: &[
+            "port vx grp 239.1.1.1 permanent dst 192.0.2.7 src_vni 100",
+            "port vx grp 239.1.1.1 permanent dst 192.0.2.8 src_vni 100 dst_port 1234",
+            "port vx grp 239.1.1.2 permanent dst 192.0.2.7 src_vni 101 vni 200",
+            "port vx grp ff0e::1 permanent dst 192.0.2.9 src_vni 101 proto zebra",
+        ],
+        filters: &[
+            ("", |e| e),
+            ("dst 192.0.2.7", |e| e.dst("192.0.2.7".parse().unwrap())),
+            ("dst_port 1234", |e| e.dst_port(1234)),
+            ("vni 200", |e| e.vni(200)),
+            ("src_vni 101", |e| e.src_vni(101)),
+            ("proto zebra", |e| e.protocol(11)),
+            ("dst 192.0.2.7 src_vni 100 permanent", |e| {
+                e.dst("192.0.2.7".parse().unwrap()).src_vni(100).permanent(true)
+            }),
+        ],
+    };
+    flushes_as_iproute2(bridge.node(), &mdb, table).await
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"))]
+async fn refusals_of_mdb_entries_name_the_setting_that_forbids_them(lab: Lab) -> Result {
+    let (bridge, mdb) = world(&lab).await?;
+    let node = bridge.node();
+    let add = |vlan: Option<u16>| {
+        let entry = mdb.entry("br0", "port1", ip("239.1.1.1"));
+        vlan.into_iter().fold(entry, Entry::vlan).add()
+    };
+    let cases: &[(&str, Option<u16>, &str, &str)] = &[
+        ("mcast_snooping 0", None, "multicast processing is disabled", "set mcast_snooping 1 on the bridge"),
+        (
+            "mcast_snooping 1 vlan_filtering 1 mcast_vlan_snooping 1",
+            Some(77),
+            "Vlan is not configured",
+            "no port of the bridge is in the VLAN",
+        ),
+    ];
+    for (setting, vlan, kernel, hint) in cases {
+        node.ip(&format!("link set br0 type bridge {setting}")).await;
+        let error = add(*vlan).await.unwrap_err().to_string();
+        assert!(error.contains(kernel) && error.contains(hint), "{error}");
+    }
+    node.ip("link set br0 type bridge mcast_vlan_snooping 0 vlan_filtering 0").await;
+    node.ip("link set br0 down").await;
+    let error = add(None).await.unwrap_err().to_string();
+    assert!(
+        error.contains("Bridge device is not running") && error.contains("bring the bridge up"),
+        "{error}"
+    );
+    node.ip("link set br0 up").await;
+    node.ip("link set port1 down").await;
+    let error = add(None).await.unwrap_err().to_string();
+    assert!(error.contains("bring the port up, or make the entry permanent()"), "{error}");
+    mdb.entry("br0", "port1", ip("239.1.1.1")).permanent().add().await?;
+    Ok(())
+}
+
+/// The kernel says only that the list is too long, and turns snooping off.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"))]
+async fn a_full_mdb_names_its_limit(lab: Lab) -> Result {
+    let (bridge, mdb) = world(&lab).await?;
+    let node = bridge.node();
+    node.ip("link set br0 type bridge mcast_hash_max 1").await;
+    let add = |group: &str| mdb.entry("br0", "port1", ip(group)).permanent().add();
+    // A group that the bridge itself listens to counts too.
+    let error = match add("239.1.1.1").await {
+        Ok(_) => add("239.1.1.2").await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(error.errno(), Some(nl_core::error::Errno::E2BIG), "{error}");
+    assert!(error.to_string().contains("raise mcast_hash_max, and set mcast_snooping 1"), "{error}");
+    node.ip("link set br0 type bridge mcast_hash_max 512 mcast_snooping 1").await;
+    add("239.1.1.3").await?;
     Ok(())
 }

@@ -107,6 +107,9 @@ fn lines() -> Vec<Line> {
         line("remcsumtx", |v| v.remcsum_tx(true), json!({ "remcsum_tx": true })),
         line("remcsumrx", |v| v.remcsum_rx(true), json!({ "remcsum_rx": true })),
         line("nolocalbypass", |v| v.local_bypass(false), json!({ "localbypass": false })).since(6, 5),
+        // No kernel reports it.
+        line("mcroute", |v| v.mc_route(true), json!({})).since(6, 17),
+        line("nomcroute", |v| v.mc_route(false), json!({})).since(6, 17),
         line("noexternal", |v| v.collect_metadata(false), json!({ "external": false })),
         line("gbp", |v| v.gbp(true), json!({ "gbp": null })),
         line("ttl inherit", |v| v.ttl_inherit(true), json!({})),
@@ -296,6 +299,32 @@ async fn vxlan_options_without_a_word_in_iproute2_are_read_back(lab: Lab) -> Res
     assert_eq!(read(&links).await.label_policy, Some(LabelPolicy::Inherit));
     links.device("vx").kind(Vxlan::change().label_policy(LabelPolicy::Fixed)).change().await?;
     assert_eq!(read(&links).await.label_policy, Some(LabelPolicy::Fixed));
+    Ok(())
+}
+
+/// A kernel before 6.17 takes it and ignores it, and a later one does not report it.
+#[nl_testkit::test(needs(link = "vxlan", link = "veth", tool = "ip"))]
+async fn an_option_that_no_kernel_reports_is_known_to_be_in_effect(lab: Lab) -> Result {
+    let (node, links) = world(&lab).await?;
+    let new = || Vxlan::new(vni(100)).port(4789_u16).group(ip("239.1.1.1")).link("v0");
+    let made = links.device("vx").kind(new().mc_route(true)).add().await;
+    if kernel() >= (6, 17) {
+        made?;
+        assert_eq!(read(&links).await.mc_route, None);
+        links.device("vx").kind(Vxlan::change().mc_route(false)).change().await?;
+        return Ok(());
+    }
+    is_too_new(&made.unwrap_err(), (6, 17));
+    assert!(!node.links().await?.contains(&"vx".to_owned()));
+    links.device("vx").kind(new()).add().await?;
+    let before = info(&node, "vx", "info_data").await;
+    // What is set beside it is in effect.
+    let change = links.device("vx").kind(Vxlan::change().mc_route(true).ageing(Duration::from_secs(77)));
+    let error = change.change().await.unwrap_err();
+    is_too_new(&error, (6, 17));
+    assert!(error.to_string().contains("mc_route"), "{error}");
+    let after = info(&node, "vx", "info_data").await;
+    assert_eq!(difference(&before, &after), ["ageing"]);
     Ok(())
 }
 

@@ -12,7 +12,7 @@ fn corpus(target: &str) -> Corpus {
 fn the_stored_corpora_break_nothing() {
     corpus("mst_decode").replay(2, fuzz::mst::check);
     corpus("tunnel_decode").replay(4, fuzz::tunnel::check);
-    corpus("vlan_db_decode").replay(7, fuzz::vlan_db::check);
+    corpus("vlan_db_decode").replay(8, fuzz::vlan_db::check);
     corpus("vni_decode").replay(4, fuzz::vni::check);
 }
 
@@ -22,6 +22,7 @@ fn the_stored_corpora_break_nothing() {
 fn the_golden_bytes_are_in_the_corpora() {
     use crate::golden::{
         DUMP_GLOBAL, DUMP_P0, DUMP_STATS, DUMP_VNIS, DUMP_VX0, MAP_RANGE, NEW_VNIS, SET_GLOBAL, SET_STATE,
+        with_router_ports,
     };
     use nl_testkit::oracle::{Golden, unhex};
 
@@ -34,6 +35,7 @@ fn the_golden_bytes_are_in_the_corpora() {
         "vlan_db_decode",
         &[("dump_global", DUMP_GLOBAL), ("set_global", SET_GLOBAL), ("set_state", SET_STATE)],
     );
+    corpus("vlan_db_decode").holds("dump_router_ports", &with_router_ports(&[(5, 2, 0), (6, 1, 25_412)]));
     holds("tunnel_decode", &[("dump_vxlan", DUMP_VX0), ("map_range", MAP_RANGE)]);
     holds("vni_decode", &[("dump", DUMP_VNIS), ("new", NEW_VNIS)]);
     // With what it says of its counters.

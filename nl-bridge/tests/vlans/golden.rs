@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use nl_bridge::VlanId;
 use nl_bridge::tunnel::{TunnelEntry, TunnelVerb};
-use nl_bridge::vlan_db::{StpState, VlanDbEntry, VlanDbEvent, VlanDbGlobal, VlanDbVerb, VlanInfo, VlanStats};
+use nl_bridge::vlan_db::{
+    McastRouter, StpState, VlanDbEntry, VlanDbEvent, VlanDbGlobal, VlanDbVerb, VlanInfo, VlanStats,
+};
 use nl_bridge::vni::{VniEntry, VniEvent, VniVerb};
 use nl_core::Request;
 use nl_core::message::{MessageRef, NLM_F_ACK};
@@ -132,6 +134,54 @@ fn global_options_are_read_with_their_units() {
     let bytes = unhex(DUMP_GLOBAL);
     let event = VlanDbEvent::decode(MessageRef::parse(&bytes).unwrap()).unwrap();
     assert_eq!(event, Some(VlanDbEvent::Global(globals)));
+}
+
+/// [`DUMP_GLOBAL`] with the ports of routers behind its last option, as `br_vlan_global_opts_fill` and `br_rports_fill_info` put
+/// them: an attribute, in it one for the list, and in that one for each port.
+pub(crate) fn with_router_ports(ports: &[(u32, u8, u32)]) -> Vec<u8> {
+    let attr = |kind: u16, value: &[u8]| {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        bytes.extend_from_slice(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    };
+    let port = |(index, kind, timer): &(u32, u8, u32)| {
+        let timers =
+            [attr(1, &timer.to_ne_bytes()), attr(2, &[*kind]), attr(3, &timer.to_ne_bytes())].concat();
+        let vlan = [attr(4, &0_u32.to_ne_bytes()), attr(5, &10_u16.to_ne_bytes())].concat();
+        attr(1, &[&index.to_ne_bytes()[..], &timers, &vlan].concat())
+    };
+    let list = attr(2, &ports.iter().flat_map(port).collect::<Vec<_>>());
+    let more = attr(16 | 0x8000, &list);
+    let mut bytes = unhex(DUMP_GLOBAL);
+    // The message and the block of options are longer by it.
+    for (at, size) in [(0, 4), (24, 2)] {
+        let length = u16::from_ne_bytes([bytes[at], bytes[at + 1]]) + u16::try_from(more.len()).unwrap();
+        bytes[at..at + 2].copy_from_slice(&length.to_ne_bytes());
+        assert!(size == 2 || bytes[at + 2..at + 4] == [0, 0]);
+    }
+    bytes.extend(more);
+    bytes
+}
+
+#[test]
+fn ports_behind_which_routers_are_are_read_from_their_list_in_the_list() {
+    let bytes = with_router_ports(&[(5, 2, 0), (6, 1, 25_412)]);
+    let mut globals = Vec::new();
+    VlanDbGlobal::decode(MessageRef::parse(&bytes).unwrap(), &mut globals).unwrap();
+    let ports: Vec<_> =
+        globals[0].router_ports.iter().map(|port| (port.index, port.router, port.timer)).collect();
+    let (never, later) = (Duration::ZERO, Duration::from_millis(254_120));
+    assert_eq!(
+        ports,
+        [(5, Some(McastRouter::Permanent), Some(never)), (6, Some(McastRouter::Learn), Some(later))]
+    );
+    assert_eq!(globals[0].msti, Some(0));
+    let none = with_router_ports(&[]);
+    globals.clear();
+    VlanDbGlobal::decode(MessageRef::parse(&none).unwrap(), &mut globals).unwrap();
+    assert_eq!(globals[0].router_ports, []);
 }
 
 #[test]

@@ -160,6 +160,25 @@ impl LinkConfig {
         kinds.find_map(|kind| kind.refused_by(refusal))
     }
 
+    /// What to change where the kernel refuses.
+    pub(super) fn hint(&self, refusal: &KernelError) -> Option<&'static str> {
+        let mut kinds = self.kind.iter().chain(&self.port);
+        kinds.find_map(|kind| kind.hint_of(refusal))
+    }
+
+    /// The request that shows whether the kernel knows an option that it does not report, by refusing it; what the option is, and
+    /// since when kernels have it.
+    pub(super) fn probe(&self, index: u32) -> Option<(Request, &'static str, Since)> {
+        let places = [(&self.kind, Place::Device), (&self.port, Place::Port)];
+        places.into_iter().find_map(|(kind, place)| {
+            let kind = kind.as_ref()?;
+            let header = IfInfoMsg { index, ..IfInfoMsg::default() };
+            let mut request = Request::new(RTM_NEWLINK, kind.names(), describe).with_header(&header);
+            let (what, since) = kind.probe_as(&mut request.attrs().nested(IFLA_LINKINFO), place)?;
+            Some((request, what, since))
+        })
+    }
+
     /// What the kernel ignored because it is too old, seen in the device as it is now; without one, what it can ignore.
     pub(super) fn ignored(&self, link: Option<&Link>) -> Result<Option<(&'static str, Since)>, DecodeError> {
         let data = |of: fn(&Link) -> &[u8]| link.map_or(&[][..], of);

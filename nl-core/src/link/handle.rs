@@ -270,7 +270,7 @@ impl Links {
                 let text = kernel.ext_ack.message.as_deref().unwrap_or_default();
                 kernel.errno == Errno::EOPNOTSUPP && text.starts_with("Unknown device type")
             };
-            let error = too_new(error, &whole);
+            let error = explained(error, &whole);
             named.explain(error.or_unsupported(unknown, "this kind of device", Since::option("its module")))
         })?;
         if let Some(later) = &mut later {
@@ -283,7 +283,7 @@ impl Links {
             },
             Err(error) => Err(error),
         };
-        match finished.map_err(|error| named.explain(too_new(error, &whole))) {
+        match finished.map_err(|error| named.explain(explained(error, &whole))) {
             Ok(()) => Ok(link),
             Err(error) => {
                 // Nothing of it stays. That it is gone already is as good.
@@ -381,7 +381,7 @@ impl Links {
         for request in requests.iter_mut().chain(&mut port_request) {
             request.encoded().map_err(|error| named.explain(error))?;
         }
-        let explain = |error| named.explain(too_new(error, &whole));
+        let explain = |error| named.explain(explained(error, &whole));
         for request in requests {
             ack = self.conn.acknowledged(request).await.map_err(explain)?;
         }
@@ -415,16 +415,25 @@ fn check_port(link: &Link, kind: &str, own: &Dev) -> Result<()> {
     }
 }
 
-/// Says so where a refusal means that the kernel is too old.
-fn too_new(error: Error, config: &LinkConfig) -> Error {
-    match error.kernel().and_then(|kernel| config.refused(kernel)) {
-        Some((what, since)) => error.or_unsupported(|_| true, what, since),
-        None => error,
+/// Says so where a refusal means that the kernel is too old, and otherwise what to change.
+fn explained(error: Error, config: &LinkConfig) -> Error {
+    let Some(kernel) = error.kernel() else { return error };
+    match (config.refused(kernel), config.hint(kernel)) {
+        (Some((what, since)), _) => error.or_unsupported(|_| true, what, since),
+        (None, Some(hint)) => error.hinted(hint),
+        (None, None) => error,
     }
 }
 
-/// Reads the device back if the kernel can have silently ignored an option.
+/// Finds out what the kernel silently ignored, where that is possible.
 async fn confirm(conn: &Connection, config: &LinkConfig, verb: LinkVerb, index: u32) -> Result<()> {
+    if let Some((request, what, since)) = config.probe(index) {
+        match conn.acknowledged(request).await {
+            Ok(_) => return Err(config.request(verb).not_sent(Error::unsupported(what, since))),
+            Err(error) if error.errno() == Some(Errno::ERANGE) => {}
+            Err(error) => return Err(error),
+        }
+    }
     if config.ignored(None)?.is_none() {
         return Ok(());
     }

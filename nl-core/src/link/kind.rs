@@ -76,6 +76,22 @@ pub trait LinkKind: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
         None
     }
 
+    /// What to change where the kernel refuses: the setting that is missing or in the way. It is the error's
+    /// [hint](crate::Error::hint).
+    fn hint(&self, refusal: &KernelError) -> Option<&'static str> {
+        let _ = refusal;
+        None
+    }
+
+    /// For an option that no kernel reports: writes it with a value that every kernel with the option refuses, and returns what
+    /// the option is and since when kernels have it.
+    ///
+    /// A handle sends it as a request of its own after the option was set. Success means that the kernel ignored the option.
+    fn probe(&self, w: &mut AttrWriter<'_>) -> Option<(&'static str, Since)> {
+        let _ = w;
+        None
+    }
+
     /// What was set and the kernel silently ignored because it is too old for it, seen in what it reports afterwards: what
     /// that is, and since when kernels have it.
     ///
@@ -96,6 +112,8 @@ pub(super) trait AnyKind: fmt::Debug + Send + Sync {
     fn check_as(&self, place: Place, verb: LinkVerb, has_link: bool) -> Result<(), Invalid>;
     fn all_devs(&mut self) -> Vec<&mut Dev>;
     fn refused_by(&self, refusal: &KernelError) -> Option<(&'static str, Since)>;
+    fn hint_of(&self, refusal: &KernelError) -> Option<&'static str>;
+    fn probe_as(&self, w: &mut AttrWriter<'_>, place: Place) -> Option<(&'static str, Since)>;
     fn ignored_by(&self, reported: &[u8]) -> Result<Option<(&'static str, Since)>, DecodeError>;
 }
 
@@ -104,6 +122,16 @@ pub(super) trait AnyKind: fmt::Debug + Send + Sync {
 pub(super) enum Place {
     Device,
     Port,
+}
+
+impl Place {
+    /// Where the name of the kind is, and where its options are.
+    const fn attributes(self) -> (u16, u16) {
+        match self {
+            Self::Device => (IFLA_INFO_KIND, IFLA_INFO_DATA),
+            Self::Port => (IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA),
+        }
+    }
 }
 
 /// The names of the attributes of a request about a device of this kind.
@@ -134,10 +162,7 @@ impl<T: LinkKind> AnyKind for T {
     }
 
     fn encode_as(&self, w: &mut AttrWriter<'_>, place: Place, verb: LinkVerb) {
-        let (kind, data) = match place {
-            Place::Device => (IFLA_INFO_KIND, IFLA_INFO_DATA),
-            Place::Port => (IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA),
-        };
+        let (kind, data) = place.attributes();
         w.str(kind, T::KIND);
         self.encode(&mut w.nested_unless_empty(data), verb);
     }
@@ -155,6 +180,16 @@ impl<T: LinkKind> AnyKind for T {
 
     fn refused_by(&self, refusal: &KernelError) -> Option<(&'static str, Since)> {
         self.refused(refusal)
+    }
+
+    fn hint_of(&self, refusal: &KernelError) -> Option<&'static str> {
+        self.hint(refusal)
+    }
+
+    fn probe_as(&self, w: &mut AttrWriter<'_>, place: Place) -> Option<(&'static str, Since)> {
+        let (kind, data) = place.attributes();
+        w.str(kind, T::KIND);
+        self.probe(&mut w.nested_unless_empty(data))
     }
 
     fn ignored_by(&self, reported: &[u8]) -> Result<Option<(&'static str, Since)>, DecodeError> {
@@ -193,6 +228,8 @@ impl Link {
 /// - `needs_link = true;`
 /// - `check = function;` for what [`LinkKind::check`](crate::link::LinkKind::check) does.
 /// - `refused = function;` for what [`LinkKind::refused`](crate::link::LinkKind::refused) does.
+/// - `hint = function;` for what [`LinkKind::hint`](crate::link::LinkKind::hint) does.
+/// - `probe = function;` for what [`LinkKind::probe`](crate::link::LinkKind::probe) does.
 /// - `ignored = function;` for what [`LinkKind::ignored`](crate::link::LinkKind::ignored) does.
 /// - `other = name;` for a field that keeps what is read and has no line. It is not written, because it may be what can only be
 ///   read.
@@ -234,6 +271,8 @@ macro_rules! link_kind {
         $(needs_link = $needs_link:literal;)?
         $(check = $check:path;)?
         $(refused = $refused:path;)?
+        $(hint = $hint:path;)?
+        $(probe = $probe:path;)?
         $(ignored = $ignored:path;)?
         $(other = $other:ident;)?
     ) => {
@@ -308,6 +347,17 @@ macro_rules! link_kind {
                 refusal: &$crate::error::KernelError,
             ) -> Option<(&'static str, $crate::error::Since)> {
                 $refused(self, refusal)
+            })?
+
+            $(fn hint(&self, refusal: &$crate::error::KernelError) -> Option<&'static str> {
+                $hint(self, refusal)
+            })?
+
+            $(fn probe(
+                &self,
+                w: &mut $crate::attr::AttrWriter<'_>,
+            ) -> Option<(&'static str, $crate::error::Since)> {
+                $probe(self, w)
             })?
 
             $(fn ignored(&self, reported: &Self) -> Option<(&'static str, $crate::error::Since)> {

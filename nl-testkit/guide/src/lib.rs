@@ -39,6 +39,10 @@ where
 mod start {}
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/vlans.md")]
+mod vlans {}
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/src/shaping.md")]
 mod shaping {}
 

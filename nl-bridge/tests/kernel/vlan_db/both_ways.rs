@@ -181,6 +181,32 @@ async fn options_of_a_vlan_on_a_port(lab: Lab) -> Result {
     Ok(())
 }
 
+/// Of the newest kernel and the newest iproute2, alone and beside another option.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "veth", iproute2 = "7.3", kernel = "7.2"),
+    timeout = 60
+)]
+async fn forwarding_of_gratuitous_arp_of_a_vlan(lab: Lab) -> Result {
+    let node = switch(&lab, "a").await?;
+    node.bridge("vlan add vid 10-12 dev p1").await;
+    let cases = vec![
+        vlan(
+            "neigh_forward_grat on",
+            |e| e.neigh_forward_grat(true),
+            ("neigh_forward_grat off", |e| e.neigh_forward_grat(false)),
+        ),
+        vlan(
+            "neigh_suppress on neigh_forward_grat on",
+            |e| e.neigh_suppress(true).neigh_forward_grat(true),
+            ("neigh_suppress off neigh_forward_grat off", |e| {
+                e.neigh_suppress(false).neigh_forward_grat(false)
+            }),
+        ),
+    ];
+    check(&Table::new(&node, Kind::Vlan, "bridge -j -d vlan show dev p1").await, cases).await;
+    Ok(())
+}
+
 fn global(words: &str, to: fn(Global) -> Global, back: (&str, fn(Global) -> Global)) -> Case<Ours> {
     let entry = |conn: &Connection, option: fn(Global) -> Global| {
         option(VlanDb::new(conn.clone()).global("br0", 10..=11)).set()
@@ -296,32 +322,50 @@ async fn tunnels_of_a_port(lab: Lab) -> Result {
     Ok(())
 }
 
+/// VNIs of `vf0` with a remote or, by the word of iproute2 for it, a group.
+fn vni(vnis: (u32, u32), group: Option<(&'static str, &'static str)>) -> Case<Ours> {
+    let range = match vnis.0 == vnis.1 {
+        true => vnis.0.to_string(),
+        false => format!("{}-{}", vnis.0, vnis.1),
+    };
+    let entry = move |conn: &Connection| {
+        let entry = Vnis::new(conn.clone()).entry("vf0", vnis.0..=vnis.1);
+        group.iter().fold(entry, |entry, (_, group)| entry.group(group.parse().unwrap()))
+    };
+    let words = group.map(|(word, group)| format!(" {word} {group}")).unwrap_or_default();
+    let ours = Ours {
+        set: Box::new(move |conn| entry(conn).add()),
+        remove: Box::new(move |conn| entry(conn).delete()),
+        removing: format!("vni del vni {range} dev vf0"),
+    };
+    Case::new(ours, format!("vni add vni {range}{words} dev vf0"))
+}
+
 #[nl_testkit::test(needs(link = "vxlan", iproute2 = "6.8", bridge_vlan_filtering), timeout = 60)]
 async fn vnis_of_a_device(lab: Lab) -> Result {
-    fn case(vnis: (u32, u32), group: Option<&'static str>) -> Case<Ours> {
-        let vni = match vnis.0 == vnis.1 {
-            true => vnis.0.to_string(),
-            false => format!("{}-{}", vnis.0, vnis.1),
-        };
-        let entry = move |conn: &Connection| {
-            let entry = Vnis::new(conn.clone()).entry("vf0", vnis.0..=vnis.1);
-            group.iter().fold(entry, |entry, group| entry.group(group.parse().unwrap()))
-        };
-        let words = group.map(|group| format!(" remote {group}")).unwrap_or_default();
-        let ours = Ours {
-            set: Box::new(move |conn| entry(conn).add()),
-            remove: Box::new(move |conn| entry(conn).delete()),
-            removing: format!("vni del vni {vni} dev vf0"),
-        };
-        Case::new(ours, format!("vni add vni {vni}{words} dev vf0"))
-    }
     let node = tunnels(&lab).await?;
     let cases = [
-        case((100, 100), None),
-        case((200, 205), None),
-        case((0xff_ffff, 0xff_ffff), None),
-        case((300, 300), Some("192.0.2.9")),
-        case((0, 3), None),
+        vni((100, 100), None),
+        vni((200, 205), None),
+        vni((0xff_ffff, 0xff_ffff), None),
+        vni((300, 300), Some(("remote", "192.0.2.9"))),
+        vni((0, 3), None),
+    ];
+    check(&Table::new(&node, Kind::Vni, "bridge -j vni show dev vf0").await, cases).await;
+    Ok(())
+}
+
+/// A group needs a device below, which joins it.
+#[nl_testkit::test(needs(link = "vxlan", iproute2 = "6.8", bridge_vlan_filtering), timeout = 60)]
+async fn vnis_with_groups_of_a_device(lab: Lab) -> Result {
+    let node = tunnels(&lab).await?;
+    node.ip("link del vf0").await;
+    node.ip("link add vf0 type vxlan external vnifilter dstport 4790 dev h1").await;
+    node.ip("link set vf0 up").await;
+    let cases = [
+        vni((302, 302), Some(("group", "239.0.0.1"))),
+        vni((310, 312), Some(("group", "239.0.0.2"))),
+        vni((320, 321), Some(("remote", "192.0.2.9"))),
     ];
     check(&Table::new(&node, Kind::Vni, "bridge -j vni show dev vf0").await, cases).await;
     Ok(())

@@ -1,9 +1,11 @@
 //! What is missing is named.
 
 use nl_bridge::mst::{Mst, StpState};
+use nl_bridge::settings::{Bridge, BridgePort, Ports, StpMode};
 use nl_bridge::vlan_db::VlanDb;
 use nl_bridge::vni::Vnis;
 use nl_core::error::Errno;
+use nl_core::link::Links;
 use nl_testkit::{Lab, Result, kernel_version};
 
 use super::support::*;
@@ -64,6 +66,89 @@ async fn mst_cannot_be_switched_while_ports_have_vlans(lab: Lab) -> Result {
     node.bridge("vlan add vid 10 dev p1").await;
     let output = node.command("ip link set br0 type bridge mst_enabled 1".split_whitespace()).await;
     assert!(output.stderr.contains("MST mode can't be changed while VLANs exist"), "{output}");
+    let links = Links::new(route(&node).await);
+    let mst = |on| links.device("br0").kind(Bridge::new().mst_enabled(on)).change();
+    let error = mst(true).await.unwrap_err();
+    assert!(error.is_busy(), "{error}");
+    says(
+        &error,
+        &[
+            "set link br0 type bridge mst_enabled 1",
+            "MST mode can't be changed while VLANs exist",
+            "delete the VLANs of all ports first, and set vlan_default_pvid 0",
+        ],
+    );
+    // As the hint says.
+    node.bridge("vlan del vid 10 dev p1").await;
+    mst(true).await?;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"), timeout = 60)]
+async fn settings_of_a_bridge_that_need_another_one_first_name_it(lab: Lab) -> Result {
+    let node = switch(&lab, "a").await?;
+    let links = Links::new(route(&node).await);
+    let set = |bridge: Bridge| links.device("br0").kind(bridge).change();
+    node.ip("link set br0 type bridge vlan_filtering 0").await;
+    let error = set(Bridge::new().mcast_vlan_snooping(true)).await.unwrap_err();
+    says(
+        &error,
+        &["Cannot enable multicast vlan snooping with vlan filtering disabled", "set vlan_filtering 1"],
+    );
+    set(Bridge::new().vlan_filtering(true)).await?;
+    set(Bridge::new().mcast_vlan_snooping(true)).await?;
+    node.bridge("vlan add vid 10 dev p1").await;
+    let error = set(Bridge::new().vlan_stats_per_port(true)).await.unwrap_err();
+    assert!(error.is_busy(), "{error}");
+    says(&error, &["vlan_stats_per_port changes only while no port has a VLAN"]);
+    node.bridge("vlan del vid 10 dev p1").await;
+    set(Bridge::new().vlan_stats_per_port(true)).await?;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", kernel = "7.1"), timeout = 60)]
+async fn who_runs_the_spanning_tree_changes_while_it_is_off(lab: Lab) -> Result {
+    let node = switch(&lab, "a").await?;
+    let links = Links::new(route(&node).await);
+    let set = |bridge: Bridge| links.device("br0").kind(bridge).change();
+    set(Bridge::new().stp_state(true)).await?;
+    let error = set(Bridge::new().stp_mode(StpMode::User)).await.unwrap_err();
+    assert!(error.is_busy(), "{error}");
+    says(&error, &["Can't change STP mode while STP is enabled", "set stp_state 0 first"]);
+    Ok(())
+}
+
+/// The same words in both ways to set options of a port.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"), timeout = 60)]
+async fn options_of_a_port_that_need_another_setting_name_it(lab: Lab) -> Result {
+    let node = switch(&lab, "a").await?;
+    let conn = route(&node).await;
+    let (links, ports) = (Links::new(conn.clone()), Ports::new(conn));
+    let both = async |port: BridgePort| {
+        let with_device = links.device("p1").port(port.clone()).change().await.unwrap_err();
+        [with_device, ports.port("p1").options(port).set().await.unwrap_err()]
+    };
+    node.ip("link set br0 type bridge stp_state 1").await;
+    for error in both(BridgePort::new().state(StpState::Blocking)).await {
+        assert!(error.is_busy(), "{error}");
+        says(&error, &["the kernel's spanning tree owns the states: set stp_state 0 on the bridge"]);
+    }
+    node.ip("link set br0 type bridge stp_state 0").await;
+    node.ip("link set p1 down").await;
+    for error in both(BridgePort::new().state(StpState::Learning)).await {
+        assert_eq!(error.errno(), Some(Errno::ENETDOWN), "{error}");
+        says(&error, &["the port needs to be up and to have a carrier for this state"]);
+    }
+    // Of another device that is no port.
+    for error in both(BridgePort::new().backup_port("h1")).await {
+        assert!(error.is_not_found(), "{error}");
+        says(&error, &["backup_port takes another port of the same bridge"]);
+    }
+    if kernel_version() >= (6, 2) {
+        for error in both(BridgePort::new().mab(true)).await {
+            says(&error, &["mab needs locked and learning: set both on, or mab off"]);
+        }
+    }
     Ok(())
 }
 
@@ -123,6 +208,10 @@ async fn a_device_of_another_kind_is_named(lab: Lab) -> Result {
     says(&error, &["dev br0"]);
     let error = db.global("br0", 77).msti(1).set().await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
+    says(&error, &["no port of the bridge is in these VLANs"]);
+    let error = db.entry("p1", 77).state(StpState::Blocking).set().await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    says(&error, &["the device is not in these VLANs: add them first, or use replace()"]);
     Ok(())
 }
 
@@ -164,7 +253,16 @@ async fn vnis_say_what_is_in_the_way(lab: Lab) -> Result {
     assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
     says(&error, &["list vni dev vx0", "external vnifilter"]);
     let error = vnis.entry("vf0", 200).group("239.0.0.1".parse()?).replace().await.unwrap_err();
-    says(&error, &["Local interface required for multicast remote group"]);
+    says(
+        &error,
+        &["Local interface required for multicast remote group", "make the VXLAN device with `dev DEV`"],
+    );
+    // A second device on the same port takes other VNIs only.
+    node.ip("link add vf1 type vxlan external vnifilter dstport 4790").await;
+    let error = vnis.entry("vf1", 102).replace().await.unwrap_err();
+    assert!(error.is_exists(), "{error}");
+    says(&error, &["VNI in use", "another VXLAN device with the same dstport has the VNI"]);
+    vnis.entry("vf1", 999).replace().await?;
     let error = vnis.entry("vf0", 500).delete().await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
     // What is before the hole is gone.

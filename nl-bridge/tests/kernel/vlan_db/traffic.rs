@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use nl_bridge::mst::{Mst, StpState};
+use nl_bridge::settings::Bridge;
 use nl_bridge::tunnel::Tunnels;
 use nl_bridge::vlan_db::VlanDb;
+use nl_core::link::{Links, VlanProtocol};
 use nl_testkit::oracle::traffic::vxlan;
 use nl_testkit::{Capture, EthFrame, Lab, Node, Result};
 
@@ -153,5 +155,36 @@ async fn a_port_that_blocks_one_msti_forwards_the_others(lab: Lab) -> Result {
     assert_eq!(seen().await, [10, 11, 12, 13]);
     mst.entry("p2", 1).state(StpState::Blocking).set().await?;
     assert_eq!(seen().await, [12, 13]);
+    Ok(())
+}
+
+/// The tag of a bridge with `vlan_protocol 802.1ad` has the ethertype 88 a8, and a tag of 802.1Q is part of what it carries.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", tool = "bridge"), timeout = 60)]
+async fn tags_of_802_1ad_have_their_own_ethertype_on_the_wire(lab: Lab) -> Result {
+    lab.quiet();
+    let node = switch(&lab, "a").await?;
+    let links = Links::new(route(&node).await);
+    links.device("br0").kind(Bridge::new().vlan_protocol(VlanProtocol::Dot1ad)).change().await?;
+    node.bridge("vlan add vid 10 dev p1 pvid untagged").await;
+    node.bridge("vlan add vid 11 dev p1").await;
+    node.bridge("vlan add vid 10-11 dev p2").await;
+    let mut host = node.capture("h2").await?;
+    let plain = |number: u8| {
+        let mut frame = frame(0, number);
+        frame.vlan = None;
+        frame
+    };
+    let mut seen = async |sent: EthFrame, payload: &[u8]| {
+        node.send_frame("h1", &sent.to_bytes()).await.unwrap();
+        let got = host.expect(|frame| frame.payload.starts_with(payload), SOON).await;
+        (got.tpid, got.vlan, got.ethertype)
+    };
+    let (service, test) = (0x88a8, EthFrame::TEST);
+    assert_eq!(seen(plain(1), &[1; 46]).await, (service, Some(10), test));
+    // In a VLAN of the provider already.
+    assert_eq!(seen(plain(2).service_vlan(11), &[2; 46]).await, (service, Some(11), test));
+    // In a VLAN of the customer: 20, and behind it the type of what the frame carries.
+    let customer = [&[0, 20][..], &test.to_be_bytes(), &[3; 46]].concat();
+    assert_eq!(seen(plain(3).vlan(20), &customer).await, (service, Some(10), EthFrame::CUSTOMER_TAG));
     Ok(())
 }
