@@ -122,7 +122,7 @@ mod view;
 
 pub use config::BridgeConfig;
 pub use handle::Leaf;
-pub use mac::{Behind, LeafMac, MacChange};
+pub use mac::{Behind, LeafMac, MacChange, MacTable};
 pub use macs::{MacSummary, Macs};
 pub use plan::{Other, Plan, Standing};
 pub use ports::PortConfig;

@@ -164,6 +164,53 @@ async fn addresses_are_synchronised_changed_and_taken_over(lab: Lab) -> Result {
     Ok(())
 }
 
+/// An operator's own entries under addresses that a control plane wants, or wants no longer, stay as they are.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn entries_of_others_are_left_when_addresses_are_synchronised(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let config = with(&[(10, 10010), (20, 10020)]);
+    leaf.apply(&config).await?;
+    let [first, second] = [8, 9].map(|number| MacAddr::new([2, 0, 0, 0, 0, number]));
+    // Of the first address the bridge's entry is the operator's, of the second one that of the VXLAN device.
+    node.bridge(&format!("fdb add {first} dev vx0 master static vlan 10")).await;
+    node.bridge(&format!("fdb add {second} dev vx0 self static dst 192.0.2.50 src_vni 10010")).await;
+    let by_hand = async || {
+        let shown = node.json("bridge -j -d fdb show dev vx0").await;
+        let rows = shown.as_array().unwrap().iter().filter(|row| {
+            let is_one = row["mac"] == first.to_string() || row["mac"] == second.to_string();
+            is_one && !row["flags"].as_array().is_some_and(|flags| flags.contains(&"extern_learn".into()))
+        });
+        let rows: Vec<_> =
+            rows.map(|row| (row["mac"].clone(), row["vlan"].clone(), row["dst"].clone())).collect();
+        rows
+    };
+    let before = by_hand().await;
+    assert_eq!(before.len(), 2, "{before:?}");
+    let macs = leaf.macs(&config)?;
+    let wanted = [first, second].map(|mac| LeafMac::new(mac, 10010, other(2)));
+    for written in [2, 0] {
+        let summary = macs.sync(wanted).await?;
+        assert_eq!((summary.written, summary.deleted, summary.foreign), (written, 0, 2));
+        assert_eq!(by_hand().await, before);
+        for mac in [first, second] {
+            assert_eq!(shown(&node, mac).await, ([10].into(), [10010].into()));
+        }
+    }
+    // They are not wanted any more: the control plane's own entries go, and nothing else.
+    for deleted in [2, 0] {
+        let summary = macs.sync([]).await?;
+        assert_eq!((summary.written, summary.deleted, summary.foreign), (0, deleted, 0));
+        assert_eq!(by_hand().await, before);
+        assert_eq!(shown(&node, first).await, ([10].into(), [].into()));
+        assert_eq!(shown(&node, second).await, ([].into(), [10010].into()));
+    }
+    Ok(())
+}
+
 /// The kernel changes no entry between a leaf and a segment.
 #[nl_testkit::test(
     needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
