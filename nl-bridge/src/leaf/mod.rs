@@ -107,6 +107,7 @@ mod order;
 mod plan;
 mod planner;
 mod ports;
+mod probe;
 mod read;
 mod remote;
 mod routers;

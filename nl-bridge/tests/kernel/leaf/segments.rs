@@ -184,6 +184,7 @@ async fn port_without_a_carrier_goes_to_its_peers(lab: Lab) -> Result {
         nl_testkit::assert_older_than(6_u32, 6_u32);
         return Ok(());
     }
+    assert!(devices(&a).await.iter().all(|name| !name.starts_with("nlprobe")), "{:?}", devices(&a).await);
     assert_eq!(lines(&leaf.apply(&config).await?), [] as [&str; 0]);
     // As a control plane has the addresses of a segment: they do not go with the carrier.
     a.bridge(&format!("fdb add {MAC} dev p1 master static vlan 10")).await;
@@ -198,5 +199,40 @@ async fn port_without_a_carrier_goes_to_its_peers(lab: Lab) -> Result {
     let port = &shown_port[0]["linkinfo"]["info_slave_data"];
     assert!(port.get("backup_nhid").is_none() && port.get("backup_port").is_none(), "{port}");
     assert!(shown(&a).await.is_empty());
+    Ok(())
+}
+
+/// Linux 6.6; an older kernel would accept and ignore it, so it is asked before, on a port that is there or on one of its own.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "ip"), timeout = 60)]
+async fn peers_that_the_kernel_is_too_old_for_are_refused_before_anything_changes(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let plain = || {
+        let vxlan = VxlanConfig::new("vx0").local(other(1)).map(10, 10010);
+        let config = BridgeConfig::new("br0").vxlan(vxlan).own_nexthops(5000..=5099);
+        config.port(PortConfig::new("p1").access(10))
+    };
+    let with_peers = || plain().port(PortConfig::new("p2").access(10).peers(segment(5001, &[other(2)])));
+    for has_bridge in [false, true] {
+        if has_bridge {
+            leaf.apply(&plain()).await?;
+        }
+        let before = (devices(&node).await, shown_all(&node).await, shown(&node).await);
+        match leaf.apply(&with_peers()).await {
+            Ok(plan) => {
+                assert!(lines(&plan).iter().any(|line| line.contains("backup_nhid 5001")), "{plan}");
+                let names = devices(&node).await;
+                assert!(names.iter().all(|name| !name.starts_with("nlprobe")), "{names:?}");
+                leaf.remove(&with_peers()).await?;
+            }
+            Err(error) => {
+                assert!(error.is_unsupported(), "{error}");
+                assert!(error.to_string().starts_with("leaf br0: ports[1].peers: "), "{error}");
+                nl_testkit::assert_older_than(6_u32, 6_u32);
+                let after = (devices(&node).await, shown_all(&node).await, shown(&node).await);
+                assert_eq!(after, before);
+            }
+        }
+    }
     Ok(())
 }
