@@ -23,6 +23,8 @@ impl BridgeConfig {
     /// it cannot be applied.
     ///
     /// Routers behind an interface are read where their routes and neighbours have the protocol of a description that names none.
+    /// FDB nexthop groups are read as segments, and as peers of the ports that have them for a backup; `own_nexthops` is then the
+    /// smallest range that holds all FDB nexthops. Where some fit into no description, such as one that is in no group, none is read.
     ///
     /// Options that are as the kernel has them by default are left out, and so are MTUs, the MAC address of the bridge, and what a
     /// description has no place for: VLANs on the VXLAN port that have no VNI, and a second VXLAN device, which is there as a port
@@ -78,7 +80,7 @@ impl BridgeConfig {
         for (msti, vlans) in instances {
             config.instances.push(InstanceConfig::new(msti, rows(vlans)));
         }
-        Ok(config)
+        Ok(config.with_observed_segments(&view, bridge, vxlan).unwrap_or(config))
     }
 }
 
