@@ -8,6 +8,9 @@ mod doctor;
 #[cfg(feature = "doctor")]
 #[path = "../../fuzz/leaf.rs"]
 mod fuzz;
+#[cfg(all(feature = "doctor", feature = "serde"))]
+#[path = "../../fuzz/config.rs"]
+mod fuzz_config;
 mod kernel;
 mod macs;
 mod observed;
