@@ -67,6 +67,20 @@ fn bridge_that_is_not_there_is_refused() {
     assert_eq!(error.to_string(), "observe leaf br0: there is no bridge br0");
 }
 
+#[test]
+fn owner_is_read_from_the_stamp_of_the_bridge() {
+    let config = small().owner("agent_1").vrf(VrfConfig::new("red", 1001));
+    let kernel = made(&config);
+    let observed = BridgeConfig::observe(&kernel.snapshot(), "br0").unwrap();
+    assert_eq!(observed, config);
+    assert_eq!(lines(&observed.plan(&kernel.snapshot()).unwrap()), [] as [&str; 0]);
+    // What is no stamp of this bridge names no owner.
+    let mut kernel = made(&small());
+    kernel.link("br0").alt_names =
+        ["leaf.a.b.br0.br0", "leaf..br0.br0", "leaf.x.br1.br1"].map(Into::into).into();
+    assert_eq!(BridgeConfig::observe(&kernel.snapshot(), "br0").unwrap().owner, "nl");
+}
+
 fn segment(id: u32, leaves: &BTreeSet<u8>) -> SegmentConfig {
     leaves.iter().fold(SegmentConfig::new(id), |segment, number| segment.leaf(leaf(*number)))
 }
