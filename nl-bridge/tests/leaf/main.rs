@@ -13,6 +13,7 @@ mod fuzz;
 mod fuzz_config;
 mod kernel;
 mod macs;
+mod manual;
 mod observed;
 mod ownership;
 mod plans;
