@@ -80,11 +80,11 @@ impl Macs {
     /// among them. For a start, and after a crash. If nothing differs, nothing is sent.
     ///
     /// An entry that does not age and is not `extern_learn` is somebody else's, such as one of `bridge fdb add … static`. It is left, in
-    /// the bridge and in the VXLAN device, and only the other entry of that address is written or removed.
-    /// [`MacSummary::foreign`] counts the wanted addresses that have one.
+    /// the bridge and in the VXLAN device, also where the description is exact, and only the other entry of that address is written or
+    /// removed. [`MacSummary::foreign`] counts the wanted addresses that have one.
     ///
     /// Both tables are listed once. Memory grows by some 50 bytes for each address that is given, and as much for each that
-    /// differs, not with those that are there.
+    /// differs or is somebody else's, not with those that are there.
     ///
     /// Needs `CAP_NET_ADMIN`.
     ///

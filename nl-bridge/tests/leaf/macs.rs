@@ -2,7 +2,7 @@
 
 use nl_bridge::fdb::{FdbEntry, FdbFlags, FdbState, RemoteMac};
 use nl_bridge::leaf::{
-    BridgeConfig, InterfaceConfig, LeafMac, MacChange, MacTable, RouterConfig, VxlanConfig,
+    BridgeConfig, InterfaceConfig, LeafMac, MacChange, MacTable, RouterConfig, SegmentConfig, VxlanConfig,
 };
 use nl_core::MacAddr;
 use proptest::prelude::*;
@@ -91,6 +91,23 @@ fn addresses_in_a_vlan_of_others_are_left() {
     let steps = applied(&own().exact(), &mut kernel);
     assert_eq!(steps[0], "flush fdb dev br0 brport vx0 vlan 1200 extern_learn");
     assert!(kernel.learned("vx0").is_empty());
+}
+
+/// The kernel keeps what the VXLAN device knows of a VNI that leaves its filter, and it would be there for whoever gets the VNI next.
+#[test]
+fn addresses_of_a_vni_that_no_vlan_has_any_more_are_removed() {
+    let mut kernel = Kernel::new(&[]);
+    let own = |maps: &[(u16, u32)]| with(maps).own_vnis(10_000..=19_999).own_nexthops(5001..=5099);
+    applied(&own(&[(10, 10010), (20, 10020)]).segment(SegmentConfig::new(5001).leaf(leaf(2))), &mut kernel);
+    for vni in [10010, 10020, 77] {
+        kernel.add_behind("vx0", MAC, vni, 5001);
+    }
+    let kept = || own(&[(20, 10020)]).segment(SegmentConfig::new(5001).leaf(leaf(2)));
+    let steps = applied(&kept(), &mut kernel);
+    let deleted: Vec<_> = steps.iter().filter(|step| step.contains("fdb")).collect();
+    assert_eq!(deleted, ["delete fdb 02:00:00:00:00:07 dev vx0 src_vni 10010 nhid 5001 self permanent"]);
+    // Those of a VNI that stays, and of one that is not the description's.
+    assert_eq!(kernel.tunnels("vx0").len(), 2);
 }
 
 const fn mac(number: u8) -> MacAddr {
