@@ -103,7 +103,8 @@ fn take(message: MessageRef<'_>, snapshot: &mut Snapshot, rows: &mut Vec<FdbEntr
             let Ok(entry) = FdbEntry::decode(message) else { return };
             rows.push(entry.clone());
             snapshot.learned.extend(entry.vlan.map(|vlan| (entry.index, vlan)));
-            for list in [&mut snapshot.flood, &mut snapshot.locals, &mut snapshot.router_macs] {
+            let Snapshot { flood, locals, router_macs, stale_macs, .. } = snapshot;
+            for list in [flood, locals, router_macs, stale_macs] {
                 list.push(entry.clone());
             }
         }

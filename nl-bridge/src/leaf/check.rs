@@ -113,7 +113,7 @@ impl BridgeConfig {
         let (mut numbers, mut vlans) = (HashSet::new(), BTreeMap::new());
         for (number, instance) in self.instances.iter().enumerate() {
             let path = format!("instances[{number}]");
-            within("msti", instance.msti, MSTI.0, MSTI.1).map_err(|why| at(&path, why))?;
+            within("msti", instance.msti, MSTI.0, MSTI.1).map_err(|why| at(format!("{path}.msti"), why))?;
             if !numbers.insert(instance.msti) {
                 return Err(at(path, format!("msti {} is there twice", instance.msti)));
             }
@@ -200,7 +200,7 @@ impl BridgeConfig {
             return Err(at("vxlan.maps", why));
         }
         check_mtu("vxlan.mtu", vxlan.mtu)?;
-        within("port", vxlan.port, 1, u16::MAX).map_err(|why| at("vxlan", why))?;
+        within("port", vxlan.port, 1, u16::MAX).map_err(|why| at("vxlan.port", why))?;
         if let Some(local) = vxlan.local {
             check_leaf("vxlan.local", local, None)?;
         }

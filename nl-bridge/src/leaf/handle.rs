@@ -6,6 +6,7 @@ use nl_core::{Connection, Error, Pending, Request, Result};
 
 use super::config::BridgeConfig;
 use super::plan::Plan;
+use super::probe::refuse_ignored;
 use super::read::read;
 use super::snapshot::Snapshot;
 use super::step::{Step, backed_up};
@@ -90,10 +91,13 @@ impl Leaf {
 
     /// Makes the leaf as described, and returns the steps. If it is so already, nothing is sent but the requests that read.
     ///
-    /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.18 for VNI filters and MST.
+    /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.18 for VNI filters and MST, 6.6 for
+    /// [peers](super::PortConfig::peers()) of ports.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan), before anything is changed. The first refusal by the kernel ends the operation: the error names the
+    /// As [`plan`](Self::plan), before anything is changed. So is a kernel too old for peers of ports, which would accept and ignore
+    /// them: it is asked with a request that changes nothing, on a port of any bridge, or where there is none on one that is made for
+    /// it, `nlprobe1`, and deleted in the same datagram. The first refusal by the kernel ends the operation: the error names the
     /// step, `step 3 of 9`, and those before it are done. Applying again goes on from there.
     pub fn apply(&self, config: &BridgeConfig) -> Pending<Plan> {
         self.done(config, BridgeConfig::plan)
@@ -130,6 +134,7 @@ impl Leaf {
         let (conn, config) = (self.conn.clone(), config.clone());
         Pending::new(async move {
             let (plan, current) = look(&conn, &config, plan).await?;
+            refuse_ignored(&conn, &config, &plan, &current).await?;
             carry_out(&conn, &config.name, &plan, &current).await?;
             verify(&conn, &config.name, &plan).await?;
             Ok(plan)

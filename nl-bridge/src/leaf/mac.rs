@@ -84,20 +84,66 @@ impl fmt::Display for LeafMac {
 pub enum MacChange {
     /// Both entries are written: that of the VXLAN device, and that of the bridge. One that is there moves.
     Replace(LeafMac),
-    /// Both entries are removed, whatever the address is behind.
+    /// One entry is written, because the other one is somebody else's.
+    ReplaceOne {
+        /// The address, and what it is behind.
+        mac: LeafMac,
+        /// Where the entry is.
+        table: MacTable,
+    },
+    /// Both entries are removed, whatever the address is behind, and whoever made them.
     Delete {
         /// The address.
         mac: MacAddr,
         /// The VNI.
         vni: u32,
     },
+    /// One entry is removed, because the other one is somebody else's.
+    DeleteOne {
+        /// The address.
+        mac: MacAddr,
+        /// The VNI.
+        vni: u32,
+        /// Where the entry is.
+        table: MacTable,
+    },
+}
+
+/// Where one of the two entries of an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MacTable {
+    /// The bridge: the address is behind the VXLAN port in a VLAN.
+    Bridge,
+    /// The VXLAN device: the address is behind a leaf or a segment in a VNI.
+    Device,
 }
 
 impl MacChange {
     pub(super) const fn key(&self) -> Key {
         match self {
-            Self::Replace(mac) => (mac.mac, mac.vni),
-            Self::Delete { mac, vni } => (*mac, *vni),
+            Self::Replace(mac) | Self::ReplaceOne { mac, .. } => (mac.mac, mac.vni),
+            Self::Delete { mac, vni } | Self::DeleteOne { mac, vni, .. } => (*mac, *vni),
+        }
+    }
+
+    /// What is written; `None` if it removes.
+    pub(super) const fn written(&self) -> Option<LeafMac> {
+        match self {
+            Self::Replace(mac) | Self::ReplaceOne { mac, .. } => Some(*mac),
+            Self::Delete { .. } | Self::DeleteOne { .. } => None,
+        }
+    }
+
+    /// The tables that it changes, in the order of its requests: what is written is in the device first, what is removed is removed
+    /// from the bridge first, so no frame is sent to the device when that does not know where to.
+    pub(super) const fn tables(&self) -> &'static [MacTable] {
+        match self {
+            Self::Replace(_) => &[MacTable::Device, MacTable::Bridge],
+            Self::Delete { .. } => &[MacTable::Bridge, MacTable::Device],
+            Self::ReplaceOne { table, .. } | Self::DeleteOne { table, .. } => match table {
+                MacTable::Bridge => &[MacTable::Bridge],
+                MacTable::Device => &[MacTable::Device],
+            },
         }
     }
 }
@@ -106,7 +152,9 @@ impl BridgeConfig {
     /// The changes from what is there to these MAC addresses behind other leaves. `rows` are the entries of the VXLAN device, its own
     /// and those of the bridge behind it; what concerns other devices must not be among them.
     ///
-    /// An entry belongs to the description if it is `extern_learn`, its VNI is mapped to a VLAN, and it is not that of a router.
+    /// An entry belongs to the description if it is `extern_learn`, its VNI is mapped to a VLAN, and it is not that of a router. An
+    /// entry that does not age and is not `extern_learn` is somebody else's, and is neither changed nor removed: of such an address
+    /// only the other entry is written ([`MacChange::ReplaceOne`]) or removed ([`MacChange::DeleteOne`]).
     ///
     /// # Errors
     /// A VNI that has no VLAN; an address of no host, or given twice in one VNI; a leaf of another family.
@@ -122,7 +170,7 @@ impl BridgeConfig {
             diff.want(&own, mac).map_err(named)?;
         }
         rows.into_iter().for_each(|row| diff.see(&own, row));
-        Ok(diff.changes())
+        Ok(diff.changes().0)
     }
 }
 
@@ -164,34 +212,39 @@ impl Own {
         if self.routers.contains(&(mac, vni)) {
             return Err(format!("{mac}: it is that of a router of the description, in vni {vni}").into());
         }
-        match change {
-            MacChange::Replace(LeafMac { behind: Behind::Leaf(leaf), .. }) => {
-                check_leaf("dst", *leaf, self.local).map_err(|why| format!("{mac}: {why}").into())
+        match change.written().map(|mac| mac.behind) {
+            Some(Behind::Leaf(leaf)) => {
+                check_leaf("dst", leaf, self.local).map_err(|why| format!("{mac}: {why}").into())
             }
-            MacChange::Replace(LeafMac { behind: Behind::Segment(id), .. }) => {
-                within("nexthop id", *id, 1, u32::MAX)
-            }
-            MacChange::Delete { .. } => Ok(()),
+            Some(Behind::Segment(id)) => within("nexthop id", id, 1, u32::MAX),
+            None => Ok(()),
         }
     }
 
-    /// The two requests of a change that was checked, to the device with this index.
-    pub(super) fn requests(&self, change: &MacChange, index: u32) -> [Request; 2] {
+    /// The requests of a change that was checked, to the device with this index: one for each of its
+    /// [`tables`](MacChange::tables).
+    pub(super) fn requests(&self, change: &MacChange, index: u32) -> impl Iterator<Item = Request> + use<> {
         let (mac, vni) = change.key();
         let mut remote = RemoteMac::new(mac, index).src_vni(vni);
         if let Some(vlan) = self.vlans.get(&vni) {
             remote = remote.vlan(*vlan);
         }
-        match change {
-            MacChange::Replace(LeafMac { behind: Behind::Leaf(leaf), .. }) => remote = remote.dst(*leaf),
-            MacChange::Replace(LeafMac { behind: Behind::Segment(id), .. }) => remote = remote.nexthop(*id),
-            MacChange::Delete { .. } => {
-                // The bridge's first, so that no frame is sent to the device when that does not know where to.
-                let [tunnel, bridge] = remote.entries();
-                return [bridge.request(FdbVerb::Delete), tunnel.request(FdbVerb::Delete)];
+        let verb = match change.written().map(|mac| mac.behind) {
+            Some(Behind::Leaf(leaf)) => {
+                remote = remote.dst(leaf);
+                FdbVerb::Replace
             }
-        }
-        remote.entries().map(|entry| entry.request(FdbVerb::Replace))
+            Some(Behind::Segment(id)) => {
+                remote = remote.nexthop(id);
+                FdbVerb::Replace
+            }
+            None => FdbVerb::Delete,
+        };
+        let [device, bridge] = remote.entries();
+        change.tables().iter().map(move |table| match table {
+            MacTable::Bridge => bridge.request(verb),
+            MacTable::Device => device.request(verb),
+        })
     }
 
     /// The address that an entry of the VXLAN device is about, if it belongs to the description.
@@ -211,22 +264,53 @@ impl Own {
 
 /// An address of a host that a control plane put there.
 fn is_learned(entry: &FdbEntry) -> bool {
-    entry.flags.contains(FdbFlags::EXT_LEARNED) && !entry.mac.is_zero() && !entry.mac.is_multicast()
+    entry.flags.contains(FdbFlags::EXT_LEARNED) && is_host(entry)
+}
+
+fn is_host(entry: &FdbEntry) -> bool {
+    !entry.mac.is_zero() && !entry.mac.is_multicast()
+}
+
+/// Whether one of the two entries of an address is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum There {
+    /// It is not there, or leads elsewhere.
+    #[default]
+    No,
+    /// It is there.
+    Yes,
+    /// Somebody else made it, and it does not age.
+    Foreign,
+}
+
+/// Both entries of an address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Both {
+    device: There,
+    bridge: There,
+}
+
+impl Both {
+    fn is_foreign(self) -> bool {
+        self.device == There::Foreign || self.bridge == There::Foreign
+    }
 }
 
 /// An address that is wanted, and which of its entries are there.
 #[derive(Debug)]
 struct Wanted {
     behind: Behind,
-    on_device: bool,
-    in_bridge: bool,
+    there: Both,
 }
 
 /// What is wanted, against what is there.
 #[derive(Debug, Default)]
 pub(super) struct Diff {
     wanted: HashMap<Key, Wanted>,
+    /// Those that are not wanted, and belong to the description in one of the tables.
     gone: HashSet<Key>,
+    /// Those that are not wanted, and have an entry of somebody else.
+    foreign: HashMap<Key, Both>,
     /// Those of others, whose entries in the bridge do not say so.
     routers: HashSet<Key>,
     /// Those that are behind segments now.
@@ -236,7 +320,7 @@ pub(super) struct Diff {
 impl Diff {
     pub(super) fn want(&mut self, own: &Own, mac: LeafMac) -> std::result::Result<(), Invalid> {
         own.check(&MacChange::Replace(mac))?;
-        let wanted = Wanted { behind: mac.behind, on_device: false, in_bridge: false };
+        let wanted = Wanted { behind: mac.behind, there: Both::default() };
         match self.wanted.insert((mac.mac, mac.vni), wanted) {
             None => Ok(()),
             Some(_) => Err(format!("{} is there twice in vni {}", mac.mac, mac.vni).into()),
@@ -245,55 +329,88 @@ impl Diff {
 
     /// Takes an entry of the VXLAN device, or of the bridge behind it.
     pub(super) fn see(&mut self, own: &Own, entry: &FdbEntry) {
-        if !is_learned(entry) {
+        let is_foreign = !is_learned(entry);
+        // What was learned from a frame is nobody's.
+        if !is_host(entry) || (is_foreign && entry.is_dynamic()) {
             return;
         }
-        if entry.is_bridge() {
-            let Some(vni) = entry.vlan.and_then(|vlan| own.vnis.get(&vlan)) else { return };
-            let key = (entry.mac, *vni);
-            match self.wanted.get_mut(&key) {
-                Some(wanted) => wanted.in_bridge = true,
-                None if own.routers.contains(&key) => {}
-                None => {
-                    self.gone.insert(key);
-                }
-            }
-            return;
-        }
-        let Some(vni) = entry.src_vni.filter(|vni| own.vlans.contains_key(vni)) else { return };
+        let table = if entry.is_bridge() { MacTable::Bridge } else { MacTable::Device };
+        let vni = match table {
+            MacTable::Bridge => entry.vlan.and_then(|vlan| own.vnis.get(&vlan)).copied(),
+            MacTable::Device => entry.src_vni.filter(|vni| own.vlans.contains_key(vni)),
+        };
+        let Some(vni) = vni else { return };
         let key = (entry.mac, vni);
-        if entry.flags.contains(FdbFlags::ROUTER) {
-            self.routers.insert(key);
-        }
-        if entry.nexthop.is_some() {
-            self.on_segments.insert(key);
-        }
-        match self.wanted.get_mut(&key) {
-            Some(wanted) => {
-                let is_plain = entry.port.is_none() && entry.vni.is_none_or(|to| to == vni);
-                wanted.on_device = match wanted.behind {
-                    Behind::Leaf(leaf) => entry.dst == Some(leaf) && entry.nexthop.is_none() && is_plain,
-                    Behind::Segment(id) => entry.nexthop == Some(id),
-                };
+        if table == MacTable::Device {
+            if entry.flags.contains(FdbFlags::ROUTER) {
+                self.routers.insert(key);
             }
-            None if own.routers.contains(&key) => {}
+            if entry.nexthop.is_some() {
+                self.on_segments.insert(key);
+            }
+        }
+        let wanted = self.wanted.get_mut(&key);
+        if wanted.is_none() && own.routers.contains(&key) {
+            return;
+        }
+        let is_there = match (&wanted, is_foreign) {
+            (_, true) => There::Foreign,
+            (Some(wanted), false) if table == MacTable::Device && !leads(entry, vni, wanted.behind) => {
+                There::No
+            }
+            _ => There::Yes,
+        };
+        let both = match wanted {
+            Some(wanted) => &mut wanted.there,
+            None if is_foreign => self.foreign.entry(key).or_default(),
             None => {
                 self.gone.insert(key);
+                return;
             }
+        };
+        match table {
+            MacTable::Bridge => both.bridge = is_there,
+            MacTable::Device => both.device = is_there,
         }
     }
 
-    /// What differs, in ascending order: what comes before what goes.
-    pub(super) fn changes(self) -> Vec<MacChange> {
-        let Self { wanted, gone, routers, .. } = self;
-        let missing = wanted.into_iter().filter(|(_, wanted)| !wanted.on_device || !wanted.in_bridge);
+    /// What differs, in ascending order: what comes before what goes. And how many of the wanted addresses have an entry of somebody
+    /// else, which stays.
+    pub(super) fn changes(self) -> (Vec<MacChange>, usize) {
+        let Self { wanted, gone, foreign, routers, .. } = self;
+        let left = wanted.values().filter(|wanted| wanted.there.is_foreign()).count();
         let write = |((mac, vni), wanted): (Key, Wanted)| {
-            MacChange::Replace(LeafMac { mac, vni, behind: wanted.behind })
+            let mac = LeafMac { mac, vni, behind: wanted.behind };
+            let one = |table| Some(MacChange::ReplaceOne { mac, table });
+            match (wanted.there.device, wanted.there.bridge) {
+                (There::No, There::Foreign) => one(MacTable::Device),
+                (There::Foreign, There::No) => one(MacTable::Bridge),
+                (There::No, _) | (_, There::No) => Some(MacChange::Replace(mac)),
+                _ => None,
+            }
         };
-        let mut changes: Vec<MacChange> = missing.map(write).collect();
-        changes.sort_unstable();
+        let mut changes: Vec<MacChange> = wanted.into_iter().filter_map(write).collect();
+        changes.sort_unstable_by_key(MacChange::key);
         let gone: BTreeSet<Key> = gone.into_iter().filter(|key| !routers.contains(key)).collect();
-        changes.extend(gone.into_iter().map(|(mac, vni)| MacChange::Delete { mac, vni }));
-        changes
+        changes.extend(gone.into_iter().filter_map(|key @ (mac, vni)| {
+            let both = foreign.get(&key).copied().unwrap_or_default();
+            let one = |table| Some(MacChange::DeleteOne { mac, vni, table });
+            match (both.device, both.bridge) {
+                (There::Foreign, There::Foreign) => None,
+                (There::Foreign, _) => one(MacTable::Bridge),
+                (_, There::Foreign) => one(MacTable::Device),
+                _ => Some(MacChange::Delete { mac, vni }),
+            }
+        }));
+        (changes, left)
+    }
+}
+
+/// Whether an entry of the VXLAN device leads there, and with the VNI that it belongs to.
+fn leads(entry: &FdbEntry, vni: u32, behind: Behind) -> bool {
+    let is_plain = entry.port.is_none() && entry.vni.is_none_or(|to| to == vni);
+    match behind {
+        Behind::Leaf(leaf) => entry.dst == Some(leaf) && entry.nexthop.is_none() && is_plain,
+        Behind::Segment(id) => entry.nexthop == Some(id),
     }
 }

@@ -9,7 +9,7 @@ use nl_core::{Connection, Error, Pending, Protocol, Request, Result};
 
 use super::config::BridgeConfig;
 use super::handle::Leaf;
-use super::mac::{Behind, Diff, Key, LeafMac, MacChange, Own};
+use super::mac::{Behind, Diff, Key, LeafMac, MacChange, MacTable, Own};
 use crate::fdb::{FdbEntry, FdbFilter, FdbVerb};
 
 /// The MAC addresses behind other leaves, which a control plane keeps beside a description. Cheap to clone.
@@ -54,6 +54,8 @@ pub struct MacSummary {
     pub written: usize,
     /// How many were removed.
     pub deleted: usize,
+    /// How many of the wanted ones have an entry of somebody else, which was left as it is; only [`Macs::sync`] looks for them.
+    pub foreign: usize,
 }
 
 impl Leaf {
@@ -77,8 +79,12 @@ impl Macs {
     /// Makes these the addresses that are there: writes those that are missing or behind another leaf, and removes those that are not
     /// among them. For a start, and after a crash. If nothing differs, nothing is sent.
     ///
+    /// An entry that does not age and is not `extern_learn` is somebody else's, such as one of `bridge fdb add … static`. It is left, in
+    /// the bridge and in the VXLAN device, also where the description is exact, and only the other entry of that address is written or
+    /// removed. [`MacSummary::foreign`] counts the wanted addresses that have one.
+    ///
     /// Both tables are listed once. Memory grows by some 50 bytes for each address that is given, and as much for each that
-    /// differs, not with those that are there.
+    /// differs or is somebody else's, not with those that are there.
     ///
     /// Needs `CAP_NET_ADMIN`.
     ///
@@ -90,8 +96,8 @@ impl Macs {
         let macs = self.clone();
         Pending::new(async move {
             checked.map_err(|why| macs.named(why.into()))?;
-            let changes = macs.differing(diff).await.map_err(|error| macs.named(error))?;
-            macs.carry_out(changes).await
+            let (changes, foreign) = macs.differing(diff).await.map_err(|error| macs.named(error))?;
+            Ok(MacSummary { foreign, ..macs.carry_out(changes).await? })
         })
     }
 
@@ -100,8 +106,8 @@ impl Macs {
     /// An address that gets from a segment to a leaf, or back, is without its entry in the VXLAN device for a moment, because the kernel
     /// changes no entry so. [`sync`](Self::sync) first, so that it is known which are behind segments.
     ///
-    /// A deletion does not look what the address is behind: the caller says so only if no other leaf has announced it since. One that is
-    /// gone already is no error.
+    /// A change does not look what is there. A deletion removes both entries, whatever the address is behind and whoever made them: the
+    /// caller deletes only if no other leaf has announced it since. One that is gone already is no error.
     ///
     /// Needs `CAP_NET_ADMIN`.
     ///
@@ -143,8 +149,8 @@ impl Macs {
         self.conn.link_index(&*self.dev).await
     }
 
-    /// Lists both tables, and says what differs.
-    async fn differing(&self, diff: Diff) -> Result<Vec<MacChange>> {
+    /// Lists both tables, and says what differs, and how many wanted addresses have an entry of somebody else.
+    async fn differing(&self, diff: Diff) -> Result<(Vec<MacChange>, usize)> {
         let index = self.index().await?;
         let shared = Arc::new(Mutex::new(diff));
         let (own, seen) = (Arc::clone(&self.own), Arc::clone(&shared));
@@ -160,8 +166,8 @@ impl Macs {
     }
 
     async fn carry_out(&self, changes: Vec<MacChange>) -> Result<MacSummary> {
-        let written = changes.iter().filter(|change| matches!(change, MacChange::Replace(_))).count();
-        let summary = MacSummary { written, deleted: changes.len() - written };
+        let written = changes.iter().filter(|change| change.written().is_some()).count();
+        let summary = MacSummary { written, deleted: changes.len() - written, foreign: 0 };
         if changes.is_empty() {
             return Ok(summary);
         }
@@ -172,14 +178,17 @@ impl Macs {
         let requests = (0..all.len()).filter_map(move |place| Some(own.requests(all.get(place)?, index)));
         let outcome = self.conn.batch(requests.flatten()).summarize(usize::MAX).await?;
         let (mut failed, mut first) = (0_usize, None);
+        let requests =
+            changes.iter().flat_map(|change| change.tables().iter().map(move |table| (change, *table)));
+        let requests: Vec<_> = if outcome.failures.is_empty() { Vec::new() } else { requests.collect() };
         for (position, error) in outcome.failures {
-            let place = usize::try_from(position / 2).ok();
-            let Some(change) = place.and_then(|place| changes.get(place)) else { continue };
-            match change {
-                MacChange::Delete { .. } if error.is_not_found() => {}
+            let request = usize::try_from(position).ok().and_then(|position| requests.get(position));
+            let Some((change, table)) = request.copied() else { continue };
+            match change.written() {
+                None if error.is_not_found() => {}
                 // From a leaf to a segment an entry does not change.
-                MacChange::Replace(mac) if position % 2 == 0 && error.is_unsupported() => {
-                    again.insert(change.key(), *mac);
+                Some(_) if table == MacTable::Device && error.is_unsupported() => {
+                    again.insert(change.key(), *change);
                 }
                 _ => {
                     failed += 1;
@@ -187,9 +196,9 @@ impl Macs {
                 }
             }
         }
-        for (mac, error) in self.make_anew(again.into_values().collect(), index).await? {
+        for (change, error) in self.make_anew(again.into_values().collect(), index).await? {
             failed += 1;
-            first.get_or_insert((MacChange::Replace(mac), error));
+            first.get_or_insert((change, error));
         }
         let Some((change, error)) = first else { return Ok(summary) };
         let (mac, vni) = change.key();
@@ -198,22 +207,22 @@ impl Macs {
     }
 
     /// The addresses that get from a segment to a leaf: the kernel accepts such a change and ignores it, so they are deleted and added.
-    fn to_leaves(&self, changes: &[MacChange]) -> BTreeMap<Key, LeafMac> {
+    fn to_leaves(&self, changes: &[MacChange]) -> BTreeMap<Key, MacChange> {
         let mut on_segments = self.on_segments.lock().unwrap_or_else(PoisonError::into_inner);
         let mut anew = BTreeMap::new();
-        for change in changes {
+        for change in changes.iter().filter(|change| change.tables().contains(&MacTable::Device)) {
             let key = change.key();
-            match change {
-                MacChange::Replace(mac) if matches!(mac.behind, Behind::Leaf(_)) => {
+            match change.written().map(|mac| mac.behind) {
+                Some(Behind::Leaf(_)) => {
                     if on_segments.remove(&key) || anew.contains_key(&key) {
-                        anew.insert(key, *mac);
+                        anew.insert(key, *change);
                     }
                 }
-                MacChange::Replace(_) => {
+                Some(Behind::Segment(_)) => {
                     anew.remove(&key);
                     on_segments.insert(key);
                 }
-                MacChange::Delete { .. } => {
+                None => {
                     anew.remove(&key);
                     on_segments.remove(&key);
                 }
@@ -222,22 +231,26 @@ impl Macs {
         anew
     }
 
-    /// Removes entries of the device and makes them again, with those of the bridge, and returns what failed.
-    async fn make_anew(&self, macs: Vec<LeafMac>, index: u32) -> Result<Vec<(LeafMac, Error)>> {
-        if macs.is_empty() {
+    /// Removes entries of the device and makes them again, with those of the bridge that were written too, and returns what failed.
+    async fn make_anew(&self, changes: Vec<MacChange>, index: u32) -> Result<Vec<(MacChange, Error)>> {
+        if changes.is_empty() {
             return Ok(Vec::new());
         }
-        let own = Arc::clone(&self.own);
-        let requests = macs.clone().into_iter().flat_map(move |mac| {
-            let there = FdbEntry::new(mac.mac, index).self_().src_vni(mac.vni).request(FdbVerb::Delete);
-            let [device, bridge] = own.requests(&MacChange::Replace(mac), index);
-            [there, device, bridge]
+        let (own, mut places) = (Arc::clone(&self.own), Vec::new());
+        for (place, change) in changes.iter().enumerate() {
+            places.push((place, true));
+            places.extend(change.tables().iter().map(|_| (place, false)));
+        }
+        let requests = changes.clone().into_iter().flat_map(move |change| {
+            let (mac, vni) = change.key();
+            let there = FdbEntry::new(mac, index).self_().src_vni(vni).request(FdbVerb::Delete);
+            std::iter::once(there).chain(own.requests(&change, index))
         });
         let outcome = self.conn.batch(requests).summarize(usize::MAX).await?;
         let failures = outcome.failures.into_iter().filter_map(|(position, error)| {
-            let mac = macs.get(usize::try_from(position / 3).ok()?)?;
-            let is_gone = position % 3 == 0 && error.is_not_found();
-            (!is_gone).then_some((*mac, error))
+            let (place, is_deletion) = *places.get(usize::try_from(position).ok()?)?;
+            let is_gone = is_deletion && error.is_not_found();
+            Some((*changes.get(place)?, error)).filter(|_| !is_gone)
         });
         Ok(failures.collect())
     }

@@ -71,6 +71,9 @@
 //!
 //! An FDB nexthop belongs to the description if its id is in [`own_nexthops`](BridgeConfig::own_nexthops()).
 //!
+//! The MAC address of a host behind another leaf belongs to [`Macs`] where its entry is `extern_learn` and its VNI is mapped. Its two
+//! entries can have two owners: one that an operator made (`static` or `permanent`) stays, and the other one is written or removed alone.
+//!
 //! What belongs to the description and is not in it is removed. The rest belongs to others and is left, unless the description is
 //! [exact](BridgeConfig::exact). [`Plan::others`] lists it either way. Two things are never done, also not by an exact description: a
 //! device without a stamp is neither changed nor deleted, and a device that is a port of another device is not taken from it.
@@ -84,7 +87,8 @@
 //! * An `untagged` member on the VXLAN port loses the tag by which its VNI is found. A description cannot have one there.
 //! * MAC addresses that a control plane put into a VLAN of the VXLAN port (`extern_learn`) stay in the bridge when that VLAN leaves
 //!   the port, and would be there for the next VNI of the VLAN. So they are flushed when a VLAN gets another VNI or none. Those of the
-//!   VXLAN device belong to the VNI and stay with it.
+//!   VXLAN device belong to the VNI and stay with it. They are deleted, one by one, when no VLAN has that VNI any more: the kernel keeps
+//!   them when a VNI leaves the filter.
 //! * A VLAN that leaves the VXLAN port takes its mapping along; `vlan_tunnel off` drops them all.
 //! * A VLAN that is new on a port, or in its instance of the spanning tree, has a state that the kernel chose. So the state of the
 //!   instance is set again.
@@ -107,6 +111,7 @@ mod order;
 mod plan;
 mod planner;
 mod ports;
+mod probe;
 mod read;
 mod remote;
 mod routers;
@@ -122,7 +127,7 @@ mod view;
 
 pub use config::BridgeConfig;
 pub use handle::Leaf;
-pub use mac::{Behind, LeafMac, MacChange};
+pub use mac::{Behind, LeafMac, MacChange, MacTable};
 pub use macs::{MacSummary, Macs};
 pub use plan::{Other, Plan, Standing};
 pub use ports::PortConfig;

@@ -20,9 +20,11 @@ impl BridgeConfig {
     /// The description of a bridge that is there: the way to begin with a host that was configured by other means.
     ///
     /// Save it, change it, stamp the devices with [`Leaf::adopt`](super::Leaf::adopt), and apply it from then on. Unless it is adopted,
-    /// it cannot be applied.
+    /// it cannot be applied. A bridge that was made for a description has a stamp, from which the [owner](Self::owner()) is read.
     ///
     /// Routers behind an interface are read where their routes and neighbours have the protocol of a description that names none.
+    /// FDB nexthop groups are read as segments, and as peers of the ports that have them for a backup; `own_nexthops` is then the
+    /// smallest range that holds all FDB nexthops. Where some fit into no description, such as one that is in no group, none is read.
     ///
     /// Options that are as the kernel has them by default are left out, and so are MTUs, the MAC address of the bridge, and what a
     /// description has no place for: VLANs on the VXLAN port that have no VNI, and a second VXLAN device, which is there as a port
@@ -37,8 +39,11 @@ impl BridgeConfig {
             return Err(error.during(|| format!("observe leaf {name}")));
         };
         let mut config = Self::new(name);
+        if let Some(owner) = owner_of(bridge) {
+            config.owner = owner;
+        }
         config.interfaces = interfaces_of(&view, bridge, config.protocol);
-        config.vrfs = vrfs_of(&view, &config.interfaces);
+        config.vrfs = vrfs_of(&view, &config);
         let mut own = view.members(bridge.index);
         let mst = bridge_of(bridge).and_then(|options| options.has(BridgeFlags::MST)) == Some(true);
         let msti = |vlan: u16| if mst { view.msti(bridge.index, vlan) } else { 0 };
@@ -78,7 +83,7 @@ impl BridgeConfig {
         for (msti, vlans) in instances {
             config.instances.push(InstanceConfig::new(msti, rows(vlans)));
         }
-        Ok(config)
+        Ok(config.with_observed_segments(&view, bridge, vxlan).unwrap_or(config))
     }
 }
 
@@ -126,11 +131,23 @@ fn routers_of(view: &View<'_>, index: u32, protocol: u8) -> Vec<RouterConfig> {
     routers
 }
 
-/// The VRFs that interfaces are in.
-fn vrfs_of(view: &View<'_>, interfaces: &[InterfaceConfig]) -> Vec<VrfConfig> {
-    let names: BTreeSet<&String> = interfaces.iter().filter_map(|interface| interface.vrf.as_ref()).collect();
-    let table = |name: &str| view.link(name)?.kind::<Vrf>()?.ok()?.table;
-    names.into_iter().filter_map(|name| Some(VrfConfig::new(name.clone(), table(name)?))).collect()
+/// Who made the bridge, by its stamp.
+fn owner_of(bridge: &Link) -> Option<String> {
+    let behind = format!(".{0}.{0}", bridge.name);
+    let mut owners =
+        bridge.alt_names.iter().filter_map(|stamp| stamp.strip_prefix("leaf.")?.strip_suffix(&behind));
+    owners.find(|owner| BridgeConfig::new("br0").owner(*owner).check().is_ok()).map(ToOwned::to_owned)
+}
+
+/// The VRFs that interfaces are in, and those that were made for the description.
+fn vrfs_of(view: &View<'_>, config: &BridgeConfig) -> Vec<VrfConfig> {
+    let used =
+        |link: &Link| config.interfaces.iter().any(|svi| svi.vrf.as_deref() == Some(link.name.as_str()));
+    let near = view.links().filter(|link| link.is_kind("vrf") && (used(link) || config.owns_device(link)));
+    let table = |link: &Link| link.kind::<Vrf>()?.ok()?.table;
+    let vrfs = near.filter_map(|link| Some((link.name.as_str(), table(link)?)));
+    let vrfs: BTreeMap<&str, u32> = vrfs.collect();
+    vrfs.into_iter().map(|(name, table)| VrfConfig::new(name, table)).collect()
 }
 
 /// The VLANs of a device as a description has them.

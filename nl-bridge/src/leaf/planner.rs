@@ -181,6 +181,7 @@ impl BridgeConfig {
         plan_options(&vxlan.name, &options, port, steps);
         self.plan_vnis(view, vxlan, link, steps);
         self.plan_flood(view, vxlan, link, steps);
+        self.plan_stale_macs(view, vxlan, link, steps);
         let now = members_of(view, bridge, port);
         let vlans = vxlan.maps.iter().flat_map(|map| map.vid.iter());
         let wanted: Wanted = vlans.map(|vlan| (vlan.get(), VlanFlags::empty())).collect();

@@ -113,7 +113,7 @@ impl PortConfig {
         self
     }
 
-    /// A bond whose host is behind these leaves too, to which its frames go while it has no carrier.
+    /// A bond whose host is behind these leaves too, to which its frames go while it has no carrier (`backup_nhid`). Linux 6.6.
     ///
     /// ```
     /// use nl_bridge::leaf::{PortConfig, SegmentConfig};

@@ -10,6 +10,7 @@ use nl_core::route::{Route, RouteFilter, RouteType};
 use nl_core::{Connection, IpPrefix, MacAddr, Protocol, Result};
 
 use super::config::BridgeConfig;
+use super::remote::Stale;
 use super::snapshot::Snapshot;
 use super::view::{paths, vxlan_of};
 use crate::fdb::{Fdb, FdbEntry, FdbFilter, FdbFlags};
@@ -33,9 +34,13 @@ pub(super) async fn read(conn: &Connection, config: Option<&BridgeConfig>) -> Re
     }
     let routers = config.into_iter().flat_map(|config| &config.interfaces).flat_map(|svi| &svi.routers);
     let macs: HashSet<MacAddr> = routers.map(|router| router.address).collect();
-    let vxlans = snapshot.links.iter().filter(|link| vxlan_of(link).is_some()).map(|link| link.index);
-    for index in vxlans.collect::<Vec<_>>() {
-        read_fdb(conn, index, &macs, &mut snapshot).await?;
+    let own = |link: &Link| {
+        config.filter(|config| config.vxlan.as_ref().is_some_and(|vxlan| link.name == *vxlan.name))
+    };
+    let vxlans = snapshot.links.iter().filter(|link| vxlan_of(link).is_some());
+    let vxlans: Vec<_> = vxlans.map(|link| (link.index, own(link).map(Stale::of))).collect();
+    for (index, stale) in vxlans {
+        read_fdb(conn, index, &macs, stale, &mut snapshot).await?;
         // Routers that are not wanted any more: the bridge's entries were listed before it was known whose.
         let unknown = |entry: &&FdbEntry| entry.index == index && !macs.contains(&entry.mac);
         let more: HashSet<MacAddr> =
@@ -73,6 +78,8 @@ struct Row {
     entry: Option<Box<FdbEntry>>,
     /// The VLAN, of the first entry in it that a control plane put into the bridge.
     vlan: Option<u16>,
+    /// Whether it is in a VNI that no VLAN has.
+    is_stale: bool,
 }
 
 /// Both tables of a VXLAN device in one list, with the entries of these MAC addresses. There may be hundreds of thousands of entries, so
@@ -81,6 +88,7 @@ async fn read_fdb(
     conn: &Connection,
     index: u32,
     macs: &HashSet<MacAddr>,
+    stale: Option<Stale>,
     snapshot: &mut Snapshot,
 ) -> Result<()> {
     let filter = FdbFilter { index: Some(index), ..FdbFilter::default() };
@@ -89,16 +97,21 @@ async fn read_fdb(
         let entry = FdbEntry::decode(message)?;
         let is_learned = entry.flags.contains(FdbFlags::EXT_LEARNED);
         let is_router = routers.contains(&entry.mac);
+        let is_stale = stale.as_ref().is_some_and(|stale| stale.holds(&entry));
         let (wanted, vlan) = match entry.is_bridge() {
             true => (is_learned && is_router, entry.vlan.filter(|vlan| is_learned && seen.insert(*vlan))),
-            false => (entry.mac.is_zero() || is_router || entry.flags.contains(FdbFlags::ROUTER), None),
+            false => {
+                let is_wanted = entry.mac.is_zero() || is_router || entry.flags.contains(FdbFlags::ROUTER);
+                (is_wanted || is_stale, None)
+            }
         };
         let entry = wanted.then(|| Box::new(entry));
-        Ok((entry.is_some() || vlan.is_some()).then_some(Row { entry, vlan }))
+        Ok((entry.is_some() || vlan.is_some()).then_some(Row { entry, vlan, is_stale }))
     });
-    for Row { entry, vlan } in rows.collect_all().await? {
+    for Row { entry, vlan, is_stale } in rows.collect_all().await? {
         snapshot.learned.extend(vlan.map(|vlan| (index, vlan)));
         match entry {
+            Some(entry) if is_stale => snapshot.stale_macs.push(*entry),
             Some(entry) if entry.mac.is_zero() => snapshot.flood.push(*entry),
             entry => snapshot.router_macs.extend(entry.map(|entry| *entry)),
         }

@@ -1,6 +1,6 @@
 //! What a VXLAN device receives, and where it floods to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use nl_core::MacAddr;
@@ -98,6 +98,49 @@ impl BridgeConfig {
                 let (dev, entry) = (vxlan.name.clone(), Box::new(entry));
                 steps.push(When::Unflood, Step::Flood { verb: FdbVerb::Delete, dev, entry });
             }
+        }
+    }
+}
+
+/// Tells the MAC addresses in VNIs that a description owns and maps no VLAN to.
+pub(super) struct Stale {
+    mapped: HashSet<u32>,
+    own: Vec<VniRange>,
+}
+
+impl Stale {
+    pub(super) fn of(config: &BridgeConfig) -> Self {
+        let maps = config.vxlan.iter().flat_map(|vxlan| &vxlan.maps);
+        Self { mapped: maps.flat_map(|map| map.vni.iter()).collect(), own: config.own_vnis.clone() }
+    }
+
+    /// Whether this entry of the VXLAN device is one that a control plane left there. Those of routers are not.
+    pub(super) fn holds(&self, entry: &FdbEntry) -> bool {
+        let is_host = !entry.mac.is_zero() && !entry.mac.is_multicast() && !entry.is_bridge();
+        let is_learned = entry.flags & (FdbFlags::EXT_LEARNED | FdbFlags::ROUTER) == FdbFlags::EXT_LEARNED;
+        let is_own = |vni: u32| self.own.is_empty() || self.own.iter().any(|range| range.contains(vni));
+        is_host && is_learned && entry.src_vni.is_some_and(|vni| is_own(vni) && !self.mapped.contains(&vni))
+    }
+}
+
+impl BridgeConfig {
+    /// Removes the MAC addresses that a control plane put into VNIs which no VLAN has any more: the kernel keeps them, and they would be
+    /// there for whoever gets the VNI next. `link` is the device if it stays.
+    pub(super) fn plan_stale_macs(
+        &self,
+        view: &View<'_>,
+        vxlan: &VxlanConfig,
+        link: Option<&Link>,
+        steps: &mut Steps,
+    ) {
+        let stale = Stale::of(self);
+        let there = link.into_iter().flat_map(|link| view.stale_macs(link.index));
+        for found in there.filter(|found| stale.holds(found)) {
+            let mut entry = FdbEntry::new(found.mac, 0).self_();
+            (entry.dst, entry.src_vni, entry.nexthop) = (found.dst, found.src_vni, found.nexthop);
+            (entry.port, entry.vni, entry.via) = (found.port, found.vni, found.via);
+            let (dev, entry) = (vxlan.name.clone(), Box::new(entry));
+            steps.push(When::DeleteRemotes, Step::Flood { verb: FdbVerb::Delete, dev, entry });
         }
     }
 }

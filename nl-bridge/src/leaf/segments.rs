@@ -186,6 +186,45 @@ impl BridgeConfig {
     }
 }
 
+impl BridgeConfig {
+    /// The description with the FDB nexthops that are there as segments, and as peers of the ports that have them for a backup. `None`
+    /// if a description has no place for them as they are, such as for a nexthop that is in no group. `tunnel` is the VXLAN device.
+    pub(super) fn with_observed_segments(
+        &self,
+        view: &View<'_>,
+        bridge: &Link,
+        tunnel: Option<&Link>,
+    ) -> Option<Self> {
+        let hops: BTreeMap<u32, &Nexthop> =
+            view.nexthops().filter(|hop| hop.is_fdb).map(|hop| (hop.id, hop)).collect();
+        let (first, last) = (hops.keys().next()?, hops.keys().next_back()?);
+        let leaf = |id: u32| hops.get(&id).and_then(|hop| hop.gateway);
+        let mut segments = BTreeMap::new();
+        for group in hops.values().filter(|hop| hop.is_group()) {
+            let mut segment = SegmentConfig::new(group.id);
+            for member in &group.group {
+                segment.leaves.push(leaf(member.id)?);
+            }
+            segments.insert(group.id, segment);
+        }
+        let mut config = self.clone();
+        config.own_nexthops = Some(*first..=*last);
+        for port in &mut config.ports {
+            let now = view.link(&port.name).and_then(port_of).unwrap_or_default();
+            if let Some(id) = now.backup_nhid.filter(|id| *id != 0) {
+                port.peers = Some(segments.remove(&id)?);
+            }
+        }
+        config.segments = segments.into_values().collect();
+        // Whatever else is there that a description cannot say shows in a plan.
+        config.check_segments().ok()?;
+        let mut steps = Steps::default();
+        config.plan_nexthops(view, &mut steps).ok()?;
+        config.plan_backups(view, Some(bridge), tunnel, &mut steps);
+        steps.plan().is_empty().then_some(config)
+    }
+}
+
 /// How many numbers there are.
 fn room(range: &RangeInclusive<u32>) -> usize {
     let more = range.end().saturating_sub(*range.start());

@@ -31,6 +31,9 @@ pub struct Snapshot {
     /// The MAC addresses of routers: entries of VXLAN devices with the flag `router`, and those of the same addresses in bridges that a
     /// control plane put there. Read for a description, those of its routers whatever their flags.
     pub router_macs: Vec<FdbEntry>,
+    /// The MAC addresses of hosts that a control plane put on the VXLAN device of a description, in VNIs of its own that no VLAN has. Read
+    /// for a description only.
+    pub stale_macs: Vec<FdbEntry>,
     /// The addresses of bridges themselves: MAC addresses to which they receive frames.
     pub locals: Vec<FdbEntry>,
     /// The IP addresses.

@@ -130,6 +130,11 @@ impl<'a> View<'a> {
         self.snapshot.router_macs.iter().filter(move |entry| entry.index == index)
     }
 
+    /// The MAC addresses of hosts on a VXLAN device that a control plane may have left there.
+    pub(crate) fn stale_macs(&self, index: u32) -> impl Iterator<Item = &'a FdbEntry> + use<'a> {
+        self.snapshot.stale_macs.iter().filter(move |entry| entry.index == index)
+    }
+
     /// The neighbours of a device that a control plane put there.
     pub(crate) fn neighbours(&self, index: u32) -> impl Iterator<Item = &'a Neighbour> + use<'a> {
         self.snapshot.neighbours.iter().filter(move |there| there.index == index && is_learned(there))

@@ -14,6 +14,12 @@ fn stored_corpus_breaks_nothing() {
     corpus().replay(1, fuzz::check);
 }
 
+#[cfg(feature = "serde")]
+#[test]
+fn stored_descriptions_break_nothing() {
+    Corpus::new(env!("CARGO_MANIFEST_DIR"), "leaf_config").replay(3, crate::fuzz_config::check);
+}
+
 /// A message of this type with this payload.
 fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
     let mut bytes = u32::try_from(16 + payload.len()).unwrap().to_ne_bytes().to_vec();
@@ -48,5 +54,22 @@ proptest! {
             data[place] = byte;
         }
         fuzz::check(&data);
+    }
+
+    /// A description in which some numbers and letters are others.
+    #[cfg(feature = "serde")]
+    #[test]
+    fn description_that_was_changed_breaks_nothing(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), "[0-9a-z.:-]"), 1..6)
+    ) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/leaf_config/example");
+        let mut data = std::fs::read(path).unwrap();
+        for (place, byte) in changes {
+            let place = place.index(data.len());
+            if data[place].is_ascii_alphanumeric() {
+                data[place] = byte.as_bytes()[0];
+            }
+        }
+        crate::fuzz_config::check(&data);
     }
 }

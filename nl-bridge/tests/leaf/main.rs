@@ -8,8 +8,12 @@ mod doctor;
 #[cfg(feature = "doctor")]
 #[path = "../../fuzz/leaf.rs"]
 mod fuzz;
+#[cfg(all(feature = "doctor", feature = "serde"))]
+#[path = "../../fuzz/config.rs"]
+mod fuzz_config;
 mod kernel;
 mod macs;
+mod manual;
 mod observed;
 mod ownership;
 mod plans;

@@ -53,7 +53,7 @@ fn contradictions_are_named_with_their_place() {
             mst().instance(InstanceConfig::new(6, [vlans(9, 10)])),
             "instances[1].vlans: vlan 10 is in msti 5 too",
         ),
-        (mst().instance(InstanceConfig::new(0, [])), "instances[1]: msti 0; 1 to 4095 are possible"),
+        (mst().instance(InstanceConfig::new(0, [])), "instances[1].msti: msti 0; 1 to 4095 are possible"),
         (
             mst().port(PortConfig::new("swp1").instance(6, StpState::Blocking)),
             "ports[0].instances[0]: msti 6 is not among the instances of the bridge",
@@ -62,7 +62,7 @@ fn contradictions_are_named_with_their_place() {
             mst().port(PortConfig::new("swp1").vlan(blocked)),
             "ports[0].vlans[0].state: a VLAN has the state of",
         ),
-        (with_vxlan(|vxlan| vxlan.port = 0), "vxlan: port 0; 1 to 65535 are possible"),
+        (with_vxlan(|vxlan| vxlan.port = 0), "vxlan.port: port 0; 1 to 65535 are possible"),
         (
             with_vxlan(|vxlan| vxlan.maps.push(VniMap::new(vlans(10, 10), VniRange::new(7, 7).unwrap()))),
             "vxlan.maps[2].vid: vlan 10 is mapped to vni 10010 too",

@@ -40,6 +40,26 @@ fn applied(config: &BridgeConfig, kernel: &mut Kernel) -> Vec<String> {
     lines(&plan)
 }
 
+/// From a public report: the L3 VNI of a tenant gets another number. Nothing of the old one is left.
+#[test]
+fn l3_vni_that_gets_another_number_leaves_nothing_behind() {
+    let mut kernel = Kernel::new(&[]);
+    let with = |vni: u32| {
+        let mut config = tenant([router(2, &["10.0.20.0/24"])]);
+        config.vxlan = Some(VxlanConfig::new("vx0").local(leaf(1)).map(4000, vni));
+        config
+    };
+    applied(&with(4000), &mut kernel);
+    for vni in [4001, 4000] {
+        applied(&with(vni), &mut kernel);
+        let tunnels = kernel.tunnels("vx0");
+        assert!(tunnels.len() == 1 && tunnels[0].contains(&format!(" vni {vni} ")), "{tunnels:?}");
+        assert_eq!(kernel.learned("vx0"), [(4000, mac(2))]);
+        assert_eq!(kernel.vnis("vx0"), [vni].into());
+        assert_eq!(kernel.routes(1001).len(), 1);
+    }
+}
+
 #[test]
 fn router_is_an_address_a_neighbour_and_routes() {
     let mut kernel = Kernel::new(&[]);

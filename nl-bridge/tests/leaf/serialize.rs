@@ -83,3 +83,59 @@ fn description_is_read_from_toml() {
     let error = toml::from_str::<BridgeConfig>("name = \"br0\"\nown_vlans = [4095]").unwrap_err().to_string();
     assert!(error.contains("vlan 4095; 1 to 4094 are possible"), "{error}");
 }
+
+/// A file is checked as what is made by constructors is, and the place is that in the file.
+#[test]
+fn contradictions_in_a_file_are_named_with_their_place() {
+    let maps = |rows: &str| format!("name = \"br0\"\n[vxlan]\nname = \"vx0\"\nmaps = [{rows}]\n");
+    let ports = |rows: &str| format!("name = \"br0\"\nports = [{rows}]\n");
+    let cases = [
+        (
+            maps("{ vid = 10, vni = 1 }, { vid = 10, vni = 2 }"),
+            "vxlan.maps[1].vid: vlan 10 is mapped to vni 1 too",
+        ),
+        (
+            maps("{ vid = 10, vni = 1 }, { vid = 11, vni = 1 }"),
+            "vxlan.maps[1].vni: vni 1 belongs to vlan 10 too",
+        ),
+        (maps("{ vid = \"10-12\", vni = \"1-2\" }"), "vxlan.maps[0]: 3 VLANs (10-12) for 2 VNIs (1-2)"),
+        (maps("{ vid = 10, vni = 0 }"), "vxlan.maps[0].vni: vni 0; 1 to 16777215 are possible"),
+        (
+            maps("{ vid = 10, vni = 1, flood = [\"192.0.2.2\", \"192.0.2.2\"] }"),
+            "vxlan.maps[0].flood[1]: 192.0.2.2 is there twice",
+        ),
+        (ports("{ name = \"p1\" }, { name = \"p1\" }"), "ports[1].name: p1 is there twice"),
+        (
+            ports("{ name = \"p1\", vlans = [{ vid = 5 }, { vid = \"4-6\" }] }"),
+            "ports[0].vlans[1]: vlan 5 is there twice",
+        ),
+        (
+            ports("{ name = \"p1\", instances = [{ msti = 5, state = \"blocking\" }] }"),
+            "ports[0].instances[0]: msti 5 is not among the instances of the bridge",
+        ),
+        (
+            ports("{ name = \"p1\", peers = { id = 5, leaves = [\"192.0.2.2\"] } }"),
+            "ports[0].peers: own_nexthops is missing",
+        ),
+        // The VXLAN device is no other port, so no VLAN is untagged there.
+        (
+            "name = \"br0\"\n[[ports]]\nname = \"vx0\"\nvlans = [{ vid = 10, untagged = true }]\n[vxlan]\nname = \"vx0\"\n"
+                .to_owned(),
+            "vxlan.name: vx0 is there twice",
+        ),
+        (
+            "name = \"br0\"\n[[interfaces]]\nname = \"svi\"\nvlan = 10\nvrf = \"red\"\n".to_owned(),
+            "interfaces[0].vrf: red is not among the VRFs of the description",
+        ),
+        (
+            "name = \"br0\"\n[[vrfs]]\nname = \"red\"\ntable = 254\n".to_owned(),
+            "vrfs[0].table: table 254; 1 to 4294967295 but for 253 to 255 are possible",
+        ),
+    ];
+    for (text, expected) in cases {
+        let config: BridgeConfig =
+            toml::from_str(&text).unwrap_or_else(|error| unreachable!("{error}\n{text}"));
+        let why = config.check().unwrap_err().to_string();
+        assert!(why.starts_with(expected), "{why}\nexpected {expected}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nl_bridge::leaf::{BridgeConfig, InstanceConfig, PortConfig, VlanConfig, VxlanConfig};
+use nl_bridge::leaf::{BridgeConfig, InstanceConfig, InterfaceConfig, PortConfig, VlanConfig, VxlanConfig};
 use nl_bridge::vni::Vnis;
 use nl_bridge::{StpState, VlanRange};
 use nl_testkit::{Lab, Result};
@@ -191,6 +191,38 @@ async fn step_that_fails_is_numbered_and_the_next_time_goes_on(lab: Lab) -> Resu
     node.ip("link del vx9").await;
     assert_eq!(leaf.apply(&config).await?.steps().len(), 3);
     assert_eq!(tunnelshow(&node, "vx0").await.last(), Some(&(30, 10030)));
+    Ok(())
+}
+
+/// A device without IPv6 refuses its addresses, and what is before that step is done.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn later_step_that_fails_is_numbered_and_the_next_time_goes_on(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    node.sysctl("net.ipv6.conf.default.disable_ipv6", "1").await?;
+    let leaf = leaf_of(&node).await;
+    let config = small().interface(InterfaceConfig::new("svi", 10).ip("2001:db8:10::1/64".parse()?));
+    let planned = lines(&leaf.plan(&config).await?);
+    let refused =
+        planned.iter().position(|step| step.starts_with("replace address 2001:db8:10::1/64")).unwrap();
+    assert!(refused > 1, "{planned:#?}");
+    let error = leaf.apply(&config).await.unwrap_err();
+    let (number, all) = (refused + 1, planned.len());
+    let text = error.to_string();
+    assert!(error.is_permission(), "{text}");
+    assert!(text.starts_with(&format!("leaf br0, step {number} of {all}: {}", planned[refused])), "{text}");
+    // What is before it is done, and is not done again.
+    let left = lines(&leaf.plan(&config).await?);
+    assert!(left.contains(&planned[refused]) && left.len() <= all - refused, "{left:#?} of {planned:#?}");
+    assert!(planned[..refused].iter().all(|done| !left.contains(done)), "{left:#?} of {planned:#?}");
+
+    node.sysctl("net.ipv6.conf.svi.disable_ipv6", "0").await?;
+    assert_eq!(lines(&leaf.apply(&config).await?), left);
+    assert_eq!(lines(&leaf.apply(&config).await?), [] as [&str; 0]);
+    let shown = node.ip("-6 address show dev svi").await;
+    assert!(shown.contains("2001:db8:10::1/64"), "{shown}");
     Ok(())
 }
 

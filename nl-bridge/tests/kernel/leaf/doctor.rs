@@ -82,6 +82,32 @@ async fn each_fault_is_found_and_its_command_mends_it(lab: Lab) -> Result {
     Ok(())
 }
 
+/// Without a description it is not known which VLAN and which VNI belong together, and the command has a word in capitals.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn faults_are_found_and_mended_without_a_description(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    leaf_of(&node).await.apply(&small()).await?;
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["bridge vlan del dev vx0 vid 10", "bridge vlan del dev vx0 vid 20"],
+            "vni 10010 dev vx0: no VLAN of vx0 is mapped to it",
+        ),
+        (&["bridge vlan del dev vx0 vid 10"], "vni 10010 dev vx0: vx0 is not in vlan 10"),
+        (&["bridge vlan del dev vx0 vid 10 tunnel_info id 10010"], "vlan 10 dev vx0: it is mapped to no VNI"),
+        (&["bridge vlan add dev vx0 vid 10 untagged"], "vlan 10 dev vx0: it is untagged"),
+        (&["bridge vni del vni 10010 dev vx0"], "vlan 10 dev vx0: vni 10010 is not in the filter"),
+    ];
+    for (commands, text) in cases {
+        let first = broken(&node, commands, None).await;
+        assert!(first.starts_with(text), "{commands:?}: {first}");
+    }
+    assert_eq!(lines(&leaf_of(&node).await.plan(&small()).await?), [] as [&str; 0]);
+    Ok(())
+}
+
 /// With instances, the state of a VLAN is that of its instance, and of the port in the common tree.
 #[nl_testkit::test(
     needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use nl_bridge::fdb::Fdb;
-use nl_bridge::leaf::{BridgeConfig, Leaf, LeafMac, MacChange, SegmentConfig, VxlanConfig};
+use nl_bridge::leaf::{BridgeConfig, Leaf, LeafMac, MacChange, PortConfig, SegmentConfig, VxlanConfig};
 use nl_core::MacAddr;
-use nl_testkit::{Lab, Node, Result, scaled};
+use nl_testkit::{EthFrame, Lab, Node, Result, eventually, scaled};
 
 use super::support::*;
+use crate::support::SOON;
 
 const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 7]);
 
@@ -20,8 +21,9 @@ fn with(maps: &[(u16, u32)]) -> BridgeConfig {
 async fn shown(node: &Node, mac: MacAddr) -> (BTreeSet<u64>, BTreeSet<u64>) {
     let shown = node.json("bridge -j fdb show dev vx0").await;
     let of_mac = || shown.as_array().unwrap().iter().filter(|entry| entry["mac"] == mac.to_string());
-    let vlans =
-        of_mac().filter(|entry| entry.get("dst").is_none()).filter_map(|entry| entry["vlan"].as_u64());
+    // The bridge's entry is in one VLAN: one without a VLAN would be in all of them.
+    let bridge = of_mac().filter(|entry| entry.get("dst").is_none() && entry.get("nhid").is_none());
+    let vlans = bridge.map(|entry| entry["vlan"].as_u64().unwrap_or(0));
     (vlans.collect(), of_mac().filter_map(|entry| entry["src_vni"].as_u64()).collect())
 }
 
@@ -54,8 +56,10 @@ async fn addresses_in_a_vlan_that_loses_its_vni_are_flushed(lab: Lab) -> Result 
     node.bridge("vlan del dev vx0 vid 11").await;
     let left = shown(&node, MAC).await.0;
     assert_eq!(left, [11, 20].into(), "the kernel keeps what a control plane put there");
+    // With its VLAN the VNI goes, and what the VXLAN device knows of it.
     leaf.apply(&with(&[(20, 10020)])).await?;
-    assert_eq!(shown(&node, MAC).await.0, [20].into());
+    assert_eq!(shown(&node, MAC).await, ([20].into(), [10020].into()));
+    assert_eq!(lines(&leaf.apply(&with(&[(20, 10020)])).await?), [] as [&str; 0]);
     Ok(())
 }
 
@@ -161,6 +165,87 @@ async fn addresses_are_synchronised_changed_and_taken_over(lab: Lab) -> Result {
     let summary = macs.sync([]).await?;
     assert_eq!((summary.written, summary.deleted), (0, all - 250));
     assert_eq!(counted(&node).await, (0, 0));
+    Ok(())
+}
+
+/// From public reports: a host comes from behind another leaf to a port of this one, and then the other leaf withdraws its address.
+/// The entry of the port stays.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn host_that_came_to_a_port_is_left_when_the_other_leaf_withdraws_it(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let config = with(&[(10, 10010)]).port(PortConfig::new("p1").access(10));
+    leaf.apply(&config).await?;
+    let macs = leaf.macs(&config)?;
+    macs.change([MacChange::Replace(LeafMac::new(MAC, 10010, other(2)))]).await?;
+    assert_eq!(shown(&node, MAC).await, ([10].into(), [10010].into()));
+
+    node.send_frame("h1", &EthFrame::new(MAC.octets(), [0xff; 6], EthFrame::TEST, &[0; 46]).to_bytes())
+        .await?;
+    let at_port = async || {
+        let shown = node.json("bridge -j fdb show dev p1").await;
+        let is_it = |entry: &&serde_json::Value| entry["mac"] == MAC.to_string() && entry["vlan"] == 10;
+        shown.as_array().unwrap().iter().find(is_it).map(|_| ())
+    };
+    eventually(SOON, async || at_port().await, "the host to be learned on the port").await;
+    assert_eq!(shown(&node, MAC).await, ([].into(), [10010].into()));
+    // By a change, and at the next start by what the control plane still knows.
+    macs.change([MacChange::Delete { mac: MAC, vni: 10010 }]).await?;
+    assert_eq!(shown(&node, MAC).await, ([].into(), [].into()));
+    at_port().await.ok_or("the entry of the port is gone")?;
+    let summary = macs.sync([]).await?;
+    assert_eq!((summary.written, summary.deleted), (0, 0));
+    at_port().await.ok_or("the entry of the port is gone")?;
+    Ok(())
+}
+
+/// An operator's own entries under addresses that a control plane wants, or wants no longer, stay as they are.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "bridge"),
+    timeout = 60
+)]
+async fn entries_of_others_are_left_when_addresses_are_synchronised(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let config = with(&[(10, 10010), (20, 10020)]);
+    leaf.apply(&config).await?;
+    let [first, second] = [8, 9].map(|number| MacAddr::new([2, 0, 0, 0, 0, number]));
+    // Of the first address the bridge's entry is the operator's, of the second one that of the VXLAN device.
+    node.bridge(&format!("fdb add {first} dev vx0 master static vlan 10")).await;
+    node.bridge(&format!("fdb add {second} dev vx0 self static dst 192.0.2.50 src_vni 10010")).await;
+    let by_hand = async || {
+        let shown = node.json("bridge -j -d fdb show dev vx0").await;
+        let rows = shown.as_array().unwrap().iter().filter(|row| {
+            let is_one = row["mac"] == first.to_string() || row["mac"] == second.to_string();
+            is_one && !row["flags"].as_array().is_some_and(|flags| flags.contains(&"extern_learn".into()))
+        });
+        let rows: Vec<_> =
+            rows.map(|row| (row["mac"].clone(), row["vlan"].clone(), row["dst"].clone())).collect();
+        rows
+    };
+    let before = by_hand().await;
+    assert_eq!(before.len(), 2, "{before:?}");
+    let macs = leaf.macs(&config)?;
+    let wanted = [first, second].map(|mac| LeafMac::new(mac, 10010, other(2)));
+    for written in [2, 0] {
+        let summary = macs.sync(wanted).await?;
+        assert_eq!((summary.written, summary.deleted, summary.foreign), (written, 0, 2));
+        assert_eq!(by_hand().await, before);
+        for mac in [first, second] {
+            assert_eq!(shown(&node, mac).await, ([10].into(), [10010].into()));
+        }
+    }
+    // They are not wanted any more: the control plane's own entries go, and nothing else.
+    for deleted in [2, 0] {
+        let summary = macs.sync([]).await?;
+        assert_eq!((summary.written, summary.deleted, summary.foreign), (0, deleted, 0));
+        assert_eq!(by_hand().await, before);
+        assert_eq!(shown(&node, first).await, ([10].into(), [].into()));
+        assert_eq!(shown(&node, second).await, ([].into(), [10010].into()));
+    }
     Ok(())
 }
 

@@ -13,3 +13,4 @@ mod segments;
 mod support;
 mod tenants;
 mod traffic;
+mod wire;

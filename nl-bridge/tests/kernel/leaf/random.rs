@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use nl_bridge::leaf::{
-    BridgeConfig, InterfaceConfig, PortConfig, RouterConfig, SegmentConfig, VlanConfig, VniMap, VrfConfig,
-    VxlanConfig,
+    BridgeConfig, InterfaceConfig, Leaf, PortConfig, RouterConfig, SegmentConfig, VlanConfig, VniMap,
+    VrfConfig, VxlanConfig,
 };
 use nl_bridge::{StpState, VlanRange, VniRange};
 use nl_core::{IpPrefix, MacAddr};
-use nl_testkit::{Lab, Result, scaled};
+use nl_testkit::{Lab, Node, Result, scaled};
 
 use super::support::*;
 
@@ -18,7 +18,7 @@ fn pairs() -> u32 {
 }
 
 /// Numbers that look random and are the same each time (xorshift).
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
     fn below(&mut self, limit: u64) -> u64 {
@@ -36,7 +36,7 @@ impl Numbers {
         (1..8).filter(|_| self.one_in(2)).collect()
     }
 
-    fn config(&mut self) -> BridgeConfig {
+    pub(super) fn config(&mut self) -> BridgeConfig {
         let mut config = BridgeConfig::new("br0");
         config.vlans = self.vlans().into_iter().map(|vlan| VlanConfig::new(one(vlan))).collect();
         for name in ["p1", "p2"] {
@@ -75,7 +75,7 @@ impl Numbers {
 }
 
 /// Tenants with routers behind their L3 VNIs, and segments.
-fn tenants(numbers: &mut Numbers) -> BridgeConfig {
+pub(super) fn tenants(numbers: &mut Numbers) -> BridgeConfig {
     let mut vxlan = VxlanConfig::new("vx0").local(other(1));
     let mut config = BridgeConfig::new("br0").address(MacAddr::new([2, 0, 0, 0, 1, 1]));
     for tenant in 0..2_u16 {
@@ -120,7 +120,7 @@ fn one(vlan: u16) -> VlanRange {
 }
 
 /// What a step changes: each object is in a plan once.
-fn object(line: &str) -> String {
+pub(super) fn object(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     match words.as_slice() {
         // A remote of a VNI.
@@ -179,5 +179,63 @@ async fn random_pairs_of_tenants_converge(lab: Lab) -> Result {
         interfaces.sort_by(|one, other| one.name.cmp(&other.name));
         assert_eq!(interfaces, config.interfaces, "pair {pair}, behind\n{plan}");
     }
+    Ok(())
+}
+
+/// The leaf as it is read back, and the VLANs and VNIs of its ports as iproute2 shows them.
+async fn state(node: &Node, leaf: &Leaf) -> Result<(BridgeConfig, Vec<String>)> {
+    let mut observed = leaf.observe("br0").await?;
+    // A device that is replaced has the last index.
+    observed.interfaces.sort_by(|one, other| one.name.cmp(&other.name));
+    // Which number the nexthop of a leaf has depends on those that were free.
+    observed.own_nexthops = None;
+    observed.segments.iter_mut().for_each(|segment| segment.leaves.sort_unstable());
+    Ok((observed, shown_all(node).await))
+}
+
+/// Carries out one step more each time before the process is as if killed, until all of them are; then applies.
+async fn killed_behind_each_step(
+    node: &Node,
+    leaf: &Leaf,
+    before: &BridgeConfig,
+    after: &BridgeConfig,
+) -> Result<usize> {
+    leaf.apply(before).await?;
+    leaf.apply(after).await?;
+    let expected = state(node, leaf).await?;
+    let mut killed = 0;
+    loop {
+        leaf.apply(before).await?;
+        let plan = leaf.plan(after).await?;
+        if killed >= plan.steps().len() {
+            return Ok(killed);
+        }
+        for step in plan.steps().iter().take(killed) {
+            take(leaf.connection(), step).await;
+        }
+        let of = || format!("killed behind {killed} steps of\n{plan}{before:?}\n{after:?}");
+        let rest = leaf.apply(after).await.unwrap_or_else(|error| unreachable!("{error}, {}", of()));
+        assert!(rest.steps().len() <= plan.steps().len(), "{rest}{}", of());
+        assert_eq!(state(node, leaf).await?, expected, "{}", of());
+        assert_eq!(lines(&leaf.apply(after).await?), [] as [&str; 0], "{}", of());
+        killed += 1;
+    }
+}
+
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", link = "vrf", tool = "bridge"),
+    timeout = 300
+)]
+async fn random_pairs_that_are_killed_behind_each_step_converge(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let mut numbers = Numbers(0x5851_f42d_4c95_7f2d);
+    let (pairs, mut kills) = (scaled(30, 3), 0);
+    for pair in 0..pairs {
+        let next = |numbers: &mut Numbers| if pair % 3 == 2 { tenants(numbers) } else { numbers.config() };
+        let (before, after) = (next(&mut numbers), next(&mut numbers));
+        kills += killed_behind_each_step(&node, &leaf, &before, &after).await?;
+    }
+    assert!(kills > 5 * usize::try_from(pairs)?, "{kills} of {pairs}");
     Ok(())
 }

@@ -5,6 +5,7 @@ use nl_core::{IpPrefix, MacAddr};
 use nl_testkit::{Lab, Node, Result};
 
 use super::support::*;
+use crate::vlan_db::support::tunnelshow;
 
 const fn mac(number: u8) -> MacAddr {
     MacAddr::new([2, 0, 0, 0, 1, number])
@@ -158,5 +159,34 @@ async fn route_of_a_daemon_is_left_unless_the_description_is_exact(lab: Lab) -> 
     assert!(error.is_usage() && error.to_string().contains("routers[0].routes[1]"), "{error}");
     leaf.apply(&wanted.clone().exact()).await?;
     assert_eq!(routes(&node).await, ["10.0.20.0/24 192.0.2.2", "10.0.99.0/24 192.0.2.2"]);
+    Ok(())
+}
+
+/// From a public report: the L3 VNI of a tenant gets another number. Nothing of the old one is left.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", link = "vrf", tool = "bridge"),
+    timeout = 60
+)]
+async fn l3_vni_that_gets_another_number_leaves_nothing_behind(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let with = |vni: u32| {
+        let mut config = tenant([router(2, &["10.0.20.0/24"])]);
+        config.vxlan = Some(VxlanConfig::new("vx0").local(other(1)).map(4000, vni));
+        config
+    };
+    leaf.apply(&with(4000)).await?;
+    assert_eq!(entries(&node, 2).await, ["vlan 4000", "vni 4000 dst 192.0.2.2"]);
+    for vni in [4001, 4000] {
+        leaf.apply(&with(vni)).await?;
+        assert_eq!(entries(&node, 2).await, ["vlan 4000".to_owned(), format!("vni {vni} dst 192.0.2.2")]);
+        assert_eq!(tunnelshow(&node, "vx0").await, [(4000, vni)]);
+        let received = node.bridge("vni show dev vx0").await;
+        let gone = if vni == 4000 { "4001" } else { "4000" };
+        assert!(received.contains(&vni.to_string()) && !received.contains(gone), "{received}");
+        assert_eq!(routes(&node).await, ["10.0.20.0/24 192.0.2.2"]);
+        assert_eq!(neighbours(&node).await, ["192.0.2.2 02:00:00:00:01:02 extern_learn"]);
+        assert_eq!(lines(&leaf.apply(&with(vni)).await?), [] as [&str; 0]);
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use nl_core::{IpPrefix, MacAddr};
 use nl_testkit::{Lab, Node, Result};
 
 use super::support::*;
+use crate::vlan_db::support::tunnelshow;
 
 const GATEWAY: MacAddr = MacAddr::new([0, 0, 0x5e, 0, 1, 1]);
 
@@ -107,5 +108,41 @@ async fn address_in_the_network_of_one_that_goes_survives(lab: Lab) -> Result {
         assert_eq!(addresses(&node, "svi").await, ips);
         assert_eq!(lines(&leaf.apply(&with(ips)).await?), [] as [&str; 0]);
     }
+    Ok(())
+}
+
+/// From public reports: an interface of a VLAN goes, and the mappings of the VXLAN port stay; the bridge is a port of a VRF itself, and
+/// still gets VLANs of its own.
+#[nl_testkit::test(
+    needs(
+        bridge_vlan_filtering,
+        link = "vxlan",
+        link = "veth",
+        link = "vrf",
+        link = "macvlan",
+        tool = "bridge"
+    ),
+    timeout = 60
+)]
+async fn interface_that_goes_leaves_the_mappings_of_its_vlan(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    leaf.apply(&tenant()).await?;
+    let maps = [(10, 10010), (20, 10020), (4000, 4000)];
+    assert_eq!(tunnelshow(&node, "vx0").await, maps);
+    let mut config = tenant();
+    config.interfaces.remove(1);
+    let steps = lines(&leaf.apply(&config).await?);
+    assert!(steps.contains(&"delete link vlan20".to_owned()), "{steps:#?}");
+    assert!(!steps.iter().any(|step| step.contains("dev vx0")), "{steps:#?}");
+    assert_eq!(tunnelshow(&node, "vx0").await, maps);
+
+    node.ip("link add blue up type vrf table 2001").await;
+    node.ip("link set br0 master blue").await;
+    let config = config.vlans(30..=31);
+    assert_eq!(lines(&leaf.apply(&config).await?), ["add vlan dev br0 vid 30-31 self"]);
+    let own: Vec<_> = shown_vlans(&node, "br0").await.into_iter().map(|(vlan, _)| vlan).collect();
+    assert_eq!(own, [10, 30, 31, 4000]);
+    assert_eq!(lines(&leaf.apply(&config).await?), [] as [&str; 0]);
     Ok(())
 }

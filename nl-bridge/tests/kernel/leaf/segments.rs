@@ -6,7 +6,7 @@ use nl_bridge::fdb::Fdb;
 use nl_bridge::leaf::{BridgeConfig, PortConfig, SegmentConfig, VxlanConfig};
 use nl_core::MacAddr;
 use nl_testkit::oracle::traffic;
-use nl_testkit::{Capture, EthFrame, Lab, Node, Result, scaled};
+use nl_testkit::{Capture, EthFrame, Lab, Node, Result, eventually, scaled};
 
 use super::support::*;
 
@@ -184,6 +184,7 @@ async fn port_without_a_carrier_goes_to_its_peers(lab: Lab) -> Result {
         nl_testkit::assert_older_than(6_u32, 6_u32);
         return Ok(());
     }
+    assert!(devices(&a).await.iter().all(|name| !name.starts_with("nlprobe")), "{:?}", devices(&a).await);
     assert_eq!(lines(&leaf.apply(&config).await?), [] as [&str; 0]);
     // As a control plane has the addresses of a segment: they do not go with the carrier.
     a.bridge(&format!("fdb add {MAC} dev p1 master static vlan 10")).await;
@@ -198,5 +199,95 @@ async fn port_without_a_carrier_goes_to_its_peers(lab: Lab) -> Result {
     let port = &shown_port[0]["linkinfo"]["info_slave_data"];
     assert!(port.get("backup_nhid").is_none() && port.get("backup_port").is_none(), "{port}");
     assert!(shown(&a).await.is_empty());
+    Ok(())
+}
+
+/// Linux 6.6; an older kernel would accept and ignore it, so it is asked before, on a port that is there or on one of its own.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", link = "veth", tool = "ip"), timeout = 60)]
+async fn peers_that_the_kernel_is_too_old_for_are_refused_before_anything_changes(lab: Lab) -> Result {
+    let node = host(&lab, "a").await?;
+    let leaf = leaf_of(&node).await;
+    let plain = || {
+        let vxlan = VxlanConfig::new("vx0").local(other(1)).map(10, 10010);
+        let config = BridgeConfig::new("br0").vxlan(vxlan).own_nexthops(5000..=5099);
+        config.port(PortConfig::new("p1").access(10))
+    };
+    let with_peers = || plain().port(PortConfig::new("p2").access(10).peers(segment(5001, &[other(2)])));
+    for has_bridge in [false, true] {
+        if has_bridge {
+            leaf.apply(&plain()).await?;
+        }
+        let before = (devices(&node).await, shown_all(&node).await, shown(&node).await);
+        match leaf.apply(&with_peers()).await {
+            Ok(plan) => {
+                assert!(lines(&plan).iter().any(|line| line.contains("backup_nhid 5001")), "{plan}");
+                let names = devices(&node).await;
+                assert!(names.iter().all(|name| !name.starts_with("nlprobe")), "{names:?}");
+                leaf.remove(&with_peers()).await?;
+            }
+            Err(error) => {
+                assert!(error.is_unsupported(), "{error}");
+                assert!(error.to_string().starts_with("leaf br0: ports[1].peers: "), "{error}");
+                nl_testkit::assert_older_than(6_u32, 6_u32);
+                let after = (devices(&node).await, shown_all(&node).await, shown(&node).await);
+                assert_eq!(after, before);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A bond that loses its last carrier goes to its peers, and comes back with the carrier.
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", link = "veth", link = "bond", tool = "ip"),
+    timeout = 90
+)]
+async fn bond_without_a_carrier_goes_to_its_peers_and_comes_back(lab: Lab) -> Result {
+    lab.quiet();
+    let [a, b] = lab.wire("a", "b").await?;
+    add_ports(&a).await?;
+    a.ip("link add bond1 type bond mode active-backup miimon 10").await;
+    a.down("p1").await?;
+    a.ip("link set p1 master bond1").await;
+    for name in ["p1", "bond1"] {
+        a.up(name).await?;
+        a.wait_carrier(name).await?;
+    }
+    let leaf = leaf_of(&a).await;
+    let mut config = base(&a, &["bond1", "p2"]);
+    config.ports[0] = config.ports[0].clone().peers(segment(5001, &[b.ipv4().into()]));
+    if let Err(error) = leaf.apply(&config).await {
+        assert!(error.is_unsupported(), "{error}");
+        nl_testkit::assert_older_than(6_u32, 6_u32);
+        return Ok(());
+    }
+    // As a control plane has the addresses of a segment: they do not go with the carrier.
+    a.bridge(&format!("fdb add {MAC} dev bond1 master static vlan 10")).await;
+    let (mut wire, mut at_host) = (b.capture("eth0").await?, a.capture("h1").await?);
+    let is = |number: u16| {
+        move |frame: &EthFrame| {
+            frame.ethertype == EthFrame::TEST && frame.payload.starts_with(&number.to_be_bytes())
+        }
+    };
+    a.send_frame("h2", &frame(1)).await?;
+    at_host.expect(is(1), SOON).await;
+
+    // The state that the bridge gives the port says that it has heard of the carrier.
+    let is_in = async |state: &str| {
+        let shown = a.json("bridge -j link show dev bond1").await;
+        (shown[0]["state"] == state).then_some(())
+    };
+    a.down("h1").await?;
+    eventually(SOON, async || is_in("disabled").await, "the bond to lose its carrier").await;
+    a.send_frame("h2", &frame(2)).await?;
+    wire.expect(|frame| traffic::vni(frame) == Some(10010), SOON).await;
+
+    a.up("h1").await?;
+    eventually(SOON, async || is_in("forwarding").await, "the bond to get its carrier back").await;
+    // A capture ends with its device.
+    let mut at_host = a.capture("h1").await?;
+    a.send_frame("h2", &frame(3)).await?;
+    at_host.expect(is(3), SOON).await;
+    assert_eq!(lines(&leaf.apply(&config).await?), [] as [&str; 0]);
     Ok(())
 }

@@ -18,6 +18,7 @@ impl Kernel {
         snapshot.learned = self.learned.iter().map(|(index, vlan, _)| (*index, *vlan)).collect();
         snapshot.learned.dedup();
         snapshot.router_macs = self.tunnels.clone();
+        snapshot.stale_macs = self.tunnels.clone();
         let macs: BTreeSet<MacAddr> = self.tunnels.iter().map(|entry| entry.mac).collect();
         for (index, vlan, mac) in self.learned.iter().filter(|(.., mac)| macs.contains(mac)) {
             let mut entry = FdbEntry::new(*mac, *index).dynamic().extern_learn().vlan(*vlan);

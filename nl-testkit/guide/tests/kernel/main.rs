@@ -365,6 +365,26 @@ async fn example_of_a_cni_plugin_does_what_iproute2_shows(lab: Lab) -> Result {
     Ok(())
 }
 
+/// The program of the guide about leaves.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", link = "vxlan", link = "vrf", tool = "ip"))]
+async fn example_of_an_evpn_leaf_makes_it_and_removes_it(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    for number in [1, 2] {
+        node.ip(&format!("link add swp{number} type veth peer far{number}")).await;
+        node.ip(&format!("link set far{number} up")).await;
+        node.ip(&format!("link set swp{number} up")).await;
+    }
+    let before = node.links().await?;
+    let printed = example(&node, "evpn_leaf").await;
+    for part in ["add link br0", "add link vx0", "add link red", "add link vlan4000", "set tunnel dev vx0"] {
+        assert!(printed.contains(part), "no {part:?} in\n{printed}");
+    }
+    // The doctor found nothing.
+    assert!(!printed.contains("mend:"), "{printed}");
+    assert_eq!(node.links().await?, before);
+    Ok(())
+}
+
 #[nl_testkit::test(needs(bridge_vlan_filtering, link = "veth", link = "vxlan", tool = "ip"))]
 async fn example_of_a_leaf_agent_prints_a_plan_and_changes_nothing(lab: Lab) -> Result {
     const CONFIG: &str = r#"{

@@ -24,6 +24,8 @@ mod bridge_vni;
 mod cni_plugin;
 #[path = "../../../../nl-bridge/examples/doctor.rs"]
 mod doctor;
+#[path = "../../../../nl-bridge/examples/evpn_leaf.rs"]
+mod evpn_leaf;
 #[path = "../../../../nl-core/examples/genl_ctrl.rs"]
 mod genl_ctrl;
 #[path = "../../../../nl-core/examples/ip_address.rs"]
@@ -100,6 +102,7 @@ pub(crate) fn run(name: &str) -> ExitCode {
         "bridge_vni" => bridge_vni::main().report(),
         "cni_plugin" => cni_plugin::main().report(),
         "doctor" => doctor::main().report(),
+        "evpn_leaf" => evpn_leaf::main().report(),
         "genl_ctrl" => genl_ctrl::main().report(),
         "ip_address" => ip_address::main().report(),
         "ip_link" => ip_link::main().report(),
