@@ -208,17 +208,20 @@ impl<E: Entry> Machine<E> {
 
     /// Events were lost, or could not be read.
     pub(super) fn on_loss(&mut self) {
-        match self.phase {
+        match &self.phase {
             Phase::Live => self.list(),
+            // What was queued may be older than what was lost. The list is not.
+            Phase::Listing(round) if round.began.is_none() => self.list(),
             Phase::Resting(_) => {}
             Phase::Listing(_) | Phase::Asking(..) | Phase::Emitting(_) => self.dirty = true,
         }
     }
 
-    /// The table is to be listed, at once if it is not being listed already.
+    /// The table is to be listed, at once if it is not being listed already. A listing that has not begun is the one that is meant.
     pub(super) fn on_resync(&mut self) {
-        match self.phase {
+        match &self.phase {
             Phase::Live | Phase::Resting(_) => self.list(),
+            Phase::Listing(round) if round.began.is_none() => {}
             Phase::Listing(_) | Phase::Asking(..) | Phase::Emitting(_) => self.dirty = true,
         }
     }
