@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../neighbour.rs"]
+mod neighbour;
+#[path = "../object.rs"]
+mod object;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| neighbour::check(data));
