@@ -185,9 +185,9 @@ impl<E: Entry> Machine<E> {
             Phase::Live | Phase::Resting(_) => {
                 return match event {
                     Event::New(entry) => put(&mut self.table, Row::new(entry)),
-                    Event::Deleted(entry) => delete(&mut self.table, &Row::new(entry)),
+                    Event::Deleted(entry) => delete(&mut self.table, &entry),
                     Event::DeletedElsewhere => None,
-                    Event::Left(entry) => self.table.take(&Row::new(entry)).map(Change::Deleted),
+                    Event::Left(entry) => self.table.take_entry(&entry).map(Change::Deleted),
                     Event::Replaced(entry) => self.replace(Row::new(entry)),
                     Event::Unreported => {
                         self.list_later();
@@ -373,13 +373,13 @@ impl<E: Entry> Round<E> {
             self.seen.put(entry.clone());
         }
         for entry in self.deleted.iter() {
-            self.seen.take_part(entry);
+            self.seen.take_part(entry.entry());
         }
     }
 }
 
 /// Removes what was deleted from the table, and says what that changed.
-fn delete<E: Entry>(table: &mut Table<E>, entry: &Row<E>) -> Option<Change<Row<E>>> {
+fn delete<E: Entry>(table: &mut Table<E>, entry: &E) -> Option<Change<Row<E>>> {
     let (before, rest) = table.take_part(entry)?;
     match rest {
         None => Some(Change::Deleted(before)),
