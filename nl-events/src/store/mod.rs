@@ -276,7 +276,10 @@ impl<W: Mirror> State<W> {
     /// Takes note of what the watch yielded, and returns whom to wake.
     fn take_note(&mut self, cx: &Context<'_>, item: &Poll<Option<Result<W::Change>>>) -> Vec<Waker> {
         match item {
-            Poll::Pending => self.follower = Some(cx.waker().clone()),
+            Poll::Pending => match &mut self.follower {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            },
             Poll::Ready(Some(Ok(change))) => {
                 if W::is_synced(change) {
                     self.synced = Some(self.watch.overruns());
