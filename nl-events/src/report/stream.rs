@@ -13,6 +13,7 @@ use nl_core::netns::Netns;
 use super::{Cause, Place, Report};
 use crate::event::NetworkEvent;
 use crate::monitors::Monitors;
+use crate::raw::RawEvent;
 use crate::source::Source;
 use crate::stream::{Events, EventsBuilder};
 
@@ -34,12 +35,27 @@ struct Followed {
 }
 
 /// An event with what its message says besides.
-type Noted = (Option<u32>, Option<Cause>, NetworkEvent);
+struct Noted {
+    nsid: Option<u32>,
+    cause: Option<Cause>,
+    message: Option<RawEvent>,
+    event: NetworkEvent,
+}
+
+impl Noted {
+    fn new(message: MessageRef<'_>, event: NetworkEvent) -> Self {
+        Self { nsid: message.nsid(), cause: Cause::of(message), message: None, event }
+    }
+
+    fn with_message(message: MessageRef<'_>, event: NetworkEvent) -> Self {
+        Self { message: Some(RawEvent::from(message)), ..Self::new(message, event) }
+    }
+}
 
 impl Reports {
     /// Options.
     pub fn builder() -> ReportsBuilder {
-        ReportsBuilder { events: Events::builder(), places: Vec::new() }
+        ReportsBuilder { events: Events::builder(), places: Vec::new(), with_messages: false }
     }
 
     /// Discards all queued events, and returns whether there were any.
@@ -110,8 +126,12 @@ impl Stream for Waiting<'_> {
 
 fn report(name: Option<Name>, item: Result<Noted>) -> Report {
     match item {
-        Ok((nsid, cause, event)) => Report { place: Place { name, nsid }, cause, outcome: Ok(event) },
-        Err(error) => Report { place: Place { name, nsid: None }, cause: None, outcome: Err(error) },
+        Ok(Noted { nsid, cause, message, event }) => {
+            Report { place: Place { name, nsid }, cause, message, outcome: Ok(event) }
+        }
+        Err(error) => {
+            Report { place: Place { name, nsid: None }, cause: None, message: None, outcome: Err(error) }
+        }
     }
 }
 
@@ -121,6 +141,7 @@ fn report(name: Option<Name>, item: Result<Noted>) -> Report {
 pub struct ReportsBuilder {
     events: EventsBuilder,
     places: Vec<(Name, Netns)>,
+    with_messages: bool,
 }
 
 impl ReportsBuilder {
@@ -160,6 +181,36 @@ impl ReportsBuilder {
         self
     }
 
+    /// Keeps the kernel's message beside each event ([`Report::message`]), for what its type does not have. It is a copy for each event.
+    ///
+    /// ```no_run
+    /// # #[cfg(not(feature = "link"))]
+    /// # async fn example() {}
+    /// # #[cfg(feature = "link")]
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::StreamExt;
+    /// use nl_core::message::IfInfoMsg;
+    /// use nl_events::Source;
+    /// use nl_events::report::Reports;
+    ///
+    /// const IFLA_CARRIER_CHANGES: u16 = 35;
+    ///
+    /// let mut reports = Reports::builder().source(Source::LINK).with_messages().open()?;
+    /// while let Some(report) = reports.next().await {
+    ///     let Some(message) = &report.message else { continue };
+    ///     let (header, attrs) = message.message().header::<IfInfoMsg>()?;
+    ///     if let Some(changes) = attrs.find(IFLA_CARRIER_CHANGES)? {
+    ///         println!("the carrier of #{} changed {} times", header.index, changes.u32()?);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_messages(mut self) -> Self {
+        self.with_messages = true;
+        self
+    }
+
     /// Leaves out events that this connection caused, where [the kernel says so](super#who-caused-an-event).
     pub fn not_from(mut self, requester: impl Into<Requester>) -> Self {
         self.events = self.events.not_from(requester);
@@ -185,9 +236,9 @@ impl ReportsBuilder {
     /// # Errors
     /// As [`MonitorBuilder::open`](nl_core::monitor::MonitorBuilder::open), for the first namespace that cannot be followed.
     pub fn open(self) -> Result<Reports> {
+        let keep = if self.with_messages { Noted::with_message } else { Noted::new };
         let open = |name: Option<Name>, events: EventsBuilder| {
-            let monitors = events.monitors(|message, event| (message.nsid(), Cause::of(message), event))?;
-            Ok(Followed { name, monitors })
+            Ok(Followed { name, monitors: events.monitors(keep)? })
         };
         let places = match self.places.is_empty() {
             true => vec![open(None, self.events)?],
