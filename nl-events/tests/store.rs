@@ -1,5 +1,5 @@
 //! Stores without a kernel: two tables whose followers read at different times.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic with context")]
+#![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
 use std::collections::BTreeMap;
 use std::future::Future;
