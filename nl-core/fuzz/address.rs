@@ -2,7 +2,8 @@
 
 use nl_core::address::{Address, AddressEvent, AddressVerb, RTM_DELADDR, RTM_NEWADDR};
 
-use super::object::{self, each_message};
+use super::messages::each_message;
+use super::object;
 
 const VERBS: [AddressVerb; 3] = [AddressVerb::Add, AddressVerb::Delete, AddressVerb::Replace];
 

@@ -4,7 +4,7 @@ use nl_core::attr::Attrs;
 use nl_core::error::{ExtAck, decode_done, decode_error};
 use nl_core::message::{MessageRef, NLM_F_ACK_TLVS, NLM_F_CAPPED};
 
-use super::object::each_message;
+use super::messages::each_message;
 
 /// `NLMSG_ERROR`, `NLMSG_DONE`
 const KINDS: [u16; 2] = [2, 3];

@@ -2,7 +2,7 @@
 
 use nl_core::genl::{Family, FamilyEvent};
 
-use super::object::each_message;
+use super::messages::each_message;
 
 /// `GENL_ID_CTRL`
 const CONTROL: u16 = 16;

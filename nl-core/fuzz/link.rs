@@ -2,7 +2,7 @@
 
 use nl_core::link::{Link, LinkEvent, RTM_DELLINK, RTM_NEWLINK};
 
-use super::object::each_message;
+use super::messages::each_message;
 
 pub(crate) fn check(data: &[u8]) {
     each_message(data, &[RTM_NEWLINK, RTM_DELLINK], |message| {

@@ -2,7 +2,8 @@
 
 use nl_core::neighbour::{Neighbour, NeighbourEvent, NeighbourVerb, RTM_DELNEIGH, RTM_NEWNEIGH};
 
-use super::object::{self, each_message};
+use super::messages::each_message;
+use super::object;
 
 const VERBS: [NeighbourVerb; 4] =
     [NeighbourVerb::Add, NeighbourVerb::Change, NeighbourVerb::Delete, NeighbourVerb::Replace];

@@ -4,7 +4,8 @@ use nl_core::nexthop::{
     Nexthop, NexthopBucket, NexthopEvent, NexthopVerb, RTM_DELNEXTHOP, RTM_NEWNEXTHOP, RTM_NEWNEXTHOPBUCKET,
 };
 
-use super::object::{self, each_message};
+use super::messages::each_message;
+use super::object;
 
 const VERBS: [NexthopVerb; 3] = [NexthopVerb::Add, NexthopVerb::Delete, NexthopVerb::Replace];
 

@@ -2,7 +2,7 @@
 
 use nl_core::nsid::{Nsid, NsidEvent, RTM_DELNSID, RTM_NEWNSID};
 
-use super::object::each_message;
+use super::messages::each_message;
 
 pub(crate) fn check(data: &[u8]) {
     each_message(data, &[RTM_NEWNSID, RTM_DELNSID], |message| {

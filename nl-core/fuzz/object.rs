@@ -4,17 +4,7 @@ use std::fmt::Display;
 
 use nl_core::Request;
 use nl_core::attr::DecodeError;
-use nl_core::message::{MessageRef, Messages};
-
-/// Reads the bytes as a datagram, and as the payload of one message of each of these types.
-pub(crate) fn each_message(data: &[u8], kinds: &[u16], mut check: impl FnMut(MessageRef<'_>)) {
-    for message in Messages::new(data).map_while(Result::ok) {
-        check(message);
-    }
-    for kind in kinds {
-        check(MessageRef::from_parts(*kind, 0, data));
-    }
-}
+use nl_core::message::MessageRef;
 
 /// It prints, and every request for it is refused with a text, or reads back and is then written as it was.
 pub(crate) fn check<T: Display, V: Copy>(

@@ -2,7 +2,8 @@
 
 use nl_core::route::{RTM_DELROUTE, RTM_NEWROUTE, Route, RouteEvent, RouteVerb};
 
-use super::object::{self, each_message};
+use super::messages::each_message;
+use super::object;
 
 const VERBS: [RouteVerb; 6] = [
     RouteVerb::Add,

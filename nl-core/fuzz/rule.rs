@@ -2,7 +2,8 @@
 
 use nl_core::rule::{RTM_DELRULE, RTM_NEWRULE, Rule, RuleEvent, RuleVerb};
 
-use super::object::{self, each_message};
+use super::messages::each_message;
+use super::object;
 
 pub(crate) fn check(data: &[u8]) {
     each_message(data, &[RTM_NEWRULE, RTM_DELRULE], |message| {

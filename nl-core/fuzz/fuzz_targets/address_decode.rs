@@ -2,6 +2,8 @@
 
 #[path = "../address.rs"]
 mod address;
+#[path = "../messages.rs"]
+mod messages;
 #[path = "../object.rs"]
 mod object;
 

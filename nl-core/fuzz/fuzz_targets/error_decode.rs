@@ -2,7 +2,7 @@
 
 #[path = "../error.rs"]
 mod error;
-#[path = "../object.rs"]
-mod object;
+#[path = "../messages.rs"]
+mod messages;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| error::check(data));

@@ -2,7 +2,7 @@
 
 #[path = "../family.rs"]
 mod family;
-#[path = "../object.rs"]
-mod object;
+#[path = "../messages.rs"]
+mod messages;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| family::check(data));

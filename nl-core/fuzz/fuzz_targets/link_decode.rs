@@ -2,7 +2,7 @@
 
 #[path = "../link.rs"]
 mod link;
-#[path = "../object.rs"]
-mod object;
+#[path = "../messages.rs"]
+mod messages;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| link::check(data));

@@ -1,5 +1,7 @@
 #![no_main]
 
+#[path = "../messages.rs"]
+mod messages;
 #[path = "../neighbour.rs"]
 mod neighbour;
 #[path = "../object.rs"]

@@ -1,5 +1,7 @@
 #![no_main]
 
+#[path = "../messages.rs"]
+mod messages;
 #[path = "../nexthop.rs"]
 mod nexthop;
 #[path = "../object.rs"]

@@ -1,8 +1,8 @@
 #![no_main]
 
+#[path = "../messages.rs"]
+mod messages;
 #[path = "../nsid.rs"]
 mod nsid;
-#[path = "../object.rs"]
-mod object;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| nsid::check(data));

@@ -1,5 +1,7 @@
 #![no_main]
 
+#[path = "../messages.rs"]
+mod messages;
 #[path = "../object.rs"]
 mod object;
 #[path = "../route.rs"]

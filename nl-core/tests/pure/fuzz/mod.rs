@@ -14,6 +14,8 @@ mod error;
 mod family;
 #[path = "../../../fuzz/link.rs"]
 mod link;
+#[path = "../../../fuzz/messages.rs"]
+mod messages;
 #[cfg(feature = "neighbour")]
 #[path = "../../../fuzz/neighbour.rs"]
 mod neighbour;
@@ -23,10 +25,7 @@ mod nexthop;
 #[cfg(feature = "nsid")]
 #[path = "../../../fuzz/nsid.rs"]
 mod nsid;
-#[cfg_attr(
-    not(any(feature = "address", feature = "neighbour", feature = "route", feature = "rule")),
-    expect(dead_code, reason = "those are the objects that are written, too")
-)]
+#[cfg(any(feature = "address", feature = "neighbour", feature = "route", feature = "rule"))]
 #[path = "../../../fuzz/object.rs"]
 mod object;
 #[cfg(feature = "route")]
