@@ -17,15 +17,21 @@ use crate::raw::RawEvent;
 use crate::source::Source;
 use crate::stream::{Events, EventsBuilder};
 
+/// Reports of one namespace that are yielded before the others are looked at.
+const MAX_BURST: u32 = 64;
+
 /// A `Stream` of [`Report`]s of one or several namespaces: see [the module](crate::report).
 ///
 /// It queues nothing itself: what is not read stays in the receive buffers of the sockets, one for each namespace and protocol. The
-/// namespaces are read in turn, so one with many events does not keep the others waiting. Dropping it closes all sockets at once.
+/// namespaces are read in turn, at most 64 reports of one at a time, so one with many events does not keep the others waiting, and
+/// hundreds of quiet ones do not slow down the one that is busy. Dropping it closes all sockets at once.
 #[derive(Debug)]
 pub struct Reports {
     places: Vec<Followed>,
     /// The index of the place that is polled first; it rotates.
     first: usize,
+    /// How many reports in a row were that place's.
+    burst: u32,
 }
 
 #[derive(Debug)]
@@ -84,13 +90,17 @@ impl Stream for Reports {
                 Poll::Pending => turn += 1,
                 Poll::Ready(Some(item)) => {
                     let name = place.name.clone();
-                    this.first = at + 1;
+                    this.burst = if turn == 0 { this.burst + 1 } else { 1 };
+                    this.first = at;
+                    if this.burst >= MAX_BURST {
+                        (this.first, this.burst) = (at + 1, 0);
+                    }
                     return Poll::Ready(Some(report(name, item)));
                 }
                 // Its last item was the error.
                 Poll::Ready(None) => {
                     this.places.remove(at);
-                    (this.first, turn) = (0, 0);
+                    (this.first, this.burst, turn) = (0, 0, 0);
                 }
             }
         }
@@ -249,6 +259,6 @@ impl ReportsBuilder {
                     .collect::<Result<_>>()?
             }
         };
-        Ok(Reports { places, first: 0 })
+        Ok(Reports { places, first: 0, burst: 0 })
     }
 }
