@@ -215,15 +215,16 @@ fn stores_that_are_read_in_opposite_orders_do_not_wait_for_each_other() {
     const READS: usize = 20_000;
     let (_of_first, first, _first_follower) = table();
     let (_of_second, second, _second_follower) = table();
-    let read = |own: Store<Table>, other: Store<Table>| {
+    let (sender, reads) = std::sync::mpsc::channel();
+    for (own, other) in [(first.clone(), second.clone()), (second, first)] {
+        let sender = sender.clone();
         std::thread::spawn(move || {
-            (0..READS).map(|_| own.read_with(&other, |a, b| 1 + a.len() + b.len())).sum()
-        })
-    };
-    let threads = [read(first.clone(), second.clone()), read(second, first)];
-    for thread in threads {
-        let reads: usize = thread.join().unwrap();
-        assert_eq!(reads, READS);
+            let read: usize = (0..READS).map(|_| own.read_with(&other, |a, b| 1 + a.len() + b.len())).sum();
+            sender.send(read)
+        });
+    }
+    for _ in 0..2 {
+        assert_eq!(reads.recv_timeout(LIMIT), Ok(READS), "the threads wait for each other");
     }
 }
 
