@@ -20,7 +20,7 @@ fn stored_corpus_passes_the_fuzz_check() {
     Corpus::new(env!("CARGO_MANIFEST_DIR"), "event_decode").replay(25, check::check);
 }
 
-/// Nothing of the corpus is there in vain.
+/// So that the fuzzer begins with what each decoder accepts.
 #[test]
 #[cfg_attr(target_endian = "big", ignore = "the files are of a little-endian machine")]
 fn corpus_has_an_event_of_each_source() {

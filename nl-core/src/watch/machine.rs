@@ -217,7 +217,7 @@ impl<E: Entry> Machine<E> {
         }
     }
 
-    /// The table is to be listed, at once if it is not being listed already. A listing that has not begun is the one that is meant.
+    /// The table is to be listed, at once if it is not being listed already. A listing that has not begun answers the request.
     pub(super) fn on_resync(&mut self) {
         match &self.phase {
             Phase::Live | Phase::Resting(_) => self.list(),

@@ -119,7 +119,7 @@ fn several_requests_before_a_list_begins_make_one_list() {
         assert!(take(&mut machine, &mut reader), "resting: {rests}");
         assert!(matches!(machine.task(Instant::now()), Task::None), "resting: {rests}");
     }
-    // The first list is the one that is meant, too.
+    // The first list answers a request, too.
     let (mut machine, mut reader) = (Machine::new(), Rows::new());
     machine.on_resync();
     list(&mut machine, &[(1, 1)]);

@@ -1,4 +1,4 @@
-//! What is counted, read anew for each scrape.
+//! What is counted, read at each scrape.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -193,7 +193,7 @@ fn queue(metrics: &mut Metrics, names: &Queue, labels: &Labels, stats: &Stats) {
     if let Some(measured) = stats.measured {
         metrics.gauge(names.measured, "What the kernel's estimator measured", labels, measured.packets);
     }
-    // As many as there are kinds: a gauge each, because some of them fall.
+    // Each kind has its own. They are gauges, because some of them fall.
     if let Ok(special) = serde_json::to_value(&stats.xstats) {
         numbers(&special, &mut Vec::new(), &mut |path, value| {
             let labels = with(labels.clone(), "name", path);

@@ -125,7 +125,7 @@ async fn stream_that_is_opened_after_others_were_dropped_gets_all_events(lab: La
     const ROUNDS: usize = 100;
     let node = lab.node("a").await?;
     let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
-    // Whatever the first one opens once and for all.
+    // What the first one opens for the whole process is not counted.
     drop(node.open(|| Events::builder().source(Source::LINK).open()).await?);
     let before = descriptors();
     for round in 0..ROUNDS {
