@@ -1,8 +1,9 @@
 //! Messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink, beside ours.
 //!
-//! For what this workspace has no crate for. There are three ways:
+//! For what this workspace has no crate for. There are four ways:
 //!
 //! - [`request`] and [`dump`] send a message of a packet crate over our connection, with its time limit and error texts.
+//! - [`decode`] reads a message that came another way, such as the raw message of an event, as one of a packet crate.
 //! - [`connection`] is a netlink-proto connection for any message type, on a socket in the namespace of ours.
 //! - [`socket`] is such a socket, for `rtnetlink::from_socket`.
 //!
@@ -141,7 +142,26 @@ fn encode<T: NetlinkSerializable>(flags: u16, message: &T) -> Request {
     Request::from_payload(message.message_type(), flags, &payload)
 }
 
-fn decode<T: NetlinkDeserializable>(message: MessageRef<'_>) -> Result<T, DecodeError> {
+/// Reads a message as one of a packet crate, such as `RouteNetlinkMessage` of netlink-packet-route.
+///
+/// ```
+/// use netlink_packet_route::RouteNetlinkMessage;
+/// use nl_core::interop;
+/// use nl_core::message::MessageRef;
+///
+/// # fn example() -> Result<(), nl_core::attr::DecodeError> {
+/// // RTM_NEWLINK of interface 1, without attributes.
+/// let payload = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+/// let message: RouteNetlinkMessage = interop::decode(MessageRef::from_parts(16, 0, &payload))?;
+/// assert!(matches!(message, RouteNetlinkMessage::NewLink(_)));
+/// # Ok(())
+/// # }
+/// # example().unwrap();
+/// ```
+///
+/// # Errors
+/// [`Unreadable`](DecodeError::Unreadable): the packet crate does not know the type of the message, or cannot read an attribute.
+pub fn decode<T: NetlinkDeserializable>(message: MessageRef<'_>) -> Result<T, DecodeError> {
     let mut header = NetlinkHeader::default();
     header.message_type = message.kind();
     header.flags = message.flags();

@@ -50,6 +50,8 @@
 //!   Those of qdiscs, classes and filters are in nl-tc, which `store` and `tc` together turn on.
 //! - `macsec`: events of MACsec devices with their options.
 //! - `mptcp`: events of Multipath TCP.
+//! - `interop`: messages of events as those of netlink-packet-route, by `nl_core::interop::decode`; exempt from the promise of
+//!   stability, as that module is.
 //! - `tokio` (on by default): waiting inside a tokio runtime.
 //! - `blocking`: waiting without a runtime. Without both, streams can be opened but not waited for; the crate still decodes
 //!   messages.

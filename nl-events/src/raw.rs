@@ -2,7 +2,8 @@ use std::fmt;
 
 use nl_core::message::{MessageRef, RawMessage};
 
-/// A message of a group for which this crate has no type, as it is.
+/// A message of a group as it is: the event of a [raw source](crate::Source::raw), or [beside a typed
+/// event](crate::report::ReportsBuilder::with_messages).
 ///
 /// ```
 /// use nl_core::message::{IfInfoMsg, MessageRef};
@@ -15,7 +16,18 @@ use nl_core::message::{MessageRef, RawMessage};
 /// # }
 /// ```
 ///
-/// With feature `interop` of nl-core, netlink-packet-route decodes it after [`RawMessage::from`].
+/// With feature `interop`, netlink-packet-route decodes it, by `nl_core::interop::decode`:
+///
+/// ```
+/// # #[cfg(feature = "interop")]
+/// # fn example(event: &nl_events::RawEvent) -> Result<(), nl_core::attr::DecodeError> {
+/// use netlink_packet_route::RouteNetlinkMessage;
+///
+/// let message: RouteNetlinkMessage = nl_core::interop::decode(event.message())?;
+/// println!("{message:?}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

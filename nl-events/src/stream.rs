@@ -43,7 +43,8 @@ use crate::source::{RtnetlinkGroup, Source, decode_any};
 /// ([`is_overrun`](nl_core::Error::is_overrun)); the stream continues. [`nl_core::monitor`] explains how to resynchronise; a watch
 /// does so itself. Any other error is the last item. Under feature `blocking`, `for event in &mut events`
 /// waits without a runtime.
-/// Each protocol has its own socket, so events of `NETLINK_ROUTE` and of generic netlink are not ordered relative to each other.
+/// Each protocol has its own socket. Events of one protocol are in the kernel's order, also those of different sources: that a device
+/// is new comes before what happens on it. Events of `NETLINK_ROUTE` and of generic netlink are not ordered relative to each other.
 /// The group of a generic netlink family that is registered again, under other numbers, is joined again.
 /// [`Reports`](crate::report::Reports) are events with their namespaces and with who caused them.
 #[derive(Debug)]

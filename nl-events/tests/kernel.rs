@@ -28,6 +28,8 @@ mod memory;
 mod mptcp;
 #[path = "kernel/namespaces.rs"]
 mod namespaces;
+#[path = "kernel/reported.rs"]
+mod reported;
 #[path = "kernel/reports.rs"]
 mod reports;
 #[path = "kernel/silent.rs"]

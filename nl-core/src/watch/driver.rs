@@ -108,10 +108,14 @@ impl<S: Source> Watch<S> {
     /// Lists the table again, and reports the differences and then [`Change::Synced`].
     ///
     /// The watch does this by itself when events are lost. This is for a caller who knows of a change that the kernel does not
-    /// report. It happens while the watch is polled.
+    /// report. It happens while the watch is polled. Calls that come before a list is requested are answered by that list; those that
+    /// come while it is read, by one more.
     pub fn resync(&mut self) {
-        if let Work::Resting(_) = self.work {
-            self.work = Work::None;
+        match self.work {
+            Work::Resting(_) => self.work = Work::None,
+            // The list is requested later.
+            Work::Settling(_) => return,
+            _ => {}
         }
         self.machine.on_resync();
     }

@@ -185,9 +185,9 @@ impl<E: Entry> Machine<E> {
             Phase::Live | Phase::Resting(_) => {
                 return match event {
                     Event::New(entry) => put(&mut self.table, Row::new(entry)),
-                    Event::Deleted(entry) => delete(&mut self.table, &Row::new(entry)),
+                    Event::Deleted(entry) => delete(&mut self.table, &entry),
                     Event::DeletedElsewhere => None,
-                    Event::Left(entry) => self.table.take(&Row::new(entry)).map(Change::Deleted),
+                    Event::Left(entry) => self.table.take_entry(&entry).map(Change::Deleted),
                     Event::Replaced(entry) => self.replace(Row::new(entry)),
                     Event::Unreported => {
                         self.list_later();
@@ -208,17 +208,20 @@ impl<E: Entry> Machine<E> {
 
     /// Events were lost, or could not be read.
     pub(super) fn on_loss(&mut self) {
-        match self.phase {
+        match &self.phase {
             Phase::Live => self.list(),
+            // What was queued may be older than what was lost. The list is not.
+            Phase::Listing(round) if round.began.is_none() => self.list(),
             Phase::Resting(_) => {}
             Phase::Listing(_) | Phase::Asking(..) | Phase::Emitting(_) => self.dirty = true,
         }
     }
 
-    /// The table is to be listed, at once if it is not being listed already.
+    /// The table is to be listed, at once if it is not being listed already. A listing that has not begun answers the request.
     pub(super) fn on_resync(&mut self) {
-        match self.phase {
+        match &self.phase {
             Phase::Live | Phase::Resting(_) => self.list(),
+            Phase::Listing(round) if round.began.is_none() => {}
             Phase::Listing(_) | Phase::Asking(..) | Phase::Emitting(_) => self.dirty = true,
         }
     }
@@ -370,13 +373,13 @@ impl<E: Entry> Round<E> {
             self.seen.put(entry.clone());
         }
         for entry in self.deleted.iter() {
-            self.seen.take_part(entry);
+            self.seen.take_part(entry.entry());
         }
     }
 }
 
 /// Removes what was deleted from the table, and says what that changed.
-fn delete<E: Entry>(table: &mut Table<E>, entry: &Row<E>) -> Option<Change<Row<E>>> {
+fn delete<E: Entry>(table: &mut Table<E>, entry: &E) -> Option<Change<Row<E>>> {
     let (before, rest) = table.take_part(entry)?;
     match rest {
         None => Some(Change::Deleted(before)),

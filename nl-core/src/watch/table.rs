@@ -83,7 +83,8 @@ impl<E: Entry> Row<E> {
 
     /// Whether two readings of the same entry differ in nothing, or only in what changes by itself.
     pub(super) fn is_unchanged(&self, other: &Self) -> bool {
-        self.0.normalized() == other.0.normalized()
+        // Normalizing can copy the whole entry, and most readings of a list are equal.
+        self.0 == other.0 || self.0.normalized() == other.0.normalized()
     }
 }
 
@@ -134,6 +135,19 @@ impl<E> Place<E> for KeyOf<'_, E> {
 
     fn is_key(&self) -> bool {
         true
+    }
+}
+
+/// Equal to the row of the same entry, without a row of its own.
+struct Same<'a, E>(&'a E);
+
+impl<E> Place<E> for Same<'_, E> {
+    fn place(&self) -> &E {
+        self.0
+    }
+
+    fn is_key(&self) -> bool {
+        false
     }
 }
 
@@ -197,13 +211,25 @@ impl<E: Entry> Table<E> {
 
     /// Removes an entry. A table that has become much smaller gives memory back.
     pub(super) fn take(&mut self, entry: &Row<E>) -> Option<Row<E>> {
+        let taken = self.entries.take(entry);
+        self.shrink();
+        taken
+    }
+
+    /// As [`take`](Self::take), of an entry for which no row was made.
+    pub(super) fn take_entry(&mut self, entry: &E) -> Option<Row<E>> {
+        let same: &dyn Place<E> = &Same(entry);
+        let taken = self.entries.take(same);
+        self.shrink();
+        taken
+    }
+
+    fn shrink(&mut self) {
         /// Not worth shrinking.
         const SMALL: usize = 64;
-        let taken = self.entries.take(entry);
         if self.entries.capacity() > SMALL && self.entries.len() < self.entries.capacity() / 8 {
             self.entries.shrink_to(self.entries.len() * 2);
         }
-        taken
     }
 
     /// Removes one of the entries with this entry's key.
@@ -213,9 +239,9 @@ impl<E: Entry> Table<E> {
     }
 
     /// Removes an entry, or the part of it that was deleted: then what is left is in the table, and returned too.
-    pub(super) fn take_part(&mut self, deleted: &Row<E>) -> Option<(Row<E>, Option<Row<E>>)> {
-        let before = self.take(deleted)?;
-        let rest = before.entry().remainder(deleted.entry()).map(Row::new);
+    pub(super) fn take_part(&mut self, deleted: &E) -> Option<(Row<E>, Option<Row<E>>)> {
+        let before = self.take_entry(deleted)?;
+        let rest = before.entry().remainder(deleted).map(Row::new);
         if let Some(rest) = &rest {
             self.put(rest.clone());
         }

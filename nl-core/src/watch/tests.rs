@@ -108,6 +108,57 @@ fn table_is_listed_again_on_demand_at_once() {
 }
 
 #[test]
+fn several_requests_before_a_list_begins_make_one_list() {
+    let (mut machine, mut reader) = synced(&[(1, 1)]);
+    for rests in [false, true] {
+        if rests {
+            assert!(machine.on_event(Event::Unreported).is_none());
+        }
+        (0..5).for_each(|_| machine.on_resync());
+        list(&mut machine, &[(1, 1)]);
+        assert!(take(&mut machine, &mut reader), "resting: {rests}");
+        assert!(matches!(machine.task(Instant::now()), Task::None), "resting: {rests}");
+    }
+    // The first list answers a request, too.
+    let (mut machine, mut reader) = (Machine::new(), Rows::new());
+    machine.on_resync();
+    list(&mut machine, &[(1, 1)]);
+    assert!(take(&mut machine, &mut reader));
+    assert!(matches!(machine.task(Instant::now()), Task::None));
+}
+
+#[test]
+fn several_requests_while_a_list_is_read_make_one_more() {
+    let (mut machine, mut reader) = synced(&[(1, 1)]);
+    machine.on_resync();
+    assert!(matches!(machine.task(Instant::now()), Task::List));
+    (0..5).for_each(|_| machine.on_resync());
+    machine.on_listed(Row::new(number(1, 1)));
+    machine.on_list_end(Instant::now());
+    assert!(!take(&mut machine, &mut reader));
+    assert!(matches!(machine.task(Instant::now()), Task::Rest(_)));
+    machine.on_rested();
+    list(&mut machine, &[(1, 1)]);
+    assert!(take(&mut machine, &mut reader));
+    assert!(matches!(machine.task(Instant::now()), Task::None));
+}
+
+/// An event that is queued before a loss may be older than what was lost.
+#[test]
+fn loss_before_a_list_begins_drops_what_was_queued_and_needs_no_second_list() {
+    let (mut machine, mut reader) = synced(&[(1, 1)]);
+    machine.on_resync();
+    assert!(machine.on_event(Event::New(number(2, 2))).is_none());
+    assert!(machine.on_event(Event::Deleted(number(1, 1))).is_none());
+    // That 2 was deleted and 1 was added again is lost.
+    machine.on_loss();
+    list(&mut machine, &[(1, 1)]);
+    assert!(take(&mut machine, &mut reader));
+    assert_eq!(reader, Rows::from([(1, 1)]));
+    assert!(matches!(machine.task(Instant::now()), Task::None));
+}
+
+#[test]
 fn unchanged_row_with_another_age_is_no_change() {
     let (mut machine, _) = synced(&[(1, 1)]);
     let older = Number { key: 1, value: 1, age: 9 };

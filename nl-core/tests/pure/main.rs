@@ -7,6 +7,7 @@ mod attributes;
 #[cfg(feature = "tokio")]
 mod captured;
 mod decoders;
+mod fuzz;
 #[cfg(feature = "tokio")]
 #[path = "../golden/mod.rs"]
 #[cfg_attr(

@@ -2,8 +2,9 @@
 //!
 //! Usage: exporter [ADDRESS:PORT], by default 127.0.0.1:9188; then `curl http://127.0.0.1:9188/metrics`
 //!
-//! Everything is read when it is asked for: devices, qdiscs and classes, the sizes of forwarding databases, VLANs, VNIs, MACsec,
-//! local SIDs of SRv6 and Multipath TCP. Needs no privilege.
+//! Everything is read when it is asked for: devices, qdiscs and classes with what only their kinds count, the sizes of forwarding
+//! databases, VLANs, VNIs, MACsec with its channels and associations, members of nexthop groups, local SIDs of SRv6 and Multipath TCP.
+//! Needs no privilege.
 
 mod metrics;
 mod server;

@@ -1,4 +1,4 @@
-//! What is counted, read anew for each scrape.
+//! What is counted, read at each scrape.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,8 +7,10 @@ use nl_bridge::vlan::Vlans;
 use nl_bridge::vni::Vnis;
 use nl_core::error::Errno;
 use nl_core::link::Links;
+use nl_core::nexthop::Nexthops;
 use nl_core::{Connection, Protocol, Result};
 use nl_macsec::Macsec;
+use nl_macsec::secy::Secy;
 use nl_mptcp::mib::Mib;
 use nl_srv6::sid::Sids;
 use nl_tc::Tc;
@@ -18,6 +20,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use serde_json::Value;
 
 /// All metrics of the connection's namespace as OpenMetrics text.
 pub(crate) async fn scrape(conn: &Connection) -> Result<String> {
@@ -26,6 +29,7 @@ pub(crate) async fn scrape(conn: &Connection) -> Result<String> {
     traffic_control(conn, &names, &mut metrics).await?;
     bridges(conn, &names, &mut metrics).await?;
     macsec(conn, &names, &mut metrics).await?;
+    nexthops(conn, &mut metrics).await?;
     segments(conn, &mut metrics).await?;
     multipath_tcp(&mut metrics);
     let mut text = String::new();
@@ -57,13 +61,17 @@ impl Metrics {
     }
 
     fn gauge(&mut self, name: &'static str, help: &'static str, labels: &Labels, value: u64) {
+        self.signed(name, help, labels, i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    fn signed(&mut self, name: &'static str, help: &'static str, labels: &Labels, value: i64) {
         let registry = &mut self.registry;
         let family = self.gauges.entry(name).or_insert_with(|| {
             let family = Family::<Labels, Gauge>::default();
             registry.register(name, help, family.clone());
             family
         });
-        family.get_or_create(labels).set(i64::try_from(value).unwrap_or(i64::MAX));
+        family.get_or_create(labels).set(value);
     }
 }
 
@@ -106,6 +114,9 @@ async fn devices(conn: &Connection, metrics: &mut Metrics) -> Result<Names> {
             ("nl_link_tx_packets", "Packets sent", stats.tx_packets),
             ("nl_link_tx_errors", "Packets with errors when sent", stats.tx_errors),
             ("nl_link_tx_dropped", "Packets dropped when sent", stats.tx_dropped),
+            ("nl_link_multicast", "Multicast packets received", stats.multicast),
+            ("nl_link_collisions", "Collisions", stats.collisions),
+            ("nl_link_rx_nohandler", "Packets received that nothing took", stats.rx_nohandler),
         ] {
             metrics.count(name, help, &labels, value);
         }
@@ -141,8 +152,11 @@ struct Queue {
     packets: &'static str,
     drops: &'static str,
     overlimits: &'static str,
+    requeues: &'static str,
     backlog: &'static str,
     length: &'static str,
+    measured: &'static str,
+    special: &'static str,
 }
 
 const QDISC: Queue = Queue {
@@ -150,16 +164,22 @@ const QDISC: Queue = Queue {
     packets: "nl_qdisc_packets",
     drops: "nl_qdisc_drops",
     overlimits: "nl_qdisc_overlimits",
+    requeues: "nl_qdisc_requeues",
     backlog: "nl_qdisc_backlog_bytes",
     length: "nl_qdisc_queue_packets",
+    measured: "nl_qdisc_packets_per_second",
+    special: "nl_qdisc_special",
 };
 const CLASS: Queue = Queue {
     bytes: "nl_class_bytes",
     packets: "nl_class_packets",
     drops: "nl_class_drops",
     overlimits: "nl_class_overlimits",
+    requeues: "nl_class_requeues",
     backlog: "nl_class_backlog_bytes",
     length: "nl_class_queue_packets",
+    measured: "nl_class_packets_per_second",
+    special: "nl_class_special",
 };
 
 fn queue(metrics: &mut Metrics, names: &Queue, labels: &Labels, stats: &Stats) {
@@ -167,8 +187,42 @@ fn queue(metrics: &mut Metrics, names: &Queue, labels: &Labels, stats: &Stats) {
     metrics.count(names.packets, "Packets sent", labels, stats.packets);
     metrics.count(names.drops, "Packets dropped", labels, stats.drops.into());
     metrics.count(names.overlimits, "How often a limit was exceeded", labels, stats.overlimits.into());
+    metrics.count(names.requeues, "Packets requeued", labels, stats.requeues.into());
     metrics.gauge(names.backlog, "Bytes in the queue", labels, stats.backlog.into());
     metrics.gauge(names.length, "Packets in the queue", labels, stats.queue_len.into());
+    if let Some(measured) = stats.measured {
+        metrics.gauge(names.measured, "What the kernel's estimator measured", labels, measured.packets);
+    }
+    // Each kind has its own. They are gauges, because some of them fall.
+    if let Ok(special) = serde_json::to_value(&stats.xstats) {
+        numbers(&special, &mut Vec::new(), &mut |path, value| {
+            let labels = with(labels.clone(), "name", path);
+            metrics.signed(names.special, "What only this kind counts or measures", &labels, value);
+        });
+    }
+}
+
+/// The numbers in a value, each with its path: `FqCodel.ecn_mark`.
+fn numbers(value: &Value, path: &mut Vec<String>, found: &mut impl FnMut(String, i64)) {
+    let mut inside = |name: String, value: &Value| {
+        path.push(name);
+        numbers(value, path, found);
+        path.pop();
+    };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| inside(name.clone(), value)),
+        // Bytes of a kind that nobody knows are no counters.
+        Value::Array(values) if values.iter().all(Value::is_object) => {
+            values.iter().enumerate().for_each(|(number, value)| inside(number.to_string(), value));
+        }
+        Value::Number(number) => {
+            let large = number.as_u64().map(|_| i64::MAX);
+            if let Some(value) = number.as_i64().or(large) {
+                found(path.join("."), value);
+            }
+        }
+        _ => {}
+    }
 }
 
 async fn bridges(conn: &Connection, names: &Names, metrics: &mut Metrics) -> Result<()> {
@@ -196,10 +250,18 @@ async fn bridges(conn: &Connection, names: &Names, metrics: &mut Metrics) -> Res
     for entry in supported(vnis.await)? {
         let Some(stats) = entry.stats else { continue };
         let labels = with(dev(names, entry.index), "vni", entry.vnis);
-        metrics.count("nl_vni_rx_bytes", "Bytes received in the VNI", &labels, stats.rx_bytes);
-        metrics.count("nl_vni_rx_packets", "Packets received in the VNI", &labels, stats.rx_packets);
-        metrics.count("nl_vni_tx_bytes", "Bytes sent in the VNI", &labels, stats.tx_bytes);
-        metrics.count("nl_vni_tx_packets", "Packets sent in the VNI", &labels, stats.tx_packets);
+        for (name, help, value) in [
+            ("nl_vni_rx_bytes", "Bytes received in the VNI", stats.rx_bytes),
+            ("nl_vni_rx_packets", "Packets received in the VNI", stats.rx_packets),
+            ("nl_vni_rx_dropped", "Packets of the VNI dropped when received", stats.rx_drops),
+            ("nl_vni_rx_errors", "Packets of the VNI with errors when received", stats.rx_errors),
+            ("nl_vni_tx_bytes", "Bytes sent in the VNI", stats.tx_bytes),
+            ("nl_vni_tx_packets", "Packets sent in the VNI", stats.tx_packets),
+            ("nl_vni_tx_dropped", "Packets of the VNI dropped when sent", stats.tx_drops),
+            ("nl_vni_tx_errors", "Packets of the VNI with errors when sent", stats.tx_errors),
+        ] {
+            metrics.count(name, help, &labels, value);
+        }
     }
     Ok(())
 }
@@ -208,18 +270,133 @@ async fn macsec(conn: &Connection, names: &Names, metrics: &mut Metrics) -> Resu
     let devices = Macsec::new(conn.sibling(Protocol::Generic)?).secys().list().await;
     for device in supported(devices)? {
         let labels = dev(names, device.index);
+        sent(&device, &labels, metrics);
+        received(&device, &labels, metrics);
+    }
+    Ok(())
+}
+
+/// What a MACsec device sends, and each of its associations.
+fn sent(device: &Secy, labels: &Labels, metrics: &mut Metrics) {
+    let (stats, tx) = (&device.stats, &device.tx_stats);
+    for (name, help, value) in [
+        ("nl_macsec_tx_untagged_packets", "Packets sent without a tag", stats.out_packets_untagged),
+        (
+            "nl_macsec_tx_too_long_packets",
+            "Packets over the MTU of the device below",
+            stats.out_packets_too_long,
+        ),
+        ("nl_macsec_tx_encrypted_packets", "Packets encrypted", tx.packets_encrypted),
+        ("nl_macsec_tx_protected_packets", "Packets protected", tx.packets_protected),
+        ("nl_macsec_tx_encrypted_bytes", "Bytes encrypted", tx.octets_encrypted),
+        ("nl_macsec_tx_protected_bytes", "Bytes protected", tx.octets_protected),
+    ] {
+        metrics.count(name, help, labels, value);
+    }
+    for sa in &device.tx_sas {
+        let labels = with(labels.clone(), "an", sa.an);
+        metrics.gauge("nl_macsec_tx_sa_next_pn", "The next packet number", &labels, sa.next_pn);
         for (name, help, value) in [
-            ("nl_macsec_tx_encrypted_packets", "Packets encrypted", device.tx_stats.packets_encrypted),
-            ("nl_macsec_tx_protected_packets", "Packets protected", device.tx_stats.packets_protected),
-            ("nl_macsec_rx_bad_tag_packets", "Packets with a bad tag", device.stats.in_packets_bad_tag),
-            ("nl_macsec_rx_no_sci_packets", "Packets of no channel", device.stats.in_packets_no_sci),
+            ("nl_macsec_tx_sa_encrypted_packets", "Packets encrypted", sa.stats.packets_encrypted),
+            ("nl_macsec_tx_sa_protected_packets", "Packets protected", sa.stats.packets_protected),
+        ] {
+            metrics.count(name, help, &labels, value.into());
+        }
+    }
+}
+
+/// What a MACsec device receives, each of its channels and each of their associations.
+fn received(device: &Secy, labels: &Labels, metrics: &mut Metrics) {
+    let stats = &device.stats;
+    for (name, help, value) in [
+        ("nl_macsec_rx_untagged_packets", "Packets without a tag, delivered", stats.in_packets_untagged),
+        ("nl_macsec_rx_no_tag_packets", "Packets without a tag, dropped", stats.in_packets_no_tag),
+        ("nl_macsec_rx_bad_tag_packets", "Packets with a bad tag", stats.in_packets_bad_tag),
+        (
+            "nl_macsec_rx_unknown_sci_packets",
+            "Packets of no channel, delivered",
+            stats.in_packets_unknown_sci,
+        ),
+        ("nl_macsec_rx_no_sci_packets", "Packets of no channel, dropped", stats.in_packets_no_sci),
+        ("nl_macsec_rx_overrun_packets", "Packets dropped in an overrun", stats.in_packets_overrun),
+    ] {
+        metrics.count(name, help, labels, value);
+    }
+    for channel in &device.rx_scs {
+        let labels = with(labels.clone(), "sci", channel.sci);
+        let stats = &channel.stats;
+        for (name, help, value) in [
+            ("nl_macsec_rx_sc_validated_bytes", "Bytes verified", stats.octets_validated),
+            ("nl_macsec_rx_sc_decrypted_bytes", "Bytes decrypted", stats.octets_decrypted),
+            ("nl_macsec_rx_sc_unchecked_packets", "Packets not verified, delivered", stats.packets_unchecked),
             (
-                "nl_macsec_rx_overrun_packets",
-                "Packets dropped in an overrun",
-                device.stats.in_packets_overrun,
+                "nl_macsec_rx_sc_delayed_packets",
+                "Packets out of the window, delivered",
+                stats.packets_delayed,
+            ),
+            ("nl_macsec_rx_sc_ok_packets", "Packets verified and delivered", stats.packets_ok),
+            ("nl_macsec_rx_sc_invalid_packets", "Packets that failed, delivered", stats.packets_invalid),
+            ("nl_macsec_rx_sc_late_packets", "Packets dropped by replay protection", stats.packets_late),
+            ("nl_macsec_rx_sc_not_valid_packets", "Packets that failed, dropped", stats.packets_not_valid),
+            (
+                "nl_macsec_rx_sc_not_using_sa_packets",
+                "Packets of no association, dropped",
+                stats.packets_not_using_sa,
+            ),
+            (
+                "nl_macsec_rx_sc_unused_sa_packets",
+                "Packets of no association, delivered",
+                stats.packets_unused_sa,
             ),
         ] {
             metrics.count(name, help, &labels, value);
+        }
+        for sa in &channel.sas {
+            let labels = with(labels.clone(), "an", sa.an);
+            metrics.gauge(
+                "nl_macsec_rx_sa_next_pn",
+                "The lowest packet number accepted",
+                &labels,
+                sa.next_pn,
+            );
+            for (name, help, value) in [
+                ("nl_macsec_rx_sa_ok_packets", "Packets verified and delivered", sa.stats.packets_ok),
+                (
+                    "nl_macsec_rx_sa_invalid_packets",
+                    "Packets that failed, delivered",
+                    sa.stats.packets_invalid,
+                ),
+                (
+                    "nl_macsec_rx_sa_not_valid_packets",
+                    "Packets that failed, dropped",
+                    sa.stats.packets_not_valid,
+                ),
+                ("nl_macsec_rx_sa_not_using_sa_packets", "Packets dropped", sa.stats.packets_not_using_sa),
+                ("nl_macsec_rx_sa_unused_sa_packets", "Packets delivered", sa.stats.packets_unused_sa),
+            ] {
+                metrics.count(name, help, &labels, value.into());
+            }
+        }
+    }
+}
+
+/// How often each member of a nexthop group was selected. Linux 6.9.
+async fn nexthops(conn: &Connection, metrics: &mut Metrics) -> Result<()> {
+    let nexthops = async { Nexthops::new(conn.clone()).entries().stats().list().await?.collect_all().await };
+    let groups = match supported(nexthops.await) {
+        // Older kernels refuse the attribute that asks for them.
+        Err(error) if error.errno() == Some(Errno::EINVAL) => Vec::new(),
+        groups => groups?,
+    };
+    for group in groups {
+        for member in &group.stats {
+            let labels = vec![("group", group.id.to_string()), ("member", member.id.to_string())];
+            metrics.count(
+                "nl_nexthop_packets",
+                "Packets for which the member was selected",
+                &labels,
+                member.packets,
+            );
         }
     }
     Ok(())

@@ -70,6 +70,7 @@ pub use stream::Waiting;
 pub use stream::{Reports, ReportsBuilder};
 
 use crate::event::NetworkEvent;
+use crate::raw::RawEvent;
 
 /// What happened, where, and who caused it.
 #[derive(Debug)]
@@ -79,6 +80,8 @@ pub struct Report {
     pub place: Place,
     /// Who caused it, where [the kernel says so](self#who-caused-an-event).
     pub cause: Option<Cause>,
+    /// The kernel's message, if the stream [was asked for it](ReportsBuilder::with_messages) and there is an event.
+    pub message: Option<RawEvent>,
     /// The event, or why there is none: events were lost, one could not be read, or the socket failed.
     pub outcome: Result<NetworkEvent, Error>,
 }

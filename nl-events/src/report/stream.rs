@@ -13,18 +13,25 @@ use nl_core::netns::Netns;
 use super::{Cause, Place, Report};
 use crate::event::NetworkEvent;
 use crate::monitors::Monitors;
+use crate::raw::RawEvent;
 use crate::source::{Source, decode_any};
 use crate::stream::{Events, EventsBuilder};
+
+/// Reports of one namespace that are yielded before the others are looked at.
+const MAX_BURST: u32 = 64;
 
 /// A `Stream` of [`Report`]s of one or several namespaces: see [the module](crate::report).
 ///
 /// It queues nothing itself: what is not read stays in the receive buffers of the sockets, one for each namespace and protocol. The
-/// namespaces are read in turn, so one with many events does not keep the others waiting. Dropping it closes all sockets at once.
+/// namespaces are read in turn, at most 64 reports of one at a time, so one with many events does not keep the others waiting, and
+/// hundreds of quiet ones do not slow down the one that is busy. Dropping it closes all sockets at once.
 #[derive(Debug)]
 pub struct Reports {
     places: Vec<Followed>,
     /// The index of the place that is polled first; it rotates.
     first: usize,
+    /// How many reports in a row were that place's.
+    burst: u32,
 }
 
 #[derive(Debug)]
@@ -34,12 +41,27 @@ struct Followed {
 }
 
 /// An event with what its message says besides.
-type Noted = (Option<u32>, Option<Cause>, NetworkEvent);
+struct Noted {
+    nsid: Option<u32>,
+    cause: Option<Cause>,
+    message: Option<RawEvent>,
+    event: NetworkEvent,
+}
+
+impl Noted {
+    fn new(message: MessageRef<'_>, event: NetworkEvent) -> Self {
+        Self { nsid: message.nsid(), cause: Cause::of(message), message: None, event }
+    }
+
+    fn with_message(message: MessageRef<'_>, event: NetworkEvent) -> Self {
+        Self { message: Some(RawEvent::from(message)), ..Self::new(message, event) }
+    }
+}
 
 impl Reports {
     /// Options.
     pub fn builder() -> ReportsBuilder {
-        ReportsBuilder { events: Events::builder(), places: Vec::new() }
+        ReportsBuilder { events: Events::builder(), places: Vec::new(), with_messages: false }
     }
 
     /// Discards all queued events, and returns whether there were any.
@@ -68,13 +90,17 @@ impl Stream for Reports {
                 Poll::Pending => turn += 1,
                 Poll::Ready(Some(item)) => {
                     let name = place.name.clone();
-                    this.first = at + 1;
+                    this.burst = if turn == 0 { this.burst + 1 } else { 1 };
+                    this.first = at;
+                    if this.burst >= MAX_BURST {
+                        (this.first, this.burst) = (at + 1, 0);
+                    }
                     return Poll::Ready(Some(report(name, item)));
                 }
                 // Its last item was the error.
                 Poll::Ready(None) => {
                     this.places.remove(at);
-                    (this.first, turn) = (0, 0);
+                    (this.first, this.burst, turn) = (0, 0, 0);
                 }
             }
         }
@@ -110,8 +136,12 @@ impl Stream for Waiting<'_> {
 
 fn report(name: Option<Name>, item: Result<Noted>) -> Report {
     match item {
-        Ok((nsid, cause, event)) => Report { place: Place { name, nsid }, cause, outcome: Ok(event) },
-        Err(error) => Report { place: Place { name, nsid: None }, cause: None, outcome: Err(error) },
+        Ok(Noted { nsid, cause, message, event }) => {
+            Report { place: Place { name, nsid }, cause, message, outcome: Ok(event) }
+        }
+        Err(error) => {
+            Report { place: Place { name, nsid: None }, cause: None, message: None, outcome: Err(error) }
+        }
     }
 }
 
@@ -121,6 +151,7 @@ fn report(name: Option<Name>, item: Result<Noted>) -> Report {
 pub struct ReportsBuilder {
     events: EventsBuilder,
     places: Vec<(Name, Netns)>,
+    with_messages: bool,
 }
 
 impl ReportsBuilder {
@@ -160,6 +191,36 @@ impl ReportsBuilder {
         self
     }
 
+    /// Keeps the kernel's message beside each event ([`Report::message`]), for what its type does not have. It is a copy for each event.
+    ///
+    /// ```no_run
+    /// # #[cfg(not(feature = "link"))]
+    /// # async fn example() {}
+    /// # #[cfg(feature = "link")]
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::StreamExt;
+    /// use nl_core::message::IfInfoMsg;
+    /// use nl_events::Source;
+    /// use nl_events::report::Reports;
+    ///
+    /// const IFLA_CARRIER_CHANGES: u16 = 35;
+    ///
+    /// let mut reports = Reports::builder().source(Source::LINK).with_messages().open()?;
+    /// while let Some(report) = reports.next().await {
+    ///     let Some(message) = &report.message else { continue };
+    ///     let (header, attrs) = message.message().header::<IfInfoMsg>()?;
+    ///     if let Some(changes) = attrs.find(IFLA_CARRIER_CHANGES)? {
+    ///         println!("the carrier of #{} changed {} times", header.index, changes.u32()?);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_messages(mut self) -> Self {
+        self.with_messages = true;
+        self
+    }
+
     /// Leaves out events that this connection caused, where [the kernel says so](super#who-caused-an-event).
     pub fn not_from(mut self, requester: impl Into<Requester>) -> Self {
         self.events = self.events.not_from(requester);
@@ -185,10 +246,10 @@ impl ReportsBuilder {
     /// # Errors
     /// As [`MonitorBuilder::open`](nl_core::monitor::MonitorBuilder::open), for the first namespace that cannot be followed.
     pub fn open(self) -> Result<Reports> {
+        let keep = if self.with_messages { Noted::with_message } else { Noted::new };
         let open = |name: Option<Name>, events: EventsBuilder| {
-            let monitors = events.monitors(|sources, message| {
-                let event = decode_any(sources, message)?;
-                Ok(event.map(|event| (message.nsid(), Cause::of(message), event)))
+            let monitors = events.monitors(move |sources, message| {
+                Ok(decode_any(sources, message)?.map(|event| keep(message, event)))
             })?;
             Ok(Followed { name, monitors })
         };
@@ -201,6 +262,6 @@ impl ReportsBuilder {
                     .collect::<Result<_>>()?
             }
         };
-        Ok(Reports { places, first: 0 })
+        Ok(Reports { places, first: 0, burst: 0 })
     }
 }

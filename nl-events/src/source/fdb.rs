@@ -10,7 +10,8 @@ impl Source {
     /// Forwarding database entries: the messages of the family `AF_BRIDGE` in `RTNLGRP_NEIGH`, group 3 of `NETLINK_ROUTE`.
     ///
     /// The kernel has no group for the FDB alone. The group's other messages, about ARP and neighbour discovery, are skipped,
-    /// but they do fill the receive buffer. Needs no privilege. Equivalent: `bridge monitor fdb`.
+    /// but they do fill the receive buffer. So are misses of VXLAN devices (`l2miss`, `l3miss`), which are messages of
+    /// `Source::raw(3)`. Needs no privilege. Equivalent: `bridge monitor fdb`.
     pub const FDB: Self = Self {
         protocol: Protocol::Route,
         group: RTNLGRP_NEIGH,

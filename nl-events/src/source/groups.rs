@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 1 | `RTNLGRP_LINK` | `Link`, `Macsec`, `Port` |
 //! | 2 | `RTNLGRP_NOTIFY` | none: the kernel sends nothing to it |
-//! | 3 | `RTNLGRP_NEIGH` | `Fdb`, `Neighbour` |
+//! | 3 | `RTNLGRP_NEIGH` | `Fdb`, `Neighbour`; `Raw` for `RTM_GETNEIGH`, by which the kernel asks: misses of VXLAN devices with `l2miss` or `l3miss`, and neighbours with `app_solicit` |
 //! | 4 | `RTNLGRP_TC` | `Tc`; `Raw` for chains and shared actions |
 //! | 5 | `RTNLGRP_IPV4_IFADDR` | `Address` |
 //! | 6 | `RTNLGRP_IPV4_MROUTE` | `Raw`: routes of multicast routing daemons |
@@ -74,7 +74,7 @@ impl Group {
 pub const ALL: &[Group] = &[
     group(1, "RTNLGRP_LINK", &["Link", "Macsec", "Port"]),
     group(2, "RTNLGRP_NOTIFY", &[]),
-    group(3, "RTNLGRP_NEIGH", &["Fdb", "Neighbour"]),
+    group(3, "RTNLGRP_NEIGH", &["Fdb", "Neighbour", "Raw"]),
     group(4, "RTNLGRP_TC", &["Tc", "Raw"]),
     group(5, "RTNLGRP_IPV4_IFADDR", &["Address"]),
     group(6, "RTNLGRP_IPV4_MROUTE", &["Raw"]),

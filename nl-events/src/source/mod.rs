@@ -66,6 +66,8 @@ mod rule;
 mod settings;
 #[cfg(feature = "tc")]
 mod tc;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "vlan_db")]
 mod vlan_db;
 #[cfg(feature = "vni")]
@@ -198,7 +200,18 @@ impl Source {
     #[inline]
     pub fn decode(&self, message: MessageRef<'_>) -> Result<Option<NetworkEvent>, DecodeError> {
         let (first, last) = self.kinds;
-        if (first..=last).contains(&message.kind()) { (self.decode)(message) } else { Ok(None) }
+        if (first..=last).contains(&message.kind()) && self.is_of_family(message) {
+            (self.decode)(message)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Whether it is of an address family of the source, so that a stream has the same events with and without a filter in the
+    /// kernel. A message without one is malformed, which the decoder says.
+    fn is_of_family(&self, message: MessageRef<'_>) -> bool {
+        let own = message.payload().first();
+        self.families.is_empty() || own.is_none_or(|own| self.families.contains(own))
     }
 }
 

@@ -74,7 +74,7 @@ impl<W: Mirror> Drop for Follower<W> {
         let woken = {
             let mut state = self.shared.lock();
             state.ended = true;
-            std::mem::take(&mut state.waiting)
+            state.waiting.take()
         };
         woken.into_iter().for_each(Waker::wake);
     }

@@ -55,8 +55,47 @@
 //! The table after the changes that were followed so far. While [`is_synced`](Store::is_synced) says no, it lacks what the first
 //! list has not brought yet, or what was missed since events were lost; [`wait_until`](Store::wait_until) waits until it is synced.
 //!
-//! Tables are followed one by one. A neighbour can be in one store before its device is in another: whoever joins two tables waits
-//! in the other store until the device is there.
+//! # Two tables
+//! Each table is followed over a socket of its own. Every one is exact, but one can be ahead of the other by the events that its
+//! follower has not read yet: a neighbour can be in its store before its device is in another, and stay there a moment longer. The
+//! kernel's order between two tables is not kept, and the stores say where that shows:
+//! - [`find_with`](Store::find_with) returns an entry with the one it refers to, or with `None` in its place.
+//! - [`dangling`](Store::dangling) lists the entries that refer to what the other table lacks.
+//! - [`wait_until_none_dangles`](Store::wait_until_none_dangles) waits until there are none.
+//! - [`read_with`](Store::read_with) and [`wait_until_with`](Store::wait_until_with) see both tables at one time.
+//!
+//! ```no_run
+//! # #[cfg(not(feature = "neighbour"))]
+//! # async fn example() {}
+//! # #[cfg(feature = "neighbour")]
+//! # async fn example(conn: nl_core::Connection) -> nl_core::Result<()> {
+//! use std::time::Duration;
+//!
+//! use nl_core::link::LinkWatch;
+//! use nl_core::neighbour::NeighbourWatch;
+//! use nl_events::store::Store;
+//!
+//! let (links, follower) = Store::new(LinkWatch::open(&conn).await?);
+//! # let task = tokio::spawn(follower.run());
+//! let (neighbours, follower) = Store::new(NeighbourWatch::open(&conn).await?);
+//! # let other = tokio::spawn(follower.run());
+//! let limit = Duration::from_secs(5);
+//! neighbours.wait_until_none_dangles(&links, |n| Some(n.index), |link| link.index, limit).await?;
+//! let found = neighbours.find_with(&links, |n| n.lladdr.is_some(), |n, link| link.index == n.index);
+//! match found {
+//!     Some((neighbour, Some(link))) => println!("{} is behind {}", neighbour.dst, link.name),
+//!     Some((neighbour, None)) => println!("{} is behind a device that is not known yet, or no longer", neighbour.dst),
+//!     None => println!("no neighbour has an address"),
+//! }
+//! # task.abort();
+//! # other.abort();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An index is that of another device after the first one was deleted: an entry that does not dangle may refer to a device that is older
+//! or newer than it. Only a stream has the kernel's order: the sources of one protocol in one
+//! [`Events`](crate::stream::Events) share a socket.
 //!
 //! # What waits for whom
 //! Reading and following take one lock, which is held while a closure of the caller runs and never across an `await`. A reader that
@@ -67,6 +106,8 @@
 //! A store holds the socket of its watch, and by that the namespace, until the follower and all its clones are dropped.
 
 mod follower;
+mod joint;
+mod waiting;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -79,6 +120,8 @@ use nl_core::watch::Mirror;
 use nl_core::{Error, Pending};
 
 pub use follower::Follower;
+
+use self::waiting::Waiting;
 
 /// A kernel's table in memory. Cheap to clone; all clones are the same table.
 ///
@@ -99,14 +142,14 @@ struct State<W> {
     ended: bool,
     /// The task of the follower, and those that wait for a change.
     follower: Option<Waker>,
-    waiting: Vec<Waker>,
+    waiting: Waiting,
 }
 
 impl<W: Mirror> Store<W> {
     /// A store of what this watch watches, and what follows it: the store is empty until that is polled.
     #[must_use = "a store is empty until its follower is polled"]
     pub fn new(watch: W) -> (Self, Follower<W>) {
-        let state = State { watch, synced: None, ended: false, follower: None, waiting: Vec::new() };
+        let state = State { watch, synced: None, ended: false, follower: None, waiting: Waiting::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state) });
         (Self { shared: Arc::clone(&shared) }, Follower::new(shared))
     }
@@ -191,7 +234,7 @@ impl<W: Mirror> Store<W> {
     /// each change or after several.
     ///
     /// A state that lasts for a moment may be missed: the follower reports every change, a store has only the present. `is_met` must
-    /// not use the store.
+    /// not use the store. Who waits no longer, because the limit was reached or the operation was dropped, is forgotten at once.
     ///
     /// # Errors
     /// [`Timeout`](ErrorKind::Timeout) after `limit`; [`Closed`](ErrorKind::Closed) if the follower has ended.
@@ -200,8 +243,11 @@ impl<W: Mirror> Store<W> {
         mut is_met: impl FnMut(&W) -> bool + Send + 'static,
         limit: Duration,
     ) -> Pending<()> {
-        let shared = Arc::clone(&self.shared);
-        let waiting = Pending::new(poll_fn(move |cx| shared.lock().poll_met(cx, &mut is_met)));
+        let ticket = Ticket::new(&self.shared);
+        let waiting = Pending::new(poll_fn(move |cx| {
+            ticket.wait(cx);
+            ticket.shared.lock().poll_met(&mut is_met)
+        }));
         let named = |error: Error| error.during(|| "wait for a state of a store".into());
         let limited = waiting.timeout(limit);
         Pending::new(async move { limited.await.map_err(named) })
@@ -220,23 +266,20 @@ impl<W: Mirror> State<W> {
         self.synced.is_some_and(|overruns| overruns == self.watch.overruns())
     }
 
-    fn poll_met(&mut self, cx: &Context<'_>, is_met: &mut impl FnMut(&W) -> bool) -> Poll<Result<()>> {
+    fn poll_met(&self, is_met: &mut impl FnMut(&W) -> bool) -> Poll<Result<()>> {
         if self.is_synced() && is_met(&self.watch) {
             return Poll::Ready(Ok(()));
         }
-        if self.ended {
-            return Poll::Ready(Err(ErrorKind::Closed.into()));
-        }
-        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
-        }
-        Poll::Pending
+        if self.ended { Poll::Ready(Err(ErrorKind::Closed.into())) } else { Poll::Pending }
     }
 
     /// Takes note of what the watch yielded, and returns whom to wake.
     fn take_note(&mut self, cx: &Context<'_>, item: &Poll<Option<Result<W::Change>>>) -> Vec<Waker> {
         match item {
-            Poll::Pending => self.follower = Some(cx.waker().clone()),
+            Poll::Pending => match &mut self.follower {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            },
             Poll::Ready(Some(Ok(change))) => {
                 if W::is_synced(change) {
                     self.synced = Some(self.watch.overruns());
@@ -247,7 +290,37 @@ impl<W: Mirror> State<W> {
         }
         // What is not synced meets nothing.
         let has_news = item.is_ready() && (self.ended || self.is_synced());
-        if has_news { std::mem::take(&mut self.waiting) } else { Vec::new() }
+        if has_news { self.waiting.take() } else { Vec::new() }
+    }
+}
+
+/// A place among those that wait for a change of a store.
+struct Ticket<W> {
+    shared: Arc<Shared<W>>,
+    number: u64,
+}
+
+impl<W> Ticket<W> {
+    fn new(shared: &Arc<Shared<W>>) -> Self {
+        Self { shared: Arc::clone(shared), number: shared.lock().waiting.number() }
+    }
+
+    fn shared(&self) -> &Arc<Shared<W>> {
+        &self.shared
+    }
+
+    /// Has the task woken at the next change.
+    fn wait(&self, cx: &Context<'_>) {
+        let former = self.shared.lock().waiting.wait(self.number, cx);
+        // Without the lock.
+        drop(former);
+    }
+}
+
+impl<W> Drop for Ticket<W> {
+    fn drop(&mut self) {
+        let former = self.shared.lock().waiting.forget(self.number);
+        drop(former);
     }
 }
 

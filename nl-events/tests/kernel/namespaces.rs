@@ -21,6 +21,19 @@ const AT_ONCE: u32 = 10;
 /// So few that the events of those that exist at a time fit the receive buffer of an unprivileged socket.
 const RULES: u32 = 20;
 const TABLE: u32 = 1000;
+/// What the process may hold in the end beside what it held when a quarter of the namespaces had come and gone.
+const GROWTH: usize = 16 << 20;
+
+/// What of the process is in memory, in bytes.
+fn resident() -> usize {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap();
+    4096 * pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap()
+}
+
+/// Tasks that the runtime has.
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
@@ -51,8 +64,12 @@ async fn namespaces_that_come_and_go_are_followed_in_order_and_nothing_is_left(l
     let nsids = Nsids::new(node.open(|| Connection::open(Protocol::Route)).await?);
     let builder = Reports::builder().source(Source::IPV4_RULE).source(Source::NAMESPACE).all_namespaces();
     let mut reports = node.open(move || builder.open()).await?;
-    let before = descriptors();
-    for first in (0..scaled(NAMESPACES, AT_ONCE)).step_by(usize::try_from(AT_ONCE)?) {
+    let (before, tasks_before) = (descriptors(), tasks());
+    let (all, mut early) = (scaled(NAMESPACES, AT_ONCE), None);
+    for first in (0..all).step_by(usize::try_from(AT_ONCE)?) {
+        if first >= all / 4 {
+            early.get_or_insert_with(resident);
+        }
         for id in first..first + AT_ONCE {
             node.ip(&format!("netns add n{id}")).await;
             let netns = Netns::named(&format!("n{id}"))?;
@@ -81,6 +98,9 @@ async fn namespaces_that_come_and_go_are_followed_in_order_and_nothing_is_left(l
         assert!(last.len() == gone.len() && last.values().all(|priority| *priority == RULES), "{last:?}");
     }
     drop(nsids);
+    let end = resident();
+    assert!(early.is_none_or(|early| end < early + GROWTH), "{early:?} bytes early, {end} at the end");
+    assert!(tasks() <= tasks_before, "{} tasks, {tasks_before} before", tasks());
     assert!(descriptors() <= before, "{} descriptors, {before} before", descriptors());
     Ok(())
 }

@@ -186,6 +186,35 @@ async fn event_names_its_requester_in_the_families_that_are_listed(lab: Lab) -> 
     Ok(())
 }
 
+/// The rest of that table: nobody is named for what bridges report.
+#[nl_testkit::test(needs(
+    bridge_vlan_filtering,
+    link = "veth",
+    link = "vxlan",
+    tool = "ip",
+    iproute2 = "6.8"
+))]
+async fn event_of_a_bridge_names_nobody(lab: Lab) -> Result {
+    lab.quiet();
+    let node = lab.node("a").await?;
+    node.ip("link add br0 up type bridge vlan_filtering 1").await;
+    node.ip("link add d0 type veth peer name p0").await;
+    node.ip("link set d0 master br0").await;
+    node.ip("link add vf0 type vxlan external vnifilter dstport 4790").await;
+    for (group, command, part) in [
+        (RtnetlinkGroup::BridgeVlan, "vlan add dev d0 vid 10", "10"),
+        (RtnetlinkGroup::BridgePort, "link set dev d0 learning off", "d0"),
+        (RtnetlinkGroup::BridgeMdb, "mdb add dev br0 port d0 grp 239.1.1.1 permanent", "239.1.1.1"),
+        (RtnetlinkGroup::Vni, "vni add vni 100 dev vf0", "100"),
+    ] {
+        let mut found = reports(&node, group).await?;
+        node.bridge(command).await;
+        let port = cause(&mut found, |event| format!("{event:?}").contains(part)).await;
+        assert_eq!(port, None, "{command}");
+    }
+    Ok(())
+}
+
 /// One's own changes are left out, those of others are not.
 #[nl_testkit::test(needs(tool = "ip"))]
 async fn stream_that_is_not_from_a_connection_lacks_its_events(lab: Lab) -> Result {

@@ -1,11 +1,15 @@
 //! Stores: read by several tasks while one follows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use nl_bridge::fdb::{FdbEntry, FdbVerb};
 use nl_core::address::AddressWatch;
 use nl_core::error::ErrorKind;
+use nl_core::link::LinkWatch;
+use nl_core::neighbour::{Neighbour, NeighbourWatch};
+use nl_core::watch::Mirror;
 use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::FdbWatch;
 use nl_events::store::{Follower, Store};
@@ -172,4 +176,102 @@ async fn stores_of_traffic_control_have_what_tc_adds_and_lack_what_goes_with_it(
         end(task).await;
     }
     Ok(())
+}
+
+/// Reads events until the store is synced and has what is wanted.
+async fn follow<W: Mirror>(follower: &mut Follower<W>, store: &Store<W>, wanted: impl Fn(&W) -> bool) {
+    let followed = async {
+        while !(store.is_synced() && store.read(&wanted)) {
+            follower.next().await.expect("the watch ended").unwrap();
+        }
+    };
+    within(LIMIT, followed, "the store to have what is wanted").await;
+}
+
+/// The followers are polled by turns, so that one is ahead of the other as long as the test wants.
+#[nl_testkit::test(needs(link = "veth", tool = "ip"))]
+async fn neighbour_dangles_while_the_store_of_devices_is_behind_or_ahead(lab: Lab) -> Result {
+    lab.quiet();
+    let node = lab.node("a").await?;
+    let conn = route(&node).await?;
+    let (links, mut links_follower) = Store::new(LinkWatch::open(&conn).await?);
+    let (neighbours, mut follower) = Store::new(NeighbourWatch::open(&conn).await?);
+    follow(&mut links_follower, &links, |_| true).await;
+    follow(&mut follower, &neighbours, |_| true).await;
+
+    node.ip("link add d0 type veth peer name p0").await;
+    node.ip("link set d0 up").await;
+    node.ip("neigh add 192.0.2.7 lladdr 02:00:00:00:00:07 dev d0").await;
+    let index = node.index_of("d0").await?;
+    let is_it = |neighbour: &Neighbour| neighbour.dst.to_string() == "192.0.2.7";
+    let found =
+        || neighbours.find_with(&links, |neighbour| is_it(neighbour), |n, link| n.index == link.index);
+    let dangles = || {
+        let dangling = neighbours.dangling(&links, |n| Some(n.index), |link| link.index);
+        dangling.iter().any(is_it)
+    };
+
+    follow(&mut follower, &neighbours, |watch| watch.entries().any(is_it)).await;
+    assert!(dangles());
+    let (neighbour, link) = found().expect("a neighbour");
+    assert!(neighbour.index == index && link.is_none(), "{link:?}");
+    follow(&mut links_follower, &links, |watch| watch.entries().any(|link| link.name == *"d0")).await;
+    assert!(!dangles());
+    let (_, link) = found().expect("a neighbour");
+    assert!(link.is_some_and(|link| link.name == *"d0"));
+
+    node.ip("link del d0").await;
+    follow(&mut links_follower, &links, |watch| watch.entries().all(|link| link.index != index)).await;
+    assert!(dangles());
+    assert!(found().is_some_and(|(_, link)| link.is_none()));
+    follow(&mut follower, &neighbours, |watch| !watch.entries().any(is_it)).await;
+    assert!(!dangles() && found().is_none());
+    Ok(())
+}
+
+/// While devices and neighbours come and go under both stores, with forced overruns, and then against iproute2.
+#[nl_testkit::test(needs(link = "veth", tool = "ip"), timeout = 120)]
+async fn no_neighbour_dangles_when_both_stores_have_read_everything(lab: Lab) -> Result {
+    const DEVICES: u32 = 12;
+    lab.quiet();
+    let node = lab.node("a").await?;
+    let conn = route(&node).await?;
+    let (links, follower) = Store::new(LinkWatch::builder(&conn).receive_buffer(0).open().await?);
+    let links_task = tokio::spawn(follower.run());
+    let (neighbours, follower) = Store::new(NeighbourWatch::builder(&conn).receive_buffer(0).open().await?);
+    let task = tokio::spawn(follower.run());
+    for number in 0..DEVICES {
+        node.ip(&format!("link add d{number} type veth peer name p{number}")).await;
+        node.ip(&format!("link set d{number} up")).await;
+        node.ip(&format!("neigh add 192.0.2.{number} lladdr 02:00:00:00:00:07 dev d{number}")).await;
+        if number % 3 == 2 {
+            node.ip(&format!("link del d{}", number - 1)).await;
+        }
+    }
+    let last = format!("192.0.2.{}", DEVICES - 1);
+    let has_last = move |watch: &NeighbourWatch, _: &LinkWatch| {
+        watch.entries().any(|neighbour| neighbour.dst.to_string() == last)
+    };
+    neighbours.wait_until_with(&links, has_last, LIMIT).await?;
+    neighbours.wait_until_none_dangles(&links, |n| Some(n.index), |link| link.index, LIMIT).await?;
+
+    let shown = node.json("ip -j -4 neigh show nud permanent").await;
+    let theirs: BTreeSet<_> = shown.as_array().unwrap().iter().map(|n| line(&n["dst"], &n["dev"])).collect();
+    assert_eq!(theirs.len(), 8, "{shown}");
+    // Deleted devices may be in both stores until the followers have read the last events.
+    let is_same = move |neighbours: &NeighbourWatch, links: &LinkWatch| {
+        let name_of =
+            |index| links.entries().find(|link| link.index == index).map(|link| link.name.to_string());
+        let entries = neighbours.entries().filter(|neighbour| neighbour.dst.is_ipv4());
+        let ours = entries.map(|n| format!("{} {}", n.dst, name_of(n.index).unwrap_or_default()));
+        ours.collect::<BTreeSet<_>>() == theirs
+    };
+    neighbours.wait_until_with(&links, is_same, LIMIT).await?;
+    end(links_task).await;
+    end(task).await;
+    Ok(())
+}
+
+fn line(dst: &serde_json::Value, dev: &serde_json::Value) -> String {
+    format!("{} {}", dst.as_str().unwrap_or_default(), dev.as_str().unwrap_or_default())
 }

@@ -8,5 +8,6 @@ mod cancelled;
 mod family;
 mod faulty;
 mod overrun;
+mod reports;
 mod runtimes;
 mod support;

@@ -3,8 +3,9 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use nl_events::fdb::{FdbEvent, FdbWatch};
 use nl_events::stream::Events;
 use nl_events::{NetworkEvent, Source};
@@ -79,6 +80,41 @@ async fn failed_list_is_reported_and_repeated() {
         follow(&mut watch, &mut table, &what).await;
         assert_eq!(table, before(), "{what}");
     }
+}
+
+/// vishvananda/netlink#773: events that fill the buffer before the first list. What is queued then may be older than what was lost.
+#[tokio::test]
+async fn events_lost_before_the_first_list_cost_no_second_list_and_invent_nothing() {
+    let Kernel { conn, mut monitors, lists, .. } = kernel(plain());
+    let mut watch = FdbWatch::open(&conn).await.unwrap();
+    let monitor = monitors.recv().await.unwrap();
+    // That it was deleted again is lost.
+    monitor.answer(&message(RTM_NEWNEIGH, 9, 11)).await.unwrap();
+    monitor.deliver(&Delivery::OVERRUN).await.unwrap();
+    let mut table = Fdb::new();
+    follow(&mut watch, &mut table, "the first list").await;
+    assert_eq!(table, before());
+    assert_eq!((watch.overruns(), lists.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn many_requests_to_list_again_are_one_list() {
+    let Kernel { conn, mut monitors, lists, .. } = kernel(plain());
+    let mut watch = FdbWatch::open(&conn).await.unwrap();
+    let _monitor = monitors.recv().await.unwrap();
+    // Before the first list, and after it.
+    let mut table = Fdb::new();
+    for expected in 1..=2 {
+        (0..10).for_each(|_| watch.resync());
+        follow(&mut watch, &mut table, "the list").await;
+        assert_eq!(lists.load(Ordering::SeqCst), expected);
+    }
+    // A watch of one device asks for the device first; requests that come meanwhile are answered by the list that follows.
+    let mut watch = FdbWatch::builder(&conn).dev(11).open().await.unwrap();
+    assert!(watch.next().now_or_never().is_none());
+    (0..10).for_each(|_| watch.resync());
+    follow(&mut watch, &mut Fdb::new(), "the list of a device").await;
+    assert_eq!(lists.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
