@@ -5,6 +5,16 @@ use nl_tc::{LinkLayer, Overhead, Rate, Size, TcHandle};
 
 use super::words::{Stop, Words};
 
+/// The actions of a line, from the first word `action` on.
+pub(super) fn all(words: &mut Words<'_>) -> Result<Vec<Action>, Stop> {
+    let mut all = Vec::new();
+    while words.peek() == Some("action") {
+        words.next();
+        all.push(action(words)?);
+    }
+    Ok(all)
+}
+
 /// The action after the word `action`, up to the next one.
 pub(super) fn action(words: &mut Words<'_>) -> Result<Action, Stop> {
     let kind = words.next().ok_or_else(|| Stop::NoValue("action without a kind".to_owned()))?;
@@ -126,10 +136,13 @@ fn gact(words: &mut Words<'_>, mut action: Action) -> Result<Action, Stop> {
 
 fn mirred(words: &mut Words<'_>) -> Result<Action, Stop> {
     let (mut mirred, mut index, mut to) = (Mirred::redirect(""), 0, false);
+    let mut direction = None;
     while let Some(word) = words.peek() {
         match word {
-            "egress" => {}
-            "ingress" => mirred.ingress = true,
+            "egress" | "ingress" => {
+                mirred.ingress = word == "ingress";
+                direction = Some(word);
+            }
             "mirror" => mirred.mirror = true,
             "redirect" => mirred.mirror = false,
             "dev" | "blockid" | "index" => {
@@ -148,10 +161,12 @@ fn mirred(words: &mut Words<'_>) -> Result<Action, Stop> {
         }
         words.next();
     }
-    if !to {
-        return Err(Stop::NotOurs("mirred without a device, which shares one that is there".to_owned()));
+    match to {
+        true => Ok(Action::from(mirred).index(index)),
+        // One that is there, which a filter shares.
+        false if direction.is_none() && index != 0 => Ok(Action::at("mirred", index)),
+        false => Err(Stop::NoValue("mirred without a device".to_owned())),
     }
-    Ok(Action::from(mirred).index(index))
 }
 
 fn police(words: &mut Words<'_>) -> Result<Action, Stop> {
@@ -191,6 +206,11 @@ fn police(words: &mut Words<'_>) -> Result<Action, Stop> {
             _ => break,
         }
         *words = rest;
+    }
+    if rate.is_zero() && packets == (None, None) && words.peek() == Some("index") {
+        // One that is there, which a filter shares.
+        words.next();
+        return Ok(Action::at("police", number(words, "index")?));
     }
     let mut police = match packets {
         (Some(packets), Some(burst)) if rate.is_zero() => Police::packets(packets, burst),
