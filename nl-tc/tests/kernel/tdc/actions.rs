@@ -3,7 +3,7 @@
 use nl_tc::action::{Action, Connmark, Ctinfo, Gact, GactRandom, Mirred, MirredTo, Police, Skbedit, Verdict};
 use nl_tc::{LinkLayer, Overhead, Rate, Size, TcHandle};
 
-use super::words::{Stop, Words};
+use super::words::{Stop, Words, unknown};
 
 /// The actions of a line, from the first word `action` on.
 pub(super) fn all(words: &mut Words<'_>) -> Result<Vec<Action>, Stop> {
@@ -37,7 +37,7 @@ pub(super) fn action(words: &mut Words<'_>) -> Result<Action, Stop> {
         "skbedit" => each(words, Skbedit::new(), skbedit)?,
         _ => match control(kind, words)? {
             Some(verdict) => gact(words, Action::from(Gact::new()).verdict(verdict))?,
-            None => return Err(Stop::NotOurs(format!("nl-tc has no action {kind}"))),
+            None => return unknown("actions", kind),
         },
     };
     common(words, action)
@@ -86,9 +86,7 @@ fn common(words: &mut Words<'_>, mut action: Action) -> Result<Action, Stop> {
     }
     match words.peek() {
         None | Some("action") => Ok(action),
-        Some(word) => {
-            Err(Stop::NotOurs(format!("nl-tc has no {word} of an action, or it was not thought of")))
-        }
+        Some(word) => unknown("an action", word),
     }
 }
 
@@ -163,8 +161,8 @@ fn mirred(words: &mut Words<'_>) -> Result<Action, Stop> {
     }
     match to {
         true => Ok(Action::from(mirred).index(index)),
-        // One that is there, which a filter shares.
-        false if direction.is_none() && index != 0 => Ok(Action::at("mirred", index)),
+        // One that is there, which a filter shares: the kernel ignores the rest then, but wants it.
+        false if direction.is_none() && index != 0 => Ok(Action::from(Mirred::redirect("lo")).index(index)),
         false => Err(Stop::NoValue("mirred without a device".to_owned())),
     }
 }
@@ -182,9 +180,13 @@ fn police(words: &mut Words<'_>) -> Result<Action, Stop> {
             "conform-exceed" => {
                 let both = rest.next().unwrap_or_default();
                 let (first, second) = both.split_once('/').unwrap_or((both, ""));
-                let verdict = |word: &str| {
-                    control(word, &mut Words::new(Vec::new()))?
-                        .ok_or_else(|| Stop::NotOurs(format!("the verdict {word}")))
+                let verdict = |word: &str| match word {
+                    "0" => Ok(Verdict::Pass),
+                    "1" => Ok(Verdict::Reclassify),
+                    "2" => Ok(Verdict::Drop),
+                    "3" => Ok(Verdict::Pipe),
+                    _ => control(word, &mut Words::new(Vec::new()))?
+                        .ok_or_else(|| Stop::NoValue(format!("the verdict {word}"))),
                 };
                 exceed = verdict(first)?;
                 conform = if second.is_empty() { None } else { Some(verdict(second)?) };
@@ -208,9 +210,8 @@ fn police(words: &mut Words<'_>) -> Result<Action, Stop> {
         *words = rest;
     }
     if rate.is_zero() && packets == (None, None) && words.peek() == Some("index") {
-        // One that is there, which a filter shares.
-        words.next();
-        return Ok(Action::at("police", number(words, "index")?));
+        // One that is there, which a filter shares: the kernel ignores the rest then, but wants it.
+        return Ok(Action::from(Police::new(Rate::mbit(1), 10_240)));
     }
     let mut police = match packets {
         (Some(packets), Some(burst)) if rate.is_zero() => Police::packets(packets, burst),

@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use nl_tc::action::Action;
 use nl_tc::filter::{ALL, IPV4, IPV6};
-use nl_tc::{Tc, TcHandle};
+use nl_tc::{SizeTable, Tc, TcHandle};
 use nl_testkit_tdc::{Command, Ran};
 
 use super::actions::{action, all, parsed};
@@ -75,7 +75,10 @@ async fn qdisc(tc: &Tc, verb: &str, place: &Place<'_>, words: Words<'_>) -> Resu
     if let Some(handle) = place.handle {
         entry = entry.handle(handle);
     }
-    if verb == "del" {
+    if let Some(overhead) = place.overhead {
+        entry = entry.stab(SizeTable::new().overhead(overhead));
+    }
+    if ["del", "delete"].contains(&verb) {
         entry.delete().await?;
         return Ok(());
     }
@@ -95,7 +98,7 @@ async fn class(tc: &Tc, verb: &str, place: &Place<'_>, words: Words<'_>) -> Resu
     if let Some(parent) = place.parent {
         entry = entry.parent(parent);
     }
-    if verb == "del" {
+    if ["del", "delete"].contains(&verb) {
         entry.delete().await?;
         return Ok(());
     }
@@ -129,14 +132,16 @@ async fn filter(tc: &Tc, verb: &str, place: &Place<'_>, words: Words<'_>) -> Res
         "add" => entry.add(filters::filter(place.kind, mask, words)?).await?,
         "change" => entry.change(filters::filter(place.kind, mask, words)?).await?,
         "replace" => entry.replace(filters::filter(place.kind, mask, words)?).await?,
-        "del" | "delete" if place.priority.is_none() && place.kind.is_empty() => {
+        // Priority 0 is none.
+        "del" | "delete" if place.priority.unwrap_or_default() == 0 && place.kind.is_empty() => {
             let all = tc.filters(place.dev, parent);
             match place.chain {
                 Some(chain) => all.chain(chain).flush().await?,
                 None => all.flush().await?,
             }
         }
-        "del" | "delete" if words.peek().is_none() => entry.delete().await?,
+        // The kernel does not look at the options.
+        "del" | "delete" => entry.delete().await?,
         "get" => {
             entry.get().await?;
             return Ok(());
@@ -202,6 +207,8 @@ struct Place<'a> {
     priority: Option<u16>,
     protocol: Option<u16>,
     chain: Option<u32>,
+    /// That of a size table.
+    overhead: Option<i32>,
     /// A filter's, whose form depends on the kind.
     name: Option<&'a str>,
     kind: &'a str,
@@ -235,6 +242,10 @@ impl<'a> Place<'a> {
                 },
                 ("filter", "egress") => place.parent = Some(TcHandle::CLSACT_EGRESS),
                 ("filter", "ingress") => place.parent = Some(TcHandle::CLSACT_INGRESS),
+                ("qdisc", "stab") if words.peek() == Some("overhead") => {
+                    words.next();
+                    place.overhead = Some(words.parse(word)?);
+                }
                 ("qdisc", "stab") => return Err(Stop::NotOurs("size tables were not thought of".to_owned())),
                 (_, kind) => {
                     // These two have a parent of their own.

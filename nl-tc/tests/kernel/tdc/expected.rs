@@ -47,11 +47,11 @@ pub(super) fn is_declined(id: &str, reason: &str) -> bool {
 }
 
 const DECLINED: &[(&str, &str)] =
-    &[("837a", QUANTUM), ("b9e9", QUANTUM), ("ca5e", NAME), ("e4b7", NAME), ("aa71", NAME)];
+    &[("837a", QUANTUM), ("b9e9", QUANTUM), ("ca5e", NAME), ("e4b7", NAME), ("aa71", NAME), ("a86e", NAME)];
 /// The kernel raises it to 256 without an error.
 const QUANTUM: &str = "quantum 1; 256 to 1048576 are possible";
 /// The kernel accepts it for any kind.
-const NAME: &str = "handle ffff: is for ingress and clsact";
+pub(super) const NAME: &str = "handle ffff: is for ingress and clsact";
 
 /// The reason not to run a case: it crashes this kernel, or an unknown kernel may crash.
 pub(super) fn brings_down(id: &str, kernel: Option<&str>) -> Option<String> {

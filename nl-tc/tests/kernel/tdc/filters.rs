@@ -87,6 +87,9 @@ fn mac(words: &mut Words<'_>) -> Result<[u8; 6], Stop> {
 /// A class. What `nl-tc` refuses on purpose is not applicable: a number without a colon, and the root.
 pub(super) fn class(words: &mut Words<'_>, of: &str) -> Result<TcHandle, Stop> {
     match words.peek() {
+        Some(text) if !text.chars().all(|c| c == ':' || c.is_ascii_hexdigit()) => {
+            Err(Stop::NoValue(format!("{of} {text}")))
+        }
         Some(text) if !text.contains(':') => Err(Stop::NotOurs(format!("{of} {text}, without a colon"))),
         Some(text @ "ffff:ffff") => Err(Stop::NotOurs(format!("{of} {text}, which is no class"))),
         _ => words.parse(of),

@@ -179,7 +179,7 @@ async fn try_case(node: &Node, tc: &Tc, case: &Case) -> Result<Table> {
 #[cfg(test)]
 fn is_change(case: &Case) -> bool {
     let mut words = case.command.split_whitespace();
-    let verbs = ["add", "change", "replace", "del"];
+    let verbs = ["add", "change", "del", "delete", "flush", "replace"];
     words.next() == Some("$TC") && words.nth(1).is_some_and(|verb| verbs.contains(&verb))
 }
 
