@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod action;
+#[cfg(test)]
+mod action_traffic;
 mod bytes;
 mod cancelled;
 mod errors;
