@@ -15,6 +15,8 @@ mod oracle;
 mod races;
 #[cfg(test)]
 mod random_trees;
+#[cfg(test)]
+mod random_words;
 mod scale;
 mod setups;
 mod size_table;
