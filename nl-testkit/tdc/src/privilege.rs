@@ -2,10 +2,11 @@
 
 use nl_testkit::Need;
 
-/// Why an answer shows nothing; `None` if the program has all privileges, and the kernel means something else by it (an action that a
-/// filter uses cannot be deleted).
+/// Why an answer to a line with `tc` shows nothing; `None` if the program has all privileges, and the kernel means something else by
+/// it (an action that a filter uses cannot be deleted).
 pub(crate) fn missing(line: &str, answer: &str) -> Option<String> {
-    let is_refused = REFUSED.iter().any(|text| answer.contains(text));
+    let is_tc = line.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "tc");
+    let is_refused = is_tc && REFUSED.iter().any(|text| answer.contains(text));
     (is_refused && Need::HostRoot.probe().is_err()).then(|| reason(line, answer))
 }
 
@@ -33,6 +34,7 @@ mod tests {
         for answer in ["", "RTNETLINK answers: File exists", "RTNETLINK answers: Invalid argument"] {
             assert_eq!(missing(answer), None);
         }
+        assert_eq!(super::missing("ip link add tc0 type dummy", refused), None);
         // Real root is never refused for that.
         assert_eq!(missing(refused).is_some(), Need::HostRoot.probe().is_err());
         let reason = reason("tc actions add action ok", refused);
