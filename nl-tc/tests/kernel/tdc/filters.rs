@@ -11,8 +11,13 @@ use super::words::{Stop, Words};
 
 /// `tc filter … KIND OPTIONS`. The mask is that of the handle of an `fw` filter.
 pub(super) fn filter(kind: &str, mask: Option<u32>, mut words: Words<'_>) -> Result<FilterConfig, Stop> {
-    if kind == "flower" {
-        return flower(words);
+    match kind {
+        "flower" => return flower(words),
+        // Without words, `tc` sends no options, which is the older form of "no filter".
+        "fw" if words.peek().is_none() => {
+            return Ok(FilterConfig::Other { kind: kind.to_owned(), options: None });
+        }
+        _ => {}
     }
     if !["fw", "matchall", "u32"].contains(&kind) {
         return Err(Stop::NotOurs(format!("{kind} filters were not thought of")));

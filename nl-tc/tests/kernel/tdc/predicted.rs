@@ -27,6 +27,13 @@ pub(super) const PREDICTED: &[Exception] = &[
     ("39b4", &[], NotApplicable, "what comes before fails"),
     ("e8a1", &[], NotApplicable, "what comes before fails"),
     ("6a83", &[], NotApplicable, "what comes before fails"),
+    // mirred to a block came with Linux 6.8.
+    ("456d", &["6.1"], FailsWithTc, ""),
+    ("2358", &["6.1"], FailsWithTc, ""),
+    ("fdb1", &["6.1"], FailsWithTc, ""),
+    ("20cc", &["6.1"], FailsWithTc, ""),
+    ("3188", &["6.1"], FailsWithTc, ""),
+    ("83cc", &["6.1"], FailsWithTc, ""),
     // A veth has 10 Gbit/s, at which these times are long enough for a frame.
     ("6f62", &[], FailsWithTc, "ended with 0, not 2"),
     ("831f", &[], FailsWithTc, "ended with 0, not 2"),
