@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod action;
+#[cfg(test)]
+mod action_traffic;
 mod bytes;
 mod cancelled;
 mod errors;
@@ -13,6 +15,8 @@ mod oracle;
 mod races;
 #[cfg(test)]
 mod random_trees;
+#[cfg(test)]
+mod random_words;
 mod scale;
 mod setups;
 mod size_table;

@@ -3,6 +3,7 @@
 use nl_tc::tree::Tree;
 use nl_tc::{Rate, Tc};
 use nl_testkit::{Lab, Node, Result};
+use serde_json::Value;
 
 use crate::support::{DEV, filter_lines, lines, open};
 
@@ -41,6 +42,41 @@ async fn shown(node: &Node, dev: &str) -> Vec<String> {
     all.iter().map(|line| place(line.split(" refcnt ").next().unwrap_or_default())).collect()
 }
 
+/// The same as JSON: qdiscs, classes and the filters of ingress.
+async fn json_shown(node: &Node, dev: &str) -> [Vec<Value>; 3] {
+    let list = async |args: String| {
+        let json = node.json(&format!("tc -d -j {args}")).await;
+        let mut all = json.as_array().unwrap().clone();
+        all.iter_mut().for_each(without_chance);
+        all.sort_by_key(Value::to_string);
+        all
+    };
+    let qdiscs = list(format!("qdisc show dev {dev}")).await;
+    let classes = list(format!("class show dev {dev}")).await;
+    let mut filters = list(format!("filter show dev {dev} ingress")).await;
+    for members in filters.iter_mut().filter_map(Value::as_object_mut) {
+        // See `shown`.
+        for place in ["egress", "ingress", "parent"] {
+            members.remove(place);
+        }
+    }
+    [qdiscs, classes, filters]
+}
+
+/// Removes what differs by chance: counts of references, and the indexes that the kernel chose for actions.
+fn without_chance(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_chance),
+        Value::Object(members) => {
+            for name in ["index", "refcnt"] {
+                members.remove(name);
+            }
+            members.values_mut().for_each(without_chance);
+        }
+        _ => {}
+    }
+}
+
 /// Applies it twice, compares with what the commands of `tc` make, and removes it.
 async fn compare(lab: &Lab, setup: Vec<(String, Tree)>, commands: &[&str]) -> Result {
     let ([ours, theirs], tc) = two(lab).await?;
@@ -61,6 +97,10 @@ async fn compare(lab: &Lab, setup: Vec<(String, Tree)>, commands: &[&str]) -> Re
     }
     for (dev, tree) in &setup {
         assert_eq!(shown(&ours, dev).await, shown(&theirs, dev).await, "{dev}");
+        let ours = json_shown(&ours, dev).await;
+        // Neither is empty.
+        assert!(!ours[0].is_empty(), "{dev}");
+        assert_eq!(ours, json_shown(&theirs, dev).await, "{dev}");
         // A tree settles whoever has made what it describes.
         let other = open(&theirs).await?.apply(dev.as_str(), tree).await?;
         assert!(other.is_empty(), "{dev}: {other}");
@@ -73,7 +113,15 @@ async fn compare(lab: &Lab, setup: Vec<(String, Tree)>, commands: &[&str]) -> Re
 }
 
 #[nl_testkit::test(
-    needs(vm, qdisc = "tbf", qdisc = "fq_codel", qdisc = "clsact", link = "ifb", tool = "tc"),
+    needs(
+        vm,
+        qdisc = "tbf",
+        qdisc = "fq_codel",
+        qdisc = "clsact",
+        link = "ifb",
+        tool = "tc",
+        iproute2 = "7"
+    ),
     timeout = 90
 )]
 async fn simplest_tbf_of_sqm_scripts_is_a_tree(lab: Lab) -> Result {
@@ -90,7 +138,10 @@ async fn simplest_tbf_of_sqm_scripts_is_a_tree(lab: Lab) -> Result {
     compare(&lab, setup, &commands).await
 }
 
-#[nl_testkit::test(needs(vm, qdisc = "cake", qdisc = "clsact", link = "ifb", tool = "tc"), timeout = 90)]
+#[nl_testkit::test(
+    needs(vm, qdisc = "cake", qdisc = "clsact", link = "ifb", tool = "tc", iproute2 = "7"),
+    timeout = 90
+)]
 async fn cake_with_an_ifb_of_sqm_scripts_is_a_tree(lab: Lab) -> Result {
     let setup = sqm::cake(DEV, "ifb0", Rate::mbit(20), Rate::mbit(100));
     let commands = [
@@ -102,7 +153,10 @@ async fn cake_with_an_ifb_of_sqm_scripts_is_a_tree(lab: Lab) -> Result {
     compare(&lab, setup, &commands).await
 }
 
-#[nl_testkit::test(needs(vm, qdisc = "tbf", qdisc = "clsact", link = "ifb", tool = "tc"), timeout = 90)]
+#[nl_testkit::test(
+    needs(vm, qdisc = "tbf", qdisc = "clsact", link = "ifb", tool = "tc", iproute2 = "7"),
+    timeout = 90
+)]
 async fn bandwidth_plugin_of_cni_is_a_tree(lab: Lab) -> Result {
     let setup = cni::cni_bandwidth(DEV, "ifb0", (Rate::mbit(8), 100_000), (Rate::mbit(16), 200_000));
     let commands = [
@@ -116,7 +170,7 @@ async fn bandwidth_plugin_of_cni_is_a_tree(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(
-    needs(qdisc = "htb", qdisc = "cake", link = "veth", link = "ifb", tool = "tc"),
+    needs(qdisc = "htb", qdisc = "cake", link = "veth", link = "ifb", tool = "tc", iproute2 = "7"),
     timeout = 90
 )]
 async fn host_with_an_htb_on_each_queue_is_a_tree(lab: Lab) -> Result {
@@ -134,14 +188,21 @@ async fn host_with_an_htb_on_each_queue_is_a_tree(lab: Lab) -> Result {
 
 /// Each direction is removed by one call, and nothing is left, a hundred times.
 #[nl_testkit::test(
-    needs(vm, host_root, qdisc = "clsact", link = "veth", link = "ifb", tool = "tc"),
+    needs(vm, host_root, qdisc = "clsact", link = "veth", link = "ifb", tool = "tc", iproute2 = "7"),
     timeout = 120
 )]
 async fn pair_of_a_container_runtime_comes_and_goes_a_hundred_times(lab: Lab) -> Result {
-    let ([node, _], tc) = two(&lab).await?;
+    let ([node, theirs], tc) = two(&lab).await?;
     node.command(["modprobe", "tun"]).await.ok();
-    node.ip("tuntap add tap0 mode tap").await;
-    node.up("tap0").await?;
+    for node in [&node, &theirs] {
+        node.ip("tuntap add tap0 mode tap").await;
+        node.up("tap0").await?;
+    }
+    for (dev, other) in [(DEV, "tap0"), ("tap0", DEV)] {
+        theirs.tc(&format!("qdisc add dev {dev} handle ffff: ingress")).await;
+        let redirect = format!("matchall action mirred egress redirect dev {other}");
+        theirs.tc(&format!("filter add dev {dev} parent ffff: protocol all prio 1 {redirect}")).await;
+    }
     let begin = lines(&node, "qdisc show").await;
     let setup = pair::pair(DEV, "tap0");
     for round in 0..100 {
@@ -151,6 +212,15 @@ async fn pair_of_a_container_runtime_comes_and_goes_a_hundred_times(lab: Lab) ->
         if round == 0 {
             let shown = filter_lines(&node, "filter show dev tap0 ingress").await.join("\n");
             assert!(shown.contains("mirred (Egress Redirect to device eth0)"), "{shown}");
+        }
+        if round % 50 == 0 {
+            for (dev, _) in &setup {
+                assert_eq!(
+                    json_shown(&node, dev).await,
+                    json_shown(&theirs, dev).await,
+                    "round {round}, {dev}"
+                );
+            }
         }
         for (dev, tree) in &setup {
             assert!(tc.apply(dev.as_str(), tree).await?.is_empty(), "round {round}, {dev}");

@@ -30,7 +30,9 @@
 //!
 //! # Permissions and namespaces
 //!
-//! Those of [nl-testkit](nl_testkit): no root is needed, and a case changes nothing outside its node.
+//! Those of [nl-testkit](nl_testkit): no root is needed, and a case changes nothing outside its node. Cases that add or delete actions by
+//! themselves need the initial user namespace, so that their tests declare `host_root`; elsewhere they fail, because the real `tc`
+//! is refused too, which would look like what the case expects.
 //!
 //! # Features
 //!
@@ -43,7 +45,9 @@
 mod readme {}
 
 mod case;
+mod machine;
 mod packet;
+mod privilege;
 mod run;
 mod source;
 

@@ -7,7 +7,9 @@ use regex_lite::{Regex, RegexBuilder};
 
 use crate::{
     case::{Case, Command, Step, missing, replace},
+    machine::{played, prepare, shell, variable},
     packet::frame,
+    privilege,
 };
 
 /// How a command of a case ended.
@@ -130,7 +132,10 @@ impl fmt::Display for Table {
 ///
 /// Each case begins with a veth pair (`$DEV0`, `$DEV1`) and a dummy device (`$DUMMY`), all up, and nothing else. Where the
 /// kernel has no dummy devices a veth plays its part. A case is not applicable when it asks for a plugin, a program or a qdisc
-/// that is not there, or when what comes before the command under test fails.
+/// that is not there, or when what comes before the command under test fails. A simulated network card with several queues
+/// (netdevsim) is a veth with as many, and the second device of the kernel's runner (`$DEV2`) is a veth too.
+///
+/// A case that is refused for want of privilege has failed, whoever ran it: what every program is refused shows nothing.
 ///
 /// # Errors
 ///
@@ -170,9 +175,12 @@ pub async fn control(node: &Node, cases: &[Case], table: &mut Table) -> Result {
         };
         let theirs = run(node, std::slice::from_ref(case), with_tc).await?;
         let verdict = theirs.rows.into_iter().next().map(|row| row.verdict);
-        if let Some(Verdict::Failed(theirs) | Verdict::NotApplicable(theirs)) = verdict {
-            row.verdict = Verdict::LaneFails(format!("with tc: {theirs}\nwithout: {ours}"));
-        }
+        let Some(Verdict::Failed(theirs) | Verdict::NotApplicable(theirs)) = verdict else { continue };
+        let refused = [ours, &theirs].into_iter().find(|reason| privilege::is_missing(reason));
+        row.verdict = match refused {
+            Some(reason) => Verdict::Failed(reason.clone()),
+            None => Verdict::LaneFails(format!("with tc: {theirs}\nwithout: {ours}")),
+        };
     }
     Ok(())
 }
@@ -234,6 +242,11 @@ where
                 ran
             }
         };
+        if let Ran::Refused(text) | Ran::Exit(_, text) = &ran
+            && let Some(reason) = privilege::missing(&line, text)
+        {
+            return Ok(Verdict::Failed(reason));
+        }
         let (code, output) = match ran {
             Ran::Refused(reason) => {
                 row.refusal = Some(reason.clone());
@@ -257,12 +270,17 @@ where
                 Err(reason) => return Ok(Verdict::NotApplicable(reason)),
             }
         }
-        match check(case, &shell(node, &named(&case.verify)).await) {
+        let shown = shell(node, &named(&case.verify)).await;
+        if let Some(reason) = privilege::missing(&shown.command, &shown.stderr) {
+            return Ok(Verdict::Failed(reason));
+        }
+        match check(case, &shown) {
             Verdict::Passed => {}
             other => return Ok(other),
         }
         match steps(node, case, &case.teardown).await {
             Ok(()) => Ok(Verdict::Passed),
+            Err(reason) if privilege::is_missing(&reason) => Ok(Verdict::Failed(reason)),
             Err(reason) => Ok(Verdict::Failed(format!("what comes after fails: {reason}"))),
         }
     }
@@ -270,7 +288,7 @@ where
     /// The commands that prepare the case; a verdict if it ends with them.
     async fn before(&mut self, node: &Node, case: &Case, row: &mut Row) -> Option<Verdict> {
         for step in &case.setup {
-            let line = replace(&step.line, |name| variable(case, name));
+            let line = played(&replace(&step.line, |name| variable(case, name)));
             let ran = match self.whole {
                 true => (self.command)(node.clone(), Command { line: line.clone() }).await,
                 false => Ran::NotApplicable(String::new()),
@@ -278,10 +296,14 @@ where
             let failed = match ran {
                 Ran::NotApplicable(_) => match steps(node, case, std::slice::from_ref(step)).await {
                     Ok(()) => continue,
+                    Err(reason) if privilege::is_missing(&reason) => return Some(Verdict::Failed(reason)),
                     Err(reason) => {
                         return Some(Verdict::NotApplicable(format!("what comes before fails: {reason}")));
                     }
                 },
+                Ran::Exit(_, text) | Ran::Refused(text) if privilege::missing(&line, &text).is_some() => {
+                    return privilege::missing(&line, &text).map(Verdict::Failed);
+                }
                 Ran::Exit(code, output) if !step.good.contains(&code) => {
                     format!("ended with {code}\n{output}")
                 }
@@ -331,39 +353,16 @@ fn pattern(text: &str) -> std::result::Result<Regex, regex_lite::Error> {
 
 async fn steps(node: &Node, case: &Case, steps: &[Step]) -> std::result::Result<(), String> {
     for step in steps {
-        let output = shell(node, &replace(&step.line, |name| variable(case, name))).await;
+        let line = played(&replace(&step.line, |name| variable(case, name)));
+        let output = shell(node, &line).await;
+        if let Some(reason) = privilege::missing(&line, &output.stderr) {
+            return Err(reason);
+        }
         if !output.status.code().is_some_and(|code| step.good.contains(&code)) {
             return Err(output.to_string());
         }
     }
     Ok(())
-}
-
-/// The devices that every case may count on.
-async fn prepare(node: &Node, case: &Case) -> Result {
-    let veth = |name: &str, peer: &str| {
-        format!(
-            "ip link add {name} numtxqueues 1 numrxqueues 1 type veth peer name {peer} numtxqueues 1 numrxqueues 1"
-        )
-    };
-    let mut lines = vec![veth(DEV0, DEV1)];
-    let makes_its_own = |step: &Step| {
-        step.line.contains("link add") && step.line.contains("$DUMMY") && !step.line.contains("||")
-    };
-    if case.setup.iter().any(|step| step.line.contains("$IFB")) {
-        lines.push(format!("ip link add {IFB} type ifb"));
-        lines.push(format!("ip link set {IFB} up"));
-    }
-    if !case.setup.iter().any(makes_its_own) {
-        lines.push(match Need::Link("dummy".into()).probe() {
-            Ok(()) => format!("ip link add {DUMMY} type dummy"),
-            Err(_) => veth(DUMMY, "dummy1-end"),
-        });
-        lines.push(format!("ip link set {DUMMY} up"));
-    }
-    lines.extend([DEV0, DEV1].map(|name| format!("ip link set {name} up")));
-    let output = shell(node, &lines.join(" && ")).await;
-    if output.status.success() { Ok(()) } else { Err(output.to_string().into()) }
 }
 
 /// Takes every device away, and with them their qdiscs, classes and filters.
@@ -382,10 +381,6 @@ fn exit(output: Output) -> Ran {
         Some(code) => Ran::Exit(code, format!("{}{}", output.stdout, output.stderr)),
         None => Ran::Exit(-1, output.to_string()),
     }
-}
-
-async fn shell(node: &Node, line: &str) -> Output {
-    node.command(["sh", "-c", line]).await
 }
 
 /// Why a case cannot be tried here.
@@ -412,10 +407,16 @@ fn unmet(case: &Case) -> Option<String> {
         .map(|step| step.line.as_str())
         .chain([case.command.as_str(), case.verify.as_str()])
         .collect();
-    for name in ["$DEV2", "$EBPFDIR", "$BATCH_FILE", "$BATCH_DIR", "netdevsim"] {
+    for name in ["$EBPFDIR", "$BATCH_FILE", "$BATCH_DIR"] {
         if lines.iter().any(|line| line.contains(name)) {
             return Some(format!("it needs {name}"));
         }
+    }
+    // A veth has no offloads to switch.
+    if lines.iter().any(|line| line.contains("netdevsim"))
+        && lines.iter().any(|line| line.contains("ethtool") || played(line).contains("netdevsim"))
+    {
+        return Some("it needs netdevsim".to_owned());
     }
     if lines.iter().any(|line| line.contains("$IFB"))
         && let Err(reason) = Need::Link("ifb".into()).probe()
@@ -439,33 +440,11 @@ async fn unmet_program(node: &Node, case: &Case) -> Option<String> {
     (!version.stdout.contains("iputils")).then(|| "it needs the ping of iputils".to_owned())
 }
 
-/// The variables of the kernel's runner, with its values.
-fn variable(case: &Case, name: &str) -> Option<String> {
-    let value = match name {
-        "DEV0" => DEV0,
-        "DEV1" => DEV1,
-        "DUMMY" => DUMMY,
-        "ETH" => "eth0",
-        "IFB" => IFB,
-        "IP" => "ip",
-        "NS" => "tcut",
-        "TC" => "tc",
-        "TESTID" => &case.id,
-        "TIMEOUT" => "24",
-        _ => return None,
-    };
-    Some(value.to_owned())
-}
-
-const DEV0: &str = "v0p0";
-const DEV1: &str = "v0p1";
-const DUMMY: &str = "dummy1";
-const IFB: &str = "ifb0";
-/// Those that make the kernel's answer depend on how it was built.
+/// Those that make the kernel's answer depend on how it was built. Without mq, mqprio and taprio: a probe has no device with queues.
 const QDISCS: &[&str] = &[
     "cake", "cbs", "choke", "codel", "drr", "dualpi2", "ets", "etf", "fq", "fq_codel", "fq_pie", "gred",
-    "hfsc", "hhf", "htb", "mq", "mqprio", "multiq", "netem", "pie", "plug", "prio", "qfq", "red", "sfb",
-    "sfq", "skbprio", "taprio", "tbf", "teql0",
+    "hfsc", "hhf", "htb", "multiq", "netem", "pie", "plug", "prio", "qfq", "red", "sfb", "sfq", "skbprio",
+    "tbf", "teql0",
 ];
 
 #[cfg(test)]
@@ -489,7 +468,7 @@ mod tests {
             ),
             ("\"id\"", "\"skip\": \"yes\", \"id\"", "the kernel's runner skips it"),
             ("\"matchPattern\"", "\"matchNothing\"", "it does not say what must be shown"),
-            ("$DEV1", "$DEV2", "it needs $DEV2"),
+            ("$DEV1", "$BATCH_DIR", "it needs $BATCH_DIR"),
         ] {
             assert_eq!(unmet(&case(from, to)).as_deref(), Some(why));
         }

@@ -3,7 +3,17 @@
 use nl_tc::action::{Action, Connmark, Ctinfo, Gact, GactRandom, Mirred, MirredTo, Police, Skbedit, Verdict};
 use nl_tc::{LinkLayer, Overhead, Rate, Size, TcHandle};
 
-use super::words::{Stop, Words};
+use super::words::{Stop, Words, unknown};
+
+/// The actions of a line, from the first word `action` on.
+pub(super) fn all(words: &mut Words<'_>) -> Result<Vec<Action>, Stop> {
+    let mut all = Vec::new();
+    while words.peek() == Some("action") {
+        words.next();
+        all.push(action(words)?);
+    }
+    Ok(all)
+}
 
 /// The action after the word `action`, up to the next one.
 pub(super) fn action(words: &mut Words<'_>) -> Result<Action, Stop> {
@@ -27,7 +37,7 @@ pub(super) fn action(words: &mut Words<'_>) -> Result<Action, Stop> {
         "skbedit" => each(words, Skbedit::new(), skbedit)?,
         _ => match control(kind, words)? {
             Some(verdict) => gact(words, Action::from(Gact::new()).verdict(verdict))?,
-            None => return Err(Stop::NotOurs(format!("nl-tc has no action {kind}"))),
+            None => return unknown("actions", kind),
         },
     };
     common(words, action)
@@ -76,9 +86,7 @@ fn common(words: &mut Words<'_>, mut action: Action) -> Result<Action, Stop> {
     }
     match words.peek() {
         None | Some("action") => Ok(action),
-        Some(word) => {
-            Err(Stop::NotOurs(format!("nl-tc has no {word} of an action, or it was not thought of")))
-        }
+        Some(word) => unknown("an action", word),
     }
 }
 
@@ -126,10 +134,13 @@ fn gact(words: &mut Words<'_>, mut action: Action) -> Result<Action, Stop> {
 
 fn mirred(words: &mut Words<'_>) -> Result<Action, Stop> {
     let (mut mirred, mut index, mut to) = (Mirred::redirect(""), 0, false);
+    let mut direction = None;
     while let Some(word) = words.peek() {
         match word {
-            "egress" => {}
-            "ingress" => mirred.ingress = true,
+            "egress" | "ingress" => {
+                mirred.ingress = word == "ingress";
+                direction = Some(word);
+            }
             "mirror" => mirred.mirror = true,
             "redirect" => mirred.mirror = false,
             "dev" | "blockid" | "index" => {
@@ -148,10 +159,12 @@ fn mirred(words: &mut Words<'_>) -> Result<Action, Stop> {
         }
         words.next();
     }
-    if !to {
-        return Err(Stop::NotOurs("mirred without a device, which shares one that is there".to_owned()));
+    match to {
+        true => Ok(Action::from(mirred).index(index)),
+        // One that is there, which a filter shares: the kernel ignores the rest then, but wants it.
+        false if direction.is_none() && index != 0 => Ok(Action::from(Mirred::redirect("lo")).index(index)),
+        false => Err(Stop::NoValue("mirred without a device".to_owned())),
     }
-    Ok(Action::from(mirred).index(index))
 }
 
 fn police(words: &mut Words<'_>) -> Result<Action, Stop> {
@@ -167,9 +180,13 @@ fn police(words: &mut Words<'_>) -> Result<Action, Stop> {
             "conform-exceed" => {
                 let both = rest.next().unwrap_or_default();
                 let (first, second) = both.split_once('/').unwrap_or((both, ""));
-                let verdict = |word: &str| {
-                    control(word, &mut Words::new(Vec::new()))?
-                        .ok_or_else(|| Stop::NotOurs(format!("the verdict {word}")))
+                let verdict = |word: &str| match word {
+                    "0" => Ok(Verdict::Pass),
+                    "1" => Ok(Verdict::Reclassify),
+                    "2" => Ok(Verdict::Drop),
+                    "3" => Ok(Verdict::Pipe),
+                    _ => control(word, &mut Words::new(Vec::new()))?
+                        .ok_or_else(|| Stop::NoValue(format!("the verdict {word}"))),
                 };
                 exceed = verdict(first)?;
                 conform = if second.is_empty() { None } else { Some(verdict(second)?) };
@@ -191,6 +208,10 @@ fn police(words: &mut Words<'_>) -> Result<Action, Stop> {
             _ => break,
         }
         *words = rest;
+    }
+    if rate.is_zero() && packets == (None, None) && words.peek() == Some("index") {
+        // One that is there, which a filter shares: the kernel ignores the rest then, but wants it.
+        return Ok(Action::from(Police::new(Rate::mbit(1), 10_240)));
     }
     let mut police = match packets {
         (Some(packets), Some(burst)) if rate.is_zero() => Police::packets(packets, burst),

@@ -3,16 +3,21 @@
 use futures_util::TryStreamExt;
 use nl_tc::action::Action;
 use nl_tc::filter::{ALL, IPV4, IPV6};
-use nl_tc::{Tc, TcHandle};
+use nl_tc::{SizeTable, Tc, TcHandle};
 use nl_testkit_tdc::{Command, Ran};
 
-use super::actions::{action, parsed};
+use super::actions::{action, all, parsed};
 use super::words::{Stop, Words};
 use super::{filters, kinds};
 
 /// Runs a command line as `tc` would.
 pub(super) async fn carry_out(tc: &Tc, command: Command) -> Ran {
-    let Some(words) = command.tc() else {
+    let unrolled = unrolled(&command.line);
+    let words = match &unrolled {
+        Some(line) => Some(line.split_whitespace().skip(1).collect()),
+        None => command.tc(),
+    };
+    let Some(words) = words else {
         let program = command.line.split_whitespace().next().unwrap_or_default();
         return Ran::NotApplicable(format!("{program} is no command of tc, or a shell's"));
     };
@@ -20,6 +25,22 @@ pub(super) async fn carry_out(tc: &Tc, command: Command) -> Ran {
         Ok(()) => Ran::Exit(0, String::new()),
         Err(stop) => stop.ran(),
     }
+}
+
+/// A shell's loop that collects actions with the indexes from 1 on and gives all of them to one `tc`, as the line of that `tc`.
+///
+/// Its words are ``for i in `seq 1 32`; do cmd="action pass index $i "; args="$args$cmd"; done && tc actions add $args``, with
+/// backslashes in front of some.
+fn unrolled(line: &str) -> Option<String> {
+    let plain = line.strip_prefix("bash -c ")?.replace('\\', "");
+    let (_, rest) = plain.split_once("for i in `seq 1 ")?;
+    let (last, rest) = rest.split_once("`; do cmd=\"")?;
+    let (each, rest) = rest.split_once("\";")?;
+    let (_, end) = rest.split_once("done && ")?;
+    let command = end.trim_end_matches('"').strip_suffix(" $args")?;
+    let last: u32 = last.parse().ok()?;
+    let all: String = (1..=last).map(|i| format!(" {}", each.replace("$i", &i.to_string()))).collect();
+    (command.starts_with("tc actions ") && !all.contains('$')).then(|| format!("{command}{all}"))
 }
 
 async fn line(tc: &Tc, mut words: Vec<&str>) -> Result<(), Stop> {
@@ -54,7 +75,10 @@ async fn qdisc(tc: &Tc, verb: &str, place: &Place<'_>, words: Words<'_>) -> Resu
     if let Some(handle) = place.handle {
         entry = entry.handle(handle);
     }
-    if verb == "del" {
+    if let Some(overhead) = place.overhead {
+        entry = entry.stab(SizeTable::new().overhead(overhead));
+    }
+    if ["del", "delete"].contains(&verb) {
         entry.delete().await?;
         return Ok(());
     }
@@ -74,7 +98,7 @@ async fn class(tc: &Tc, verb: &str, place: &Place<'_>, words: Words<'_>) -> Resu
     if let Some(parent) = place.parent {
         entry = entry.parent(parent);
     }
-    if verb == "del" {
+    if ["del", "delete"].contains(&verb) {
         entry.delete().await?;
         return Ok(());
     }
@@ -108,14 +132,16 @@ async fn filter(tc: &Tc, verb: &str, place: &Place<'_>, words: Words<'_>) -> Res
         "add" => entry.add(filters::filter(place.kind, mask, words)?).await?,
         "change" => entry.change(filters::filter(place.kind, mask, words)?).await?,
         "replace" => entry.replace(filters::filter(place.kind, mask, words)?).await?,
-        "del" | "delete" if place.priority.is_none() && place.kind.is_empty() => {
+        // Priority 0 is none.
+        "del" | "delete" if place.priority.unwrap_or_default() == 0 && place.kind.is_empty() => {
             let all = tc.filters(place.dev, parent);
             match place.chain {
                 Some(chain) => all.chain(chain).flush().await?,
                 None => all.flush().await?,
             }
         }
-        "del" | "delete" if words.peek().is_none() => entry.delete().await?,
+        // The kernel does not look at the options.
+        "del" | "delete" => entry.delete().await?,
         "get" => {
             entry.get().await?;
             return Ok(());
@@ -131,32 +157,36 @@ async fn actions(tc: &Tc, verb: &str, mut words: Words<'_>) -> Result<(), Stop> 
     }
     match verb {
         "add" | "replace" | "change" => {
-            let action = action(&mut words)?;
-            if words.peek().is_some() {
-                return Err(Stop::NotOurs("several actions at once".to_owned()));
+            // A line of `tc` is one request for all of them, and these are as many requests.
+            for action in std::iter::once(action(&mut words)?).chain(all(&mut words)?) {
+                let entry = tc.action(action);
+                if verb == "add" {
+                    entry.add().await?
+                } else {
+                    entry.replace().await?
+                };
             }
-            let entry = tc.action(action);
-            if verb == "add" {
-                entry.add().await?
-            } else {
-                entry.replace().await?
-            };
+            if let Some(word) = words.peek() {
+                return Err(Stop::NotOurs(format!("{word} of actions was not thought of")));
+            }
         }
-        "del" | "delete" | "get" => {
+        "del" | "delete" | "get" => loop {
             let kind = words.next().unwrap_or_default();
             if words.next() != Some("index") {
                 return Err(Stop::NoValue(format!("{verb} action {kind} without an index")));
             }
             let index = parsed(words.next().unwrap_or_default())?;
-            if words.peek().is_some() {
-                return Err(Stop::NotOurs("several actions at once".to_owned()));
-            }
             let entry = tc.action(Action::at(kind, index));
             match verb {
                 "get" => drop(entry.get().await?),
                 _ => drop(entry.delete().await?),
             }
-        }
+            match words.next() {
+                None => break,
+                Some("action") => {}
+                Some(word) => return Err(Stop::NotOurs(format!("{word} of actions was not thought of"))),
+            }
+        },
         "flush" => drop(tc.actions(words.next().unwrap_or_default()).flush().await?),
         "list" | "ls" | "show" => {
             let mut all = tc.actions(words.next().unwrap_or_default()).list().await?;
@@ -177,6 +207,8 @@ struct Place<'a> {
     priority: Option<u16>,
     protocol: Option<u16>,
     chain: Option<u32>,
+    /// That of a size table.
+    overhead: Option<i32>,
     /// A filter's, whose form depends on the kind.
     name: Option<&'a str>,
     kind: &'a str,
@@ -201,13 +233,19 @@ impl<'a> Place<'a> {
                 ("filter", "prio" | "pref") => place.priority = Some(words.parse(word)?),
                 ("filter", "protocol") => match words.next() {
                     Some("all") => place.protocol = Some(ALL),
-                    Some("ip") => place.protocol = Some(IPV4),
+                    Some("arp") => place.protocol = Some(0x0806),
+                    Some("igmp") => return Err(Stop::NoValue("the protocol igmp".to_owned())),
+                    Some("ip" | "ipv4") => place.protocol = Some(IPV4),
                     Some("ipv6") => place.protocol = Some(IPV6),
                     Some("802_3") => place.protocol = Some(1),
                     other => return Err(Stop::NotOurs(format!("a protocol not thought of: {other:?}"))),
                 },
                 ("filter", "egress") => place.parent = Some(TcHandle::CLSACT_EGRESS),
                 ("filter", "ingress") => place.parent = Some(TcHandle::CLSACT_INGRESS),
+                ("qdisc", "stab") if words.peek() == Some("overhead") => {
+                    words.next();
+                    place.overhead = Some(words.parse(word)?);
+                }
                 ("qdisc", "stab") => return Err(Stop::NotOurs("size tables were not thought of".to_owned())),
                 (_, kind) => {
                     // These two have a parent of their own.

@@ -4,13 +4,21 @@ use std::net::Ipv4Addr;
 
 use nl_tc::TcHandle;
 use nl_tc::action::Action;
-use nl_tc::filter::{FilterConfig, Fw, Matchall, Offload, U32, U32Key, U32Table};
+use nl_tc::filter::{FilterConfig, Flower, FlowerKey, Fw, Matchall, Offload, U32, U32Key, U32Table};
 
 use super::actions::{action, parsed};
 use super::words::{Stop, Words};
 
 /// `tc filter … KIND OPTIONS`. The mask is that of the handle of an `fw` filter.
 pub(super) fn filter(kind: &str, mask: Option<u32>, mut words: Words<'_>) -> Result<FilterConfig, Stop> {
+    match kind {
+        "flower" => return flower(words),
+        // Without words, `tc` sends no options, which is the older form of "no filter".
+        "fw" if words.peek().is_none() => {
+            return Ok(FilterConfig::Other { kind: kind.to_owned(), options: None });
+        }
+        _ => {}
+    }
     if !["fw", "matchall", "u32"].contains(&kind) {
         return Err(Stop::NotOurs(format!("{kind} filters were not thought of")));
     }
@@ -25,6 +33,7 @@ pub(super) fn filter(kind: &str, mask: Option<u32>, mut words: Words<'_>) -> Res
             ("matchall" | "u32", "skip_sw") => offload = Offload::SkipSw,
             ("u32", "divisor") => return Ok(U32Table::new(parsed(words.next().unwrap_or_default())?).into()),
             ("u32", "ht") => u32.table = Some(u32_handle(words)?),
+            ("u32", "indev") => u32.indev = words.next().map(str::to_owned),
             ("u32", "link") => u32.link = Some(u32_handle(words)?),
             ("u32", "hashkey") => u32.hash_key = Some(hash_key(words)?),
             ("u32", "match") => u32.keys.push(key(words)?),
@@ -49,9 +58,43 @@ pub(super) fn filter(kind: &str, mask: Option<u32>, mut words: Words<'_>) -> Res
     })
 }
 
+fn flower(mut words: Words<'_>) -> Result<FilterConfig, Stop> {
+    let words = &mut words;
+    // As `tc` has it of `protocol ip`, which is that of all these cases.
+    let mut flower = Flower::ipv4();
+    while let Some(word) = words.next() {
+        flower = match word {
+            "action" => flower.action(action(words)?),
+            "classid" | "flowid" => flower.classid(class(words, word)?),
+            "dst_ip" => flower.dst_ip(words.parse(word)?, 32),
+            "dst_mac" => flower.key(FlowerKey::EthDst(mac(words)?, [0xff; 6])),
+            "ip_proto" => match words.next() {
+                Some("tcp") => flower.key(FlowerKey::IpProto(6)),
+                other => return Err(Stop::NotOurs(format!("ip_proto {other:?}"))),
+            },
+            "skip_hw" => flower.offload(Offload::SkipHw),
+            "skip_sw" => flower.offload(Offload::SkipSw),
+            "src_ip" => flower.src_ip(words.parse(word)?, 32),
+            "src_mac" => flower.key(FlowerKey::EthSrc(mac(words)?, [0xff; 6])),
+            _ => return Err(Stop::NotOurs(format!("{word} of a flower filter was not thought of"))),
+        };
+    }
+    Ok(flower.into())
+}
+
+fn mac(words: &mut Words<'_>) -> Result<[u8; 6], Stop> {
+    let text = words.next().unwrap_or_default();
+    let bytes: Result<Vec<u8>, _> = text.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect();
+    let bytes = bytes.ok().and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
+    bytes.ok_or_else(|| Stop::NoValue(format!("the address {text}")))
+}
+
 /// A class. What `nl-tc` refuses on purpose is not applicable: a number without a colon, and the root.
 pub(super) fn class(words: &mut Words<'_>, of: &str) -> Result<TcHandle, Stop> {
     match words.peek() {
+        Some(text) if !text.chars().all(|c| c == ':' || c.is_ascii_hexdigit()) => {
+            Err(Stop::NoValue(format!("{of} {text}")))
+        }
         Some(text) if !text.contains(':') => Err(Stop::NotOurs(format!("{of} {text}, without a colon"))),
         Some(text @ "ffff:ffff") => Err(Stop::NotOurs(format!("{of} {text}, which is no class"))),
         _ => words.parse(of),
@@ -101,6 +144,13 @@ fn key(words: &mut Words<'_>) -> Result<U32Key, Stop> {
             let length: u32 = length.parse().ok().filter(|length| *length <= 32).ok_or_else(bad)?;
             let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
             Ok(U32Key::at(if side == "src" { 12 } else { 16 }, address.to_bits() & mask, mask))
+        }
+        [Some("tcp" | "udp"), Some(side @ ("src" | "dst")), Some(port)] => {
+            let mask = words.next().unwrap_or_default();
+            let mask =
+                u32::from_str_radix(mask, 16).map_err(|_| Stop::NoValue(format!("the mask {mask}")))?;
+            let shift = if side == "src" { 16 } else { 0 };
+            Ok(U32Key::at_nexthdr(0, parsed::<u32>(port)? << shift, mask << shift))
         }
         [Some("u32"), Some(value), Some(mask)] => {
             let (value, mask) = (parsed(value)?, parsed(mask)?);

@@ -5,20 +5,22 @@ use nl_tc::drr::{DrrClassConfig, DrrConfig};
 use nl_tc::ets::{EtsClassConfig, EtsConfig};
 use nl_tc::hfsc::{HfscClassConfig, HfscConfig, ServiceCurve};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
-use nl_tc::leaf::{
-    BfifoConfig, Clsact, FqCodelConfig, Ingress, NetemConfig, PfifoConfig, SfqConfig, TbfConfig,
-};
+use nl_tc::leaf::{BfifoConfig, Clsact, FqCodelConfig, Ingress, PfifoConfig, TbfConfig};
 use nl_tc::qdisc::QdiscConfig;
 use nl_tc::qfq::{QfqClassConfig, QfqConfig};
-use nl_tc::{Rate, Size};
+use nl_tc::{LinkLayer, Overhead, Rate, Size};
 
-use super::later;
 use super::words::{Stop, Words, each, unknown};
+use super::{later, leaves};
 
 /// `tc qdisc … KIND OPTIONS`.
 pub(super) fn qdisc(kind: &str, mut words: Words<'_>) -> Result<QdiscConfig, Stop> {
     let words = &mut words;
-    if let Some(config) = later::qdisc(kind, words)? {
+    let other = match later::qdisc(kind, words)? {
+        None => leaves::qdisc(kind, words)?,
+        config => config,
+    };
+    if let Some(config) = other {
         return match words.next() {
             None => Ok(config),
             Some(word) => unknown(kind, word),
@@ -48,24 +50,12 @@ pub(super) fn qdisc(kind: &str, mut words: Words<'_>) -> Result<QdiscConfig, Sto
         })?
         .into(),
         "ingress" => Ingress.into(),
-        "netem" => each(words, NetemConfig::new(), |config, word, words| match word {
-            "delay" => Ok(config.delay(words.time(word)?)),
-            "duplicate" => Ok(config.duplicate(words.parse(word)?)),
-            "limit" => Ok(config.limit(words.parse(word)?)),
-            _ => unknown(kind, word),
-        })?
-        .into(),
         "pfifo" => each(words, PfifoConfig::new(), |config, word, words| match word {
             "limit" => Ok(config.limit(words.parse(word)?)),
             _ => unknown(kind, word),
         })?
         .into(),
         "qfq" => QfqConfig::new().into(),
-        "sfq" => each(words, SfqConfig::new(), |config, word, words| match word {
-            "limit" => Ok(config.limit(words.parse(word)?)),
-            _ => unknown(kind, word),
-        })?
-        .into(),
         "tbf" => tbf(words)?.into(),
         // Kinds that the crate does not know can be added without options, if the kernel needs none.
         _ if words.peek().is_none() => QdiscConfig::Other { kind: kind.to_owned(), options: None },
@@ -137,6 +127,8 @@ fn ets(words: &mut Words<'_>) -> Result<EtsConfig, Stop> {
 
 fn fq_codel(config: FqCodelConfig, word: &str, words: &mut Words<'_>) -> Result<FqCodelConfig, Stop> {
     Ok(match word {
+        "ce_threshold" => config.ce_threshold(words.time(word)?),
+        "drop_batch" => config.drop_batch(words.parse(word)?),
         "ecn" => config.ecn(true),
         "flows" => config.flows(words.parse(word)?),
         "interval" => config.interval(words.time(word)?),
@@ -170,18 +162,28 @@ fn htb(mut config: HtbClassConfig, word: &str, words: &mut Words<'_>) -> Result<
 fn tbf(words: &mut Words<'_>) -> Result<TbfConfig, Stop> {
     let (mut rate, mut burst, mut peak) = (Rate::ZERO, Size(0), None);
     let (mut latency, mut limit, mut smallest) = (None, None, Size(0));
+    let mut overhead = Overhead::default();
     while let Some(word) = words.next() {
         match word {
             "burst" => burst = words.parse(word)?,
             "latency" => latency = Some(words.time(word)?),
             "limit" => limit = Some(words.parse::<Size>(word)?),
+            "linklayer" => {
+                overhead.link_layer = match words.next() {
+                    Some("ethernet") => LinkLayer::Ethernet,
+                    Some("atm" | "adsl") => LinkLayer::Atm,
+                    other => return Err(Stop::NoValue(format!("linklayer {other:?}"))),
+                };
+            }
             "minburst" | "mtu" => smallest = words.parse(word)?,
+            "mpu" => overhead.mpu = words.parse(word)?,
+            "overhead" => overhead.bytes = words.parse(word)?,
             "peakrate" => peak = Some(words.parse(word)?),
             "rate" => rate = words.parse(word)?,
             _ => return unknown("tbf", word),
         }
     }
-    let mut config = TbfConfig::new(rate, burst);
+    let mut config = TbfConfig::new(rate, burst).overhead(overhead);
     if let Some(latency) = latency {
         config = config.latency(latency);
     }

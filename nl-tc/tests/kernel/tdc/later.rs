@@ -1,5 +1,7 @@
 //! The options of the kinds of qdiscs that came later.
 
+use std::time::Duration;
+
 use nl_tc::leaf::{
     CakeAckFilter, CakeAtm, CakeConfig, CakeDiffserv, CakeFlows, CakeMqConfig, CbsConfig, CodelConfig,
     EtfConfig, FqConfig, FqPieConfig, Mq, PieConfig, PrioConfig, RedAverage, RedConfig,
@@ -37,7 +39,7 @@ pub(super) fn qdisc(kind: &str, words: &mut Words<'_>) -> Result<Option<QdiscCon
             "deadline_mode" => Ok(config.deadline_mode(true)),
             "delta" => {
                 let mut config = config;
-                config.delta = std::time::Duration::from_nanos(words.parse(word)?);
+                config.delta = Duration::from_nanos(words.parse(word)?);
                 Ok(config)
             }
             "skip_sock_check" => Ok(config.skip_sock_check(true)),
@@ -45,15 +47,31 @@ pub(super) fn qdisc(kind: &str, words: &mut Words<'_>) -> Result<Option<QdiscCon
         })?
         .into(),
         "fq" => each(words, FqConfig::new(), |config, word, words| match word {
+            "ce_threshold" => Ok(config.ce_threshold(words.time(word)?)),
             "flow_limit" => Ok(config.flow_limit(words.parse(word)?)),
+            "horizon" => Ok(config.horizon(words.time(word)?)),
+            "horizon_cap" => Ok(config.horizon_drop(false)),
+            "horizon_drop" => Ok(config.horizon_drop(true)),
             "initial_quantum" => Ok(config.initial_quantum(words.parse::<Size>(word)?)),
             "limit" => Ok(config.limit(words.parse(word)?)),
+            "low_rate_threshold" => Ok(config.low_rate_threshold(words.parse::<Rate>(word)?)),
             "maxrate" => Ok(config.max_rate(words.parse::<Rate>(word)?)),
             "nopacing" => Ok(config.pacing(false)),
             "orphan_mask" => Ok(config.orphan_mask(words.parse(word)?)),
             "pacing" => Ok(config.pacing(true)),
             "quantum" => Ok(config.quantum(words.parse::<Size>(word)?)),
             "refill_delay" => Ok(config.refill_delay(words.time(word)?)),
+            "timer_slack" => {
+                // Without a unit, nanoseconds.
+                let text = words.peek().and_then(|text| text.parse().ok());
+                Ok(match text {
+                    Some(nanos) => {
+                        words.next();
+                        config.timer_slack(Duration::from_nanos(nanos))
+                    }
+                    None => config.timer_slack(words.time(word)?),
+                })
+            }
             _ => unknown(kind, word),
         })?
         .into(),
@@ -84,6 +102,7 @@ fn cake(config: CakeConfig, word: &str, words: &mut Words<'_>) -> Result<CakeCon
         "atm" => config.atm(CakeAtm::Atm),
         "autorate-ingress" => config.autorate(true),
         "bandwidth" => config.bandwidth(words.parse(word)?),
+        "conservative" => config.atm(CakeAtm::Atm).overhead(48),
         "besteffort" => config.diffserv(BestEffort),
         "diffserv3" => config.diffserv(Diffserv3),
         "diffserv4" => config.diffserv(Diffserv4),

@@ -137,6 +137,72 @@ async fn packets_of_a_case_are_sent_and_counted(lab: Lab) -> Result {
     Ok(())
 }
 
+/// Only the initial user namespace adds actions. A case that expects a refusal would pass for that reason.
+#[nl_testkit::test(needs(vm, tool = "tc", link = "veth"), timeout = 60)]
+async fn a_refusal_for_want_of_privilege_fails_a_case(lab: Lab) -> Result {
+    let node = lab.node("tcut").await?;
+    let case = |setup: &str, command: &str| {
+        let text = format!(
+            r#"[{{"id": "f002", "name": "refused", "category": [], "plugins": {{"requires": "nsPlugin"}}, "setup": [{setup}],
+            "cmdUnderTest": "{command}", "expExitCode": "255", "verifyCmd": "$TC qdisc show dev $DEV1",
+            "matchPattern": "x", "matchCount": "0", "teardown": []}}]"#
+        );
+        Case::parse(&text)
+    };
+    let add = "$TC actions add action pass index 9";
+    let flush = r#"["$TC actions flush action gact", 0, 1, 255]"#;
+    for (setup, command, refused) in
+        [("", add, "tc actions add action pass index 9"), (flush, "false", "tc actions flush action gact")]
+    {
+        let cases = case(setup, command)?;
+        let mut table = tdc::run(&node, &cases, tdc::with_tc).await?;
+        tdc::control(&node, &cases, &mut table).await?;
+        let begin = format!("refused for want of privilege: `{refused}`");
+        assert!(
+            matches!(&table.rows[0].verdict, Verdict::Failed(why) if why.starts_with(&begin)),
+            "{begin}\n{table}"
+        );
+    }
+    // Said by a library.
+    let refuse = async |_: Node, _: Command| Ran::Refused("Operation not permitted (EPERM)".to_owned());
+    let table = tdc::run(&node, &case("", add)?, refuse).await?;
+    assert_eq!((table.failed(), table.passed()), (1, 0), "{table}");
+    Ok(())
+}
+
+/// What the real root is refused is an answer: an action that a filter uses cannot be deleted.
+#[nl_testkit::test(needs(vm, host_root, tool = "tc", link = "veth", qdisc = "ingress"), timeout = 60)]
+async fn a_refusal_of_real_root_is_an_answer(lab: Lab) -> Result {
+    let node = lab.node("tcut").await?;
+    let cases = Case::parse(
+        r#"[{"id": "f003", "name": "used", "category": [], "plugins": {"requires": "nsPlugin"},
+        "setup": ["$TC qdisc add dev $DEV1 ingress", "$TC actions add action pass index 9",
+        "$TC filter add dev $DEV1 ingress protocol all prio 1 matchall action gact index 9"],
+        "cmdUnderTest": "$TC actions flush action gact", "expExitCode": "1", "verifyCmd": "$TC actions ls action gact",
+        "matchPattern": "index 9 ref", "matchCount": "1", "teardown": []}]"#,
+    )?;
+    let table = tdc::run(&node, &cases, tdc::with_tc).await?;
+    assert_eq!(table.passed(), 1, "{table}");
+    Ok(())
+}
+
+/// A simulated card with four queues is played by a veth.
+#[nl_testkit::test(needs(tool = "tc", link = "veth"), timeout = 60)]
+async fn a_case_of_a_simulated_card_has_its_queues(lab: Lab) -> Result {
+    let node = lab.node("tcut").await?;
+    let cases = Case::parse(
+        r#"[{"id": "f004", "name": "queues", "category": [], "plugins": {"requires": "nsPlugin"},
+        "setup": ["echo \"1 1 4\" > /sys/bus/netdevsim/new_device"],
+        "cmdUnderTest": "$TC qdisc add dev $ETH root handle 1: mq", "expExitCode": "0",
+        "verifyCmd": "$TC class show dev $ETH", "matchPattern": "class mq 1:[1-4] root", "matchCount": "4",
+        "teardown": ["echo \"1\" > /sys/bus/netdevsim/del_device"]}]"#,
+    )?;
+    let table = tdc::run(&node, &cases, tdc::with_tc).await?;
+    assert_eq!(table.passed(), 1, "{table}");
+    assert_eq!(node.links().await?, ["lo"]);
+    Ok(())
+}
+
 #[cfg(test)]
 fn cases() -> Result<Vec<Case>> {
     Case::parse(include_str!("cases.json"))
