@@ -40,7 +40,7 @@
 //! | [`NDiffPorts`] | a number of subflows between the addresses of the initial one, from different ports |
 //! | [`BackupOnMetered`] | subflows from some interfaces are backups |
 //! | [`FollowInterfaces`] | the subflows of an interface are destroyed and its addresses withdrawn when it goes down, and restored when it comes up |
-//! | `(A, B)` | both: `B` sees the decisions of `A` |
+//! | `(A, B)` | both: `B` sees the decisions of `A` in the table, and can [veto or alter](Policy::review) them before |
 //! | [`Guarded`] | another policy, whose decisions a guard can veto or alter |
 //! | a closure | `FnMut(&PathEvent, &mut Plan<'_>)` |
 //!
