@@ -65,6 +65,8 @@ pub struct SubflowState {
     pub index: Option<u32>,
     /// What it carried, if a policy [watches](super::Plan::watch) its connection, as last read.
     pub counters: Option<SubflowCounters>,
+    /// Whether it is a backup in the kernel: not yet, or no more, while a decision about that waits or runs.
+    pub(super) is_backup: bool,
     pub(super) phase: SubflowPhase,
     /// A decision of the policy creates it.
     pub(super) decided: bool,
@@ -289,9 +291,15 @@ impl SubflowState {
             created_here: false,
             index: None,
             counters: None,
+            is_backup: false,
             phase,
             decided: false,
         }
+    }
+
+    /// It is a backup, or none, in the kernel too.
+    pub(super) fn set_backup(&mut self, backup: bool) {
+        (self.backup, self.is_backup) = (backup, backup);
     }
 
     /// The subflow that was to be created.

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 
 use crate::Token;
 use crate::path_manager::plan::Decision;
@@ -64,6 +65,12 @@ impl Work {
             self.ready.push_back(decision.token());
         }
         Some((decision, self.reported.remove(&number)))
+    }
+
+    /// Whether a decision about the backup flag of this subflow waits.
+    pub(super) fn sets_backup(&self, token: Token, ends: (SocketAddr, SocketAddr)) -> bool {
+        let is = |(_, decision): &(u64, Decision)| matches!(decision, Decision::SetBackup { local, remote, .. } if (*local, *remote) == ends);
+        self.waiting.get(&token).is_some_and(|queue| queue.iter().any(is))
     }
 
     /// Drops a waiting decision, and returns it.

@@ -13,6 +13,7 @@ use crate::selection::matches;
 ///
 /// Behind a policy that creates subflows, as in `(FullMesh::new(), BackupOnMetered::new(["wwan0"]))`, they are backups from their first
 /// packet on, where the kernel [can](Table::binds_subflows) do that (Linux 6.7). Elsewhere they become backups when they are established.
+/// A policy before it cannot make them regular.
 #[derive(Clone, Debug)]
 pub struct BackupOnMetered {
     metered: BTreeSet<String>,
@@ -59,6 +60,9 @@ impl Policy for BackupOnMetered {
     }
     fn review(&mut self, table: &Table, decision: Decision) -> Option<Decision> {
         Some(match decision {
+            Decision::SetBackup { local, backup: false, .. } if self.is_metered(table, local.ip()) => {
+                return None;
+            }
             Decision::Create { token, subflow }
                 if table.binds_subflows() && self.is_metered(table, subflow.local.ip()) =>
             {

@@ -103,8 +103,8 @@ impl FullMesh {
     }
 
     /// Destroys subflows that this side created from addresses that are not to be used, withdraws such addresses at a server, and makes
-    /// subflows regular that are not to be backups, whoever decided that: at [`PathEvent::Synced`], so for a policy that [replaces](crate::path_manager::PathManager::set_policy)
-    /// another. The initial subflow is never destroyed.
+    /// subflows regular that are not to be backups, whoever decided that. It does so at [`PathEvent::Synced`], for a policy that
+    /// [replaces](crate::path_manager::PathManager::set_policy) another. The initial subflow is never destroyed.
     #[must_use]
     pub fn exact(mut self) -> Self {
         self.exact = true;
@@ -233,7 +233,8 @@ impl FullMesh {
                     };
                     missing.extend(targets.iter().filter(fits).map(|target| (local, *target, index, backup)));
                 }
-                missing.truncate(self.most.saturating_sub(connection.subflows.len()));
+                let there = connection.subflows.iter().filter(|subflow| !subflow.is_closing()).count();
+                missing.truncate(self.most.saturating_sub(there));
                 for (local, remote, index, backup) in missing {
                     let mut subflow = Subflow::new((local, 0).into(), remote);
                     (subflow.index, subflow.backup) = (index, backup);
