@@ -110,11 +110,12 @@ impl Table {
         self.interfaces.get(&index)
     }
 
-    /// The interface that has this address.
+    /// The interface that has this address: one that is up, if several have it.
     #[must_use]
     pub fn interface_of(&self, address: IpAddr) -> Option<&Interface> {
         let address = address.to_canonical();
-        self.interfaces().find(|interface| interface.addresses.contains_key(&address))
+        let having = || self.interfaces().filter(|interface| interface.addresses.contains_key(&address));
+        having().find(|interface| interface.up).or_else(|| having().next())
     }
 
     /// Whether the kernel binds new subflows to interfaces ([`Subflow::index`](crate::subflow::Subflow::index())). Linux 6.7; older

@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::path_manager::event::PathEvent;
 use crate::path_manager::plan::{Decision, Plan};
 use crate::path_manager::policy::Policy;
-use crate::path_manager::table::{ConnectionState, Interface, Table};
+use crate::path_manager::table::{ConnectionState, Interface, SubflowState, Table};
 use crate::selection::{Selection, matches};
 use crate::subflow::Subflow;
 
@@ -102,8 +102,8 @@ impl FullMesh {
         self
     }
 
-    /// Destroys subflows that this side created from addresses that are not to be used, withdraws such addresses at a server, and makes
-    /// subflows regular that are not to be backups, whoever decided that. It does so at [`PathEvent::Synced`], for a policy that
+    /// Destroys subflows that this side created from addresses that are not to be used, or beyond the [limit](Self::at_most), withdraws
+    /// such addresses at a server, and makes subflows regular that are not to be backups, whoever decided that. It does so at [`PathEvent::Synced`], for a policy that
     /// [replaces](crate::path_manager::PathManager::set_policy) another. The initial subflow is never destroyed.
     #[must_use]
     pub fn exact(mut self) -> Self {
@@ -211,7 +211,9 @@ impl FullMesh {
             Some(true) => {
                 let new = |a: &IpAddr| *a != connection.local.ip() && !connection.is_announced(*a);
                 let announced = locals(EndpointFlags::SIGNAL).map(|(_, address, _)| address);
-                let mut missing: Vec<_> = announced.filter(new).collect();
+                // Two interfaces may have one address.
+                let mut seen = BTreeSet::new();
+                let mut missing: Vec<_> = announced.filter(new).filter(|a| seen.insert(*a)).collect();
                 missing.truncate(self.addresses.saturating_sub(connection.announced.len()));
                 for address in missing {
                     plan.announce(token, Endpoint::new(address));
@@ -221,8 +223,11 @@ impl FullMesh {
                 let initial = usize::from(!connection.deny_join_initial);
                 let accepted = initial.saturating_add(self.accepted);
                 let targets: BTreeSet<SocketAddr> = connection.targets().take(accepted).collect();
-                let mut missing = Vec::new();
+                let (mut missing, mut seen) = (Vec::new(), BTreeSet::new());
                 for (interface, local, flags) in locals(EndpointFlags::SUBFLOW) {
+                    if !seen.insert(local) {
+                        continue;
+                    }
                     let index = self.binding(table, interface);
                     // Where the kernel ignores it, the subflow becomes one when it is established.
                     let backup = table.binds_subflows() && flags.contains(EndpointFlags::BACKUP);
@@ -263,22 +268,27 @@ impl FullMesh {
         if self.when.as_ref().is_some_and(|holds| !holds(connection)) {
             return;
         }
-        let (mut wrong, mut backups, mut regular) = (Vec::new(), Vec::new(), Vec::new());
-        for subflow in connection.open() {
-            let Some(interface) = table.interface_of(subflow.local.ip()) else { continue };
-            let flags = self.flags(interface, subflow.local.ip());
-            let is_unwanted = exact && subflow.created_here && !subflow.local_id.is_initial();
+        let flags_of = |address: IpAddr| table.interface_of(address).map(|i| self.flags(i, address));
+        let open: Vec<_> = connection.open().filter_map(|s| Some((s, flags_of(s.local.ip())?))).collect();
+        let may_go = |s: &SubflowState| exact && s.created_here && !s.local_id.is_initial();
+        let unused = open.iter().filter(|(s, flags)| may_go(s) && !flags.contains(EndpointFlags::SUBFLOW));
+        let mut wrong: Vec<_> = unused.map(|(s, _)| s.ends()).collect();
+        let there = connection.subflows.iter().filter(|s| !s.is_closing()).count();
+        let surplus = there.saturating_sub(wrong.len()).saturating_sub(self.most);
+        let of_limit = open.iter().rev().filter(|(s, _)| may_go(s) && !wrong.contains(&s.ends()));
+        // The newest go first.
+        let newest: Vec<_> = of_limit.take(surplus).map(|(s, _)| s.ends()).collect();
+        wrong.extend(newest);
+        let (mut backups, mut regular) = (Vec::new(), Vec::new());
+        for (subflow, flags) in open.iter().filter(|(s, _)| !wrong.contains(&s.ends())) {
             match (flags.contains(EndpointFlags::BACKUP), subflow.backup) {
-                _ if is_unwanted && !flags.contains(EndpointFlags::SUBFLOW) => wrong.push(subflow.ends()),
                 (true, false) => backups.push(subflow.ends()),
                 (false, true) if exact => regular.push(subflow.ends()),
                 _ => {}
             }
         }
-        let is_unwanted = |address: IpAddr| {
-            let interface = table.interface_of(address);
-            interface.is_some_and(|i| !self.flags(i, address).contains(EndpointFlags::SIGNAL))
-        };
+        let is_unwanted =
+            |address| flags_of(address).is_some_and(|flags| !flags.contains(EndpointFlags::SIGNAL));
         let announced = connection.announced.iter().filter(|_| exact && connection.server_side == Some(true));
         let unwanted: Vec<_> =
             announced.filter(|(_, (address, _))| is_unwanted(*address)).map(|(id, _)| *id).collect();

@@ -247,8 +247,34 @@ fn exact_policy_replaces_what_another_one_did() {
     assert_eq!(replaced(FullMesh::new().except(["eth2"])), [0, 1]);
     assert_eq!(replaced(FullMesh::new().except(["eth2"]).exact()), [0]);
     assert_eq!(replaced(FullMesh::new().except(["eth1"]).exact()), [0, 1], "the initial one stays");
+    assert_eq!(replaced(FullMesh::new().at_most(1)), [0, 1]);
+    assert_eq!(replaced(FullMesh::new().at_most(1).exact()), [0]);
     let other = FullMesh::new().except(["eth2"]).when(|connection| connection.remote.port() != 80).exact();
     assert_eq!(replaced(other), [0, 1], "not one of its connections");
+}
+
+/// The second address is on a third interface too, or only there as the second one is down.
+#[test]
+fn address_of_two_interfaces_is_used_once_and_on_one_that_is_up() {
+    for (server_side, up, index) in [(false, true, 2), (false, false, 3), (true, true, 2)] {
+        let (guard, seen) = witness();
+        let mut world = World::new(Guarded::new((FullMesh::new(), NDiffPorts::new(1)), guard));
+        for (index, host, up) in [(1, 0, true), (2, 1, up), (3, 1, true)] {
+            let addresses = BTreeMap::from([(local(host, 0).ip(), EVERYWHERE)]);
+            let name = format!("eth{index}");
+            world.kernel.interfaces.insert(index, Interface { index, name, up, addresses });
+        }
+        world.kernel.connect(0, server_side);
+        world.kernel.act(1, 0, 0);
+        world.settle();
+        assert_eq!(world.machine.table().binding(local(1, 0).ip()), Some(index));
+        let decisions: Vec<_> = seen.try_iter().collect();
+        match (decisions.as_slice(), server_side) {
+            ([Decision::Create { subflow, .. }], false) => assert_eq!(subflow.index, Some(index)),
+            ([Decision::Announce { endpoint, .. }], true) => assert_eq!(endpoint.address, local(1, 0).ip()),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// The one that is destroyed makes room for the other at once.
@@ -257,11 +283,17 @@ fn exact_policy_uses_another_interface_within_its_limit() {
     let (mut world, token) = world(FullMesh::new().at_most(2));
     let addresses = BTreeMap::from([(local(2, 0).ip(), EVERYWHERE)]);
     world.kernel.interfaces.insert(3, Interface { index: 3, name: "eth3".into(), up: true, addresses });
-    *world.machine.policy() = FullMesh::new().at_most(2).except(["eth2"]).exact();
-    world.machine.lost();
-    world.settle();
-    world.assert_same();
-    assert_eq!(self::addresses(&world, token), [0, 2]);
+    let mut replace = |policy| {
+        *world.machine.policy() = policy;
+        world.machine.lost();
+        world.settle();
+        world.assert_same();
+        self::addresses(&world, token)
+    };
+    assert_eq!(replace(FullMesh::new().at_most(2).except(["eth2"]).exact()), [0, 2]);
+    assert_eq!(replace(FullMesh::new().at_most(3)), [0, 1, 2]);
+    // The newest one is of an interface that stays, and the limit alone would end it.
+    assert_eq!(replace(FullMesh::new().at_most(2).except(["eth3"]).exact()), [0, 1]);
 }
 
 #[test]
