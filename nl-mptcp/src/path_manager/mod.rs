@@ -97,8 +97,9 @@
 //! the kernel drops events, of connections or of a watch, the receive buffer is drained, the table is listed again, and the differences
 //! are reported as events. [`PathEvent::Synced`] follows when all of it is complete.
 //! What no list contains is retained: the addresses that either side announced.
-//! The kernel does not report three things, so the table lacks them: addresses that the peer announced while events were lost or
-//! before the path manager started; the end of a subflow while its connection is being closed; a later fallback to plain TCP.
+//! The kernel does not report four things, so the table lacks them: addresses that the peer announced while events were lost or
+//! before the path manager started; the end of a subflow while its connection is being closed; a later fallback to plain TCP; and,
+//! until everything is listed again, that another program made a subflow of this side a backup.
 
 mod clock;
 mod counters;

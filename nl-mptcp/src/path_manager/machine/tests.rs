@@ -413,10 +413,12 @@ impl<P: Policy> World<P> {
             assert_eq!((state.local, state.remote), (conn.local, conn.remote));
             assert_eq!((state.server_side, state.established), (Some(conn.server_side), conn.established));
             let subflow = |s: &SubflowState| {
+                // Events do not say it of a subflow that the table did not have.
+                let theirs = conn.subflows.get(&s.ends()).filter(|_| !s.decided);
                 let sub = Sub {
                     local_id: s.local_id,
                     remote_id: s.remote_id,
-                    backup: s.backup,
+                    backup: theirs.map_or(s.backup, |theirs| theirs.backup),
                     backup_by_peer: s.backup_by_peer,
                     trying: s.phase != SubflowPhase::Established,
                     created_here: s.created_here,
