@@ -340,8 +340,13 @@ impl<P: Policy> Machine<P> {
         self.reports.push_back(Report::Event(event));
     }
 
-    /// The outcome of a decided creation, which only events report, and of a destruction that still waits.
+    /// The outcome of a decided creation, which only events report, and of what still waits about a subflow that is closed.
     fn report_outcome(&mut self, event: &PathEvent) {
+        if let PathEvent::SubflowClosed { token, subflow, .. } = event {
+            for decision in self.work.forget_backup(*token, subflow.ends()) {
+                self.end(decision);
+            }
+        }
         match event {
             PathEvent::SubflowClosed {
                 token,

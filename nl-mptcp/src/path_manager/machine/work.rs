@@ -69,8 +69,22 @@ impl Work {
 
     /// Whether a decision about the backup flag of this subflow waits.
     pub(super) fn sets_backup(&self, token: Token, ends: (SocketAddr, SocketAddr)) -> bool {
-        let is = |(_, decision): &(u64, Decision)| matches!(decision, Decision::SetBackup { local, remote, .. } if (*local, *remote) == ends);
-        self.waiting.get(&token).is_some_and(|queue| queue.iter().any(is))
+        self.backup_waiting(token, ends).is_some()
+    }
+
+    /// Drops the waiting decisions about the backup flag of this subflow, and returns them.
+    pub(super) fn forget_backup(&mut self, token: Token, ends: (SocketAddr, SocketAddr)) -> Vec<Decision> {
+        let mut dropped = Vec::new();
+        while let Some(number) = self.backup_waiting(token, ends) {
+            dropped.extend(self.withdraw(token, number));
+        }
+        dropped
+    }
+
+    fn backup_waiting(&self, token: Token, ends: (SocketAddr, SocketAddr)) -> Option<u64> {
+        let is = |decision: &Decision| matches!(decision, Decision::SetBackup { local, remote, .. } if (*local, *remote) == ends);
+        let (number, _) = self.waiting.get(&token)?.iter().find(|(_, decision)| is(decision))?;
+        Some(*number)
     }
 
     /// Drops a waiting decision, and returns it.
