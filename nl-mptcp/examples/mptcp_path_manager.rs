@@ -13,7 +13,7 @@ use nl_mptcp::path_manager::{
 const USAGE: &str = "usage: mptcp_path_manager [fullmesh | ndiffports N] [metered DEV]...";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut words = std::env::args().skip(1);
     let mut paths: Box<dyn Policy> = Box::new(FullMesh::new());
     let mut metered = Vec::new();

@@ -102,6 +102,8 @@ pub mod mib;
 mod mptcp;
 #[cfg(feature = "path-manager")]
 pub mod path_manager;
+#[cfg(any(feature = "endpoint-manager", feature = "path-manager"))]
+mod selection;
 #[cfg(feature = "settings")]
 pub mod settings;
 #[cfg(feature = "socket")]

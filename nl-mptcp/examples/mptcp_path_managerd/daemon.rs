@@ -87,7 +87,7 @@ impl Running {
             None => None,
         };
         let endpoints = match &config.kernel {
-            Some(kernel) => Some(EndpointManager::open(&mptcp, kernel.policy()?).await?),
+            Some(kernel) => Some(EndpointManager::open(&mptcp, kernel.policy()).await?),
             None => None,
         };
         let listener = config.socket.clone().map(Listener::bind).transpose()?;
@@ -99,7 +99,7 @@ impl Running {
     /// The subflows of a section `[userspace]` that goes stay. The endpoints of a section `[kernel]` that goes are deleted as at exit.
     async fn reload(&mut self, config: Config) -> Outcome<()> {
         // All that can fail comes first.
-        let new_policy = config.kernel.as_ref().map(Kernel::policy).transpose()?;
+        let new_policy = config.kernel.as_ref().map(Kernel::policy);
         let new_paths = match &config.userspace {
             Some(userspace) if self.paths.is_none() => {
                 Some(PathManager::open(&self.mptcp, userspace.policy()).await?)
@@ -129,9 +129,7 @@ impl Running {
         } else if new_paths.is_some() {
             self.paths = new_paths;
         } else if let (Some(userspace), Some(paths)) = (&config.userspace, &mut self.paths) {
-            *paths.policy() = userspace.policy();
-            // The new policy sees every connection.
-            paths.resync();
+            paths.set_policy(userspace.policy());
         }
         let outcome = match config.kernel {
             None => self.remove_endpoints().await,
@@ -195,7 +193,14 @@ impl Drop for Listener {
 
 async fn accept(listener: Option<&Listener>) -> std::io::Result<UnixStream> {
     match listener {
-        Some(listener) => listener.socket.accept().await.map(|(stream, _)| stream),
+        Some(listener) => match listener.socket.accept().await {
+            Ok((stream, _)) => Ok(stream),
+            Err(error) => {
+                // Without files to spare, it would fail again at once.
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                Err(error)
+            }
+        },
         None => pending().await,
     }
 }

@@ -22,7 +22,7 @@ mod policies;
 const USAGE: &str = "usage: mptcp_policies heavy DEV BYTES | steady | again SECONDS";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let policy: Box<dyn Policy> = match words.as_slice() {

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,8 +12,8 @@ use nl_core::link::{LinkFlags, LinkWatch};
 use nl_core::watch::Change;
 use nl_core::{Error, Pending, Protocol, Result};
 
-use super::plan::{EndpointStep, LocalAddress};
-use super::policy::EndpointPolicy;
+use super::plan::EndpointStep;
+use super::policy::{EndpointPolicy, LocalAddress};
 use crate::Mptcp;
 use crate::endpoint::EndpointFlags;
 
@@ -29,13 +30,16 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 pub struct EndpointManager {
     mptcp: Mptcp,
     policy: Arc<EndpointPolicy>,
+    /// The ids of policies before, until their endpoints are deleted.
+    former: Vec<RangeInclusive<u8>>,
     links: LinkWatch,
     addresses: AddressWatch,
     links_synced: bool,
     addresses_synced: bool,
     /// Something changed since the last convergence began.
     dirty: bool,
-    converging: Option<Pending<Vec<EndpointReport>>>,
+    /// With the number of ranges of ids that it knows as former ones.
+    converging: Option<(usize, Pending<Vec<EndpointReport>>)>,
     resting: Option<Pending<()>>,
     retry: Duration,
     reports: VecDeque<Result<EndpointReport>>,
@@ -84,25 +88,36 @@ impl EndpointManager {
         })
     }
 
-    /// Another policy from now on: the table of endpoints converges to it.
+    /// Another policy from now on: the table of endpoints converges to it. If its [ids](EndpointPolicy::ids) are others, the endpoints
+    /// with the ids of the policy before are deleted, and added with new ids where they are still wanted.
+    ///
+    /// That is known to this manager only: what an earlier process left under other ids is somebody else's.
     ///
     /// # Errors
     /// Ids outside of 1 to 255, or the flag `implicit`; the policy does not change.
     pub fn set_policy(&mut self, policy: EndpointPolicy) -> Result<()> {
         policy.check()?;
+        // What is being done now may still add endpoints with ids that it takes for former ones.
+        let known = self.converging.as_ref().map_or(0, |(known, _)| *known);
+        if policy.ids != self.policy.ids && !self.former.iter().skip(known).any(|ids| *ids == self.policy.ids)
+        {
+            self.former.push(self.policy.ids.clone());
+        }
         self.policy = Arc::new(policy);
         self.dirty = true;
         Ok(())
     }
 
-    /// Ends, and deletes the endpoints of the policy, those with [its ids](EndpointPolicy::ids). Dropping the manager leaves them.
+    /// Ends, and deletes the endpoints of the policy, those with [its ids](EndpointPolicy::ids), and those of a policy
+    /// [before](Self::set_policy) that are still there. Dropping the manager leaves them.
     ///
     /// # Errors
     /// The endpoints cannot be listed, or one cannot be deleted.
     pub fn remove(self) -> Pending<()> {
         Pending::new(async move {
             for endpoint in self.mptcp.endpoints().list().await?.collect_all().await? {
-                if self.policy.owns(&endpoint) {
+                let id = endpoint.id.get();
+                if self.policy.owns(&endpoint) || self.former.iter().any(|ids| ids.contains(&id)) {
                     take(EndpointStep::Delete(endpoint), &self.mptcp).await?;
                 }
             }
@@ -153,13 +168,18 @@ impl EndpointManager {
     }
 
     fn poll_converging(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Some(converging) = &mut self.converging {
+        if let Some((known, converging)) = &mut self.converging {
+            let known = *known;
             let Poll::Ready(outcome) = Pin::new(converging).poll(cx) else { return false };
             self.converging = None;
-            let failed = match &outcome {
-                Ok(reports) => reports.iter().any(|report| matches!(report, EndpointReport::Failed { .. })),
-                Err(_) => true,
+            let any = |fails: fn(&EndpointReport) -> bool| {
+                outcome.as_ref().map_or(true, |reports| reports.iter().any(fails))
             };
+            let failed = any(|report| matches!(report, EndpointReport::Failed { .. }));
+            if !any(|report| matches!(report, EndpointReport::Failed { step: EndpointStep::Delete(_), .. })) {
+                // Who uses these ids from now on is somebody else.
+                self.former.drain(..known.min(self.former.len()));
+            }
             let rest = if failed { self.retry } else { CHECK_EVERY };
             self.retry = if failed { self.retry.saturating_mul(2).min(CHECK_EVERY) } else { FIRST_RETRY };
             self.resting = Some(Pending::pause(rest));
@@ -172,7 +192,8 @@ impl EndpointManager {
         let synced = self.links_synced && self.addresses_synced;
         if synced && std::mem::take(&mut self.dirty) {
             let (mptcp, policy, here) = (self.mptcp.clone(), Arc::clone(&self.policy), self.here());
-            self.converging = Some(Pending::new(converge(mptcp, policy, here)));
+            let former = self.former.clone();
+            self.converging = Some((former.len(), Pending::new(converge(mptcp, policy, former, here))));
             self.resting = None;
             return true;
         }
@@ -205,6 +226,7 @@ async fn start(mptcp: Mptcp, policy: EndpointPolicy) -> Result<EndpointManager> 
     Ok(EndpointManager {
         mptcp,
         policy: Arc::new(policy),
+        former: Vec::new(),
         links,
         addresses,
         links_synced: false,
@@ -221,6 +243,7 @@ async fn start(mptcp: Mptcp, policy: EndpointPolicy) -> Result<EndpointManager> 
 async fn converge(
     mptcp: Mptcp,
     policy: Arc<EndpointPolicy>,
+    former: Vec<RangeInclusive<u8>>,
     here: Vec<LocalAddress>,
 ) -> Result<Vec<EndpointReport>> {
     let mut steps = Vec::new();
@@ -231,7 +254,7 @@ async fn converge(
         steps.push(EndpointStep::Limits(policy.subflows, policy.add_addr_accepted));
     }
     let existing = mptcp.endpoints().list().await?.collect_all().await?;
-    steps.extend(policy.plan(&here, &existing));
+    steps.extend(policy.plan_after(&former, &here, &existing));
     let mut reports = Vec::new();
     for step in steps {
         reports.push(match take(step.clone(), &mptcp).await {

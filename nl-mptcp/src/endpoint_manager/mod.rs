@@ -3,7 +3,8 @@
 //! The kernel's [endpoints](crate::endpoint) do not follow its addresses: one whose address is gone stays, and a new address has none. An
 //! [`EndpointPolicy`] says which interfaces and networks have endpoints, with which flags; an [`EndpointManager`] makes the table of
 //! endpoints converge to that at its start, with each change of a link or an address, and in intervals. It leaves the endpoints that
-//! others made, unless the policy is [exact](EndpointPolicy::exact): its own have [ids in a range](EndpointPolicy::ids).
+//! others made, unless the policy is [exact](EndpointPolicy::exact): its own have [ids in a range](EndpointPolicy::ids). What the rules
+//! of a policy say, [reviews](EndpointPolicy::review) can veto or alter.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
@@ -36,5 +37,5 @@ mod plan;
 mod policy;
 
 pub use driver::{EndpointManager, EndpointReport};
-pub use plan::{EndpointStep, LocalAddress};
-pub use policy::EndpointPolicy;
+pub use plan::EndpointStep;
+pub use policy::{EndpointPolicy, LocalAddress};

@@ -1,30 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
-use super::policy::EndpointPolicy;
+use super::policy::{EndpointPolicy, LocalAddress};
 use crate::AddressId;
 use crate::endpoint::{Endpoint, EndpointFlags};
-
-/// A usable address of an interface that is up.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub struct LocalAddress {
-    /// The interface.
-    pub index: u32,
-    /// Its name.
-    pub name: String,
-    /// The address.
-    pub address: IpAddr,
-}
-
-impl LocalAddress {
-    /// This address of that interface.
-    #[must_use]
-    pub fn new(index: u32, name: impl Into<String>, address: IpAddr) -> Self {
-        Self { index, name: name.into(), address }
-    }
-}
 
 /// A change of the table of endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +48,20 @@ impl EndpointPolicy {
     /// one itself (`implicit`).
     #[must_use]
     pub fn plan(&self, here: &[LocalAddress], existing: &[Endpoint]) -> Vec<EndpointStep> {
-        let is_ours = |e: &Endpoint| self.exact || self.owns(e);
+        self.plan_after(&[], here, existing)
+    }
+
+    /// As [`plan`](Self::plan), after policies whose endpoints had ids in these ranges: those outside of the range of this one give way.
+    pub(super) fn plan_after(
+        &self,
+        former: &[RangeInclusive<u8>],
+        here: &[LocalAddress],
+        existing: &[Endpoint],
+    ) -> Vec<EndpointStep> {
+        let is_former = |e: &Endpoint| {
+            !self.owns(e) && former.iter().any(|ids| ids.contains(&e.id.get())) && !is_implicit(e)
+        };
+        let is_ours = |e: &Endpoint| self.exact || self.owns(e) || is_former(e);
         let foreign: Vec<_> = existing.iter().filter(|e| !is_ours(e) && !is_implicit(e)).collect();
         let mut wanted = self.wanted(here);
         wanted.retain(|address, _| !foreign.iter().any(|e| e.address == *address));
@@ -80,9 +74,8 @@ impl EndpointPolicy {
         let mut taken: BTreeSet<_> = foreign.iter().map(|e| e.id).collect();
         let (mut deletions, mut changes) = (Vec::new(), Vec::new());
         for endpoint in existing.iter().filter(|e| is_ours(e) || is_implicit(e)) {
-            let target =
-                wanted.get(&endpoint.address).filter(|_| endpoint.port.is_none() && !is_implicit(endpoint));
-            match target {
+            let can_stay = endpoint.port.is_none() && !is_implicit(endpoint) && !is_former(endpoint);
+            match wanted.get(&endpoint.address).filter(|_| can_stay) {
                 Some((_, flags, index)) if is_same(endpoint, *flags, *index) => {
                     if endpoint.flags != *flags {
                         changes.push(EndpointStep::Change(Endpoint { flags: *flags, ..endpoint.clone() }));
@@ -109,7 +102,7 @@ impl EndpointPolicy {
     fn wanted(&self, here: &[LocalAddress]) -> BTreeMap<IpAddr, Wanted> {
         let mut wanted: BTreeMap<IpAddr, Wanted> = BTreeMap::new();
         for local in here {
-            let Some((rule, flags)) = self.rule(&local.name, local.address) else { continue };
+            let Some((rule, flags)) = self.rule(local) else { continue };
             let new = ((rule, local.index), flags, local.index);
             // Two interfaces may have one address.
             let known = wanted.entry(local.address).or_insert(new);
@@ -211,6 +204,29 @@ mod tests {
         assert_eq!(EndpointPolicy::new().plan(&[local(2, 2)], &[implicit]).len(), 1);
     }
 
+    #[test]
+    fn endpoints_of_a_former_range_are_moved_and_those_of_others_stay() {
+        let policy = EndpointPolicy::new().ids(50..=60);
+        let existing = [
+            Endpoint::new(ip(1)).id(100).subflow().index(1),
+            Endpoint::new(ip(9)).id(120).subflow().index(1),
+            Endpoint::new(ip(7)).id(1).signal(),
+            Endpoint::new(ip(8)).id(101).flags(EndpointFlags::IMPLICIT),
+        ];
+        let here = [local(1, 1), local(2, 7)];
+        let expected = [
+            "endpoint delete 192.0.2.1 id 100 subflow dev #1",
+            "endpoint delete 192.0.2.9 id 120 subflow dev #1",
+            "endpoint add 192.0.2.1 id 50 subflow dev #1",
+        ];
+        assert_eq!(words(&policy.plan_after(&[100..=199], &here, &existing)), expected);
+        // Without that history they are somebody else's.
+        assert_eq!(words(&policy.plan(&here, &existing)), [] as [String; 0]);
+        // The ranges may overlap.
+        let overlapping = EndpointPolicy::new().ids(90..=110);
+        assert_eq!(words(&overlapping.plan_after(&[100..=199], &here, &existing)), [expected[1]]);
+    }
+
     /// The table of the kernel after a step.
     fn apply(table: &mut Vec<Endpoint>, step: &EndpointStep) {
         match step {
@@ -235,6 +251,7 @@ mod tests {
             existing in proptest::collection::btree_map(0..8_u8, (95..110_u8, 0..64_u32, 1..4_u32), 0..8),
             at_most in 0..9_usize,
             exact in any::<bool>(),
+            former in proptest::option::of(90..105_u8),
         ) {
             let mut policy = EndpointPolicy::new().interface("eth1", BACKUP).interface("eth2", EndpointFlags::SUBFLOW);
             if exact {
@@ -250,14 +267,18 @@ mod tests {
                     Endpoint::new(ip(last)).id(id).flags(EndpointFlags::from_bits_retain(flags)).index(index)
                 })
                 .collect();
+            let former: Vec<_> = former.map(|first| first..=first + 3).into_iter().collect();
+            let left = |e: &Endpoint| former.iter().any(|ids| ids.contains(&e.id.get()));
             let foreign = |table: &[Endpoint]| {
                 let others = table.iter().filter(|e| !policy.owns(e) && !policy.exact && !is_implicit(e));
-                others.cloned().collect::<Vec<_>>()
+                others.filter(|e| !left(e)).cloned().collect::<Vec<_>>()
             };
             let before = foreign(&table);
-            for step in policy.plan(&here, &table) {
+            for step in policy.plan_after(&former, &here, &table) {
                 apply(&mut table, &step);
             }
+            prop_assert!(!table.iter().any(|e| left(e) && !policy.owns(e) && !is_implicit(e)), "{:?}", table);
+            // The former range is forgotten when this was done.
             prop_assert_eq!(words(&policy.plan(&here, &table)), [] as [String; 0]);
             prop_assert_eq!(foreign(&table), before.clone());
             let ours = table.iter().filter(|e| policy.owns(e) && !is_implicit(e)).count();

@@ -1,11 +1,34 @@
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use nl_core::IpPrefix;
 use nl_core::check::Invalid;
 
 use crate::AddressId;
 use crate::endpoint::{Endpoint, EndpointFlags};
+use crate::selection::Selection;
+
+/// A usable address of an interface that is up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct LocalAddress {
+    /// The interface.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// The address.
+    pub address: IpAddr,
+}
+
+impl LocalAddress {
+    /// This address of that interface.
+    #[must_use]
+    pub fn new(index: u32, name: impl Into<String>, address: IpAddr) -> Self {
+        Self { index, name: name.into(), address }
+    }
+}
 
 /// Which addresses of a namespace have endpoints, and with which flags.
 ///
@@ -24,12 +47,11 @@ use crate::endpoint::{Endpoint, EndpointFlags};
 /// (`fe80::/10`, `169.254.0.0/16` of scope link), or duplicate address detection is running or has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointPolicy {
-    /// The first that matches counts.
-    interfaces: Vec<(String, EndpointFlags)>,
-    except: Vec<String>,
-    networks: Vec<IpPrefix>,
+    selection: Selection,
+    /// In the order in which they were added.
+    reviews: Vec<Review>,
     pub(super) at_most: usize,
-    ids: RangeInclusive<u8>,
+    pub(super) ids: RangeInclusive<u8>,
     pub(super) exact: bool,
     pub(super) subflows: Option<u32>,
     pub(super) add_addr_accepted: Option<u32>,
@@ -46,9 +68,8 @@ impl EndpointPolicy {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            interfaces: Vec::new(),
-            except: Vec::new(),
-            networks: Vec::new(),
+            selection: Selection::default(),
+            reviews: Vec::new(),
             at_most: 8,
             ids: 100..=199,
             exact: false,
@@ -61,21 +82,47 @@ impl EndpointPolicy {
     /// that matches an interface counts; an interface without one has no endpoints.
     #[must_use]
     pub fn interface(mut self, name: impl Into<String>, flags: EndpointFlags) -> Self {
-        self.interfaces.push((name.into(), flags));
+        self.selection.add(name.into(), flags);
         self
     }
 
     /// Interfaces of this name have no endpoints, whatever the rules. A `*` at its end stands for any rest.
     #[must_use]
     pub fn except(mut self, name: impl Into<String>) -> Self {
-        self.except.push(name.into());
+        self.selection.leave_out(name.into());
         self
     }
 
     /// Only addresses in this network, or another one that is named, have endpoints.
     #[must_use]
     pub fn network(mut self, network: IpPrefix) -> Self {
-        self.networks.push(network);
+        self.selection.within(network);
+        self
+    }
+
+    /// Has this see each address that has an endpoint by the rules so far, with the flags: it returns the flags that the endpoint gets,
+    /// which may be others; `None` vetoes it. A later one sees what an earlier one returned.
+    ///
+    /// It is called for every address each time that the endpoints are planned, so it must give the same answer for the same address
+    /// until the world has changed: an endpoint whose `signal` or `subflow` changes is deleted and added again. Two policies with
+    /// reviews are equal if they have the same ones, as clones do.
+    ///
+    /// ```
+    /// use nl_mptcp::endpoint::EndpointFlags;
+    /// use nl_mptcp::endpoint_manager::{EndpointPolicy, LocalAddress};
+    ///
+    /// // No endpoint for a private address, and a backup for every one of IPv6.
+    /// let policy = EndpointPolicy::new().review(|local: &LocalAddress, flags| match local.address {
+    ///     std::net::IpAddr::V4(address) => (!address.is_private()).then_some(flags),
+    ///     std::net::IpAddr::V6(_) => Some(flags | EndpointFlags::BACKUP),
+    /// });
+    /// ```
+    #[must_use]
+    pub fn review(
+        mut self,
+        review: impl Fn(&LocalAddress, EndpointFlags) -> Option<EndpointFlags> + Send + Sync + 'static,
+    ) -> Self {
+        self.reviews.push(Review(Arc::new(review)));
         self
     }
 
@@ -116,7 +163,7 @@ impl EndpointPolicy {
                 format!("ids {:?} of endpoints; 1 to 255 are possible, at least one", self.ids).into()
             );
         }
-        let implicit = self.interfaces.iter().any(|(_, flags)| flags.contains(EndpointFlags::IMPLICIT));
+        let implicit = self.selection.flags().any(|flags| flags.contains(EndpointFlags::IMPLICIT));
         Invalid::when(implicit, "only the kernel sets the implicit flag")
     }
 
@@ -130,38 +177,31 @@ impl EndpointPolicy {
         self.ids.clone().map(AddressId::new)
     }
 
-    /// The number of the rule for an interface and an address, and its flags.
-    pub(super) fn rule(&self, name: &str, address: IpAddr) -> Option<(usize, EndpointFlags)> {
-        let excluded = self.except.iter().any(|pattern| matches(pattern, name));
-        let elsewhere = !self.networks.is_empty() && !self.networks.iter().any(|net| contains(net, address));
-        if excluded || elsewhere {
-            return None;
-        }
-        if self.interfaces.is_empty() {
-            return Some((0, EndpointFlags::SUBFLOW));
-        }
-        let rule = self.interfaces.iter().enumerate().find(|(_, (pattern, _))| matches(pattern, name));
-        rule.map(|(number, (_, flags))| (number, *flags))
+    /// The number of the rule for an address, and its flags.
+    pub(super) fn rule(&self, local: &LocalAddress) -> Option<(usize, EndpointFlags)> {
+        let rule = self.selection.rule_of(&local.name, EndpointFlags::SUBFLOW);
+        let (number, flags) = rule.filter(|_| self.selection.has(local.address))?;
+        let flags = self.reviews.iter().try_fold(flags, |flags, review| (review.0)(local, flags))?;
+        Some((number, flags))
     }
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => pattern == name,
+type Reviewing = dyn Fn(&LocalAddress, EndpointFlags) -> Option<EndpointFlags> + Send + Sync;
+
+#[derive(Clone)]
+struct Review(Arc<Reviewing>);
+
+impl PartialEq for Review {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-fn contains(network: &IpPrefix, address: IpAddr) -> bool {
-    // A shift by all bits, for the prefix length 0, gives nothing, which is equal.
-    let equal = |a: u128, b: u128, bits: u32| {
-        let shift = bits.saturating_sub(u32::from(network.len()));
-        a.checked_shr(shift).unwrap_or(0) == b.checked_shr(shift).unwrap_or(0)
-    };
-    match (network.addr(), address) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => equal(a.to_bits().into(), b.to_bits().into(), 32),
-        (IpAddr::V6(a), IpAddr::V6(b)) => equal(a.to_bits(), b.to_bits(), 128),
-        _ => false,
+impl Eq for Review {}
+
+impl fmt::Debug for Review {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("review")
     }
 }
 
@@ -170,37 +210,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_rule_that_matches_counts() {
-        let backup = EndpointFlags::SUBFLOW | EndpointFlags::BACKUP;
+    fn reviews_veto_and_alter_one_after_another() {
+        let local = |name: &str| LocalAddress::new(1, name, "192.0.2.1".parse().unwrap());
         let policy = EndpointPolicy::new()
-            .interface("wwan*", backup)
-            .interface("eth0", EndpointFlags::SIGNAL)
-            .except("wwan9");
-        let address: IpAddr = "192.0.2.1".parse().unwrap();
-        for (name, rule) in [
-            ("wwan0", Some((0, backup))),
-            ("wwan9", None),
-            ("eth0", Some((1, EndpointFlags::SIGNAL))),
-            ("eth00", None),
-        ] {
-            assert_eq!(policy.rule(name, address), rule, "{name}");
-        }
-        assert_eq!(EndpointPolicy::new().rule("any", address), Some((0, EndpointFlags::SUBFLOW)));
-    }
-
-    #[test]
-    fn networks_contain_addresses_of_their_family() {
-        for (network, inside, outside) in [
-            ("192.0.2.0/25", "192.0.2.127", "192.0.2.128"),
-            ("0.0.0.0/0", "255.0.0.1", "2001:db8::1"),
-            ("192.0.2.1/32", "192.0.2.1", "192.0.2.2"),
-            ("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"),
-            ("::/0", "2001:db8::1", "0.0.0.0"),
-        ] {
-            let policy = EndpointPolicy::new().network(network.parse().unwrap());
-            assert!(policy.rule("eth0", inside.parse().unwrap()).is_some(), "{inside} in {network}");
-            assert!(policy.rule("eth0", outside.parse().unwrap()).is_none(), "{outside} in {network}");
-        }
+            .review(|local, flags| (local.name != "tun0").then_some(flags | EndpointFlags::BACKUP))
+            .review(|_, flags| {
+                assert!(flags.contains(EndpointFlags::BACKUP), "it sees what the first made of it");
+                Some(flags | EndpointFlags::FULLMESH)
+            });
+        let all = EndpointFlags::SUBFLOW | EndpointFlags::BACKUP | EndpointFlags::FULLMESH;
+        assert_eq!(policy.rule(&local("eth0")), Some((0, all)));
+        assert_eq!(policy.rule(&local("tun0")), None);
+        assert_eq!(policy.clone(), policy);
+        assert_ne!(policy, EndpointPolicy::new());
     }
 
     #[test]

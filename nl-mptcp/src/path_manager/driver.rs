@@ -86,6 +86,16 @@ impl<P: Policy> PathManager<P> {
         self.machine.policy()
     }
 
+    /// Another policy from now on. It is called with the differences between the table and the kernel, and then with
+    /// [`Synced`](super::PathEvent::Synced), at which it sees every connection. What the policy before did stays, unless the new one
+    /// changes it, as [`FullMesh::exact`](super::FullMesh::exact) does.
+    ///
+    /// Policies of several types are one as `Box<dyn Policy>`.
+    pub fn set_policy(&mut self, policy: P) {
+        *self.machine.policy() = policy;
+        self.resync();
+    }
+
     /// How often the kernel dropped events because a receive buffer was full.
     #[must_use]
     pub fn overruns(&self) -> u64 {

@@ -222,9 +222,10 @@ impl<P: Policy> Machine<P> {
             Err(error) if reported => self.undo(number, &decision, &error),
             Ok(()) => self.done(number, decision),
             // The peer was faster, as an event has said.
-            Err(error) if error.is_not_found() && self.is_gone(&decision) => {
-                self.reports.push_back(Report::Done(decision));
-            }
+            Err(error) if error.is_not_found() && self.is_gone(&decision) => match decision {
+                Decision::Destroy { .. } => self.reports.push_back(Report::Done(decision)),
+                _ => self.end(decision),
+            },
             Err(error) => {
                 let over = self.is_over(&decision, &error);
                 self.undo(number, &decision, &error);
@@ -234,6 +235,12 @@ impl<P: Policy> Machine<P> {
     }
 
     fn done(&mut self, number: u64, decision: Decision) {
+        if let Decision::SetBackup { token, local, remote, backup } = decision
+            && let Some(connection) = self.table.connections.get_mut(&token)
+            && let Some(subflow) = connection.subflow_mut(local, remote)
+        {
+            subflow.is_backup = backup;
+        }
         if !matches!(decision, Decision::Create { .. }) {
             return self.reports.push_back(Report::Done(decision));
         }
@@ -248,9 +255,13 @@ impl<P: Policy> Machine<P> {
         self.reports.push_back(Report::Pending(decision));
     }
 
-    /// Whether the decision destroys a subflow that its connection has no more.
+    /// Whether the decision is about a subflow that its connection has no more.
     fn is_gone(&self, decision: &Decision) -> bool {
-        let Decision::Destroy { token, local, remote } = decision else { return false };
+        let (Decision::Destroy { token, local, remote } | Decision::SetBackup { token, local, remote, .. }) =
+            decision
+        else {
+            return false;
+        };
         self.table.connection(*token).is_some_and(|connection| connection.subflow(*local, *remote).is_none())
     }
 
@@ -279,6 +290,9 @@ impl<P: Policy> Machine<P> {
             for subflow in connection.subflows.iter_mut().filter(|subflow| subflow.is_closing()) {
                 subflow.phase = SubflowPhase::Established;
             }
+            for subflow in &mut connection.subflows {
+                subflow.backup = subflow.is_backup;
+            }
             connection.announced.clear();
         }
         match decision {
@@ -301,9 +315,12 @@ impl<P: Policy> Machine<P> {
                     subflow.phase = SubflowPhase::Established;
                 }
             }
-            Decision::SetBackup { local, remote, backup, .. } => {
-                if let Some(subflow) = connection.subflow_mut(*local, *remote) {
-                    subflow.backup = !backup;
+            Decision::SetBackup { token, local, remote, .. } => {
+                // A later decision about it still waits, or it is what it was.
+                if !self.work.sets_backup(*token, (*local, *remote))
+                    && let Some(subflow) = connection.subflow_mut(*local, *remote)
+                {
+                    subflow.backup = subflow.is_backup;
                 }
             }
             Decision::Withdraw { .. } => {}
@@ -323,8 +340,13 @@ impl<P: Policy> Machine<P> {
         self.reports.push_back(Report::Event(event));
     }
 
-    /// The outcome of a decided creation, which only events report, and of a destruction that still waits.
+    /// The outcome of a decided creation, which only events report, and of what still waits about a subflow that is closed.
     fn report_outcome(&mut self, event: &PathEvent) {
+        if let PathEvent::SubflowClosed { token, subflow, .. } = event {
+            for decision in self.work.forget_backup(*token, subflow.ends()) {
+                self.end(decision);
+            }
+        }
         match event {
             PathEvent::SubflowClosed {
                 token,

@@ -40,7 +40,7 @@
 //! | [`NDiffPorts`] | a number of subflows between the addresses of the initial one, from different ports |
 //! | [`BackupOnMetered`] | subflows from some interfaces are backups |
 //! | [`FollowInterfaces`] | the subflows of an interface are destroyed and its addresses withdrawn when it goes down, and restored when it comes up |
-//! | `(A, B)` | both: `B` sees the decisions of `A` |
+//! | `(A, B)` | both: `B` sees the decisions of `A` in the table, and can [veto or alter](Policy::review) them before |
 //! | [`Guarded`] | another policy, whose decisions a guard can veto or alter |
 //! | a closure | `FnMut(&PathEvent, &mut Plan<'_>)` |
 //!
@@ -97,8 +97,9 @@
 //! the kernel drops events, of connections or of a watch, the receive buffer is drained, the table is listed again, and the differences
 //! are reported as events. [`PathEvent::Synced`] follows when all of it is complete.
 //! What no list contains is retained: the addresses that either side announced.
-//! The kernel does not report three things, so the table lacks them: addresses that the peer announced while events were lost or
-//! before the path manager started; the end of a subflow while its connection is being closed; a later fallback to plain TCP.
+//! The kernel does not report four things, so the table lacks them: addresses that the peer announced while events were lost or
+//! before the path manager started; the end of a subflow while its connection is being closed; a later fallback to plain TCP; and,
+//! until everything is listed again, that another program made a subflow of this side a backup.
 
 mod clock;
 mod counters;

@@ -212,13 +212,13 @@ impl Plan<'_> {
         self.issue(Decision::Destroy { token, local: canonical(local), remote: canonical(remote) });
     }
 
-    /// Makes an established subflow a backup: it carries data only when no regular subflow can.
+    /// Makes an established subflow a backup: it carries data only when no regular subflow can. Nothing is done if it is one.
     pub fn backup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
         let (local, remote) = (canonical(local), canonical(remote));
         self.issue(Decision::SetBackup { token, local, remote, backup: true });
     }
 
-    /// Makes a backup a regular subflow.
+    /// Makes a backup a regular subflow. Nothing is done if it is one.
     pub fn nobackup(&mut self, token: Token, local: SocketAddr, remote: SocketAddr) {
         let (local, remote) = (canonical(local), canonical(remote));
         self.issue(Decision::SetBackup { token, local, remote, backup: false });
@@ -275,7 +275,8 @@ impl Plan<'_> {
             return self.refuse(Decision::Create { token, subflow }, NO_ADDRESS);
         }
         let mut state = SubflowState::new(subflow.local, subflow.remote, SubflowPhase::Planned(*self.next));
-        (state.local_id, state.backup, state.index) = (subflow.id, subflow.backup, subflow.index);
+        (state.local_id, state.index) = (subflow.id, subflow.index);
+        state.set_backup(subflow.backup);
         (state.created_here, state.decided) = (true, true);
         connection.subflows.push(state);
         self.decide(Decision::Create { token, subflow });
@@ -299,6 +300,7 @@ impl Plan<'_> {
             Decision::SetBackup { token, local: canonical(local), remote: canonical(remote), backup };
         match self.subflow(token, local, remote) {
             Err(why) => self.refuse(decision, why),
+            Ok(subflow) if subflow.backup == backup => {}
             Ok(subflow) => {
                 subflow.backup = backup;
                 self.decide(decision);

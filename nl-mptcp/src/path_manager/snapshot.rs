@@ -51,7 +51,7 @@ fn connection(found: &diag::MptcpConnection) -> Option<ConnectionState> {
         };
         let mut state = SubflowState::new(subflow.socket.local, subflow.socket.remote, phase);
         (state.local_id, state.remote_id) = (info.id_loc, info.id_rem);
-        state.backup = info.flags.contains(SubflowFlags::BKUP_LOC);
+        state.set_backup(info.flags.contains(SubflowFlags::BKUP_LOC));
         state.backup_by_peer = info.flags.contains(SubflowFlags::BKUP_REM);
         state.index = subflow.socket.interface;
         let by_this_side = if info.is_first() { SubflowFlags::MCAP_LOC } else { SubflowFlags::JOIN_LOC };

@@ -65,6 +65,8 @@ pub struct SubflowState {
     pub index: Option<u32>,
     /// What it carried, if a policy [watches](super::Plan::watch) its connection, as last read.
     pub counters: Option<SubflowCounters>,
+    /// Whether it is a backup in the kernel: not yet, or no more, while a decision about that waits or runs.
+    pub(super) is_backup: bool,
     pub(super) phase: SubflowPhase,
     /// A decision of the policy creates it.
     pub(super) decided: bool,
@@ -108,11 +110,12 @@ impl Table {
         self.interfaces.get(&index)
     }
 
-    /// The interface that has this address.
+    /// The interface that has this address: one that is up, if several have it.
     #[must_use]
     pub fn interface_of(&self, address: IpAddr) -> Option<&Interface> {
         let address = address.to_canonical();
-        self.interfaces().find(|interface| interface.addresses.contains_key(&address))
+        let having = || self.interfaces().filter(|interface| interface.addresses.contains_key(&address));
+        having().find(|interface| interface.up).or_else(|| having().next())
     }
 
     /// Whether the kernel binds new subflows to interfaces ([`Subflow::index`](crate::subflow::Subflow::index())). Linux 6.7; older
@@ -289,9 +292,15 @@ impl SubflowState {
             created_here: false,
             index: None,
             counters: None,
+            is_backup: false,
             phase,
             decided: false,
         }
+    }
+
+    /// It is a backup, or none, in the kernel too.
+    pub(super) fn set_backup(&mut self, backup: bool) {
+        (self.backup, self.is_backup) = (backup, backup);
     }
 
     /// The subflow that was to be created.

@@ -20,7 +20,7 @@ fn configuration_that_is_shipped_is_parsed() {
         .interface("*", EndpointFlags::SUBFLOW)
         .except("docker*")
         .limits(Some(8), None);
-    assert_eq!(kernel.policy().unwrap(), expected);
+    assert_eq!(kernel.policy(), expected);
 }
 
 #[test]
@@ -37,5 +37,41 @@ fn impossible_configuration_is_refused() {
     ] {
         let error = Config::parse(text).unwrap_err().to_string();
         assert!(error.contains(word), "{word}: {error}");
+    }
+}
+
+/// The line and the column, and what is possible there.
+#[test]
+fn fault_of_a_configuration_is_named_with_its_place() {
+    for (line, text, word) in [
+        (3, "[userspace]\npolicy = \"fullmesh\"\nbakcup = []", "bakcup"),
+        (2, "[kernel]\nids = [9, 8]\nexact = true", "1 to 255"),
+        (3, "[kernel]\nexact = true\nnetworks = [\"192.0.2.0/33\"]", "33"),
+        (4, "[kernel]\n[[kernel.interface]]\nname = \"*\"\nflags = [\"subflow\", \"implicit\"]", "laminar"),
+        (4, "[userspace]\npolicy = \"fullmesh\"\n[[userspace.interface]]\nflags = [\"laminar\"]", "laminar"),
+        (3, "[userspace]\npolicy = \"fullmesh\"\nretry-first = 0", "zero"),
+        (2, "[kernel]\nsubflows = -1", "-1"),
+        (1, "[kernel", "]"),
+        (2, "[userspace]\npolicy = \"fulmesh\"", "line 2, column 10"),
+        (3, "[kernel]\nsubflows = 1\nendpionts = 2", "line 3, column 1"),
+    ] {
+        let error = Config::parse(text).unwrap_err().to_string();
+        assert!(error.contains(&format!("line {line}, column ")) && error.contains(word), "{word}: {error}");
+    }
+}
+
+#[test]
+fn key_that_its_policy_does_not_use_is_refused() {
+    for (text, word) in [
+        ("policy = \"ndiffports\"", "subflows"),
+        ("policy = \"ndiffports\"\nsubflows = 2\nexcept = [\"eth1\"]", "except"),
+        ("policy = \"none\"\nsubflows = 2", "none"),
+        ("policy = \"none\"\n[[userspace.interface]]\nname = \"*\"\nflags = []", "interface"),
+    ] {
+        let error = Config::parse(&format!("[userspace]\n{text}")).unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+    }
+    for text in ["policy = \"ndiffports\"\nsubflows = 2\nbackup = [\"wwan*\"]", "policy = \"none\""] {
+        drop(Config::parse(&format!("[userspace]\n{text}")).unwrap().userspace.unwrap().policy());
     }
 }

@@ -26,6 +26,7 @@ mod privilege;
 mod races;
 mod random;
 mod refused;
+mod replaced;
 mod resets;
 mod settings;
 mod socket;

@@ -126,12 +126,13 @@ impl Manager {
     }
 }
 
-/// Local and remote end of a subflow, and the numbers of their addresses.
-type Ends = (SocketAddr, SocketAddr, u8, u8);
+/// Local and remote end of a subflow, the numbers of their addresses, and whether this side made it a backup.
+pub(crate) type Ends = (SocketAddr, SocketAddr, u8, u8, bool);
 
 fn by_table(table: &Table) -> BTreeMap<u32, BTreeSet<Ends>> {
-    let ends =
-        |s: &nl_mptcp::path_manager::SubflowState| (s.local, s.remote, s.local_id.get(), s.remote_id.get());
+    let ends = |s: &nl_mptcp::path_manager::SubflowState| {
+        (s.local, s.remote, s.local_id.get(), s.remote_id.get(), s.backup)
+    };
     table.connections().map(|c| (c.token.get(), c.subflows.iter().map(ends).collect())).collect()
 }
 
@@ -150,7 +151,8 @@ pub(crate) async fn by_ss(node: &Node) -> BTreeMap<u32, BTreeSet<Ends>> {
             (token.to_owned(), id.trim_end_matches(')').parse::<u8>().unwrap())
         };
         let ((_, remote_id), (token, local_id)) = (id(remote), id(local));
-        let ends = (line.local_end(), line.remote.parse().unwrap(), local_id, remote_id);
+        let backup = line.word("flags").is_some_and(|flags| flags.contains('b'));
+        let ends = (line.local_end(), line.remote.parse().unwrap(), local_id, remote_id, backup);
         all.entry(hex(&token)).or_default().insert(ends);
     }
     all
@@ -385,7 +387,7 @@ async fn policies_follow_interfaces_and_set_backups(lab: Lab) -> Result {
     needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
     timeout = 60
 )]
-async fn interface_that_goes_down_is_withdrawn_from_the_peer(lab: Lab) -> Result {
+async fn interface_without_a_link_is_withdrawn_from_the_peer(lab: Lab) -> Result {
     let net = Net::userspace(&lab).await?;
     let client = Manager::start(&net.client, None, (FollowInterfaces::new(), FullMesh::new())).await?;
     let server = Manager::start(&net.server, None, ()).await?;
@@ -396,11 +398,14 @@ async fn interface_that_goes_down_is_withdrawn_from_the_peer(lab: Lab) -> Result
         listed.values().all(|ends| ends.len() == count).then_some(())
     };
     eventually(SOON, async || has(2).await, "two subflows at the server").await;
-    net.client.down("eth2").await?;
-    eventually(Duration::from_secs(2), async || has(1).await, "the server to close its subflow").await;
-    counted(&net.server, "RmAddr", 1).await;
-    net.client.up("eth2").await?;
-    eventually(SOON, async || has(2).await, "the subflow to come back").await;
+    // The interface is set down, or the cable is pulled out of it.
+    for (withdrawn, node) in [(1, &net.client), (2, &net.server)] {
+        node.down("eth2").await?;
+        eventually(Duration::from_secs(3), async || has(1).await, "the server to close its subflow").await;
+        counted(&net.server, "RmAddr", withdrawn).await;
+        node.up("eth2").await?;
+        eventually(SOON, async || has(2).await, "the subflow to come back").await;
+    }
     assert_eq!(client.state().await.failed, [] as [String; 0]);
     drop(connections);
     gone(&net, [client, server]).await

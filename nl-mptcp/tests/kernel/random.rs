@@ -45,7 +45,7 @@ impl Random {
         let further: Vec<_> = connection.subflows.iter().filter(|s| !s.local_id.is_initial()).collect();
         let at = self.pick(further.len());
         let subflow = further.get(at).map(|s| (s.local, s.remote, s.local_id));
-        match self.pick(8) {
+        match self.pick(9) {
             0..=3 => {
                 let target =
                     connection.targets().last().filter(|target| target.is_ipv4() == address.is_ipv4())?;
@@ -58,6 +58,7 @@ impl Random {
             4 => plan.destroy(token, subflow?.0, subflow?.1),
             5 => plan.withdraw(token, subflow?.2),
             6 => plan.announce(token, Endpoint::new(address)),
+            7 => plan.nobackup(token, subflow?.0, subflow?.1),
             _ => plan.backup(token, subflow?.0, subflow?.1),
         }
         Some(())

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use nl_mptcp::path_manager::{FollowInterfaces, FullMesh};
 use nl_testkit::{Lab, Need, Node, Result, eventually, within};
 use tokio::io::AsyncReadExt;
 
-use crate::path_manager::{Connections, Manager, by_ss};
+use crate::diag::ss;
+use crate::path_manager::{Connections, Ends, Manager, by_ss};
 use crate::support::{Net, SOON, counted, kernel};
+
+/// Five timeouts of a first packet that was sent five times, each twice as long, are 31 seconds; since Linux 6.5, five.
+const LONG: Duration = Duration::from_secs(90);
 
 /// The client has 10.0.N.1 on `wanN`, and a default route by the router N with metric N00. The server has 10.0.2N.2 on `lanN`. The
 /// routers drop what comes from addresses that are not behind the interface (`rp_filter`).
@@ -83,6 +87,53 @@ async fn full_mesh_uses_both_uplinks_without_rules(lab: Lab) -> Result {
     Ok(())
 }
 
+/// What the test above would see if subflows were not bound to their interfaces: the route decides, and the router of the first uplink
+/// drops what comes from the address of the second. The subflow is reported as pending, not as done, until it has failed.
+#[nl_testkit::test(
+    needs(genl = "mptcp_pm", sysctl = "net.mptcp.enabled", tool = "ss", sock_diag = "mptcp"),
+    timeout = 240
+)]
+async fn unbound_subflow_of_the_second_uplink_is_pending_until_it_fails(lab: Lab) -> Result {
+    let net = two_uplinks(&lab).await?;
+    net.client.sysctl("net.ipv4.tcp_syn_retries", "4").await?;
+    let client = Manager::start(&net.client, None, FullMesh::new().unbound().no_retry()).await?;
+    let server = Manager::start(&net.server, None, ()).await?;
+    let mut connections = Connections::new(&net).await?;
+    connections.connect_between(&net, "10.0.1.1", "10.0.21.2:5001").await?;
+    // Sent again at least once, because nobody answers.
+    let unanswered = async || {
+        let lines = ss::tcp(&net.client, "state syn-sent").await;
+        let line = lines.iter().find(|line| line.local_end().ip().to_string() == "10.0.2.1")?;
+        // timer:(on,808ms,1)
+        let sent_again = line.word("timer")?.trim_end_matches(')').rsplit(',').next()?.parse::<u32>().ok()?;
+        (sent_again > 0).then_some(())
+    };
+    eventually(SOON, unanswered, "the first packet to be sent again").await;
+    let state = client.state().await;
+    let open: Vec<_> = state.creations.open.iter().map(|(_, local, _)| local.to_string()).collect();
+    assert_eq!((open.as_slice(), &state.failed[..]), (&["10.0.2.1".to_owned()][..], &[][..]));
+    let connection = state.table.connections().next().ok_or("no connection")?;
+    let established: Vec<_> =
+        connection.subflows.iter().map(|s| (s.local.ip().to_string(), s.is_established())).collect();
+    assert_eq!(established, [("10.0.1.1".to_owned(), true), ("10.0.2.1".to_owned(), false)]);
+    assert_eq!(by_ss(&net.server).await.values().map(BTreeSet::len).collect::<Vec<_>>(), [1]);
+    let failed = async || {
+        let state = client.state().await;
+        (!state.failed.is_empty()).then_some(state)
+    };
+    let state = eventually(LONG, failed, "the subflow to fail").await;
+    assert!(state.creations.open.is_empty(), "{:?}", state.creations);
+    assert!(
+        state.failed.len() == 1 && state.failed[0].starts_with("create subflow 10.0.2.1"),
+        "{:?}",
+        state.failed
+    );
+    drop(connections);
+    client.stop().await;
+    server.stop().await;
+    Ok(())
+}
+
 /// 64 MiB, each byte of which depends on its place.
 const LENGTH: usize = 64 << 20;
 const CHUNK: usize = 64 << 10;
@@ -132,7 +183,7 @@ async fn transfer_continues_when_an_uplink_dies_and_uses_it_again(lab: Lab) -> R
     let from = async |node: &Node, wanted: &[&str]| {
         let listed = by_ss(node).await;
         let ends = listed.values().next()?;
-        let client_side = |(local, remote, ..): &(SocketAddr, SocketAddr, u8, u8)| {
+        let client_side = |(local, remote, ..): &Ends| {
             let end = if local.port() == 5001 { remote } else { local };
             end.ip().to_string()
         };
@@ -151,7 +202,7 @@ async fn transfer_continues_when_an_uplink_dies_and_uses_it_again(lab: Lab) -> R
     });
     // The uplink of the initial subflow, while data flows.
     net.client.down("wan1").await?;
-    eventually(Duration::from_secs(2), async || from(&net.server, &both[1..]).await, "the peer to be told")
+    eventually(Duration::from_secs(2), async || from(&net.server, &both[1..]).await, "the peer to close it")
         .await;
     counted(&net.server, "RmAddr", 1).await;
     net.client.up("wan1").await?;

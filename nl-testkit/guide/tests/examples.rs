@@ -12,15 +12,6 @@ const NOT_RUN: &[(&str, &str)] = &[
         "nl-events/examples/exporter/main.rs",
         "a server, which nl-events/tests/kernel/exporter.rs asks for its counters",
     ),
-    ("nl-mptcp/examples/mptcp_path_manager.rs", "it ends at Ctrl-C"),
-    (
-        "nl-mptcp/examples/mptcp_path_managerd/main.rs",
-        "a daemon, which nl-mptcp/tests/kernel/managerd.rs runs",
-    ),
-    (
-        "nl-mptcp/examples/mptcp_policies/main.rs",
-        "it ends at Ctrl-C; nl-mptcp/tests/kernel runs its policies",
-    ),
     (
         "nl-tc/examples/tc_cni_bandwidth.rs",
         "nl-tc/tests/kernel/setups.rs runs its part examples/setups/cni.rs",
@@ -58,7 +49,9 @@ fn examples() -> Vec<(String, String)> {
 #[test]
 fn each_example_is_run_or_has_a_reason() {
     let programs = fs::read_to_string(root().join("nl-testkit/guide/tests/kernel/programs.rs")).unwrap();
-    let tests = fs::read_to_string(root().join("nl-testkit/guide/tests/kernel/main.rs")).unwrap();
+    let tests = ["main.rs", "mptcp.rs"]
+        .map(|name| fs::read_to_string(root().join("nl-testkit/guide/tests/kernel").join(name)).unwrap())
+        .concat();
     let examples = examples();
     assert!(examples.len() >= 40, "{} examples", examples.len());
     for (path, _) in &examples {

@@ -60,6 +60,10 @@ pub(super) fn merge(known: ConnectionState, now: &mut ConnectionState, pending: 
             Some(old) => {
                 subflow.index = old.index.or(subflow.index);
                 (subflow.decided, subflow.counters) = (old.decided, old.counters);
+                if old.backup != old.is_backup {
+                    // A decision about that waits.
+                    subflow.backup = old.backup;
+                }
                 match (old.is_established(), subflow.is_established()) {
                     (true, _) => subflow.phase = old.phase,
                     (false, true) => {

@@ -30,6 +30,7 @@ struct Conn {
 struct Sub {
     local_id: AddressId,
     remote_id: AddressId,
+    backup: bool,
     backup_by_peer: bool,
     trying: bool,
     created_here: bool,
@@ -118,6 +119,7 @@ impl Kernel {
         let sub = Sub {
             local_id: AddressId::INITIAL,
             remote_id: AddressId::INITIAL,
+            backup: false,
             backup_by_peer: false,
             trying: false,
             created_here: !server_side,
@@ -150,6 +152,7 @@ impl Kernel {
                 let sub = Sub {
                     local_id: AddressId::INITIAL,
                     remote_id: AddressId::new(1 + b % 3),
+                    backup: false,
                     backup_by_peer: b > 128,
                     trying: false,
                     created_here: false,
@@ -239,6 +242,7 @@ impl Kernel {
                 let sub = Sub {
                     local_id: subflow.id,
                     remote_id: AddressId::INITIAL,
+                    backup: subflow.backup,
                     backup_by_peer: false,
                     trying: true,
                     created_here: true,
@@ -250,6 +254,12 @@ impl Kernel {
                     return Err(kernel_refusal(Errno::ESRCH));
                 }
                 self.close_subflow(token, (*local, *remote));
+            }
+            Decision::SetBackup { local, remote, backup, .. } => {
+                let Some(sub) = conn.subflows.get_mut(&(*local, *remote)) else {
+                    return Err(kernel_refusal(Errno::ESRCH));
+                };
+                sub.backup = *backup;
             }
             _ => {}
         }
@@ -273,6 +283,7 @@ impl Kernel {
                 let mut subflow = SubflowState::new(ends.0, ends.1, phase);
                 (subflow.local_id, subflow.remote_id) = (sub.local_id, sub.remote_id);
                 subflow.backup_by_peer = sub.backup_by_peer;
+                subflow.set_backup(sub.backup);
                 subflow.created_here = sub.created_here;
                 state.subflows.push(subflow);
             }
@@ -402,9 +413,12 @@ impl<P: Policy> World<P> {
             assert_eq!((state.local, state.remote), (conn.local, conn.remote));
             assert_eq!((state.server_side, state.established), (Some(conn.server_side), conn.established));
             let subflow = |s: &SubflowState| {
+                // Events do not say it of a subflow that the table did not have.
+                let theirs = conn.subflows.get(&s.ends()).filter(|_| !s.decided);
                 let sub = Sub {
                     local_id: s.local_id,
                     remote_id: s.remote_id,
+                    backup: theirs.map_or(s.backup, |theirs| theirs.backup),
                     backup_by_peer: s.backup_by_peer,
                     trying: s.phase != SubflowPhase::Established,
                     created_here: s.created_here,
@@ -467,7 +481,10 @@ proptest! {
 
 /// Follows one connection that this side asked for, with two addresses here.
 fn world<P: Policy>(policy: P) -> (World<P>, Token) {
-    let mut world = World::new(policy);
+    begin(World::new(policy))
+}
+
+fn begin<P: Policy>(mut world: World<P>) -> (World<P>, Token) {
     for index in [1, 2] {
         let name = format!("eth{index}");
         let host = u8::try_from(index - 1).unwrap();

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 
 use crate::Token;
 use crate::path_manager::plan::Decision;
@@ -64,6 +65,26 @@ impl Work {
             self.ready.push_back(decision.token());
         }
         Some((decision, self.reported.remove(&number)))
+    }
+
+    /// Whether a decision about the backup flag of this subflow waits.
+    pub(super) fn sets_backup(&self, token: Token, ends: (SocketAddr, SocketAddr)) -> bool {
+        self.backup_waiting(token, ends).is_some()
+    }
+
+    /// Drops the waiting decisions about the backup flag of this subflow, and returns them.
+    pub(super) fn forget_backup(&mut self, token: Token, ends: (SocketAddr, SocketAddr)) -> Vec<Decision> {
+        let mut dropped = Vec::new();
+        while let Some(number) = self.backup_waiting(token, ends) {
+            dropped.extend(self.withdraw(token, number));
+        }
+        dropped
+    }
+
+    fn backup_waiting(&self, token: Token, ends: (SocketAddr, SocketAddr)) -> Option<u64> {
+        let is = |decision: &Decision| matches!(decision, Decision::SetBackup { local, remote, .. } if (*local, *remote) == ends);
+        let (number, _) = self.waiting.get(&token)?.iter().find(|(_, decision)| is(decision))?;
+        Some(*number)
     }
 
     /// Drops a waiting decision, and returns it.

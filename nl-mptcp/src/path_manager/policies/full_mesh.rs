@@ -4,13 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nl_core::IpPrefix;
+
 use crate::Token;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointFlags};
 use crate::limits::Limits;
 use crate::path_manager::event::PathEvent;
 use crate::path_manager::plan::{Decision, Plan};
 use crate::path_manager::policy::Policy;
-use crate::path_manager::table::{ConnectionState, Interface, Table};
+use crate::path_manager::table::{ConnectionState, Interface, SubflowState, Table};
+use crate::selection::{Selection, matches};
 use crate::subflow::Subflow;
 
 /// A subflow from every usable local address to every address of the peer.
@@ -25,7 +28,8 @@ use crate::subflow::Subflow;
 #[derive(Clone)]
 pub struct FullMesh {
     only: Option<BTreeSet<String>>,
-    except: BTreeSet<String>,
+    selection: Selection,
+    exact: bool,
     when: Option<Arc<Predicate>>,
     most: usize,
     addresses: usize,
@@ -58,7 +62,8 @@ impl FullMesh {
     pub fn new() -> Self {
         Self {
             only: None,
-            except: BTreeSet::new(),
+            selection: Selection::default(),
+            exact: false,
             when: None,
             most: 64,
             addresses: 8,
@@ -69,17 +74,54 @@ impl FullMesh {
         }
     }
 
-    /// Uses the addresses of these interfaces only.
+    /// What the addresses of interfaces of this name are used for, in the words of [endpoints](crate::endpoint): `subflow` creates
+    /// subflows from them, at a client; `signal` announces them, at a server; with `backup`, the subflows from them are backups, the
+    /// initial one included. Other flags mean nothing here. A `*` at the end of the name stands for any rest.
+    ///
+    /// The first rule that matches an interface counts; the addresses of an interface without one are not used. Where no rule is
+    /// given, all addresses are used for subflows and announcements.
+    ///
+    /// ```
+    /// use nl_mptcp::endpoint::EndpointFlags;
+    /// use nl_mptcp::path_manager::FullMesh;
+    ///
+    /// let mesh = FullMesh::new()
+    ///     .interface("wwan*", EndpointFlags::SUBFLOW | EndpointFlags::BACKUP)
+    ///     .interface("wlan*", EndpointFlags::SUBFLOW);
+    /// ```
+    #[must_use]
+    pub fn interface(mut self, name: impl Into<String>, flags: EndpointFlags) -> Self {
+        self.selection.add(name.into(), flags);
+        self
+    }
+
+    /// Uses only addresses in this network, or another one that is named.
+    #[must_use]
+    pub fn network(mut self, network: IpPrefix) -> Self {
+        self.selection.within(network);
+        self
+    }
+
+    /// Destroys subflows that this side created from addresses that are not to be used, or beyond the [limit](Self::at_most), withdraws
+    /// such addresses at a server, and makes subflows regular that are not to be backups, whoever decided that. It does so at [`PathEvent::Synced`], for a policy that
+    /// [replaces](crate::path_manager::PathManager::set_policy) another. The initial subflow is never destroyed.
+    #[must_use]
+    pub fn exact(mut self) -> Self {
+        self.exact = true;
+        self
+    }
+
+    /// Uses the addresses of these interfaces only. A `*` at the end of a name stands for any rest.
     #[must_use]
     pub fn only<S: Into<String>>(mut self, interfaces: impl IntoIterator<Item = S>) -> Self {
         self.only = Some(interfaces.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Uses no addresses of these interfaces.
+    /// Uses no addresses of these interfaces. A `*` at the end of a name stands for any rest.
     #[must_use]
     pub fn except<S: Into<String>>(mut self, interfaces: impl IntoIterator<Item = S>) -> Self {
-        self.except.extend(interfaces.into_iter().map(Into::into));
+        interfaces.into_iter().for_each(|name| self.selection.leave_out(name.into()));
         self
     }
 
@@ -159,11 +201,19 @@ impl FullMesh {
             return;
         }
         let table = plan.table();
-        let locals = table.usable_addresses().filter(|(interface, _)| self.uses(interface));
+        let locals = |flag: EndpointFlags| {
+            let all = table
+                .usable_addresses()
+                .map(|(interface, local)| (interface, local, self.flags(interface, local)));
+            all.filter(move |(.., flags)| flags.contains(flag))
+        };
         match connection.server_side {
             Some(true) => {
                 let new = |a: &IpAddr| *a != connection.local.ip() && !connection.is_announced(*a);
-                let mut missing: Vec<_> = locals.map(|(_, address)| address).filter(new).collect();
+                let announced = locals(EndpointFlags::SIGNAL).map(|(_, address, _)| address);
+                // Two interfaces may have one address.
+                let mut seen = BTreeSet::new();
+                let mut missing: Vec<_> = announced.filter(new).filter(|a| seen.insert(*a)).collect();
                 missing.truncate(self.addresses.saturating_sub(connection.announced.len()));
                 for address in missing {
                     plan.announce(token, Endpoint::new(address));
@@ -173,20 +223,26 @@ impl FullMesh {
                 let initial = usize::from(!connection.deny_join_initial);
                 let accepted = initial.saturating_add(self.accepted);
                 let targets: BTreeSet<SocketAddr> = connection.targets().take(accepted).collect();
-                let mut missing = Vec::new();
-                for (interface, local) in locals {
+                let (mut missing, mut seen) = (Vec::new(), BTreeSet::new());
+                for (interface, local, flags) in locals(EndpointFlags::SUBFLOW) {
+                    if !seen.insert(local) {
+                        continue;
+                    }
                     let index = self.binding(table, interface);
+                    // Where the kernel ignores it, the subflow becomes one when it is established.
+                    let backup = table.binds_subflows() && flags.contains(EndpointFlags::BACKUP);
                     let fits = |t: &&SocketAddr| {
                         t.is_ipv4() == local.is_ipv4()
                             && !connection.has_subflow(local, **t)
                             && !self.is_waiting(token, local, **t)
                     };
-                    missing.extend(targets.iter().filter(fits).map(|target| (local, *target, index)));
+                    missing.extend(targets.iter().filter(fits).map(|target| (local, *target, index, backup)));
                 }
-                missing.truncate(self.most.saturating_sub(connection.subflows.len()));
-                for (local, remote, index) in missing {
+                let there = connection.subflows.iter().filter(|subflow| !subflow.is_closing()).count();
+                missing.truncate(self.most.saturating_sub(there));
+                for (local, remote, index, backup) in missing {
                     let mut subflow = Subflow::new((local, 0).into(), remote);
-                    subflow.index = index;
+                    (subflow.index, subflow.backup) = (index, backup);
                     plan.create(token, subflow);
                 }
             }
@@ -194,9 +250,60 @@ impl FullMesh {
         }
     }
 
-    fn uses(&self, interface: &Interface) -> bool {
-        let only = self.only.as_ref().is_none_or(|only| only.contains(&interface.name));
-        only && !self.except.contains(&interface.name)
+    /// What an address of this interface is used for: nothing, if it is not used.
+    fn flags(&self, interface: &Interface, address: IpAddr) -> EndpointFlags {
+        let named = |only: &BTreeSet<String>| only.iter().any(|pattern| matches(pattern, &interface.name));
+        if !self.only.as_ref().is_none_or(named) || !self.selection.has(address) {
+            return EndpointFlags::empty();
+        }
+        let rule = self.selection.rule_of(&interface.name, EndpointFlags::SUBFLOW | EndpointFlags::SIGNAL);
+        rule.map_or(EndpointFlags::empty(), |(_, flags)| flags)
+    }
+
+    /// Makes the open subflows of a connection what the rules say: backups; and if they are [exact](Self::exact), regular ones, or none.
+    fn correct(&self, token: Token, exact: bool, plan: &mut Plan<'_>) {
+        let table = plan.table();
+        let managed = |c: &&ConnectionState| c.established && !c.kernel_managed;
+        let Some(connection) = table.connection(token).filter(managed) else { return };
+        if self.when.as_ref().is_some_and(|holds| !holds(connection)) {
+            return;
+        }
+        let flags_of = |address: IpAddr| table.interface_of(address).map(|i| self.flags(i, address));
+        let open: Vec<_> = connection.open().filter_map(|s| Some((s, flags_of(s.local.ip())?))).collect();
+        let may_go = |s: &SubflowState| exact && s.created_here && !s.local_id.is_initial();
+        let unused = open.iter().filter(|(s, flags)| may_go(s) && !flags.contains(EndpointFlags::SUBFLOW));
+        let mut wrong: Vec<_> = unused.map(|(s, _)| s.ends()).collect();
+        let there = connection.subflows.iter().filter(|s| !s.is_closing()).count();
+        let surplus = there.saturating_sub(wrong.len()).saturating_sub(self.most);
+        let of_limit = open.iter().rev().filter(|(s, _)| may_go(s) && !wrong.contains(&s.ends()));
+        // The newest go first.
+        let newest: Vec<_> = of_limit.take(surplus).map(|(s, _)| s.ends()).collect();
+        wrong.extend(newest);
+        let (mut backups, mut regular) = (Vec::new(), Vec::new());
+        for (subflow, flags) in open.iter().filter(|(s, _)| !wrong.contains(&s.ends())) {
+            match (flags.contains(EndpointFlags::BACKUP), subflow.backup) {
+                (true, false) => backups.push(subflow.ends()),
+                (false, true) if exact => regular.push(subflow.ends()),
+                _ => {}
+            }
+        }
+        let is_unwanted =
+            |address| flags_of(address).is_some_and(|flags| !flags.contains(EndpointFlags::SIGNAL));
+        let announced = connection.announced.iter().filter(|_| exact && connection.server_side == Some(true));
+        let unwanted: Vec<_> =
+            announced.filter(|(_, (address, _))| is_unwanted(*address)).map(|(id, _)| *id).collect();
+        for id in unwanted {
+            plan.withdraw(token, id);
+        }
+        for (local, remote) in wrong {
+            plan.destroy(token, local, remote);
+        }
+        for (local, remote) in backups {
+            plan.backup(token, local, remote);
+        }
+        for (local, remote) in regular {
+            plan.nobackup(token, local, remote);
+        }
     }
 
     /// The interface that subflows from its addresses are bound to. The addresses of the loopback interface are reached by others.
@@ -254,9 +361,11 @@ impl FullMesh {
 impl Policy for FullMesh {
     fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
         match event {
-            PathEvent::Established { token } | PathEvent::Announced { token, .. } => {
-                self.complete(*token, plan)
+            PathEvent::Established { token } => {
+                self.correct(*token, false, plan);
+                self.complete(*token, plan);
             }
+            PathEvent::Announced { token, .. } => self.complete(*token, plan),
             PathEvent::AddressAdded { address, .. } => {
                 self.forgive(|local| local == *address);
                 self.complete_all(plan);
@@ -266,7 +375,12 @@ impl Policy for FullMesh {
                 self.forgive(|local| interface.is_some_and(|i| i.addresses.contains_key(&local)));
                 self.complete_all(plan);
             }
-            PathEvent::Synced => self.complete_all(plan),
+            PathEvent::Synced => {
+                for token in plan.table().tokens() {
+                    self.correct(token, self.exact, plan);
+                    self.complete(token, plan);
+                }
+            }
             PathEvent::Failed { decision: Decision::Create { token, subflow }, .. } => {
                 self.failed(*token, subflow.local.ip(), subflow.remote, plan);
             }
@@ -279,6 +393,7 @@ impl Policy for FullMesh {
                 if let Some(failed) = self.failed.get_mut(token) {
                     failed.remove(&(subflow.local.ip(), subflow.remote));
                 }
+                self.correct(*token, false, plan);
             }
             PathEvent::Woken => self.try_again(plan),
             PathEvent::Closed { token } => drop(self.failed.remove(token)),
@@ -291,7 +406,8 @@ impl fmt::Debug for FullMesh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FullMesh")
             .field("only", &self.only)
-            .field("except", &self.except)
+            .field("selection", &self.selection)
+            .field("exact", &self.exact)
             .field("most", &self.most)
             .field("addresses", &self.addresses)
             .field("accepted", &self.accepted)

@@ -39,16 +39,47 @@ impl<P: Policy, G: Guard> Guarded<P, G> {
 
 impl<P: Policy, G: Guard> Policy for Guarded<P, G> {
     fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
-        let mut both = Both { inner: &mut self.guard, outer: plan.guard.as_deref_mut() };
-        let mut guarded = Plan {
-            table: &mut *plan.table,
-            made: &mut *plan.made,
-            refused: &mut *plan.refused,
-            next: &mut *plan.next,
-            clock: &mut *plan.clock,
-            guard: Some(&mut both),
-        };
-        self.policy.decide(event, &mut guarded);
+        guarded(&mut self.policy, &mut self.guard, event, plan);
+    }
+
+    fn review(&mut self, table: &Table, decision: Decision) -> Option<Decision> {
+        self.policy.review(table, decision)
+    }
+}
+
+/// Both, one after the other; `B` reviews what `A` decides.
+impl<A: Policy, B: Policy> Policy for (A, B) {
+    fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
+        guarded(&mut self.0, &mut Reviewer(&mut self.1), event, plan);
+        self.1.decide(event, plan);
+    }
+
+    fn review(&mut self, table: &Table, decision: Decision) -> Option<Decision> {
+        let decision = self.0.review(table, decision)?;
+        self.1.review(table, decision)
+    }
+}
+
+/// Calls a policy whose decisions this guard sees, and then that of the plan.
+fn guarded(policy: &mut impl Policy, guard: &mut dyn Guard, event: &PathEvent, plan: &mut Plan<'_>) {
+    let mut both = Both { inner: guard, outer: plan.guard.as_deref_mut() };
+    let mut guarded = Plan {
+        table: &mut *plan.table,
+        made: &mut *plan.made,
+        refused: &mut *plan.refused,
+        next: &mut *plan.next,
+        clock: &mut *plan.clock,
+        guard: Some(&mut both),
+    };
+    policy.decide(event, &mut guarded);
+}
+
+/// A policy as the guard of the one before it.
+struct Reviewer<'a, P>(&'a mut P);
+
+impl<P: Policy> Guard for Reviewer<'_, P> {
+    fn review(&mut self, table: &Table, decision: Decision) -> Option<Decision> {
+        self.0.review(table, decision)
     }
 }
 

@@ -11,25 +11,22 @@ pub use guarded::Guarded;
 pub use ndiffports::NDiffPorts;
 
 use super::event::PathEvent;
-use super::plan::Plan;
+use super::plan::{Decision, Plan};
 use super::policy::Policy;
+use super::table::Table;
 
 /// Makes no decisions.
 impl Policy for () {
     fn decide(&mut self, _: &PathEvent, _: &mut Plan<'_>) {}
 }
 
-/// Both, one after the other.
-impl<A: Policy, B: Policy> Policy for (A, B) {
-    fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
-        self.0.decide(event, plan);
-        self.1.decide(event, plan);
-    }
-}
-
 impl Policy for Box<dyn Policy + '_> {
     fn decide(&mut self, event: &PathEvent, plan: &mut Plan<'_>) {
         (**self).decide(event, plan);
+    }
+
+    fn review(&mut self, table: &Table, decision: Decision) -> Option<Decision> {
+        (**self).review(table, decision)
     }
 }
 

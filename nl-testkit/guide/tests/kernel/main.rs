@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 #![expect(clippy::duplicate_mod, reason = "examples share a module, as when each is built alone")]
 
+mod mptcp;
 mod programs;
 
 use std::env;

@@ -59,6 +59,12 @@ mod macsec_static;
 #[expect(unused_imports, reason = "its unit tests need the harness that this binary has not")]
 #[path = "../../../../nl-events/examples/monitor/main.rs"]
 mod monitor;
+#[path = "../../../../nl-mptcp/examples/mptcp_path_manager.rs"]
+mod mptcp_path_manager;
+#[path = "../../../../nl-mptcp/examples/mptcp_path_managerd/main.rs"]
+mod mptcp_path_managerd;
+#[path = "../../../../nl-mptcp/examples/mptcp_policies/main.rs"]
+mod mptcp_policies;
 #[path = "../../../../nl-mptcp/examples/nstat_mptcp.rs"]
 mod nstat_mptcp;
 #[path = "../../../../nl-core/examples/rtnetlink_beside.rs"]
@@ -119,6 +125,9 @@ pub(crate) fn run(name: &str) -> ExitCode {
         "leaf_agent" => leaf_agent::main().report(),
         "macsec_static" => macsec_static::main().report(),
         "monitor" => monitor::main().report(),
+        "mptcp_path_manager" => mptcp_path_manager::main().report(),
+        "mptcp_path_managerd" => mptcp_path_managerd::main().report(),
+        "mptcp_policies" => mptcp_policies::main().report(),
         "nstat_mptcp" => nstat_mptcp::main().report(),
         "rtnetlink_beside" => rtnetlink_beside::main().report(),
         "srv6_doctor" => srv6_doctor::main().report(),

@@ -378,6 +378,7 @@ fn waiting_creation_is_not_closed_by_a_late_event() {
     let old = Sub {
         local_id: AddressId::new(7),
         remote_id: AddressId::new(9),
+        backup: false,
         backup_by_peer: false,
         trying: false,
         created_here: true,

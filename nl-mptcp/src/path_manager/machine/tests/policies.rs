@@ -1,8 +1,11 @@
 //! What the policies of this crate decide, on the simulated kernel.
 
+use std::sync::mpsc;
+
 use super::*;
+use crate::endpoint::EndpointFlags;
 use crate::limits::Limits;
-use crate::path_manager::Guarded;
+use crate::path_manager::{Guard, Guarded};
 use crate::subflow::Subflow;
 
 /// The time of the machine, after this much more.
@@ -59,6 +62,11 @@ fn full_mesh_leaves_out_interfaces_and_connections() {
         FullMesh::new().only(["eth1", "eth2"]).except(["eth2"]),
         FullMesh::new().when(|connection| connection.remote.port() != 80),
         FullMesh::new().at_most(1),
+        FullMesh::new().except(["eth2*"]),
+        FullMesh::new().only(["eth1*", "wlan*"]),
+        FullMesh::new().network("10.0.0.0/24".parse().unwrap()),
+        FullMesh::new().interface("eth1", EndpointFlags::SUBFLOW),
+        FullMesh::new().interface("eth2", EndpointFlags::SIGNAL).interface("*", EndpointFlags::SUBFLOW),
     ] {
         let what = format!("{policy:?}");
         let (world, token) = world(policy);
@@ -114,6 +122,202 @@ fn guard_vetoes_and_alters_decisions_of_the_policy_within() {
     assert_eq!(addresses(&world, token), [0, 1]);
 }
 
+const SUBFLOW: EndpointFlags = EndpointFlags::SUBFLOW;
+const BACKUP: EndpointFlags = SUBFLOW.union(EndpointFlags::BACKUP);
+
+/// Sees every decision, and lets it pass.
+fn witness() -> (impl Guard, mpsc::Receiver<Decision>) {
+    let (sender, seen) = mpsc::channel();
+    let guard = move |_: &Table, decision: Decision| {
+        sender.send(decision.clone()).unwrap();
+        Some(decision)
+    };
+    (guard, seen)
+}
+
+/// The subflow from the second address.
+fn second(world: &World<impl Policy>, token: Token) -> &SubflowState {
+    let connection = world.machine.table().connection(token).unwrap();
+    connection.subflows.iter().find(|s| s.local.ip() == local(1, 0).ip()).unwrap()
+}
+
+/// From the first packet on, where the kernel does that.
+#[test]
+fn subflows_of_an_interface_are_backups_by_its_rule_or_its_name() {
+    let rules = || FullMesh::new().interface("eth2", BACKUP).interface("eth*", SUBFLOW);
+    let named = || (FullMesh::new(), BackupOnMetered::new(["eth2*"]));
+    for (at_once, policy) in [true, false].into_iter().flat_map(|at_once| {
+        let both: [Box<dyn Policy>; 2] = [Box::new(rules()), Box::new(named())];
+        both.map(|policy| (at_once, policy))
+    }) {
+        let (guard, seen) = witness();
+        let mut world = World::new(Guarded::new(policy, guard));
+        world.machine.table.binds_subflows = at_once;
+        let (world, token) = begin(world);
+        assert!(second(&world, token).backup);
+        let first = &world.machine.table().connection(token).unwrap().subflows[0];
+        assert!(!first.backup, "{first:?}");
+        let decisions: Vec<_> = seen.try_iter().collect();
+        assert!(matches!(&decisions[0], Decision::Create { subflow, .. } if subflow.backup == at_once));
+        let later =
+            decisions.iter().filter(|d| matches!(d, Decision::SetBackup { backup: true, .. })).count();
+        assert_eq!((later, decisions.len()), if at_once { (0, 1) } else { (1, 2) }, "{decisions:?}");
+    }
+}
+
+#[test]
+fn later_policy_reviews_what_earlier_ones_decide() {
+    struct NoneBySecond;
+    impl Policy for NoneBySecond {
+        fn decide(&mut self, _: &PathEvent, _: &mut Plan<'_>) {}
+
+        fn review(&mut self, _: &Table, decision: Decision) -> Option<Decision> {
+            let by_second = |d: &Decision| match d {
+                Decision::Create { subflow, .. } => subflow.local.ip() == local(1, 0).ip(),
+                _ => false,
+            };
+            Some(decision).filter(|decision| !by_second(decision))
+        }
+    }
+    let (vetoed, token) = world((FullMesh::new(), NoneBySecond));
+    assert_eq!(addresses(&vetoed, token), [0]);
+    let (vetoed, token) = world((FullMesh::new(), (FollowInterfaces::new(), NoneBySecond)));
+    assert_eq!(addresses(&vetoed, token), [0], "from within what comes later");
+    let boxed: Box<dyn Policy> = Box::new(NoneBySecond);
+    let (vetoed, token) =
+        world(((FullMesh::new(), ()), Guarded::new(boxed, |_: &Table, d: Decision| Some(d))));
+    assert_eq!(addresses(&vetoed, token), [0], "from a box, and a guarded policy");
+    let (before, token) = world((NoneBySecond, FullMesh::new()));
+    assert_eq!(addresses(&before, token), [0, 1]);
+}
+
+/// The first fails and the second is executed, or both fail: the table is what the kernel has.
+#[test]
+fn backup_flag_is_what_the_kernel_has_after_failures() {
+    for outcomes in [[true, true], [true, false], [false, true], [false, false]] {
+        let policy = |event: &PathEvent, plan: &mut Plan<'_>| {
+            if matches!(event, PathEvent::AddressAdded { .. }) {
+                let (local, remote) = plan.table().connection(Token::new(1)).unwrap().subflows[0].ends();
+                plan.backup(Token::new(1), local, remote);
+                plan.backup(Token::new(1), local, remote);
+                plan.nobackup(Token::new(1), local, remote);
+            }
+        };
+        let (mut world, token) = world(policy);
+        let kind = Some(EVERYWHERE);
+        world.machine.input(Input::Address { index: 1, address: local(2, 0).ip(), kind });
+        for well in outcomes {
+            let (number, decision) = world.machine.start().unwrap();
+            let outcome = world.kernel.execute(&decision, well);
+            world.machine.finished(number, outcome);
+        }
+        assert!(world.machine.start().is_none(), "a third decision");
+        let kernel = world.kernel.connections[&token].subflows.values().next().unwrap().backup;
+        let table = world.machine.table().connection(token).unwrap().subflows[0].backup;
+        assert_eq!((kernel, table), (outcomes == [true, false], kernel), "{outcomes:?}");
+    }
+}
+
+/// A policy before it makes them regular, in vain.
+#[test]
+fn metered_subflow_stays_a_backup() {
+    let regular = |event: &PathEvent, plan: &mut Plan<'_>| {
+        if let PathEvent::SubflowEstablished { token, subflow } = event {
+            plan.nobackup(*token, subflow.local, subflow.remote);
+        }
+    };
+    let (guard, seen) = witness();
+    let policy = ((FullMesh::new(), regular), BackupOnMetered::new(["eth2"]));
+    let (world, token) = world(Guarded::new(policy, guard));
+    assert!(second(&world, token).backup);
+    assert_eq!(seen.try_iter().count(), 1, "the creation and nothing more");
+}
+
+#[test]
+fn exact_policy_replaces_what_another_one_did() {
+    let replaced = |policy: FullMesh| {
+        let (mut world, token) = world(FullMesh::new());
+        assert_eq!(addresses(&world, token), [0, 1]);
+        *world.machine.policy() = policy;
+        world.machine.lost();
+        world.settle();
+        world.assert_same();
+        addresses(&world, token)
+    };
+    assert_eq!(replaced(FullMesh::new().except(["eth2"])), [0, 1]);
+    assert_eq!(replaced(FullMesh::new().except(["eth2"]).exact()), [0]);
+    assert_eq!(replaced(FullMesh::new().except(["eth1"]).exact()), [0, 1], "the initial one stays");
+    assert_eq!(replaced(FullMesh::new().at_most(1)), [0, 1]);
+    assert_eq!(replaced(FullMesh::new().at_most(1).exact()), [0]);
+    let other = FullMesh::new().except(["eth2"]).when(|connection| connection.remote.port() != 80).exact();
+    assert_eq!(replaced(other), [0, 1], "not one of its connections");
+}
+
+/// The second address is on a third interface too, or only there as the second one is down.
+#[test]
+fn address_of_two_interfaces_is_used_once_and_on_one_that_is_up() {
+    for (server_side, up, index) in [(false, true, 2), (false, false, 3), (true, true, 2)] {
+        let (guard, seen) = witness();
+        let mut world = World::new(Guarded::new((FullMesh::new(), NDiffPorts::new(1)), guard));
+        for (index, host, up) in [(1, 0, true), (2, 1, up), (3, 1, true)] {
+            let addresses = BTreeMap::from([(local(host, 0).ip(), EVERYWHERE)]);
+            let name = format!("eth{index}");
+            world.kernel.interfaces.insert(index, Interface { index, name, up, addresses });
+        }
+        world.kernel.connect(0, server_side);
+        world.kernel.act(1, 0, 0);
+        world.settle();
+        assert_eq!(world.machine.table().binding(local(1, 0).ip()), Some(index));
+        let decisions: Vec<_> = seen.try_iter().collect();
+        match (decisions.as_slice(), server_side) {
+            ([Decision::Create { subflow, .. }], false) => assert_eq!(subflow.index, Some(index)),
+            ([Decision::Announce { endpoint, .. }], true) => assert_eq!(endpoint.address, local(1, 0).ip()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The one that is destroyed makes room for the other at once.
+#[test]
+fn exact_policy_uses_another_interface_within_its_limit() {
+    let (mut world, token) = world(FullMesh::new().at_most(2));
+    let addresses = BTreeMap::from([(local(2, 0).ip(), EVERYWHERE)]);
+    world.kernel.interfaces.insert(3, Interface { index: 3, name: "eth3".into(), up: true, addresses });
+    let mut replace = |policy| {
+        *world.machine.policy() = policy;
+        world.machine.lost();
+        world.settle();
+        world.assert_same();
+        self::addresses(&world, token)
+    };
+    assert_eq!(replace(FullMesh::new().at_most(2).except(["eth2"]).exact()), [0, 2]);
+    assert_eq!(replace(FullMesh::new().at_most(3)), [0, 1, 2]);
+    // The newest one is of an interface that stays, and the limit alone would end it.
+    assert_eq!(replace(FullMesh::new().at_most(2).except(["eth3"]).exact()), [0, 1]);
+}
+
+#[test]
+fn exact_policy_withdraws_addresses_of_a_server() {
+    let mut world = World::new(FullMesh::new());
+    for index in [1, 2, 3] {
+        let addresses = BTreeMap::from([(local(u8::try_from(index).unwrap() - 1, 0).ip(), EVERYWHERE)]);
+        let name = format!("eth{index}");
+        world.kernel.interfaces.insert(index, Interface { index, name, up: true, addresses });
+    }
+    world.kernel.connect(0, true);
+    world.kernel.act(1, 0, 0);
+    world.settle();
+    let announced = |world: &World<FullMesh>| {
+        let connection = world.machine.table().connection(Token::new(1)).unwrap();
+        connection.announced.values().map(|(address, _)| *address).collect::<Vec<_>>()
+    };
+    assert_eq!(announced(&world), [local(1, 0).ip(), local(2, 0).ip()]);
+    *world.machine.policy() = FullMesh::new().interface("eth3", EndpointFlags::SIGNAL).exact();
+    world.machine.lost();
+    world.settle();
+    assert_eq!(announced(&world), [local(2, 0).ip()]);
+}
+
 #[test]
 fn initial_subflow_is_restored_on_the_interface_of_its_address() {
     let (mut world, token) = world((FollowInterfaces::new(), FullMesh::new()));
@@ -149,6 +353,7 @@ impl Random {
             3 => plan.destroy(token, subflow?.0, subflow?.1),
             4 => plan.withdraw(token, u8::try_from(which % 4).ok()?),
             5 => plan.announce(token, crate::endpoint::Endpoint::new(address?)),
+            6 if which % 2 == 0 => plan.nobackup(token, subflow?.0, subflow?.1),
             6 => plan.backup(token, subflow?.0, subflow?.1),
             _ => plan.watch(token),
         }
@@ -180,6 +385,16 @@ proptest! {
             let open: Vec<_> = all.map(|(_, decision)| decision).filter(unique).collect();
             for (at, decision) in open.iter().enumerate() {
                 prop_assert!(!open[..at].contains(decision), "twice: {}", decision);
+            }
+            // A flag may be set, cleared and set. One that runs may be of a subflow that was closed and is reported once more.
+            let mut flags: Vec<_> = work.waiting.values().flatten().collect();
+            flags.sort_by_key(|(number, _)| *number);
+            let mut last = BTreeMap::new();
+            for (_, decision) in flags {
+                if let Decision::SetBackup { token, local, remote, backup } = decision {
+                    let before = last.insert((token, local, remote), backup);
+                    prop_assert!(before != Some(backup), "twice: {}", decision);
+                }
             }
         }
         world.settle();
