@@ -177,10 +177,11 @@ impl Traced {
     /// Takes over a program made with [`stop_at_start`].
     pub(super) fn new(pid: u32) -> io::Result<Self> {
         let leader = pid_t::try_from(pid).map_err(io::Error::other)?;
-        let traced =
+        let mut traced =
             Self { leader, threads: HashSet::from([leader]), stopped: Some((leader, 0)), ended: false };
         let (_, status) = wait(leader)?;
-        if !libc::WIFSTOPPED(status) || libc::WSTOPSIG(status) != libc::SIGTRAP {
+        traced.ended = !libc::WIFSTOPPED(status);
+        if traced.ended || libc::WSTOPSIG(status) != libc::SIGTRAP {
             return Err(io::Error::other(format!("it cannot be traced: it began with status {status:#x}")));
         }
         let options = libc::PTRACE_O_TRACESYSGOOD
