@@ -126,6 +126,16 @@ const PLANTS: &[Plant] = &[
     Plant::new("planted::panics", "the body fell over"),
     Plant::new("planted::takes_too_long", "timed out after"),
     Plant::new("planted::leaves_a_namespace", "the namespace of node \"a\""),
+    Plant::new("planted::leaves_a_named_namespace", "the network namespace /run/netns/forgotten"),
+    Plant::new(
+        "planted::leaves_a_namespace_made_with_rtnetlink",
+        "the network namespace /run/netns/of-rtnetlink",
+    ),
+    Plant::new(
+        "planted::leaves_a_thread_in_a_namespace_of_its_own",
+        "(elsewhere), in a namespace of its own",
+    ),
+    Plant::new("planted::panics_in_a_thread_of_its_own", "on a thread"),
     Plant::new("planted::needs_what_no_kernel_has", "needs_what_no_kernel_has ran in no lane"),
     Plant {
         promises: Some("link = \"nosuchlink\"\n"),
