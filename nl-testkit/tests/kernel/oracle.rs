@@ -6,6 +6,8 @@ use nl_testkit::oracle::{Attr, BytesOracle, Field, Shape, traffic};
 use nl_testkit::{EthFrame, Lab, Result, Vxlan, panic_of};
 use serde_json::json;
 
+use crate::program;
+
 #[nl_testkit::test(needs(tool = "bridge", link = "bridge", link = "veth"))]
 async fn what_iproute2_shows_is_compared_without_regard_to_order_and_indexes(lab: Lab) -> Result {
     lab.quiet();
@@ -97,6 +99,18 @@ async fn a_program_in_another_language_is_compared_with_iproute2(lab: Lab) -> Re
     let [down] = down.as_slice() else { return Err(format!("{down:?}").into()) };
     let mismatch = BytesOracle::new(&LINK).compare(&down.message, &theirs.message).unwrap_err().to_string();
     assert!(mismatch.contains("ifinfomsg.flags"), "{mismatch}");
+    Ok(())
+}
+
+/// Whose connections are opened in the threads, in the namespace of the node.
+#[nl_testkit::test]
+async fn requests_of_each_thread_of_a_program_are_seen(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let line = format!("{} {}", std::env::current_exe()?.display(), program::THREADS);
+    let (output, sent) = node.requests_of(&line).await?;
+    assert_eq!(output.ok(), "1 link(s)\n".repeat(program::COUNT));
+    let kinds: Vec<_> = sent.iter().map(|sent| (sent.protocol, sent.kind())).collect();
+    assert_eq!(kinds, [(0, RTM_GETLINK); program::COUNT]);
     Ok(())
 }
 
