@@ -19,6 +19,8 @@ use crate::{
 };
 
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Set for the two programs that would end all tests, or keep them from ending, if they were run as a test.
+const FOLLOWED: &str = "NL_TESTKIT_FOLLOWED";
 const RTM_GETLINK: u16 = 18;
 /// `NLM_F_REQUEST`; what asks for no more is answered by no list.
 const REQUEST: u16 = 1;
@@ -26,7 +28,7 @@ const REQUEST: u16 = 1;
 /// Runs one of the programs below, with another one in front, and returns the requests of what `exec` made of that.
 fn requests_of(program: &str, before: &str) -> Vec<Request> {
     let line = format!(
-        "{before} {} --ignored --exact oracle::tests::follow::{program}",
+        "{before} {} --exact oracle::tests::follow::{program}",
         env::current_exe().unwrap().display()
     );
     let (output, sent) = follow(&line, DEADLINE).unwrap();
@@ -58,7 +60,6 @@ fn file(socket: &Socket) -> File {
 }
 
 #[test]
-#[ignore = "a program that other tests follow"]
 fn threads_with_rtnetlink() {
     let list = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -76,7 +77,6 @@ fn threads_with_rtnetlink() {
 }
 
 #[test]
-#[ignore = "a program that other tests follow"]
 fn sockets_without_an_address() {
     let socket = Socket::new(NETLINK_ROUTE).unwrap();
     socket.send(&request(1), 0).unwrap();
@@ -93,8 +93,10 @@ fn sockets_without_an_address() {
 }
 
 #[test]
-#[ignore = "a program that other tests follow"]
 fn a_thread_that_ends_the_program_while_others_send() {
+    if env::var_os(FOLLOWED).is_none() {
+        return;
+    }
     let send = |number: u8| {
         move || {
             let socket = Socket::new(NETLINK_ROUTE).unwrap();
@@ -113,8 +115,10 @@ fn a_thread_that_ends_the_program_while_others_send() {
 }
 
 #[test]
-#[ignore = "a program that other tests follow"]
 fn a_thread_that_waits_for_ever() {
+    if env::var_os(FOLLOWED).is_none() {
+        return;
+    }
     thread::spawn(|| {
         loop {
             thread::park()
@@ -146,7 +150,8 @@ fn what_takes_the_place_of_a_program_is_followed() {
 #[test]
 fn a_program_that_ends_while_its_threads_send_is_followed_to_its_end() {
     for _ in 0..5 {
-        let sent = requests_of("a_thread_that_ends_the_program_while_others_send", "");
+        let sent =
+            requests_of("a_thread_that_ends_the_program_while_others_send", &format!("env {FOLLOWED}=1"));
         assert!(numbers(&sent).contains(&7), "{} requests", sent.len());
     }
 }
@@ -154,8 +159,10 @@ fn a_program_that_ends_while_its_threads_send_is_followed_to_its_end() {
 #[test]
 fn a_program_past_its_deadline_is_killed_with_its_threads() -> Result {
     let exe = env::current_exe()?;
-    let line =
-        format!("{} --ignored --exact oracle::tests::follow::a_thread_that_waits_for_ever", exe.display());
+    let line = format!(
+        "env {FOLLOWED}=1 {} --exact oracle::tests::follow::a_thread_that_waits_for_ever",
+        exe.display()
+    );
     let begun = Instant::now();
     let error = follow(&line, Duration::from_millis(300)).unwrap_err().to_string();
     assert_eq!(error, "it has not ended after 300ms");
