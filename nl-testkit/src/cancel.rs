@@ -30,12 +30,16 @@ use std::{
     future::poll_fn,
     pin::pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::task::{
     coop::{has_budget_remaining, poll_proceed},
     yield_now,
 };
+
+pub use crate::idle::Idle;
+use crate::{Node, within};
 
 /// Runs an operation again and again, and drops it one await point later each time, until it completes. `cancelled` is called after each
 /// drop with the number of polls that the operation had. Returns the output and the number of times that it was dropped.
@@ -58,6 +62,62 @@ pub async fn at_every_await<F: Future>(
         cancelled(polls).await;
     }
     endless()
+}
+
+/// Runs an operation in a node again and again, [dropped](at_every_await) one await point later each time. After each drop what the operation
+/// used must work, which `works` tries, and no more [sockets and tasks](Idle) are left than before; then `cancelled` is called with the
+/// number of polls that the operation had. Returns the output and the number of times that it was dropped.
+///
+/// `sockets` is how many netlink sockets may be open in the node while nothing is going on, those of `cancelled` included. The deadline is
+/// for each drop.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use nl_testkit::{Lab, Result, cancel};
+///
+/// # struct Client;
+/// # impl Client {
+/// #     async fn replace(&self) -> Result { Ok(()) }
+/// #     async fn read(&self) -> Result<u32> { Ok(1) }
+/// #     async fn delete(&self) -> Result { Ok(()) }
+/// # }
+/// # async fn example(lab: Lab, client: Client) -> Result {
+/// let node = lab.node("a").await?;
+/// let (replaced, points) = cancel::in_node(
+///     &node,
+///     1,
+///     Duration::from_secs(5),
+///     || client.replace(),
+///     async || assert!(client.read().await.is_ok()),
+///     async |_point| drop(client.delete().await),
+/// )
+/// .await;
+/// replaced?;
+/// assert!(points >= 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// When there is no runtime, when what works or is left is not so at the deadline, or when the operation is not complete after 10,000
+/// polls.
+pub async fn in_node<F: Future>(
+    node: &Node,
+    sockets: usize,
+    deadline: Duration,
+    make: impl FnMut() -> F,
+    mut works: impl AsyncFnMut(),
+    mut cancelled: impl AsyncFnMut(usize),
+) -> (F::Output, usize) {
+    let idle = Idle::now(node, sockets);
+    let look = async |polls: usize| {
+        within(deadline, works(), &format!("what a drop after {polls} polls left to work")).await;
+        idle.again(deadline).await;
+        cancelled(polls).await;
+    };
+    at_every_await(make, look).await
 }
 
 /// Polls a future at most so many times, with one unit of tokio's cooperative budget each time, and drops it. Its output if it completed.

@@ -7,7 +7,9 @@ use nl_core::message::NLM_F_DUMP;
 use nl_core::{Connection, Protocol};
 use nl_macsec::device::MacsecDevice;
 use nl_macsec::{Macsec, Sci};
-use nl_testkit::fault::{Answer, Conversation, InWords, Played, every_await, every_fault, in_words};
+use nl_testkit::fault::{
+    Answer, Conversation, InWords, Played, each_at_every_await, each_with_every_fault, in_words,
+};
 use nl_testkit::oracle::unhex;
 
 use crate::FAMILY;
@@ -97,30 +99,12 @@ fn macsec(kernel: &Played) -> Macsec {
 
 #[tokio::test]
 async fn operation_with_any_fault_ends_and_is_no_false_success() {
-    let mut wrong = Vec::new();
-    for (what, operation) in OPERATIONS {
-        let faults = every_fault(kernel, |_| None, DEADLINE, |kernel| operation(macsec(&kernel))).await;
-        assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
-        assert!(faults.tried > 40 && faults.noticed > 20, "{what}: {faults:?}");
-        wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
-    }
-    assert!(wrong.is_empty(), "{} false successes:\n{}", wrong.len(), wrong.join("\n"));
+    each_with_every_fault(OPERATIONS, kernel, |_| None, DEADLINE, macsec).await;
 }
 
 #[tokio::test]
 async fn operation_dropped_at_any_await_leaves_the_connections_usable_and_nothing_else() {
-    for (what, operation) in OPERATIONS {
-        let kernel = Played::new(kernel);
-        let macsec = macsec(&kernel);
-        // On both connections.
-        let works = async || assert_eq!(macsec.secy("m0").get().await.unwrap().index, DEV);
-        let run = || operation(macsec.clone());
-        let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
-        outcome.unwrap();
-        // Before its first poll, and while it waits for an answer.
-        assert!(points >= 2, "{what}: {points} points");
-        drop(macsec);
-        let closed = async || (kernel.open_sockets() == 0).then_some(());
-        nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
-    }
+    // On both connections.
+    let works = async |macsec: &Macsec| assert_eq!(macsec.secy("m0").get().await.unwrap().index, DEV);
+    each_at_every_await(OPERATIONS, kernel, SOCKETS, DEADLINE, macsec, works).await;
 }

@@ -5,6 +5,7 @@ mod cargo;
 mod junit;
 mod lane;
 mod lanes;
+mod leaks;
 mod ledger;
 mod self_test;
 mod tally;
@@ -87,6 +88,7 @@ fn command(words: &[&str], lanes: Option<&Lanes>, junit: Option<&Path>) -> Resul
         ["all"] => close(&all(true, lanes)?, junit),
         ["all", "--no-vm"] => close(&all(false, lanes)?, junit),
         ["host", rest @ ..] => close(&host(rest, lanes)?, junit),
+        ["leaks"] => leaks::run(),
         ["merge", paths @ ..] if !paths.is_empty() => close(&ledger::merge(paths, &here())?, junit),
         ["probe"] => probe(),
         ["run", rest @ ..] => vm::program::run(&Program::of(rest)?, &here()),
@@ -292,6 +294,7 @@ programs: lines `package NAME…`, of Debian, and `file PATH [PLACE]`, of this m
                             one program in a virtual machine for each kernel; for `runner` in cargo's configuration
   shell [KERNELS] [--env NAME[=VALUE]]… [PROGRAM…]
                             a shell on the console of a virtual machine, with these programs in it
+  leaks                     whether processes and namespaces of kernel tests, or virtual machines, are left; for the end of a workflow
   self-test                 whether virtual machines in which something goes wrong fail the run
   probe                     what this machine's kernel and tools can do
 

@@ -37,13 +37,15 @@ pub(crate) fn run() -> Result<ExitCode> {
         let said = plant.try_it(executable, &workspace)?;
         wrong += judge(plant.test, said.contains(plant.expected), &said);
     }
-    let killed = killed(executable);
-    wrong += judge(
-        "the runner is killed",
-        killed.is_ok(),
-        &killed.err().map_or_else(String::new, |e| e.to_string()),
-    );
-    println!("\n{} passed, {wrong} failed, 0 skipped", PLANTS.len() + 1 - wrong);
+    let others = [
+        ("the runner is killed", killed(executable)),
+        ("a promise of the caller's is broken", promised(executable)),
+    ];
+    for (what, outcome) in &others {
+        let said = outcome.as_ref().err().map_or_else(String::new, ToString::to_string);
+        wrong += judge(what, outcome.is_ok(), &said);
+    }
+    println!("\n{} passed, {wrong} failed, 0 skipped", PLANTS.len() + others.len() - wrong);
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -98,6 +100,30 @@ fn killed(executable: &Executable) -> Result {
     }
 }
 
+/// Runs a test whose need is unmet with a promise of it and a ledger, both of the caller's; what is wrong is the error.
+fn promised(executable: &Executable) -> Result {
+    let folder = env::temp_dir().join(format!("nl-testkit-promised-{}", process::id()));
+    fs::create_dir_all(&folder)?;
+    let (promises, ledger) = (folder.join("promises.txt"), folder.join("ledger.jsonl"));
+    fs::write(&promises, "qdisc = \"nosuchqdisc\"\n")?;
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["run", "--kernel", KERNEL, "--"]).arg(executable.path());
+    command.args(["--exact", "planted::needs_two_things"]).env("NL_TESTKIT_PLANTED", "1");
+    let output = command.env("NL_TESTKIT_PROMISES", &promises).env("NL_TESTKIT_LEDGER", &ledger).output();
+    let written = fs::read_to_string(&ledger).unwrap_or_default();
+    fs::remove_dir_all(&folder)?;
+    let output = output?;
+    if output.status.success() {
+        return Err("the run succeeds".into());
+    }
+    let names = |part: &str| written.contains(part);
+    if !(names("planted::needs_two_things") && names("promises") && names("nosuchqdisc")) {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("the ledger does not say which promise: {written:?}\n{said}").into());
+    }
+    Ok(())
+}
+
 fn wait(done: impl Fn() -> bool) -> bool {
     let end = Instant::now() + Duration::from_secs(20);
     while !done() {
@@ -126,6 +152,16 @@ const PLANTS: &[Plant] = &[
     Plant::new("planted::panics", "the body fell over"),
     Plant::new("planted::takes_too_long", "timed out after"),
     Plant::new("planted::leaves_a_namespace", "the namespace of node \"a\""),
+    Plant::new("planted::leaves_a_named_namespace", "the network namespace /run/netns/forgotten"),
+    Plant::new(
+        "planted::leaves_a_namespace_made_with_rtnetlink",
+        "the network namespace /run/netns/of-rtnetlink",
+    ),
+    Plant::new(
+        "planted::leaves_a_thread_in_a_namespace_of_its_own",
+        "(elsewhere), in a namespace of its own",
+    ),
+    Plant::new("planted::panics_in_a_thread_of_its_own", "on a thread"),
     Plant::new("planted::needs_what_no_kernel_has", "needs_what_no_kernel_has ran in no lane"),
     Plant {
         promises: Some("link = \"nosuchlink\"\n"),

@@ -110,7 +110,7 @@ impl Repository {
             return wrong;
         } else if program == "$TESTKIT" {
             let subcommand = words.next().unwrap_or_default();
-            if !["host", "vm", "self-test"].contains(&subcommand) {
+            if !["host", "leaks", "vm", "self-test"].contains(&subcommand) {
                 wrong.push(format!("`{line}`: testkit has no command {subcommand:?}"));
             }
         } else if program != "$SETUP" && (!program.contains('/') || !self.root.join(program).is_file()) {

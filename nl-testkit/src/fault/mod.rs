@@ -55,7 +55,8 @@
 //! netlink socket is never read this way.
 //!
 //! [`Played`] is a kernel of as many sockets as a connection opens, and [`every_fault`] runs an operation of several requests with every
-//! fault of every answer; [`every_await`] drops it wherever it waits.
+//! fault of every answer; [`every_await`] drops it wherever it waits. [`each_with_every_fault`] and [`each_at_every_await`] do so for a
+//! table of operations, and are all that a test of a crate needs.
 //!
 //! # With rtnetlink and its relatives
 //!
@@ -68,6 +69,7 @@ mod adapter;
 mod answer;
 mod conversation;
 mod every;
+mod operations;
 mod peer;
 mod played;
 #[expect(unsafe_code, reason = "pairs of SOCK_SEQPACKET sockets have no safe interface in std")]
@@ -79,6 +81,7 @@ pub use self::{
     answer::Answer,
     conversation::{Conversation, Delivery, Fault},
     every::{Faults, InWords, every_await, every_fault, in_words},
+    operations::{each_at_every_await, each_with_every_fault},
     peer::{Asked, Peer, connected, pair},
     played::Played,
 };

@@ -9,6 +9,7 @@
 
 pub mod both_ways;
 mod compare;
+mod follow;
 mod golden;
 mod hex;
 mod json;

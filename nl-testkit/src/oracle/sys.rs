@@ -1,6 +1,7 @@
 //! The system calls of the recorders, each behind a safe function.
 
 use std::{
+    collections::HashSet,
     io, mem,
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
@@ -150,96 +151,173 @@ pub(super) fn stop_at_start(command: &mut Command) {
     unsafe { command.pre_exec(hook) };
 }
 
-/// A stopped program, to be led from system call to system call by the thread that spawned it.
-pub(super) struct Traced(pid_t);
+/// A program with its threads, led from system call to system call by the thread that spawned it. Dropped, it is killed.
+pub(super) struct Traced {
+    leader: pid_t,
+    /// The threads that have shown themselves; each begins with a stop that its starter has nothing to do with.
+    threads: HashSet<pid_t>,
+    /// What is to go on when the next stop is asked for, and the signal that it gets then.
+    stopped: Option<(pid_t, c_int)>,
+    ended: bool,
+}
 
 /// Why a traced program stopped.
 pub(super) enum Stop {
+    /// All its threads have ended.
     Ended(ExitStatus),
-    /// It begins a system call: number and arguments.
-    Enters(u64, [u64; 6]),
-    /// It ends one: the value returned, negative for an error.
-    Leaves(i64),
-    Signal(c_int),
+    /// A thread begins a system call: number and arguments.
+    Enters(pid_t, u64, [u64; 6]),
+    /// A thread ends one: the value returned, negative for an error.
+    Leaves(pid_t, i64),
+    /// Another program takes its place; its other threads are gone.
+    Replaced,
 }
 
 impl Traced {
     /// Takes over a program made with [`stop_at_start`].
     pub(super) fn new(pid: u32) -> io::Result<Self> {
-        let traced = Self(pid_t::try_from(pid).map_err(io::Error::other)?);
-        match traced.wait()? {
-            Stop::Signal(libc::SIGTRAP) => {}
-            Stop::Signal(number) => {
-                return Err(io::Error::other(format!("it began with signal {number}")));
-            }
-            _ => return Err(io::Error::other("it cannot be traced")),
+        let leader = pid_t::try_from(pid).map_err(io::Error::other)?;
+        let mut traced =
+            Self { leader, threads: HashSet::from([leader]), stopped: Some((leader, 0)), ended: false };
+        let (_, status) = wait(leader)?;
+        traced.ended = !libc::WIFSTOPPED(status);
+        if traced.ended || libc::WSTOPSIG(status) != libc::SIGTRAP {
+            return Err(io::Error::other(format!("it cannot be traced: it began with status {status:#x}")));
         }
-        let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
-        let options = usize::try_from(options).map_err(io::Error::other)?;
-        traced.ask(libc::PTRACE_SETOPTIONS, 0, options)?;
+        let options = libc::PTRACE_O_TRACESYSGOOD
+            | libc::PTRACE_O_EXITKILL
+            | libc::PTRACE_O_TRACECLONE
+            | libc::PTRACE_O_TRACEEXEC;
+        ask(leader, libc::PTRACE_SETOPTIONS, 0, usize::try_from(options).map_err(io::Error::other)?)?;
         Ok(traced)
     }
 
-    /// Lets it run to the next stop, delivering a signal unless it is 0.
-    pub(super) fn proceed(&self, signal: c_int) -> io::Result<Stop> {
-        self.ask(libc::PTRACE_SYSCALL, 0, usize::try_from(signal).unwrap_or(0))?;
-        self.wait()
+    /// Lets the thread that stopped last go on, and waits for the next stop of any.
+    pub(super) fn next(&mut self) -> io::Result<Stop> {
+        loop {
+            if let Some((thread, signal)) = self.stopped.take() {
+                let signal = usize::try_from(signal).unwrap_or(0);
+                unless_gone(ask(thread, libc::PTRACE_SYSCALL, 0, signal))?;
+            }
+            let (thread, status) = wait(ANY)?;
+            if !libc::WIFSTOPPED(status) {
+                self.threads.remove(&thread);
+                if thread == self.leader {
+                    self.ended = true;
+                    return Ok(Stop::Ended(ExitStatus::from_raw(status)));
+                }
+                continue;
+            }
+            self.stopped = Some((thread, 0));
+            match (libc::WSTOPSIG(status), status >> 16) {
+                (SYSCALL_STOP, _) => {
+                    if let Some(stop) = unless_gone(system_call(thread))? {
+                        return Ok(stop);
+                    }
+                }
+                (libc::SIGTRAP, libc::PTRACE_EVENT_EXEC) => {
+                    self.threads = HashSet::from([self.leader]);
+                    return Ok(Stop::Replaced);
+                }
+                (libc::SIGTRAP, 1..) => {}
+                (libc::SIGSTOP, _) if self.threads.insert(thread) => {}
+                (signal, _) => self.stopped = Some((thread, signal)),
+            }
+        }
     }
 
-    /// Copies `length` bytes of its memory.
-    pub(super) fn read(&self, address: u64, length: usize) -> io::Result<Vec<u8>> {
+    /// Copies `length` bytes of the memory that a thread sees.
+    pub(super) fn read(thread: pid_t, address: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0_u8; length];
         let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: length };
         let address = usize::try_from(address).map_err(io::Error::other)?;
         let remote = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(address), iov_len: length };
         // SAFETY: the local part is a live buffer of that length; the remote address is only looked at by the kernel.
-        let copied = unsafe { libc::process_vm_readv(self.0, &raw const local, 1, &raw const remote, 1, 0) };
+        let copied = unsafe { libc::process_vm_readv(thread, &raw const local, 1, &raw const remote, 1, 0) };
         match usize::try_from(copied) {
             Ok(copied) if copied == length => Ok(bytes),
             Ok(copied) => Err(io::Error::other(format!("{copied} of {length} bytes could be read"))),
             Err(_) => Err(io::Error::last_os_error()),
         }
     }
+}
 
-    fn wait(&self) -> io::Result<Stop> {
-        let mut status = 0;
+impl Drop for Traced {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        // SAFETY: kill takes integers. The program has not been waited for, so its number is still its own.
+        unsafe { libc::kill(self.leader, libc::SIGKILL) };
+        // Its leader's end is reported when all other threads have been waited for.
+        while wait(ANY).is_ok_and(|(thread, status)| thread != self.leader || libc::WIFSTOPPED(status)) {}
+    }
+}
+
+/// A program that can be killed from another thread, without harm to another program once it has been waited for.
+pub(super) struct Killer(OwnedFd);
+
+impl Killer {
+    pub(super) fn of(pid: u32) -> io::Result<Self> {
+        let pid = pid_t::try_from(pid).map_err(io::Error::other)?;
+        // SAFETY: pidfd_open takes integers; the descriptor it returns is new and owned by nobody else.
+        let fd = check_long(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+        let fd = c_int::try_from(fd).map_err(io::Error::other)?;
+        // SAFETY: see above.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    pub(super) fn kill(&self) {
+        let nothing = ptr::null::<libc::siginfo_t>();
+        // SAFETY: the signal's information is optional, and null stands for none. It fails when the program has ended.
+        unsafe {
+            libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), libc::SIGKILL, nothing, 0);
+        }
+    }
+}
+
+/// Waits for a stop or the end of a thread that this thread traces, or of a program that it spawned.
+fn wait(whom: pid_t) -> io::Result<(pid_t, c_int)> {
+    let mut status = 0;
+    loop {
         // SAFETY: the status is a live int.
-        while let Err(error) = check(unsafe { libc::waitpid(self.0, &raw mut status, libc::__WALL) }) {
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
-        if !libc::WIFSTOPPED(status) {
-            return Ok(Stop::Ended(ExitStatus::from_raw(status)));
-        }
-        match libc::WSTOPSIG(status) {
-            SYSCALL_STOP => self.system_call(),
-            signal => Ok(Stop::Signal(signal)),
+        match check(unsafe { libc::waitpid(whom, &raw mut status, libc::__WALL | libc::__WNOTHREAD) }) {
+            Ok(thread) => return Ok((thread, status)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+}
 
-    fn system_call(&self) -> io::Result<Stop> {
-        // struct ptrace_syscall_info: u8 op, padding, u32 arch, u64 ip, u64 sp, then by op: u64 nr, u64 args[6] or s64
-        // rval.
-        let mut info = [0_u64; 16];
-        self.ask(GET_SYSCALL_INFO, size_of_val(&info), info.as_mut_ptr().expose_provenance())?;
-        let [head, _ip, _sp, first, rest @ ..] = info;
-        match head.to_ne_bytes()[0] {
-            1 => {
-                let [a, b, c, d, e, f, ..] = rest;
-                Ok(Stop::Enters(first, [a, b, c, d, e, f]))
-            }
-            2 => Ok(Stop::Leaves(first.cast_signed())),
-            other => Err(io::Error::other(format!("an unknown kind of stop: {other}"))),
+fn system_call(thread: pid_t) -> io::Result<Stop> {
+    // struct ptrace_syscall_info: u8 op, padding, u32 arch, u64 ip, u64 sp, then by op: u64 nr, u64 args[6] or s64
+    // rval.
+    let mut info = [0_u64; 16];
+    ask(thread, GET_SYSCALL_INFO, size_of_val(&info), info.as_mut_ptr().expose_provenance())?;
+    let [head, _ip, _sp, first, rest @ ..] = info;
+    match head.to_ne_bytes()[0] {
+        1 => {
+            let [a, b, c, d, e, f, ..] = rest;
+            Ok(Stop::Enters(thread, first, [a, b, c, d, e, f]))
         }
+        2 => Ok(Stop::Leaves(thread, first.cast_signed())),
+        other => Err(io::Error::other(format!("an unknown kind of stop: {other}"))),
     }
+}
 
-    fn ask(&self, what: Question, address: usize, data: usize) -> io::Result<c_long> {
-        let address = ptr::with_exposed_provenance_mut::<libc::c_void>(address);
-        let data = ptr::with_exposed_provenance_mut::<libc::c_void>(data);
-        // SAFETY: of the questions asked here only GET_SYSCALL_INFO writes to our memory: at most `address` bytes to
-        // `data`, which then is a live buffer of that size. The others take integers.
-        check_long(unsafe { libc::ptrace(what, self.0, address, data) })
+fn ask(thread: pid_t, what: Question, address: usize, data: usize) -> io::Result<c_long> {
+    let address = ptr::with_exposed_provenance_mut::<libc::c_void>(address);
+    let data = ptr::with_exposed_provenance_mut::<libc::c_void>(data);
+    // SAFETY: of the questions asked here only GET_SYSCALL_INFO writes to our memory: at most `address` bytes to
+    // `data`, which then is a live buffer of that size. The others take integers.
+    check_long(unsafe { libc::ptrace(what, thread, address, data) })
+}
+
+/// A stopped thread is gone when another of its program ends the whole or becomes another program; its end is reported next.
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        other => other.map(Some),
     }
 }
 
@@ -268,6 +346,8 @@ type Question = c_int;
 #[cfg(not(target_env = "musl"))]
 type Question = libc::c_uint;
 
+/// Whatever the waiting thread spawned or traces.
+const ANY: pid_t = -1;
 /// With `PTRACE_O_TRACESYSGOOD`.
 const SYSCALL_STOP: c_int = libc::SIGTRAP | 0x80;
 // include/uapi/linux/ptrace.h

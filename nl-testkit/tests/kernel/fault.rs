@@ -7,7 +7,7 @@ use std::{
 
 use nl_testkit::{
     Lab, Result,
-    fault::{Answer, Peer},
+    fault::{Answer, Conversation, Fault, Peer},
 };
 
 /// A program in another language has its end of the pair as standard input.
@@ -24,6 +24,38 @@ async fn a_program_in_another_language_has_a_peer(_lab: Lab) -> Result {
     Ok(())
 }
 
+/// It is asked for an acknowledgement, and prints what it takes for one. A lost or spoilt one is none.
+#[nl_testkit::test(needs(tool = "perl"))]
+async fn a_program_in_another_language_meets_every_fault_of_an_answer(_lab: Lab) -> Result {
+    let mut tried = 0;
+    for number in 0.. {
+        let (program, peer) = Peer::pair()?;
+        let child = perl(program)?;
+        let asked = peer.asked().await?.ok_or("nothing was asked")?;
+        let answers = Conversation::of([Answer::ack(asked.only()?)]);
+        // Cuts at every length are many programs to start, of which one is enough.
+        let cut = |fault: &Fault| matches!(fault, Fault::Cut { length, .. } if *length != 19);
+        let Some((fault, answers)) = answers.faults().filter(|(fault, _)| !cut(fault)).nth(number) else {
+            peer.play(&answers).await?;
+            child.wait_with_output()?;
+            break;
+        };
+        drop(peer.play(&answers).await?);
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8(output.stdout)?;
+        let expected = match fault {
+            Fault::Duplicated { .. } | Fault::Ended { delivery: 1 } | Fault::Interrupted { .. } => "0",
+            // This one believes any number and any length, as long as the error is where it looks for it.
+            Fault::MessageLength { .. } | Fault::WrongSequence { .. } => "0",
+            _ => "",
+        };
+        assert_eq!((said.as_str(), output.status.success()), (expected, !expected.is_empty()), "{fault:?}");
+        tried += 1;
+    }
+    assert!(tried >= 12, "{tried} faults");
+    Ok(())
+}
+
 /// Sends a request without a body, waits for an answer, and prints the error in it.
 fn perl(socket: OwnedFd) -> Result<std::process::Child> {
     let script = r#"
@@ -34,6 +66,7 @@ fn perl(socket: OwnedFd) -> Result<std::process::Child> {
         vec($ready, fileno($socket), 1) = 1;
         select($ready, undef, undef, 10);
         defined(recv($socket, my $answer, 4096, 0)) or die $!;
+        length($answer) >= 20 or die "no answer";
         print unpack("l", substr($answer, 16));
     "#;
     let mut command = Command::new("perl");
@@ -46,7 +79,7 @@ fn perl(socket: OwnedFd) -> Result<std::process::Child> {
 #[nl_testkit::test]
 async fn rtnetlink_lists_what_its_peer_answers(_lab: Lab) -> Result {
     use futures_util::TryStreamExt;
-    use nl_testkit::fault::{Conversation, PeerSocket};
+    use nl_testkit::fault::PeerSocket;
 
     let (program, kernel) = Peer::pair()?;
     let (connection, handle, _) = rtnetlink::from_socket(PeerSocket::over(program)?);

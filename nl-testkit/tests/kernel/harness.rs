@@ -1,6 +1,7 @@
 //! The harness itself: runs the planted tests in a copy of this binary and reads what it says.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     os::unix::fs::MetadataExt,
     path::PathBuf,
@@ -45,6 +46,10 @@ fn each_thing_left_behind_fails_its_test(_lab: Lab) -> Result {
     run.failed(
         "planted::leaves_a_thread_in_a_namespace_of_its_own",
         "(elsewhere), in a namespace of its own",
+    );
+    run.failed(
+        "planted::leaves_a_namespace_made_with_rtnetlink",
+        "the network namespace /run/netns/of-rtnetlink",
     );
     run.failed_or_skipped("planted::leaves_a_named_namespace", "the network namespace /run/netns/forgotten");
     run.failed_or_skipped(
@@ -224,6 +229,20 @@ fn a_serial_test_runs_alone(_lab: Lab) -> Result {
     let run = Run::of(&["planted::crowd_", "--test-threads=4"])?;
     assert!(run.succeeded(), "{run:?}");
     assert_eq!(run.lines.len(), 4);
+    Ok(())
+}
+
+/// Each has networks of its own, so that nothing depends on who else is there.
+#[nl_testkit::test]
+fn one_thread_and_sixteen_have_the_same_outcomes(_lab: Lab) -> Result {
+    let outcomes = |threads: &str| -> Result<BTreeMap<String, String>> {
+        let arguments = ["planted::", threads, "--skip", "too_long", "--skip", "leaves_"];
+        let run = Run::with(&arguments, &[])?;
+        Ok(run.lines.iter().map(|line| (line["test"].to_string(), line["outcome"].to_string())).collect())
+    };
+    let one = outcomes("--test-threads=1")?;
+    assert!(one.len() > 12, "{one:#?}");
+    assert_eq!(one, outcomes("--test-threads=16")?);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The kit tested with itself.
 
-use std::{os::unix::fs::MetadataExt, time::Duration};
+use std::{env, os::unix::fs::MetadataExt, process::ExitCode, time::Duration};
 
 use nl_testkit::{
     EthFrame, Lab, Need, Result, Vxlan, by_kernel, eventually, native_iproute2, panic_of, squeeze, within,
@@ -16,8 +16,17 @@ mod netdevsim;
 mod oracle;
 #[cfg(test)]
 mod planted;
+mod program;
 
-nl_testkit::main!();
+/// In place of `nl_testkit::main!`, as this binary is a program of several threads, too.
+fn main() -> ExitCode {
+    if env::args().nth(1).as_deref() == Some(program::THREADS) {
+        return program::run();
+    }
+    let binary =
+        nl_testkit::__private::Binary { package: env!("CARGO_PKG_NAME"), name: env!("CARGO_CRATE_NAME") };
+    nl_testkit::__private::main(&binary)
+}
 
 #[nl_testkit::test(needs(link = "veth"))]
 async fn two_nodes_are_in_different_namespaces(lab: Lab) -> Result {

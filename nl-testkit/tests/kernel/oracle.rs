@@ -6,6 +6,8 @@ use nl_testkit::oracle::{Attr, BytesOracle, Field, Shape, traffic};
 use nl_testkit::{EthFrame, Lab, Result, Vxlan, panic_of};
 use serde_json::json;
 
+use crate::program;
+
 #[nl_testkit::test(needs(tool = "bridge", link = "bridge", link = "veth"))]
 async fn what_iproute2_shows_is_compared_without_regard_to_order_and_indexes(lab: Lab) -> Result {
     lab.quiet();
@@ -70,6 +72,45 @@ async fn first_request_of_a_socket_without_an_address_is_seen(lab: Lab) -> Resul
     output.ok();
     let [sent] = sent.as_slice() else { return Err(format!("{sent:?}").into()) };
     assert_eq!((sent.protocol, sent.kind(), sent.flags(), sent.message.len()), (0, RTM_GETLINK, 0x301, 32));
+    Ok(())
+}
+
+/// A program in another language beside iproute2, byte for byte.
+#[nl_testkit::test(needs(tool = "perl", tool = "ip"))]
+async fn a_program_in_another_language_is_compared_with_iproute2(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let request = |flags: u32| {
+        let head = [RTM_NEWLINK, 5].map(u16::to_ne_bytes);
+        // Sequence and port; struct ifinfomsg: family and type, index, flags, change mask.
+        let rest = [0, 0, 0, 1, flags, 1].map(u32::to_ne_bytes);
+        let bytes = [&32_u32.to_ne_bytes(), head.as_flattened(), rest.as_flattened()].concat();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let line = |hex: String| format!("perl -e socket(S,16,3,0);send(S,pack(\"H*\",\"{hex}\"),0)");
+    let (output, theirs) = node.requests_of("ip link set dev lo up").await?;
+    output.ok();
+    let theirs = theirs.iter().rfind(|sent| sent.kind() == RTM_NEWLINK).ok_or("ip set no link")?;
+    let (output, ours) = node.requests_of(&line(request(1))).await?;
+    output.ok();
+    let [ours] = ours.as_slice() else { return Err(format!("{ours:?}").into()) };
+    BytesOracle::new(&LINK).compare(&ours.message, &theirs.message)?;
+    let (output, down) = node.requests_of(&line(request(0))).await?;
+    output.ok();
+    let [down] = down.as_slice() else { return Err(format!("{down:?}").into()) };
+    let mismatch = BytesOracle::new(&LINK).compare(&down.message, &theirs.message).unwrap_err().to_string();
+    assert!(mismatch.contains("ifinfomsg.flags"), "{mismatch}");
+    Ok(())
+}
+
+/// Whose connections are opened in the threads, in the namespace of the node.
+#[nl_testkit::test]
+async fn requests_of_each_thread_of_a_program_are_seen(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let line = format!("{} {}", std::env::current_exe()?.display(), program::THREADS);
+    let (output, sent) = node.requests_of(&line).await?;
+    assert_eq!(output.ok(), "1 link(s)\n".repeat(program::COUNT));
+    let kinds: Vec<_> = sent.iter().map(|sent| (sent.protocol, sent.kind())).collect();
+    assert_eq!(kinds, [(0, RTM_GETLINK); program::COUNT]);
     Ok(())
 }
 
@@ -192,6 +233,15 @@ const NDMSG: &[Field] = &[
 ];
 const FDB: Shape =
     Shape::new("ndmsg", NDMSG).kinds(&[(RTM_NEWNEIGH, "RTM_NEWNEIGH")]).attrs(&[Attr::new(2, "NDA_LLADDR")]);
+const IFINFOMSG: &[Field] = &[
+    Field::new("family", 1),
+    Field::new("pad", 1),
+    Field::new("type", 2),
+    Field::new("index", 4),
+    Field::new("flags", 4),
+    Field::new("change", 4),
+];
+const LINK: Shape = Shape::new("ifinfomsg", IFINFOMSG).kinds(&[(RTM_NEWLINK, "RTM_NEWLINK")]);
 const PURPOSE: [(&str, &str); 1] = [("ndmsg.state", "a bridge compares it with one bit")];
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWLINK: u16 = 16;

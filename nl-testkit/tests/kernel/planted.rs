@@ -77,6 +77,11 @@ async fn leaves_a_named_namespace(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(planted)]
+async fn leaves_a_namespace_made_with_rtnetlink(_lab: Lab) -> Result {
+    Ok(rtnetlink::NetworkNamespace::add("of-rtnetlink").await?)
+}
+
+#[nl_testkit::test(planted)]
 async fn leaves_a_thread_in_a_namespace_of_its_own(_lab: Lab) -> Result {
     let (tell, told) = std::sync::mpsc::channel();
     let thread = thread::Builder::new().name("elsewhere".into());
