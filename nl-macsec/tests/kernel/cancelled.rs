@@ -73,7 +73,7 @@ async fn recreation_that_is_dropped_at_every_await_leaves_a_device_or_none(lab: 
     let before = tasks();
     for polls in 0.. {
         let recreate = macsec.recreate("macsec0", CipherSuite::GcmAes256);
-        let recreate = recreate.key(&key(CipherSuite::GcmAes256, 9)).key_id(id(9));
+        let recreate = recreate.key(&key(CipherSuite::GcmAes256, 9)).key_id(id(9)).allow_reuse();
         let done = dropped_after(polls, recreate.run()).await;
         if let Some(done) = done {
             done?;

@@ -48,6 +48,20 @@ async fn recreated_device_differs_in_its_suite_only(lab: Lab) -> Result {
     let secy = pair.near.macsec.secy("macsec0").get().await?;
     assert_eq!((secy.cipher, secy.sci, secy.rx_scs[0].sci), (suite, pair.near.sci, pair.far.sci));
     assert_eq!(pair.datagrams(3, SOON).await?, 3);
+
+    // The device keeps its SCI, and the key has sent.
+    let near = &pair.near;
+    let again = || {
+        let recreate = near.macsec.recreate("macsec0", suite).key(&key(suite, 9)).key_id(id(9)).salt(&salt());
+        recreate.ssci(near.ssci).peer_ssci(pair.far.sci, pair.far.ssci)
+    };
+    let index = near.node.index_of("macsec0").await?;
+    let error = again().run().await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("which this process has used below"), "{error}");
+    let secy = near.macsec.secy("macsec0").get().await?;
+    assert!(secy.encoding().is_some_and(|sa| sa.next_pn > 1), "it was left alone: {secy}");
+    let recreated = again().allow_reuse().run().await?;
+    assert_eq!(recreated.link.index, index);
     Ok(())
 }
 
