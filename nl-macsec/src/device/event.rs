@@ -55,7 +55,7 @@ impl MacsecEvent {
 }
 
 impl MacsecLink {
-    fn of(link: Link) -> Result<Option<Self>, DecodeError> {
+    pub(super) fn of(link: Link) -> Result<Option<Self>, DecodeError> {
         match link.kind() {
             Some(options) => Ok(Some(Self { options: options?, link })),
             None => Ok(None),

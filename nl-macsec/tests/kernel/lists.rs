@@ -93,6 +93,36 @@ async fn fifty_devices_with_sixty_channels_are_listed(lab: Lab) -> Result {
     Ok(())
 }
 
+/// Everybody may list devices with their options, and generic netlink is not asked.
+#[nl_testkit::test(needs(link = "nlmon", link = "macsec", tool = "ip"))]
+async fn devices_are_listed_with_their_options_by_one_list_of_links(lab: Lab) -> Result {
+    let (node, _) = alone(&lab).await?;
+    node.ip("link add link v0 name m0 type macsec port 5 encrypt on").await;
+    node.ip("link add link v1 name m1 type macsec cipher gcm-aes-xpn-256 replay on window 64").await;
+    let macsec = open(&node).await?;
+    let mut recording = node.record().await?;
+    let devices = macsec.devices().list().await?;
+    let sent = recording.take()?;
+    // The lists of the kernel come in any order.
+    let mut listed: Vec<_> = devices
+        .iter()
+        .map(|device| {
+            (device.link.name.as_str(), device.options.encrypt, device.options.cipher, device.options.window)
+        })
+        .collect();
+    listed.sort_by_key(|device| device.0);
+    assert_eq!(
+        listed,
+        [
+            ("m0", Some(true), Some(PLAIN), None),
+            ("m1", Some(false), Some(CipherSuite::GcmAesXpn256), Some(64)),
+        ]
+    );
+    assert!(sent.iter().all(|sent| sent.protocol == 0), "NETLINK_ROUTE alone: {sent:?}");
+    assert_eq!(sent.iter().filter(|sent| sent.kind() == 18).count(), 1, "one RTM_GETLINK: {sent:?}");
+    Ok(())
+}
+
 /// Every counter is where iproute2 has it.
 #[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
 async fn device_equals_what_iproute2_shows(lab: Lab) -> Result {
