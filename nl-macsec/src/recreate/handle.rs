@@ -164,13 +164,6 @@ impl RecreateEntry {
                 }
             }
         }
-        let (mac, sci) = (before.link.mac(), before.secy.sci);
-        if before.options.include_sci == Some(false) && mac != Some(sci.address()) {
-            let why = format!(
-                "its SCI {sci} is not of its hardware address, which the kernel needs for frames without the SCI"
-            );
-            return Err(Error::usage(why));
-        }
         self.config(before).request(LinkVerb::Add).encoded()?;
         ledger::remember(&before.secy);
         if let (Some(key_id), Some(next_pn)) = (self.sa.key_id, self.sa.next_pn) {
@@ -186,15 +179,11 @@ impl RecreateEntry {
     fn config(&self, before: &Before) -> LinkConfig {
         let (old, link) = (&before.options, &before.link);
         let mut options = MacsecDevice::new().cipher(self.suite).encoding_sa(self.sa.an);
-        // The kernel takes an SCI only together with frames that carry it; without, the port says the same.
-        match (old.include_sci, before.secy.sci) {
-            (Some(false), sci) => options = options.port(sci.port()),
-            (_, sci) => options = options.sci(sci),
-        }
+        // The kernel takes an SCI only together with frames that carry it; `tagging` turns that off afterwards.
+        options = options.sci(before.secy.sci);
         options.icv_len = old.icv_len;
         options.validation = old.validation;
         (options.encrypt, options.protect) = (old.encrypt, old.protect);
-        (options.include_sci, options.end_station, options.scb) = (old.include_sci, old.end_station, old.scb);
         if let (Some(true), Some(window)) = (old.replay_protect, old.window) {
             options = options.replay(window);
         }
@@ -207,6 +196,14 @@ impl RecreateEntry {
         config.tx_queue_len = Some(link.tx_queue_len);
         config.master = link.master.map(Dev::Index);
         config
+    }
+
+    /// What a new device with an SCI cannot have: frames without it.
+    fn tagging(before: &Before) -> Option<MacsecDevice> {
+        let old = &before.options;
+        let mut options = MacsecDevice::new();
+        (options.include_sci, options.end_station, options.scb) = (old.include_sci, old.end_station, old.scb);
+        (old.include_sci == Some(false)).then_some(options)
     }
 
     async fn make(&self, links: &Links, before: &Before) -> Result<()> {
@@ -237,6 +234,9 @@ impl RecreateEntry {
         }
         for name in &link.alt_names {
             later = later.alt_name(&**name);
+        }
+        if let Some(options) = Self::tagging(before) {
+            later = later.kind(options);
         }
         if link.is_up() {
             later = later.up();

@@ -6,7 +6,7 @@ use nl_macsec::CipherSuite;
 use nl_macsec::device::MacsecDevice;
 use nl_testkit::{Lab, Result};
 
-use crate::support::{Pair, SOON, id, key, salt};
+use crate::support::{Pair, SOON, alone, id, key, salt};
 
 #[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
 async fn recreated_device_differs_in_its_suite_only(lab: Lab) -> Result {
@@ -62,6 +62,30 @@ async fn recreated_device_differs_in_its_suite_only(lab: Lab) -> Result {
     assert!(secy.encoding().is_some_and(|sa| sa.next_pn > 1), "it was left alone: {secy}");
     let recreated = again().allow_reuse().run().await?;
     assert_eq!(recreated.link.index, index);
+    Ok(())
+}
+
+/// The kernel makes a device with an SCI of its own only with frames that carry it; afterwards they may leave it out.
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
+async fn recreated_device_keeps_an_sci_that_its_frames_leave_out(lab: Lab) -> Result {
+    let (node, macsec) = alone(&lab).await?;
+    let suite = CipherSuite::GcmAes256;
+    for (name, port, then) in [("m0", "0001", "send_sci off"), ("m1", "0002", "send_sci off end_station on")]
+    {
+        node.ip(&format!("link add link v0 name {name} type macsec sci 226b54b06500{port} encrypt on")).await;
+        node.ip(&format!("link set dev {name} type macsec {then}")).await;
+        let options = async || {
+            let shown = node.json(&format!("ip -j -d link show {name}")).await;
+            let mut options = shown[0]["linkinfo"]["info_data"].clone();
+            options["cipher_suite"] = "any".into();
+            options
+        };
+        let before = options().await;
+        assert_eq!((&before["inc_sci"], &before["encrypt"]), (&false.into(), &true.into()), "{before:#}");
+        macsec.recreate(name, suite).key(&key(suite, 33)).key_id(id(33)).run().await?;
+        assert_eq!(options().await, before);
+        assert_eq!(macsec.secy(name).get().await?.cipher, suite);
+    }
     Ok(())
 }
 
