@@ -1,10 +1,13 @@
 //! Lists: complete, with every counter, or an error that names what is missing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::StreamExt;
 use nl_core::error::Errno;
 use nl_macsec::device::MacsecDevice;
 use nl_macsec::rx_sa::RxSa;
 use nl_macsec::rx_sc::RxSc;
+use nl_macsec::secy::Secy;
 use nl_macsec::{CipherSuite, FAMILY, Macsec, SaConfig, Verb};
 use nl_testkit::{Lab, Node, Result};
 
@@ -44,9 +47,7 @@ async fn list_on_a_new_socket_is_complete(lab: Lab) -> Result {
     // What the kernel does: a socket that has received nothing yet gets a list without any of them.
     let raw = open(&node).await?;
     let family = raw.connection().family(FAMILY).await?.id;
-    let dump = raw.connection().dump(nl_macsec::secy::Secy::list_request(family), |message| {
-        nl_macsec::secy::Secy::decode(message).map(Some)
-    });
+    let dump = raw.connection().dump(Secy::list_request(family), |message| Secy::decode(message).map(Some));
     let naive = dump.collect_all().await?.len();
     assert!(naive < 3, "the kernel reports all {naive} devices to a new socket: the defect is gone");
     for _ in 0..3 {
@@ -85,12 +86,47 @@ async fn fifty_devices_with_sixty_channels_are_listed(lab: Lab) -> Result {
     let (node, macsec) = alone(&lab).await?;
     // 12,000 associations; each has a cipher of its own in the kernel.
     fill(&node, &macsec, 50, 60).await?;
-    let secys = macsec.secys().list().await?;
-    assert_eq!(secys.len(), 50);
-    let channels = secys.iter().flat_map(|secy| &secy.rx_scs);
-    assert_eq!(channels.clone().count(), 50 * 60);
-    assert_eq!(channels.map(|channel| channel.sas.len()).sum::<usize>(), 50 * 60 * 4);
+    is_complete(&macsec.secys().list().await?);
+
+    let other = open(&node).await?;
+    for devices_change in [false, true] {
+        let is_listed = AtomicBool::new(false);
+        let changes = async {
+            let mut round = 0_u16;
+            while !is_listed.load(Ordering::Relaxed) {
+                let (device, channel) = (round % 50, round % 60);
+                let (name, from) = (format!("m{device}"), sci(2, device * 60 + channel));
+                other.rx_sc(&*name, from).active(round % 2 == 0).update().await?;
+                other.rx_sa(&*name, from, 1).active(round % 2 == 0).update().await?;
+                if devices_change {
+                    other.device("extra").on("v0").add(MacsecDevice::new().port(9)).await?;
+                    other.device("extra").delete().await?;
+                }
+                round = round.wrapping_add(1);
+            }
+            Result::Ok(round)
+        };
+        let lists = async {
+            for _ in 0..6 {
+                match macsec.secys().list().await {
+                    Ok(secys) => is_complete(&secys),
+                    // The kernel notices devices that come and go, and so does the reader.
+                    Err(error) => assert!(devices_change && error.is_interrupted(), "{error}"),
+                }
+            }
+            is_listed.store(true, Ordering::Relaxed);
+        };
+        let (changed, ()) = tokio::join!(changes, lists);
+        assert!(changed? > 0);
+    }
     Ok(())
+}
+
+/// Whether all 50 devices are there, with 60 channels of four associations each.
+fn is_complete(secys: &[Secy]) {
+    let whole =
+        |secy: &&Secy| secy.rx_scs.len() == 60 && secy.rx_scs.iter().all(|channel| channel.sas.len() == 4);
+    assert_eq!(secys.iter().filter(whole).count(), 50, "of {} devices", secys.len());
 }
 
 /// Everybody may list devices with their options, and generic netlink is not asked.
