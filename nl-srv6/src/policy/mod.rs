@@ -71,7 +71,7 @@
 //! program to a prefix of a policy, with the same table and metric, is refused without `exact`, and replaced with it.
 //!
 //! Under [`PolicySet::rules_at`], a rule belongs to the set if it has that priority and the set's protocol, and so does a route of type
-//! `throw` to a single address with the set's protocol.
+//! `throw` to a single address with the set's protocol, in a table that such a rule leads to.
 //!
 //! # Statistics
 //! The kernel counts how often it chose each member of a group, per packet that it routes and without bytes, since Linux 6.9:

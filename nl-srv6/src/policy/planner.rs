@@ -169,6 +169,8 @@ struct Planner<'a> {
     groups: HashMap<u32, &'a Nexthop>,
     /// The routes with the key of a desired one. Of several, one of the set's own.
     in_the_way: HashMap<Key, &'a Route>,
+    /// The tables in which routes of type `throw` are the set's: those that its rules lead to, or that it has other routes in.
+    throw_tables: HashSet<u32>,
     steps: Vec<Step>,
 }
 
@@ -188,7 +190,11 @@ impl<'a> Planner<'a> {
             }
         }
         let numbers = current.nexthops.iter().map(|hop| hop.id).collect();
-        Self { set, current, concern, numbers, groups, in_the_way, steps: Vec::new() }
+        let of_rules = current.rules.iter().filter(|rule| set.owns_rule(rule)).filter_map(|rule| rule.table);
+        let of_routes = current.routes.iter().filter(|route| set.owns_route(route)).map(Route::in_table);
+        let of_policies = set.throws().into_keys().map(|(table, ..)| table);
+        let throw_tables = of_rules.chain(of_routes).chain(of_policies).collect();
+        Self { set, current, concern, numbers, groups, in_the_way, throw_tables, steps: Vec::new() }
     }
 
     fn plan(mut self) -> Result<Plan, Invalid> {
@@ -220,7 +226,7 @@ impl<'a> Planner<'a> {
         let is_foreign = |hop: &&Nexthop| self.set.ids.contains(&hop.id) && !self.set.owns_nexthop(hop);
         plan.foreign_nexthops = nexthops.filter(is_foreign).cloned().collect();
         let is_foreign = |route: &&Route| {
-            self.concern.holds(route) && !self.set.owns_route(route) && !self.set.owns_throw(route)
+            self.concern.holds(route) && !self.set.owns_route(route) && !self.set.is_throw(route)
         };
         plan.foreign_routes = self.current.routes.iter().filter(is_foreign).cloned().collect();
         Ok(plan)
@@ -387,6 +393,10 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    fn owns_throw(&self, route: &Route) -> bool {
+        self.set.is_throw(route) && self.throw_tables.contains(&route.in_table())
+    }
+
     /// In the order of their destinations, so that plans of one set are equal.
     fn make_throws(&mut self, throws: &HashMap<Key, &Policy>) -> Result<(), Invalid> {
         let mut in_order: Vec<_> = throws.iter().collect();
@@ -394,7 +404,7 @@ impl<'a> Planner<'a> {
         for (key, policy) in in_order {
             let verb = match self.in_the_way.get(key) {
                 None => RouteVerb::Add,
-                Some(there) if self.set.owns_throw(there) => continue,
+                Some(there) if self.owns_throw(there) => continue,
                 Some(there) if self.set.owns_route(there) || self.set.is_exact => RouteVerb::Replace,
                 Some(there) => {
                     return Err(format!(
@@ -413,12 +423,15 @@ impl<'a> Planner<'a> {
 
     fn delete_routes(&mut self, wanted: &[Wanted<'_>], throws: &HashMap<Key, &Policy>) {
         let keys: HashSet<_> = wanted.iter().flat_map(|group| &group.routes).chain(throws.keys()).collect();
-        for route in self.current.routes.iter().filter(|route| !keys.contains(&key(route))) {
-            let is_own = self.set.owns_route(route) || self.set.owns_throw(route);
-            if is_own || (self.set.is_exact && self.concern.is_rival(route)) {
-                self.steps.push(Step::Route(RouteVerb::Delete, Box::new(deletion(route))));
-            }
-        }
+        let goes = |route: &&Route| {
+            let is_own = self.set.owns_route(route) || self.owns_throw(route);
+            !keys.contains(&key(route)) && (is_own || (self.set.is_exact && self.concern.is_rival(route)))
+        };
+        let mut gone: Vec<_> = self.current.routes.iter().filter(goes).collect();
+        // First those that are known by the others of their table.
+        gone.sort_by_key(|route| !self.set.is_throw(route));
+        let gone = gone.into_iter().map(|route| Step::Route(RouteVerb::Delete, Box::new(deletion(route))));
+        self.steps.extend(gone);
     }
 
     fn delete_nexthops(&mut self, wanted: &[Wanted<'_>], ids: &[u32]) {

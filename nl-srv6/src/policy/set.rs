@@ -34,7 +34,8 @@ impl PolicySet {
 
     /// With its rules at this priority, 1 to 32765: behind the table `local`, and before the table `main`. Needed for policies with a
     /// [mark](Policy::mark()). The rules with this priority and the set's protocol belong to the set, and so do routes of type `throw`
-    /// to single addresses of IPv6 with its protocol.
+    /// to single addresses of IPv6 with its protocol in the tables that the rules lead to. [Remove](super::Headend::remove) a set
+    /// before its priority changes.
     #[must_use]
     pub const fn rules_at(mut self, priority: u32) -> Self {
         self.rule_priority = Some(priority);

@@ -132,8 +132,8 @@ impl PolicySet {
         route.protocol == self.protocol && has_id_in(&self.ids, route)
     }
 
-    /// Whether it passes a first segment on to the next rule.
-    pub(super) fn owns_throw(&self, route: &Route) -> bool {
+    /// Whether it passes an address on to the next rule, as the set's routes for first segments do.
+    pub(super) fn is_throw(&self, route: &Route) -> bool {
         self.rule_priority.is_some() && is_throw_of(self.protocol, route)
     }
 

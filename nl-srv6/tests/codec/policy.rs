@@ -320,6 +320,18 @@ fn rules_and_throw_routes_of_others_are_left() {
     kernel.apply(&ours.plan(&kernel.snapshot()).unwrap());
     kernel.apply(&set().rules_at(1000).plan(&kernel.snapshot()).unwrap());
     assert_eq!((&kernel.rules, &kernel.routes), (&before.rules, &before.routes));
+    // Another set of the same protocol, with another priority and other tables, is left alone.
+    let mut other = marked().mark(9).table(109);
+    other.color = 9;
+    let other = PolicySet::new(3, 6000..=6099, OURS).rules_at(1100).policy(other);
+    kernel.apply(&other.plan(&kernel.snapshot()).unwrap());
+    kernel.apply(&ours.plan(&kernel.snapshot()).unwrap());
+    assert!(other.plan(&kernel.snapshot()).unwrap().is_empty());
+    kernel.apply(&set().rules_at(1000).plan(&kernel.snapshot()).unwrap());
+    assert!(other.plan(&kernel.snapshot()).unwrap().is_empty());
+    let none = PolicySet::new(3, 6000..=6099, OURS).rules_at(1100);
+    kernel.apply(&none.plan(&kernel.snapshot()).unwrap());
+    assert_eq!((&kernel.rules, &kernel.routes), (&before.rules, &before.routes));
     // A set without rules of its own has none, whatever is there.
     kernel.rules.push(rule(1000, OURS));
     kernel.routes.push(Route::new("2001:db8::8/128".parse().unwrap()).table(7).throw().protocol(OURS));
