@@ -110,7 +110,7 @@ async fn rules_of_other_programs_are_left(lab: Lab) -> Result {
     headend.apply(&set).await?;
     assert!(headend.apply(&set).await?.is_empty());
     assert_eq!(rules(&net.a).await.len(), 2);
-    // The rule that another one made of the set's does not come back by itself, but by the next application.
+    // A rule of the set that another program deletes is added by the next application.
     net.a.ip("-6 rule del fwmark 100 pref 1000 table 100").await;
     assert_eq!(headend.apply(&set).await?.steps().len(), 1);
     headend.remove(&set).await?;
