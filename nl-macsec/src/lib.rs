@@ -74,6 +74,8 @@ mod cipher;
 pub mod device;
 mod hex;
 pub mod key;
+#[cfg(any(feature = "recreate", feature = "rotate"))]
+mod ledger;
 mod macsec;
 pub mod manual;
 mod message;

@@ -2,7 +2,7 @@ use nl_core::{Connection, Dev};
 
 use crate::association::An;
 use crate::channel::Channel;
-use crate::device::MacsecDeviceEntry;
+use crate::device::{MacsecDeviceEntry, MacsecDevices};
 use crate::rx_sa::RxSaEntry;
 use crate::rx_sc::RxScEntry;
 use crate::sci::Sci;
@@ -45,6 +45,11 @@ impl Macsec {
     /// A device as one of the network, to be made, changed, deleted or read.
     pub fn device(&self, dev: impl Into<Dev>) -> MacsecDeviceEntry {
         MacsecDeviceEntry::new(self.channel.clone(), dev.into())
+    }
+
+    /// All devices as those of the network, with their options, to be listed.
+    pub fn devices(&self) -> MacsecDevices {
+        MacsecDevices::new(self.channel.clone())
     }
 
     /// A device with its channels and associations, to be read; its encoding association and its offload, to be set.

@@ -106,17 +106,15 @@
 //! Nothing here finds out whether a path works; that is up to BFD, a routing protocol, or a probe. Whoever knows says so, and applies the
 //! set again: one request replaces the members of the group, and all routes follow at once.
 //! ```no_run
+//! use nl_srv6::encap::Seg6;
 //! use nl_srv6::policy::{Headend, PolicySet};
 //!
-//! # async fn example(headend: Headend, mut set: PolicySet) -> nl_core::Result<()> {
-//! for path in set.policies.iter_mut().flat_map(|policy| &mut policy.paths) {
-//!     // The way through b is down.
-//!     for list in path.lists.iter_mut().filter(|list| list.path.to_string().contains("fcbb:0:b:")) {
-//!         list.is_valid = false;
-//!     }
+//! # async fn example(headend: Headend, mut set: PolicySet, through_b: Seg6) -> nl_core::Result<()> {
+//! // The way through b is down.
+//! if set.set_valid(false, |list| list.path == through_b) > 0 {
+//!     let plan = headend.apply(&set).await?;
+//!     assert_eq!(plan.steps().len(), 1);
 //! }
-//! let plan = headend.apply(&set).await?;
-//! assert_eq!(plan.steps().len(), 1);
 //! # Ok(())
 //! # }
 //! ```
@@ -130,7 +128,7 @@
 //! | do packets pass a node | [`packets`](crate::sid::SidCounters::packets) of its SID, where it was made with counters |
 //! | do packets arrive and not fit | [`errors`](crate::sid::SidCounters::errors) of the SID |
 //! | how much of it | [`SidSampler`](crate::sid::SidSampler): packets, bytes and errors since the last look |
-//! | which list takes which share | counters of nexthop groups (Linux 6.9), which count packets that chose a member |
+//! | which list takes which share | [`Headend::selections`](crate::policy::Headend::selections) (Linux 6.9): how often each list was chosen |
 //! | what each node does with a carrier | [`UsidBlock::expand`](crate::usid::UsidBlock::expand) |
 //!
 //! # When nothing arrives

@@ -19,6 +19,9 @@ pub trait SecyOps: fmt::Debug + Send + Sync {
     /// Creates the SecY with these options, not enabled, and returns its SCI.
     fn create_secy(&self, options: MacsecDevice) -> Pending<Sci>;
 
+    /// Changes the options that are given: protection, encryption, validation, replay protection, what is in the tag.
+    fn change_secy(&self, options: MacsecDevice) -> Pending<()>;
+
     /// Deletes the SecY with its channels and associations.
     fn delete_secy(&self) -> Pending<()>;
 
@@ -36,6 +39,9 @@ pub trait SecyOps: fmt::Debug + Send + Sync {
 
     /// Accepts no more frames of the association.
     fn disable_rx_sa(&self, sci: Sci, an: An) -> Pending<()>;
+
+    /// Accepts no frames of the association below this packet number, as the sender says of itself. Takes effect with replay protection.
+    fn set_lowest_pn(&self, sci: Sci, an: An, number: u64) -> Pending<()>;
 
     /// Deletes an association that receives, an enabled one too.
     fn delete_rx_sa(&self, sci: Sci, an: An) -> Pending<()>;
@@ -119,6 +125,11 @@ impl SecyOps for KernelSecy {
         })
     }
 
+    /// Equivalent: `ip link set DEV type macsec`. Needs `CAP_NET_ADMIN`.
+    fn change_secy(&self, options: MacsecDevice) -> Pending<()> {
+        done(self.macsec.device(&self.dev).change(options))
+    }
+
     fn delete_secy(&self) -> Pending<()> {
         done(self.macsec.device(&self.dev).delete())
     }
@@ -141,6 +152,11 @@ impl SecyOps for KernelSecy {
 
     fn disable_rx_sa(&self, sci: Sci, an: An) -> Pending<()> {
         done(self.macsec.rx_sa(&self.dev, sci, an).active(false).update())
+    }
+
+    /// Equivalent: `ip macsec set DEV rx sci SCI sa AN pn NUMBER`.
+    fn set_lowest_pn(&self, sci: Sci, an: An, number: u64) -> Pending<()> {
+        done(self.macsec.rx_sa(&self.dev, sci, an).next_pn(number).update())
     }
 
     fn delete_rx_sa(&self, sci: Sci, an: An) -> Pending<()> {

@@ -50,7 +50,8 @@ link_kind! {
         encrypt: bool = IFLA_MACSEC_ENCRYPT(7) "encrypt";
         /// Whether what is sent is authenticated; without it frames leave without a tag. On unless set.
         protect: bool = IFLA_MACSEC_PROTECT(8) "protect";
-        /// Whether frames carry the SCI; on unless set.
+        /// Whether frames carry the SCI; on unless set. A new device with an [SCI](Self::sci) of its own always has it on; a change may
+        /// turn it off.
         include_sci: bool = IFLA_MACSEC_INC_SCI(9) "send_sci";
         /// Whether the sender is an end station, whose SCI follows from the address of the frame; off unless set. Excludes the SCI
         /// in frames: with `include_sci(false)`.
@@ -161,7 +162,7 @@ fn check(device: &MacsecDevice, verb: LinkVerb) -> Result<(), Invalid> {
         Invalid::when(device.port.is_some(), "sci() and port(): the port is a part of the SCI")?;
         Invalid::when(
             device.include_sci == Some(false),
-            "an SCI of one's own has to be in the frames: include_sci(false) excludes sci()",
+            "frames of a new device with an SCI of its own carry it: leave out include_sci(false), and change it afterwards",
         )?;
     }
     device.check_as_whole(true)

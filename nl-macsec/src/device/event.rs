@@ -39,8 +39,8 @@ impl MacsecEvent {
     /// The message is of another type or malformed.
     pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
         Ok(match LinkEvent::decode(message)? {
-            Some(LinkEvent::Deleted(link)) => MacsecLink::of(*link)?.map(Self::Deleted),
-            Some(LinkEvent::New(link)) => MacsecLink::of(*link)?.map(Self::New),
+            Some(LinkEvent::Deleted(link)) => MacsecLink::of(*link)?.map(Box::new).map(Self::Deleted),
+            Some(LinkEvent::New(link)) => MacsecLink::of(*link)?.map(Box::new).map(Self::New),
             _ => None,
         })
     }
@@ -55,9 +55,9 @@ impl MacsecEvent {
 }
 
 impl MacsecLink {
-    fn of(link: Link) -> Result<Option<Box<Self>>, DecodeError> {
+    pub(super) fn of(link: Link) -> Result<Option<Self>, DecodeError> {
         match link.kind() {
-            Some(options) => Ok(Some(Box::new(Self { options: options?, link }))),
+            Some(options) => Ok(Some(Self { options: options?, link })),
             None => Ok(None),
         }
     }

@@ -3,6 +3,7 @@ use nl_core::link::{Link, LinkConfig, LinkVerb, Links};
 use nl_core::{Dev, Error, Pending, Result};
 
 use super::codec::MacsecDevice;
+use super::event::MacsecLink;
 use crate::channel::Channel;
 use crate::mode::Offload;
 use crate::sci::Sci;
@@ -184,5 +185,48 @@ impl MacsecDeviceEntry {
         }
         let master = parent.port_kind.as_ref()?;
         Some(format!("{} is a port of a {master}, which takes its frames", parent.name))
+    }
+}
+
+/// All MACsec devices as those of the network, with their options. The verb comes last and returns a [`Pending`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before a verb"]
+pub struct MacsecDevices {
+    channel: Channel,
+}
+
+impl MacsecDevices {
+    pub(crate) const fn new(channel: Channel) -> Self {
+        Self { channel }
+    }
+
+    /// Lists them. One list of devices is read, and generic netlink is not used.
+    ///
+    /// ```no_run
+    /// # async fn example(macsec: nl_macsec::Macsec) -> nl_core::Result<()> {
+    /// // ip -d link show type macsec
+    /// for device in macsec.devices().list().await? {
+    ///     println!("{device}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    /// Channels, associations and counters are [listed elsewhere](crate::Macsec::secys). Offload is among the options since Linux 6.3.
+    ///
+    /// Equivalent: `ip -d link show type macsec`. Needs no privilege.
+    ///
+    /// # Errors
+    /// The list changed while it was read and did not come to rest, see [`nl_core::dump`].
+    pub fn list(self) -> Pending<Vec<MacsecLink>> {
+        Pending::new(async move {
+            let links = Links::new(self.channel.route()?.clone());
+            let links = links.devices().kind("macsec").list().await?.collect_all().await?;
+            let during = |error: Error| error.during(|| "list macsec devices".into());
+            let mut devices = Vec::with_capacity(links.len());
+            for link in links {
+                devices.extend(MacsecLink::of(link).map_err(|error| during(error.into()))?);
+            }
+            Ok(devices)
+        })
     }
 }

@@ -10,6 +10,7 @@ use crate::channel::Channel;
 use crate::cipher::CipherSuite;
 use crate::device::MacsecDevice;
 use crate::key::{KeyId, Salt, SecretKey, Ssci};
+use crate::ledger;
 use crate::rx_sa::RxSaEntry;
 use crate::rx_sc::RxScEntry;
 use crate::sa::SaConfig;
@@ -30,6 +31,7 @@ pub struct RecreateEntry {
     suite: CipherSuite,
     sa: SaConfig,
     peer_sscis: Vec<(Sci, Ssci)>,
+    allow_reuse: bool,
 }
 
 /// What became of a device that was made anew.
@@ -52,7 +54,8 @@ struct Before {
 
 impl RecreateEntry {
     pub(crate) fn new(channel: Channel, dev: Dev, suite: CipherSuite) -> Self {
-        Self { channel, dev, suite, sa: SaConfig::new(0).next_pn(1).active(true), peer_sscis: Vec::new() }
+        let sa = SaConfig::new(0).next_pn(1).active(true);
+        Self { channel, dev, suite, sa, peer_sscis: Vec::new(), allow_reuse: false }
     }
 
     /// The key, for both directions.
@@ -97,6 +100,13 @@ impl RecreateEntry {
         self
     }
 
+    /// Installs the key although one with this identifier was used up to a higher packet number by this process. **Only for another key
+    /// with the same identifier:** a packet number that is used twice with one key breaks the encryption.
+    pub fn allow_reuse(mut self) -> Self {
+        self.allow_reuse = true;
+        self
+    }
+
     /// Deletes the device and makes it again.
     ///
     /// Dropped or failing behind the deletion, it leaves what was made until then: the error says at which step.
@@ -104,7 +114,7 @@ impl RecreateEntry {
     /// Needs `CAP_NET_ADMIN` in the initial user namespace.
     ///
     /// # Errors
-    /// A key that is missing or does not fit, a device that is offloaded or has others on top of it, each before anything is
+    /// A key that is missing or does not fit, a packet number that this process has used with it, a device that is offloaded or has others on top of it, each before anything is
     /// changed; what a step says.
     pub fn run(self) -> Pending<Recreated> {
         Pending::new(async move {
@@ -154,29 +164,26 @@ impl RecreateEntry {
                 }
             }
         }
-        let (mac, sci) = (before.link.mac(), before.secy.sci);
-        if before.options.include_sci == Some(false) && mac != Some(sci.address()) {
-            let why = format!(
-                "its SCI {sci} is not of its hardware address, which the kernel needs for frames without the SCI"
-            );
-            return Err(Error::usage(why));
+        self.config(before).request(LinkVerb::Add).encoded()?;
+        ledger::remember(&before.secy);
+        if let (Some(key_id), Some(next_pn)) = (self.sa.key_id, self.sa.next_pn) {
+            match self.allow_reuse {
+                true => ledger::forget(before.secy.sci, key_id),
+                false => ledger::check(before.secy.sci, key_id, next_pn)?,
+            }
         }
-        self.config(before).request(LinkVerb::Add).encoded().map(drop)
+        Ok(())
     }
 
     /// The device as it was, with the new suite.
     fn config(&self, before: &Before) -> LinkConfig {
         let (old, link) = (&before.options, &before.link);
         let mut options = MacsecDevice::new().cipher(self.suite).encoding_sa(self.sa.an);
-        // The kernel takes an SCI only together with frames that carry it; without, the port says the same.
-        match (old.include_sci, before.secy.sci) {
-            (Some(false), sci) => options = options.port(sci.port()),
-            (_, sci) => options = options.sci(sci),
-        }
+        // The kernel takes an SCI only together with frames that carry it; `tagging` turns that off afterwards.
+        options = options.sci(before.secy.sci);
         options.icv_len = old.icv_len;
         options.validation = old.validation;
         (options.encrypt, options.protect) = (old.encrypt, old.protect);
-        (options.include_sci, options.end_station, options.scb) = (old.include_sci, old.end_station, old.scb);
         if let (Some(true), Some(window)) = (old.replay_protect, old.window) {
             options = options.replay(window);
         }
@@ -189,6 +196,14 @@ impl RecreateEntry {
         config.tx_queue_len = Some(link.tx_queue_len);
         config.master = link.master.map(Dev::Index);
         config
+    }
+
+    /// What a new device with an SCI cannot have: frames without it.
+    fn tagging(before: &Before) -> Option<MacsecDevice> {
+        let old = &before.options;
+        let mut options = MacsecDevice::new();
+        (options.include_sci, options.end_station, options.scb) = (old.include_sci, old.end_station, old.scb);
+        (old.include_sci == Some(false)).then_some(options)
     }
 
     async fn make(&self, links: &Links, before: &Before) -> Result<()> {
@@ -209,6 +224,9 @@ impl RecreateEntry {
             sa.add().await?;
         }
         TxSaEntry::new(self.channel.clone(), dev(), self.sa.an).with(self.sa.duplicate()).add().await?;
+        if let (Some(key_id), Some(next_pn)) = (self.sa.key_id, self.sa.next_pn) {
+            ledger::added(secy.sci, key_id, next_pn);
+        }
         // The kernel overwrites the MTU of a MACsec device that is being made.
         let mut later = links.device(link.index).mtu(link.mtu);
         if let Some(alias) = &link.alias {
@@ -216,6 +234,9 @@ impl RecreateEntry {
         }
         for name in &link.alt_names {
             later = later.alt_name(&**name);
+        }
+        if let Some(options) = Self::tagging(before) {
+            later = later.kind(options);
         }
         if link.is_up() {
             later = later.up();

@@ -19,6 +19,11 @@
 //! addresses; neighbours; qdiscs and filters; counters; devices on top of it, which are deleted with it, so a device that has any is
 //! refused.
 //!
+//! # Packet numbers
+//! The device keeps its SCI, so a packet number must not be used again with one key. As module `rotate` does, this one
+//! refuses a key that this process has used up to a higher packet number, unless [`allow_reuse`](RecreateEntry::allow_reuse) says that
+//! the key is another one.
+//!
 //! # Outage
 //! From the deletion to the last step nothing passes; [`Recreated::outage`] says for how long. The other ends do the same at the same
 //! time, as nothing passes between two cipher suites.

@@ -2,11 +2,11 @@ use std::time::{Duration, Instant};
 
 use nl_core::{Dev, Error, Pending, Result};
 
-use super::ledger;
 use super::plan::{Plan, Step, install, is_followed, retire};
 use crate::association::An;
 use crate::channel::{Channel, not_found};
 use crate::key::{KeyId, Salt, SecretKey, Ssci};
+use crate::ledger;
 use crate::rx_sa::RxSaEntry;
 use crate::sci::Sci;
 use crate::secy::{Secy, SecyEntry, read_one};

@@ -68,7 +68,6 @@
 //! is time for the next key.
 
 mod handle;
-mod ledger;
 mod packet_numbers;
 mod plan;
 

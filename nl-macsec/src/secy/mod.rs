@@ -18,8 +18,10 @@
 mod codec;
 mod handle;
 mod read;
+mod sampler;
 
 pub use codec::Secy;
 pub use handle::{SecyEntry, Secys};
 pub use read::{Listing, MissingSecy};
 pub(crate) use read::{read_all, read_one};
+pub use sampler::{RxSaRates, RxScRates, SecyRates, SecySampler, TxSaRates};

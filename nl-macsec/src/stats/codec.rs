@@ -31,6 +31,11 @@ macro_rules! counters {
                 }
                 Ok(stats)
             }
+
+            /// Each counter with that of another reading.
+            pub(crate) fn zip(&self, last: &Self, mut with: impl FnMut($type, $type) -> $type) -> Self {
+                Self { $($field: with(self.$field, last.$field),)+ }
+            }
         }
     )+};
 }

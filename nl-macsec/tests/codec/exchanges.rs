@@ -6,7 +6,7 @@ use std::time::Duration;
 use nl_core::message::NLM_F_DUMP;
 use nl_core::{Connection, Protocol};
 use nl_macsec::device::MacsecDevice;
-use nl_macsec::{Macsec, Sci};
+use nl_macsec::{CipherSuite, KeyId, Macsec, Offload, Salt, Sci, SecretKey};
 use nl_testkit::fault::{
     Answer, Conversation, InWords, Played, each_at_every_await, each_with_every_fault, in_words,
 };
@@ -53,11 +53,11 @@ fn kernel(request: &[u8]) -> Conversation {
     }
 }
 
-/// `struct ifinfomsg` with an index, IFLA_IFNAME and IFLA_LINKINFO.
+/// `struct ifinfomsg` with an index, IFLA_IFNAME, IFLA_LINK and IFLA_LINKINFO.
 fn device() -> Answer {
     let header = [&[0, 0, 1, 0][..], &DEV.to_ne_bytes(), &[0; 8]].concat();
     let info = [attr(1, b"macsec\0"), attr(2, &unhex(DEVICE))].concat();
-    Answer::new(RTM_NEWLINK, &header).attr(3, b"m0\0").attr(18, &info)
+    Answer::new(RTM_NEWLINK, &header).attr(3, b"m0\0").attr(5, &7_u32.to_ne_bytes()).attr(18, &info)
 }
 
 /// A nested attribute, padded.
@@ -88,7 +88,30 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("delete an association that receives", |macsec| in_words(macsec.rx_sa("m0", peer(), 0).delete())),
     ("change a device", |macsec| in_words(macsec.device("m0").change(MacsecDevice::new().encrypt(false)))),
     ("delete a device", |macsec| in_words(macsec.device("m0").delete())),
+    ("list devices of the network", |macsec| in_words(macsec.devices().list())),
+    ("list what can be read", |macsec| in_words(macsec.secys().list_readable())),
+    ("set the offload", |macsec| in_words(macsec.secy("m0").set_offload(Offload::Off))),
+    // The suite of the device has extended packet numbers.
+    ("add an association that sends", |macsec| {
+        let sa = macsec.tx_sa("m0", 0).key(&key()).key_id(KeyId::new([1; 16])).next_pn(1).active(true);
+        in_words(sa.ssci(1).salt(&Salt::new(&[3; 12])).add())
+    }),
+    ("add an association that receives", |macsec| {
+        let sa = macsec.rx_sa("m0", peer(), 0).key(&key()).key_id(KeyId::new([1; 16])).active(true);
+        in_words(sa.ssci(2).salt(&Salt::new(&[3; 12])).add())
+    }),
+    ("recreate a device", |macsec| {
+        let recreate =
+            macsec.recreate("m0", CipherSuite::GcmAesXpn256).key(&key()).key_id(KeyId::new([1; 16]));
+        let recreate = recreate.ssci(1).salt(&Salt::new(&[3; 12])).allow_reuse();
+        // The outage differs each time.
+        in_words(async move { recreate.run().await.map(|recreated| recreated.link.name) })
+    }),
 ];
+
+fn key() -> SecretKey {
+    SecretKey::new(&[7; 32]).unwrap()
+}
 
 fn macsec(kernel: &Played) -> Macsec {
     let patience = if kernel.has_fault() { PATIENCE } else { DEADLINE };
@@ -107,4 +130,45 @@ async fn operation_dropped_at_any_await_leaves_the_connections_usable_and_nothin
     // On both connections.
     let works = async |macsec: &Macsec| assert_eq!(macsec.secy("m0").get().await.unwrap().index, DEV);
     each_at_every_await(OPERATIONS, kernel, SOCKETS, DEADLINE, macsec, works).await;
+}
+
+/// A kernel without MACsec has neither the family nor the kind of device.
+#[tokio::test]
+async fn kernel_without_macsec_is_unsupported_and_says_which_option_has_it() {
+    const ENOENT: i32 = 2;
+    const EOPNOTSUPP: i32 = 95;
+    let without = |request: &[u8]| {
+        let flags = request.get(6..).and_then(|rest| rest.first_chunk());
+        let is_dump = flags.is_some_and(|flags| u16::from_ne_bytes(*flags) & NLM_F_DUMP == NLM_F_DUMP);
+        let kind = request.get(4..).and_then(|rest| rest.first_chunk()).map(|kind| u16::from_ne_bytes(*kind));
+        match (kind, request.get(16).copied()) {
+            // `CTRL_CMD_GETFAMILY`; the body of a request for a device begins with its family, which is 0.
+            (Some(16), Some(3)) => Conversation::of([Answer::error(ENOENT, request)]),
+            (Some(16), _) => {
+                Conversation::of([Answer::error(EOPNOTSUPP, request).text("Unknown device type")])
+            }
+            // There is a device below, and none of MACsec.
+            (Some(18), _) if is_dump => Conversation::of([Answer::done(0).answers(request)]),
+            (Some(18), _) => {
+                let header = [&[0, 0, 1, 0][..], &7_u32.to_ne_bytes(), &[0; 8]].concat();
+                let link = Answer::new(RTM_NEWLINK, &header).attr(3, b"eth0\0").answers(request);
+                Conversation::of([link, Answer::ack(request)])
+            }
+            _ => Conversation::of([Answer::ack(request)]),
+        }
+    };
+    let kernel = Played::new(without);
+    let macsec = macsec(&kernel);
+    let errors = [
+        macsec.secys().list().await.unwrap_err(),
+        macsec.tx_sa("m0", 0).active(true).update().await.unwrap_err(),
+        macsec.rx_sc("m0", peer()).add().await.unwrap_err(),
+        macsec.device("m0").on("eth0").add(MacsecDevice::new()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.is_unsupported(), "{error}");
+        assert!(error.to_string().to_lowercase().contains("macsec"), "{error}");
+    }
+    // No device of the network is one of MACsec.
+    assert_eq!(macsec.devices().list().await.unwrap(), []);
 }

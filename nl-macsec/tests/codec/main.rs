@@ -13,6 +13,7 @@ mod exchanges;
 mod golden;
 mod iproute2;
 mod refusals;
+mod sampler;
 mod second_opinion;
 mod secrets;
 mod send;

@@ -20,6 +20,7 @@ fn every_future_is_send(macsec: &Macsec, sci: Sci) {
     future(&macsec.tx_sa("m0", 0).add());
     future(&macsec.rx_sc("m0", sci).add());
     future(&macsec.rx_sa("m0", sci, 0).remove());
+    future(&macsec.devices().list());
     #[cfg(feature = "recreate")]
     future(&macsec.recreate("m0", nl_macsec::CipherSuite::GcmAes256).run());
     #[cfg(feature = "rotate")]

@@ -6,7 +6,7 @@ use nl_macsec::{An, CipherSuite, SaConfig};
 use nl_testkit::{Lab, Result};
 use serde_json::json;
 
-use crate::support::{alone, id, key, sci, shown};
+use crate::support::{alone, id, key, sci, shown, with_device};
 
 #[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
 async fn agent_creates_enables_and_deletes_everything(lab: Lab) -> Result {
@@ -37,6 +37,20 @@ async fn agent_creates_enables_and_deletes_everything(lab: Lab) -> Result {
     let numbers: Vec<_> = numbers.iter().map(|n| (n.from, n.an, n.key_id, n.next_pn)).collect();
     assert_eq!(numbers, [(None, an, id(3), 7), (Some(peer), an, id(3), 7)]);
 
+    // What the sender says of its lowest packet number, and a change of the policy.
+    secy.set_lowest_pn(peer, an, 100).await?;
+    assert!(secy.set_lowest_pn(peer, an, 0).await.unwrap_err().is_usage());
+    let shown_now = shown(&node, "m0").await;
+    assert_eq!(shown_now["rx_sc"][0]["sa_list"][0]["pn"], json!(100), "{shown_now:#}");
+    assert_eq!(shown_now["rx_sc"][0]["sa_list"][0]["active"], json!(true), "{shown_now:#}");
+    secy.change_secy(MacsecDevice::new().replay(32)).await?;
+    let options = node.json("ip -j -d link show m0").await[0]["linkinfo"]["info_data"].clone();
+    assert_eq!(
+        (&options["window"], &options["replay_protect"], &options["encrypt"]),
+        (&json!(32), &json!(true), &json!(true)),
+        "{options:#}"
+    );
+
     secy.set_confidentiality_offset(0).await?;
     let error = secy.set_confidentiality_offset(30).await.unwrap_err();
     assert!(error.is_unsupported(), "{error}");
@@ -57,5 +71,41 @@ async fn agent_creates_enables_and_deletes_everything(lab: Lab) -> Result {
     secy.set_enabled(false).await?;
     secy.delete_secy().await?;
     assert!(secy.delete_secy().await.unwrap_err().is_not_found());
+    Ok(())
+}
+
+/// An agent that was killed leaves associations behind, and the next one installs other keys under their numbers.
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
+async fn association_of_a_killed_agent_is_replaced_under_its_number(lab: Lab) -> Result {
+    const KEYS: u8 = 40;
+    let suite = CipherSuite::GcmAes128;
+    let (node, macsec) = with_device(&lab, suite).await?;
+    let (peer, an) = (sci(2, 1), An::new(0));
+    let sa =
+        |number: u8| SaConfig::new(0).key(&key(suite, number)).key_id(id(number)).next_pn(1).active(true);
+    let first = KernelSecy::new(macsec.clone(), "macsec0", "v0");
+    first.create_rx_sc(peer).await?;
+    first.create_rx_sa(peer, sa(1)).await?;
+    first.create_tx_sa(sa(1)).await?;
+    drop(first);
+
+    let next: Box<dyn SecyOps> = Box::new(KernelSecy::new(macsec, "macsec0", "v0"));
+    // It learns which keys are there, and that their numbers are taken.
+    let left: Vec<_> = next.packet_numbers().await?.iter().map(|sa| (sa.from, sa.an, sa.key_id)).collect();
+    assert_eq!(left, [(None, an, id(1)), (Some(peer), an, id(1))]);
+    assert!(next.create_tx_sa(sa(2)).await.unwrap_err().is_busy());
+    assert!(next.create_rx_sa(peer, sa(2)).await.unwrap_err().is_busy());
+    assert!(next.create_rx_sc(peer).await.unwrap_err().is_exists());
+    // Deleted and created again at once, over and over: what is there is always the key that was asked for last.
+    for number in 2..=KEYS {
+        next.delete_tx_sa(an).await?;
+        next.create_tx_sa(sa(number)).await?;
+        next.delete_rx_sa(peer, an).await?;
+        next.create_rx_sa(peer, sa(number)).await?;
+        let there: Vec<_> = next.packet_numbers().await?.iter().map(|sa| (sa.key_id, sa.next_pn)).collect();
+        assert_eq!(there, [(id(number), 1), (id(number), 1)]);
+    }
+    let after = shown(&node, "macsec0").await;
+    assert_eq!(after["sa_list"][0]["key"], json!(id(KEYS).to_string()), "{after:#}");
     Ok(())
 }

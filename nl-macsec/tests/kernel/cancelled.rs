@@ -69,7 +69,7 @@ async fn recreation_that_is_dropped_at_every_await_leaves_a_device_or_none(lab: 
         SOON,
         || {
             let recreate = macsec.recreate("macsec0", CipherSuite::GcmAes256);
-            recreate.key(&key(CipherSuite::GcmAes256, 9)).key_id(id(9)).run()
+            recreate.key(&key(CipherSuite::GcmAes256, 9)).key_id(id(9)).allow_reuse().run()
         },
         async || {
             if node.links().await.unwrap().contains(&"macsec0".to_owned()) {

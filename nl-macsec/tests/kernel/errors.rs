@@ -205,6 +205,14 @@ async fn bad_devices_are_refused_with_the_reason(lab: Lab) -> Result {
         ),
         (new().sci(sci(1, 1)).port(2), "sci() and port(): the port is a part of the SCI"),
         (
+            new().sci(sci(1, 1)).include_sci(false),
+            "frames of a new device with an SCI of its own carry it: leave out include_sci(false), and change it afterwards",
+        ),
+        (
+            new().sci(Sci::from_bytes([0xff; 8])),
+            "SCI ffffffffffffffff, by which the kernel means that none is given",
+        ),
+        (
             new().end_station(true),
             "frames of an end station or a single copy broadcast channel carry no SCI: add include_sci(false)",
         ),

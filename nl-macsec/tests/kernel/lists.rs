@@ -1,10 +1,13 @@
 //! Lists: complete, with every counter, or an error that names what is missing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::StreamExt;
 use nl_core::error::Errno;
 use nl_macsec::device::MacsecDevice;
 use nl_macsec::rx_sa::RxSa;
 use nl_macsec::rx_sc::RxSc;
+use nl_macsec::secy::Secy;
 use nl_macsec::{CipherSuite, FAMILY, Macsec, SaConfig, Verb};
 use nl_testkit::{Lab, Node, Result};
 
@@ -44,9 +47,7 @@ async fn list_on_a_new_socket_is_complete(lab: Lab) -> Result {
     // What the kernel does: a socket that has received nothing yet gets a list without any of them.
     let raw = open(&node).await?;
     let family = raw.connection().family(FAMILY).await?.id;
-    let dump = raw.connection().dump(nl_macsec::secy::Secy::list_request(family), |message| {
-        nl_macsec::secy::Secy::decode(message).map(Some)
-    });
+    let dump = raw.connection().dump(Secy::list_request(family), |message| Secy::decode(message).map(Some));
     let naive = dump.collect_all().await?.len();
     assert!(naive < 3, "the kernel reports all {naive} devices to a new socket: the defect is gone");
     for _ in 0..3 {
@@ -85,11 +86,76 @@ async fn fifty_devices_with_sixty_channels_are_listed(lab: Lab) -> Result {
     let (node, macsec) = alone(&lab).await?;
     // 12,000 associations; each has a cipher of its own in the kernel.
     fill(&node, &macsec, 50, 60).await?;
-    let secys = macsec.secys().list().await?;
-    assert_eq!(secys.len(), 50);
-    let channels = secys.iter().flat_map(|secy| &secy.rx_scs);
-    assert_eq!(channels.clone().count(), 50 * 60);
-    assert_eq!(channels.map(|channel| channel.sas.len()).sum::<usize>(), 50 * 60 * 4);
+    is_complete(&macsec.secys().list().await?);
+
+    let other = open(&node).await?;
+    for devices_change in [false, true] {
+        let is_listed = AtomicBool::new(false);
+        let changes = async {
+            let mut round = 0_u16;
+            while !is_listed.load(Ordering::Relaxed) {
+                let (device, channel) = (round % 50, round % 60);
+                let (name, from) = (format!("m{device}"), sci(2, device * 60 + channel));
+                other.rx_sc(&*name, from).active(round % 2 == 0).update().await?;
+                other.rx_sa(&*name, from, 1).active(round % 2 == 0).update().await?;
+                if devices_change {
+                    other.device("extra").on("v0").add(MacsecDevice::new().port(9)).await?;
+                    other.device("extra").delete().await?;
+                }
+                round = round.wrapping_add(1);
+            }
+            Result::Ok(round)
+        };
+        let lists = async {
+            for _ in 0..6 {
+                match macsec.secys().list().await {
+                    Ok(secys) => is_complete(&secys),
+                    // The kernel notices devices that come and go, and so does the reader.
+                    Err(error) => assert!(devices_change && error.is_interrupted(), "{error}"),
+                }
+            }
+            is_listed.store(true, Ordering::Relaxed);
+        };
+        let (changed, ()) = tokio::join!(changes, lists);
+        assert!(changed? > 0);
+    }
+    Ok(())
+}
+
+/// Whether all 50 devices are there, with 60 channels of four associations each.
+fn is_complete(secys: &[Secy]) {
+    let whole =
+        |secy: &&Secy| secy.rx_scs.len() == 60 && secy.rx_scs.iter().all(|channel| channel.sas.len() == 4);
+    assert_eq!(secys.iter().filter(whole).count(), 50, "of {} devices", secys.len());
+}
+
+/// Everybody may list devices with their options, and generic netlink is not asked.
+#[nl_testkit::test(needs(link = "nlmon", link = "macsec", tool = "ip"))]
+async fn devices_are_listed_with_their_options_by_one_list_of_links(lab: Lab) -> Result {
+    let (node, _) = alone(&lab).await?;
+    node.ip("link add link v0 name m0 type macsec port 5 encrypt on").await;
+    node.ip("link add link v1 name m1 type macsec cipher gcm-aes-xpn-256 replay on window 64").await;
+    let macsec = open(&node).await?;
+    let mut recording = node.record().await?;
+    let devices = macsec.devices().list().await?;
+    let sent = recording.take()?;
+    // The lists of the kernel come in any order.
+    let mut listed: Vec<_> = devices
+        .iter()
+        .map(|device| {
+            (device.link.name.as_str(), device.options.encrypt, device.options.cipher, device.options.window)
+        })
+        .collect();
+    listed.sort_by_key(|device| device.0);
+    assert_eq!(
+        listed,
+        [
+            ("m0", Some(true), Some(PLAIN), None),
+            ("m1", Some(false), Some(CipherSuite::GcmAesXpn256), Some(64)),
+        ]
+    );
+    assert!(sent.iter().all(|sent| sent.protocol == 0), "NETLINK_ROUTE alone: {sent:?}");
+    assert_eq!(sent.iter().filter(|sent| sent.kind() == 18).count(), 1, "one RTM_GETLINK: {sent:?}");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod agent;
 mod associations;
 mod bytes;
 mod cancelled;
+mod counters;
 mod decrypt;
 mod device;
 mod errors;

@@ -6,7 +6,7 @@ use nl_macsec::CipherSuite;
 use nl_macsec::device::MacsecDevice;
 use nl_testkit::{Lab, Result};
 
-use crate::support::{Pair, SOON, id, key, salt};
+use crate::support::{Pair, SOON, alone, id, key, salt};
 
 #[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
 async fn recreated_device_differs_in_its_suite_only(lab: Lab) -> Result {
@@ -48,6 +48,44 @@ async fn recreated_device_differs_in_its_suite_only(lab: Lab) -> Result {
     let secy = pair.near.macsec.secy("macsec0").get().await?;
     assert_eq!((secy.cipher, secy.sci, secy.rx_scs[0].sci), (suite, pair.near.sci, pair.far.sci));
     assert_eq!(pair.datagrams(3, SOON).await?, 3);
+
+    // The device keeps its SCI, and the key has sent.
+    let near = &pair.near;
+    let again = || {
+        let recreate = near.macsec.recreate("macsec0", suite).key(&key(suite, 9)).key_id(id(9)).salt(&salt());
+        recreate.ssci(near.ssci).peer_ssci(pair.far.sci, pair.far.ssci)
+    };
+    let index = near.node.index_of("macsec0").await?;
+    let error = again().run().await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("which this process has used below"), "{error}");
+    let secy = near.macsec.secy("macsec0").get().await?;
+    assert!(secy.encoding().is_some_and(|sa| sa.next_pn > 1), "it was left alone: {secy}");
+    let recreated = again().allow_reuse().run().await?;
+    assert_eq!(recreated.link.index, index);
+    Ok(())
+}
+
+/// The kernel makes a device with an SCI of its own only with frames that carry it; afterwards they may leave it out.
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
+async fn recreated_device_keeps_an_sci_that_its_frames_leave_out(lab: Lab) -> Result {
+    let (node, macsec) = alone(&lab).await?;
+    let suite = CipherSuite::GcmAes256;
+    for (name, port, then) in [("m0", "0001", "send_sci off"), ("m1", "0002", "send_sci off end_station on")]
+    {
+        node.ip(&format!("link add link v0 name {name} type macsec sci 226b54b06500{port} encrypt on")).await;
+        node.ip(&format!("link set dev {name} type macsec {then}")).await;
+        let options = async || {
+            let shown = node.json(&format!("ip -j -d link show {name}")).await;
+            let mut options = shown[0]["linkinfo"]["info_data"].clone();
+            options["cipher_suite"] = "any".into();
+            options
+        };
+        let before = options().await;
+        assert_eq!((&before["inc_sci"], &before["encrypt"]), (&false.into(), &true.into()), "{before:#}");
+        macsec.recreate(name, suite).key(&key(suite, 33)).key_id(id(33)).run().await?;
+        assert_eq!(options().await, before);
+        assert_eq!(macsec.secy(name).get().await?.cipher, suite);
+    }
     Ok(())
 }
 

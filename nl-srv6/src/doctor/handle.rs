@@ -10,13 +10,11 @@ use nl_core::{Connection, IpFamily, IpPrefix, Pending, Protocol, Result};
 use super::facts::{Destination, Device, Facts};
 use super::finding::Finding;
 use crate::encap::Seg6;
-use crate::hmac::HmacKeys;
+use crate::hmac::known_keys;
 use crate::sid::Seg6Local;
 
 /// `ARPHRD_ETHER`
 const ETHERNET: u16 = 1;
-/// With more keys the kernel may have left one out of its list.
-const FEW_KEYS: usize = 30;
 
 /// Examines the connection's namespace. Cheap to clone.
 ///
@@ -72,7 +70,7 @@ async fn facts(conn: &Connection) -> Result<Facts> {
     facts.forwards_ipv4 = switch("net.ipv4.ip_forward")?;
     facts.seg6_enabled = switch("net.ipv6.conf.all.seg6_enabled")?;
     facts.vrf_strict_mode = switch("net.vrf.strict_mode")?;
-    facts.keys = keys(conn).await;
+    facts.keys = known_keys(conn).await;
     Ok(facts)
 }
 
@@ -200,11 +198,4 @@ async fn taken(conn: &Connection, to: Ipv6Addr, through: Option<u32>) -> Option<
     // That there is none is said in many ways.
     let route = lookup.get().await.ok()?;
     Some((route.prefix, route.in_table()))
-}
-
-/// The numbers of the keys, where they may be read and are few.
-async fn keys(conn: &Connection) -> Option<BTreeSet<u32>> {
-    let list = HmacKeys::new(conn.sibling(Protocol::Generic).ok()?).list().await.ok()?;
-    let keys: BTreeSet<_> = list.collect_all().await.ok()?.iter().map(|key| key.id).collect();
-    (keys.len() <= FEW_KEYS).then_some(keys)
 }

@@ -36,10 +36,16 @@ mod codec;
 #[cfg(feature = "hmac-compute")]
 mod compute;
 mod handle;
+#[cfg(any(feature = "doctor", feature = "routes", feature = "sid"))]
+mod known;
 mod secret;
 
 pub use codec::{HmacAlgorithm, HmacKey};
 #[cfg(feature = "hmac-compute")]
 pub use compute::{compute, verify};
 pub use handle::{HmacKeyEntry, HmacKeys};
+#[cfg(feature = "doctor")]
+pub(crate) use known::known_keys;
+#[cfg(any(feature = "routes", feature = "sid"))]
+pub(crate) use known::require_key;
 pub use secret::{HmacSecret, MAX_SECRET};

@@ -1,11 +1,16 @@
 use std::collections::HashSet;
 
 use nl_core::check::{Invalid, opt_within, within};
-use nl_core::route::{Encap, RouteProtocol};
+use nl_core::route::{Encap, RT_TABLE_MAIN, RouteProtocol};
 
 use super::set::PolicySet;
 use super::types::{CandidatePath, Policy};
 use crate::encap::Seg6Mode;
+
+/// The last priority before that of the table `main`.
+const PRIORITY_MAX: u32 = 32_765;
+const TABLE_DEFAULT: u32 = 253;
+const TABLE_LOCAL: u32 = 255;
 
 impl PolicySet {
     /// Refuses a description that cannot be applied.
@@ -18,6 +23,7 @@ impl PolicySet {
             self.protocol == RouteProtocol::UNSPEC,
             "no protocol, by which the routes of the set are known; 1 to 255 are possible",
         )?;
+        opt_within("priority of rules", self.rule_priority, 1, PRIORITY_MAX)?;
         let (mut names, mut routes, mut ids) = (HashSet::new(), HashSet::new(), HashSet::new());
         for policy in &self.policies {
             let refuse = |why: &dyn std::fmt::Display| Invalid::from(format!("{policy}: {why}"));
@@ -35,6 +41,40 @@ impl PolicySet {
                 if !routes.insert(key) {
                     return Err(refuse(&format!("{} is routed twice", key.1)));
                 }
+            }
+            self.check_mark(policy).map_err(|why| refuse(&why))?;
+        }
+        for ((table, prefix, _), policy) in self.throws() {
+            if routes.iter().any(|(in_table, to, _)| (*in_table, *to) == (table, prefix)) {
+                return Err(format!(
+                    "{policy}: {prefix} is a prefix and a first segment in one table, so that packets would be encapsulated again"
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a mark that would steer other packets than those of the policy, or none.
+    fn check_mark(&self, policy: &Policy) -> Result<(), Invalid> {
+        let Some(mark) = policy.mark else { return Ok(()) };
+        Invalid::when(
+            self.rule_priority.is_none(),
+            "a mark without the priority of the set's rules: rules_at(PRIORITY)",
+        )?;
+        Invalid::when(mark.value & mark.mask == 0, "mark 0, which every packet without a mark has")?;
+        if mark.value & !mark.mask != 0 {
+            return Err(format!("{mark}: the mark has bits outside its mask").into());
+        }
+        Invalid::when(policy.prefixes.is_empty(), "a mark and no prefixes; ::/0 is for all packets of IPv6")?;
+        Invalid::when(
+            matches!(policy.table, TABLE_DEFAULT | RT_TABLE_MAIN | TABLE_LOCAL),
+            "a mark and a table of the kernel, by which other packets are routed too: table()",
+        )?;
+        let others = self.policies.iter().filter(|other| other.table != policy.table);
+        for other in others {
+            if let Some(of_other) = other.mark.filter(|of_other| of_other.overlaps(mark)) {
+                return Err(format!("a packet can have its {mark} and the {of_other} of {other}").into());
             }
         }
         Ok(())

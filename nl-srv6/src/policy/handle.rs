@@ -1,10 +1,12 @@
 use nl_core::connection::Named;
 use nl_core::error::{Errno, Since};
-use nl_core::nexthop::Nexthops;
+use nl_core::nexthop::{Nexthop, Nexthops};
 use nl_core::route::{Route, RouteFilter};
+use nl_core::rule::Rules;
 use nl_core::{Connection, Error, Pending, Protocol, Result};
 
 use super::plan::Plan;
+use super::selections::PolicySelections;
 use super::set::PolicySet;
 use super::snapshot::{Concern, Snapshot};
 
@@ -48,7 +50,8 @@ impl Headend {
 
     /// Reads what concerns a set, to [plan](PolicySet::plan) without applying. What does not concern it is left out while reading.
     ///
-    /// Equivalent: `ip nexthop show` and `ip route show table all`. Needs no privilege.
+    /// Equivalent: `ip nexthop show`, `ip route show table all` and, for a set with [rules](PolicySet::rules_at), `ip rule show`. Needs no
+    /// privilege.
     ///
     /// # Errors
     /// No such device.
@@ -65,9 +68,9 @@ impl Headend {
     /// Applies a set and returns the steps. Returns an empty plan if the headend already has the policies: then nothing is sent but the
     /// requests that read.
     ///
-    /// New members are made first. Then each group that differs is replaced by one request, with which all its routes follow, and what
-    /// no policy needs is deleted last. So packets are lost neither when a path takes over nor when its lists change. New nexthops, groups,
-    /// routes and deletions are a [batch](nl_core::batch) each.
+    /// New members are made first. Then each group that differs is replaced by one request, with which all its routes follow, then come
+    /// rules, and what no policy needs is deleted last. So packets are lost neither when a path takes over nor when its lists change. New
+    /// nexthops, groups, routes, rules and deletions are a [batch](nl_core::batch) each.
     ///
     /// The kernel allocates the caches of segments without waiting, and out of a burst of thousands it refuses some for want of memory
     /// (`ENOMEM`). Those are [sent again](nl_core::batch::Batch::retry_enomem).
@@ -75,7 +78,8 @@ impl Headend {
     /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.3.
     ///
     /// # Errors
-    /// As [`PolicySet::plan`]; no such device, or one that is down (`ENETDOWN`); the first refusal by the kernel, which ends the
+    /// As [`PolicySet::plan`]; no such device, or one that is down (`ENETDOWN`); `EEXIST` ([`is_exists`](Error::is_exists)) for a rule
+    /// that another program has with the same priority, mark and table; the first refusal by the kernel, which ends the
     /// operation with the batch that it is in: what was carried out stays, and applying the set again continues;
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for weights over 256 before Linux 6.12, for a kernel without `seg6`, and,
     /// after everything was applied, for source addresses of lists before Linux 7.1, which such a kernel takes and does not use.
@@ -107,7 +111,34 @@ impl Headend {
         })
     }
 
-    /// Deletes all routes and nexthops that belong to a set, whatever its policies are, and returns the steps. What others made is left.
+    /// Reads how often the kernel chose each segment list of the policies of a set: once for each packet that it routed, and not for
+    /// packets of a socket that keeps its route. It counts neither bytes nor what arrives.
+    ///
+    /// A group of one member for IPv4 makes no choice, and its packets are not counted. The counters of a group begin at 0 when it is
+    /// replaced, as by a failover. A policy that was not applied, or has no valid path, is left out.
+    ///
+    /// Equivalent: `ip -s nexthop show`. Needs no privilege. Linux 6.9.
+    ///
+    /// # Errors
+    /// As [`PolicySet::plan`]; no such device; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) before Linux 6.9.
+    pub fn selections(&self, set: &PolicySet) -> Pending<Vec<PolicySelections>> {
+        let (conn, set) = (self.conn.clone(), set.clone());
+        Pending::new(async move {
+            let during =
+                |error: Error| error.during(|| format!("read selections of policies dev {}", set.dev));
+            let (index, named) = resolve(&conn, &set).await.map_err(during)?;
+            let with_stats = Nexthops::new(conn.clone()).entries().ids(set.ids.clone()).stats().list().await;
+            let nexthops = with_stats.map_err(during)?.collect_all().await.map_err(|error| {
+                // An older kernel does not know the attribute that asks for them.
+                let is_unknown = |kernel: &nl_core::error::KernelError| kernel.errno == Errno::EINVAL;
+                during(error.or_unsupported(is_unknown, "counters of nexthop groups", Since::linux(6, 9)))
+            })?;
+            let snapshot = with_nexthops(&conn, &set, index, nexthops).await.map_err(during)?;
+            set.selections(&snapshot).map_err(|error| named.explain(during(error)))
+        })
+    }
+
+    /// Deletes all routes, rules and nexthops that belong to a set, whatever its policies are, and returns the steps. What others made is left.
     ///
     /// Needs `CAP_NET_ADMIN`.
     ///
@@ -133,7 +164,15 @@ async fn resolve(conn: &Connection, set: &PolicySet) -> Result<(u32, Named)> {
 
 async fn read(conn: &Connection, set: &PolicySet, index: u32) -> Result<Snapshot> {
     let nexthops = Nexthops::new(conn.clone()).entries().ids(set.ids.clone()).list().await?;
-    let nexthops = nexthops.collect_all().await?;
+    with_nexthops(conn, set, index, nexthops.collect_all().await?).await
+}
+
+async fn with_nexthops(
+    conn: &Connection,
+    set: &PolicySet,
+    index: u32,
+    nexthops: Vec<Nexthop>,
+) -> Result<Snapshot> {
     let concern = Concern::of(set);
     let routes = conn.dump(RouteFilter::default().list_request(), move |message| {
         if !Route::is_route(message) {
@@ -141,7 +180,10 @@ async fn read(conn: &Connection, set: &PolicySet, index: u32) -> Result<Snapshot
         }
         Ok(Some(Route::decode(message)?).filter(|route| concern.holds(route)))
     });
-    Ok(Snapshot::new(index, nexthops, routes.collect_all().await?))
+    let snapshot = Snapshot::new(index, nexthops, routes.collect_all().await?);
+    let Some(priority) = set.rule_priority else { return Ok(snapshot) };
+    let rules = Rules::new(conn.clone()).entries().priority(priority).protocol(set.protocol.0).list().await?;
+    Ok(snapshot.with_rules(rules.collect_all().await?))
 }
 
 fn has_sources(set: &PolicySet) -> bool {

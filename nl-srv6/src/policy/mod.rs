@@ -51,7 +51,8 @@
 //! | headend | the network namespace |
 //! | segment list | a nexthop with the encapsulation `seg6`; one for each list of each candidate path |
 //! | active candidate path | a nexthop group of the valid lists of that path, with their weights; resilient if that is [asked for](Policy::resilient) |
-//! | steering | routes over the group, of IPv6 and IPv4 |
+//! | steering by destination | routes over the group, of IPv6 and IPv4 |
+//! | steering by color | the same in a table of its own, and a rule that leads packets with a [mark](Policy::mark()) to it |
 //! | binding SID | a route over a second group, whose members have the action `End.B6.Encaps`, or `End.B6` for inline lists |
 //! | drop upon invalid | the group has a blackhole as its only member |
 //!
@@ -68,6 +69,13 @@
 //! and is left, unless [`PolicySet::exact`] is set: then other routes with segments in the tables of the policies are deleted, and so
 //! are other nexthops in the range. [`Plan::foreign_routes`] and [`Plan::foreign_nexthops`] list them either way. A route of another
 //! program to a prefix of a policy, with the same table and metric, is refused without `exact`, and replaced with it.
+//!
+//! Under [`PolicySet::rules_at`], a rule belongs to the set if it has that priority and the set's protocol, and so does a route of type
+//! `throw` to a single address with the set's protocol, in a table that such a rule leads to.
+//!
+//! # Statistics
+//! The kernel counts how often it chose each member of a group, per packet that it routes and without bytes, since Linux 6.9:
+//! [`Headend::selections`]. What arrives is counted by the [local SIDs](crate::sid) of the last node.
 //!
 //! # Which group belongs to which policy
 //! A nexthop has no name. A group is found by the routes of the policy that use it, and otherwise by its members. If other programs refer
@@ -89,12 +97,15 @@ mod plan;
 mod planner;
 #[cfg(feature = "serde")]
 mod read;
+mod rules;
+mod selections;
 mod set;
 mod snapshot;
 mod types;
 
 pub use handle::Headend;
 pub use plan::{GroupUse, Plan, PolicyGroup, Step};
+pub use selections::{ListSelections, PolicySelections};
 pub use set::PolicySet;
 pub use snapshot::Snapshot;
-pub use types::{CandidatePath, Policy, SegmentList};
+pub use types::{CandidatePath, PacketMark, Policy, SegmentList};

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 use nl_core::Request;
 use nl_core::nexthop::{Nexthop, NexthopVerb};
 use nl_core::route::{Route, RouteVerb};
+use nl_core::rule::{Rule, RuleVerb};
 
 /// One request of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Step {
     Nexthop(NexthopVerb, Box<Nexthop>),
     /// A route.
     Route(RouteVerb, Box<Route>),
+    /// A rule that leads packets with a mark to the table of a policy.
+    Rule(RuleVerb, Box<Rule>),
 }
 
 impl Step {
@@ -22,6 +25,7 @@ impl Step {
         match self {
             Self::Nexthop(verb, hop) => hop.request(*verb),
             Self::Route(verb, route) => route.request(*verb),
+            Self::Rule(verb, rule) => rule.request(*verb),
         }
     }
 
@@ -33,6 +37,8 @@ impl Step {
             Self::Nexthop(..) => Phase::Nexthops,
             Self::Route(RouteVerb::Delete, _) => Phase::DeleteRoutes,
             Self::Route(..) => Phase::Routes,
+            Self::Rule(RuleVerb::Delete, _) => Phase::DeleteRules,
+            Self::Rule(..) => Phase::Rules,
         }
     }
 }
@@ -43,6 +49,8 @@ enum Phase {
     Nexthops,
     Groups,
     Routes,
+    Rules,
+    DeleteRules,
     DeleteRoutes,
     DeleteNexthops,
 }
@@ -53,6 +61,7 @@ impl fmt::Display for Step {
         match self {
             Self::Nexthop(verb, hop) => write!(f, "{verb} nexthop {hop}"),
             Self::Route(verb, route) => write!(f, "{verb} route {route}"),
+            Self::Rule(verb, rule) => write!(f, "{verb} rule {rule}"),
         }
     }
 }
@@ -93,7 +102,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The steps in order: new nexthops, groups, routes, then what is deleted.
+    /// The steps in order: new nexthops, groups, routes, rules, then what is deleted.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use nl_core::IpPrefix;
 use nl_core::check::Invalid;
 use nl_core::nexthop::{GroupKind, GroupMember, Nexthop, NexthopFamily, NexthopVerb};
-use nl_core::route::{Route, RouteVerb};
+use nl_core::route::{Route, RouteType, RouteVerb};
 
 use super::plan::{GroupUse, Plan, PolicyGroup, Step};
 use super::set::PolicySet;
@@ -169,6 +169,8 @@ struct Planner<'a> {
     groups: HashMap<u32, &'a Nexthop>,
     /// The routes with the key of a desired one. Of several, one of the set's own.
     in_the_way: HashMap<Key, &'a Route>,
+    /// The tables in which routes of type `throw` are the set's: those that its rules lead to, or that it has other routes in.
+    throw_tables: HashSet<u32>,
     steps: Vec<Step>,
 }
 
@@ -188,7 +190,11 @@ impl<'a> Planner<'a> {
             }
         }
         let numbers = current.nexthops.iter().map(|hop| hop.id).collect();
-        Self { set, current, concern, numbers, groups, in_the_way, steps: Vec::new() }
+        let of_rules = current.rules.iter().filter(|rule| set.owns_rule(rule)).filter_map(|rule| rule.table);
+        let of_routes = current.routes.iter().filter(|route| set.owns_route(route)).map(Route::in_table);
+        let of_policies = set.throws().into_keys().map(|(table, ..)| table);
+        let throw_tables = of_rules.chain(of_routes).chain(of_policies).collect();
+        Self { set, current, concern, numbers, groups, in_the_way, throw_tables, steps: Vec::new() }
     }
 
     fn plan(mut self) -> Result<Plan, Invalid> {
@@ -210,13 +216,18 @@ impl<'a> Planner<'a> {
         for group in &wanted {
             self.make_routes(group)?;
         }
-        self.delete_routes(&wanted);
+        let throws = self.set.throws();
+        self.make_throws(&throws)?;
+        self.steps.extend(super::rules::steps(self.set, &self.current.rules));
+        self.delete_routes(&wanted, &throws);
         self.delete_nexthops(&wanted, &ids);
         plan.steps = self.steps;
         let nexthops = self.current.nexthops.iter();
         let is_foreign = |hop: &&Nexthop| self.set.ids.contains(&hop.id) && !self.set.owns_nexthop(hop);
         plan.foreign_nexthops = nexthops.filter(is_foreign).cloned().collect();
-        let is_foreign = |route: &&Route| self.concern.holds(route) && !self.set.owns_route(route);
+        let is_foreign = |route: &&Route| {
+            self.concern.holds(route) && !self.set.owns_route(route) && !self.set.is_throw(route)
+        };
         plan.foreign_routes = self.current.routes.iter().filter(is_foreign).cloned().collect();
         Ok(plan)
     }
@@ -382,13 +393,45 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn delete_routes(&mut self, wanted: &[Wanted<'_>]) {
-        let keys: HashSet<_> = wanted.iter().flat_map(|group| &group.routes).collect();
-        for route in self.current.routes.iter().filter(|route| !keys.contains(&key(route))) {
-            if self.set.owns_route(route) || (self.set.is_exact && self.concern.is_rival(route)) {
-                self.steps.push(Step::Route(RouteVerb::Delete, Box::new(deletion(route))));
-            }
+    fn owns_throw(&self, route: &Route) -> bool {
+        self.set.is_throw(route) && self.throw_tables.contains(&route.in_table())
+    }
+
+    /// In the order of their destinations, so that plans of one set are equal.
+    fn make_throws(&mut self, throws: &HashMap<Key, &Policy>) -> Result<(), Invalid> {
+        let mut in_order: Vec<_> = throws.iter().collect();
+        in_order.sort_by_key(|((table, prefix, _), _)| (*table, prefix.addr()));
+        for (key, policy) in in_order {
+            let verb = match self.in_the_way.get(key) {
+                None => RouteVerb::Add,
+                Some(there) if self.owns_throw(there) => continue,
+                Some(there) if self.set.owns_route(there) || self.set.is_exact => RouteVerb::Replace,
+                Some(there) => {
+                    return Err(format!(
+                        "{policy}: {} is routed in table {} by another program, of protocol {}, and would not be passed on to \
+                         the next rule; an exact set would replace that",
+                        key.1, key.0, there.protocol
+                    )
+                    .into());
+                }
+            };
+            let route = Route::new(key.1).table(key.0).throw().protocol(self.set.protocol);
+            self.steps.push(Step::Route(verb, Box::new(route)));
         }
+        Ok(())
+    }
+
+    fn delete_routes(&mut self, wanted: &[Wanted<'_>], throws: &HashMap<Key, &Policy>) {
+        let keys: HashSet<_> = wanted.iter().flat_map(|group| &group.routes).chain(throws.keys()).collect();
+        let goes = |route: &&Route| {
+            let is_own = self.set.owns_route(route) || self.owns_throw(route);
+            !keys.contains(&key(route)) && (is_own || (self.set.is_exact && self.concern.is_rival(route)))
+        };
+        let mut gone: Vec<_> = self.current.routes.iter().filter(goes).collect();
+        // First those that are known by the others of their table.
+        gone.sort_by_key(|route| !self.set.is_throw(route));
+        let gone = gone.into_iter().map(|route| Step::Route(RouteVerb::Delete, Box::new(deletion(route))));
+        self.steps.extend(gone);
     }
 
     fn delete_nexthops(&mut self, wanted: &[Wanted<'_>], ids: &[u32]) {
@@ -468,6 +511,9 @@ fn deletion(route: &Route) -> Route {
     let mut key = Route::new(route.prefix).table(route.in_table()).tos(route.tos).protocol(route.protocol);
     key.priority = route.priority;
     key.nexthop_id = route.nexthop_id;
+    if route.kind == RouteType::Throw {
+        return key.throw();
+    }
     if route.nexthop_id.is_none() && route.nexthops.is_empty() {
         (key.gateway, key.oif) = (route.gateway, route.oif);
     }

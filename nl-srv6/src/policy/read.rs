@@ -18,13 +18,15 @@ impl<'de> Deserialize<'de> for PolicySet {
             ids: RangeInclusive<u32>,
             protocol: RouteProtocol,
             #[serde(default)]
+            rule_priority: Option<u32>,
+            #[serde(default)]
             policies: Vec<Policy>,
             #[serde(default)]
             is_exact: bool,
         }
 
-        let Read { dev, ids, protocol, policies, is_exact } = Read::deserialize(deserializer)?;
-        let set = Self { dev, ids, protocol, policies, is_exact };
+        let Read { dev, ids, protocol, rule_priority, policies, is_exact } = Read::deserialize(deserializer)?;
+        let set = Self { dev, ids, protocol, rule_priority, policies, is_exact };
         set.check().map_err(D::Error::custom)?;
         Ok(set)
     }

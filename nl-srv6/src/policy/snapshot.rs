@@ -1,9 +1,11 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use nl_core::IpPrefix;
 use nl_core::nexthop::Nexthop;
-use nl_core::route::{RT_TABLE_MAIN, Route};
+use nl_core::route::{RT_TABLE_MAIN, Route, RouteProtocol, RouteType};
+use nl_core::rule::Rule;
 
 use super::set::PolicySet;
 use super::types::Policy;
@@ -18,6 +20,7 @@ pub struct Snapshot {
     pub(super) index: u32,
     pub(super) nexthops: Vec<Nexthop>,
     pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<Rule>,
 }
 
 impl Snapshot {
@@ -28,7 +31,15 @@ impl Snapshot {
         nexthops: impl IntoIterator<Item = Nexthop>,
         routes: impl IntoIterator<Item = Route>,
     ) -> Self {
-        Self { index, nexthops: nexthops.into_iter().collect(), routes: routes.into_iter().collect() }
+        let (nexthops, routes) = (nexthops.into_iter().collect(), routes.into_iter().collect());
+        Self { index, nexthops, routes, rules: Vec::new() }
+    }
+
+    /// With the listed rules, for a set with [rules](PolicySet::rules_at).
+    #[must_use]
+    pub fn with_rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        self.rules = rules.into_iter().collect();
+        self
     }
 
     /// The nexthops.
@@ -41,6 +52,12 @@ impl Snapshot {
     #[must_use]
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 }
 
@@ -57,6 +74,8 @@ pub(super) struct Concern {
     ids: RangeInclusive<u32>,
     keys: HashSet<Key>,
     tables: HashSet<u32>,
+    /// The protocol of routes of type `throw`, if the set has any.
+    throws_of: Option<RouteProtocol>,
 }
 
 impl Concern {
@@ -64,13 +83,17 @@ impl Concern {
         let policies = &set.policies;
         Self {
             ids: set.ids.clone(),
-            keys: policies.iter().flat_map(Policy::keys).collect(),
+            keys: policies.iter().flat_map(Policy::keys).chain(set.throws().into_keys()).collect(),
             tables: policies.iter().map(|policy| policy.table).collect(),
+            throws_of: set.rule_priority.map(|_| set.protocol),
         }
     }
 
     pub(super) fn holds(&self, route: &Route) -> bool {
-        has_id_in(&self.ids, route) || self.is_in_the_way(route) || self.is_rival(route)
+        has_id_in(&self.ids, route)
+            || self.is_in_the_way(route)
+            || self.is_rival(route)
+            || self.throws_of.is_some_and(|protocol| is_throw_of(protocol, route))
     }
 
     /// Whether it has the key of a desired route.
@@ -93,6 +116,12 @@ fn has_id_in(ids: &RangeInclusive<u32>, route: &Route) -> bool {
     route.nexthop_id.is_some_and(|id| ids.contains(&id))
 }
 
+/// Whether it passes a single address on to the next rule.
+fn is_throw_of(protocol: RouteProtocol, route: &Route) -> bool {
+    let is_address = route.prefix.addr().is_ipv6() && route.prefix.len() == 128;
+    route.kind == RouteType::Throw && route.protocol == protocol && is_address
+}
+
 /// Whether table, destination and metric are all that the kernel finds it by.
 fn is_plain(route: &Route) -> bool {
     route.tos == 0 && route.source.is_none()
@@ -101,6 +130,33 @@ fn is_plain(route: &Route) -> bool {
 impl PolicySet {
     pub(super) fn owns_route(&self, route: &Route) -> bool {
         route.protocol == self.protocol && has_id_in(&self.ids, route)
+    }
+
+    /// Whether it passes an address on to the next rule, as the set's routes for first segments do.
+    pub(super) fn is_throw(&self, route: &Route) -> bool {
+        self.rule_priority.is_some() && is_throw_of(self.protocol, route)
+    }
+
+    pub(super) fn owns_rule(&self, rule: &Rule) -> bool {
+        self.rule_priority.is_some()
+            && rule.priority == self.rule_priority
+            && rule.protocol == Some(self.protocol.0)
+    }
+
+    /// The routes that pass first segments on to the next rule, and one policy that needs each: in the tables to which rules lead
+    /// packets of IPv6, which packets have when they were encapsulated.
+    pub(super) fn throws(&self) -> HashMap<Key, &Policy> {
+        let marked = || self.policies.iter().filter(|policy| policy.mark.is_some());
+        let is_ipv6 = |policy: &&Policy| policy.prefixes.iter().any(|prefix| prefix.addr().is_ipv6());
+        let tables: HashSet<u32> = marked().filter(is_ipv6).map(|policy| policy.table).collect();
+        let of_policy = |policy: &'_ Policy| -> Vec<Key> {
+            let lists = policy.paths.iter().flat_map(|path| &path.lists);
+            let first = lists.filter_map(|list| list.path.segments().first());
+            let prefix = first.map(|segment| IpPrefix::host(IpAddr::from(*segment)));
+            prefix.map(|prefix| (policy.table, prefix, METRIC)).collect()
+        };
+        let of_tables = marked().filter(|policy| tables.contains(&policy.table));
+        of_tables.flat_map(|policy| of_policy(policy).into_iter().map(move |key| (key, policy))).collect()
     }
 
     pub(super) fn owns_nexthop(&self, hop: &Nexthop) -> bool {

@@ -113,6 +113,46 @@ impl CandidatePath {
     }
 }
 
+/// The mark of packets (`fwmark`), and which of its bits count. Made from a `u32`, of which all bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub struct PacketMark {
+    /// The mark; not 0, which every packet without a mark has.
+    pub value: u32,
+    /// The bits that count.
+    #[cfg_attr(feature = "serde", serde(default = "defaults::mask"))]
+    pub mask: u32,
+}
+
+impl PacketMark {
+    /// This mark in the bits of `mask`.
+    #[must_use]
+    pub const fn masked(value: u32, mask: u32) -> Self {
+        Self { value, mask }
+    }
+
+    /// Whether a packet can have both marks.
+    pub(super) const fn overlaps(self, other: Self) -> bool {
+        (self.value ^ other.value) & self.mask & other.mask == 0
+    }
+}
+
+impl From<u32> for PacketMark {
+    fn from(value: u32) -> Self {
+        Self { value, mask: u32::MAX }
+    }
+}
+
+/// The words of `ip rule`.
+impl fmt::Display for PacketMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "fwmark {:#x}", self.value)?;
+        if self.mask == u32::MAX { Ok(()) } else { write!(f, "/{:#x}", self.mask) }
+    }
+}
+
 /// An SR policy of this headend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -135,6 +175,10 @@ pub struct Policy {
     /// The table of the prefixes, from 1 on.
     #[cfg_attr(feature = "serde", serde(default = "defaults::table"))]
     pub table: u32,
+    /// Which packets take the policy: those with this mark, looked up in its [table](Self::table()), which is then its own. Unless set,
+    /// all packets that are routed by that table.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub mark: Option<PacketMark>,
     /// The metric of all routes of the policy; unless set, 1024 for IPv6 and 0 for IPv4.
     #[cfg_attr(feature = "serde", serde(default))]
     pub metric: Option<u32>,
@@ -160,6 +204,7 @@ impl Policy {
             binding_sid: None,
             prefixes: Vec::new(),
             table: RT_TABLE_MAIN,
+            mark: None,
             metric: None,
             id: None,
             buckets: None,
@@ -192,6 +237,36 @@ impl Policy {
     #[must_use]
     pub const fn table(mut self, table: u32) -> Self {
         self.table = table;
+        self
+    }
+
+    /// Only for packets with this mark, whatever else is routed to the prefixes: a rule leads them to the [table](Self::table()) of the
+    /// policy, which must not be one of the kernel's. So packets can be steered by color: whatever classifies them gives them the color
+    /// as their mark, and the prefix is `::/0`. The set needs the priority of its rules, see [`PolicySet::rules_at`].
+    ///
+    /// The kernel routes a packet that was encapsulated with the same mark. So that it does not take the policy again, the first segment
+    /// of each list gets a route of type `throw` in the table, which passes it on to the next rule.
+    ///
+    /// ```
+    /// use nl_core::route::RouteProtocol;
+    /// use nl_srv6::encap::Seg6;
+    /// use nl_srv6::policy::{CandidatePath, Policy, PolicySet, Snapshot};
+    ///
+    /// let path = CandidatePath::new(100).list(Seg6::encap_red(["fcbb:0:d:d46::".parse()?]));
+    /// // ip -6 rule add fwmark 0x64 priority 1000 table 100 protocol 200
+    /// let policy = Policy::new(100, "fcbb:0:d::".parse()?).path(path).mark(100).table(100).prefix("::/0".parse()?);
+    /// let set = PolicySet::new("eth0", 5000..=5999, RouteProtocol(200)).rules_at(1000).policy(policy);
+    /// let plan = set.plan(&Snapshot::new(3, [], []))?;
+    /// assert!(plan.to_string().contains("add route throw fcbb:0:d:d46:: table 100 proto 200\n"), "{plan}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Equivalent: `ip rule add fwmark MARK/MASK`.
+    ///
+    /// [`PolicySet::rules_at`]: super::PolicySet::rules_at
+    #[must_use]
+    pub fn mark(mut self, mark: impl Into<PacketMark>) -> Self {
+        self.mark = Some(mark.into());
         self
     }
 
@@ -253,6 +328,10 @@ mod defaults {
 
     pub(super) const fn is_valid() -> bool {
         true
+    }
+
+    pub(super) const fn mask() -> u32 {
+        u32::MAX
     }
 
     pub(super) const fn table() -> u32 {

@@ -10,6 +10,7 @@ use nl_core::{Connection, Dev, Error, IpPrefix, Pending, Protocol, Request, Resu
 use super::entry::{SegmentRoute, taken_apart};
 use crate::encap::Seg6;
 use crate::find;
+use crate::hmac::require_key;
 
 /// The index of `lo` in every namespace.
 const LOOPBACK: u32 = 1;
@@ -112,7 +113,7 @@ impl Srv6Entry {
         self
     }
 
-    /// As the kernel does it: nothing is compared and nothing read back.
+    /// As the kernel does it: nothing is compared and nothing read back, and the HMAC key is not looked for.
     pub fn unchecked(mut self) -> Self {
         self.unchecked = true;
         self
@@ -124,8 +125,8 @@ impl Srv6Entry {
     ///
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)); no such device; a gateway that is on no device's network; bad input, `dev lo` among
-    /// it; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for a source address before Linux 7.1: the route is taken away again
-    /// then.
+    /// it; an HMAC by a key that is not there, where the caller may list keys; [`Unsupported`](nl_core::error::ErrorKind::Unsupported)
+    /// for a source address before Linux 7.1: the route is taken away again then.
     pub fn add(self) -> Pending<Ack> {
         self.make(RouteVerb::Add)
     }
@@ -194,7 +195,15 @@ impl Srv6Entry {
         Pending::new(async move {
             let named = self.resolve(verb).await?;
             let route = self.route.clone().with_encap(&self.seg6);
-            let request = route.request(verb).invalid_if(self.check());
+            let mut request = route.request(verb).invalid_if(self.check());
+            // Bad input is called that before anything is looked up.
+            let checked = match request.encoded().map(drop) {
+                Ok(()) => self.check_key().await.map_err(|error| request.not_sent(error)),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = checked {
+                return self.outcome(Err(error), &named, || route.request(verb).describe()).await;
+            }
             let outcome = match self.conn.acknowledged(request).await {
                 Ok(ack) => self.read_back(&route).await.map(|()| ack),
                 Err(error) if error.is_exists() && !self.unchecked => {
@@ -243,6 +252,10 @@ impl Srv6Entry {
             self.route.oif.is_none() && self.route.gateway.is_none(),
             "a route with segments needs a device, which chooses the source address, or a gateway: dev(), via()",
         )
+    }
+
+    async fn check_key(&self) -> Result<()> {
+        if self.unchecked { Ok(()) } else { require_key(&self.conn, &self.seg6.srh).await }
     }
 
     /// Puts the index of the device in place of its name.

@@ -21,7 +21,8 @@
 //! program. [`delete`](Srv6Entry::delete) reads the routes to the prefix first, all of their paths, and reports `ESRCH` where none has
 //! the segments. [`add`](Srv6Entry::add) says which segments are there where it fails with `EEXIST`. Where a
 //! [source address](crate::encap::Seg6::source()) is asked for, the route is read back, because Linux before 7.1 takes it and does nothing
-//! with it. [`unchecked`](Srv6Entry::unchecked) leaves all of that out. [`delete_all`](Srv6Routes::delete_all) compares many routes with one
+//! with it. A route with an HMAC is refused if its key is not there and the caller may list keys, because the kernel takes the route and
+//! drops every packet. [`unchecked`](Srv6Entry::unchecked) leaves all of that out. [`delete_all`](Srv6Routes::delete_all) compares many routes with one
 //! list of their table.
 //!
 //! Kernel: `net/ipv6/seg6_iptunnel.c`, `net/ipv6/route.c`. Equivalent: `ip -6 route … encap seg6`.

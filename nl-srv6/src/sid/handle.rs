@@ -12,6 +12,7 @@ use super::entry::Sid;
 use super::flavors::{FlavorOps, Flavors};
 use super::list::SidEntries;
 use crate::find;
+use crate::hmac::require_key;
 use crate::srh::Srh;
 
 /// The index of `lo` in every namespace.
@@ -188,7 +189,8 @@ impl SidEntry {
         self
     }
 
-    /// Without reading back: success says that the kernel took it, not that it does it. For many SIDs on a known kernel.
+    /// Without reading back, and without looking for the HMAC key: success says that the kernel took it, not that it does it. For many
+    /// SIDs on a known kernel.
     pub fn unchecked(mut self) -> Self {
         self.unchecked = true;
         self
@@ -200,7 +202,7 @@ impl SidEntry {
     ///
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)); no such device; `ENODEV` for a table that no VRF has; bad input, `dev lo` among it;
-    /// `net.vrf.strict_mode` is 0; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for what the kernel took and does not do: the
+    /// `net.vrf.strict_mode` is 0; an HMAC by a key that is not there, where the caller may list keys; [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for what the kernel took and does not do: the
     /// SID is taken away again then; `ESRCH` ([`is_not_found`](Error::is_not_found)) if another program has removed or changed it before it
     /// was read back.
     pub fn add(self) -> Pending<Ack> {
@@ -243,8 +245,17 @@ impl SidEntry {
         Pending::new(async move {
             let named = self.resolve(verb).await?;
             let route = self.route.clone().with_encap(&self.local);
-            let request = route.request(verb).invalid_if(self.check());
-            let outcome = match self.conn.acknowledged(request).await {
+            let mut request = route.request(verb).invalid_if(self.check());
+            // Bad input is called that before anything is looked up.
+            let checked = match request.encoded().map(drop) {
+                Ok(()) => self.check_key().await,
+                Err(error) => Err(error),
+            };
+            let sent = match checked {
+                Ok(()) => self.conn.acknowledged(request).await,
+                Err(error) => Err(error),
+            };
+            let outcome = match sent {
                 Ok(ack) if self.unchecked => Ok(ack),
                 Ok(ack) => self.read_back(&route).await.map(|()| ack),
                 Err(error) => Err(self.explain(error)),
@@ -257,6 +268,15 @@ impl SidEntry {
                 ok => ok,
             }
         })
+    }
+
+    async fn check_key(&self) -> Result<()> {
+        match &self.local.action {
+            SidAction::EndB6 { srh } | SidAction::EndB6Encaps { srh } if !self.unchecked => {
+                require_key(&self.conn, srh).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What only a SID of its own has.

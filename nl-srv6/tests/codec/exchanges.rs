@@ -206,3 +206,40 @@ async fn sid_that_another_program_has_changed_since_is_left_alone() {
     let deleted = played.exchanges().iter().any(|(request, _)| kind(request) == RTM_DELROUTE);
     assert!(!deleted, "the other program's SID was deleted");
 }
+
+/// The key of a signed route is looked for where keys may be listed; where they may not, the kernel is asked for the route at once.
+#[tokio::test]
+async fn route_is_refused_where_its_key_is_known_to_be_missing() {
+    const EPERM: i32 = 1;
+    for (may_list, key, is_made) in [(true, 42, false), (true, 7, true), (false, 42, true)] {
+        let both = move |request: &[u8]| {
+            let kind =
+                request.get(4..).and_then(|rest| rest.first_chunk()).map(|kind| u16::from_ne_bytes(*kind));
+            match kind {
+                Some(FAMILY) if !may_list => Conversation::of([Answer::error(EPERM, request)]),
+                Some(NLCTRL | FAMILY) => generic_kernel(request),
+                _ => kernel(request),
+            }
+        };
+        let played = Played::new(both);
+        let conn = connection(&played, Protocol::Route);
+        let signed = path().hmac(key);
+        let routes = Srv6Routes::new(conn.clone());
+        let srh = nl_srv6::srh::Srh::new(segments(2)).hmac(key);
+        let binding = SidAction::EndB6Encaps { srh };
+        // The simulated kernel has another SID, so this one is not read back.
+        let outcomes = [
+            routes.entry(prefix(), &signed).dev("d0").add().await,
+            Sids::new(conn).entry(sid(), binding).dev("d0").unchecked().add().await,
+        ];
+        let [of_route, of_unchecked] = outcomes;
+        match of_route {
+            Ok(_) => assert!(is_made, "key {key}"),
+            Err(error) => {
+                assert!(!is_made && error.is_usage(), "{error}");
+                assert!(error.to_string().contains("there is no HMAC key 42"), "{error}");
+            }
+        }
+        of_unchecked.unwrap();
+    }
+}

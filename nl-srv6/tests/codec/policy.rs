@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use nl_core::nexthop::{Nexthop, NexthopVerb};
-use nl_core::route::{Route, RouteProtocol, RouteVerb};
+use nl_core::route::{Route, RouteProtocol, RouteType, RouteVerb};
+use nl_core::rule::{Rule, RuleAction, RuleVerb};
 use nl_srv6::encap::Seg6;
-use nl_srv6::policy::{CandidatePath, GroupUse, Plan, Policy, PolicySet, SegmentList, Snapshot, Step};
+use nl_srv6::policy::{
+    CandidatePath, GroupUse, PacketMark, Plan, Policy, PolicySet, SegmentList, Snapshot, Step,
+};
 use proptest::prelude::*;
 
 use crate::commands::{addr, segments};
@@ -35,11 +38,13 @@ fn policy() -> Policy {
 struct Kernel {
     nexthops: BTreeMap<u32, Nexthop>,
     routes: Vec<Route>,
+    rules: Vec<Rule>,
 }
 
 impl Kernel {
     fn snapshot(&self) -> Snapshot {
-        Snapshot::new(3, self.nexthops.values().cloned(), self.routes.iter().cloned())
+        let nexthops = self.nexthops.values().cloned();
+        Snapshot::new(3, nexthops, self.routes.iter().cloned()).with_rules(self.rules.iter().cloned())
     }
 
     fn apply(&mut self, plan: &Plan) {
@@ -47,6 +52,7 @@ impl Kernel {
             match step {
                 Step::Nexthop(verb, hop) => self.nexthop(*verb, hop),
                 Step::Route(verb, route) => self.route(*verb, route),
+                Step::Rule(verb, rule) => self.rule(*verb, rule),
                 _ => unreachable!("{step}"),
             }
         }
@@ -78,8 +84,23 @@ impl Kernel {
             self.routes.remove(at);
         }
         if verb != RouteVerb::Delete {
-            assert!(self.nexthops.contains_key(&route.nexthop_id.unwrap()), "{route}");
+            let is_there = |id: u32| self.nexthops.contains_key(&id);
+            assert!(route.nexthop_id.map_or(route.kind == RouteType::Throw, is_there), "{route}");
             self.routes.push(route.clone());
+        }
+    }
+}
+
+impl Kernel {
+    /// The kernel reports a rule with what it does, and with a mask.
+    fn rule(&mut self, verb: RuleVerb, rule: &Rule) {
+        let mut rule = rule.clone();
+        rule.action = RuleAction::Table;
+        let found = self.rules.iter().position(|there| *there == rule);
+        assert_eq!(found.is_some(), verb == RuleVerb::Delete, "{verb} {rule}");
+        match found {
+            Some(at) => drop(self.rules.remove(at)),
+            None => self.rules.push(rule),
         }
     }
 }
@@ -229,6 +250,174 @@ fn what_no_policy_needs_is_deleted_in_order() {
     assert!(kernel.nexthops.is_empty() && kernel.routes.is_empty());
 }
 
+/// Color 100 for all packets with the mark 100.
+fn marked() -> Policy {
+    let mut policy = policy().mark(100).table(100);
+    policy.prefixes = vec!["::/0".parse().unwrap(), "10.2.0.0/16".parse().unwrap()];
+    policy
+}
+
+#[test]
+fn policy_with_a_mark_has_a_rule_for_each_family_and_lets_its_segments_pass() {
+    let mut kernel = Kernel::default();
+    let ours = || set().rules_at(1000);
+    let wanted = ours().policy(marked());
+    let plan = wanted.plan(&kernel.snapshot()).unwrap();
+    let lines = lines(&plan);
+    // What packets are led to is there before the rules are.
+    assert_eq!(
+        lines[lines.len() - 5..],
+        [
+            "add route ::/0 nhid 5003 table 100 proto 200",
+            "add route 10.2.0.0/16 nhid 5003 table 100 proto 200",
+            "add route throw fcbb:0:1:: table 100 proto 200",
+            "add rule from all fwmark 0x64 pref 1000 table 100 protocol 200",
+            "add rule -6 from all fwmark 0x64 pref 1000 table 100 protocol 200",
+        ],
+        "{lines:#?}"
+    );
+    kernel.apply(&plan);
+    assert!(wanted.plan(&kernel.snapshot()).unwrap().is_empty());
+
+    // A failover leaves rules and routes alone.
+    let mut failed = wanted.clone();
+    failed.policies[0].paths[0] = failed.policies[0].paths[0].clone().valid(false);
+    assert_eq!(failed.plan(&kernel.snapshot()).unwrap().steps().len(), 1);
+
+    // Another mark: the new rules come first.
+    let other = ours().policy(marked().mark(PacketMark::masked(0x100, 0xff00)));
+    let plan = other.plan(&kernel.snapshot()).unwrap();
+    let verbs: Vec<_> =
+        plan.steps().iter().map(|step| matches!(step, Step::Rule(RuleVerb::Add, _))).collect();
+    assert_eq!(verbs, [true, true, false, false], "{plan}");
+    kernel.apply(&plan);
+    assert!(other.plan(&kernel.snapshot()).unwrap().is_empty());
+
+    // Rules go before the routes they lead to.
+    let none = ours();
+    let plan = none.plan(&kernel.snapshot()).unwrap();
+    assert!(matches!(plan.steps()[0], Step::Rule(RuleVerb::Delete, _)), "{plan}");
+    kernel.apply(&plan);
+    assert!(kernel.rules.is_empty() && kernel.routes.is_empty() && kernel.nexthops.is_empty(), "{plan}");
+}
+
+#[test]
+fn rules_and_throw_routes_of_others_are_left() {
+    let ours = set().rules_at(1000).policy(marked());
+    let rule = |priority: u32, protocol: RouteProtocol| {
+        let rule = Rule::new(nl_core::IpFamily::V6).priority(priority).fwmark(7).table(7);
+        let mut rule = rule.protocol(protocol.0);
+        rule.action = RuleAction::Table;
+        rule
+    };
+    let throw = |protocol| Route::new("2001:db8::7/128".parse().unwrap()).table(7).throw().protocol(protocol);
+    let mut kernel = Kernel {
+        rules: vec![rule(1000, THEIRS), rule(999, OURS)],
+        routes: vec![throw(THEIRS)],
+        ..Kernel::default()
+    };
+    let before = kernel.clone();
+    kernel.apply(&ours.plan(&kernel.snapshot()).unwrap());
+    kernel.apply(&set().rules_at(1000).plan(&kernel.snapshot()).unwrap());
+    assert_eq!((&kernel.rules, &kernel.routes), (&before.rules, &before.routes));
+    // Another set of the same protocol, with another priority and other tables, is left alone.
+    let mut other = marked().mark(9).table(109);
+    other.color = 9;
+    let other = PolicySet::new(3, 6000..=6099, OURS).rules_at(1100).policy(other);
+    kernel.apply(&other.plan(&kernel.snapshot()).unwrap());
+    kernel.apply(&ours.plan(&kernel.snapshot()).unwrap());
+    assert!(other.plan(&kernel.snapshot()).unwrap().is_empty());
+    kernel.apply(&set().rules_at(1000).plan(&kernel.snapshot()).unwrap());
+    assert!(other.plan(&kernel.snapshot()).unwrap().is_empty());
+    let none = PolicySet::new(3, 6000..=6099, OURS).rules_at(1100);
+    kernel.apply(&none.plan(&kernel.snapshot()).unwrap());
+    assert_eq!((&kernel.rules, &kernel.routes), (&before.rules, &before.routes));
+    // A set without rules of its own has none, whatever is there.
+    kernel.rules.push(rule(1000, OURS));
+    kernel.routes.push(Route::new("2001:db8::8/128".parse().unwrap()).table(7).throw().protocol(OURS));
+    assert!(set().plan(&kernel.snapshot()).unwrap().is_empty());
+    assert_eq!(set().rules_at(1000).plan(&kernel.snapshot()).unwrap().steps().len(), 2);
+
+    // Where packets of another program's route would not come back from.
+    let in_the_way = Route::new("fcbb:0:1::/128".parse().unwrap()).table(100).oif(3).protocol(THEIRS);
+    let error = ours.plan(&Snapshot::new(3, [], [in_the_way.clone()])).unwrap_err().to_string();
+    assert!(
+        error.contains("fcbb:0:1::/128 is routed in table 100 by another program, of protocol bgp"),
+        "{error}"
+    );
+    let plan = ours.exact().plan(&Snapshot::new(3, [], [in_the_way])).unwrap().to_string();
+    assert!(plan.contains("replace route throw fcbb:0:1:: table 100 proto 200"), "{plan}");
+}
+
+#[test]
+fn marks_that_steer_other_packets_or_none_are_refused() {
+    let refused = |set: PolicySet, why: &str| {
+        let error = set.plan(&Snapshot::new(3, [], [])).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(why), "{error}");
+    };
+    let ours = || set().rules_at(1000);
+    let with = |change: &dyn Fn(&mut Policy)| {
+        let mut policy = marked();
+        change(&mut policy);
+        ours().policy(policy)
+    };
+    refused(set().policy(marked()), "a mark without the priority of the set's rules: rules_at(PRIORITY)");
+    refused(set().rules_at(0), "priority of rules 0; 1 to 32765 are possible");
+    refused(set().rules_at(32_766), "priority of rules 32766; 1 to 32765 are possible");
+    refused(with(&|policy| policy.mark = Some(0.into())), "mark 0, which every packet without a mark has");
+    refused(with(&|policy| policy.mark = Some(PacketMark::masked(0, 0xff))), "mark 0");
+    let outside = |policy: &mut Policy| policy.mark = Some(PacketMark::masked(0x101, 0xff));
+    refused(with(&outside), "fwmark 0x101/0xff: the mark has bits outside its mask");
+    refused(with(&|policy| policy.prefixes.clear()), "a mark and no prefixes");
+    for table in [253, 254, 255] {
+        refused(with(&|policy| policy.table = table), "a mark and a table of the kernel");
+    }
+    let mut other = marked().mark(PacketMark::masked(0x60, 0xf0)).table(101);
+    other.color = 7;
+    refused(
+        ours().policy(marked()).policy(other),
+        "a packet can have its fwmark 0x64 and the fwmark 0x60/0xf0 of policy color 7",
+    );
+    let first = |policy: &mut Policy| policy.prefixes.push("fcbb:0:1::/128".parse().unwrap());
+    refused(with(&first), "fcbb:0:1::/128 is a prefix and a first segment in one table");
+}
+
+#[test]
+fn selections_are_those_of_the_lists_of_each_policy() {
+    let mut kernel = Kernel::default();
+    let set = set().policy(policy().binding_sid("fcbb:0:a:b100::".parse().unwrap()));
+    assert_eq!(set.selections(&kernel.snapshot()).unwrap(), [], "nothing was applied");
+    let plan = set.plan(&kernel.snapshot()).unwrap();
+    kernel.apply(&plan);
+    let group = plan.groups()[0];
+    // As a kernel since 6.9 reports it: the attribute 15 of a message.
+    let mut buf = nl_core::attr::AttrBuf::new();
+    let mut w = buf.writer();
+    w.u32(1, group.id);
+    let mut stats = w.nested(15);
+    for (number, member) in (1_u64..).zip(&kernel.nexthops[&group.id].group) {
+        stats.nested(1).u32(1, member.id).u64(2, number * 100);
+    }
+    drop(stats);
+    let payload = [vec![0; 8], buf.finish().unwrap()].concat();
+    let read = Nexthop::decode(nl_core::message::MessageRef::from_parts(104, 0, &payload)).unwrap();
+    kernel.nexthops.get_mut(&group.id).unwrap().stats = read.stats;
+
+    let selections = set.selections(&kernel.snapshot()).unwrap();
+    assert_eq!(
+        selections.iter().map(|of| of.usage).collect::<Vec<_>>(),
+        [GroupUse::Steering, GroupUse::BindingSid]
+    );
+    let steering = &selections[0];
+    assert_eq!((steering.color, steering.id, steering.total()), (100, group.id, 300));
+    let lists: Vec<_> =
+        steering.lists.iter().map(|list| (list.segments.clone(), list.weight, list.selections)).collect();
+    assert_eq!(lists, [(segments(1), 3, Some(100)), (segments(2), 1, Some(200))]);
+    let binding: Vec<_> =
+        selections[1].lists.iter().map(|list| (list.segments.clone(), list.selections)).collect();
+    assert_eq!(binding, [(segments(1), None), (segments(2), None)]);
+}
+
 #[test]
 fn what_others_made_is_left_and_listed_unless_the_set_is_exact() {
     let mut kernel = Kernel::default();
@@ -367,8 +556,8 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let paths = prop::collection::vec((0..3_u32, lists), 1..3);
     let prefixes = prop::collection::btree_set(0..4_u16, 0..3);
     let buckets = prop::option::of(prop::sample::select(vec![32_u16, 64]));
-    (1..4_u32, paths, prefixes, buckets, any::<bool>(), any::<bool>()).prop_map(
-        |(color, paths, prefixes, buckets, binds, drops)| {
+    (1..4_u32, paths, prefixes, buckets, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(color, paths, prefixes, buckets, binds, drops, marks)| {
             let mut policy = Policy::new(color, addr("fcbb:0:d::"));
             policy.buckets = buckets;
             for (preference, lists) in paths {
@@ -383,6 +572,9 @@ fn any_policy() -> impl Strategy<Value = Policy> {
             if binds {
                 policy = policy.binding_sid(format!("fcbb:0:a:{color:x}::").parse().unwrap());
             }
+            if marks && !policy.prefixes.is_empty() {
+                policy = policy.mark(color).table(100 + color);
+            }
             if drops { policy.drop_upon_invalid() } else { policy }
         },
     )
@@ -394,12 +586,18 @@ proptest! {
     fn sets_converge(sets in prop::collection::vec(prop::collection::btree_map(1..4_u32, any_policy(), 0..4), 1..5)) {
         let mut kernel = Kernel::default();
         for policies in sets {
-            let mut set = set();
+            let mut set = set().rules_at(1000);
             for (color, mut policy) in policies {
                 // The prefixes are those of the first color, so that they change from one policy to another.
                 policy.color = color;
                 let is_new = |prefix: &nl_core::IpPrefix| !set.policies.iter().any(|p: &Policy| p.prefixes.contains(prefix));
                 policy.prefixes.retain(is_new);
+                if policy.prefixes.is_empty() {
+                    policy.mark = None;
+                }
+                if policy.mark.is_some() {
+                    policy = policy.mark(color).table(100 + color);
+                }
                 if set.policies.iter().any(|other| other.binding_sid == policy.binding_sid) {
                     policy.binding_sid = None;
                 }
@@ -418,7 +616,7 @@ proptest! {
                 }
             }
         }
-        kernel.apply(&set().plan(&kernel.snapshot()).unwrap());
-        prop_assert!(kernel.nexthops.is_empty() && kernel.routes.is_empty());
+        kernel.apply(&set().rules_at(1000).plan(&kernel.snapshot()).unwrap());
+        prop_assert!(kernel.nexthops.is_empty() && kernel.routes.is_empty() && kernel.rules.is_empty());
     }
 }

@@ -39,6 +39,7 @@ fn every_future_is_send(conn: &Connection, to: IpPrefix, seg6: &Seg6, secret: &H
     future(&headend.snapshot(set));
     future(&headend.apply(set));
     future(&headend.remove(set));
+    future(&headend.selections(set));
     future(&Doctor::new(conn.clone()).facts());
     future(&Doctor::new(conn.clone()).examine());
     #[cfg(feature = "tunnel-source")]

@@ -5,7 +5,7 @@ use nl_core::message::MessageRef;
 use nl_core::route::RouteProtocol;
 use nl_srv6::encap::Seg6;
 use nl_srv6::hmac::HmacKey;
-use nl_srv6::policy::{CandidatePath, Policy, PolicySet, SegmentList};
+use nl_srv6::policy::{CandidatePath, PacketMark, Policy, PolicySet, SegmentList};
 use nl_srv6::sid::{Flavors, Seg6Local, SidAction};
 use nl_srv6::srh::{Srh, Tlv};
 use nl_srv6::usid::UsidBlock;
@@ -89,8 +89,9 @@ fn set() -> PolicySet {
         .table(77)
         .metric(9)
         .id(5001)
+        .mark(PacketMark::masked(0x100, 0xff00))
         .drop_upon_invalid();
-    PolicySet::new("eth0", 5000..=5999, RouteProtocol(200)).policy(policy).exact()
+    PolicySet::new("eth0", 5000..=5999, RouteProtocol(200)).rules_at(1000).policy(policy).exact()
 }
 
 #[test]
@@ -128,6 +129,10 @@ fn descriptions_that_cannot_be_applied_are_refused_with_the_limit() {
     assert!(ids.contains("a range from 1 on is needed"), "{ids}");
     let typo = refused(|json| json["policies"][0]["colour"] = json!(1));
     assert!(typo.contains("unknown field `colour`"), "{typo}");
+    let mark = refused(|json| json["policies"][0]["mark"]["value"] = json!(0));
+    assert!(mark.contains("mark 0, which every packet without a mark has"), "{mark}");
+    let priority = refused(|json| json["rule_priority"] = json!(null));
+    assert!(priority.contains("a mark without the priority of the set's rules"), "{priority}");
     let dev = refused(|json| json["dev"] = json!("a/b"));
     assert!(dev.contains("invalid interface name"), "{dev}");
 }

@@ -4,6 +4,7 @@ use nl_core::nexthop::Nexthops;
 use nl_core::route::{NextHop, Route, RouteVerb, Routes};
 use nl_core::{Connection, Dev};
 use nl_srv6::encap::Seg6;
+use nl_srv6::hmac::{HmacAlgorithm, HmacKeys, HmacSecret};
 use nl_srv6::routes::Srv6Routes;
 use nl_srv6::sid::{Flavors, Seg6Local, Sid, SidAction, Sids};
 use nl_testkit::oracle::both_ways::{Case, Object, Step, check};
@@ -11,7 +12,7 @@ use nl_testkit::{Lab, Node, Result, kernel_version};
 use serde_json::Value;
 
 use crate::commands::{actions, addr, segments};
-use crate::support::{add_vrf, routes, shown, world};
+use crate::support::{add_vrf, generic, routes, shown, world};
 
 /// One route through the library.
 #[derive(Debug)]
@@ -84,9 +85,17 @@ impl Object for Table<'_> {
     }
 }
 
-#[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 120)]
+/// Without the key, what is signed is refused.
+async fn set_key(node: &Node) -> Result {
+    let keys = HmacKeys::new(generic(node).await?);
+    keys.key(42).set(HmacAlgorithm::Sha256, &HmacSecret::new(b"secret".to_vec())).await?;
+    Ok(())
+}
+
+#[nl_testkit::test(needs(vm, host_root, genl = "SEG6", link = "veth", tool = "ip"), timeout = 120)]
 async fn route_with_segments_set_by_either_reads_equally(lab: Lab) -> Result {
     let (node, conn) = world(&lab).await?;
+    set_key(&node).await?;
     let mut cases = Vec::new();
     for (make, mode) in [
         (Seg6::inline as fn(Vec<std::net::Ipv6Addr>) -> Seg6, "inline"),
@@ -209,10 +218,14 @@ impl SidTable<'_> {
     }
 }
 
-#[nl_testkit::test(needs(vm, link = "veth", link = "vrf", tool = "ip"), timeout = 120)]
+#[nl_testkit::test(
+    needs(vm, host_root, genl = "SEG6", link = "veth", link = "vrf", tool = "ip"),
+    timeout = 120
+)]
 async fn local_sid_set_by_either_reads_equally(lab: Lab) -> Result {
     let (node, conn) = world(&lab).await?;
     add_vrf(&node).await?;
+    set_key(&node).await?;
     let sids = Sids::new(conn);
     let mut cases: Vec<_> = actions()
         .into_iter()

@@ -35,8 +35,14 @@ async fn policies_whose_application_is_dropped_are_completed_by_the_next(lab: La
     let headend = Headend::new(conn.clone());
     let path = CandidatePath::new(100).list(Seg6::encap(segments(1))).list(Seg6::encap(segments(2)));
     let policy = Policy::new(100, addr("fcbb:0:d::")).path(path).prefix("2001:db8:2::/64".parse()?);
-    let set = PolicySet::new("d0", 5000..=5099, RouteProtocol(200)).policy(policy);
-    let all = async || (node.ip("nexthop show").await, shown(&node, "2001:db8:2::/64").await);
+    let path = CandidatePath::new(100).list(Seg6::encap(segments(3)));
+    let marked = Policy::new(7, addr("fcbb:0:d::")).path(path).mark(7).table(107).prefix("::/0".parse()?);
+    let set =
+        PolicySet::new("d0", 5000..=5099, RouteProtocol(200)).policy(policy).policy(marked).rules_at(1000);
+    let all = async || {
+        let routes = node.ip("-6 route show table all proto 200").await;
+        (node.ip("nexthop show").await, routes, node.ip("-6 rule show").await)
+    };
     let bare = all().await;
     headend.apply(&set).await?;
     let expected = all().await;

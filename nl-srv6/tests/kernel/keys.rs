@@ -4,8 +4,8 @@ use nl_srv6::encap::Seg6;
 use nl_srv6::hmac::{HmacAlgorithm, HmacKeys, HmacSecret};
 use nl_testkit::{EthFrame, Lab, Result, eventually};
 
-use crate::commands::addr;
-use crate::support::{SOON, generic, ipv6, is_plain, network, routes, sids};
+use crate::commands::{addr, segments};
+use crate::support::{SOON, generic, ipv6, is_plain, network, routes, shown, sids, world};
 
 fn secret(text: &str) -> HmacSecret {
     HmacSecret::new(text.as_bytes().to_vec())
@@ -44,6 +44,37 @@ async fn keys_are_set_listed_and_deleted(lab: Lab) -> Result {
     assert_eq!(error.to_string(), "delete hmac key 42: No such file or directory (ENOENT)");
     keys.key(7).delete().await?;
     assert_eq!(listed(&keys).await, []);
+    Ok(())
+}
+
+/// The kernel takes such a route and drops every packet.
+#[nl_testkit::test(needs(vm, host_root, genl = "SEG6", link = "veth", tool = "ip"), timeout = 60)]
+async fn route_by_a_key_that_is_not_there_is_refused(lab: Lab) -> Result {
+    const TO: &str = "2001:db8:2::/48";
+    let (node, _) = world(&lab).await?;
+    let (routes, sids) = (routes(&node).await?, sids(&node).await?);
+    let path = Seg6::encap(segments(2)).hmac(42);
+    let entry = || routes.entry(TO.parse().unwrap(), &path).dev("d0");
+    let keys = HmacKeys::new(generic(&node).await?);
+    keys.key(7).set(HmacAlgorithm::Sha256, &secret("another")).await?;
+    for outcome in [entry().add().await, entry().replace().await] {
+        let error = outcome.unwrap_err();
+        let text = error.to_string();
+        assert!(error.is_usage() && text.contains("there is no HMAC key 42"), "{text}");
+        assert!(text.contains("route 2001:db8:2::/48") && text.contains("dev d0"), "{text}");
+        assert!(!text.contains("another"), "{text}");
+    }
+    let binding = || sids.end_b6_encaps("fcbb:0:a::".parse().unwrap(), segments(2)).hmac(42).dev("d0");
+    let error = binding().add().await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("there is no HMAC key 42"), "{error}");
+    assert_eq!((shown(&node, TO).await.len(), shown(&node, "fcbb:0:a::").await.len()), (0, 0));
+    entry().unchecked().add().await?;
+    assert_eq!(shown(&node, TO).await.len(), 1);
+    entry().delete().await?;
+    keys.key(42).set(HmacAlgorithm::Sha256, &secret("supersecret0123")).await?;
+    entry().add().await?;
+    binding().add().await?;
+    assert_eq!((shown(&node, TO).await.len(), shown(&node, "fcbb:0:a::").await.len()), (1, 1));
     Ok(())
 }
 

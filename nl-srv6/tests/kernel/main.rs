@@ -16,10 +16,12 @@ mod many;
 #[cfg(feature = "blocking")]
 mod pending;
 mod policy;
+mod policy_random;
 mod races;
 mod refused;
 mod selftests;
 mod settings;
+mod steering;
 mod support;
 mod wire;
 

@@ -16,14 +16,14 @@ use crate::commands::{addr, segments};
 use crate::support::{Network, SOON, is_plain, lines, network, open, shown, sids, world};
 
 const OURS: RouteProtocol = RouteProtocol(200);
-const TO: &str = "2001:db8:2::/64";
-const TO_V4: &str = "10.2.0.0/24";
+pub(crate) const TO: &str = "2001:db8:2::/64";
+pub(crate) const TO_V4: &str = "10.2.0.0/24";
 /// Packets that are sent at once.
 const PORTION: u32 = 100;
-const D1: &str = "fcbb:0:d:1::";
-const D2: &str = "fcbb:0:d:2::";
+pub(crate) const D1: &str = "fcbb:0:d:1::";
+pub(crate) const D2: &str = "fcbb:0:d:2::";
 
-fn path(preference: u32, lists: impl IntoIterator<Item = SegmentList>) -> CandidatePath {
+pub(crate) fn path(preference: u32, lists: impl IntoIterator<Item = SegmentList>) -> CandidatePath {
     lists.into_iter().fold(CandidatePath::new(preference), CandidatePath::list)
 }
 
@@ -35,7 +35,7 @@ fn policy(endpoint: &str) -> Policy {
     Policy::new(100, addr(endpoint)).prefix(TO.parse().unwrap()).prefix(TO_V4.parse().unwrap())
 }
 
-fn set(dev: &str) -> PolicySet {
+pub(crate) fn set(dev: &str) -> PolicySet {
     PolicySet::new(dev, 5000..=5099, OURS)
 }
 
@@ -265,7 +265,7 @@ async fn policy_is_there_again_when_its_device_is(lab: Lab) -> Result {
 }
 
 /// Two SIDs at the last router, one for each segment list, so that their counters show which list was used.
-async fn two_ways(net: &Network) -> Result<Sids> {
+pub(crate) async fn two_ways(net: &Network) -> Result<Sids> {
     let d = sids(&net.d).await?;
     for sid in [D1, D2] {
         d.end_dt6(sid.parse()?, 254).counters().dev("b").add().await?;
@@ -276,16 +276,16 @@ async fn two_ways(net: &Network) -> Result<Sids> {
     Ok(d)
 }
 
-fn through(sid: &str) -> SegmentList {
+pub(crate) fn through(sid: &str) -> SegmentList {
     Seg6::encap([addr(sid)]).into()
 }
 
-async fn counters(sids: &Sids, sid: &str) -> SidCounters {
+pub(crate) async fn counters(sids: &Sids, sid: &str) -> SidCounters {
     sids.sid(sid.parse().unwrap()).get().await.unwrap().local.counters.unwrap()
 }
 
 /// Waits until the two SIDs have counted this many packets in all, and returns the count of each.
-async fn arrived(d: &Sids, count: u64) -> (u64, u64) {
+pub(crate) async fn arrived(d: &Sids, count: u64) -> (u64, u64) {
     let all = async || {
         let (first, second) = (counters(d, D1).await, counters(d, D2).await);
         assert_eq!((first.errors, second.errors), (0, 0));
@@ -316,7 +316,7 @@ async fn send_portions(net: &Network, d: &Sids, packets: u32) {
 }
 
 /// Sends one packet through, so that none of the next ones waits for a neighbour.
-async fn learn_neighbours(net: &Network) -> Result {
+pub(crate) async fn learn_neighbours(net: &Network) -> Result {
     let mut capture = net.c2.capture("eth0").await?;
     net.send("[2001:db8:2::1]:5000", 1).await;
     capture.expect(is_plain, SOON).await;
@@ -324,7 +324,7 @@ async fn learn_neighbours(net: &Network) -> Result {
 }
 
 /// Sends one packet from each of this many source ports of the first customer, from `first` on.
-async fn send_flows(net: &Network, first: u16, flows: u16) {
+pub(crate) async fn send_flows(net: &Network, first: u16, flows: u16) {
     let sent = net.c1.open(move || {
         (first..first + flows).try_for_each(|port| {
             let socket = UdpSocket::bind(("::", port))?;

@@ -22,7 +22,7 @@ struct Used {
 }
 
 /// Remembers the packet numbers of the associations that send.
-pub(super) fn remember(secy: &Secy) {
+pub(crate) fn remember(secy: &Secy) {
     for sa in &secy.tx_sas {
         // The kernel's counter is 0 after the last one.
         note(secy.sci, sa.key_id, Some(sa.next_pn).filter(|next| *next != 0));
@@ -30,12 +30,12 @@ pub(super) fn remember(secy: &Secy) {
 }
 
 /// Remembers that an association was added, which may send at once.
-pub(super) fn added(sci: Sci, key_id: KeyId, next_pn: u64) {
+pub(crate) fn added(sci: Sci, key_id: KeyId, next_pn: u64) {
     note(sci, key_id, next_pn.checked_add(1));
 }
 
 /// Refuses a packet number that may have been used with the key.
-pub(super) fn check(sci: Sci, key_id: KeyId, next_pn: u64) -> Result<(), Invalid> {
+pub(crate) fn check(sci: Sci, key_id: KeyId, next_pn: u64) -> Result<(), Invalid> {
     let used = USED.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(known) = used.iter().find(|used| used.sci == sci && used.key_id == key_id) else {
         return Ok(());
@@ -56,7 +56,7 @@ pub(super) fn check(sci: Sci, key_id: KeyId, next_pn: u64) -> Result<(), Invalid
 }
 
 /// Forgets a key, because it is another one with the same identifier.
-pub(super) fn forget(sci: Sci, key_id: KeyId) {
+pub(crate) fn forget(sci: Sci, key_id: KeyId) {
     let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
     used.retain(|used| used.sci != sci || used.key_id != key_id);
 }
