@@ -59,7 +59,7 @@ impl Action {
         }
         let (_, attrs) = message.header::<TcaMsg>()?;
         match attrs.find(TCA_ACT_TAB)? {
-            Some(list) => Self::decode_list(list.attrs()),
+            Some(list) => Self::decode_shared(list.attrs()),
             None => Ok(Vec::new()),
         }
     }
