@@ -130,6 +130,19 @@ impl FilterConfig {
         }
     }
 
+    /// The actions.
+    #[cfg(feature = "action")]
+    pub(super) fn actions(&self) -> &[Action] {
+        match self {
+            Self::Bpf(bpf) => &bpf.actions,
+            Self::Flower(flower) => &flower.actions,
+            Self::Fw(fw) => &fw.actions,
+            Self::Matchall(matchall) => &matchall.actions,
+            Self::U32(u32) => &u32.actions,
+            Self::U32Table(_) | Self::Other { .. } => &[],
+        }
+    }
+
     /// The actions, for which a handle puts the indexes of devices in place of their names.
     #[cfg(feature = "action")]
     pub(crate) fn actions_mut(&mut self) -> &mut [Action] {
