@@ -88,6 +88,19 @@ fn padding_is_no_unknown_attribute() {
     }
 }
 
+/// Whether a filter is in the hardware is reported, and refused in a request.
+#[test]
+fn reported_flags_are_not_written_back() {
+    const REPORTED: u32 = 4 | 8;
+    const SKIP_HW: u32 = 1;
+    for (kind, flags) in [("bpf", 9), ("flower", 22), ("matchall", 3), ("u32", 11)] {
+        let with = |value: u32| [attr(UNKNOWN, &[1, 2, 3]), attr(flags, &value.to_ne_bytes())].concat();
+        let message = message(RTM_NEWTFILTER, kind, &with(REPORTED | SKIP_HW));
+        let read = Filter::decode(MessageRef::parse(&message).unwrap()).unwrap();
+        assert_eq!(options_of(read.request(TcVerb::Add)), (kind.to_owned(), with(SKIP_HW)));
+    }
+}
+
 /// Reads the request with an unknown attribute at each place. `read` returns the options as bytes, and what writes them back.
 fn each_unknown(words: &str, number: u16, request: Request, read: impl Fn(MessageRef<'_>) -> Request) {
     let (kind, options) = options_of(request);

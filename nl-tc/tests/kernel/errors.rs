@@ -90,38 +90,8 @@ async fn unknown_kind_is_unsupported(lab: Lab) -> Result {
     Ok(())
 }
 
-/// By a verb, in a batch and in a tree; of qdiscs, filters and actions.
-#[nl_testkit::test(needs(qdisc = "ingress", tool = "tc"))]
-async fn unknown_kind_names_its_module_everywhere(lab: Lab) -> Result {
-    use nl_tc::filter::{Filter, FilterConfig};
-    use nl_tc::leaf::Ingress;
-    use nl_tc::tree::Tree;
-    let ([node, _peer], tc) = wired(&lab).await?;
-    let index = node.index_of(DEV).await?;
-    tc.qdisc(DEV, TcHandle::INGRESS).add(Ingress).await?;
-    let names = |error: &nl_core::Error, module: &str| {
-        assert!(error.is_unsupported() && !error.is_not_found(), "{error}");
-        assert!(error.to_string().contains(module), "{error}");
-    };
-    let kind = || "nosuchkind".to_owned();
-    let qdisc = || nl_tc::qdisc::QdiscConfig::Other { kind: kind(), options: None };
-    let on_root = nl_tc::qdisc::Qdisc::new(index, TcHandle::ROOT, qdisc());
-    let batch = tc.batch([(nl_tc::TcVerb::Add, on_root)]).summarize(1).await?;
-    names(&batch.into_result().unwrap_err(), "sch_nosuchkind");
-    let tree = Tree::new().qdisc(TcHandle::ROOT, QDISC, qdisc());
-    let error = tc.apply(DEV, &tree).await.unwrap_err();
-    names(&error, "sch_nosuchkind");
-    assert!(error.to_string().contains("step 1 of 1: nothing was changed"), "{error}");
-    let filter = FilterConfig::Other { kind: kind(), options: None };
-    names(&tc.filter(DEV, TcHandle::CLSACT_INGRESS).add(filter.clone()).await.unwrap_err(), "cls_nosuchkind");
-    let filter = Filter::new(index, TcHandle::CLSACT_INGRESS, filter);
-    let batch = tc.batch([(nl_tc::TcVerb::Add, filter)]).summarize(1).await?;
-    names(&batch.into_result().unwrap_err(), "cls_nosuchkind");
-    Ok(())
-}
-
 /// Of one action and of two, for which the kernel does not say which kind it lacks.
-#[nl_testkit::test(needs(qdisc = "ingress", filter = "matchall", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"))]
 async fn unknown_action_names_its_module(lab: Lab) -> Result {
     use nl_tc::action::{Action, ActionConfig};
     use nl_tc::filter::Matchall;

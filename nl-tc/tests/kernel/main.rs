@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod action;
+mod bpf;
 mod bytes;
 mod cancelled;
 mod errors;
@@ -13,6 +14,7 @@ mod oracle;
 mod races;
 #[cfg(test)]
 mod random_trees;
+mod reports;
 mod scale;
 mod setups;
 mod size_table;
