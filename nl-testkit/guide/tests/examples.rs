@@ -21,16 +21,6 @@ const NOT_RUN: &[(&str, &str)] = &[
         "nl-mptcp/examples/mptcp_policies/main.rs",
         "it ends at Ctrl-C; nl-mptcp/tests/kernel runs its policies",
     ),
-    (
-        "nl-tc/examples/tc_cni_bandwidth.rs",
-        "nl-tc/tests/kernel/setups.rs runs its part examples/setups/cni.rs",
-    ),
-    (
-        "nl-tc/examples/tc_host_queues.rs",
-        "nl-tc/tests/kernel/setups.rs runs its part examples/setups/queues.rs",
-    ),
-    ("nl-tc/examples/tc_pair.rs", "nl-tc/tests/kernel/setups.rs runs its part examples/setups/pair.rs"),
-    ("nl-tc/examples/tc_sqm.rs", "nl-tc/tests/kernel/setups.rs runs its part examples/setups/sqm.rs"),
     ("nl-testkit/examples/rtnetlink_faults.rs", "it asks a simulated kernel, in which another library errs"),
 ];
 
