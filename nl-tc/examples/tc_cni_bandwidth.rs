@@ -15,7 +15,7 @@ use nl_tc::{Rate, Size};
 
 use run::{Result, Setup};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     run::run("VETH IFB RATE_TO BURST_TO RATE_FROM BURST_FROM", setup)
 }
 

@@ -15,7 +15,7 @@ use nl_tc::Rate;
 
 use run::{Result, Setup};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     run::run("DEV QUEUES RATE", setup)
 }
 

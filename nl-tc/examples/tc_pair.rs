@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use run::{Result, Setup};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     run::run("VETH TAP", setup)
 }
 

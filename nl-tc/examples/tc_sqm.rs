@@ -21,7 +21,7 @@ use nl_tc::Rate;
 
 use run::{Result, Setup};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     run::run("{ tbf | cake } DEV IFB UP DOWN", setup)
 }
 

@@ -11,15 +11,9 @@ pub(crate) trait Config: Clone + PartialEq {
     /// The names of the attributes.
     const NAMES: &'static Names;
 
-    /// Reads the value of `TCA_OPTIONS`.
-    fn decode(options: &[u8]) -> Result<Self, DecodeError>;
-
-    /// Whether this type holds all of these options. If not, they are kept as bytes. Malformed ones are left to
-    /// [`decode`](Self::decode).
-    #[inline]
-    fn is_whole(_options: &[u8]) -> bool {
-        true
-    }
+    /// Reads the value of `TCA_OPTIONS`. `None` if there is more than this type holds, such as an attribute of a newer kernel: then
+    /// the options are kept as bytes.
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError>;
 
     /// Writes `TCA_OPTIONS`.
     fn encode(&self, _w: &mut AttrWriter<'_>, _verb: TcVerb) {}

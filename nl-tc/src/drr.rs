@@ -42,8 +42,8 @@ impl DrrConfig {
 impl Config for DrrConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self {})
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(options.is_empty().then_some(Self {}))
     }
 }
 
@@ -73,9 +73,16 @@ impl DrrClassConfig {
 impl Config for DrrClassConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let quantum = Attrs::new(options).find(TCA_DRR_QUANTUM)?.map(|attr| attr.u32()).transpose()?;
-        Ok(Self { quantum })
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut quantum = None;
+        for attr in Attrs::new(options) {
+            let attr = attr?;
+            match attr.kind() {
+                TCA_DRR_QUANTUM => quantum = Some(attr.u32()?),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(Self { quantum }))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

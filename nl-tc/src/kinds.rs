@@ -77,11 +77,15 @@ macro_rules! kinds {
 
             #[inline]
             pub(crate) fn decode(kind: &str, options: Option<&[u8]>) -> Result<Self, nl_core::attr::DecodeError> {
-                Ok(match kind {
+                let known = match kind {
                     $(#[cfg(feature = $feature)]
-                    $kind if <$config as $crate::config::Config>::is_whole(options.unwrap_or_default()) => Self::$variant($crate::config::Config::decode(options.unwrap_or_default())?),)+
-                    _ => Self::Other { kind: kind.to_owned(), options: options.map(<[u8]>::to_vec) },
-                })
+                    $kind => $crate::config::Config::decode(options.unwrap_or_default())?.map(Self::$variant),)+
+                    _ => None,
+                };
+                Ok(known.unwrap_or_else(|| Self::Other {
+                    kind: kind.to_owned(),
+                    options: options.map(<[u8]>::to_vec),
+                }))
             }
 
             pub(crate) fn encode(&self, w: &mut nl_core::attr::AttrWriter<'_>, verb: $crate::TcVerb) {

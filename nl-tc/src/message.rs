@@ -125,15 +125,49 @@ pub(crate) fn refine(error: Error, message: MessageRef<'_>) -> Error {
         // The number is that of a missing object too.
         Errno::ENOENT if text.contains("kind is unknown") => "qdisc",
         Errno::ENOENT if text.contains("classifier not found") => "filter",
-        Errno::ENOENT if text.contains("TC action module") => {
-            let module = "the module of the action, which is called act_ and the kind";
-            return error.or_unsupported(|_| true, "an action", Since::option(module));
-        }
         _ => return error,
     };
     let kind = Parts::decode(message).map_or("", |parts| parts.kind);
+    lacking(error, what, kind)
+}
+
+/// The same refusal as a kind that the kernel does not have, with the name of its module.
+fn lacking(error: Error, what: &str, kind: &str) -> Error {
     let feature = format!("{what} {kind}");
-    error.or_unsupported(|_| true, feature, Since::option(module(what, kind)))
+    if let Some(module) = module(what, kind) {
+        return error.or_unsupported(|_| true, feature, Since::option(module));
+    }
+    let prefix = match what {
+        "qdisc" => "sch",
+        "filter" => "cls",
+        _ => "act",
+    };
+    let error = error.or_unsupported(|_| true, feature, Since::option("its module"));
+    error.hinted(format!("the module is called {prefix}_{kind}"))
+}
+
+/// A refusal because the kernel does not have the kind of an action, of which the request has these kinds.
+#[cfg(feature = "action")]
+pub(crate) fn refine_action<'a>(error: Error, kinds: impl Iterator<Item = &'a str>) -> Error {
+    let is_missing = error.kernel().is_some_and(|kernel| {
+        let text = kernel.ext_ack.message.as_deref().unwrap_or_default();
+        kernel.errno == Errno::ENOENT && text.contains("TC action module")
+    });
+    if !is_missing {
+        return error;
+    }
+    let mut kinds: Vec<_> = kinds.collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    match kinds.as_slice() {
+        [kind] => lacking(error, "action", kind),
+        // The kernel does not say which.
+        kinds => {
+            let modules = kinds.iter().map(|kind| format!("act_{kind}")).collect::<Vec<_>>().join(", ");
+            let error = error.or_unsupported(|_| true, "an action", Since::option("its module"));
+            error.hinted(format!("one of the modules {modules}"))
+        }
+    }
 }
 
 /// The same refusal with the number of a missing object.
@@ -147,9 +181,15 @@ fn missing_qdisc(error: &Error, mut kernel: KernelError, message: MessageRef<'_>
     }
 }
 
-/// The module of a kind that is often missing.
-fn module(what: &str, kind: &str) -> &'static str {
-    match (what, kind) {
+/// The module of a kind that this crate has a type for.
+fn module(what: &str, kind: &str) -> Option<&'static str> {
+    Some(match (what, kind) {
+        ("action", "connmark") => "the module act_connmark",
+        ("action", "ctinfo") => "the module act_ctinfo",
+        ("action", "gact") => "the module act_gact",
+        ("action", "mirred") => "the module act_mirred",
+        ("action", "police") => "the module act_police",
+        ("action", "skbedit") => "the module act_skbedit",
         ("qdisc", "cake") => "the module sch_cake",
         ("qdisc", "cake_mq") => "the module sch_cake of Linux 7.0 and newer",
         ("qdisc", "cbs") => "the module sch_cbs",
@@ -177,9 +217,8 @@ fn module(what: &str, kind: &str) -> &'static str {
         ("filter", "fw") => "the module cls_fw",
         ("filter", "matchall") => "the module cls_matchall",
         ("filter", "u32") => "the module cls_u32",
-        ("qdisc", _) => "its module, which is called sch_ and the kind",
-        _ => "its module, which is called cls_ and the kind",
-    }
+        _ => return None,
+    })
 }
 
 /// The verb and the object in words, from the bytes of a request: `object` for one object, `list` for a list.

@@ -43,8 +43,8 @@ impl QfqConfig {
 impl Config for QfqConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self {})
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(options.is_empty().then_some(Self {}))
     }
 }
 
@@ -78,17 +78,17 @@ impl QfqClassConfig {
 impl Config for QfqClassConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut config = Self::new(1);
         for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_QFQ_WEIGHT => config.weight = attr.u32()?,
                 TCA_QFQ_LMAX => config.maxpkt = Some(attr.u32()?),
-                _ => {}
+                _ => return Ok(None),
             }
         }
-        Ok(config)
+        Ok(Some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -176,9 +176,9 @@ impl Action {
         self.config.dev_mut()
     }
 
-    /// Reads one action: the attributes inside its number.
-    pub(crate) fn decode(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let (mut kind, mut options) = ("", None);
+    /// Reads one action: the attributes inside its number. False if there is more than this type holds, beside the options.
+    fn decode(attrs: Attrs<'_>) -> Result<(Self, bool), DecodeError> {
+        let (mut kind, mut options, mut whole) = ("", None, true);
         let mut action = Self::new(Gact::new());
         let mut index = None;
         for attr in attrs {
@@ -193,16 +193,23 @@ impl Action {
                 TCA_ACT_COOKIE => action.cookie = Some(attr.value().to_vec()),
                 TCA_ACT_FLAGS => {
                     let flags = bits(attr)?;
+                    whole &= flags & !(NO_PERCPU | SKIP_HW | SKIP_SW) == 0;
                     action.no_percpu = flags & NO_PERCPU != 0;
                     (action.skip_hw, action.skip_sw) = (flags & SKIP_HW != 0, flags & SKIP_SW != 0);
                 }
-                TCA_ACT_HW_STATS => action.hw_stats = Some(bits(attr)?),
-                _ => {}
+                TCA_ACT_HW_STATS => {
+                    let stats = bits(attr)?;
+                    whole &= stats & !HW_STATS_ALL == 0;
+                    action.hw_stats = Some(stats);
+                }
+                // What the hardware does is only reported.
+                TCA_ACT_USED_HW_STATS | TCA_ACT_IN_HW_COUNT | TCA_ACT_PAD => {}
+                _ => whole = false,
             }
         }
         action.read_options(kind, options)?;
         action.index = index.unwrap_or(action.index);
-        Ok(action)
+        Ok((action, whole && !kind.is_empty()))
     }
 
     /// Reads the options of an action alone, as a filter has those of its policer.
@@ -222,8 +229,28 @@ impl Action {
         Ok(())
     }
 
+    /// Reads the actions of a filter. `None` if there is more of one than this type holds.
+    pub(crate) fn decode_list(attrs: Attrs<'_>) -> Result<Option<Vec<Self>>, DecodeError> {
+        let actions = Self::decode_numbered(attrs)?.into_iter();
+        Ok(actions.map(|(action, whole)| whole.then_some(action)).collect())
+    }
+
+    /// Reads actions that filters share. One of which there is more than this type holds comes without options, so that it can be read
+    /// and deleted, and is not written without the rest.
+    pub(super) fn decode_shared(attrs: Attrs<'_>) -> Result<Vec<Self>, DecodeError> {
+        let actions = Self::decode_numbered(attrs)?.into_iter();
+        let shared = actions.map(|(action, whole)| match whole {
+            true => action,
+            false => {
+                let kind = action.config.kind().to_owned();
+                Self { config: ActionConfig::Other { kind, options: None }, ..action }
+            }
+        });
+        Ok(shared.collect())
+    }
+
     /// Reads a list of actions, in the order of their numbers.
-    pub(crate) fn decode_list(attrs: Attrs<'_>) -> Result<Vec<Self>, DecodeError> {
+    fn decode_numbered(attrs: Attrs<'_>) -> Result<Vec<(Self, bool)>, DecodeError> {
         let mut numbered = Vec::new();
         for attr in attrs {
             let attr = attr?;
@@ -371,9 +398,12 @@ attr_names! { pub(super) NAMES {
     TCA_ACT_OPTIONS = 2,
     TCA_ACT_INDEX = 3,
     TCA_ACT_STATS = 4 in crate::stats::NAMES,
+    TCA_ACT_PAD = 5,
     TCA_ACT_COOKIE = 6,
     TCA_ACT_FLAGS = 7,
     TCA_ACT_HW_STATS = 8,
+    TCA_ACT_USED_HW_STATS = 9,
+    TCA_ACT_IN_HW_COUNT = 10,
 } }
 
 /// The names in a list of actions, of which the first ones are named.

@@ -11,7 +11,7 @@ use super::codec::{
 };
 use super::{connmark, ctinfo, gact, mirred, police, skbedit};
 use crate::TcVerb;
-use crate::message::refine;
+use crate::message::{refine, refine_action};
 
 // `include/uapi/linux/rtnetlink.h`
 
@@ -59,7 +59,7 @@ impl Action {
         }
         let (_, attrs) = message.header::<TcaMsg>()?;
         match attrs.find(TCA_ACT_TAB)? {
-            Some(list) => Self::decode_list(list.attrs()),
+            Some(list) => Self::decode_shared(list.attrs()),
             None => Ok(Vec::new()),
         }
     }
@@ -134,7 +134,8 @@ fn request(message: u16, kind: &str) -> Request {
 /// `net/sched/act_api.c`, which checks the privilege with `netlink_capable`).
 fn explain(error: Error, message: MessageRef<'_>) -> Error {
     if error.kernel().is_none_or(|kernel| kernel.errno != Errno::EPERM) {
-        return refine(error, message);
+        let actions = Action::decode_message(message).unwrap_or_default();
+        return refine(refine_action(error, actions.iter().map(|action| action.config.kind())), message);
     }
     let is_one = message.kind() == RTM_DELACTION && message.flags() & NLM_F_ROOT == 0;
     error.hinted(match is_one {

@@ -30,9 +30,16 @@ impl EtsClassConfig {
 impl Config for EtsClassConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let quantum = Attrs::new(options).find(TCA_ETS_QUANTA_BAND)?.map(|attr| attr.u32()).transpose()?;
-        Ok(Self { quantum })
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut quantum = None;
+        for attr in Attrs::new(options) {
+            let attr = attr?;
+            match attr.kind() {
+                TCA_ETS_QUANTA_BAND => quantum = Some(attr.u32()?),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(Self { quantum }))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -64,7 +64,7 @@ impl EtsConfig {
 impl Config for EtsConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let (mut config, mut bands) = (Self::new(0), None);
         for attr in Attrs::new(options) {
             let attr = attr?;
@@ -73,19 +73,25 @@ impl Config for EtsConfig {
                 TCA_ETS_NSTRICT => config.strict = attr.u8()?,
                 TCA_ETS_QUANTA => {
                     for band in attr.attrs() {
-                        config.quanta.push(band?.u32()?);
+                        match band? {
+                            band if band.kind() == TCA_ETS_QUANTA_BAND => config.quanta.push(band.u32()?),
+                            _ => return Ok(None),
+                        }
                     }
                 }
                 TCA_ETS_PRIOMAP => {
                     for band in attr.attrs() {
-                        config.priomap.push(band?.u8()?);
+                        match band? {
+                            band if band.kind() == TCA_ETS_PRIOMAP_BAND => config.priomap.push(band.u8()?),
+                            _ => return Ok(None),
+                        }
                     }
                 }
-                _ => {}
+                _ => return Ok(None),
             }
         }
         config.bands = bands.ok_or(DecodeError::Missing(TCA_ETS_NBANDS))?;
-        Ok(config)
+        Ok(Some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -1,9 +1,9 @@
 use std::fmt;
 
-use nl_core::Request;
 use nl_core::attr::{AttrWriter, DecodeError};
 use nl_core::check::{Invalid, check_index, opt_within};
 use nl_core::message::{MessageRef, NLM_F_ECHO, TcMsg};
+use nl_core::{Error, Request};
 
 use super::config::FilterConfig;
 use crate::message::{
@@ -131,7 +131,8 @@ impl Filter {
             self.config.kind(),
             self.config.names(),
             describe_request,
-        );
+        )
+        .refined_by(refine);
         request.attrs().opt(TCA_CHAIN, self.chain, AttrWriter::u32);
         if verb.writes() {
             self.config.encode(&mut request.attrs());
@@ -251,6 +252,20 @@ impl fmt::Display for Place<'_> {
 #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
 const fn halves(info: u32) -> [u16; 2] {
     [(info >> 16) as u16, info as u16]
+}
+
+/// What a refusal means, with the kinds of the actions of the filter.
+fn refine(error: Error, message: MessageRef<'_>) -> Error {
+    #[cfg(feature = "action")]
+    let error = match Parts::decode(message).and_then(|parts| FilterConfig::decode(parts.kind, parts.options))
+    {
+        Ok(config) => {
+            let kinds = config.actions().iter().map(|action| action.config.kind());
+            message::refine_action(error, kinds)
+        }
+        Err(_) => error,
+    };
+    message::refine(error, message)
 }
 
 fn describe_request(message: MessageRef<'_>) -> String {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use nl_core::attr::{AttrWriter, DecodeError};
+use nl_core::attr::{AttrWriter, DecodeError, HEADER_LEN};
 use nl_core::check::Invalid;
 use nl_core::error::Names;
 
@@ -8,6 +8,7 @@ use super::bpf::{self, Bpf};
 use super::flower::{self, Flower};
 use super::fw::{self, Fw};
 use super::matchall::{self, Matchall};
+use super::shared::REPORTED;
 use super::u32::{self, U32};
 use super::u32_table::U32Table;
 use crate::TcHandle;
@@ -86,7 +87,8 @@ impl FilterConfig {
             Self::Matchall(matchall) => matchall.encode(w),
             Self::U32(u32) => u32.encode(w),
             Self::U32Table(table) => table.encode(w),
-            Self::Other { options, .. } => {
+            Self::Other { kind, options } => {
+                let options = options.as_ref().map(|options| without_report(kind, options.clone()));
                 w.opt(message::TCA_OPTIONS, options.as_deref(), AttrWriter::bytes);
             }
         }
@@ -130,6 +132,19 @@ impl FilterConfig {
         }
     }
 
+    /// The actions.
+    #[cfg(feature = "action")]
+    pub(super) fn actions(&self) -> &[Action] {
+        match self {
+            Self::Bpf(bpf) => &bpf.actions,
+            Self::Flower(flower) => &flower.actions,
+            Self::Fw(fw) => &fw.actions,
+            Self::Matchall(matchall) => &matchall.actions,
+            Self::U32(u32) => &u32.actions,
+            Self::U32Table(_) | Self::Other { .. } => &[],
+        }
+    }
+
     /// The actions, for which a handle puts the indexes of devices in place of their names.
     #[cfg(feature = "action")]
     pub(crate) fn actions_mut(&mut self) -> &mut [Action] {
@@ -153,6 +168,32 @@ impl FilterConfig {
             Self::Other { .. } => &message::NAMES,
         }
     }
+}
+
+/// Options that were read, without the flags that the kernel reports and refuses in a request: whether the filter is in the hardware
+/// (`tc_flags_valid`, `include/net/pkt_cls.h`).
+fn without_report(kind: &str, mut options: Vec<u8>) -> Vec<u8> {
+    let flags = match kind {
+        "bpf" => bpf::TCA_BPF_FLAGS_GEN,
+        "flower" => flower::TCA_FLOWER_FLAGS,
+        "matchall" => matchall::TCA_MATCHALL_FLAGS,
+        "u32" => u32::TCA_U32_FLAGS,
+        _ => return options,
+    };
+    let mut at = 0_usize;
+    while let Some([a, b, c, d]) = options.get(at..).and_then(|rest| rest.first_chunk()).copied() {
+        let len = usize::from(u16::from_ne_bytes([a, b]));
+        if len < HEADER_LEN {
+            break;
+        }
+        if u16::from_ne_bytes([c, d]) == flags
+            && let Some(value) = options.get_mut(at + HEADER_LEN..).and_then(|rest| rest.first_chunk_mut())
+        {
+            *value = (u32::from_ne_bytes(*value) & !REPORTED).to_ne_bytes();
+        }
+        at += len.next_multiple_of(HEADER_LEN);
+    }
+    options
 }
 
 /// The kind and its options in the words of `tc`.

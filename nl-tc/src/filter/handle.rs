@@ -1,3 +1,4 @@
+use nl_core::check::Invalid;
 use nl_core::dump::Dump;
 use nl_core::error::Ack;
 use nl_core::{Connection, Dev, Error, Pending, Result};
@@ -67,11 +68,14 @@ impl FilterEntry {
     /// Changes an existing filter, by its [priority](Self::priority) and [handle](Self::handle). The whole configuration is replaced.
     /// `u32` and `flower` are changed at once: each packet meets the old filter or the new one.
     ///
+    /// The kernel does not change what a `u32` filter compares, and does not say so: it changes the class and the actions, and `tc`
+    /// reports success. Such a change is refused here, for which the filter is read first. A [batch](crate::Tc::batch) does not read it.
+    ///
     /// Equivalent: `tc filter change`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
     /// - `ENOENT` ([`is_not_found`](nl_core::Error::is_not_found)): the filter does not exist.
-    /// - Bad input, before the kernel is asked.
+    /// - Bad input, before the kernel is asked, such as other keys for a `u32` filter.
     pub fn change(self, config: impl Into<FilterConfig>) -> Pending<Ack> {
         self.write(TcVerb::Change, config.into())
     }
@@ -135,6 +139,27 @@ impl FilterEntry {
         }
     }
 
+    /// Refuses a change of what an existing `u32` filter compares.
+    async fn check_keys(&self, verb: TcVerb) -> Result<std::result::Result<(), Invalid>> {
+        let desired = match &self.filter.config {
+            FilterConfig::U32(u32) if matches!(verb, TcVerb::Change | TcVerb::Replace) => u32,
+            _ => return Ok(Ok(())),
+        };
+        if self.filter.handle == 0 || self.filter.priority == 0 {
+            return Ok(Ok(()));
+        }
+        match self.conn.answered(self.filter.get_request(), Filter::decode).await {
+            Ok(Filter { config: FilterConfig::U32(current), .. }) if !desired.compares_as(&current) => Ok(
+                Err("other keys than those of the existing u32 filter, which the kernel does not change: \
+                        add another filter and delete this one"
+                    .into()),
+            ),
+            // Where there is none, the kernel says so itself.
+            Err(error) if error.kernel().is_none() => Err(error),
+            _ => Ok(Ok(())),
+        }
+    }
+
     async fn send(mut self, verb: TcVerb) -> Result<Ack> {
         #[cfg(feature = "action")]
         let mut named = nl_core::connection::Named::default();
@@ -148,7 +173,8 @@ impl FilterEntry {
                     return Err(error);
                 }
             }
-            module::acknowledged(&self.conn, || self.filter.request(verb)).await
+            let refused = self.check_keys(verb).await?;
+            module::acknowledged(&self.conn, || self.filter.request(verb).invalid_if(refused.clone())).await
         };
         let outcome = outcome.await;
         outcome.map_err(|error| {

@@ -24,10 +24,12 @@ pub(super) trait Outcome {
     #[cfg(feature = "action")]
     fn set_list(&mut self, actions: Vec<Action>);
 
-    /// Reads a list of actions. False if the type does not hold them, because the feature `action` is off.
+    /// Reads a list of actions. False if the type does not hold them, because there is more of one or because the feature `action` is
+    /// off.
     #[cfg(feature = "action")]
     fn read_actions(&mut self, attr: &Attr<'_>) -> Result<bool, DecodeError> {
-        self.set_list(Action::decode_list(attr.attrs())?);
+        let Some(actions) = Action::decode_list(attr.attrs())? else { return Ok(false) };
+        self.set_list(actions);
         Ok(true)
     }
 

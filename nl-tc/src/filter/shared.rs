@@ -17,6 +17,8 @@ const SKIP_HW: u32 = 1;
 const SKIP_SW: u32 = 1 << 1;
 const IN_HW: u32 = 1 << 2;
 const NOT_IN_HW: u32 = 1 << 3;
+/// The flags that the kernel reports and refuses in a request.
+pub(super) const REPORTED: u32 = IN_HW | NOT_IN_HW;
 
 /// Where a filter is carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,7 +39,7 @@ impl Offload {
     /// `None` for flags that this type does not hold. Whether the filter is in the hardware is only reported: the kernel refuses it in a
     /// request.
     pub(super) const fn from_flags(flags: u32) -> Option<Self> {
-        match flags & !(IN_HW | NOT_IN_HW) {
+        match flags & !REPORTED {
             0 => Some(Self::Both),
             SKIP_HW => Some(Self::SkipHw),
             SKIP_SW => Some(Self::SkipSw),

@@ -350,6 +350,14 @@ impl U32 {
             && (self.offset, &self.keys, &self.indev) == (current.offset, &current.keys, &current.indev)
     }
 
+    /// Whether a filter that is read as `current` compares the same, which a change does not set: the kernel ignores the keys, the mark
+    /// and the hash key of a change (`u32_change`, `net/sched/cls_u32.c`).
+    pub(crate) fn compares_as(&self, current: &Self) -> bool {
+        let key = |key: &U32Key| (key.value & key.mask, key.mask, key.offset, key.nexthdr);
+        self.keys.iter().map(key).eq(current.keys.iter().map(key))
+            && (self.mark, self.offset, self.hash_key) == (current.mark, current.offset, current.hash_key)
+    }
+
     /// Whether the search for a class ends here.
     fn is_terminal(&self) -> bool {
         !self.is_without_outcome()

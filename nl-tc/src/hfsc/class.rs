@@ -69,7 +69,7 @@ impl HfscClassConfig {
 impl Config for HfscClassConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut config = Self::new();
         for attr in Attrs::new(options) {
             let attr = attr?;
@@ -77,10 +77,10 @@ impl Config for HfscClassConfig {
                 TCA_HFSC_RSC => config.real_time = Some(curve(attr)?),
                 TCA_HFSC_FSC => config.link_share = Some(curve(attr)?),
                 TCA_HFSC_USC => config.upper_limit = Some(curve(attr)?),
-                _ => {}
+                _ => return Ok(None),
             }
         }
-        Ok(config)
+        Ok(Some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -43,8 +43,10 @@ impl HfscConfig {
 impl Config for HfscConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self { default_class: Fields::of_attr(TCA_OPTIONS, options).u16()? })
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut f = Fields::of_attr(TCA_OPTIONS, options);
+        let config = Self { default_class: f.u16()? };
+        Ok(f.rest().is_empty().then_some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -120,13 +120,17 @@ impl Config for HtbClassConfig {
     const NAMES: &'static Names = &NAMES;
 
     #[inline]
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let (mut config, mut ceil, mut parms) = (Self::new(Rate::ZERO), Rate::ZERO, false);
         let (mut rate64, mut ceil64) = (None, None);
         for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_HTB_PARMS => {
+                    // There is one overhead, for the rate and the ceil.
+                    if !Overhead::is_shared(attr.value()) {
+                        return Ok(None);
+                    }
                     let mut f = attr.fields();
                     (config.overhead, config.rate) = Overhead::from_ratespec(f.array()?);
                     (_, ceil) = Overhead::from_ratespec(f.array()?);
@@ -139,21 +143,14 @@ impl Config for HtbClassConfig {
                 TCA_HTB_RATE64 => rate64 = Some(attr.u64()?),
                 TCA_HTB_CEIL64 => ceil64 = Some(attr.u64()?),
                 TCA_HTB_OFFLOAD => config.offload = true,
-                _ => {}
+                // The kernel computes its own tables and ignores these.
+                TCA_HTB_CTAB | TCA_HTB_RTAB | TCA_HTB_PAD => {}
+                _ => return Ok(None),
             }
         }
         config.rate = joined(config.rate, rate64);
         config.ceil = Some(joined(ceil, ceil64));
-        if parms { Ok(config) } else { Err(DecodeError::Missing(TCA_HTB_PARMS)) }
-    }
-
-    /// There is one overhead, for the rate and the ceil.
-    #[inline]
-    fn is_whole(options: &[u8]) -> bool {
-        match Attrs::new(options).find(TCA_HTB_PARMS) {
-            Ok(Some(parms)) => Overhead::is_shared(parms.value()),
-            _ => true,
-        }
+        if parms { Ok(Some(config)) } else { Err(DecodeError::Missing(TCA_HTB_PARMS)) }
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -216,7 +213,10 @@ impl Config for HtbClassConfig {
 // `include/uapi/linux/pkt_sched.h`
 kind_names! {
     TCA_HTB_PARMS = 1,
+    TCA_HTB_CTAB = 3,
+    TCA_HTB_RTAB = 4,
     TCA_HTB_RATE64 = 6,
     TCA_HTB_CEIL64 = 7,
+    TCA_HTB_PAD = 8,
     TCA_HTB_OFFLOAD = 9,
 }

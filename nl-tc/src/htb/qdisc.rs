@@ -77,7 +77,7 @@ impl Default for HtbConfig {
 impl Config for HtbConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let (mut config, mut init) = (Self::new(), false);
         for attr in Attrs::new(options) {
             let attr = attr?;
@@ -89,10 +89,10 @@ impl Config for HtbConfig {
                 }
                 TCA_HTB_DIRECT_QLEN => config.direct_qlen = Some(attr.u32()?),
                 TCA_HTB_OFFLOAD => config.offload = true,
-                _ => {}
+                _ => return Ok(None),
             }
         }
-        if init { Ok(config) } else { Err(DecodeError::Missing(TCA_HTB_INIT)) }
+        if init { Ok(Some(config)) } else { Err(DecodeError::Missing(TCA_HTB_INIT)) }
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -237,7 +237,7 @@ impl CakeConfig {
 impl Config for CakeConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut c = Self::new();
         for attr in Attrs::new(options) {
             let attr = attr?;
@@ -261,10 +261,11 @@ impl Config for CakeConfig {
                 TCA_CAKE_ACK_FILTER => c.ack_filter = Some(CakeAckFilter::from_wire(attr.u32()?)),
                 TCA_CAKE_SPLIT_GSO => c.split_gso = is_set()?,
                 TCA_CAKE_FWMARK => c.mark = Some(attr.u32()?),
-                _ => {}
+                TCA_CAKE_PAD => {}
+                _ => return Ok(None),
             }
         }
-        Ok(c)
+        Ok(Some(c))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -380,6 +381,7 @@ fn target_of(rtt: Duration) -> Duration {
 
 // `include/uapi/linux/pkt_sched.h`
 kind_names! {
+    TCA_CAKE_PAD = 1,
     TCA_CAKE_BASE_RATE64 = 2,
     TCA_CAKE_DIFFSERV_MODE = 3,
     TCA_CAKE_ATM = 4,

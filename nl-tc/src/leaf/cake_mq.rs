@@ -28,12 +28,8 @@ pub struct CakeMqConfig(pub CakeConfig);
 impl Config for CakeMqConfig {
     const NAMES: &'static Names = CakeConfig::NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        CakeConfig::decode(options).map(Self)
-    }
-
-    fn is_whole(options: &[u8]) -> bool {
-        CakeConfig::is_whole(options)
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(CakeConfig::decode(options)?.map(Self))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, verb: TcVerb) {

@@ -58,12 +58,20 @@ impl CbsConfig {
 impl Config for CbsConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let parms = Attrs::new(options).find(TCA_CBS_PARMS)?.ok_or(DecodeError::Missing(TCA_CBS_PARMS))?;
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut parms = None;
+        for attr in Attrs::new(options) {
+            match attr? {
+                attr if attr.kind() == TCA_CBS_PARMS => parms = Some(attr),
+                _ => return Ok(None),
+            }
+        }
+        let parms = parms.ok_or(DecodeError::Missing(TCA_CBS_PARMS))?;
         let mut f = parms.fields();
         let offload = f.u8()? != 0;
         f.skip(3)?;
-        Ok(Self { offload, hicredit: f.i32()?, locredit: f.i32()?, idleslope: f.i32()?, sendslope: f.i32()? })
+        let (hicredit, locredit, idleslope, sendslope) = (f.i32()?, f.i32()?, f.i32()?, f.i32()?);
+        Ok(Some(Self { offload, hicredit, locredit, idleslope, sendslope }))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -19,15 +19,15 @@ pub struct Ingress;
 impl Config for Clsact {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self)
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(options.is_empty().then_some(Self))
     }
 }
 
 impl Config for Ingress {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self)
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(options.is_empty().then_some(Self))
     }
 }

@@ -74,7 +74,7 @@ impl CodelConfig {
 impl Config for CodelConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut c = Self::new();
         for attr in Attrs::new(options) {
             let attr = attr?;
@@ -84,10 +84,10 @@ impl Config for CodelConfig {
                 TCA_CODEL_INTERVAL => c.interval = Some(of_reported(attr.u32()?).max(MICROSECOND)),
                 TCA_CODEL_ECN => c.ecn = Some(attr.u32()? != 0),
                 TCA_CODEL_CE_THRESHOLD => c.ce_threshold = Some(of_reported(attr.u32()?)),
-                _ => {}
+                _ => return Ok(None),
             }
         }
-        Ok(c)
+        Ok(Some(c))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -71,27 +71,27 @@ impl EtfConfig {
 impl Config for EtfConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-        let parms = Attrs::new(options).find(TCA_ETF_PARMS)?.ok_or(DecodeError::Missing(TCA_ETF_PARMS))?;
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut parms = None;
+        for attr in Attrs::new(options) {
+            match attr? {
+                attr if attr.kind() == TCA_ETF_PARMS => parms = Some(attr),
+                _ => return Ok(None),
+            }
+        }
+        let parms = parms.ok_or(DecodeError::Missing(TCA_ETF_PARMS))?;
         let mut f = parms.fields();
-        let delta = Duration::from_nanos(u64::try_from(f.i32()?).unwrap_or(0));
-        let _clock = f.i32()?;
-        let flags = f.u32()?;
+        let (delta, clock, flags) = (f.i32()?, f.i32()?, f.u32()?);
+        // Neither another clock is held, nor a negative time or an unknown flag.
+        let known = clock == CLOCK_TAI && flags & !(DEADLINE_MODE | OFFLOAD | SKIP_SOCK_CHECK) == 0;
+        let Some(delta) = u64::try_from(delta).ok().filter(|_| known) else { return Ok(None) };
         let has = |flag| flags & flag != 0;
-        Ok(Self {
-            delta,
+        Ok(Some(Self {
+            delta: Duration::from_nanos(delta),
             deadline_mode: has(DEADLINE_MODE),
             offload: has(OFFLOAD),
             skip_sock_check: has(SKIP_SOCK_CHECK),
-        })
-    }
-
-    /// Neither another clock is held, nor a negative time or an unknown flag.
-    fn is_whole(options: &[u8]) -> bool {
-        let Ok(Some(parms)) = Attrs::new(options).find(TCA_ETF_PARMS) else { return true };
-        let mut f = parms.fields();
-        let (Ok(delta), Ok(clock), Ok(flags)) = (f.i32(), f.i32(), f.u32()) else { return true };
-        delta >= 0 && clock == CLOCK_TAI && flags & !(DEADLINE_MODE | OFFLOAD | SKIP_SOCK_CHECK) == 0
+        }))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

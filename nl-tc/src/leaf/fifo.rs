@@ -56,12 +56,13 @@ macro_rules! fifo {
         impl Config for $name {
             const NAMES: &'static Names = &NAMES;
 
-            fn decode(options: &[u8]) -> Result<Self, DecodeError> {
-                let limit = match options {
-                    [] => None,
-                    options => Some(Fields::of_attr(TCA_OPTIONS, options).u32()?),
-                };
-                Ok(Self { limit })
+            fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+                if options.is_empty() {
+                    return Ok(Some(Self { limit: None }));
+                }
+                let mut f = Fields::of_attr(TCA_OPTIONS, options);
+                let limit = Some(f.u32()?);
+                Ok(f.rest().is_empty().then_some(Self { limit }))
             }
 
             fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

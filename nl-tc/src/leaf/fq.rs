@@ -72,6 +72,9 @@ pub struct FqConfig {
     pub priomap: Option<[u8; PRIORITIES]>,
     /// The bytes that each band sends per round, at least 16384. Linux 6.7 and newer (`weights`).
     pub weights: Option<[i32; 3]>,
+    /// How early a packet is handed to a device that delays packets itself, in whole microseconds, up to what the device can. Linux 6.13
+    /// and newer; an older kernel ignores it (`offload_horizon`).
+    pub offload_horizon: Option<Duration>,
 }
 
 impl FqConfig {
@@ -117,6 +120,9 @@ impl FqConfig {
         priomap: [u8; PRIORITIES] => Some;
         /// Sets the bytes that each band sends per round, at least 16384. Linux 6.7 and newer (`weights`).
         weights: [i32; 3] => Some;
+        /// Sets how early a packet is handed to a device that delays packets itself, up to what the device can. Linux 6.13 and newer; an
+        /// older kernel ignores it (`offload_horizon`).
+        offload_horizon: Duration => Some;
     }
 
     fn numbers(&self) -> [(u16, Option<u32>); 7] {
@@ -138,11 +144,12 @@ impl FqConfig {
         ]
     }
 
-    fn times(&self) -> [(u16, &'static str, Option<Duration>); 3] {
+    fn times(&self) -> [(u16, &'static str, Option<Duration>); 4] {
         [
             (TCA_FQ_FLOW_REFILL_DELAY, "refill_delay", self.refill_delay),
             (TCA_FQ_CE_THRESHOLD, "ce_threshold", self.ce_threshold),
             (TCA_FQ_HORIZON, "horizon", self.horizon),
+            (TCA_FQ_OFFLOAD_HORIZON, "offload_horizon", self.offload_horizon),
         ]
     }
 }
@@ -150,7 +157,7 @@ impl FqConfig {
 impl Config for FqConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut c = Self::new();
         for attr in Attrs::new(options) {
             let attr = attr?;
@@ -170,6 +177,7 @@ impl Config for FqConfig {
                 TCA_FQ_CE_THRESHOLD => c.ce_threshold = time()?,
                 TCA_FQ_TIMER_SLACK => c.timer_slack = Some(Duration::from_nanos(attr.u32()?.into())),
                 TCA_FQ_HORIZON => c.horizon = time()?,
+                TCA_FQ_OFFLOAD_HORIZON => c.offload_horizon = time()?,
                 TCA_FQ_HORIZON_DROP => c.horizon_drop = Some(attr.u8()? != 0),
                 TCA_FQ_PRIOMAP => {
                     let mut f = attr.fields();
@@ -180,10 +188,10 @@ impl Config for FqConfig {
                     let mut f = attr.fields();
                     c.weights = Some([f.i32()?, f.i32()?, f.i32()?]);
                 }
-                _ => {}
+                _ => return Ok(None),
             }
         }
-        Ok(c)
+        Ok(Some(c))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -253,6 +261,7 @@ impl Config for FqConfig {
             horizon_drop: self.horizon_drop.or(current.horizon_drop),
             priomap: self.priomap.or(current.priomap),
             weights: self.weights.or(current.weights),
+            offload_horizon: self.offload_horizon.or(current.offload_horizon),
         }
     }
 
@@ -312,4 +321,5 @@ kind_names! {
     TCA_FQ_HORIZON_DROP = 15,
     TCA_FQ_PRIOMAP = 16,
     TCA_FQ_WEIGHTS = 17,
+    TCA_FQ_OFFLOAD_HORIZON = 18,
 }

@@ -94,7 +94,7 @@ impl FqCodelConfig {
 impl Config for FqCodelConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut c = Self::default();
         let (mut selector, mut mask) = (None, None);
         for attr in Attrs::new(options) {
@@ -111,11 +111,11 @@ impl Config for FqCodelConfig {
                 TCA_FQ_CODEL_MEMORY_LIMIT => c.memory_limit = Some(attr.u32()?),
                 TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR => selector = Some(attr.u8()?),
                 TCA_FQ_CODEL_CE_THRESHOLD_MASK => mask = Some(attr.u8()?),
-                _ => {}
+                _ => return Ok(None),
             }
         }
         c.ce_threshold_selector = selector.zip(mask);
-        Ok(c)
+        Ok(Some(c))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -91,7 +91,7 @@ impl FqPieConfig {
 impl Config for FqPieConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut c = Self::new();
         for attr in Attrs::new(options) {
             let attr = attr?;
@@ -108,10 +108,10 @@ impl Config for FqPieConfig {
                 TCA_FQ_PIE_ECN => c.ecn = Some(attr.u32()? != 0),
                 TCA_FQ_PIE_BYTEMODE => c.bytemode = Some(attr.u32()? != 0),
                 TCA_FQ_PIE_DQ_RATE_ESTIMATOR => c.dq_rate_estimator = Some(attr.u32()? != 0),
-                _ => {}
+                _ => return Ok(None),
             }
         }
-        Ok(c)
+        Ok(Some(c))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

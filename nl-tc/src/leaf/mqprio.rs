@@ -92,47 +92,55 @@ impl MqprioConfig {
         ]
     }
 
-    fn decode_attr(&mut self, attr: Attr<'_>) -> Result<(), DecodeError> {
-        let rates = |attr: Attr<'_>| {
-            let each = attr.attrs().map(|rate| rate?.u64().map(Rate::bps));
-            each.collect::<Result<Vec<_>, _>>()
-        };
+    /// False if there is more than this type holds.
+    fn decode_attr(&mut self, attr: Attr<'_>) -> Result<bool, DecodeError> {
         match attr.kind() {
             TCA_MQPRIO_MODE => self.mode = Some(attr.u16()?),
             TCA_MQPRIO_SHAPER => self.shaper = Some(attr.u16()?),
-            TCA_MQPRIO_MIN_RATE64 => self.min_rates = rates(attr)?,
-            TCA_MQPRIO_MAX_RATE64 => self.max_rates = rates(attr)?,
-            TCA_MQPRIO_TC_ENTRY => {
-                if let Some(bit) = preempted(attr.attrs())? {
-                    self.preemptible |= bit;
+            TCA_MQPRIO_MIN_RATE64 | TCA_MQPRIO_MAX_RATE64 => {
+                let mut rates = Vec::new();
+                for rate in attr.attrs() {
+                    match rate? {
+                        rate if rate.kind() == attr.kind() => rates.push(Rate::bps(rate.u64()?)),
+                        _ => return Ok(false),
+                    }
+                }
+                match attr.kind() {
+                    TCA_MQPRIO_MIN_RATE64 => self.min_rates = rates,
+                    _ => self.max_rates = rates,
                 }
             }
-            _ => {}
+            TCA_MQPRIO_TC_ENTRY => match preempted(attr.attrs())? {
+                Some(bit) => self.preemptible |= bit,
+                None => return Ok(false),
+            },
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 }
 
 impl Config for MqprioConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut f = Fields::of_attr(TCA_OPTIONS, options);
+        // More traffic classes than there can be are not held, nor another kind of offload.
+        if !TrafficClasses::is_whole(options) || options.get(17).is_some_and(|hw| *hw > 1) {
+            return Ok(None);
+        }
         let (classes, hw) = TrafficClasses::decode(&mut f)?;
         let mut config = Self { offload: hw != 0, ..Self::new(classes) };
         for attr in Attrs::new(behind(f.rest())) {
-            config.decode_attr(attr?)?;
+            if !config.decode_attr(attr?)? {
+                return Ok(None);
+            }
         }
         // `tc` sends rates for traffic classes that there are not.
         for rates in [&mut config.min_rates, &mut config.max_rates] {
             rates.truncate(config.classes.count.into());
         }
-        Ok(config)
-    }
-
-    /// More traffic classes than there can be are not held, nor another kind of offload.
-    fn is_whole(options: &[u8]) -> bool {
-        TrafficClasses::is_whole(options) && options.get(17).is_none_or(|hw| *hw <= 1)
+        Ok(Some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -228,18 +236,22 @@ fn behind(rest: &[u8]) -> &[u8] {
     rest.get(QOPT_LEN.next_multiple_of(4) - QOPT_LEN..).unwrap_or_default()
 }
 
-/// The bit of a traffic class whose frames can be preempted.
+/// The bit of a traffic class whose frames can be preempted, and 0 if they cannot. `None` if there is more than that.
 fn preempted(entry: Attrs<'_>) -> Result<Option<u16>, DecodeError> {
     let (mut class, mut preemptible) = (0, false);
     for attr in entry {
         let attr = attr?;
         match attr.kind() {
             TCA_MQPRIO_TC_ENTRY_INDEX => class = attr.u32()?,
-            TCA_MQPRIO_TC_ENTRY_FP => preemptible = attr.u32()? == PREEMPTIBLE,
-            _ => {}
+            TCA_MQPRIO_TC_ENTRY_FP => match attr.u32()? {
+                EXPRESS => preemptible = false,
+                PREEMPTIBLE => preemptible = true,
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
         }
     }
-    Ok(1_u16.checked_shl(class).filter(|_| preemptible))
+    Ok(1_u16.checked_shl(class).map(|bit| if preemptible { bit } else { 0 }))
 }
 
 // `include/uapi/linux/pkt_sched.h`. They follow `struct tc_mqprio_qopt`.

@@ -244,7 +244,8 @@ impl NetemConfig {
         }
     }
 
-    fn decode_attr(&mut self, attr: Attr<'_>, rate64: &mut Option<u64>) -> Result<(), DecodeError> {
+    /// False if there is more than this type holds.
+    fn decode_attr(&mut self, attr: Attr<'_>, rate64: &mut Option<u64>) -> Result<bool, DecodeError> {
         match attr.kind() {
             TCA_NETEM_CORR => {
                 let mut f = attr.fields();
@@ -264,7 +265,7 @@ impl NetemConfig {
                 let mut f = attr.fields();
                 (self.corrupt, self.corrupt_correlation) = (probability(&mut f)?, probability(&mut f)?);
             }
-            TCA_NETEM_LOSS => self.decode_loss(attr.attrs())?,
+            TCA_NETEM_LOSS => return self.decode_loss(attr.attrs()),
             TCA_NETEM_RATE => {
                 let mut f = attr.fields();
                 self.rate = Some(NetemRate {
@@ -276,17 +277,27 @@ impl NetemConfig {
             }
             TCA_NETEM_RATE64 => *rate64 = Some(attr.u64()?),
             TCA_NETEM_ECN => self.ecn = attr.u32()? != 0,
-            TCA_NETEM_LATENCY64 => self.delay = of_nanos(attr.i64()?),
-            TCA_NETEM_JITTER64 => self.jitter = of_nanos(attr.i64()?),
-            TCA_NETEM_SLOT => self.slot = Some(NetemSlot::decode(attr)?),
+            TCA_NETEM_LATENCY64 => match of_nanos(attr.i64()?) {
+                Some(delay) => self.delay = delay,
+                None => return Ok(false),
+            },
+            TCA_NETEM_JITTER64 => match of_nanos(attr.i64()?) {
+                Some(jitter) => self.jitter = jitter,
+                None => return Ok(false),
+            },
+            TCA_NETEM_SLOT => match NetemSlot::decode(attr)? {
+                Some(slot) => self.slot = Some(slot),
+                None => return Ok(false),
+            },
             TCA_NETEM_SLOT_DIST => self.slot_distribution = Some(NetemDistribution::decode(attr)?),
             TCA_NETEM_PRNG_SEED => self.current_seed = Some(attr.u64()?),
-            _ => {}
+            TCA_NETEM_PAD => {}
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn decode_loss(&mut self, models: Attrs<'_>) -> Result<(), DecodeError> {
+    fn decode_loss(&mut self, models: Attrs<'_>) -> Result<bool, DecodeError> {
         for model in models {
             let model = model?;
             match model.kind() {
@@ -308,10 +319,10 @@ impl NetemConfig {
                     let bad = Probability(u32::MAX - h.0);
                     self.loss = NetemLoss::GilbertElliott { p, r, bad, good: k1 };
                 }
-                _ => {}
+                _ => return Ok(false),
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -324,7 +335,10 @@ impl Default for NetemConfig {
 impl Config for NetemConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        if has_two_losses(options) {
+            return Ok(None);
+        }
         let mut f = Fields::of_attr(TCA_OPTIONS, options);
         let mut c = Self::new();
         c.delay = of_ticks(f.u32()?);
@@ -335,30 +349,23 @@ impl Config for NetemConfig {
         c.jitter = of_ticks(f.u32()?);
         let mut rate64 = None;
         for attr in Attrs::new(f.rest()) {
-            c.decode_attr(attr?, &mut rate64)?;
+            if !c.decode_attr(attr?, &mut rate64)? {
+                return Ok(None);
+            }
         }
         if let (Some(rate), Some(_)) = (&mut c.rate, rate64) {
             rate.rate = joined(rate.rate, rate64);
         }
         // The kernel reports a rate of 0 and slots of no time if there are none.
-        c.rate = c.rate.filter(|rate| !rate.rate.is_zero());
-        c.slot = c.slot.filter(|slot| *slot != NetemSlot::default());
-        Ok(c)
-    }
-
-    /// Random losses beside a model of them are not held.
-    fn is_whole(options: &[u8]) -> bool {
-        let Some((head, rest)) = options.split_first_chunk::<QOPT_LEN>() else { return true };
-        let is_set = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0));
-        let (mut model, mut random) = (false, is_set(head.get(8..12)));
-        for attr in Attrs::new(rest).map_while(Result::ok) {
-            match attr.kind() {
-                TCA_NETEM_LOSS => model = true,
-                TCA_NETEM_CORR => random |= is_set(attr.value().get(4..8)),
-                _ => {}
-            }
+        let unlimited = NetemRate { rate: Rate::ZERO, packet_overhead: 0, cell_size: 0, cell_overhead: 0 };
+        match c.rate {
+            Some(rate) if rate == unlimited => c.rate = None,
+            // Nothing uses these sizes, but they would be lost.
+            Some(rate) if rate.rate.is_zero() => return Ok(None),
+            _ => {}
         }
-        !(model && random)
+        c.slot = c.slot.filter(|slot| *slot != NetemSlot::default());
+        Ok(Some(c))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -506,6 +513,21 @@ impl Config for NetemConfig {
     }
 }
 
+/// Whether there are random losses beside a model of them, which are not held.
+fn has_two_losses(options: &[u8]) -> bool {
+    let Some((head, rest)) = options.split_first_chunk::<QOPT_LEN>() else { return false };
+    let is_set = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0));
+    let (mut model, mut random) = (false, is_set(head.get(8..12)));
+    for attr in Attrs::new(rest).map_while(Result::ok) {
+        match attr.kind() {
+            TCA_NETEM_LOSS => model = true,
+            TCA_NETEM_CORR => random |= is_set(attr.value().get(4..8)),
+            _ => {}
+        }
+    }
+    model && random
+}
+
 fn correlated(f: &mut fmt::Formatter<'_>, correlation: Probability) -> fmt::Result {
     if correlation == Probability::NEVER { Ok(()) } else { write!(f, " {correlation}") }
 }
@@ -536,6 +558,7 @@ kind_names! {
     TCA_NETEM_RATE = 6,
     TCA_NETEM_ECN = 7,
     TCA_NETEM_RATE64 = 8,
+    TCA_NETEM_PAD = 9,
     TCA_NETEM_LATENCY64 = 10,
     TCA_NETEM_JITTER64 = 11,
     TCA_NETEM_SLOT = 12,

@@ -74,15 +74,20 @@ impl NetemSlot {
         self
     }
 
-    pub(super) fn decode(attr: Attr<'_>) -> Result<Self, DecodeError> {
+    /// `None` if there is more than this type holds, such as a negative time.
+    pub(super) fn decode(attr: Attr<'_>) -> Result<Option<Self>, DecodeError> {
         let mut f = attr.fields();
         let (min_delay, max_delay) = (of_nanos(f.i64()?), of_nanos(f.i64()?));
         let (max_packets, max_bytes) = (f.u32()?, f.u32()?);
-        let mut slot = Self { max_packets, max_bytes, ..Self::between(min_delay, max_delay) };
-        if attr.value().len() >= LEN {
-            (slot.delay, slot.jitter) = (of_nanos(f.i64()?), of_nanos(f.i64()?));
-        }
-        Ok(slot)
+        let (delay, jitter) = match attr.value().len() >= LEN {
+            true => (of_nanos(f.i64()?), of_nanos(f.i64()?)),
+            false => (Some(Duration::ZERO), Some(Duration::ZERO)),
+        };
+        let ends = f.rest().is_empty();
+        Ok((|| {
+            let slot = Self { max_packets, max_bytes, ..Self::between(min_delay?, max_delay?) };
+            ends.then_some(Self { delay: delay?, jitter: jitter?, ..slot })
+        })())
     }
 
     /// `struct tc_netem_slot`
@@ -150,8 +155,9 @@ pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(0)
 }
 
-pub(super) fn of_nanos(nanos: i64) -> Duration {
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+/// `None` for a negative time.
+pub(super) fn of_nanos(nanos: i64) -> Option<Duration> {
+    u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
 pub(super) fn check_nanos(name: &str, time: Duration) -> Result<(), Invalid> {

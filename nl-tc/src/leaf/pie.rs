@@ -83,7 +83,7 @@ impl PieConfig {
 impl Config for PieConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut c = Self::new();
         for attr in Attrs::new(options) {
             let attr = attr?;
@@ -96,10 +96,10 @@ impl Config for PieConfig {
                 TCA_PIE_ECN => c.ecn = Some(attr.u32()? != 0),
                 TCA_PIE_BYTEMODE => c.bytemode = Some(attr.u32()? != 0),
                 TCA_PIE_DQ_RATE_ESTIMATOR => c.dq_rate_estimator = Some(attr.u32()? != 0),
-                _ => {}
+                _ => return Ok(None),
             }
         }
-        Ok(c)
+        Ok(Some(c))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -66,9 +66,10 @@ impl Default for PrioConfig {
 impl Config for PrioConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut f = Fields::of_attr(TCA_OPTIONS, options);
-        Ok(Self { bands: f.u32()?, priomap: f.array()? })
+        let config = Self { bands: f.u32()?, priomap: f.array()? };
+        Ok(f.rest().is_empty().then_some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -93,7 +94,7 @@ impl Config for PrioConfig {
 impl Config for Mq {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(_options: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self)
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(options.is_empty().then_some(Self))
     }
 }

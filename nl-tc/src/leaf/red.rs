@@ -179,12 +179,12 @@ impl RedConfig {
 impl Config for RedConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let parms = Attrs::new(options).find(TCA_RED_PARMS)?.ok_or(DecodeError::Missing(TCA_RED_PARMS))?;
         let mut f = parms.fields();
         let (limit, min, max) = (f.u32()?, f.u32()?, f.u32()?);
-        let [wlog, plog, scell_log, flags] = f.array()?;
-        let mut flags = u32::from(flags);
+        let [wlog, plog, scell_log, old_flags] = f.array()?;
+        let mut flags = 0;
         let mut config = Self {
             limit,
             min,
@@ -204,27 +204,26 @@ impl Config for RedConfig {
         for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
+                TCA_RED_PARMS => {}
                 TCA_RED_STAB => config.idle = Some(IdleTable::new(attr.array()?)),
                 TCA_RED_MAX_P => config.max_probability = attr.u32()?,
                 // `struct nla_bitfield32`
-                TCA_RED_FLAGS => flags |= attr.fields().u32()?,
+                TCA_RED_FLAGS => flags = attr.fields().u32()?,
                 TCA_RED_EARLY_DROP_BLOCK => config.early_drop_block = Some(attr.u32()?),
                 TCA_RED_MARK_BLOCK => config.mark_block = Some(attr.u32()?),
-                _ => {}
+                _ => return Ok(None),
             }
         }
+        let old_flags = u32::from(old_flags);
+        // Unknown flags are not held.
+        if flags & !KNOWN != 0 || old_flags & !(KNOWN & !NODROP) != 0 {
+            return Ok(None);
+        }
+        flags |= old_flags;
         let has = |flag| flags & flag != 0;
         (config.ecn, config.harddrop) = (has(ECN), has(HARDDROP));
         (config.adaptive, config.nodrop) = (has(ADAPTIVE), has(NODROP));
-        Ok(config)
-    }
-
-    /// Unknown flags are not held.
-    fn is_whole(options: &[u8]) -> bool {
-        let Ok(Some(parms)) = Attrs::new(options).find(TCA_RED_PARMS) else { return true };
-        let known = parms.value().get(15).is_none_or(|flags| u32::from(*flags) & !(KNOWN & !NODROP) == 0);
-        let Ok(Some(flags)) = Attrs::new(options).find(TCA_RED_FLAGS) else { return known };
-        known && flags.fields().u32().is_ok_and(|flags| flags & !KNOWN == 0)
+        Ok(Some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -13,6 +13,8 @@ use crate::units::{Size, word};
 
 /// `sizeof(struct tc_sfq_qopt_v1)`, which begins with `struct tc_sfq_qopt`: `include/uapi/linux/pkt_sched.h`
 const QOPT_V1_LEN: usize = 72;
+/// `sizeof(struct tc_sfqred_stats)`
+const RED_STATS_LEN: usize = 24;
 // `net/sched/sch_sfq.c`: the kernel lowers larger numbers to these.
 const DEPTH_MAX: u32 = 127;
 const FLOWS_MAX: u32 = 65_408;
@@ -97,11 +99,12 @@ impl SfqConfig {
 impl Config for SfqConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut f = Fields::of_attr(TCA_OPTIONS, options);
         let set = |n: u32| (n != 0).then_some(n);
         let quantum = set(f.u32()?);
-        let perturb = Duration::from_secs(u64::try_from(f.i32()?).unwrap_or(0));
+        // No negative time is held.
+        let Ok(perturb) = u64::try_from(f.i32()?).map(Duration::from_secs) else { return Ok(None) };
         let (limit, divisor, flows) = (set(f.u32()?), set(f.u32()?), set(f.u32()?));
         let mut config = Self { quantum, perturb, limit, divisor, flows, ..Self::default() };
         if options.len() >= QOPT_V1_LEN {
@@ -119,7 +122,8 @@ impl Config for SfqConfig {
             };
             config.red = (red.min != 0).then_some(red);
         }
-        Ok(config)
+        // The counters of the early drops.
+        Ok((f.rest().len() <= RED_STATS_LEN).then_some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {

@@ -144,35 +144,51 @@ impl TaprioConfig {
         self.entries.iter().map(|entry| entry.interval).fold(Duration::ZERO, Duration::saturating_add)
     }
 
-    /// Reads what belongs to a schedule: of the options, or of the schedule that is to come.
-    fn decode_schedule(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
-        for attr in attrs {
-            let attr = attr?;
-            match attr.kind() {
-                TCA_TAPRIO_ATTR_SCHED_BASE_TIME => self.base_time = attr.i64()?,
-                TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME => self.cycle_time = Some(of_nanos(attr.i64()?)),
-                TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME_EXTENSION => {
-                    self.cycle_time_extension = of_nanos(attr.i64()?);
-                }
-                TCA_TAPRIO_ATTR_SCHED_ENTRY_LIST => {
-                    let entries = attr.attrs().map(|entry| TaprioEntry::decode(entry?.attrs()));
-                    self.entries = entries.collect::<Result<_, _>>()?;
-                }
-                _ => {}
+    /// Reads what belongs to a schedule: of the options, or of the schedule that is to come. False if there is more than this type
+    /// holds.
+    fn decode_schedule(&mut self, attr: Attr<'_>) -> Result<bool, DecodeError> {
+        match attr.kind() {
+            TCA_TAPRIO_ATTR_SCHED_BASE_TIME => self.base_time = attr.i64()?,
+            TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME => {
+                self.cycle_time = nanos(attr)?;
+                return Ok(self.cycle_time.is_some());
             }
+            TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME_EXTENSION => {
+                let Some(extension) = nanos(attr)? else { return Ok(false) };
+                self.cycle_time_extension = extension;
+            }
+            TCA_TAPRIO_ATTR_SCHED_ENTRY_LIST => {
+                self.entries.clear();
+                for entry in attr.attrs() {
+                    match entry? {
+                        entry if entry.kind() == TCA_TAPRIO_SCHED_ENTRY => {
+                            let Some(entry) = TaprioEntry::decode(entry.attrs())? else { return Ok(false) };
+                            self.entries.push(entry);
+                        }
+                        _ => return Ok(false),
+                    }
+                }
+            }
+            TCA_TAPRIO_ATTR_PAD => {}
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn decode_class(&mut self, attr: Attr<'_>) -> Result<(), DecodeError> {
+    /// False if there is more than this type holds.
+    fn decode_class(&mut self, attr: Attr<'_>) -> Result<bool, DecodeError> {
         let (mut class, mut longest, mut preemptible) = (0, 0, false);
         for attr in attr.attrs() {
             let attr = attr?;
             match attr.kind() {
                 TCA_TAPRIO_TC_ENTRY_INDEX => class = attr.u32()?,
                 TCA_TAPRIO_TC_ENTRY_MAX_SDU => longest = attr.u32()?,
-                TCA_TAPRIO_TC_ENTRY_FP => preemptible = attr.u32()? == PREEMPTIBLE,
-                _ => {}
+                TCA_TAPRIO_TC_ENTRY_FP => match attr.u32()? {
+                    EXPRESS => preemptible = false,
+                    PREEMPTIBLE => preemptible = true,
+                    _ => return Ok(false),
+                },
+                _ => return Ok(false),
             }
         }
         if let Some(bit) = 1_u16.checked_shl(class) {
@@ -185,12 +201,13 @@ impl TaprioConfig {
                 *field = longest;
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 
 impl TaprioEntry {
-    fn decode(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
+    /// `None` if there is more than this type holds.
+    fn decode(attrs: Attrs<'_>) -> Result<Option<Self>, DecodeError> {
         let mut entry = Self::default();
         for attr in attrs {
             let attr = attr?;
@@ -198,10 +215,12 @@ impl TaprioEntry {
                 TCA_TAPRIO_SCHED_ENTRY_CMD => entry.command = attr.u8()?,
                 TCA_TAPRIO_SCHED_ENTRY_GATE_MASK => entry.gates = attr.u32()?,
                 TCA_TAPRIO_SCHED_ENTRY_INTERVAL => entry.interval = Duration::from_nanos(attr.u32()?.into()),
-                _ => {}
+                // The entries are in the order of their numbers.
+                TCA_TAPRIO_SCHED_ENTRY_INDEX => {}
+                _ => return Ok(None),
             }
         }
-        Ok(entry)
+        Ok(Some(entry))
     }
 }
 
@@ -221,48 +240,52 @@ impl fmt::Display for TaprioEntry {
 impl Config for TaprioConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut config = Self::default();
-        config.decode_schedule(Attrs::new(options))?;
+        let mut later = None;
         for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_TAPRIO_ATTR_PRIOMAP => {
+                    if !TrafficClasses::is_whole(attr.value()) {
+                        return Ok(None);
+                    }
                     (config.classes, _) = TrafficClasses::decode(&mut attr.fields())?;
                 }
                 TCA_TAPRIO_ATTR_SCHED_CLOCKID => config.clock = Some(attr.i32()?),
                 TCA_TAPRIO_ATTR_FLAGS => {
                     let flags = attr.u32()?;
+                    if flags & !(TXTIME_ASSIST | FULL_OFFLOAD) != 0 {
+                        return Ok(None);
+                    }
                     config.txtime_assist = flags & TXTIME_ASSIST != 0;
                     config.full_offload = flags & FULL_OFFLOAD != 0;
                 }
                 TCA_TAPRIO_ATTR_TXTIME_DELAY => {
                     config.txtime_delay = Some(Duration::from_nanos(attr.u32()?.into()));
                 }
-                TCA_TAPRIO_ATTR_TC_ENTRY => config.decode_class(attr)?,
-                _ => {}
+                TCA_TAPRIO_ATTR_TC_ENTRY => {
+                    if !config.decode_class(attr)? {
+                        return Ok(None);
+                    }
+                }
+                TCA_TAPRIO_ATTR_ADMIN_SCHED => later = Some(attr),
+                _ => {
+                    if !config.decode_schedule(attr)? {
+                        return Ok(None);
+                    }
+                }
             }
         }
         // The schedule that was set last begins later than the one in use.
-        if let Some(admin) = Attrs::new(options).find(TCA_TAPRIO_ATTR_ADMIN_SCHED)? {
-            config.decode_schedule(admin.attrs())?;
+        if let Some(later) = later {
+            for attr in later.attrs() {
+                if !config.decode_schedule(attr?)? {
+                    return Ok(None);
+                }
+            }
         }
-        Ok(config)
-    }
-
-    /// Neither unknown flags are held, nor negative times.
-    fn is_whole(options: &[u8]) -> bool {
-        let mut attrs = Attrs::new(options).map_while(Result::ok);
-        attrs.all(|attr| match attr.kind() {
-            TCA_TAPRIO_ATTR_PRIOMAP => TrafficClasses::is_whole(attr.value()),
-            TCA_TAPRIO_ATTR_FLAGS => {
-                attr.u32().is_ok_and(|flags| flags & !(TXTIME_ASSIST | FULL_OFFLOAD) == 0)
-            }
-            TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME | TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME_EXTENSION => {
-                attr.i64().is_ok_and(|time| time >= 0)
-            }
-            _ => true,
-        })
+        Ok(Some(config))
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -385,8 +408,9 @@ fn wide(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn of_nanos(nanos: i64) -> Duration {
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+/// `None` for a negative time.
+fn nanos(attr: Attr<'_>) -> Result<Option<Duration>, DecodeError> {
+    Ok(u64::try_from(attr.i64()?).ok().map(Duration::from_nanos))
 }
 
 fn check_narrow(name: &str, time: Duration) -> Result<(), Invalid> {
@@ -401,6 +425,7 @@ kind_names! {
     TCA_TAPRIO_ATTR_PRIOMAP = 1,
     TCA_TAPRIO_ATTR_SCHED_ENTRY_LIST = 2 {
         TCA_TAPRIO_SCHED_ENTRY = 1 {
+            TCA_TAPRIO_SCHED_ENTRY_INDEX = 1,
             TCA_TAPRIO_SCHED_ENTRY_CMD = 2,
             TCA_TAPRIO_SCHED_ENTRY_GATE_MASK = 3,
             TCA_TAPRIO_SCHED_ENTRY_INTERVAL = 4,
@@ -408,6 +433,7 @@ kind_names! {
     },
     TCA_TAPRIO_ATTR_SCHED_BASE_TIME = 3,
     TCA_TAPRIO_ATTR_SCHED_CLOCKID = 5,
+    TCA_TAPRIO_ATTR_PAD = 6,
     TCA_TAPRIO_ATTR_ADMIN_SCHED = 7,
     TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME = 8,
     TCA_TAPRIO_ATTR_SCHED_CYCLE_TIME_EXTENSION = 9,

@@ -96,13 +96,19 @@ impl TbfConfig {
 impl Config for TbfConfig {
     const NAMES: &'static Names = &NAMES;
 
-    fn decode(options: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(options: &[u8]) -> Result<Option<Self>, DecodeError> {
         let (mut config, mut parms) = (Self::new(Rate::ZERO, 0), false);
         let (mut rate64, mut peak64) = (None, None);
         for attr in Attrs::new(options) {
             let attr = attr?;
             match attr.kind() {
                 TCA_TBF_PARMS => {
+                    // There is one overhead, for the rate and the peak rate.
+                    let peak = attr.value().get(20..24);
+                    let has_peak = peak.is_some_and(|rate| rate.iter().any(|byte| *byte != 0));
+                    if has_peak && !Overhead::is_shared(attr.value()) {
+                        return Ok(None);
+                    }
                     let mut f = attr.fields();
                     (config.overhead, config.rate) = Overhead::from_ratespec(f.array()?);
                     (_, config.peak_rate) = Overhead::from_ratespec(f.array()?);
@@ -113,19 +119,14 @@ impl Config for TbfConfig {
                 }
                 TCA_TBF_RATE64 => rate64 = Some(attr.u64()?),
                 TCA_TBF_PRATE64 => peak64 = Some(attr.u64()?),
-                _ => {}
+                // The kernel does not report the bytes of a request, and computes its own tables.
+                TCA_TBF_RTAB | TCA_TBF_PTAB | TCA_TBF_BURST | TCA_TBF_PBURST | TCA_TBF_PAD => {}
+                _ => return Ok(None),
             }
         }
         config.rate = joined(config.rate, rate64);
         config.peak_rate = joined(config.peak_rate, peak64);
-        if parms { Ok(config) } else { Err(DecodeError::Missing(TCA_TBF_PARMS)) }
-    }
-
-    /// There is one overhead, for the rate and the peak rate.
-    fn is_whole(options: &[u8]) -> bool {
-        let Ok(Some(parms)) = Attrs::new(options).find(TCA_TBF_PARMS) else { return true };
-        let has_peak = parms.value().get(20..24).is_some_and(|rate| rate.iter().any(|byte| *byte != 0));
-        !has_peak || Overhead::is_shared(parms.value())
+        if parms { Ok(Some(config)) } else { Err(DecodeError::Missing(TCA_TBF_PARMS)) }
     }
 
     fn encode(&self, w: &mut AttrWriter<'_>, _verb: TcVerb) {
@@ -252,8 +253,11 @@ fn stored(burst: Burst, rate: Rate, overhead: Overhead) -> Burst {
 // `include/uapi/linux/pkt_sched.h`
 kind_names! {
     TCA_TBF_PARMS = 1,
+    TCA_TBF_RTAB = 2,
+    TCA_TBF_PTAB = 3,
     TCA_TBF_RATE64 = 4,
     TCA_TBF_PRATE64 = 5,
     TCA_TBF_BURST = 6,
     TCA_TBF_PBURST = 7,
+    TCA_TBF_PAD = 8,
 }

@@ -324,6 +324,36 @@ async fn verb_for_a_kind_that_the_kernel_lacks_ends_after_three_requests() {
     assert_eq!(asked, [RTM_NEWQDISC; 3]);
 }
 
+/// The module of a kind without a type, and of an action among several.
+#[tokio::test]
+async fn kind_that_the_kernel_lacks_is_named_by_its_module() {
+    use nl_tc::action::{Action, Mirred};
+    use nl_tc::filter::{FilterConfig, Matchall};
+    let choke = || nl_tc::qdisc::QdiscConfig::Other { kind: "choke".into(), options: None };
+    let add = async |tc: Tc| tc.qdisc(DEV, TcHandle::ROOT).handle(QDISC).add(choke()).await;
+    let (outcome, _) = run(add, without_a_module(usize::MAX, "Specified qdisc kind is unknown")).await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("sch_choke"), "{error}");
+    let basic = || FilterConfig::Other { kind: "basic".into(), options: None };
+    let add = async |tc: Tc| tc.filter(DEV, QDISC).add(basic()).await;
+    let (outcome, _) = run(add, without_a_module(usize::MAX, "TC classifier not found")).await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("cls_basic"), "{error}");
+    for (actions, module) in [
+        (vec![Action::drop()], "the module act_gact"),
+        (vec![Action::drop(), Mirred::redirect(7).into()], "one of the modules act_gact, act_mirred"),
+    ] {
+        let add = async |tc: Tc| tc.filter(DEV, QDISC).add(Matchall::actions(actions)).await;
+        let (outcome, _) = run(add, without_a_module(usize::MAX, "Failed to load TC action module")).await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_unsupported() && error.to_string().contains(module), "{error}");
+    }
+    let add = async |tc: Tc| tc.action(Action::drop().index(9)).add().await;
+    let (outcome, _) = run(add, without_a_module(usize::MAX, "Failed to load TC action module")).await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("the module act_gact"), "{error}");
+}
+
 #[tokio::test]
 async fn applying_a_tree_waits_for_a_module_that_another_program_loads() {
     for (times, is_applied) in [(2, true), (usize::MAX, false)] {

@@ -10,7 +10,7 @@ use nl_tc::leaf::{
     TrafficClasses,
 };
 use nl_tc::qdisc::{Qdisc, QdiscConfig};
-use nl_tc::{Rate, TcHandle, TcVerb};
+use nl_tc::{Rate, TcHandle, TcMsg, TcVerb};
 
 use crate::refused;
 
@@ -104,12 +104,12 @@ fn red_is_computed_like_tc() {
 fn red_that_was_read_is_refused_until_its_table_is_computed() {
     let average = RedAverage::new(1000);
     let red = RedConfig::new(400_000, &average).unwrap();
-    let mut reported =
-        Qdisc::new(2, TcHandle::ROOT, red.clone()).request(TcVerb::Add).encoded().unwrap().to_vec();
-    // The table has another number, which nobody knows.
-    let at = reported.windows(4).position(|attr| attr == [4, 1, 2, 0]).unwrap();
-    reported[at + 2] = 99;
-    let QdiscConfig::Red(back) = read(&reported).config else { panic!("no RED") };
+    let mut reported = nl_core::Request::unnamed(36).with_header(&TcMsg::default());
+    let [limit, min, max] = [red.limit, red.min, red.max].map(u32::to_ne_bytes);
+    let parms = [limit, min, max, [red.wlog, red.plog, red.scell_log, 0]];
+    let mut w = reported.attrs();
+    w.str(1, "red").nested(2).bytes(1, parms.as_flattened()).u32(3, red.max_probability);
+    let QdiscConfig::Red(back) = read(reported.encoded().unwrap()).config else { panic!("no RED") };
     assert!(QdiscConfig::from(red.clone()).is_met_by(&back.clone().into()));
     is_refused(back.clone(), "RedConfig::idle() computes it");
     assert_eq!(back.idle(1000, Rate::mbit(10)).unwrap(), red);

@@ -42,6 +42,8 @@ mod tree;
 mod tree_filters;
 mod u32_tables;
 mod units;
+#[cfg(feature = "tokio")]
+mod unknown;
 
 use nl_core::Request;
 use nl_core::message::NLM_F_ACK;

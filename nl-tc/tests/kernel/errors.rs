@@ -84,8 +84,31 @@ async fn unknown_kind_is_unsupported(lab: Lab) -> Result {
     let none = nl_tc::qdisc::QdiscConfig::Other { kind: "nosuchkind".into(), options: None };
     let error = tc.qdisc(DEV, TcHandle::ROOT).add(none).await.unwrap_err();
     assert!(error.is_unsupported(), "{error}");
-    let why = "qdisc nosuchkind is not supported by this kernel (needs its module, which is called sch_ and the kind)";
-    assert_eq!(error.to_string(), format!("add qdisc dev eth0 root nosuchkind: {why}"));
+    let why = "qdisc nosuchkind is not supported by this kernel (needs its module)";
+    let hint = "hint: the module is called sch_nosuchkind";
+    assert_eq!(error.to_string(), format!("add qdisc dev eth0 root nosuchkind: {why}\n  {hint}"));
+    Ok(())
+}
+
+/// Of one action and of two, for which the kernel does not say which kind it lacks.
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"))]
+async fn unknown_action_names_its_module(lab: Lab) -> Result {
+    use nl_tc::action::{Action, ActionConfig};
+    use nl_tc::filter::Matchall;
+    use nl_tc::leaf::Ingress;
+    let ([_node, _peer], tc) = wired(&lab).await?;
+    tc.qdisc(DEV, TcHandle::INGRESS).add(Ingress).await?;
+    let unknown =
+        || Action::new(ActionConfig::Other { kind: "nosuchkind".into(), options: Some(vec![4, 0, 1, 0]) });
+    let add = |actions: Vec<Action>| {
+        tc.filter(DEV, TcHandle::CLSACT_INGRESS).priority(1).add(Matchall::actions(actions))
+    };
+    let error = add(vec![unknown()]).await.unwrap_err();
+    assert!(error.is_unsupported(), "{error}");
+    assert!(error.to_string().contains("the module is called act_nosuchkind"), "{error}");
+    let error = add(vec![Action::drop(), unknown()]).await.unwrap_err();
+    assert!(error.is_unsupported(), "{error}");
+    assert!(error.to_string().contains("one of the modules act_gact, act_nosuchkind"), "{error}");
     Ok(())
 }
 

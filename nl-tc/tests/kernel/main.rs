@@ -4,6 +4,7 @@
 mod action;
 #[cfg(test)]
 mod action_traffic;
+mod bpf;
 mod bytes;
 mod cancelled;
 mod errors;
@@ -17,6 +18,7 @@ mod races;
 mod random_trees;
 #[cfg(test)]
 mod random_words;
+mod reports;
 mod scale;
 mod setups;
 mod size_table;

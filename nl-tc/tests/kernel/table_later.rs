@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::oracle::check_qdiscs;
 use crate::support::{DEV, QDISC, lines, open, wired};
-use crate::tables::{QdiscLine, aqm, queues};
+use crate::tables::{QdiscLine, aqm, leaf, queues};
 
 #[nl_testkit::test(needs(qdisc = "codel", tool = "tc"), timeout = 60)]
 async fn codel_qdiscs_match_tc(lab: Lab) -> Result {
@@ -93,6 +93,21 @@ async fn cbs_qdiscs_match_tc(lab: Lab) -> Result {
 async fn etf_qdiscs_match_tc(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     check_qdiscs(&node, &tc, queues::etf()).await;
+    Ok(())
+}
+
+/// Where both the kernel and `tc` have bands, `tc` shows their weights.
+#[nl_testkit::test(needs(qdisc = "fq", tool = "tc"))]
+async fn bands_of_fq_match_tc(lab: Lab) -> Result {
+    let ([node, _peer], tc) = wired(&lab).await?;
+    node.tc("qdisc add dev eth0 root fq").await;
+    let shown = node.tc("qdisc show dev eth0").await;
+    node.tc("qdisc del dev eth0 root").await;
+    let read_by_tc = shown.contains(" weights ");
+    eprintln!("bands of fq: {read_by_tc}");
+    if read_by_tc {
+        check_qdiscs(&node, &tc, leaf::fq_bands()).await;
+    }
     Ok(())
 }
 

@@ -240,6 +240,7 @@ pub(crate) fn cake() -> Vec<QdiscLine> {
         ("cake dual-srchost", cake().flows(CakeFlows::DualSrcHost).into()),
         ("cake dual-dsthost", cake().flows(CakeFlows::DualDstHost).into()),
         ("cake triple-isolate", cake().flows(CakeFlows::Triple).into()),
+        ("cake nat", cake().nat(true).into()),
         ("cake nonat", cake().nat(false).into()),
         ("cake wash", cake().wash(true).into()),
         ("cake nowash", cake().wash(false).into()),
@@ -248,6 +249,7 @@ pub(crate) fn cake() -> Vec<QdiscLine> {
         ("cake ack-filter", cake().ack_filter(CakeAckFilter::Filter).into()),
         ("cake ack-filter-aggressive", cake().ack_filter(CakeAckFilter::Aggressive).into()),
         ("cake no-ack-filter", cake().ack_filter(CakeAckFilter::None).into()),
+        ("cake split-gso", cake().split_gso(true).into()),
         ("cake no-split-gso", cake().split_gso(false).into()),
         ("cake rtt 50ms", cake().rtt(ms(50)).into()),
         ("cake atm overhead 32", cake().atm(CakeAtm::Atm).overhead(32).into()),
@@ -256,6 +258,15 @@ pub(crate) fn cake() -> Vec<QdiscLine> {
         ("cake raw", cake().raw().into()),
         ("cake memlimit 4mb", cake().memory_limit(4 << 20).into()),
         ("cake fwmark 0xff", cake().mark(0xff).into()),
+    ]
+}
+
+/// The bands of Linux 6.7 and newer. An older kernel ignores them.
+pub(crate) fn fq_bands() -> Vec<QdiscLine> {
+    let priomap = [0, 1, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2];
+    vec![
+        ("fq bands 3 priomap 0 1 2 2 1 2 0 0 1 1 1 1 1 1 1 2", FqConfig::new().priomap(priomap).into()),
+        ("fq weights 600000 200000 70000", FqConfig::new().weights([600_000, 200_000, 70_000]).into()),
     ]
 }
 

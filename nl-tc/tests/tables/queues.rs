@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use nl_tc::Rate;
 use nl_tc::leaf::{
-    CakeConfig, CakeFlows, CakeMqConfig, CbsConfig, EtfConfig, MqprioConfig, RedAverage, RedConfig,
-    TaprioConfig, TaprioEntry, TrafficClasses,
+    CakeConfig, CakeDiffserv, CakeFlows, CakeMqConfig, CbsConfig, EtfConfig, MqprioConfig, RedAverage,
+    RedConfig, TaprioConfig, TaprioEntry, TrafficClasses,
 };
 
 use super::QdiscLine;
@@ -97,5 +97,9 @@ pub(crate) fn cake_mq() -> Vec<QdiscLine> {
             "cake_mq bandwidth 1gbit flows",
             CakeMqConfig(CakeConfig::new().bandwidth(Rate::gbit(1)).flows(CakeFlows::Flows)).into(),
         ),
+        ("cake_mq bandwidth 100mbit besteffort wash ingress overhead 18 mpu 64", {
+            let cake = CakeConfig::new().bandwidth(Rate::mbit(100)).diffserv(CakeDiffserv::BestEffort);
+            CakeMqConfig(cake.wash(true).ingress(true).overhead(18).mpu(64)).into()
+        }),
     ]
 }

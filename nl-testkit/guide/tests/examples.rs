@@ -13,16 +13,6 @@ const NOT_RUN: &[(&str, &str)] = &[
         "a server, which nl-events/tests/kernel/exporter.rs asks for its counters",
     ),
     (
-        "nl-tc/examples/tc_cni_bandwidth.rs",
-        "nl-tc/tests/kernel/setups.rs runs its part examples/setups/cni.rs",
-    ),
-    (
-        "nl-tc/examples/tc_host_queues.rs",
-        "nl-tc/tests/kernel/setups.rs runs its part examples/setups/queues.rs",
-    ),
-    ("nl-tc/examples/tc_pair.rs", "nl-tc/tests/kernel/setups.rs runs its part examples/setups/pair.rs"),
-    ("nl-tc/examples/tc_sqm.rs", "nl-tc/tests/kernel/setups.rs runs its part examples/setups/sqm.rs"),
-    (
         "nl-testkit/examples/rtnetlink_faults.rs",
         "it needs no network; nl-testkit/tests/rtnetlink_faults.rs runs it",
     ),

@@ -5,4 +5,4 @@ mod key;
 
 pub use codec::Flower;
 pub use key::FlowerKey;
-pub(super) use key::NAMES;
+pub(super) use key::{NAMES, TCA_FLOWER_FLAGS};

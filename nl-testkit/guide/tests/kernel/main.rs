@@ -205,6 +205,63 @@ async fn examples_of_each_kind_of_class_do_what_tc_shows(lab: Lab) -> Result {
     Ok(())
 }
 
+/// A node with a veth of four queues, `eth0`, its other end, and an ifb.
+async fn host_of_queues(lab: &Lab, name: &str) -> Result<Node> {
+    let node = lab.node(name).await?;
+    let queues = "numtxqueues 4 numrxqueues 4";
+    node.ip(&format!("link add eth0 {queues} type veth peer name eth1 {queues}")).await;
+    node.ip("link add ifb0 type ifb").await;
+    for dev in ["eth0", "eth1", "ifb0"] {
+        node.up(dev).await?;
+    }
+    Ok(node)
+}
+
+/// The set-ups that scripts and plugins make: applied, applied again without a step, shown by `tc`, removed.
+#[nl_testkit::test(
+    needs(
+        vm,
+        qdisc = "cake",
+        qdisc = "clsact",
+        qdisc = "fq_codel",
+        qdisc = "htb",
+        qdisc = "tbf",
+        link = "ifb",
+        link = "veth",
+        tool = "tc"
+    ),
+    timeout = 120
+)]
+async fn examples_of_set_ups_do_what_tc_shows(lab: Lab) -> Result {
+    let setups = [
+        ("tc_sqm", "tbf eth0 ifb0 20mbit 100mbit", "eth0", "qdisc tbf 1: root"),
+        ("tc_sqm", "cake eth0 ifb0 20mbit 100mbit", "ifb0", "qdisc cake 1: root"),
+        ("tc_cni_bandwidth", "eth0 ifb0 8mbit 100000 16mbit 200000", "ifb0", "qdisc tbf 1: root"),
+        ("tc_host_queues", "eth0 4 100mbit", "eth0", "qdisc htb 5: parent 1:4"),
+        ("tc_pair", "eth0 ifb0", "eth0", "qdisc ingress ffff:"),
+    ];
+    for (at, (name, words, dev, part)) in setups.into_iter().enumerate() {
+        let node = host_of_queues(&lab, &format!("host{at}")).await?;
+        let show = format!("qdisc show dev {dev}");
+        let begin = node.tc(&show).await;
+        let applied = example(&node, format!("{name} {words}")).await;
+        assert!(applied.contains(" steps to apply it") && !applied.starts_with("0 "), "{name}: {applied}");
+        let shown = node.tc(&show).await;
+        assert!(shown.contains(part), "{name} {words}: no {part:?}:\n{shown}");
+        let again = example(&node, format!("{name} {words}")).await;
+        assert!(again.starts_with("0 steps to apply it"), "{name} {words}: {again}");
+        let removed = example(&node, format!("{name} remove {words}")).await;
+        assert!(removed.contains(" steps to remove it") && !removed.starts_with("0 "), "{name}: {removed}");
+        let kinds = |shown: &str| -> Vec<String> {
+            let kind = |line: &str| line.split_whitespace().nth(1).unwrap_or_default().to_owned();
+            shown.lines().map(kind).collect()
+        };
+        // A default qdisc has another handle each time.
+        assert_eq!(kinds(&node.tc(&show).await), kinds(&begin), "{name} {words}");
+    }
+    Ok(())
+}
+
 #[nl_testkit::test(needs(vm, host_root, qdisc = "clsact", tool = "tc"))]
 async fn example_of_actions_does_what_tc_shows(lab: Lab) -> Result {
     let node = lab.node("a").await?;

@@ -79,6 +79,8 @@ mod sysctl;
 mod tc_actions;
 #[path = "../../../../nl-tc/examples/tc_blocking.rs"]
 mod tc_blocking;
+#[path = "../../../../nl-tc/examples/tc_cni_bandwidth.rs"]
+mod tc_cni_bandwidth;
 #[path = "../../../../nl-tc/examples/tc_drr.rs"]
 mod tc_drr;
 #[path = "../../../../nl-tc/examples/tc_ets.rs"]
@@ -87,10 +89,16 @@ mod tc_ets;
 mod tc_filter;
 #[path = "../../../../nl-tc/examples/tc_hfsc.rs"]
 mod tc_hfsc;
+#[path = "../../../../nl-tc/examples/tc_host_queues.rs"]
+mod tc_host_queues;
 #[path = "../../../../nl-tc/examples/tc_htb.rs"]
 mod tc_htb;
+#[path = "../../../../nl-tc/examples/tc_pair.rs"]
+mod tc_pair;
 #[path = "../../../../nl-tc/examples/tc_qfq.rs"]
 mod tc_qfq;
+#[path = "../../../../nl-tc/examples/tc_sqm.rs"]
+mod tc_sqm;
 
 /// The variable that names the example.
 pub(crate) const EXAMPLE: &str = "NL_GUIDE_EXAMPLE";
@@ -135,12 +143,16 @@ pub(crate) fn run(name: &str) -> ExitCode {
         "sysctl" => sysctl::main().report(),
         "tc_actions" => tc_actions::main().report(),
         "tc_blocking" => tc_blocking::main().report(),
+        "tc_cni_bandwidth" => tc_cni_bandwidth::main().report(),
         "tc_drr" => tc_drr::main().report(),
         "tc_ets" => tc_ets::main().report(),
         "tc_filter" => tc_filter::main().report(),
         "tc_hfsc" => tc_hfsc::main().report(),
+        "tc_host_queues" => tc_host_queues::main().report(),
         "tc_htb" => tc_htb::main().report(),
+        "tc_pair" => tc_pair::main().report(),
         "tc_qfq" => tc_qfq::main().report(),
+        "tc_sqm" => tc_sqm::main().report(),
         _ => {
             eprintln!("there is no example {name}");
             ExitCode::FAILURE
@@ -153,6 +165,8 @@ pub(crate) fn command(line: &str) -> Command {
     let mut words = line.split_whitespace();
     let mut command = Command::new("/proc/self/exe");
     command.env(EXAMPLE, words.next().unwrap_or_default()).args(words).stdin(Stdio::null());
+    // Of the set-ups of nl-tc, which show rates for that long.
+    command.env("SECONDS", "1");
     command
 }
 
