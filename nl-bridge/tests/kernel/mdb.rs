@@ -317,11 +317,14 @@ async fn refusals_of_mdb_entries_name_devices_and_limits(lab: Lab) -> Result {
     Ok(())
 }
 
+/// The words of iproute2 and the same filter.
+type Filtered<'a> = (&'a str, fn(Entries) -> Entries);
+
 /// A bridge or VXLAN device with its entries, and the filters that flush some of them, ours and iproute2's.
 struct Flushed<'a> {
     dev: &'a str,
     entries: &'a [&'a str],
-    filters: &'a [(&'a str, fn(Entries) -> Entries)],
+    filters: &'a [Filtered<'a>],
 }
 
 /// What iproute2 shows of the entries, without what changes by itself.

@@ -96,8 +96,8 @@ async fn fifty_devices_with_sixty_channels_are_listed(lab: Lab) -> Result {
             while !is_listed.load(Ordering::Relaxed) {
                 let (device, channel) = (round % 50, round % 60);
                 let (name, from) = (format!("m{device}"), sci(2, device * 60 + channel));
-                other.rx_sc(&*name, from).active(round % 2 == 0).update().await?;
-                other.rx_sa(&*name, from, 1).active(round % 2 == 0).update().await?;
+                other.rx_sc(&*name, from).active(round.is_multiple_of(2)).update().await?;
+                other.rx_sa(&*name, from, 1).active(round.is_multiple_of(2)).update().await?;
                 if devices_change {
                     other.device("extra").on("v0").add(MacsecDevice::new().port(9)).await?;
                     other.device("extra").delete().await?;

@@ -25,11 +25,11 @@ async fn rules(node: &Node) -> Vec<String> {
 
 /// The routes of both families that iproute2 shows in the table of the policy.
 async fn in_table(node: &Node) -> Vec<Value> {
-    let mut routes = Vec::new();
+    let (mut routes, table) = (Vec::new(), TABLE.to_string());
     for family in ["-4", "-6"] {
         let shown = node.json(&format!("ip -j {family} route show table all")).await;
         let all = shown.as_array().cloned().unwrap_or_default();
-        routes.extend(all.into_iter().filter(|route| route["table"] == TABLE.to_string()));
+        routes.extend(all.into_iter().filter(|route| route["table"] == *table));
     }
     routes
 }

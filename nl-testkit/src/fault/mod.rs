@@ -81,7 +81,7 @@ pub use self::{
     answer::Answer,
     conversation::{Conversation, Delivery, Fault},
     every::{Faults, InWords, every_await, every_fault, in_words},
-    operations::{each_at_every_await, each_with_every_fault},
+    operations::{Operation, each_at_every_await, each_with_every_fault},
     peer::{Asked, Peer, connected, pair},
     played::Played,
 };

@@ -9,6 +9,9 @@ use super::{
 };
 use crate::wait::eventually;
 
+/// What a client does, with a name for the messages of a test.
+pub type Operation<C> = (&'static str, fn(C) -> InWords);
+
 /// Runs each operation of a table with [every fault](every_fault) of every answer.
 ///
 /// `open` makes the client of an operation over the sockets of a kernel, `script` and `headers` are those of [`every_fault`].
@@ -17,7 +20,7 @@ use crate::wait::eventually;
 /// use std::{os::unix::net::UnixDatagram, time::Duration};
 ///
 /// use nl_testkit::fault::{
-///     Answer, Conversation, Delivery, InWords, Played, each_with_every_fault, in_words,
+///     Answer, Conversation, Delivery, Operation, Played, each_with_every_fault, in_words,
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -40,7 +43,7 @@ use crate::wait::eventually;
 ///     Err("no answer".to_owned())
 /// }
 ///
-/// let operations: &[(&str, fn(Played) -> InWords)] = &[("change it", |kernel| in_words(change(kernel)))];
+/// let operations: &[Operation<Played>] = &[("change it", |kernel| in_words(change(kernel)))];
 /// let kernel = |request: &[u8]| Conversation::of([Answer::ack(request)]);
 /// each_with_every_fault(operations, kernel, |_| None, Duration::from_secs(20), Played::clone).await;
 /// # }
@@ -52,7 +55,7 @@ use crate::wait::eventually;
 /// when it had no more than 40 faults or should have noticed no more than 20 of them, because such an operation asked for nothing. The false
 /// successes of the whole table are in one message.
 pub async fn each_with_every_fault<C>(
-    operations: &[(&str, fn(C) -> InWords)],
+    operations: &[Operation<C>],
     script: impl Fn(&[u8]) -> Conversation + Clone + Send + Sync + 'static,
     headers: impl Fn(u16) -> Option<usize> + Clone,
     deadline: Duration,
@@ -87,7 +90,7 @@ pub async fn each_with_every_fault<C>(
 /// When an operation fails or is dropped less than twice, before its first poll and while it waits for an answer, or when what works or is
 /// left is not so at the deadline.
 pub async fn each_at_every_await<C: Clone>(
-    operations: &[(&str, fn(C) -> InWords)],
+    operations: &[Operation<C>],
     script: impl Fn(&[u8]) -> Conversation + Clone + Send + Sync + 'static,
     sockets: usize,
     deadline: Duration,
@@ -190,7 +193,7 @@ mod tests {
         Conversation::of([Answer::error(libc::EPERM, request)])
     }
 
-    type Table = &'static [(&'static str, fn(Client) -> InWords)];
+    type Table = &'static [Operation<Client>];
     const CAREFUL: Table = &[
         ("be careful", |client| in_words(async move { client.ask(1, is_ack).await })),
         ("be careful again", |client| in_words(async move { client.ask(1, is_ack).await })),
