@@ -82,7 +82,7 @@ pub struct VlanDbGlobal {
 pub struct RouterPort {
     /// The port.
     pub index: u32,
-    /// Why it is one.
+    /// What is set for the port itself. The kernel reports that one, not what is set for the VLAN.
     pub router: Option<McastRouter>,
     /// How long it stays one.
     pub timer: Option<Duration>,

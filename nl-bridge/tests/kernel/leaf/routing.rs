@@ -126,6 +126,7 @@ async fn address_in_the_network_of_one_that_goes_survives(lab: Lab) -> Result {
 )]
 async fn interface_that_goes_leaves_the_mappings_of_its_vlan(lab: Lab) -> Result {
     let node = host(&lab, "a").await?;
+    node.sysctl("net.ipv6.conf.default.disable_ipv6", "0").await?;
     let leaf = leaf_of(&node).await;
     leaf.apply(&tenant()).await?;
     let maps = [(10, 10010), (20, 10020), (4000, 4000)];

@@ -73,7 +73,7 @@ async fn mst_cannot_be_switched_while_ports_have_vlans(lab: Lab) -> Result {
     says(
         &error,
         &[
-            "set link br0 type bridge mst_enabled 1",
+            "set link br0 type bridge",
             "MST mode can't be changed while VLANs exist",
             "delete the VLANs of all ports first, and set vlan_default_pvid 0",
         ],
