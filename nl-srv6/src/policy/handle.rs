@@ -78,8 +78,7 @@ impl Headend {
     /// Needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Linux 5.3.
     ///
     /// # Errors
-    /// As [`PolicySet::plan`]; no such device, or one that is down (`ENETDOWN`); `EEXIST` ([`is_exists`](Error::is_exists)) for a rule
-    /// that another program has with the same priority, mark and table; the first refusal by the kernel, which ends the
+    /// As [`PolicySet::plan`]; no such device, or one that is down (`ENETDOWN`); the first refusal by the kernel, which ends the
     /// operation with the batch that it is in: what was carried out stays, and applying the set again continues;
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for weights over 256 before Linux 6.12, for a kernel without `seg6`, and,
     /// after everything was applied, for source addresses of lists before Linux 7.1, which such a kernel takes and does not use.

@@ -208,19 +208,28 @@ async fn selections_without_privilege_are_read_and_errors_name_the_device(lab: L
     Ok(())
 }
 
-/// The kernel compares priority, mark and table, and not who made a rule.
+/// To the kernel, a rule of another protocol is another rule.
 #[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 60)]
-async fn same_rule_of_another_program_is_an_error_that_names_it(lab: Lab) -> Result {
+async fn same_rule_of_another_program_stays_beside_that_of_the_policy(lab: Lab) -> Result {
     let net = network(&lab).await?;
-    net.a.ip("-6 rule add fwmark 100 pref 1000 table 100 protocol 99").await;
+    let theirs = "fwmark 100 pref 1000 table 100 protocol 99";
+    net.a.ip(&format!("-6 rule add {theirs}")).await;
     let headend = Headend::new(open(&net.a).await?);
     let color = Policy::new(MARK, addr("fcbb:0:d::")).mark(MARK).table(TABLE).prefix("::/0".parse()?);
     let set = set("b").rules_at(1000).policy(color.path(path(200, [through(D1)])));
-    let error = headend.apply(&set).await.unwrap_err();
-    assert!(error.is_exists(), "{error}");
-    assert!(error.to_string().contains("add rule -6 from all fwmark 0x64 pref 1000 table 100"), "{error}");
-    net.a.ip("-6 rule del fwmark 100 pref 1000 table 100 protocol 99").await;
     headend.apply(&set).await?;
     assert!(headend.apply(&set).await?.is_empty());
+    let protocols = async || {
+        let shown = net.a.json("ip -6 -j rule show pref 1000").await;
+        let rules = shown.as_array().cloned().unwrap_or_default();
+        rules.iter().map(|rule| rule["protocol"].to_string()).collect::<Vec<_>>()
+    };
+    let with_ours = protocols().await;
+    assert_eq!(with_ours.len(), 2, "{with_ours:?}");
+    headend.remove(&set).await?;
+    let without = protocols().await;
+    assert_eq!(without.len(), 1, "{without:?}");
+    net.a.ip(&format!("-6 rule del {theirs}")).await;
+    assert!(protocols().await.is_empty());
     Ok(())
 }

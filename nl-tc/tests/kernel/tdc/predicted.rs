@@ -34,7 +34,4 @@ pub(super) const PREDICTED: &[Exception] = &[
     ("20cc", &["6.1"], FailsWithTc, ""),
     ("3188", &["6.1"], FailsWithTc, ""),
     ("83cc", &["6.1"], FailsWithTc, ""),
-    // A veth has 10 Gbit/s, at which these times are long enough for a frame.
-    ("6f62", &[], FailsWithTc, "ended with 0, not 2"),
-    ("831f", &[], FailsWithTc, "ended with 0, not 2"),
 ];
