@@ -304,7 +304,11 @@ impl Action {
             return Err(format!("action {kind} without options; it can be read and deleted").into());
         }
         self.verdict.check()?;
-        self.config.check()
+        match &self.config {
+            // An existing action that a filter refers to.
+            ActionConfig::Skbedit(config) if self.index != 0 && *config == Skbedit::new() => Ok(()),
+            config => config.check(),
+        }
     }
 }
 

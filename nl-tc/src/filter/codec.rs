@@ -135,7 +135,7 @@ impl Filter {
         .refined_by(refine);
         request.attrs().opt(TCA_CHAIN, self.chain, AttrWriter::u32);
         if verb.writes() {
-            self.config.encode(&mut request.attrs());
+            self.config.encode(self.protocol, &mut request.attrs());
         }
         request.invalid_if(self.check(verb))
     }
@@ -163,7 +163,7 @@ impl Filter {
         if !verb.writes() {
             return Ok(());
         }
-        self.config.check()
+        self.config.check(self.protocol)
     }
 }
 

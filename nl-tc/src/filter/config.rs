@@ -79,10 +79,11 @@ impl FilterConfig {
             .unwrap_or_else(|| Self::Other { kind: kind.to_owned(), options: options.map(<[u8]>::to_vec) }))
     }
 
-    pub(super) fn encode(&self, w: &mut AttrWriter<'_>) {
+    /// `protocol` is that of the filter.
+    pub(super) fn encode(&self, protocol: u16, w: &mut AttrWriter<'_>) {
         match self {
             Self::Bpf(bpf) => bpf.encode(w),
-            Self::Flower(flower) => flower.encode(w),
+            Self::Flower(flower) => flower.encode(protocol, w),
             Self::Fw(fw) => fw.encode(w),
             Self::Matchall(matchall) => matchall.encode(w),
             Self::U32(u32) => u32.encode(w),
@@ -94,10 +95,11 @@ impl FilterConfig {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    /// `protocol` is that of the filter.
+    pub(super) fn check(&self, protocol: u16) -> Result<(), Invalid> {
         match self {
             Self::Bpf(bpf) => bpf.check(),
-            Self::Flower(flower) => flower.check(),
+            Self::Flower(flower) => flower.check(protocol),
             Self::Fw(fw) => fw.check(),
             Self::Matchall(matchall) => matchall.check(),
             Self::U32(u32) => u32.check(),

@@ -1,6 +1,6 @@
 //! `flower`: keys that round-trip, and keys that the kernel would ignore.
 
-use nl_core::message::MessageRef;
+use nl_core::message::{MessageRef, TcMsg};
 use nl_tc::action::Action;
 use nl_tc::filter::{Filter, FilterConfig, Flower, FlowerKey, IPV4};
 use nl_tc::{TcHandle, TcVerb};
@@ -22,8 +22,7 @@ fn keys() -> Vec<FlowerKey> {
         CvlanId(7),
         CvlanPrio(3),
         EncKeyId(77),
-        EthType(0x8100),
-        VlanEthType(0x86dd),
+        VlanEthType(0x8100),
         VlanId(4094),
         VlanPrio(7),
         ArpOp(1, 0xff),
@@ -55,14 +54,32 @@ fn flower_round_trips() {
         .key(FlowerKey::PortSrcMin(5))
         .key(FlowerKey::PortSrcMax(6))
         .action(Action::drop());
-    for flower in [all, ports] {
-        let desired = filter(flower);
+    for desired in [filter(all).protocol(0x88a8), filter(ports)] {
         let mut request = desired.request(TcVerb::Add);
         let bytes = request.encoded().unwrap().to_vec();
         let read = Filter::decode(MessageRef::parse(&bytes).unwrap()).unwrap();
         assert!(desired.config.is_met_by(&read.config), "{desired:?}\n{read:?}");
         assert_eq!(read.request(TcVerb::Add).encoded().unwrap(), bytes);
     }
+}
+
+/// The kernel takes keys of a VLAN only with the protocol of its tag, and reports that of the packet inside.
+#[test]
+fn keys_of_a_vlan_are_sent_with_the_protocol_of_its_tag() {
+    let vlan = || Flower::new().classid(CLASS).key(FlowerKey::VlanId(7));
+    let inside = filter(vlan().key(FlowerKey::EthType(IPV4))).protocol(0x8100);
+    let mut request = inside.request(TcVerb::Add);
+    let bytes = request.encoded().unwrap().to_vec();
+    let (_, attrs) = MessageRef::parse(&bytes).unwrap().header::<TcMsg>().unwrap();
+    let options = attrs.find(2).unwrap().unwrap();
+    let value = |kind| options.attrs().find(kind).unwrap().map(|attr| attr.be16().unwrap());
+    // ETH_TYPE, VLAN_ETH_TYPE
+    assert_eq!((value(8), value(25)), (Some(0x8100), Some(IPV4)));
+    let reported = filter(vlan().key(FlowerKey::EthType(IPV4)).key(FlowerKey::VlanEthType(IPV4)));
+    assert!(inside.config.is_met_by(&reported.config));
+    let error = refused(filter(vlan()).request(TcVerb::Add));
+    let why = "vlan_id 7 in a filter of protocol 0x800; 0x8100 (802.1Q) or 0x88a8 (802.1ad) is needed";
+    assert!(error.ends_with(why), "{error}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Running cases in a node.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use nl_testkit::{Need, Node, Output, Result};
 use regex_lite::{Regex, RegexBuilder};
@@ -218,7 +218,7 @@ where
                 Some(reason) => Verdict::NotApplicable(reason),
                 None => {
                     let verdict = self.one(node, case, &mut row).await;
-                    clean(node).await?;
+                    clean(node, case).await?;
                     verdict?
                 }
             };
@@ -365,15 +365,33 @@ async fn steps(node: &Node, case: &Case, steps: &[Step]) -> std::result::Result<
     Ok(())
 }
 
-/// Takes every device away, and with them their qdiscs, classes and filters.
-async fn clean(node: &Node) -> Result {
+/// Takes every device away, and with them their qdiscs, classes and filters; and the actions of the kinds that the case names.
+async fn clean(node: &Node, case: &Case) -> Result {
     for name in node.links().await? {
         // The other end of a pair goes with the first.
         if name != "lo" && node.links().await?.contains(&name) {
             node.delete_link(&name).await?;
         }
     }
+    let lines = case.setup.iter().map(|step| step.line.as_str()).chain([case.command.as_str()]);
+    let kinds: BTreeSet<&str> = lines.flat_map(kinds_of_actions).collect();
+    for kind in kinds {
+        // There may be none, and no such kind.
+        drop(shell(node, &format!("tc actions flush action {kind}")).await);
+    }
     Ok(())
+}
+
+/// The words behind `action`.
+fn kinds_of_actions(line: &str) -> impl Iterator<Item = &str> {
+    let words = line.split_whitespace();
+    words.clone().zip(words.skip(1)).filter(|(word, _)| *word == "action").map(|(_, kind)| kind).filter(
+        |kind| {
+            !["add", "change", "replace", "delete", "del", "flush", "get", "list", "ls", "show"]
+                .contains(kind)
+                && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        },
+    )
 }
 
 fn exit(output: Output) -> Ran {

@@ -8,8 +8,8 @@ use super::super::outcome::{Outcome, outcome};
 use super::super::shared::Offload;
 use super::key::{
     FlowerKey, TCA_FLOWER_ACT, TCA_FLOWER_CLASSID, TCA_FLOWER_FLAGS, TCA_FLOWER_IN_HW_COUNT,
-    TCA_FLOWER_KEY_PORT_DST_MAX, TCA_FLOWER_KEY_PORT_DST_MIN, TCA_FLOWER_KEY_PORT_SRC_MAX,
-    TCA_FLOWER_KEY_PORT_SRC_MIN, TCA_OPTIONS,
+    TCA_FLOWER_KEY_ETH_TYPE, TCA_FLOWER_KEY_PORT_DST_MAX, TCA_FLOWER_KEY_PORT_DST_MIN,
+    TCA_FLOWER_KEY_PORT_SRC_MAX, TCA_FLOWER_KEY_PORT_SRC_MIN, TCA_OPTIONS,
 };
 use crate::TcHandle;
 #[cfg(feature = "action")]
@@ -17,6 +17,8 @@ use crate::action::Action;
 
 const IP: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+const DOT1Q: u16 = 0x8100;
+const DOT1AD: u16 = 0x88a8;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SCTP: u8 = 132;
@@ -35,8 +37,12 @@ const SCTP: u8 = 132;
 ///     .classid(TcHandle::new(1, 0x10));
 /// ```
 ///
-/// The protocol of the filter should be that of the packets. The kernel ignores a key whose layer is not told by another key; the
+/// The protocol of the filter should be that of the packets. The kernel ignores a key whose layer no other key says; the
 /// verbs refuse that. Needs the module `cls_flower`.
+///
+/// # VLANs
+/// Keys of VLANs need a filter of the protocol of their tag: 0x8100 (802.1Q) or 0x88a8 (802.1ad). What is inside the tag is
+/// [`VlanEthType`](FlowerKey::VlanEthType). An inner VLAN is one of 802.1Q unless that key says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -120,21 +126,62 @@ impl Flower {
                 },
             }
         }
+        flower.keys = flower.normalized();
         Ok(Some(flower).filter(|flower| !flower.is_without_outcome()))
     }
 
-    pub(in crate::filter) fn encode(&self, w: &mut AttrWriter<'_>) {
+    /// The keys without the protocol of the packet where a VLAN's is one: the kernel reports both, and takes one.
+    fn normalized(&self) -> Vec<FlowerKey> {
+        if !self.keys.iter().any(FlowerKey::is_of_vlan) {
+            return self.keys.clone();
+        }
+        let inside =
+            self.keys.iter().any(|key| matches!(key, FlowerKey::VlanEthType(_) | FlowerKey::CvlanEthType(_)));
+        let keys = self.keys.iter().filter_map(|key| match key {
+            FlowerKey::EthType(protocol) if inside || is_tag(*protocol) => None,
+            FlowerKey::EthType(protocol) => Some(FlowerKey::VlanEthType(*protocol)),
+            key => Some(*key),
+        });
+        keys.collect()
+    }
+
+    /// The protocol of the outer tag: that of the filter, unless a key says it.
+    fn tag(&self, protocol: u16) -> Option<u16> {
+        let said = self.keys.iter().find_map(|key| match key {
+            FlowerKey::EthType(said) if is_tag(*said) => Some(*said),
+            _ => None,
+        });
+        said.or(Some(protocol).filter(|protocol| is_tag(*protocol)))
+    }
+
+    /// `protocol` is that of the filter.
+    pub(in crate::filter) fn encode(&self, protocol: u16, w: &mut AttrWriter<'_>) {
         let mut options = w.nested(TCA_OPTIONS);
         self.write_class(&mut options, TCA_FLOWER_CLASSID);
         self.write_actions(&mut options, TCA_FLOWER_ACT);
         options.opt(TCA_FLOWER_FLAGS, self.offload.flags(), AttrWriter::u32);
-        for key in &self.keys {
+        let keys = self.normalized();
+        if keys.iter().any(FlowerKey::is_of_vlan) {
+            options.opt(TCA_FLOWER_KEY_ETH_TYPE, self.tag(protocol), AttrWriter::be16);
+        }
+        let has = |is: fn(&FlowerKey) -> bool| keys.iter().any(is);
+        if has(FlowerKey::is_of_inner_vlan) && !has(|key| matches!(key, FlowerKey::VlanEthType(_))) {
+            FlowerKey::VlanEthType(DOT1Q).encode(&mut options);
+        }
+        for key in &keys {
             key.encode(&mut options);
         }
     }
 
-    pub(in crate::filter) fn check(&self) -> Result<(), Invalid> {
+    /// `protocol` is that of the filter.
+    pub(in crate::filter) fn check(&self, protocol: u16) -> Result<(), Invalid> {
         self.check_outcome()?;
+        if let (Some(key), None) = (self.keys.iter().find(|key| key.is_of_vlan()), self.tag(protocol)) {
+            return Err(format!(
+                "{key} in a filter of protocol {protocol:#x}; 0x8100 (802.1Q) or 0x88a8 (802.1ad) is needed"
+            )
+            .into());
+        }
         for (at, key) in self.keys.iter().enumerate() {
             if self.keys.iter().skip(at + 1).any(|other| other.kind() == key.kind()) {
                 return Err(format!("two keys of one field: {key}").into());
@@ -184,10 +231,10 @@ impl Flower {
     }
 
     pub(in crate::filter) fn is_met_by(&self, current: &Self) -> bool {
-        self.has_outcome_of(current)
-            && self.offload == current.offload
-            && self.keys.len() == current.keys.len()
-            && self.keys.iter().all(|key| current.keys.contains(key))
+        self.has_outcome_of(current) && self.offload == current.offload && {
+            let (desired, current) = (self.normalized(), current.normalized());
+            desired.len() == current.len() && desired.iter().all(|key| current.contains(key))
+        }
     }
 
     pub(in crate::filter) fn write_options(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -198,6 +245,11 @@ impl Flower {
 }
 
 outcome!(Flower, classid, offload);
+
+/// Whether packets of this protocol have a tag of a VLAN.
+const fn is_tag(protocol: u16) -> bool {
+    matches!(protocol, DOT1Q | DOT1AD)
+}
 
 fn mask4(prefix: u8) -> u32 {
     u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)

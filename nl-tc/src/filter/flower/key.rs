@@ -280,3 +280,14 @@ kind_names! {
     TCA_FLOWER_KEY_CT_MARK = 95,
     TCA_FLOWER_KEY_CT_MARK_MASK = 96,
 }
+
+impl FlowerKey {
+    /// Whether it is about a tag of a VLAN, the outer or the inner one.
+    pub(super) const fn is_of_vlan(&self) -> bool {
+        matches!(self, Self::VlanId(_) | Self::VlanPrio(_) | Self::VlanEthType(_)) || self.is_of_inner_vlan()
+    }
+
+    pub(super) const fn is_of_inner_vlan(&self) -> bool {
+        matches!(self, Self::CvlanId(_) | Self::CvlanPrio(_) | Self::CvlanEthType(_))
+    }
+}

@@ -25,8 +25,6 @@ pub(super) const PREDICTED: &[Exception] = &[
     // offload, which a veth lacks.
     ("3e1e", &[], NotApplicable, "/bin/true is no command of tc"),
     ("39b4", &[], NotApplicable, "what comes before fails"),
-    ("e8a1", &[], NotApplicable, "what comes before fails"),
-    ("6a83", &[], NotApplicable, "what comes before fails"),
     // mirred to a block came with Linux 6.8.
     ("456d", &["6.1"], FailsWithTc, ""),
     ("2358", &["6.1"], FailsWithTc, ""),
