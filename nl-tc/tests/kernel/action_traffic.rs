@@ -65,7 +65,7 @@ fn counters(actions: &[Action]) -> Vec<[u64; 4]> {
 }
 
 /// A machine between two others hands every frame of one to the other, in both directions.
-#[nl_testkit::test(needs(qdisc = "clsact", link = "veth", tool = "tc"), timeout = 60)]
+#[nl_testkit::test(needs(vm, qdisc = "clsact", link = "veth", tool = "tc"), timeout = 60)]
 async fn frames_redirected_both_ways_arrive_and_are_counted(lab: Lab) -> Result {
     lab.quiet();
     let [one, between, other] = [lab.node("a").await?, lab.node("m").await?, lab.node("b").await?];

@@ -44,7 +44,7 @@ async fn tbf_burst_of_many_bytes_is_installed_as_by_tc(lab: Lab) -> Result {
 }
 
 /// A daemon that takes a missing module for a missing qdisc waits forever.
-#[nl_testkit::test(needs(qdisc = "clsact", tool = "tc"))]
+#[nl_testkit::test(needs(vm, qdisc = "clsact", tool = "tc"))]
 async fn unknown_kind_is_unsupported_by_verb_batch_and_apply(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
     let index = node.index_of(DEV).await?;

@@ -47,6 +47,11 @@ const SOURCES: [Source; 17] = [
 /// The id that the tour's own namespace gets at the end: all that happened before is read by then.
 const END: u32 = 1 << 30;
 
+/// For the event of that id, which can be lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A stream that yields nothing for so long has nothing left.
+const QUIET: Duration = Duration::from_millis(200);
+
 /// A stream that listens in all namespaces of the chapters that it [follows](Self::follow).
 #[derive(Debug)]
 pub struct Everything {
@@ -118,12 +123,12 @@ impl Everything {
     pub fn finish(self, deadline: Duration) -> Result<Happened> {
         let Self { own, shared, counts, counting, stop } = self;
         shared.nsids.assign(&own, Some(END)).wait()?;
-        let counted = match counts.recv_timeout(deadline) {
+        let counted = match counts.recv_timeout(deadline.min(PATIENCE)) {
             Ok(counted) => counted,
-            // The event that ends it was lost.
+            // The event that ends it was lost among others. What was not lost is in the sockets.
             Err(_) => {
                 drop(stop);
-                counts.recv()?
+                counts.recv_timeout(deadline)?
             }
         };
         counting.join().map_err(|_| "the thread that counts events panicked")?;
@@ -163,8 +168,15 @@ async fn count(mut reports: Reports, mut stopped: oneshot::Receiver<()>) -> Coun
     while !counts.complete {
         match select(reports.next(), &mut stopped).await {
             Either::Left((Some(report), _)) => counts.add(report),
-            // The stream has ended, or nobody waits for it.
-            _ => break,
+            Either::Left((None, _)) => return counts,
+            Either::Right(_) => break,
+        }
+    }
+    while !counts.complete {
+        match tokio::time::timeout(QUIET, reports.next()).await {
+            Ok(Some(report)) => counts.add(report),
+            Ok(None) => return counts,
+            Err(_) => counts.complete = true,
         }
     }
     counts
