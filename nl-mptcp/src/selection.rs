@@ -32,6 +32,7 @@ impl Selection {
     }
 
     /// The flags of all rules.
+    #[cfg(feature = "endpoint-manager")]
     pub(crate) fn flags(&self) -> impl Iterator<Item = EndpointFlags> {
         self.rules.iter().map(|(_, flags)| *flags)
     }
