@@ -1,7 +1,7 @@
 use std::borrow::{Borrow, Cow};
 use std::collections::{HashSet, hash_set};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// An entry of a table that is watched.
 ///
@@ -62,49 +62,60 @@ pub trait Entry: Clone + PartialEq + Send + Sync + 'static {
     }
 }
 
-/// An entry that is found by its key: equal to every reading of the same entry. It is one allocation that tables share.
-pub(super) struct Row<E>(Arc<E>);
+/// An entry that is found by its key: equal to every reading of the same entry. It is one allocation that tables share. The hash of the key
+/// stands beside it, so that a table that grows need not look at its entries, which are all over the memory.
+pub(super) struct Row<E> {
+    entry: Arc<E>,
+    hash: u64,
+}
+
+impl<E: Entry> Row<E> {
+    pub(super) fn new(entry: E) -> Self {
+        let hash = hash_of(&entry);
+        Self { entry: Arc::new(entry), hash }
+    }
+}
 
 impl<E> Row<E> {
-    pub(super) fn new(entry: E) -> Self {
-        Self(Arc::new(entry))
-    }
-
     pub(super) fn entry(&self) -> &E {
-        &self.0
+        &self.entry
     }
+}
+
+fn hash_of<E: Entry>(entry: &E) -> u64 {
+    Seeds::get().hash_one(entry.key())
 }
 
 impl<E: Entry> Row<E> {
     /// The entry, copied where a table has it too.
     pub(super) fn into_entry(self) -> E {
-        Arc::unwrap_or_clone(self.0)
+        Arc::unwrap_or_clone(self.entry)
     }
 
     /// Whether two readings of the same entry differ in nothing, or only in what changes by itself.
     pub(super) fn is_unchanged(&self, other: &Self) -> bool {
         // Normalizing can copy the whole entry, and most readings of a list are equal.
-        self.0 == other.0 || self.0.normalized() == other.0.normalized()
+        self.entry == other.entry || self.entry.normalized() == other.entry.normalized()
     }
 }
 
 impl<E> Clone for Row<E> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { entry: Arc::clone(&self.entry), hash: self.hash }
     }
 }
 
 impl<E: Entry> PartialEq for Row<E> {
     fn eq(&self, other: &Self) -> bool {
-        self.0.key() == other.0.key() && self.0.is_same(&other.0)
+        self.hash == other.hash && self.entry.key() == other.entry.key() && self.entry.is_same(&other.entry)
     }
 }
 
 impl<E: Entry> Eq for Row<E> {}
 
-impl<E: Entry> Hash for Row<E> {
+impl<E> Hash for Row<E> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.key().hash(state);
+        state.write_u64(self.hash);
     }
 }
 
@@ -112,12 +123,19 @@ impl<E: Entry> Hash for Row<E> {
 trait Place<E> {
     fn place(&self) -> &E;
 
+    /// Of its key.
+    fn hash(&self) -> u64;
+
     fn is_key(&self) -> bool;
 }
 
 impl<E> Place<E> for Row<E> {
     fn place(&self) -> &E {
-        &self.0
+        &self.entry
+    }
+
+    fn hash(&self) -> u64 {
+        self.hash
     }
 
     fn is_key(&self) -> bool {
@@ -128,9 +146,13 @@ impl<E> Place<E> for Row<E> {
 /// Equal to every row with the entry's key.
 struct KeyOf<'a, E>(&'a E);
 
-impl<E> Place<E> for KeyOf<'_, E> {
+impl<E: Entry> Place<E> for KeyOf<'_, E> {
     fn place(&self) -> &E {
         self.0
+    }
+
+    fn hash(&self) -> u64 {
+        hash_of(self.0)
     }
 
     fn is_key(&self) -> bool {
@@ -141,9 +163,13 @@ impl<E> Place<E> for KeyOf<'_, E> {
 /// Equal to the row of the same entry, without a row of its own.
 struct Same<'a, E>(&'a E);
 
-impl<E> Place<E> for Same<'_, E> {
+impl<E: Entry> Place<E> for Same<'_, E> {
     fn place(&self) -> &E {
         self.0
+    }
+
+    fn hash(&self) -> u64 {
+        hash_of(self.0)
     }
 
     fn is_key(&self) -> bool {
@@ -168,13 +194,13 @@ impl<E: Entry> Eq for dyn Place<E> + '_ {}
 
 impl<E: Entry> Hash for dyn Place<E> + '_ {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.place().key().hash(state);
+        state.write_u64(Place::hash(self));
     }
 }
 
 /// Entries by key.
 pub(super) struct Table<E> {
-    entries: HashSet<Row<E>, Seeds>,
+    entries: HashSet<Row<E>, Hashed>,
 }
 
 impl<E> Default for Table<E> {
@@ -262,18 +288,50 @@ impl<E> IntoIterator for Table<E> {
     }
 }
 
+/// Takes the hash that a row has.
+#[derive(Clone, Default)]
+struct Hashed;
+
+impl BuildHasher for Hashed {
+    type Hasher = Given;
+
+    fn build_hasher(&self) -> Given {
+        Given(0)
+    }
+}
+
+struct Given(u64);
+
+impl Hasher for Given {
+    fn write(&mut self, bytes: &[u8]) {
+        // A row writes one number, so this is never called.
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Hashes by folded multiplication, several times as fast as the standard hasher. Keys can come from the network, so the
-/// numbers are random: who does not know them cannot choose keys that collide.
+/// numbers are random, once for the process: who does not know them cannot choose keys that collide.
 #[derive(Clone)]
 struct Seeds {
     start: u64,
     factor: u64,
 }
 
-impl Default for Seeds {
-    fn default() -> Self {
-        let random = RandomState::new();
-        Self { start: random.hash_one(0_u8), factor: random.hash_one(1_u8) | 1 }
+impl Seeds {
+    fn get() -> &'static Self {
+        static SEEDS: LazyLock<Seeds> = LazyLock::new(|| {
+            let random = RandomState::new();
+            Seeds { start: random.hash_one(0_u8), factor: random.hash_one(1_u8) | 1 }
+        });
+        &SEEDS
     }
 }
 
