@@ -61,6 +61,7 @@ impl fmt::Display for MissingSecy {
 pub(crate) async fn read_all(channel: &Channel) -> Result<Listing> {
     let mut listing = Listing::default();
     let mut known = devices(channel).await?;
+    let mut interrupted = None;
     for attempt in 0..TRIES {
         // Without a timer, what is known by now is the answer.
         if attempt >= TRIES_AT_ONCE && Pending::pause(PAUSE).await.is_err() {
@@ -69,20 +70,28 @@ pub(crate) async fn read_all(channel: &Channel) -> Result<Listing> {
         let family = channel.family().await.map_err(|error| Secy::list_request(0).not_sent(error))?;
         let dump =
             channel.connection().dump_matching(Secy::list_request(family), Secy::decode, |_: &Secy| true);
-        listing.secys = dump.collect_all().await?;
+        // Not a list that starts itself again: it goes on with a new socket, and the small buffers of that could hide the interruption.
+        match dump.visit(Vec::new(), |secys, secy: &Secy| secys.push(secy.clone())).await {
+            Ok(secys) => listing.secys = secys,
+            Err(error) if error.is_interrupted() => {
+                interrupted = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
         listing.missing = missing(&known, &listing.secys);
         if listing.missing.is_empty() {
-            break;
+            return Ok(listing);
         }
         // Those that were deleted meanwhile are not missing.
         let now = devices(channel).await?;
         known.retain(|device| now.iter().any(|other| other.index == device.index));
         listing.missing = missing(&known, &listing.secys);
         if listing.missing.is_empty() {
-            break;
+            return Ok(listing);
         }
     }
-    Ok(listing)
+    interrupted.map_or(Ok(listing), Err)
 }
 
 /// One device.

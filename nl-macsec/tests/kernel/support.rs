@@ -142,6 +142,8 @@ impl Pair {
                 {
                     arrived += 1;
                 }
+                // Before the answer, so that the next call can bind the port.
+                drop(to);
                 Ok(arrived)
             })
             .await

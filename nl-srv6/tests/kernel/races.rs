@@ -1,7 +1,6 @@
 //! Several tasks, threads and processes that change the same SIDs and routes: every outcome is a success or says which of them was first,
 //! nothing hangs, and what is left is what iproute2 shows.
 
-use nl_core::error::Errno;
 use nl_core::netns::Netns;
 use nl_core::{Connection, Error, IpPrefix, Protocol};
 use nl_srv6::encap::Seg6;
@@ -47,7 +46,7 @@ async fn change(conn: &Connection, dice: &mut Dice) -> nl_core::Result<()> {
 }
 
 fn is_lost_race(error: &Error) -> bool {
-    matches!(error.errno(), Some(Errno::EEXIST | Errno::ESRCH))
+    error.is_exists() || error.is_not_found()
 }
 
 /// A thread with a runtime and a connection of its own.

@@ -105,6 +105,11 @@ const EXCEPTIONS: &[Exception] = &[
     ("3a62", &["6.1", "6.12"], NotApplicable, "qfq_dequeue"),
     ("82d9", &["6.1"], NotApplicable, "qfq_dequeue"),
     ("c797", &["6.1"], NotApplicable, "qfq_dequeue"),
+    ("7eba", &["6.1"], NotApplicable, "it brings 6.1 down"),
+    ("b1d7", &["6.1"], NotApplicable, "it brings 6.1 down"),
+    ("531c", &["6.1"], NotApplicable, "it brings 6.1 down"),
+    ("37d7", &["6.1"], NotApplicable, "it brings 6.1 down"),
+    ("6d02", &["6.1"], NotApplicable, "it brings 6.1 down"),
     ("6f62", &["6.1", "6.12", "7"], NotApplicable, "timers of taprio"),
     ("831f", &["6.1", "6.12", "7"], NotApplicable, "timers of taprio"),
     // Programs that the kernel's runner has beside its cases.
@@ -116,18 +121,15 @@ const EXCEPTIONS: &[Exception] = &[
     ("0692", &[], FailsWithTc, "bash"),
     ("2478", &[], FailsWithTc, "bash"),
     ("1234", &[], FailsWithTc, "bash"),
-    // Actions that the crate holds as bytes: none of their commands is one of it.
-    ("abdc", &[], NotApplicable, ""),
-    ("7a70", &[], NotApplicable, ""),
-    ("d241", &[], NotApplicable, ""),
-    ("c619", &[], NotApplicable, ""),
-    ("a93d", &[], NotApplicable, ""),
-    ("35e9", &[], NotApplicable, ""),
-    ("b22e", &[], NotApplicable, ""),
-    ("68be", &[], NotApplicable, ""),
     // A filter without a device and a block, which the crate refuses.
     ("b7e3", &[], NotApplicable, "add a filter nowhere"),
     ("c8f4", &[], NotApplicable, "add a filter nowhere"),
+    // Other counts and refusals of that kernel.
+    ("2071", &["6.1"], FailsWithTc, "is shown where 1 "),
+    ("4ed9", &["6.1"], FailsWithTc, "is shown where 1 "),
+    ("aa99", &["6.1"], FailsWithTc, "is shown where 1 "),
+    ("8c17", &["6.1"], FailsWithTc, "what comes before fails"),
+    ("c7e1", &["6.1"], FailsWithTc, "what comes before fails"),
     // Two netems that duplicate in one tree are allowed again in 7.2.
     ("bf1d", &["6.1"], FailsWithTc, "cannot mix duplicating netems"),
 ];
