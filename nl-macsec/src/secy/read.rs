@@ -1,23 +1,18 @@
 //! The list of devices, made sure to be complete.
 
 use std::fmt;
-use std::time::Duration;
 
 use nl_core::addr::Name;
 use nl_core::error::{Errno, ErrorKind, KernelError};
 use nl_core::link::{Link, Links};
-use nl_core::{Dev, Error, Pending, Result};
+use nl_core::{Dev, Error, Result};
 
 use super::codec::Secy;
 use crate::channel::Channel;
 
-/// How often a list that lacks devices is read. The first time may have been on a new socket, for which the kernel has small buffers, and
-/// so may be the second, if other lists are read meanwhile.
-const TRIES: usize = 8;
-/// After so many the kernel gets time before the next: it allocates a large buffer without waiting for memory, and takes a small one where
-/// the memory is in pieces.
-const TRIES_AT_ONCE: usize = 3;
-const PAUSE: Duration = Duration::from_millis(10);
+/// How often a list that lacks devices is read again. The first time may have been on a new socket, for which the kernel has small
+/// buffers, and so may be the second, if other lists are read meanwhile.
+const TRIES: usize = 4;
 
 /// The devices that could be read, and those that the kernel left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,37 +56,24 @@ impl fmt::Display for MissingSecy {
 pub(crate) async fn read_all(channel: &Channel) -> Result<Listing> {
     let mut listing = Listing::default();
     let mut known = devices(channel).await?;
-    let mut interrupted = None;
-    for attempt in 0..TRIES {
-        // Without a timer, what is known by now is the answer.
-        if attempt >= TRIES_AT_ONCE && Pending::pause(PAUSE).await.is_err() {
-            break;
-        }
+    for _ in 0..TRIES {
         let family = channel.family().await.map_err(|error| Secy::list_request(0).not_sent(error))?;
         let dump =
             channel.connection().dump_matching(Secy::list_request(family), Secy::decode, |_: &Secy| true);
-        // Not a list that starts itself again: it goes on with a new socket, and the small buffers of that could hide the interruption.
-        match dump.visit(Vec::new(), |secys, secy: &Secy| secys.push(secy.clone())).await {
-            Ok(secys) => listing.secys = secys,
-            Err(error) if error.is_interrupted() => {
-                interrupted = Some(error);
-                continue;
-            }
-            Err(error) => return Err(error),
-        }
+        listing.secys = dump.collect_all().await?;
         listing.missing = missing(&known, &listing.secys);
         if listing.missing.is_empty() {
-            return Ok(listing);
+            break;
         }
         // Those that were deleted meanwhile are not missing.
         let now = devices(channel).await?;
         known.retain(|device| now.iter().any(|other| other.index == device.index));
         listing.missing = missing(&known, &listing.secys);
         if listing.missing.is_empty() {
-            return Ok(listing);
+            break;
         }
     }
-    interrupted.map_or(Ok(listing), Err)
+    Ok(listing)
 }
 
 /// One device.
