@@ -121,12 +121,13 @@ const EXCEPTIONS: &[Exception] = &[
     ("0692", &[], FailsWithTc, "bash"),
     ("2478", &[], FailsWithTc, "bash"),
     ("1234", &[], FailsWithTc, "bash"),
+    ("33f4", &[], FailsWithTc, "bash"),
     // A filter without a device and a block, which the crate refuses.
     ("b7e3", &[], NotApplicable, "add a filter nowhere"),
     ("c8f4", &[], NotApplicable, "add a filter nowhere"),
     // Other counts and refusals of that kernel.
-    ("2071", &["6.1"], FailsWithTc, "is shown where 1 "),
-    ("4ed9", &["6.1"], FailsWithTc, "is shown where 1 "),
+    ("2071", &["6.1", "6.12"], FailsWithTc, "is shown where 1 "),
+    ("4ed9", &["6.1", "6.12"], FailsWithTc, "is shown where 1 "),
     ("aa99", &["6.1"], FailsWithTc, "is shown where 1 "),
     ("8c17", &["6.1"], FailsWithTc, "what comes before fails"),
     ("c7e1", &["6.1"], FailsWithTc, "what comes before fails"),
