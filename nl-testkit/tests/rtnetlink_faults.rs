@@ -98,8 +98,8 @@ fn success(names: &[&str]) -> Outcome {
     Outcome::Success(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
-/// A list with a fault in it: an entry that cannot be read is left out without a word, a list that was interrupted or that ends with the
-/// connection is a success, and only what spoils the end of the list is never one.
+/// The outcome of a list with a fault. rtnetlink skips an entry that it cannot read. It takes an interrupted list for a whole one, and also
+/// a list that the end of the connection cuts off. A fault in the message that ends a list never gives a success.
 fn listed(fault: Fault) -> Outcome {
     let without = |delivery: usize| match delivery {
         0 => success(&NAMES[1..]),

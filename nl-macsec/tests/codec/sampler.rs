@@ -30,7 +30,7 @@ fn rx(an: u8, key: u8, next_pn: u64, ok: u32) -> RxSaState {
     sa
 }
 
-/// A device that has sent so many packets, with these associations, and a channel that has received so many.
+/// A device with these numbers of packets, sent and received, and these associations.
 fn secy(sent: u64, tx_sas: Vec<TxSaState>, received: u64, sas: Vec<RxSaState>) -> Secy {
     let mut buf = nl_core::attr::AttrBuf::new();
     let mut w = buf.writer();
