@@ -79,9 +79,11 @@ impl Peer {
     /// When none comes in ten seconds, or it is no netlink.
     pub async fn asked(&self) -> Result<Option<Asked>> {
         let mut buffer = vec![0; 1 << 20];
-        let size = timeout(PATIENCE, self.receive(&mut buffer))
-            .await
-            .map_err(|_| format!("the program has asked nothing for {PATIENCE:?}"))??;
+        let size = match timeout(PATIENCE, self.receive(&mut buffer)).await {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            Ok(size) => size?,
+            Err(_) => return Err(format!("the program has asked nothing for {PATIENCE:?}").into()),
+        };
         match buffer.get(..size) {
             Some([]) => Ok(None),
             Some(datagram) => {
@@ -98,29 +100,39 @@ impl Peer {
     ///
     /// When the program has closed its end, or does not read in ten seconds.
     pub async fn deliver(&self, delivery: &Delivery) -> Result {
-        match delivery {
-            Delivery::Datagram(bytes) if bytes.is_empty() => {
-                Err("an empty datagram cannot be told from the end".into())
-            }
-            Delivery::Datagram(bytes) => self.send(bytes).await,
-            Delivery::Error(errno) => self.send(&error_datagram(*errno)).await,
-            Delivery::End => Ok(()),
-        }
+        if self.reaches(delivery).await? { Ok(()) } else { Err("the program has closed its end".into()) }
     }
 
-    /// Sends a conversation; when it has an end, the connection ends with it.
+    /// Sends a conversation; when it has an end, the connection ends with it, and there is no peer any more.
+    ///
+    /// Nor is there one when the program closes its end before it has read everything, as programs do that give up on what they
+    /// have read.
     ///
     /// # Errors
     ///
-    /// As [`deliver`](Self::deliver).
+    /// When the program does not read in ten seconds.
     pub async fn play(self, conversation: &Conversation) -> Result<Option<Self>> {
         for delivery in conversation.deliveries() {
             if *delivery == Delivery::End {
                 return Ok(None);
             }
-            self.deliver(delivery).await?;
+            if !self.reaches(delivery).await? {
+                return Ok(None);
+            }
         }
         Ok(Some(self))
+    }
+
+    /// Whether the program had its end open when the delivery was sent.
+    async fn reaches(&self, delivery: &Delivery) -> Result<bool> {
+        match delivery {
+            Delivery::Datagram(bytes) if bytes.is_empty() => {
+                Err("an empty datagram cannot be distinguished from the end".into())
+            }
+            Delivery::Datagram(bytes) => self.send(bytes).await,
+            Delivery::Error(errno) => self.send(&error_datagram(*errno)).await,
+            Delivery::End => Ok(true),
+        }
     }
 
     /// Sends one answer in a datagram of its own.
@@ -158,7 +170,7 @@ impl Peer {
         }
     }
 
-    async fn send(&self, datagram: &[u8]) -> Result {
+    async fn send(&self, datagram: &[u8]) -> Result<bool> {
         let send = async {
             loop {
                 let mut ready = self.socket.writable().await?;
@@ -168,7 +180,14 @@ impl Peer {
             }
         };
         match timeout(PATIENCE, send).await {
-            Ok(sent) => Ok(sent?),
+            Ok(Ok(())) => Ok(true),
+            // Reset is what a Unix socket says that was closed before it had read everything.
+            Ok(Err(error))
+                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
+            {
+                Ok(false)
+            }
+            Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(format!("the program has read nothing for {PATIENCE:?}").into()),
         }
     }
@@ -254,6 +273,30 @@ mod tests {
         assert_eq!(read(&program), Some(error_datagram(libc::ENOBUFS).to_vec()));
         // A closed connection reads as an empty datagram, which the kernel never sends.
         assert_eq!(read(&program), Some(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_gives_up_ends_the_conversation() {
+        let answers = Conversation::of([Answer::ack(&request(1)), Answer::ack(&request(2))]);
+        for answers_left_unread in [0, 1] {
+            let (program, peer) = Peer::pair().unwrap();
+            for _ in 0..answers_left_unread {
+                peer.answer(&Answer::ack(&request(1))).await.unwrap();
+            }
+            drop(program);
+            let error = peer.deliver(&answers.deliveries()[0]).await.unwrap_err().to_string();
+            assert_eq!(error, "the program has closed its end");
+            assert!(peer.play(&answers).await.unwrap().is_none());
+        }
+        // As soon as there is nothing to read: a program that has asked and not waited, and one that left its answer.
+        let (program, peer) = Peer::pair().unwrap();
+        sys::send_to_kernel(&program, &request(1)).unwrap();
+        drop(program);
+        peer.serve(|_| answers.clone()).await.unwrap();
+        let (program, peer) = Peer::pair().unwrap();
+        peer.answer(&Answer::ack(&request(1))).await.unwrap();
+        drop(program);
+        assert_eq!(peer.asked().await.unwrap(), None);
     }
 
     #[tokio::test]
