@@ -58,6 +58,7 @@ pub struct Request {
     invalid: Option<Box<Invalid>>,
     wording: Wording,
     sensitive: bool,
+    unacknowledged: bool,
 }
 
 impl Request {
@@ -68,7 +69,7 @@ impl Request {
         let mut bytes = Vec::with_capacity(ROOM);
         bytes.extend_from_slice(&[0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]);
         let wording = Wording { names, describe, refine: None };
-        Self { bytes, fault: None, invalid: None, wording, sensitive: false }
+        Self { bytes, fault: None, invalid: None, wording, sensitive: false, unacknowledged: false }
     }
 
     /// A request about whose attributes nothing is known. Errors call it by its type.
@@ -112,6 +113,16 @@ impl Request {
     #[must_use]
     pub fn sensitive(mut self) -> Self {
         self.sensitive = true;
+        self
+    }
+
+    /// Asks for no acknowledgement when it is sent alone: the answer is one message, or an error. That saves a message and the call
+    /// that receives it.
+    ///
+    /// For requests to which every kernel answers with exactly one message when it succeeds, such as `RTM_GETLINK` for one device.
+    #[must_use]
+    pub fn unacknowledged(mut self) -> Self {
+        self.unacknowledged = true;
         self
     }
 
@@ -240,6 +251,11 @@ impl Request {
         self.encoded_within(room(self.bytes.len())?).map(drop)
     }
 
+    /// Whether the message that answers it is the end of the answer.
+    pub(crate) const fn is_unacknowledged(&self) -> bool {
+        self.unacknowledged
+    }
+
     /// The bytes as they are sent.
     pub(crate) fn as_prepared(&self) -> &[u8] {
         &self.bytes
@@ -288,6 +304,7 @@ impl Clone for Request {
             invalid: self.invalid.clone(),
             wording: self.wording,
             sensitive: self.sensitive,
+            unacknowledged: self.unacknowledged,
         }
     }
 }

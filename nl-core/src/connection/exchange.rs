@@ -73,6 +73,8 @@ struct State {
 struct Slot {
     seq: u32,
     wants_messages: bool,
+    /// The first message is the verdict, too.
+    unacknowledged: bool,
     messages: Vec<RawMessage>,
     verdict: Option<Result<Ack>>,
     waker: Option<Waker>,
@@ -116,6 +118,7 @@ impl Exchange {
                     return false;
                 }
                 state.leave_queue(flight);
+                flight.unacknowledged = request.is_unacknowledged();
                 state.enter(flight, sink.wants_messages());
                 true
             });
@@ -123,7 +126,8 @@ impl Exchange {
                 return flight.deadline.poll(cx).map(Err);
             }
             flight.stage = Stage::Send;
-            request.prepare(NLM_F_ACK, flight.seq, |len| socket.send_room(len))?;
+            let ack = if flight.unacknowledged { 0 } else { NLM_F_ACK };
+            request.prepare(ack, flight.seq, |len| socket.send_room(len))?;
         }
         if flight.stage == Stage::Send {
             match socket.poll_send(cx, request.as_prepared()) {
@@ -242,6 +246,8 @@ impl Exchange {
 pub(super) struct Flight {
     stage: Stage,
     seq: u32,
+    /// The message that answers it is the end of the answer.
+    unacknowledged: bool,
     /// Its place in the queue.
     ticket: Option<u64>,
     /// The count of losses before anything was sent.
@@ -262,7 +268,8 @@ enum Stage {
 
 impl Flight {
     pub(super) fn new(limit: Option<Duration>) -> Self {
-        Self { stage: Stage::Begin, seq: 0, ticket: None, losses: 0, deadline: Deadline::new(limit) }
+        let deadline = Deadline::new(limit);
+        Self { stage: Stage::Begin, seq: 0, unacknowledged: false, ticket: None, losses: 0, deadline }
     }
 }
 
@@ -276,7 +283,9 @@ impl State {
         // What has number 0 answers nothing.
         self.last_seq = self.last_seq.checked_add(1).unwrap_or(1);
         let seq = self.last_seq;
-        self.slots.push(Slot { seq, wants_messages, messages: Vec::new(), verdict: None, waker: None });
+        let unacknowledged = flight.unacknowledged;
+        let (messages, verdict, waker) = (Vec::new(), None, None);
+        self.slots.push(Slot { seq, wants_messages, unacknowledged, messages, verdict, waker });
         self.large_answers += usize::from(wants_messages);
         (flight.seq, flight.losses) = (seq, self.losses);
     }
@@ -312,7 +321,7 @@ impl State {
         {
             slot.take_messages(sink);
         }
-        let verdict = match self.receive_one(socket, buffer, flight.seq, sink) {
+        let verdict = match self.receive_one(socket, buffer, flight, sink) {
             Ok(verdict) => verdict.or_else(|| self.handed_over(flight.seq, sink)),
             // All that was received so far has been handed over, because the lock was held.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -346,7 +355,7 @@ impl State {
         &mut self,
         socket: &Socket,
         buffer: &mut Buffer,
-        own: u32,
+        own: &Flight,
         sink: &mut dyn Sink,
     ) -> io::Result<Option<Result<Ack>>> {
         let received = match self.large_answers.saturating_sub(usize::from(sink.is_satisfied())) {
@@ -378,7 +387,7 @@ impl State {
         }
     }
 
-    fn hand_over(&mut self, datagram: &[u8], own: u32, sink: &mut dyn Sink) -> HandedOver {
+    fn hand_over(&mut self, datagram: &[u8], own: &Flight, sink: &mut dyn Sink) -> HandedOver {
         let mut handed = HandedOver { own_verdict: None, lost: false };
         for message in Messages::new(datagram) {
             let message = match message {
@@ -400,13 +409,16 @@ impl State {
                 NLMSG_DONE => Some(decode_done(message.flags(), message.payload())),
                 _ => None,
             };
-            if message.seq() != own {
+            if message.seq() != own.seq {
                 let waker = self.slot(message.seq()).and_then(|slot| slot.put(message, verdict));
                 self.woken.extend(waker);
             } else if let Some(verdict) = verdict {
                 handed.own_verdict.get_or_insert(verdict);
             } else {
                 sink.put(message);
+                if own.unacknowledged {
+                    handed.own_verdict.get_or_insert_with(|| Ok(Ack::default()));
+                }
             }
         }
         handed
@@ -418,7 +430,7 @@ impl State {
     }
 
     /// Reads the receive buffer empty, so that the kernel queues answers again. Returns the caller's verdict if it was there.
-    fn recover(&mut self, socket: &Socket, own: u32, sink: &mut dyn Sink) -> Option<Result<Ack>> {
+    fn recover(&mut self, socket: &Socket, own: &Flight, sink: &mut dyn Sink) -> Option<Result<Ack>> {
         self.losses += 1;
         let mut own_verdict = None;
         let mut buffer = Buffer::take();
@@ -500,6 +512,10 @@ impl Slot {
             }
             None if self.wants_messages => self.messages.push(message.into()),
             None => {}
+        }
+        if self.unacknowledged {
+            self.verdict.get_or_insert_with(|| Ok(Ack::default()));
+            return self.waker.take();
         }
         None
     }

@@ -79,7 +79,7 @@ impl Connection {
     pub(crate) async fn find_link(&self, dev: &Dev) -> Result<Link> {
         self.require(Protocol::Route, "links")?;
         dev.check()?;
-        let link = self.answered(request(dev, false), Link::decode).await?;
+        let link = self.answered(request(dev, false).unacknowledged(), Link::decode).await?;
         if matches!(dev, Dev::Name(name) if **name == *link.name) {
             self.names().remember(self.socket(), &link.name, link.index);
         }
@@ -90,7 +90,8 @@ impl Connection {
         match self.known_index(dev)? {
             Some(index) => Ok(index),
             None => {
-                let (index, is_own_name) = self.answered(request(dev, false), index_of(dev)).await?;
+                let (index, is_own_name) =
+                    self.answered(request(dev, false).unacknowledged(), index_of(dev)).await?;
                 if let (Dev::Name(name), true) = (dev, is_own_name) {
                     self.names().remember(self.socket(), name, index);
                 }

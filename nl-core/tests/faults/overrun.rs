@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
 use nl_core::error::Errno;
-use nl_core::{Connection, Protocol};
+use nl_core::link::Link;
+use nl_core::message::IfInfoMsg;
+use nl_core::{Connection, Pending, Protocol, Request};
 use nl_testkit::fault::{Answer, Conversation, Delivery, Fault, Peer};
 use nl_testkit::within;
 
@@ -71,27 +73,45 @@ async fn requests_without_a_verdict_fail_and_the_next_is_answered() {
 
 #[tokio::test]
 async fn a_request_for_an_object_fails_unless_it_has_all() {
-    let reply = |request: &[u8]| Conversation::of([link("a", request), Answer::ack(request)]);
-    for at in 0..=2 {
+    let get =
+        |conn: &Connection| conn.get(Request::unnamed(18).with_header(&IfInfoMsg::default()), Link::decode);
+    objects_and_overruns(&get, &|request| vec![link("a", request), Answer::ack(request)]).await;
+}
+
+/// The object is all of the answer.
+#[tokio::test]
+async fn a_look_up_fails_unless_it_has_its_object() {
+    objects_and_overruns(&|conn| conn.link("a"), &|request| vec![link("a", request)]).await;
+}
+
+async fn objects_and_overruns(
+    get: &dyn Fn(&Connection) -> Pending<Link>,
+    reply: &(impl Fn(&[u8]) -> Vec<Answer> + Clone + Send + Sync + 'static),
+) {
+    let length = reply(&Answer::new(18, &[0; 16]).to_bytes()).len();
+    for at in 0..=length {
         for variant in 0..2 {
             let asked = std::sync::Arc::new(AtomicUsize::new(0));
-            let conn = played(move |_, request| match asked.fetch_add(1, Ordering::Relaxed) {
-                0 => overrun(&reply(request), at)[variant].clone(),
-                _ => reply(request),
+            let answers = reply.clone();
+            let conn = played(move |_, request| {
+                let answers = Conversation::of(answers(request));
+                match asked.fetch_add(1, Ordering::Relaxed) {
+                    0 => overrun(&answers, at)[variant].clone(),
+                    _ => answers,
+                }
             });
-            let what = format!("an object with an overrun at {at}, variant {variant}");
-            let first = within(DEADLINE, conn.link("a"), &what).await;
-            match at {
-                2 => drop(first.unwrap()),
-                _ => assert!(first.as_ref().is_err_and(nl_core::Error::is_overrun), "{what}: {first:?}"),
-            }
-            let second = within(DEADLINE, conn.link("a"), &what).await;
-            match at {
+            let what = format!("an object with an overrun at {at} of {length}, variant {variant}");
+            let first = within(DEADLINE, get(&conn), &what).await;
+            let second = within(DEADLINE, get(&conn), &what).await;
+            if at == length {
                 // Reported behind the first answer, when nothing was pending.
-                2 => assert!(second.is_err_and(|error| error.is_overrun()), "{what}"),
-                _ => drop(second.unwrap()),
+                drop(first.unwrap());
+                assert!(second.is_err_and(|error| error.is_overrun()), "{what}");
+            } else {
+                assert!(first.as_ref().is_err_and(nl_core::Error::is_overrun), "{what}: {first:?}");
+                drop(second.unwrap());
             }
-            within(DEADLINE, conn.link("a"), &what).await.unwrap();
+            within(DEADLINE, get(&conn), &what).await.unwrap();
         }
     }
 }
