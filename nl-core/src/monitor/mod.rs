@@ -95,7 +95,7 @@ impl<T> Monitor<T> {
     /// # Errors
     /// The socket failed.
     pub fn discard_pending(&mut self) -> Result<bool> {
-        let unread = self.reader.clear();
+        let unread = self.reader.clear_events(&self.socket)?;
         Ok(self.socket.drain()? || unread)
     }
 

@@ -6,11 +6,19 @@ use std::thread::LocalKey;
 
 use zeroize::Zeroize;
 
+use crate::sys::MANY;
+
 /// The kernel fills no more than this with one datagram of a dump. Other messages may be larger.
 pub(crate) const RECEIVE_LEN: usize = 32 * 1024;
 
 /// Room for a datagram of events of `NETLINK_ROUTE`: an attribute has less than 64 KiB, and no message has two that come near that.
-const EVENTS_LEN: usize = 128 * 1024;
+pub(crate) const EVENTS_LEN: usize = 128 * 1024;
+
+/// Where one datagram of a buffer for many begins behind the one before it: its room, and so much that the datagrams do not share
+/// places in the processor's cache.
+pub(crate) const EVENTS_STRIDE: usize = EVENTS_LEN + 4096 + 320;
+
+const MANY_EVENTS_LEN: usize = MANY * EVENTS_STRIDE;
 
 /// How many idle buffers of each size a thread keeps.
 const MAX_IDLE: usize = 4;
@@ -21,6 +29,7 @@ thread_local! {
     static IDLE: Idle = const { RefCell::new(Vec::new()) };
     /// What no datagram has reached yet takes no memory.
     static IDLE_FOR_EVENTS: Idle = const { RefCell::new(Vec::new()) };
+    static IDLE_FOR_MANY_EVENTS: Idle = const { RefCell::new(Vec::new()) };
 }
 
 /// A receive buffer. It goes back to its thread when dropped, so an idle socket has none.
@@ -39,6 +48,11 @@ impl Buffer {
     /// A buffer of [`EVENTS_LEN`] bytes.
     pub(crate) fn take_for_events() -> Self {
         Self::take_from(&IDLE_FOR_EVENTS, EVENTS_LEN)
+    }
+
+    /// A buffer for [`MANY`] datagrams of [`EVENTS_LEN`] bytes, one each [`EVENTS_STRIDE`] bytes.
+    pub(crate) fn take_for_many_events() -> Self {
+        Self::take_from(&IDLE_FOR_MANY_EVENTS, MANY_EVENTS_LEN)
     }
 
     fn take_from(idle: &'static LocalKey<Idle>, len: usize) -> Self {
@@ -93,6 +107,7 @@ impl Drop for Buffer {
         let idle = match self.bytes.len() {
             RECEIVE_LEN => &IDLE,
             EVENTS_LEN => &IDLE_FOR_EVENTS,
+            MANY_EVENTS_LEN => &IDLE_FOR_MANY_EVENTS,
             _ => return,
         };
         let bytes = std::mem::take(&mut self.bytes);

@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 
 pub(crate) use buffer::Buffer;
+use buffer::{EVENTS_LEN, EVENTS_STRIDE};
 pub(crate) use pool::{Pool, Pooled};
 pub(crate) use ports::Ports;
 pub use ports::Requester;
@@ -218,6 +219,24 @@ impl Socket {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Receives datagrams of events, whoever sent them, into a [buffer for many](Buffer::take_for_many_events). Returns how many:
+    /// as many as there are in `received`, or fewer.
+    #[inline]
+    pub(crate) fn poll_receive_events(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        received: &mut [Received],
+    ) -> Poll<Result<usize>> {
+        self.poll_io(cx, |_| match &mut *received {
+            [one] => {
+                *one = self.try_receive(buffer.get_mut(..EVENTS_LEN).unwrap_or_default())?;
+                Ok(1)
+            }
+            many => self.transport.receive_many(self.as_fd(), buffer, (EVENTS_STRIDE, EVENTS_LEN), many),
+        })
     }
 
     /// Discards everything that is queued, and says whether there was anything.

@@ -30,12 +30,31 @@ impl Transport {
             Self::Namespaces => return sys::receive_with_nsid(fd, buffer),
             Self::Netlink | Self::Simulated => sys::receive(fd, buffer)?,
         };
-        if let Self::Simulated = self
-            && let Some([0xff, 0xff, 0xff, 0xff, a, b, c, d]) = buffer.get(..received.size)
-        {
-            return Err(io::Error::from_raw_os_error(i32::from_ne_bytes([*a, *b, *c, *d])));
-        }
+        self.simulated_error(buffer.get(..received.size).unwrap_or_default())?;
         Ok(received)
+    }
+
+    /// Receives up to as many datagrams as there are in `received`; see [`sys::receive_many`]. Those of a simulated kernel can
+    /// [stand for errors](Self::simulated_error).
+    pub(crate) fn receive_many(
+        self,
+        fd: BorrowedFd<'_>,
+        buffer: &mut [u8],
+        (stride, room): (usize, usize),
+        received: &mut [Received],
+    ) -> io::Result<usize> {
+        sys::receive_many(fd, buffer, stride, room, received, self == Self::Namespaces)
+    }
+
+    /// The error that a datagram of a simulated kernel stands for.
+    #[inline]
+    pub(crate) fn simulated_error(self, datagram: &[u8]) -> io::Result<()> {
+        match (self, datagram) {
+            (Self::Simulated, [0xff, 0xff, 0xff, 0xff, a, b, c, d]) => {
+                Err(io::Error::from_raw_os_error(i32::from_ne_bytes([*a, *b, *c, *d])))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

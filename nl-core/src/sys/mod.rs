@@ -9,8 +9,9 @@ use std::io;
 use libc::c_int;
 
 pub(crate) use netlink::{
-    Received, attach_filter, bind, connect, device_name, enter_netns, is_netlink, is_netns, netns_cookie,
-    netns_of, next_size, port, receive, receive_connected, receive_with_nsid, send, set_option, socket,
+    MANY, Received, attach_filter, bind, connect, device_name, enter_netns, is_netlink, is_netns,
+    netns_cookie, netns_of, next_size, port, receive, receive_connected, receive_many, receive_with_nsid,
+    send, set_option, socket,
 };
 pub(crate) use option::{dropped, mptcp_full_info, mptcp_option, option};
 pub(crate) use ready::Readiness;

@@ -8,7 +8,7 @@ use libc::{c_int, sockaddr_nl};
 use super::cvt;
 
 /// A datagram that was received.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Received {
     /// Its full size, which may exceed the buffer's.
     pub(crate) size: usize,
@@ -39,8 +39,21 @@ mod sizes {
     pub(super) const INT_LEN: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
     pub(super) const FPROG_LEN: libc::socklen_t = size_of::<libc::sock_fprog>() as libc::socklen_t;
     pub(super) const COOKIE_LEN: libc::socklen_t = size_of::<u64>() as libc::socklen_t;
+    /// Room for control messages: one id takes 24 bytes.
+    pub(super) const CONTROL_LEN: usize = 64;
+
+    /// Of `msg_controllen`, which is `size_t` in glibc and `socklen_t` in musl.
+    #[allow(clippy::allow_attributes, clippy::unnecessary_cast, reason = "a cast in musl alone")]
+    pub(super) fn set_control_len(header: &mut libc::msghdr) {
+        header.msg_controllen = CONTROL_LEN as _;
+    }
+
+    #[allow(clippy::allow_attributes, clippy::unnecessary_cast, reason = "a cast in musl alone")]
+    pub(super) fn control_len(header: &libc::msghdr) -> usize {
+        header.msg_controllen as usize
+    }
 }
-use sizes::{ADDRESS_LEN, COOKIE_LEN, FAMILY, FPROG_LEN, INT_LEN};
+use sizes::{ADDRESS_LEN, CONTROL_LEN, COOKIE_LEN, FAMILY, FPROG_LEN, INT_LEN, control_len, set_control_len};
 
 /// A non-blocking netlink socket in the namespace of the calling thread.
 pub(crate) fn socket(protocol: c_int) -> io::Result<OwnedFd> {
@@ -178,15 +191,71 @@ pub(crate) fn receive_with_nsid(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Re
     header.msg_iov = &raw mut iov;
     header.msg_iovlen = 1;
     header.msg_control = control.0.as_mut_ptr().cast();
-    header.msg_controllen = CONTROL_LEN;
+    set_control_len(&mut header);
     // SAFETY: the header describes a live sockaddr_nl, a live slice and a live control buffer; the kernel writes no more than the
     // lengths say. With MSG_TRUNC it returns the datagram's size, which is not used as a bound here.
     let size = cvt_size(unsafe {
         libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT | libc::MSG_TRUNC)
     })?;
     let port = if address.nl_family == FAMILY { address.nl_pid } else { 0 };
-    let filled = control.0.get(..header.msg_controllen).unwrap_or(&control.0);
+    let filled = control.0.get(..control_len(&header)).unwrap_or(&control.0);
     Ok(Received { size, port, nsid: nsid_in(filled).unwrap_or(OWN_NAMESPACE) })
+}
+
+/// How many datagrams [`receive_many`] receives at most.
+pub(crate) const MANY: usize = 16;
+
+/// Receives datagrams without waiting, one into each `stride` bytes of the buffer, of which it fills `room` at most. Returns how
+/// many: as many as there are in `received`, or all that are queued.
+///
+/// An error behind the first datagram is returned by the next call.
+pub(crate) fn receive_many(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    stride: usize,
+    room: usize,
+    received: &mut [Received],
+    with_nsid: bool,
+) -> io::Result<usize> {
+    let mut addresses = [kernel_address(); MANY];
+    let mut controls = with_nsid.then_some([Control([0; CONTROL_LEN]); MANY]);
+    // SAFETY: iovec and mmsghdr consist of integers and pointers, for which all-zero is a value.
+    let (mut iovs, mut headers): ([libc::iovec; MANY], [libc::mmsghdr; MANY]) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    let parts = addresses.iter_mut().zip(&mut iovs).zip(&mut headers);
+    let mut count = 0;
+    for (((address, iov), header), bytes) in parts.zip(buffer.chunks_exact_mut(stride)).take(received.len()) {
+        let bytes = bytes.get_mut(..room).unwrap_or_default();
+        *iov = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        let header = &mut header.msg_hdr;
+        header.msg_name = (&raw mut *address).cast();
+        header.msg_namelen = ADDRESS_LEN;
+        header.msg_iov = iov;
+        header.msg_iovlen = 1;
+        count += 1;
+    }
+    for (control, header) in controls.iter_mut().flatten().zip(&mut headers) {
+        header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+        set_control_len(&mut header.msg_hdr);
+    }
+    #[allow(clippy::allow_attributes, clippy::unnecessary_cast, reason = "flags are unsigned in musl alone")]
+    let flags = (libc::MSG_DONTWAIT | libc::MSG_TRUNC) as _;
+    // SAFETY: the first `count` headers describe live addresses, disjoint parts of a live slice and live control buffers; the kernel
+    // writes no more than the lengths say. With MSG_TRUNC it returns the datagrams' sizes, which are not used as a bound here.
+    let filled = cvt(unsafe {
+        libc::recvmmsg(fd.as_raw_fd(), headers.as_mut_ptr(), count, flags, std::ptr::null_mut())
+    })?;
+    let filled = usize::try_from(filled).unwrap_or(0);
+    for (((address, header), received), n) in addresses.iter().zip(&headers).zip(received).zip(0..filled) {
+        let control = controls.as_ref().and_then(|controls| controls.get(n));
+        let control = control.and_then(|control| control.0.get(..control_len(&header.msg_hdr)));
+        *received = Received {
+            size: header.msg_len as usize,
+            port: if address.nl_family == FAMILY { address.nl_pid } else { 0 },
+            nsid: control.and_then(nsid_in).unwrap_or(OWN_NAMESPACE),
+        };
+    }
+    Ok(filled)
 }
 
 /// The id in control messages: each is a `struct cmsghdr` (length, level, type), aligned as a word is, and its data.
@@ -208,11 +277,9 @@ fn nsid_in(mut control: &[u8]) -> Option<i32> {
 }
 
 /// Room for control messages, aligned as they are.
+#[derive(Clone, Copy)]
 #[repr(align(8))]
 struct Control([u8; CONTROL_LEN]);
-
-/// One id takes 24 bytes.
-const CONTROL_LEN: usize = 64;
 
 /// The name of an interface in the namespace the socket is in, whichever the calling thread is in: bytes up to a NUL.
 pub(crate) fn device_name(fd: BorrowedFd<'_>, index: u32) -> Option<[u8; libc::IFNAMSIZ]> {
@@ -220,7 +287,7 @@ pub(crate) fn device_name(fd: BorrowedFd<'_>, index: u32) -> Option<[u8; libc::I
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_ifru.ifru_ifindex = i32::try_from(index).ok()?;
     // SAFETY: the pointer is to a live ifreq, and the kernel writes a name into it.
-    cvt(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFNAME, &raw mut request) }).ok()?;
+    cvt(unsafe { libc::ioctl(fd.as_raw_fd(), SIOCGIFNAME, &raw mut request) }).ok()?;
     Some(request.ifr_name.map(|c| u8::from_ne_bytes(c.to_ne_bytes())))
 }
 
@@ -262,6 +329,8 @@ pub(crate) fn is_netns(fd: BorrowedFd<'_>) -> bool {
     unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE) == libc::CLONE_NEWNET }
 }
 
+/// `include/uapi/linux/sockios.h`
+const SIOCGIFNAME: libc::Ioctl = 0x8910;
 /// `include/uapi/linux/sockios.h`
 const SIOCGSKNS: libc::Ioctl = 0x894C;
 /// `include/uapi/linux/nsfs.h`: `_IO(0xb7, 3)`

@@ -132,3 +132,56 @@ async fn any_fault_spoils_no_other_event() {
     }
     assert!(noticed > 50, "only {noticed} faults were noticed");
 }
+
+/// Many events are received at once, and one that does not fit is lost alone.
+#[tokio::test]
+async fn event_that_is_too_large_is_lost_alone_at_every_place_of_a_burst() {
+    const EVENTS: usize = 40;
+    let names: Vec<String> = (0..EVENTS).map(|number| format!("eth{number}")).collect();
+    for at in 0..EVENTS {
+        let (mut monitor, peer) = monitor();
+        for (number, name) in names.iter().enumerate() {
+            let event = link(name, &[0; 16]);
+            // Two attributes of a kind that is not known.
+            let large =
+                [150, 151].into_iter().fold(event.clone(), |event, kind| event.attr(kind, &[0; 65_000]));
+            let large = large.attr(152, &[0; 2_000]);
+            peer.answer(if number == at { &large } else { &event }).await.unwrap();
+        }
+        let what = format!("a large event at {at}");
+        for (number, name) in names.iter().enumerate() {
+            let event = within(DEADLINE, monitor.next(), &what).await.unwrap();
+            match number == at {
+                true => assert!(event.unwrap_err().is_overrun(), "{what}"),
+                false => assert_eq!(event.unwrap(), *name, "{what}"),
+            }
+        }
+        // Its size is known now.
+        let large = [150, 151]
+            .into_iter()
+            .fold(link("large", &[0; 16]), |event, kind| event.attr(kind, &[0; 65_000]));
+        peer.answer(&large.attr(152, &[0; 2_000])).await.unwrap();
+        drop(peer);
+        let rest: Vec<_> = within(DEADLINE, monitor.collect(), &what).await;
+        let rest = read(&rest);
+        assert!(matches!(rest.as_slice(), [Ok(name)] if name == "large"), "{what}: {rest:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_that_were_received_together_are_discarded_together() {
+    for (events, read) in [(1, 1), (3, 1), (3, 2), (40, 1), (40, 2), (40, 20), (40, 40)] {
+        let (mut monitor, peer) = monitor();
+        for number in 0..events {
+            peer.answer(&link(&format!("eth{number}"), &[0; 16])).await.unwrap();
+        }
+        for number in 0..read {
+            let event = within(DEADLINE, monitor.next(), "an event").await.unwrap().unwrap();
+            assert_eq!(event, format!("eth{number}"));
+        }
+        assert_eq!(monitor.discard_pending().unwrap(), read < events, "{read} of {events}");
+        assert!(!monitor.discard_pending().unwrap());
+        peer.answer(&link("later", &[0; 16])).await.unwrap();
+        assert_eq!(within(DEADLINE, monitor.next(), "a later event").await.unwrap().unwrap(), "later");
+    }
+}
