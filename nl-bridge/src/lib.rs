@@ -3,8 +3,9 @@
 //! # What it does
 //! [`fdb`] lists, adds, replaces and deletes forwarding database entries with every attribute the kernel has for
 //! them, singly, by the hundred thousand or all that match a filter, on bridges and on VXLAN devices. Behind features of their
-//! own, `settings` and `vxlan` make, change and read bridges, their ports and VXLAN devices, `vlan` puts ports into VLANs, and
-//! `mdb` keeps the multicast database.
+//! own, `settings` and `vxlan` make, change and read bridges, their ports and VXLAN devices, `vlan` puts ports into VLANs,
+//! `vlan_db` and `mst` set options and states of VLANs, `tunnel` and `vni` map VLANs to VNIs, and `mdb` keeps the multicast
+//! database. `leaf` has all of it in one description, and `doctor` finds what is wrong with it.
 //!
 //! # Example
 //! ```no_run

@@ -51,8 +51,8 @@
 //! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on what descriptions are made of.
 //! - `sysctl`: `net.*` values of the connection's namespace.
 //! - `tracing`: spans of requests and events about losses; see [below](#tracing).
-//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `nexthop`, `nsid`, `route` or
-//!   `rule`, watches of these objects.
+//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `neighbour`, `nexthop`, `nsid`,
+//!   `route` or `rule`, watches of these objects.
 //!
 //! # Tracing
 //! With feature `tracing`, a subscriber of the crate of that name gets one span for each request, list and batch, at level DEBUG

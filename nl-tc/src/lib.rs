@@ -2,9 +2,9 @@
 //!
 //! # What it does
 //! Lists, adds, changes, replaces and deletes the [classes](class) of [HTB](htb), [HFSC](hfsc), [DRR](drr), [QFQ](qfq) and
-//! [ETS](ets), their [qdiscs](qdisc) and the qdiscs of their [leaves](leaf), with every option of the kernel. Reading returns the
-//! types that writing takes, with [statistics](stats) including the counters of each kind. A [tree] of them is applied with the
-//! fewest requests. [`TcEvent`] reads the events of all of them.
+//! [ETS](ets), their [qdiscs](qdisc) and the qdiscs of their [leaves](leaf), with every option of the kernel, and [filters](filter)
+//! with their [actions](action). Reading returns the types that writing takes, with [statistics](stats) including the counters of
+//! each kind. A [tree] of them is applied with the fewest requests. [`TcEvent`] reads the events of all of them.
 //!
 //! Rates, sizes and times are types, so bits and bytes cannot be confused. Nothing is clamped: a value that the kernel would
 //! refuse, clamp or misread is an error that names the limit.

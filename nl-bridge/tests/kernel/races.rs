@@ -1,6 +1,7 @@
 //! Several tasks, threads and processes that change the same entries: every outcome is a success or says which of them was first, nothing
 //! hangs, and what is left is what iproute2 shows.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use nl_bridge::fdb::Fdb;
@@ -153,31 +154,38 @@ async fn entry_is_made_on_the_port_that_had_the_name_when_it_was_looked_up(lab: 
 async fn port_that_comes_and_goes_takes_a_change_or_is_not_found(lab: Lab) -> Result {
     let node = switch(&lab, "a").await?;
     let vlans = Vlans::new(node.open(|| Connection::open(Protocol::Route)).await?);
+    let (made, refused, is_over) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(false));
     let comes_and_goes = async {
-        for _ in 0..6 {
+        let mut rounds = 0;
+        // Until the changes have met it and missed it.
+        while rounds < 6 || made.get() == 0 || refused.get() == 0 {
             node.ip("link add gone index 4711 type veth peer name other").await;
             node.ip("link set gone master br0").await;
             node.ip("link delete gone").await;
+            rounds += 1;
         }
+        is_over.set(true);
+        rounds
     };
     let changes = async {
-        let (mut made, mut refused) = (0, 0);
-        for number in 0..400_u16 {
-            match vlans.entry("gone", 2 + number % 4000).add().await {
-                Ok(_) => made += 1,
+        for vlan in (2..=4000_u16).cycle() {
+            if is_over.get() {
+                break;
+            }
+            match vlans.entry("gone", vlan).add().await {
+                Ok(_) => made.set(made.get() + 1),
                 // Not there, or there and not a port yet.
                 Err(error) => {
                     assert!(error.is_not_found() || error.is_usage() || error.is_unsupported(), "{error}");
                     assert!(error.to_string().contains("gone"), "{error}");
-                    refused += 1;
+                    refused.set(refused.get() + 1);
                 }
             }
             tokio::task::yield_now().await;
         }
-        (made, refused)
     };
-    let ((), (made, refused)) = tokio::join!(comes_and_goes, changes);
-    println!("{made} made, {refused} refused");
+    let (rounds, ()) = tokio::join!(comes_and_goes, changes);
+    println!("{rounds} rounds, {} made, {} refused", made.get(), refused.get());
     assert!(vlans.entry("gone", 2).add().await.unwrap_err().is_not_found());
     Ok(())
 }

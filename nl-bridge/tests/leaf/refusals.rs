@@ -147,7 +147,7 @@ fn vxlan_device_with_vlans_of_others_is_not_made_anew() {
     let error = own(8472).plan(&kernel.snapshot()).unwrap_err().to_string();
     assert_eq!(
         error,
-        "leaf br0: vxlan.port: vx0 has another port, so the device has to be made anew, and it has vlan 1200 of others"
+        "leaf br0: vxlan.port: vx0 has another port, so the device has to be made again, and it has vlan 1200 of others"
     );
     kernel.apply(&own(8472).exact().plan(&kernel.snapshot()).unwrap());
 }

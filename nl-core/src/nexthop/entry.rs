@@ -196,7 +196,7 @@ impl Nexthop {
         self
     }
 
-    /// In this encapsulation, as the kernel has it.
+    /// In this encapsulation, given as its type and its attributes.
     #[must_use]
     pub fn with_raw_encap(mut self, encap: RawEncap) -> Self {
         self.encap = Some(Box::new(encap));
@@ -211,7 +211,7 @@ impl Nexthop {
         self.encap.as_ref().map_or(Ok(None), |encap| encap.decode())
     }
 
-    /// The encapsulation as the kernel has it.
+    /// The encapsulation as its type and its attributes.
     #[must_use]
     pub fn raw_encap(&self) -> Option<&RawEncap> {
         self.encap.as_deref()

@@ -118,7 +118,7 @@ impl DerefMut for EncapWriter<'_> {
     }
 }
 
-/// An encapsulation as the kernel has it: its type and its attributes.
+/// An encapsulation as its type and its attributes.
 ///
 /// One whose type no [`Encap`] is at hand for is kept like this and written back as it was read.
 #[derive(Clone)]

@@ -361,7 +361,7 @@ impl Route {
         self
     }
 
-    /// In this encapsulation, as the kernel has it.
+    /// In this encapsulation, given as its type and its attributes.
     #[must_use]
     pub fn with_raw_encap(mut self, encap: RawEncap) -> Self {
         self.encap = Some(Box::new(encap));
@@ -376,7 +376,7 @@ impl Route {
         self.encap.as_ref().map_or(Ok(None), |encap| encap.decode())
     }
 
-    /// The encapsulation as the kernel has it.
+    /// The encapsulation as its type and its attributes.
     #[must_use]
     pub fn raw_encap(&self) -> Option<&RawEncap> {
         self.encap.as_deref()

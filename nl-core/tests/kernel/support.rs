@@ -138,7 +138,7 @@ pub(crate) async fn route(node: &Node) -> Connection {
 pub(crate) use nl_testkit::kernel_version as kernel;
 
 /// The error says that this kernel is too old, and it is.
-#[cfg(any(feature = "neighbour", feature = "rule"))]
+#[cfg(any(feature = "neighbour", feature = "nexthop", feature = "rule"))]
 #[track_caller]
 pub(crate) fn assert_unsupported(error: &nl_core::Error) {
     let version = error.since().and_then(nl_core::error::Since::version);

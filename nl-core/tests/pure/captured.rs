@@ -60,7 +60,7 @@ fn an_fdb_entry_of_the_kernel_reads_as_it_was_made() {
     assert_eq!(mac, Ok(MacAddr::new([2, 0, 0, 0, 0, 1])));
     assert_eq!(attrs.find(5).unwrap().unwrap().u16(), Ok(10));
     let extended = attrs.find(14).unwrap().unwrap();
-    assert!(extended.is_nested());
+    assert!(extended.is_nested() && !extended.is_net_byteorder());
     assert_eq!(extended.attrs().next().unwrap().unwrap().u8(), Ok(1));
     assert!(attrs.map(Result::unwrap).map(|attr| attr.kind()).eq([2, 9, 15, 3, 5, 14]));
 }

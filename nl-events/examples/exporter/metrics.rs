@@ -45,28 +45,35 @@ type Names = HashMap<u32, String>;
 #[derive(Default)]
 struct Metrics {
     registry: Registry,
-    counters: BTreeMap<&'static str, Family<Labels, Counter>>,
-    gauges: BTreeMap<&'static str, Family<Labels, Gauge>>,
+    counters: BTreeMap<String, Family<Labels, Counter>>,
+    gauges: BTreeMap<String, Family<Labels, Gauge>>,
 }
 
 impl Metrics {
-    fn count(&mut self, name: &'static str, help: &'static str, labels: &Labels, value: u64) {
+    fn count(&mut self, name: &str, help: &str, labels: &Labels, value: impl Into<u64>) {
         let registry = &mut self.registry;
-        let family = self.counters.entry(name).or_insert_with(|| {
+        let family = self.counters.entry(name.to_owned()).or_insert_with(|| {
             let family = Family::<Labels, Counter>::default();
             registry.register(name, help, family.clone());
             family
         });
-        family.get_or_create(labels).inc_by(value);
+        family.get_or_create(labels).inc_by(value.into());
     }
 
-    fn gauge(&mut self, name: &'static str, help: &'static str, labels: &Labels, value: u64) {
-        self.signed(name, help, labels, i64::try_from(value).unwrap_or(i64::MAX));
+    /// Several counters with the same labels: the name, the help and the value of each.
+    fn counts<const N: usize>(&mut self, labels: &Labels, counters: [(&str, &str, impl Into<u64>); N]) {
+        for (name, help, value) in counters {
+            self.count(name, help, labels, value);
+        }
     }
 
-    fn signed(&mut self, name: &'static str, help: &'static str, labels: &Labels, value: i64) {
+    fn gauge(&mut self, name: &str, help: &str, labels: &Labels, value: impl Into<u64>) {
+        self.signed(name, help, labels, i64::try_from(value.into()).unwrap_or(i64::MAX));
+    }
+
+    fn signed(&mut self, name: &str, help: &str, labels: &Labels, value: i64) {
         let registry = &mut self.registry;
-        let family = self.gauges.entry(name).or_insert_with(|| {
+        let family = self.gauges.entry(name.to_owned()).or_insert_with(|| {
             let family = Family::<Labels, Gauge>::default();
             registry.register(name, help, family.clone());
             family
@@ -98,28 +105,24 @@ async fn devices(conn: &Connection, metrics: &mut Metrics) -> Result<Names> {
     let names = links.iter().map(|link| (link.index, link.name.to_string())).collect::<Names>();
     for link in &links {
         let labels = dev(&names, link.index);
-        metrics.gauge(
-            "nl_link_up",
-            "Whether the device is administratively up",
-            &labels,
-            link.is_up().into(),
-        );
+        metrics.gauge("nl_link_up", "Whether the device is administratively up", &labels, link.is_up());
         let Some(stats) = &link.stats else { continue };
-        for (name, help, value) in [
-            ("nl_link_rx_bytes", "Bytes received", stats.rx_bytes),
-            ("nl_link_rx_packets", "Packets received", stats.rx_packets),
-            ("nl_link_rx_errors", "Packets with errors when received", stats.rx_errors),
-            ("nl_link_rx_dropped", "Packets dropped when received", stats.rx_dropped),
-            ("nl_link_tx_bytes", "Bytes sent", stats.tx_bytes),
-            ("nl_link_tx_packets", "Packets sent", stats.tx_packets),
-            ("nl_link_tx_errors", "Packets with errors when sent", stats.tx_errors),
-            ("nl_link_tx_dropped", "Packets dropped when sent", stats.tx_dropped),
-            ("nl_link_multicast", "Multicast packets received", stats.multicast),
-            ("nl_link_collisions", "Collisions", stats.collisions),
-            ("nl_link_rx_nohandler", "Packets received that nothing took", stats.rx_nohandler),
-        ] {
-            metrics.count(name, help, &labels, value);
-        }
+        metrics.counts(
+            &labels,
+            [
+                ("nl_link_rx_bytes", "Bytes received", stats.rx_bytes),
+                ("nl_link_rx_packets", "Packets received", stats.rx_packets),
+                ("nl_link_rx_errors", "Packets with errors when received", stats.rx_errors),
+                ("nl_link_rx_dropped", "Packets dropped when received", stats.rx_dropped),
+                ("nl_link_tx_bytes", "Bytes sent", stats.tx_bytes),
+                ("nl_link_tx_packets", "Packets sent", stats.tx_packets),
+                ("nl_link_tx_errors", "Packets with errors when sent", stats.tx_errors),
+                ("nl_link_tx_dropped", "Packets dropped when sent", stats.tx_dropped),
+                ("nl_link_multicast", "Multicast packets received", stats.multicast),
+                ("nl_link_collisions", "Collisions", stats.collisions),
+                ("nl_link_rx_nohandler", "Packets received that nothing took", stats.rx_nohandler),
+            ],
+        );
     }
     Ok(names)
 }
@@ -129,7 +132,7 @@ async fn traffic_control(conn: &Connection, names: &Names, metrics: &mut Metrics
     for qdisc in tc.qdiscs().list().await?.collect_all().await? {
         let labels = with(dev(names, qdisc.index), "parent", qdisc.parent);
         let labels = with(with(labels, "handle", qdisc.handle), "kind", qdisc.config.kind());
-        queue(metrics, &QDISC, &labels, &qdisc.stats);
+        queue(metrics, "qdisc", &labels, &qdisc.stats);
     }
     for index in names.keys() {
         let classes = match tc.classes(*index).list().await {
@@ -140,64 +143,31 @@ async fn traffic_control(conn: &Connection, names: &Names, metrics: &mut Metrics
         };
         for class in classes {
             let labels = with(dev(names, class.index), "class", class.handle);
-            queue(metrics, &CLASS, &with(labels, "kind", class.config.kind()), &class.stats);
+            queue(metrics, "class", &with(labels, "kind", class.config.kind()), &class.stats);
         }
     }
     Ok(())
 }
 
-/// The names of the metrics of a queue.
-struct Queue {
-    bytes: &'static str,
-    packets: &'static str,
-    drops: &'static str,
-    overlimits: &'static str,
-    requeues: &'static str,
-    backlog: &'static str,
-    length: &'static str,
-    measured: &'static str,
-    special: &'static str,
-}
-
-const QDISC: Queue = Queue {
-    bytes: "nl_qdisc_bytes",
-    packets: "nl_qdisc_packets",
-    drops: "nl_qdisc_drops",
-    overlimits: "nl_qdisc_overlimits",
-    requeues: "nl_qdisc_requeues",
-    backlog: "nl_qdisc_backlog_bytes",
-    length: "nl_qdisc_queue_packets",
-    measured: "nl_qdisc_packets_per_second",
-    special: "nl_qdisc_special",
-};
-const CLASS: Queue = Queue {
-    bytes: "nl_class_bytes",
-    packets: "nl_class_packets",
-    drops: "nl_class_drops",
-    overlimits: "nl_class_overlimits",
-    requeues: "nl_class_requeues",
-    backlog: "nl_class_backlog_bytes",
-    length: "nl_class_queue_packets",
-    measured: "nl_class_packets_per_second",
-    special: "nl_class_special",
-};
-
-fn queue(metrics: &mut Metrics, names: &Queue, labels: &Labels, stats: &Stats) {
-    metrics.count(names.bytes, "Bytes sent", labels, stats.bytes);
-    metrics.count(names.packets, "Packets sent", labels, stats.packets);
-    metrics.count(names.drops, "Packets dropped", labels, stats.drops.into());
-    metrics.count(names.overlimits, "How often a limit was exceeded", labels, stats.overlimits.into());
-    metrics.count(names.requeues, "Packets requeued", labels, stats.requeues.into());
-    metrics.gauge(names.backlog, "Bytes in the queue", labels, stats.backlog.into());
-    metrics.gauge(names.length, "Packets in the queue", labels, stats.queue_len.into());
+/// The metrics of a qdisc or a class.
+fn queue(metrics: &mut Metrics, of: &str, labels: &Labels, stats: &Stats) {
+    let name = |what: &str| format!("nl_{of}_{what}");
+    metrics.count(&name("bytes"), "Bytes sent", labels, stats.bytes);
+    metrics.count(&name("packets"), "Packets sent", labels, stats.packets);
+    metrics.count(&name("drops"), "Packets dropped", labels, stats.drops);
+    metrics.count(&name("overlimits"), "How often a limit was exceeded", labels, stats.overlimits);
+    metrics.count(&name("requeues"), "Packets requeued", labels, stats.requeues);
+    metrics.gauge(&name("backlog_bytes"), "Bytes in the queue", labels, stats.backlog);
+    metrics.gauge(&name("queue_packets"), "Packets in the queue", labels, stats.queue_len);
     if let Some(measured) = stats.measured {
-        metrics.gauge(names.measured, "What the kernel's estimator measured", labels, measured.packets);
+        let help = "What the kernel's estimator measured";
+        metrics.gauge(&name("packets_per_second"), help, labels, measured.packets);
     }
     // Each kind has its own. They are gauges, because some of them fall.
     if let Ok(special) = serde_json::to_value(&stats.xstats) {
         numbers(&special, &mut Vec::new(), &mut |path, value| {
             let labels = with(labels.clone(), "name", path);
-            metrics.signed(names.special, "What only this kind counts or measures", &labels, value);
+            metrics.signed(&name("special"), "What only this kind counts or measures", &labels, value);
         });
     }
 }
@@ -240,28 +210,34 @@ async fn bridges(conn: &Connection, names: &Names, metrics: &mut Metrics) -> Res
     for device in supported(vlans.await)? {
         for vlan in device.vlans {
             let labels = with(dev(names, device.index), "vlan", vlan.vlan);
-            metrics.count("nl_vlan_rx_bytes", "Bytes received in the VLAN", &labels, vlan.rx_bytes);
-            metrics.count("nl_vlan_rx_packets", "Packets received in the VLAN", &labels, vlan.rx_packets);
-            metrics.count("nl_vlan_tx_bytes", "Bytes sent in the VLAN", &labels, vlan.tx_bytes);
-            metrics.count("nl_vlan_tx_packets", "Packets sent in the VLAN", &labels, vlan.tx_packets);
+            metrics.counts(
+                &labels,
+                [
+                    ("nl_vlan_rx_bytes", "Bytes received in the VLAN", vlan.rx_bytes),
+                    ("nl_vlan_rx_packets", "Packets received in the VLAN", vlan.rx_packets),
+                    ("nl_vlan_tx_bytes", "Bytes sent in the VLAN", vlan.tx_bytes),
+                    ("nl_vlan_tx_packets", "Packets sent in the VLAN", vlan.tx_packets),
+                ],
+            );
         }
     }
     let vnis = async { Vnis::new(conn.clone()).entries().stats().list().await?.collect_all().await };
     for entry in supported(vnis.await)? {
         let Some(stats) = entry.stats else { continue };
         let labels = with(dev(names, entry.index), "vni", entry.vnis);
-        for (name, help, value) in [
-            ("nl_vni_rx_bytes", "Bytes received in the VNI", stats.rx_bytes),
-            ("nl_vni_rx_packets", "Packets received in the VNI", stats.rx_packets),
-            ("nl_vni_rx_dropped", "Packets of the VNI dropped when received", stats.rx_drops),
-            ("nl_vni_rx_errors", "Packets of the VNI with errors when received", stats.rx_errors),
-            ("nl_vni_tx_bytes", "Bytes sent in the VNI", stats.tx_bytes),
-            ("nl_vni_tx_packets", "Packets sent in the VNI", stats.tx_packets),
-            ("nl_vni_tx_dropped", "Packets of the VNI dropped when sent", stats.tx_drops),
-            ("nl_vni_tx_errors", "Packets of the VNI with errors when sent", stats.tx_errors),
-        ] {
-            metrics.count(name, help, &labels, value);
-        }
+        metrics.counts(
+            &labels,
+            [
+                ("nl_vni_rx_bytes", "Bytes received in the VNI", stats.rx_bytes),
+                ("nl_vni_rx_packets", "Packets received in the VNI", stats.rx_packets),
+                ("nl_vni_rx_dropped", "Packets of the VNI dropped when received", stats.rx_drops),
+                ("nl_vni_rx_errors", "Packets of the VNI with errors when received", stats.rx_errors),
+                ("nl_vni_tx_bytes", "Bytes sent in the VNI", stats.tx_bytes),
+                ("nl_vni_tx_packets", "Packets sent in the VNI", stats.tx_packets),
+                ("nl_vni_tx_dropped", "Packets of the VNI dropped when sent", stats.tx_drops),
+                ("nl_vni_tx_errors", "Packets of the VNI with errors when sent", stats.tx_errors),
+            ],
+        );
     }
     Ok(())
 }
@@ -279,78 +255,90 @@ async fn macsec(conn: &Connection, names: &Names, metrics: &mut Metrics) -> Resu
 /// What a MACsec device sends, and each of its associations.
 fn sent(device: &Secy, labels: &Labels, metrics: &mut Metrics) {
     let (stats, tx) = (&device.stats, &device.tx_stats);
-    for (name, help, value) in [
-        ("nl_macsec_tx_untagged_packets", "Packets sent without a tag", stats.out_packets_untagged),
-        (
-            "nl_macsec_tx_too_long_packets",
-            "Packets over the MTU of the device below",
-            stats.out_packets_too_long,
-        ),
-        ("nl_macsec_tx_encrypted_packets", "Packets encrypted", tx.packets_encrypted),
-        ("nl_macsec_tx_protected_packets", "Packets protected", tx.packets_protected),
-        ("nl_macsec_tx_encrypted_bytes", "Bytes encrypted", tx.octets_encrypted),
-        ("nl_macsec_tx_protected_bytes", "Bytes protected", tx.octets_protected),
-    ] {
-        metrics.count(name, help, labels, value);
-    }
+    metrics.counts(
+        labels,
+        [
+            ("nl_macsec_tx_untagged_packets", "Packets sent without a tag", stats.out_packets_untagged),
+            (
+                "nl_macsec_tx_too_long_packets",
+                "Packets over the MTU of the device below",
+                stats.out_packets_too_long,
+            ),
+            ("nl_macsec_tx_encrypted_packets", "Packets encrypted", tx.packets_encrypted),
+            ("nl_macsec_tx_protected_packets", "Packets protected", tx.packets_protected),
+            ("nl_macsec_tx_encrypted_bytes", "Bytes encrypted", tx.octets_encrypted),
+            ("nl_macsec_tx_protected_bytes", "Bytes protected", tx.octets_protected),
+        ],
+    );
     for sa in &device.tx_sas {
         let labels = with(labels.clone(), "an", sa.an);
         metrics.gauge("nl_macsec_tx_sa_next_pn", "The next packet number", &labels, sa.next_pn);
-        for (name, help, value) in [
-            ("nl_macsec_tx_sa_encrypted_packets", "Packets encrypted", sa.stats.packets_encrypted),
-            ("nl_macsec_tx_sa_protected_packets", "Packets protected", sa.stats.packets_protected),
-        ] {
-            metrics.count(name, help, &labels, value.into());
-        }
+        metrics.counts(
+            &labels,
+            [
+                ("nl_macsec_tx_sa_encrypted_packets", "Packets encrypted", sa.stats.packets_encrypted),
+                ("nl_macsec_tx_sa_protected_packets", "Packets protected", sa.stats.packets_protected),
+            ],
+        );
     }
 }
 
 /// What a MACsec device receives, each of its channels and each of their associations.
 fn received(device: &Secy, labels: &Labels, metrics: &mut Metrics) {
     let stats = &device.stats;
-    for (name, help, value) in [
-        ("nl_macsec_rx_untagged_packets", "Packets without a tag, delivered", stats.in_packets_untagged),
-        ("nl_macsec_rx_no_tag_packets", "Packets without a tag, dropped", stats.in_packets_no_tag),
-        ("nl_macsec_rx_bad_tag_packets", "Packets with a bad tag", stats.in_packets_bad_tag),
-        (
-            "nl_macsec_rx_unknown_sci_packets",
-            "Packets of no channel, delivered",
-            stats.in_packets_unknown_sci,
-        ),
-        ("nl_macsec_rx_no_sci_packets", "Packets of no channel, dropped", stats.in_packets_no_sci),
-        ("nl_macsec_rx_overrun_packets", "Packets dropped in an overrun", stats.in_packets_overrun),
-    ] {
-        metrics.count(name, help, labels, value);
-    }
+    metrics.counts(
+        labels,
+        [
+            ("nl_macsec_rx_untagged_packets", "Packets without a tag, delivered", stats.in_packets_untagged),
+            ("nl_macsec_rx_no_tag_packets", "Packets without a tag, dropped", stats.in_packets_no_tag),
+            ("nl_macsec_rx_bad_tag_packets", "Packets with a bad tag", stats.in_packets_bad_tag),
+            (
+                "nl_macsec_rx_unknown_sci_packets",
+                "Packets of no channel, delivered",
+                stats.in_packets_unknown_sci,
+            ),
+            ("nl_macsec_rx_no_sci_packets", "Packets of no channel, dropped", stats.in_packets_no_sci),
+            ("nl_macsec_rx_overrun_packets", "Packets dropped in an overrun", stats.in_packets_overrun),
+        ],
+    );
     for channel in &device.rx_scs {
         let labels = with(labels.clone(), "sci", channel.sci);
         let stats = &channel.stats;
-        for (name, help, value) in [
-            ("nl_macsec_rx_sc_validated_bytes", "Bytes verified", stats.octets_validated),
-            ("nl_macsec_rx_sc_decrypted_bytes", "Bytes decrypted", stats.octets_decrypted),
-            ("nl_macsec_rx_sc_unchecked_packets", "Packets not verified, delivered", stats.packets_unchecked),
-            (
-                "nl_macsec_rx_sc_delayed_packets",
-                "Packets out of the window, delivered",
-                stats.packets_delayed,
-            ),
-            ("nl_macsec_rx_sc_ok_packets", "Packets verified and delivered", stats.packets_ok),
-            ("nl_macsec_rx_sc_invalid_packets", "Packets that failed, delivered", stats.packets_invalid),
-            ("nl_macsec_rx_sc_late_packets", "Packets dropped by replay protection", stats.packets_late),
-            ("nl_macsec_rx_sc_not_valid_packets", "Packets that failed, dropped", stats.packets_not_valid),
-            (
-                "nl_macsec_rx_sc_not_using_sa_packets",
-                "Packets of no association, dropped",
-                stats.packets_not_using_sa,
-            ),
-            (
-                "nl_macsec_rx_sc_unused_sa_packets",
-                "Packets of no association, delivered",
-                stats.packets_unused_sa,
-            ),
-        ] {
-            metrics.count(name, help, &labels, value);
-        }
+        metrics.counts(
+            &labels,
+            [
+                ("nl_macsec_rx_sc_validated_bytes", "Bytes verified", stats.octets_validated),
+                ("nl_macsec_rx_sc_decrypted_bytes", "Bytes decrypted", stats.octets_decrypted),
+                (
+                    "nl_macsec_rx_sc_unchecked_packets",
+                    "Packets not verified, delivered",
+                    stats.packets_unchecked,
+                ),
+                (
+                    "nl_macsec_rx_sc_delayed_packets",
+                    "Packets out of the window, delivered",
+                    stats.packets_delayed,
+                ),
+                ("nl_macsec_rx_sc_ok_packets", "Packets verified and delivered", stats.packets_ok),
+                ("nl_macsec_rx_sc_invalid_packets", "Packets that failed, delivered", stats.packets_invalid),
+                ("nl_macsec_rx_sc_late_packets", "Packets dropped by replay protection", stats.packets_late),
+                (
+                    "nl_macsec_rx_sc_not_valid_packets",
+                    "Packets that failed, dropped",
+                    stats.packets_not_valid,
+                ),
+                (
+                    "nl_macsec_rx_sc_not_using_sa_packets",
+                    "Packets of no association, dropped",
+                    stats.packets_not_using_sa,
+                ),
+                (
+                    "nl_macsec_rx_sc_unused_sa_packets",
+                    "Packets of no association, delivered",
+                    stats.packets_unused_sa,
+                ),
+            ],
+        );
         for sa in &channel.sas {
             let labels = with(labels.clone(), "an", sa.an);
             metrics.gauge(
@@ -359,23 +347,28 @@ fn received(device: &Secy, labels: &Labels, metrics: &mut Metrics) {
                 &labels,
                 sa.next_pn,
             );
-            for (name, help, value) in [
-                ("nl_macsec_rx_sa_ok_packets", "Packets verified and delivered", sa.stats.packets_ok),
-                (
-                    "nl_macsec_rx_sa_invalid_packets",
-                    "Packets that failed, delivered",
-                    sa.stats.packets_invalid,
-                ),
-                (
-                    "nl_macsec_rx_sa_not_valid_packets",
-                    "Packets that failed, dropped",
-                    sa.stats.packets_not_valid,
-                ),
-                ("nl_macsec_rx_sa_not_using_sa_packets", "Packets dropped", sa.stats.packets_not_using_sa),
-                ("nl_macsec_rx_sa_unused_sa_packets", "Packets delivered", sa.stats.packets_unused_sa),
-            ] {
-                metrics.count(name, help, &labels, value.into());
-            }
+            metrics.counts(
+                &labels,
+                [
+                    ("nl_macsec_rx_sa_ok_packets", "Packets verified and delivered", sa.stats.packets_ok),
+                    (
+                        "nl_macsec_rx_sa_invalid_packets",
+                        "Packets that failed, delivered",
+                        sa.stats.packets_invalid,
+                    ),
+                    (
+                        "nl_macsec_rx_sa_not_valid_packets",
+                        "Packets that failed, dropped",
+                        sa.stats.packets_not_valid,
+                    ),
+                    (
+                        "nl_macsec_rx_sa_not_using_sa_packets",
+                        "Packets dropped",
+                        sa.stats.packets_not_using_sa,
+                    ),
+                    ("nl_macsec_rx_sa_unused_sa_packets", "Packets delivered", sa.stats.packets_unused_sa),
+                ],
+            );
         }
     }
 }
@@ -408,9 +401,14 @@ async fn segments(conn: &Connection, metrics: &mut Metrics) -> Result<()> {
     for sid in supported(sids.await)? {
         let Some(counters) = sid.local.counters else { continue };
         let labels = vec![("sid", sid.route.prefix.to_string())];
-        metrics.count("nl_srv6_sid_bytes", "Bytes that the SID processed", &labels, counters.bytes);
-        metrics.count("nl_srv6_sid_packets", "Packets that the SID processed", &labels, counters.packets);
-        metrics.count("nl_srv6_sid_errors", "Packets that the SID dropped", &labels, counters.errors);
+        metrics.counts(
+            &labels,
+            [
+                ("nl_srv6_sid_bytes", "Bytes that the SID processed", counters.bytes),
+                ("nl_srv6_sid_packets", "Packets that the SID processed", counters.packets),
+                ("nl_srv6_sid_errors", "Packets that the SID dropped", counters.errors),
+            ],
+        );
     }
     Ok(())
 }

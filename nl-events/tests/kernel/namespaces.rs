@@ -36,7 +36,7 @@ fn tasks() -> usize {
 }
 
 fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+    fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 fn rule(priority: u32) -> Rule {

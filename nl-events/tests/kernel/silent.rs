@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::TryStreamExt;
-use nl_core::{Connection, MacAddr, Protocol};
+use nl_core::{Connection, Protocol};
 use nl_events::fdb::{FdbChange, FdbWatch};
 use nl_testkit::{Lab, Node, Result, Vxlan, within};
 
@@ -238,16 +238,23 @@ async fn watch_whose_events_are_lost_knows_what_became_of_its_bridge(lab: Lab) -
 
 #[nl_testkit::test(needs(tool = "bridge"))]
 async fn watch_that_is_resynchronised_lists_the_table_and_reports_no_change(lab: Lab) -> Result {
+    lab.quiet();
     let bridge = lab.bridge("br0", 1).await?;
     let conn = route(bridge.node()).await?;
     bridge.node().bridge("fdb add 02:00:00:00:aa:01 dev port1 master static").await;
     let mut watch = FdbWatch::builder(&conn).bridge("br0").open().await?;
     synced(&mut watch).await;
-    let before: BTreeSet<MacAddr> = watch.entries().map(|entry| entry.mac).collect();
+    let table = |watch: &FdbWatch| {
+        let rows = watch.entries().map(|entry| (entry.mac, entry.index, entry.vlan));
+        rows.collect::<BTreeSet<_>>()
+    };
+    let before = table(&watch);
+    assert!(before.iter().any(|(of, ..)| *of == mac(1)), "{before:?}");
     for _ in 0..2 {
         watch.resync();
-        synced(&mut watch).await;
+        let change = within(DEADLINE, watch.try_next(), "the next list").await?;
+        assert_eq!(change, Some(FdbChange::Synced));
+        assert_eq!(table(&watch), before);
     }
-    assert!(watch.entries().map(|entry| entry.mac).collect::<BTreeSet<_>>().is_superset(&before));
     Ok(())
 }

@@ -313,6 +313,8 @@ async fn stores_are_exact_and_memory_is_constant_after_a_soak(lab: Lab) -> Resul
             }
         }
     }
+    // On a slow machine the first action may have taken all of the time.
+    let middle = middle.unwrap_or_else(resident);
     let made: u64 = loads.into_iter().map(|load| load.join().expect("a load failed")).sum();
 
     opener.buffer = 1 << 20;
@@ -358,12 +360,12 @@ async fn stores_are_exact_and_memory_is_constant_after_a_soak(lab: Lab) -> Resul
     assert!(!listener.is_finished(), "the stream ended");
     listener.abort();
     assert!(listener.await.is_err_and(|error| error.is_cancelled()));
-    let (middle, end) = (middle.unwrap_or_default(), resident());
+    let end = resident();
     println!(
         "{made} changes, {actions} actions, {overruns:?} overruns since the last, {middle} bytes, {end} at the end"
     );
     assert!(made > 0 && actions > 0);
-    assert!(middle == 0 || end < middle + GROWTH, "{middle} bytes in the middle, {end} at the end");
+    assert!(end < middle + GROWTH, "{middle} bytes in the middle, {end} at the end");
     drop((opener, nsids, conn));
     assert!(descriptors() <= before, "{} descriptors, {before} before", descriptors());
     Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use nl_bridge::fdb::{FdbEntry, FdbVerb};
+use nl_bridge::settings::Bridge;
 use nl_core::address::AddressWatch;
 use nl_core::error::ErrorKind;
 use nl_core::link::LinkWatch;
@@ -125,17 +126,28 @@ async fn store_is_the_same_as_the_kernel_after_overruns(lab: Lab) -> Result {
 }
 
 /// A change that has no event is found by a list that is asked for, by any clone.
-#[nl_testkit::test(needs(tool = "ip"))]
+#[nl_testkit::test(needs(link = "bridge", tool = "ip"))]
 async fn store_lists_again_on_demand(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let (store, follower) = Store::new(AddressWatch::open(&route(&node).await?).await?);
+    node.ip("link add br0 type bridge").await;
+    let (store, follower) = Store::new(LinkWatch::open(&route(&node).await?).await?);
     let task = tokio::spawn(follower.run());
     store.synced(LIMIT).await?;
     let other = store.clone();
-    for _ in 0..3 {
+    for priority in [77, 78, 79] {
+        let has = move |watch: &LinkWatch| {
+            let priorities = watch.entries().filter_map(|link| link.kind::<Bridge>()?.unwrap().priority);
+            priorities.filter(|found| *found == priority).count() == 1
+        };
+        // Of a device that is down, options are changed without an event. Behind it comes one of another device.
+        node.ip(&format!("link set br0 type bridge priority {priority}")).await;
+        let next = format!("br{priority}");
+        node.ip(&format!("link add {next} type bridge")).await;
+        store.wait_until(move |watch| watch.entries().any(|link| link.name == *next), LIMIT).await?;
+        assert!(!store.read(has), "the kernel reports it");
         other.resync();
         store.synced(LIMIT).await?;
-        assert!(other.is_synced());
+        assert!(other.is_synced() && store.read(has));
     }
     end(task).await;
     Ok(())

@@ -12,9 +12,11 @@ use nl_testkit::{Lab, Node, Result, scaled, within};
 
 use crate::watch::{DEADLINE, synced};
 
-/// The number of changes on a native machine.
+/// The number of changes on a native machine. A request that the kernel refuses is none.
 const CHANGES: u32 = 100_000;
 const TASKS: usize = 4;
+/// How many requests a task sends at least at a time, of which it does not know how many are refused.
+const ROUND: usize = 64;
 /// How long nothing comes before the tables are compared.
 const MOMENT: Duration = Duration::from_millis(200);
 /// Addresses that the load does not change.
@@ -71,25 +73,34 @@ pub(super) async fn table_of(watch: &FdbWatch, conn: &Connection) -> Result<Show
         .collect())
 }
 
-/// The load of one task.
-async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) {
+/// A change of one task.
+fn change(dice: &mut Dice, ports: [u32; 2], task: u8) -> (FdbVerb, FdbEntry) {
+    let number = u16::try_from(dice.roll(ROAMING)).unwrap_or_default();
+    let port = ports[usize::from(dice.roll(2) == 1)];
+    let entry = FdbEntry::new(address(0x10 + task, number), port).master().static_();
+    let verb = match dice.roll(3) {
+        0 => FdbVerb::Add,
+        1 => FdbVerb::Replace,
+        _ => FdbVerb::Delete,
+    };
+    (verb, entry)
+}
+
+/// The load of one task: requests until so many changes are made, and how many requests that took.
+async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) -> usize {
     let fdb = Fdb::new(conn);
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::from(task));
-    let changes = (0..changes).map(move |_| {
-        let number = u16::try_from(dice.roll(ROAMING)).unwrap_or_default();
-        let port = ports[usize::from(dice.roll(2) == 1)];
-        let entry = FdbEntry::new(address(0x10 + task, number), port).master().static_();
-        let verb = match dice.roll(3) {
-            0 => FdbVerb::Add,
-            1 => FdbVerb::Replace,
-            _ => FdbVerb::Delete,
-        };
-        (verb, entry)
-    });
-    // Many fail, because the added entry exists or the deleted one does not.
-    let mut results = fdb.batch(changes);
-    while let Some(result) = results.next().await {
-        if let Err(error) = result {
+    let (mut made, mut sent) = (0, 0);
+    while made < changes {
+        let round = (changes - made).max(ROUND);
+        sent += round;
+        // Many fail, because the added entry exists or the deleted one does not.
+        let mut results = fdb.batch((0..round).map(|_| change(&mut dice, ports, task)).collect::<Vec<_>>());
+        while let Some(result) = results.next().await {
+            let Err(error) = result else {
+                made += 1;
+                continue;
+            };
             let text = error.to_string();
             let expected = match text.split(' ').next() {
                 Some("add") => error.is_exists(),
@@ -99,6 +110,7 @@ async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) {
             assert!(expected, "{text}");
         }
     }
+    sent
 }
 
 #[nl_testkit::test(needs(tool = "bridge"), timeout = 300, serial)]
@@ -124,8 +136,8 @@ async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
                     let conn = Connection::builder(Protocol::Route).netns(&netns).open().unwrap();
-                    storm(conn, ports, task, changes / TASKS).await;
-                });
+                    storm(conn, ports, task, changes.div_ceil(TASKS)).await
+                })
             }))
         })
         .collect::<Result<_>>()?;
@@ -135,14 +147,13 @@ async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
     let ending = {
         let (netns, port) = (Netns::fd(node.netns_fd())?, ports[0]);
         std::thread::spawn(move || {
-            for storm in storms {
-                storm.join().expect("a storm failed");
-            }
+            let sent: usize = storms.into_iter().map(|storm| storm.join().expect("a storm failed")).sum();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let fdb = Fdb::new(Connection::builder(Protocol::Route).netns(&netns).open().unwrap());
                 fdb.entry(last, port).master().static_().add().await.unwrap();
             });
+            sent
         })
     };
 
@@ -169,7 +180,7 @@ async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
         }
     };
     within(Duration::from_secs(240), watching, "the watch to converge").await?;
-    ending.join().expect("the end of the storms failed");
+    let sent = ending.join().expect("the end of the storms failed");
     assert!(watch.overruns() > 0, "the storm did not overrun the watch, so the test proves nothing");
     let table = table_of(&watch, &conn).await?;
     assert_eq!(table, shown_by_iproute2(node).await);
@@ -177,7 +188,7 @@ async fn overrun_watch_converges_under_load(lab: Lab) -> Result {
     synced(&mut listed).await;
     assert_eq!(table, table_of(&listed, &conn).await?);
     println!(
-        "{changes} changes, {reported} reported, {} overruns, {} entries at the end",
+        "{sent} requests, {changes} changes, {reported} reported, {} overruns, {} entries at the end",
         watch.overruns(),
         watch.len()
     );

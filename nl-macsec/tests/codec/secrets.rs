@@ -89,8 +89,8 @@ fn errors_about_texts_do_not_show_them() {
 /// The handles, and what they say when there is no such device.
 #[test]
 fn handles_do_not_show_keys() {
-    let Ok(conn) = Connection::open(Protocol::Generic) else { return };
-    let macsec = Macsec::new(conn);
+    // Nothing is sent. Emulators of other processors have sockets of this protocol, and not of generic netlink.
+    let macsec = Macsec::new(Connection::open(Protocol::Route).unwrap());
     let tx = macsec.tx_sa("no-such-dev", 0).key(&key()).key_id(KeyId::new([1; 16])).salt(&salt());
     debug_is_silent(&tx);
     let rx = macsec.rx_sa("no-such-dev", Sci::default(), 0).key(&key()).salt(&salt());

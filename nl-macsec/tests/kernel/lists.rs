@@ -9,14 +9,14 @@ use nl_macsec::rx_sa::RxSa;
 use nl_macsec::rx_sc::RxSc;
 use nl_macsec::secy::Secy;
 use nl_macsec::{CipherSuite, FAMILY, Macsec, SaConfig, Verb};
-use nl_testkit::{Lab, Node, Result};
+use nl_testkit::{Lab, Result};
 
 use crate::support::{alone, id, key, open, sci};
 
 const PLAIN: CipherSuite = CipherSuite::GcmAes128;
 
 /// Devices on `v0` with channels of four associations each, made in bulk.
-async fn fill(node: &Node, macsec: &Macsec, devices: u16, channels: u16) -> Result {
+async fn fill(macsec: &Macsec, devices: u16, channels: u16) -> Result {
     let family = macsec.connection().family(FAMILY).await?.id;
     let mut requests = Vec::new();
     for device in 0..devices {
@@ -35,7 +35,6 @@ async fn fill(node: &Node, macsec: &Macsec, devices: u16, channels: u16) -> Resu
     while let Some(result) = results.next().await {
         result?;
     }
-    let _ = node;
     Ok(())
 }
 
@@ -43,7 +42,7 @@ async fn fill(node: &Node, macsec: &Macsec, devices: u16, channels: u16) -> Resu
 #[nl_testkit::test(needs(link = "macsec", genl = "macsec", host_root), timeout = 120)]
 async fn list_on_a_new_socket_is_complete(lab: Lab) -> Result {
     let (node, macsec) = alone(&lab).await?;
-    fill(&node, &macsec, 3, 20).await?;
+    fill(&macsec, 3, 20).await?;
     // What the kernel does: a socket that has received nothing yet gets a list without any of them.
     let raw = open(&node).await?;
     let family = raw.connection().family(FAMILY).await?.id;
@@ -64,8 +63,8 @@ async fn list_on_a_new_socket_is_complete(lab: Lab) -> Result {
 
 #[nl_testkit::test(needs(link = "macsec", genl = "macsec", host_root), timeout = 120)]
 async fn device_beyond_the_kernels_buffer_is_an_error_that_names_it(lab: Lab) -> Result {
-    let (node, macsec) = alone(&lab).await?;
-    fill(&node, &macsec, 1, 66).await?;
+    let (_node, macsec) = alone(&lab).await?;
+    fill(&macsec, 1, 66).await?;
     macsec.device("small").on("v0").add(MacsecDevice::new().port(2000)).await?;
     let error = macsec.secys().list().await.unwrap_err();
     assert_eq!(error.errno(), Some(Errno::EMSGSIZE), "{error}");
@@ -85,7 +84,7 @@ async fn device_beyond_the_kernels_buffer_is_an_error_that_names_it(lab: Lab) ->
 async fn fifty_devices_with_sixty_channels_are_listed(lab: Lab) -> Result {
     let (node, macsec) = alone(&lab).await?;
     // 12,000 associations; each has a cipher of its own in the kernel.
-    fill(&node, &macsec, 50, 60).await?;
+    fill(&macsec, 50, 60).await?;
     is_complete(&macsec.secys().list().await?);
 
     // Channels and associations change meanwhile.

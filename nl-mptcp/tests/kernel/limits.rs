@@ -1,6 +1,6 @@
 //! Limits both ways. `ip -j mptcp limits` prints no JSON in iproute2 6.1, so the text is read.
 
-use nl_testkit::{Lab, Result};
+use nl_testkit::{Lab, Result, by_kernel};
 
 use crate::support::open;
 
@@ -37,8 +37,8 @@ async fn limit_above_maximum_returns_kernel_text(lab: Lab) -> Result {
     // Neither was half carried out.
     assert_eq!(node.ip("mptcp limits show").await.trim(), "add_addr_accepted 0 subflows 2");
 
-    // 8, or 64 since Linux 7.2; one more of either is too much.
-    let most = if mptcp.limits().subflows(9).set().await.is_ok() { 64 } else { 8 };
+    // One more of either is too much.
+    let most = by_kernel(8, &[((7, 2), 64)]);
     mptcp.limits().add_addr_accepted(most).subflows(most).set().await?;
     for limits in [mptcp.limits().add_addr_accepted(most + 1).subflows(1), mptcp.limits().subflows(most + 1)]
     {

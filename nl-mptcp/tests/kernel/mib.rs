@@ -53,6 +53,7 @@ async fn counters_belong_to_namespace_of_the_thread(lab: Lab) -> Result {
     assert_eq!((counted.mp_capable_syn_tx, counted.mp_capable_syn_rx), (Some(1), Some(1)), "{counted:?}");
     assert_eq!(counted.mp_join_syn_tx.unwrap_or(0), 0);
     let idle_counted = read(&idle).await.since(&idle_before);
+    assert_eq!(idle_counted.mp_capable_syn_tx, Some(0));
     assert!(idle_counted.iter().all(|(_, value)| value == 0), "{idle_counted:?}");
     drop((listener, client));
     Ok(())

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nl_mptcp::path_manager::{FollowInterfaces, FullMesh};
 use nl_testkit::{Lab, Need, Node, Result, eventually, within};
 use tokio::io::AsyncReadExt;
+use tokio::task::JoinHandle;
 
 use crate::diag::ss;
 use crate::path_manager::{Connections, Ends, Manager, by_ss};
@@ -80,7 +81,8 @@ async fn full_mesh_uses_both_uplinks_without_rules(lab: Lab) -> Result {
     let wan2 = net.client.index_of("wan2").await?;
     let state = client.state().await;
     let bound = |s: &nl_mptcp::path_manager::SubflowState| s.index == Some(wan2);
-    assert!(state.table.connections().all(|c| c.subflows.iter().any(bound)), "{:#?}", state.table);
+    let connection = state.table.connections().next().ok_or("no connection")?;
+    assert_eq!(connection.subflows.iter().filter(|s| bound(s)).count(), 1, "{connection:#?}");
     drop(connections);
     client.stop().await;
     server.stop().await;
@@ -142,16 +144,30 @@ fn chunk(number: usize) -> Vec<u8> {
     (0..CHUNK).map(|at| ((at * 31) ^ (number * 7)).to_le_bytes()[0]).collect()
 }
 
+fn send(mut near: TcpStream, length: usize) -> JoinHandle<TcpStream> {
+    tokio::task::spawn_blocking(move || {
+        for number in 0..length / CHUNK {
+            near.write_all(&chunk(number)).unwrap();
+        }
+        near
+    })
+}
+
 /// Reads everything, each chunk within a second of the last.
-async fn receive(far: TcpStream) -> Result {
+async fn receive(far: TcpStream, length: usize) -> Result<TcpStream> {
     far.set_nonblocking(true)?;
     let (mut far, mut read) = (tokio::net::TcpStream::from_std(far)?, vec![0; CHUNK]);
-    for number in 0..LENGTH / CHUNK {
+    for number in 0..length / CHUNK {
         let next = far.read_exact(&mut read);
         within(Duration::from_secs(1), next, "data, of which there is always some within a second").await?;
         assert!(read == chunk(number), "chunk {number} is not what was sent");
     }
-    Ok(())
+    Ok(far.into_std()?)
+}
+
+/// How many bytes the client sent through the device.
+async fn sent_through(net: &Net, dev: &str) -> u64 {
+    net.client.json(&format!("ip -j -s link show {dev}")).await[0]["stats64"]["tx"]["bytes"].as_u64().unwrap()
 }
 
 #[nl_testkit::test(
@@ -179,7 +195,7 @@ async fn transfer_continues_when_an_uplink_dies_and_uses_it_again(lab: Lab) -> R
     let server = Manager::start(&net.server, None, ()).await?;
     let mut connections = Connections::new(&net).await?;
     connections.connect_between(&net, "10.0.1.1", "10.0.21.2:5001").await?;
-    let [mut near, far] = connections.take();
+    let [near, far] = connections.take();
     let from = async |node: &Node, wanted: &[&str]| {
         let listed = by_ss(node).await;
         let ends = listed.values().next()?;
@@ -193,13 +209,7 @@ async fn transfer_continues_when_an_uplink_dies_and_uses_it_again(lab: Lab) -> R
     let both = ["10.0.1.1", "10.0.2.1"];
     eventually(SOON, async || from(&net.client, &both).await, "a subflow by each uplink").await;
 
-    let received = tokio::spawn(receive(far));
-    let sent = tokio::task::spawn_blocking(move || {
-        for number in 0..LENGTH / CHUNK {
-            near.write_all(&chunk(number)).unwrap();
-        }
-        near
-    });
+    let (sent, received) = (send(near, LENGTH), tokio::spawn(receive(far, LENGTH)));
     // The uplink of the initial subflow, while data flows.
     net.client.down("wan1").await?;
     eventually(Duration::from_secs(2), async || from(&net.server, &both[1..]).await, "the peer to close it")
@@ -209,8 +219,16 @@ async fn transfer_continues_when_an_uplink_dies_and_uses_it_again(lab: Lab) -> R
     // Its route went with it.
     net.client.ip("route replace default via 10.0.1.254 dev wan1 metric 100").await;
     eventually(SOON, async || from(&net.client, &both).await, "the first to be used again").await;
-    within(Duration::from_secs(60), received, "the transfer").await??;
-    drop(sent.await?);
+    let far = within(Duration::from_secs(60), received, "the transfer").await??;
+    let near = sent.await?;
+
+    // It carries its part of what follows.
+    let before = sent_through(&net, "wan1").await;
+    let (sent, received) = (send(near, LENGTH / 4), tokio::spawn(receive(far, LENGTH / 4)));
+    within(Duration::from_secs(60), received, "the second transfer").await??;
+    sent.await?;
+    let carried = sent_through(&net, "wan1").await - before;
+    assert!(carried > 1 << 20, "{carried} bytes of 16 MiB through the first uplink");
     client.stop().await;
     server.stop().await;
     Ok(())

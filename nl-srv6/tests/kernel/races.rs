@@ -49,6 +49,14 @@ fn is_lost_race(error: &Error) -> bool {
     error.is_exists() || error.is_not_found()
 }
 
+fn is_there<T>(found: nl_core::Result<T>) -> nl_core::Result<bool> {
+    match found {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// A thread with a runtime and a connection of its own.
 fn racer(node: &Node, task: u32) -> nl_core::Result<std::thread::JoinHandle<u32>> {
     let netns = Netns::fd(node.netns_fd())?;
@@ -100,11 +108,11 @@ async fn changes_of_the_same_sids_by_tasks_and_processes_succeed_or_say_why(lab:
 
     let sids = Sids::new(conn.clone());
     for sid in SIDS {
-        let there = sids.sid(sid.parse()?).get().await.is_ok();
+        let there = is_there(sids.sid(sid.parse()?).get().await)?;
         assert_eq!(shown(&node, sid).await.len(), usize::from(there), "{sid}");
     }
     let routes = Srv6Routes::new(conn);
-    let there = routes.entry(TO.parse()?, &Seg6::encap(segments(1))).get().await.is_ok();
+    let there = is_there(routes.entry(TO.parse()?, &Seg6::encap(segments(1))).get().await)?;
     assert_eq!(shown(&node, TO).await.len(), usize::from(there));
     Ok(())
 }

@@ -159,6 +159,7 @@ async fn selections_of_each_list_are_those_that_iproute2_shows(lab: Lab) -> Resu
     let Some(stats) = shown[0]["group_stats"].as_array() else {
         return Err(format!("no counters in {shown:#}").into());
     };
+    assert_eq!(stats.len(), 2, "{shown:#}");
     for (list, shown) in steering.lists.iter().zip(stats) {
         assert_eq!(
             (shown["id"].as_u64(), shown["packets"].as_u64()),

@@ -1,6 +1,7 @@
 //! Several tasks, threads and processes that change the same classes: every outcome is a success or says which of them was first, nothing
 //! hangs, and what is left is what `tc` shows.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -117,34 +118,38 @@ async fn changes_of_the_same_classes_by_tasks_and_processes_succeed_or_say_why(l
 #[nl_testkit::test(needs(qdisc = "htb", link = "veth", tool = "tc"), timeout = 60)]
 async fn device_that_comes_and_goes_takes_a_change_or_is_not_found(lab: Lab) -> Result {
     let ([node, _peer], tc) = wired(&lab).await?;
+    let (made, refused, is_over) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(false));
     let comes_and_goes = async {
-        for _ in 0..6 {
+        let mut rounds = 0;
+        // Until the changes have met it and missed it.
+        while rounds < 6 || made.get() == 0 || refused.get() == 0 {
             node.ip("link add gone index 4711 type veth peer name other").await;
             node.tc("qdisc add dev gone root handle 1: htb").await;
             node.ip("link delete gone").await;
+            rounds += 1;
         }
+        is_over.set(true);
+        rounds
     };
     let changes = async {
-        let (mut made, mut refused) = (0, 0);
-        for _ in 0..200 {
+        while !is_over.get() {
             let outcome = tc.class("gone", CLASS).replace(mbit(1)).await;
             let listed = match tc.classes("gone").list().await {
                 Ok(list) => list.collect_all().await.map(|list| list.len()),
                 Err(error) => Err(error),
             };
+            let counted = if outcome.is_ok() { &made } else { &refused };
+            counted.set(counted.get() + 1);
             for error in [outcome.err(), listed.err()].into_iter().flatten() {
                 // No device, or no qdisc with classes yet: that is not found, or refused because it is of another kind.
                 assert!(error.is_not_found() || error.is_usage(), "{error}");
                 assert!(error.to_string().contains("gone"), "{error}");
-                refused += 1;
             }
-            made += 1;
             tokio::task::yield_now().await;
         }
-        (made, refused)
     };
-    let ((), (made, refused)) = tokio::join!(comes_and_goes, changes);
-    println!("{made} rounds, {refused} refused");
+    let (rounds, ()) = tokio::join!(comes_and_goes, changes);
+    println!("{rounds} rounds, {} made, {} refused", made.get(), refused.get());
     assert!(tc.qdisc("gone", TcHandle::ROOT).add(HtbConfig::new()).await.unwrap_err().is_not_found());
     Ok(())
 }

@@ -107,8 +107,9 @@ async fn cake_statistics_have_a_tin_for_each_class_of_service(lab: Lab) -> Resul
     };
     assert_eq!(cake.tins.len(), 4);
     let json = node.json("tc -s -j qdisc show dev eth0").await;
-    let tins = &json[0]["tins"];
-    for (ours, theirs) in cake.tins.iter().zip(tins.as_array().into_iter().flatten()) {
+    let tins = json[0]["tins"].as_array().ok_or("tc shows no tins")?;
+    assert_eq!(tins.len(), 4, "{json:#}");
+    for (ours, theirs) in cake.tins.iter().zip(tins) {
         assert_eq!(serde_json::json!(ours.threshold), theirs["threshold_rate"]);
         assert_eq!(serde_json::json!(ours.target_us), theirs["target_us"]);
         assert_eq!(serde_json::json!(ours.quantum), theirs["flow_quantum"]);

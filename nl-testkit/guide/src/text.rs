@@ -17,7 +17,8 @@ pub(crate) fn without_item_links(text: &str) -> String {
             Some((target, behind)) if is_item(target) => {
                 plain.push_str(words);
                 // A target may be a call, as in `method()`.
-                rest = behind.strip_prefix(')').unwrap_or(behind);
+                rest =
+                    if target.ends_with('(') { behind.strip_prefix(')').unwrap_or(behind) } else { behind };
             }
             None if words.starts_with('`') && words.ends_with('`') => {
                 plain.push_str(words);
@@ -43,6 +44,7 @@ mod tests {
     fn links_to_items_become_their_words() {
         assert_eq!(without_item_links("see [`Plan`](crate::Plan::steps()) now"), "see `Plan` now");
         assert_eq!(without_item_links("see [`Plan`], [the plan](super#x)"), "see `Plan`, the plan");
+        assert_eq!(without_item_links("refused ([`x`](crate::x)), or not"), "refused (`x`), or not");
     }
 
     #[test]

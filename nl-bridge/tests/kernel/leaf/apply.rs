@@ -187,6 +187,7 @@ async fn step_that_fails_is_numbered_and_the_next_time_goes_on(lab: Lab) -> Resu
     assert!(text.starts_with("leaf br0, step 1 of 3: add vni 10030 dev vx0: File exists (EEXIST)"), "{text}");
     assert_eq!(error.hint(), Some("nothing was changed"));
     let there = Vnis::new(leaf.connection().clone()).entries().dev("vx0").list().await?.collect_all().await?;
+    assert!(there.iter().any(|entry| entry.vnis.contains(10010)), "{there:?}");
     assert!(there.iter().all(|entry| !entry.vnis.contains(10030)), "{there:?}");
     node.ip("link del vx9").await;
     assert_eq!(leaf.apply(&config).await?.steps().len(), 3);

@@ -31,7 +31,7 @@ fn changing(recording: &mut Recording) -> Result<usize> {
         link = "nlmon",
         tool = "bridge"
     ),
-    timeout = 300
+    timeout = 600
 )]
 async fn random_pairs_send_one_request_for_each_object_that_differs(lab: Lab) -> Result {
     let node = host(&lab, "a").await?;
@@ -39,7 +39,7 @@ async fn random_pairs_send_one_request_for_each_object_that_differs(lab: Lab) ->
     let mut recording = node.record().await?;
     let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
     let mut sent = 0;
-    let pairs = scaled(300, 20);
+    let pairs = scaled(1_000, 50);
     for pair in 0..pairs {
         let config = if pair % 4 == 3 { tenants(&mut numbers) } else { numbers.config() };
         recording.take()?;

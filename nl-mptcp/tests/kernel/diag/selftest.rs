@@ -187,7 +187,9 @@ async fn hundred_listeners_are_listed_until_closed(lab: Lab) -> Result {
 async fn socket_is_found_by_its_token(lab: Lab) -> Result {
     let (node, diag) = fresh(&lab).await?;
     let _pair = pair(&node, "10.0.0.1:10000", "10.0.0.1:10000", [Kind::Mptcp; 2]).await;
-    for line in ss::mptcp(&node, "").await {
+    let shown = ss::mptcp(&node, "").await;
+    assert_eq!(shown.len(), 2, "{shown:#?}");
+    for line in shown {
         let found = diag.socket(line.word("token").unwrap().parse()?).await?;
         assert_eq!(format!("{:x}", found.socket.cookie), line.word("sk").unwrap());
         assert_eq!(found.socket.local.to_string(), line.local);
