@@ -31,7 +31,8 @@ use crate::socket::Deadline;
 ///
 /// Nothing happens before the first poll. The kernel handles a request while it is being sent and the answer is then
 /// ready to be received, so most operations complete in one poll, on the thread that polls. Only an answer that is not
-/// ready needs a runtime: tokio with I/O and time enabled, under feature `tokio`.
+/// ready needs a runtime: tokio with I/O and time enabled, under feature `tokio`. Where one of these is missing the operation fails with
+/// [`Usage`](crate::error::ErrorKind::Usage); a program that is built with `panic = "abort"` is aborted by tokio instead.
 ///
 /// # Dropping it
 /// Dropping it before it is complete stops the waiting. A request that was already sent is still carried out.

@@ -397,7 +397,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
                     let lost = error.is_overrun();
                     if lost {
                         // The kernel queues answers again once the buffer was read empty.
-                        let _ = socket.drain();
+                        let _ = socket.drain(self.sensitive);
                     }
                     self.ended = !lost;
                     self.settle(Some(if lost { ErrorKind::Overrun } else { ErrorKind::Closed }));

@@ -61,6 +61,9 @@ struct State {
     large_answers: usize,
     /// Answers can be larger than any event of `NETLINK_ROUTE`, so each is looked at before it is received.
     any_size: bool,
+    /// A secret was sent on a socket that may lack `NETLINK_CAP_ACK`, so that a refusal has the request with it. Any caller may receive
+    /// that, also when the one who sent the request waits no more.
+    secrets: bool,
     losses: u64,
     /// Callers that wait for a place.
     queue: VecDeque<(u64, Waker)>,
@@ -120,6 +123,7 @@ impl Exchange {
                 state.leave_queue(flight);
                 flight.unacknowledged = request.is_unacknowledged();
                 state.enter(flight, sink.wants_messages());
+                state.secrets |= request.is_sensitive() && socket.transport() != Transport::Connected;
                 true
             });
             if !entered {
@@ -165,7 +169,6 @@ impl Exchange {
     ) -> Received {
         let mut buffer = Buffer::take();
         if sensitive {
-            // A socket without NETLINK_CAP_ACK gets the request back with a refusal.
             buffer.set_sensitive();
         }
         for _ in 0..MAX_RECEIVED {
@@ -315,6 +318,9 @@ impl State {
         waker: &Waker,
         sink: &mut dyn Sink,
     ) -> Received {
+        if self.secrets {
+            buffer.set_sensitive();
+        }
         // Earlier messages first: another caller may have received some.
         if sink.wants_messages()
             && let Some(slot) = self.slot(flight.seq)
@@ -375,14 +381,14 @@ impl State {
                 let Some(datagram) = buffer.get(..received.size) else {
                     // Whom a message answers that did not fit is not known. The next one of its size is read whole.
                     self.any_size = true;
-                    return Ok(self.recover(socket, own, sink));
+                    return Ok(self.recover(socket, buffer, own, sink));
                 };
                 let handed = self.hand_over(datagram, own, sink);
-                let recovered = if handed.lost { self.recover(socket, own, sink) } else { None };
+                let recovered = if handed.lost { self.recover(socket, buffer, own, sink) } else { None };
                 Ok(handed.own_verdict.or(recovered))
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
-            Err(error) if is_loss(&error) => Ok(self.recover(socket, own, sink)),
+            Err(error) if is_loss(&error) => Ok(self.recover(socket, buffer, own, sink)),
             Err(error) => Err(error),
         }
     }
@@ -430,13 +436,18 @@ impl State {
     }
 
     /// Reads the receive buffer empty, so that the kernel queues answers again. Returns the caller's verdict if it was there.
-    fn recover(&mut self, socket: &Socket, own: &Flight, sink: &mut dyn Sink) -> Option<Result<Ack>> {
+    fn recover(
+        &mut self,
+        socket: &Socket,
+        buffer: &mut Buffer,
+        own: &Flight,
+        sink: &mut dyn Sink,
+    ) -> Option<Result<Ack>> {
         self.losses += 1;
         let mut own_verdict = None;
-        let mut buffer = Buffer::take();
         // Not until it is empty: someone may be sending all the time.
         for _ in 0..socket.most_queued() {
-            match socket.try_receive_whole(&mut buffer) {
+            match socket.try_receive_whole(buffer) {
                 Ok(received) if received.port == 0 && received.size > 0 => {
                     let datagram = buffer.get(..received.size).unwrap_or_default();
                     let handed = self.hand_over(datagram, own, sink);

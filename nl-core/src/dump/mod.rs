@@ -24,7 +24,7 @@
 //! # Consistency
 //! A table may change while it is read. Some parts of the kernel notice and mark the dump
 //! (`NLM_F_DUMP_INTR`): links, addresses unless those of one device are asked for, nexthops and statistics do; neighbours, the FDB, routes
-//! and traffic control do not. If that happens before anything was yielded the dump is started again, up to
+//! and traffic control do not. If that happens before anything was yielded the rest is skipped and the dump is started again, up to
 //! [`MAX_RESTARTS`] times; afterwards the entries are yielded to the end and then
 //! [`Interrupted`](crate::error::ErrorKind::Interrupted) follows. [`Dump::collect_all`] yields nothing before the
 //! end and so can always start again; after a limited number of attempts it fails, and [`Dump::collect_partial`] returns what the last one had.
@@ -76,6 +76,8 @@ pub struct Dump<T> {
     first: Option<Option<Result<T>>>,
     yielded: bool,
     interrupted: bool,
+    /// What is left of an interrupted dump of which nothing was yielded is not decoded.
+    skipping: bool,
     restarts: u32,
     /// Nothing is yielded before the end, so that the list can always be read again.
     collecting: bool,
@@ -106,8 +108,11 @@ pub(crate) type DecodeEach<T> = Box<dyn FnMut(MessageRef<'_>, &mut Vec<T>) -> Re
 
 #[derive(Debug)]
 enum State {
-    Unsent,
+    /// To be asked on this socket, or on one of the pool.
+    Unsent(Option<Pooled>),
     Reading(Pooled, u32),
+    /// Read to its end, and about to be asked again on the same socket.
+    Again(Pooled),
     Ended,
     /// Refused before it began.
     Failed(Option<Error>),
@@ -123,10 +128,11 @@ impl<T> Dump<T> {
             queued: Vec::new().into_iter(),
             behind: None,
             per_message: 0,
-            state: State::Unsent,
+            state: State::Unsent(None),
             first: None,
             yielded: false,
             interrupted: false,
+            skipping: false,
             restarts: 0,
             collecting: false,
             span: RequestSpan::new(),
@@ -171,7 +177,6 @@ impl<T> Dump<T> {
     where
         T: Send + 'static,
     {
-        self.collecting = true;
         Pending::new(async move {
             let mut all = Vec::new();
             self.gather(&mut all).await?;
@@ -212,6 +217,7 @@ impl<T> Dump<T> {
 
     /// Reads to the end, again if it was interrupted.
     async fn gather(&mut self, all: &mut Vec<T>) -> Result<()> {
+        self.collecting = true;
         loop {
             match poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
                 None => return Ok(()),
@@ -285,18 +291,27 @@ impl<T> Dump<T> {
         temporary && self.restarts < MAX_RESTARTS
     }
 
+    /// Asks again, on the same socket if its dump was read to the end. The kernel's buffer for a dump is as large as the largest receive
+    /// buffer that the socket has used, and on a new socket so small that a large entry may not fit.
     fn restart(&mut self) {
         self.restarts += 1;
         self.span.listed_again(self.restarts);
-        self.interrupted = false;
+        (self.interrupted, self.skipping) = (false, false);
         self.reader.clear();
         self.queued = Vec::new().into_iter();
         self.behind = None;
-        self.state = State::Unsent;
+        self.state = State::Unsent(match std::mem::replace(&mut self.state, State::Ended) {
+            State::Again(socket) => Some(socket),
+            _ => None,
+        });
     }
 
     fn start(&mut self) -> Result<()> {
-        let taken = self.pool.take();
+        let same = match &mut self.state {
+            State::Unsent(socket) => socket.take(),
+            _ => None,
+        };
+        let taken = same.map_or_else(|| self.pool.take(), Ok);
         let request = &self.request;
         self.span.begin_list(|| match &taken {
             Ok(socket) => socket.with_device_names(request.describe()),
@@ -319,6 +334,11 @@ impl<T> Dump<T> {
         while let Some(message) = self.reader.next() {
             let message = match message {
                 Ok(message) => message,
+                Err(_) if self.skipping => {
+                    // Where the dump ends on this socket cannot be known any more.
+                    self.state = State::Ended;
+                    return Step::Restart;
+                }
                 Err(error) => return self.put(error, slot),
             };
             if message.seq() != own {
@@ -326,14 +346,16 @@ impl<T> Dump<T> {
             }
             if message.flags() & NLM_F_DUMP_INTR != 0 {
                 self.interrupted = true;
-                if !self.yielded && self.restarts < MAX_RESTARTS {
-                    return Step::Restart;
-                }
+                self.skipping = !self.yielded && self.restarts < MAX_RESTARTS;
             }
             match message.kind() {
                 NLMSG_NOOP => {}
+                NLMSG_DONE if self.skipping && decode_done(message.flags(), message.payload()).is_ok() => {
+                    return Step::Restart;
+                }
                 NLMSG_DONE => return Step::End(decode_done(message.flags(), message.payload()).map(drop)),
                 NLMSG_ERROR => return Step::End(decode_error(message.flags(), message.payload()).map(drop)),
+                _ if self.skipping => {}
                 _ => match &mut self.decode {
                     Decoder::One(decode) => match decode(message, slot) {
                         Ok(()) if slot.is_pending() => {}
@@ -378,17 +400,30 @@ impl<T> Dump<T> {
         Step::Yield
     }
 
-    /// The kernel has ended the dump. If it was complete, nothing more comes on its socket.
+    /// The kernel has ended the dump.
     fn complete(&mut self, outcome: Result<()>) -> Poll<Option<Result<T>>> {
+        let is_whole = outcome.is_ok();
         let ended = self.end(outcome);
-        let unread = self.reader.clear();
-        if let State::Reading(socket, _) = std::mem::replace(&mut self.state, State::Ended)
-            && !unread
-            && matches!(ended, Poll::Ready(None))
+        if let Some(socket) = self.take_socket()
+            && is_whole
         {
-            socket.give_back();
+            match &ended {
+                Poll::Ready(Some(Err(error))) if self.collecting && self.may_restart(error) => {
+                    self.state = State::Again(socket);
+                }
+                _ => socket.give_back(),
+            }
         }
         ended
+    }
+
+    /// The socket of a dump that has ended, unless something follows the end on it.
+    fn take_socket(&mut self) -> Option<Pooled> {
+        let unread = self.reader.clear();
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Reading(socket, _) if !unread => Some(socket),
+            _ => None,
+        }
     }
 
     fn end(&mut self, outcome: Result<()>) -> Poll<Option<Result<T>>> {
@@ -426,6 +461,7 @@ impl<T> Unpin for Dump<T> {}
 enum Step {
     /// There is an entry or an error in the slot.
     Yield,
+    /// An interrupted dump of which nothing was yielded has ended, or cannot be read on.
     Restart,
     End(Result<()>),
     /// All that was received has been read.
@@ -453,7 +489,7 @@ impl<T> Dump<T> {
         }
         loop {
             let own = match &mut self.state {
-                State::Ended => {
+                State::Ended | State::Again(_) => {
                     *slot = Poll::Ready(None);
                     return;
                 }
@@ -462,7 +498,7 @@ impl<T> Dump<T> {
                     self.state = State::Ended;
                     return;
                 }
-                State::Unsent => {
+                State::Unsent(_) => {
                     if let Err(error) = self.start() {
                         *slot = self.abort(error);
                         return;
@@ -474,6 +510,9 @@ impl<T> Dump<T> {
             match self.read(own, slot) {
                 Step::Yield => return,
                 Step::Restart => {
+                    if let Some(socket) = self.take_socket() {
+                        self.state = State::Again(socket);
+                    }
                     self.restart();
                     continue;
                 }
@@ -498,6 +537,8 @@ impl<T> Dump<T> {
                     self.deadline.reset();
                 }
                 Poll::Ready(Err(error)) if !self.yielded && self.can_restart(&error) => self.restart(),
+                // What was lost would have been skipped.
+                Poll::Ready(Err(error)) if self.skipping && error.is_overrun() => self.restart(),
                 Poll::Ready(Err(error)) => {
                     *slot = self.abort(error);
                     return;

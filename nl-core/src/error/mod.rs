@@ -24,6 +24,7 @@ pub(crate) use names::with_nest;
 pub use names::{AttrName, AttrPath, Names};
 pub use since::{KernelVersion, Since};
 
+use crate::addr::escaped;
 use crate::attr::{Attrs, DecodeError, EncodeError};
 use crate::check::Invalid;
 use crate::message::{HEADER_LEN, MessageRef, NLM_F_ACK_TLVS, NLM_F_CAPPED};
@@ -414,7 +415,8 @@ impl fmt::Display for Error {
         let text = kernel.and_then(|k| k.ext_ack.message.as_deref());
         let mut sep = "\n  ";
         if let Some(text) = text {
-            write!(f, "{sep}kernel: \"{text}\"")?;
+            // The kernel puts names of devices into its texts.
+            write!(f, "{sep}kernel: \"{}\"", escaped(text))?;
             sep = "   ";
         }
         if let Some(attribute) = &self.0.attribute {

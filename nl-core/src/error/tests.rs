@@ -387,3 +387,12 @@ fn a_request_refines_the_errors_that_answer_it() {
     assert_eq!(error.hint(), Some("of type 28"));
     assert_eq!(error.operation(), Some("add fdb on #0"));
 }
+
+/// A device may be called so, and the kernel's text may name it.
+#[test]
+fn control_characters_of_the_kernels_text_are_escaped() {
+    let text = "Device a\x1b[31mb is busy".to_owned();
+    let error = kernel(Errno::EBUSY, ExtAck { message: Some(text.clone()), ..ExtAck::default() });
+    assert!(error.to_string().ends_with("kernel: \"Device a\\u{1b}[31mb is busy\""), "{error}");
+    assert_eq!(error.kernel().unwrap().ext_ack.message, Some(text));
+}

@@ -96,7 +96,7 @@ impl<T> Monitor<T> {
     /// The socket failed.
     pub fn discard_pending(&mut self) -> Result<bool> {
         let unread = self.reader.clear_events(&self.socket)?;
-        Ok(self.socket.drain()? || unread)
+        Ok(self.socket.drain(false)? || unread)
     }
 
     /// The size of the receive buffer as the kernel accounts it: whole buffers, not bytes of messages, and twice what was asked

@@ -110,11 +110,15 @@ impl Netns {
     /// Whether the calling thread is in this namespace.
     ///
     /// # Errors
-    /// `/proc` is not mounted.
+    /// `/proc` is not mounted, and the thread lacks `CAP_NET_ADMIN` over its namespace, which finding it by a socket takes.
     pub fn is_current(&self) -> Result<bool> {
-        let here =
-            std::fs::metadata(CURRENT).map_err(|e| Error::from(e).during(|| format!("look at {CURRENT}")))?;
-        Ok((here.dev(), here.ino()) == self.0.id)
+        let error = match std::fs::metadata(CURRENT) {
+            Ok(here) => return Ok((here.dev(), here.ino()) == self.0.id),
+            Err(error) => error,
+        };
+        let here = sys::socket(libc::NETLINK_ROUTE).and_then(|here| sys::netns_of(here.as_fd()));
+        let here = here.map_err(Error::from).and_then(Self::hold);
+        here.map(|here| here == *self).map_err(|_| Error::from(error).during(|| format!("look at {CURRENT}")))
     }
 
     /// Runs `f` inside the namespace and returns what it returns: on the calling thread if that is there
@@ -124,7 +128,7 @@ impl Netns {
     /// The namespace cannot be entered: this takes `CAP_SYS_ADMIN` in the caller's user namespace and in the one
     /// that owns the network namespace, or the descriptor is no network namespace.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
-        // Where /proc is missing, as after chroot(2), entering it once more does no harm.
+        // Where that cannot be known, entering it once more does no harm.
         if self.is_current().unwrap_or(false) {
             return Ok(f());
         }

@@ -239,9 +239,12 @@ impl Socket {
         })
     }
 
-    /// Discards everything that is queued, and says whether there was anything.
-    pub(crate) fn drain(&self) -> Result<bool> {
+    /// Discards everything that is queued, and says whether there was anything. What is `sensitive` is not left in memory.
+    pub(crate) fn drain(&self, sensitive: bool) -> Result<bool> {
         let mut buffer = Buffer::take();
+        if sensitive {
+            buffer.set_sensitive();
+        }
         let mut any = false;
         // Not until it is empty: someone may be sending all the time.
         for _ in 0..self.most_queued() {

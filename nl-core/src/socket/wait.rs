@@ -11,17 +11,28 @@ use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::sys::Readiness;
 
-/// A socket's place on the reactor of a runtime, taken when the socket is first waited for.
+/// A socket's places on the reactors of runtimes. In each one is taken when the socket is first waited for there: a runtime that rests
+/// wakes nobody.
 #[derive(Default)]
 pub(crate) struct Reactor {
     #[cfg(feature = "tokio")]
-    registered: std::sync::Mutex<Option<Arc<tokio::io::unix::AsyncFd<Arc<OwnedFd>>>>>,
+    places: std::sync::Mutex<Vec<Place>>,
 }
+
+/// A socket's place on the reactor of this runtime.
+#[cfg(feature = "tokio")]
+struct Place {
+    runtime: tokio::runtime::Id,
+    registered: Registered,
+}
+
+#[cfg(feature = "tokio")]
+type Registered = Arc<tokio::io::unix::AsyncFd<Arc<OwnedFd>>>;
 
 impl Reactor {
     /// Runs `io`, which does not wait, until it returns something else than `WouldBlock`.
     ///
-    /// Only the last task that polls is woken.
+    /// In each runtime, only the last task that polls is woken.
     #[inline]
     pub(crate) fn poll_io<T>(
         &self,
@@ -70,7 +81,7 @@ impl Reactor {
             let mut guard = match ready {
                 Poll::Ready(Ok(guard)) => guard,
                 Poll::Ready(Err(error)) if tokio::runtime::is_rt_shutdown_err(&error) && !moved => {
-                    // The runtime it was registered with is gone; the current one may be another.
+                    // The runtime that something else polled it in is gone.
                     self.forget(&registered);
                     moved = true;
                     continue;
@@ -86,23 +97,39 @@ impl Reactor {
         }
     }
 
-    fn registered(&self, fd: &Arc<OwnedFd>) -> Result<Arc<tokio::io::unix::AsyncFd<Arc<OwnedFd>>>> {
-        let mut registered = crate::lock(&self.registered);
-        if let Some(registered) = &*registered {
-            return Ok(Arc::clone(registered));
+    fn registered(&self, fd: &Arc<OwnedFd>) -> Result<Registered> {
+        let current = tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
+        let mut places = crate::lock(&self.places);
+        let place = match current {
+            Some(current) => places.iter().find(|place| place.runtime == current),
+            // Whoever polls it, a runtime it was registered with may be at work.
+            None => places.last(),
+        };
+        if let Some(place) = place {
+            return Ok(Arc::clone(&place.registered));
         }
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(Error::usage(NO_RUNTIME));
-        }
+        let Some(runtime) = current else { return Err(Error::usage(NO_RUNTIME)) };
         let new = unless_disabled(|| crate::sys::register(Arc::clone(fd)), "enable_io")??;
-        Ok(Arc::clone(registered.insert(Arc::new(new))))
+        let registered = Arc::new(new);
+        // A program may make a runtime for each call.
+        places.retain(Place::is_alive);
+        places.reserve_exact(1);
+        places.push(Place { runtime, registered: Arc::clone(&registered) });
+        Ok(registered)
     }
 
-    fn forget(&self, old: &Arc<tokio::io::unix::AsyncFd<Arc<OwnedFd>>>) {
-        let mut registered = crate::lock(&self.registered);
-        if registered.as_ref().is_some_and(|current| Arc::ptr_eq(current, old)) {
-            *registered = None;
-        }
+    fn forget(&self, old: &Registered) {
+        crate::lock(&self.places).retain(|place| !Arc::ptr_eq(&place.registered, old));
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Place {
+    /// Whether the runtime has not been shut down.
+    fn is_alive(&self) -> bool {
+        // Beside whoever waits there: only `poll_read_ready` would take his place.
+        let readable = std::pin::pin!(self.registered.readable());
+        !matches!(readable.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
     }
 }
 

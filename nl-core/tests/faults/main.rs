@@ -3,6 +3,7 @@
 #![cfg(feature = "tokio")]
 #![expect(clippy::unwrap_used, reason = "tests panic with context")]
 
+mod interrupted;
 mod large;
 mod memory;
 mod monitor;
@@ -20,8 +21,8 @@ mod waiting;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -83,6 +84,17 @@ fn table(request: &[u8]) -> Conversation {
     Conversation::of(NAMES.iter().map(|name| link(name, request)).chain([done]))
 }
 
+/// A script that answers the first request like this, and each later one, on whichever socket, with the whole table.
+fn at_first(
+    first: impl Fn(&[u8]) -> Conversation + Clone + Send + Sync + 'static,
+) -> impl Fn(usize, &[u8]) -> Conversation + Clone + Send + Sync + 'static {
+    let asked = Arc::new(AtomicUsize::new(0));
+    move |_, request| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => first(request),
+        _ => table(request),
+    }
+}
+
 /// All that can go wrong with these answers.
 fn faults(answers: &Conversation) -> Vec<Fault> {
     let headers = |kind| (kind == RTM_NEWLINK).then_some(IfInfoMsg::LEN);
@@ -108,10 +120,8 @@ async fn a_dump_with_any_fault_ends_and_is_no_success_unless_complete() {
     let mut failed = 0;
     for fault in all {
         // The first dump has the fault; one that is started again has none.
-        let conn = played(move |number, request| match number {
-            1 => table(request).with(fault).unwrap_or_else(|| table(request)),
-            _ => table(request),
-        });
+        let conn =
+            played(at_first(move |request| table(request).with(fault).unwrap_or_else(|| table(request))));
         let links = within(DEADLINE, conn.links().collect_all(), &format!("a dump with {fault:?}")).await;
         match links {
             Ok(links) => {
@@ -122,25 +132,6 @@ async fn a_dump_with_any_fault_ends_and_is_no_success_unless_complete() {
         }
     }
     assert!(failed > 20, "only {failed} faults were noticed");
-}
-
-#[tokio::test]
-async fn an_interrupted_dump_is_read_again() {
-    for delivery in 0..NAMES.len() {
-        let conn = played(move |number, request| match number {
-            1 => table(request).with(Fault::Interrupted { delivery }).unwrap(),
-            _ => table(request),
-        });
-        let links = within(DEADLINE, conn.links().collect_all(), "the dump").await.unwrap();
-        assert_eq!(links.len(), NAMES.len(), "interrupted at {delivery}");
-        let conn = played(move |number, request| match number {
-            1 => table(request).with(Fault::Interrupted { delivery }).unwrap(),
-            _ => table(request),
-        });
-        // All are number 1, and the last is the one that stays.
-        let names = within(DEADLINE, conn.link_names(), "the names").await.unwrap();
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), [(1, NAMES[3].to_owned())]);
-    }
 }
 
 #[tokio::test]
@@ -164,7 +155,7 @@ async fn a_request_with_any_fault_in_its_answer_ends_and_the_next_one_is_answere
     let all = faults(&Conversation::of([Answer::ack(&[0; 16])]));
     let mut failed = 0;
     for fault in all {
-        let asked = std::sync::Arc::new(AtomicUsize::new(0));
+        let asked = Arc::new(AtomicUsize::new(0));
         let conn = played(move |_, request| {
             let good = Conversation::of([Answer::ack(request)]);
             match asked.fetch_add(1, Ordering::Relaxed) {

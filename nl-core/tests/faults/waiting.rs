@@ -66,6 +66,10 @@ async fn without_a_limit_an_answer_is_waited_for() {
         assert!(poll!(pending.as_mut()).is_pending());
         peer.answer(&Answer::ack(&asked(&peer).await)).await.unwrap();
         within(DEADLINE, pending, "the answer").await.unwrap();
+        let mut pending = pin!(conn.ack(change("x")).timeout(Duration::MAX));
+        assert!(poll!(pending.as_mut()).is_pending());
+        peer.answer(&Answer::ack(&asked(&peer).await)).await.unwrap();
+        within(DEADLINE, pending, "the answer").await.unwrap();
     }
 }
 
@@ -221,6 +225,64 @@ fn a_monitor_outlives_the_runtime_it_waited_in() {
     }
 }
 
+/// A runtime that nobody drives wakes nobody.
+#[test]
+fn what_waited_in_a_runtime_goes_on_in_another_while_the_first_rests() {
+    let (ours, theirs) = socketpair();
+    let mut monitor = Monitor::builder(Protocol::Route)
+        .sockets_from(only(ours))
+        .open(|message| Ok(Some(Link::decode(message)?.name)))
+        .unwrap();
+    let (requests, kernel) = socketpair();
+    let conn = connection(requests);
+    let runtimes = [runtime(), runtime()];
+    for (name, runtime) in NAMES.iter().zip(runtimes.iter().cycle()) {
+        runtime.block_on(async {
+            let peer = Peer::over(theirs.try_clone().unwrap()).unwrap();
+            assert!(monitor.next().now_or_never().is_none());
+            peer.answer(&link(name, &[0; 16])).await.unwrap();
+            let event = within(DEADLINE, monitor.next(), "an event").await;
+            assert_eq!(event.unwrap().unwrap(), *name);
+
+            let peer = Peer::over(kernel.try_clone().unwrap()).unwrap();
+            let mut request = pin!(conn.ack(change(name)));
+            assert!(poll!(request.as_mut()).is_pending());
+            peer.answer(&Answer::ack(&asked(&peer).await)).await.unwrap();
+            within(DEADLINE, request, "the answer").await.unwrap();
+        });
+    }
+}
+
+/// Each of them waits where it is, although they share the socket.
+#[test]
+fn requests_of_two_runtimes_at_once_are_both_answered() {
+    let (ours, theirs) = socketpair();
+    let conn = connection(ours);
+    let ready = std::sync::Barrier::new(3);
+    std::thread::scope(|scope| {
+        let callers = [0, 1].map(|_| {
+            scope.spawn(|| {
+                runtime().block_on(async {
+                    let mut request = pin!(conn.ack(change("x")));
+                    assert!(poll!(request.as_mut()).is_pending());
+                    ready.wait();
+                    within(DEADLINE, request, "the answer").await
+                })
+            })
+        });
+        ready.wait();
+        runtime().block_on(async {
+            let peer = Peer::over(theirs).unwrap();
+            for _ in 0..2 {
+                peer.answer(&Answer::ack(&asked(&peer).await)).await.unwrap();
+            }
+        });
+        for caller in callers {
+            caller.join().unwrap().unwrap();
+        }
+    });
+}
+
 #[test]
 fn waiting_without_a_runtime_is_an_error_that_says_what_to_do() {
     let (ours, theirs) = socketpair();
@@ -358,6 +420,18 @@ mod blocking {
         let outcomes = all.wait().unwrap();
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), CALLS, "{outcomes:?}");
         kernel.join().unwrap();
+    }
+
+    #[test]
+    fn without_a_limit_an_answer_is_waited_for() {
+        for limit in [None, Some(Duration::MAX)] {
+            let (ours, theirs) = socketpair();
+            let kernel = kernel(theirs, 2);
+            let conn = connection(ours).with_timeout(limit);
+            conn.ack(change("x")).wait().unwrap();
+            conn.ack(change("x")).timeout(Duration::MAX).wait().unwrap();
+            kernel.join().unwrap();
+        }
     }
 
     #[test]

@@ -169,6 +169,12 @@ async fn the_receive_buffer_in_force_can_be_read_and_an_impossible_one_is_refuse
     let sized = |bytes| move || Connection::builder(Protocol::Route).receive_buffer(bytes).open();
     // The kernel reserves twice as much.
     assert_eq!(node.open(sized(50_000)).await?.receive_buffer(), 100_000);
+    // Never less than the kernel's minimum.
+    let smallest = node.open(sized(0)).await?.receive_buffer();
+    assert!((1..5_000).contains(&smallest), "{smallest}");
+    for over in [usize::try_from(u32::MAX)?, usize::MAX] {
+        assert!(node.open(sized(over)).await.unwrap_err().is_usage());
+    }
     let error = node.open(sized((1 << 30) + 1)).await.unwrap_err();
     assert!(error.is_usage(), "{error:?}");
     assert_eq!(error.to_string(), "a receive buffer of 1073741825 bytes; the limit is 1 GiB");

@@ -88,12 +88,15 @@ async fn without_proc_everything_goes_on(lab: Lab) -> Result {
     let other = lab.node("b").await?;
     other.add_link("other", "bridge").await?;
     let (conn, elsewhere) = (route(&node).await, Netns::fd(other.netns_fd())?);
+    let inside = Netns::fd(node.netns_fd())?;
     let expected = link_names(&node).await;
     let outcome = node
         .open(move || {
             nl_testkit::in_empty_root(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 assert!(Netns::current().is_err(), "there is a /proc");
+                // So no thread has to enter the namespace it is in, for which it may lack the right.
+                assert_eq!((inside.is_current()?, elsewhere.is_current()?), (true, false));
                 runtime.block_on(async {
                     let mut names: Vec<String> =
                         conn.links().collect_all().await?.into_iter().map(|link| link.name.into()).collect();

@@ -104,6 +104,79 @@ fn a_request_that_ends_in_an_overrun_keeps_no_memory() {
     assert!(bytes.kept.unsigned_abs() < 1024, "{bytes:?} for {REQUESTS} requests");
 }
 
+/// A program may make a runtime for each call.
+#[test]
+fn a_connection_that_waited_in_many_runtimes_keeps_none_that_is_gone() {
+    let (ours, theirs) = nl_testkit::fault::pair().unwrap();
+    let conn = Connection::builder(Protocol::Route).sockets_from(only(ours)).open().unwrap();
+    let run = |count: usize| {
+        for _ in 0..count {
+            runtime().block_on(async {
+                let peer = Peer::over(theirs.try_clone().unwrap()).unwrap();
+                let kernel = async {
+                    let asked = peer.asked().await.unwrap().unwrap();
+                    peer.answer(&Answer::ack(asked.only().unwrap())).await.unwrap();
+                };
+                // The caller is polled first, so it waits.
+                tokio::join!(conn.ack(change()), kernel).0.unwrap();
+            });
+        }
+    };
+    run(3);
+    let bytes = ALLOCATOR.count(|| run(50));
+    assert!(bytes.kept.unsigned_abs() < 1024, "{bytes:?} for 50 runtimes");
+}
+
+/// A kernel that answers with the request, as it does on a socket without `NETLINK_CAP_ACK`.
+#[test]
+fn no_caller_that_receives_the_refusal_of_another_leaves_his_key_behind() {
+    use std::io::{Read, Write};
+
+    /// `struct nlmsgerr` with `-EPERM` and the request, on the stack.
+    fn refuse(kernel: &mut std::fs::File) {
+        let mut request = [0; 4096];
+        let length = kernel.read(&mut request).unwrap();
+        let mut answer = [0; 4096];
+        let whole = 20 + length;
+        answer[..4].copy_from_slice(&u32::try_from(whole).unwrap().to_ne_bytes());
+        answer[4..6].copy_from_slice(&2_u16.to_ne_bytes());
+        answer[8..16].copy_from_slice(&request[8..16]);
+        answer[16..20].copy_from_slice(&(-1_i32).to_ne_bytes());
+        answer[20..whole].copy_from_slice(&request[..length]);
+        assert_eq!(kernel.write(&answer[..whole]).unwrap(), whole);
+    }
+
+    for cancelled in [false, true] {
+        let found = ALLOCATOR.find(&KEY, || {
+            // What a thread received into is given back when the thread ends.
+            let thread = std::thread::spawn(move || {
+                let runtime = runtime();
+                let (ours, theirs) = nl_testkit::fault::pair().unwrap();
+                let mut kernel = std::fs::File::from(theirs);
+                let conn = Connection::builder(Protocol::Route).sockets_from(only(ours)).open().unwrap();
+                runtime.block_on(async {
+                    let mut secret = Some(Box::pin(conn.ack(with_key())));
+                    assert!(futures_util::poll!(secret.as_mut().unwrap()).is_pending());
+                    refuse(&mut kernel);
+                    if cancelled {
+                        secret = None;
+                    }
+                    // It receives the refusal of the other.
+                    let mut plain = Box::pin(conn.ack(change()));
+                    assert!(futures_util::poll!(&mut plain).is_pending());
+                    refuse(&mut kernel);
+                    assert!(plain.await.is_err());
+                    if let Some(secret) = secret {
+                        assert!(secret.await.is_err());
+                    }
+                });
+            });
+            thread.join().unwrap();
+        });
+        assert_eq!(found, 0, "blocks that still hold the key, cancelled: {cancelled}");
+    }
+}
+
 /// Also with feature `tracing`: nobody listens in this program.
 #[test]
 fn a_request_that_is_answered_at_once_allocates_nothing() {
@@ -175,14 +248,17 @@ fn a_sensitive_request_gets_its_object() {
     let _inside = runtime.enter();
     let (socket, peer) = Peer::pair().unwrap();
     let conn = Connection::builder(Protocol::Route).sockets_from(only(socket)).open().unwrap();
-    let outcome = runtime.block_on(async {
-        let kernel = async {
+    let (object, reply) = runtime.block_on(async {
+        let kernel = async || {
             let asked = peer.asked().await.unwrap().unwrap();
             let request = asked.only().unwrap();
             peer.answer(&Answer::new(16, &[7; 16]).answers(request)).await.unwrap();
             peer.answer(&Answer::ack(request)).await.unwrap();
         };
-        tokio::join!(conn.get(with_key(), |message| Ok(message.payload().len())), kernel).0
+        let object = tokio::join!(conn.get(with_key(), |message| Ok(message.payload().len())), kernel()).0;
+        (object, tokio::join!(conn.exchange(with_key()), kernel()).0)
     });
-    assert_eq!(outcome.unwrap(), 16);
+    assert_eq!(object.unwrap(), 16);
+    let messages = reply.unwrap().messages;
+    assert_eq!(messages.iter().map(|message| message.payload().len()).collect::<Vec<_>>(), [16]);
 }

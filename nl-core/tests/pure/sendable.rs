@@ -2,7 +2,7 @@
 
 use nl_core::Request;
 use nl_core::error::{AttrName, ErrorKind, Names};
-use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NdMsg};
+use nl_core::message::{MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NLMSG_MIN_TYPE, NdMsg};
 
 static NEIGH: Names = Names::new(12, &[AttrName::new(1, "NDA_DST")]);
 
@@ -67,4 +67,18 @@ fn a_request_from_a_payload_is_sent_as_it_is() {
     let mut request = Request::from_payload(30, 0x300, &[7, 0, 0, 0]);
     let message = MessageRef::parse(request.encoded().unwrap()).unwrap();
     assert_eq!((message.kind(), message.flags(), message.payload()), (30, 0x301, &[7, 0, 0, 0][..]));
+}
+
+/// The kernel acknowledges control messages and does nothing.
+#[test]
+fn a_control_message_is_refused_with_the_limit_in_the_text() {
+    for kind in 0..NLMSG_MIN_TYPE {
+        for mut request in
+            [Request::unnamed(kind).with_header(&NdMsg::default()), Request::from_payload(kind, 0, &[0; 4])]
+        {
+            let error = request.encoded().unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains("have types from 16"), "{error}");
+        }
+    }
+    assert!(Request::unnamed(NLMSG_MIN_TYPE).with_header(&NdMsg::default()).encoded().is_ok());
 }

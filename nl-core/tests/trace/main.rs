@@ -56,9 +56,13 @@ fn silent(timeout: Duration) -> Connection {
 fn listing(fault: Option<Fault>) -> Connection {
     played(DEADLINE, move |number, peer| async move {
         // Socket 0 is the connection's own.
-        let script = move |request: &[u8]| match fault {
-            Some(fault) if number == 1 => table(request).with(fault).unwrap(),
-            _ => table(request),
+        let mut asked = 0;
+        let script = move |request: &[u8]| {
+            asked += 1;
+            match fault {
+                Some(fault) if (number, asked) == (1, 1) => table(request).with(fault).unwrap(),
+                _ => table(request),
+            }
         };
         drop(peer.serve(script).await);
     })
@@ -169,14 +173,18 @@ fn a_list_is_one_span_however_it_is_read() {
 
 #[test]
 fn a_list_that_is_read_again_is_one_span_with_an_event_for_each_time() {
-    // At the first entry it is started again by itself, behind it by `collect_all`.
-    for delivery in 0..NAMES.len() {
+    // At the first entry it is started again by itself, behind it by `collect_all` or `collect_partial`.
+    for delivery in 0..=NAMES.len() {
         let interrupted = Some(Fault::Interrupted { delivery });
-        let (links, recorded) = recorded(async { listing(interrupted).links().collect_all().await });
+        let (links, all) = recorded(async { listing(interrupted).links().collect_all().await });
         assert_eq!(links.unwrap().len(), NAMES.len());
-        assert_eq!(recorded.only_span().field("outcome"), "ok");
-        let [event] = recorded.events.as_slice() else { panic!("{recorded:#?}") };
-        assert_eq!((event.field("times"), event.parent), ("1", Some(1)));
+        let (links, partial) = recorded(async { listing(interrupted).links().collect_partial().await });
+        assert!(links.unwrap().is_complete());
+        for recorded in [all, partial] {
+            assert_eq!(recorded.only_span().field("outcome"), "ok");
+            let [event] = recorded.events.as_slice() else { panic!("{recorded:#?}") };
+            assert_eq!((event.field("times"), event.parent), ("1", Some(1)));
+        }
     }
     let interrupted = Some(Fault::Interrupted { delivery: 1 });
     let (links, streamed) = recorded(async { listing(interrupted).links().collect::<Vec<_>>().await });

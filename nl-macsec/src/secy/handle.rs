@@ -40,8 +40,8 @@ impl SecyEntry {
     ///
     /// # Errors
     /// No such device ([`is_not_found`](Error::is_not_found)), or one of another kind; `EMSGSIZE` if the kernel cannot report it, see
-    /// [complete lists](super#complete-lists); a kernel without MACsec
-    /// ([`Unsupported`](nl_core::error::ErrorKind::Unsupported)).
+    /// [complete lists](super#complete-lists); devices that come and go all the time ([`is_interrupted`](Error::is_interrupted)); a
+    /// kernel without MACsec ([`Unsupported`](nl_core::error::ErrorKind::Unsupported)).
     pub fn get(self) -> Pending<Secy> {
         Pending::new(async move {
             let secy = read_one(&self.channel, &self.dev).await;
@@ -132,7 +132,8 @@ impl Secys {
     /// Equivalent: `ip -s macsec show`, which shows an incomplete list without an error. Needs no privilege.
     ///
     /// # Errors
-    /// `EMSGSIZE` with the names of the devices that the kernel left out; a kernel without MACsec
+    /// `EMSGSIZE` with the names of the devices that the kernel left out; devices that come and go all the time
+    /// ([`is_interrupted`](Error::is_interrupted)); a kernel without MACsec
     /// ([`Unsupported`](nl_core::error::ErrorKind::Unsupported)).
     pub fn list(self) -> Pending<Vec<Secy>> {
         Pending::new(async move { read_all(&self.channel).await?.into_result() })

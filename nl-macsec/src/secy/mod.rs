@@ -10,6 +10,10 @@
 //! then is an error that names it. A device with 60 channels of four associations each fits; one with 63 does not, and no request
 //! reads it.
 //!
+//! A device that is added or deleted while the list is read, in whichever namespace, interrupts it, and it is read again; changes of
+//! channels and associations do not. A list that is interrupted [each time](nl_core::dump::MAX_RESTARTS) is
+//! [`Interrupted`](nl_core::error::ErrorKind::Interrupted).
+//!
 //! Kernel: `MACSEC_CMD_GET_TXSC`, `MACSEC_CMD_UPD_OFFLOAD` and `MACSEC_SECY_ATTR_*` of [`include/uapi/linux/if_macsec.h`]. Linux 4.6.
 //! Equivalent: `ip -s macsec show`, `ip macsec offload`.
 //!

@@ -18,7 +18,7 @@ use crate::golden::{DEVICE, SECY};
 const NLCTRL: u16 = 0x10;
 const RTM_NEWLINK: u16 = 16;
 /// That of [`SECY`].
-const DEV: u32 = 10;
+pub(crate) const DEV: u32 = 10;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Where there is a fault, an answer may not come.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -29,7 +29,7 @@ type Operation = fn(Macsec) -> InWords;
 
 /// A kernel with the MACsec device `m0`, which carries out whatever it is asked. The type of a request for devices is 18 and that of one
 /// to the controller of generic netlink 16; so is that of a change of a device, whose acknowledgement is all that is read.
-fn kernel(request: &[u8]) -> Conversation {
+pub(crate) fn kernel(request: &[u8]) -> Conversation {
     let short = |at: usize| {
         let bytes = request.get(at..).and_then(|rest| rest.first_chunk());
         bytes.map_or(0, |bytes| u16::from_ne_bytes(*bytes))

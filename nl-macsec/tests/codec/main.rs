@@ -11,6 +11,8 @@ mod corpus;
 mod exchanges;
 #[cfg(target_endian = "little")]
 mod golden;
+#[cfg(all(feature = "tokio", target_endian = "little"))]
+mod interrupted;
 mod iproute2;
 mod refusals;
 mod sampler;

@@ -117,6 +117,43 @@ async fn fifty_devices_with_sixty_channels_are_listed(lab: Lab) -> Result {
     Ok(())
 }
 
+/// Devices that come and go interrupt a list. However large the others are, it is then complete or says so.
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec", host_root), timeout = 120)]
+async fn list_while_devices_come_and_go_is_complete_or_interrupted(lab: Lab) -> Result {
+    let (node, macsec) = alone(&lab).await?;
+    // None of them fits the kernel's buffer on a new socket.
+    fill(&node, &macsec, 3, 20).await?;
+    let other = open(&node).await?;
+    let is_listed = AtomicBool::new(false);
+    let changes = async {
+        let mut rounds = 0_u32;
+        while !is_listed.load(Ordering::Relaxed) {
+            other.device("extra").on("v0").add(MacsecDevice::new().port(9)).await?;
+            other.device("extra").delete().await?;
+            rounds += 1;
+        }
+        Result::Ok(rounds)
+    };
+    let lists = async {
+        let mut lists = Vec::new();
+        for _ in 0..6 {
+            lists.push(macsec.secys().list().await);
+        }
+        is_listed.store(true, Ordering::Relaxed);
+        lists
+    };
+    let (rounds, lists) = tokio::join!(changes, lists);
+    assert!(rounds? > 0);
+    for listed in lists {
+        match listed {
+            Ok(secys) => assert_eq!(secys.iter().filter(|secy| secy.rx_scs.len() == 20).count(), 3),
+            Err(error) => assert!(error.is_interrupted(), "{error}"),
+        }
+    }
+    assert_eq!(macsec.secys().list().await?.len(), 3);
+    Ok(())
+}
+
 /// Whether all 50 devices are there, with 60 channels of four associations each.
 fn is_complete(secys: &[Secy]) {
     let whole =
