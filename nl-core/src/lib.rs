@@ -51,8 +51,8 @@
 //! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on what descriptions are made of.
 //! - `sysctl`: `net.*` values of the connection's namespace.
 //! - `tracing`: spans of requests and events about losses; see [below](#tracing).
-//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `nexthop`, `nsid`, `route` or
-//!   `rule`, watches of these objects.
+//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `neighbour`, `nexthop`, `nsid`,
+//!   `route` or `rule`, watches of these objects.
 //!
 //! # Tracing
 //! With feature `tracing`, a subscriber of the crate of that name gets one span for each request, list and batch, at level DEBUG
@@ -65,7 +65,7 @@
 //! # Ok(())
 //! # }
 //! ```
-//! `operation` is what errors say, of a batch that of its first request. `outcome` is `ok`, `cancelled`, `refused` by the kernel,
+//! `operation` is the text of errors; for a batch, that of its first request. `outcome` is `ok`, `cancelled`, `refused` by the kernel,
 //! `invalid` before it was asked, `timeout`, or another [kind of error](error::ErrorKind) in a word; of a batch it is that of the
 //! first failure, beside the counts `requests` and `failed`. Events in the span say that a list was interrupted and is read again,
 //! or that requests are [sent again](batch::Batch::retry_enomem).

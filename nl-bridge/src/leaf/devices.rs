@@ -88,7 +88,8 @@ impl BridgeConfig {
         if let (Some(link), Some((field, why))) = (link, &reason) {
             let foreign = others(link).filter(|_| !self.is_exact);
             if let Some(foreign) = foreign {
-                let why = format!("{why}, so the device has to be made anew, and it has {foreign} of others");
+                let why =
+                    format!("{why}, so the device has to be created again, and it has {foreign} of others");
                 return Err(at(format!("vxlan.{field}"), why));
             }
             steps.push(When::Unmake, Step::Delete { dev: vxlan.name.clone() });

@@ -100,7 +100,7 @@ impl Peer {
     pub async fn deliver(&self, delivery: &Delivery) -> Result {
         match delivery {
             Delivery::Datagram(bytes) if bytes.is_empty() => {
-                Err("an empty datagram cannot be told from the end".into())
+                Err("an empty datagram cannot be distinguished from the end".into())
             }
             Delivery::Datagram(bytes) => self.send(bytes).await,
             Delivery::Error(errno) => self.send(&error_datagram(*errno)).await,
