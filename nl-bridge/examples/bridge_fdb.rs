@@ -98,7 +98,7 @@ fn describe(mut entry: Entry, mut words: Words) -> Result<Entry> {
             "src_vni" => entry.src_vni(value()?.parse()?),
             "via" => entry.via(value()?),
             "nhid" => entry.nexthop(value()?.parse()?),
-            _ => return Err(format!("`{word}` is no word for an entry").into()),
+            _ => return Err(format!("`{word}` is not a word for an entry").into()),
         };
     }
     Ok(entry)
@@ -131,7 +131,7 @@ fn select(mut entries: Entries, mut words: Words) -> Result<Entries> {
             "noextern_learn" => entries.extern_learn(false),
             "sticky" => entries.sticky(true),
             "nosticky" => entries.sticky(false),
-            _ => return Err(format!("`{word}` is no word for a selection").into()),
+            _ => return Err(format!("`{word}` is not a word for a selection").into()),
         };
     }
     Ok(entries)

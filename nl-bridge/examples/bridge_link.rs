@@ -29,7 +29,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 "flood" => port.flood(on),
                 "isolated" => port.isolated(on),
                 "neigh_suppress" => port.neigh_suppress(on),
-                other => return Err(format!("`{other}` is no option of this example").into()),
+                other => return Err(format!("`{other}` is not an option of this example").into()),
             };
             port.set().await?;
         }

@@ -28,7 +28,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let entry = match vlan {
                 [] => entry,
                 ["vid", vlan] => entry.vlan(vlan.parse()?),
-                other => return Err(format!("`{}` is no option of this example", other.join(" ")).into()),
+                other => return Err(format!("`{}` is not an option of this example", other.join(" ")).into()),
             };
             if *verb == "add" {
                 entry.add().await?

@@ -28,7 +28,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 "learning" => StpState::Learning,
                 "forwarding" => StpState::Forwarding,
                 "blocking" => StpState::Blocking,
-                other => return Err(format!("`{other}` is no state").into()),
+                other => return Err(format!("`{other}` is not a state").into()),
             };
             mst.entry(*port, number.parse()?).state(state).set().await?;
         }

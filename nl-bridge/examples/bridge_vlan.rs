@@ -25,7 +25,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     "pvid" => entry.pvid(),
                     "untagged" => entry.untagged(),
                     "self" => entry.self_(),
-                    other => return Err(format!("`{other}` is no option of a VLAN").into()),
+                    other => return Err(format!("`{other}` is not an option of a VLAN").into()),
                 };
             }
             if *verb == "add" {

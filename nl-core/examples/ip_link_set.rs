@@ -22,7 +22,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 ["veth", peer] => device.kind(Veth::new(*peer)),
                 ["vlan", id, link] => device.kind(Vlan::new(id.parse()?)).link(*link),
                 ["vrf", table] => device.kind(Vrf::new(table.parse()?)),
-                other => return Err(format!("`{}` is no kind of this example", other.join(" ")).into()),
+                other => return Err(format!("`{}` is not a kind of this example", other.join(" ")).into()),
             };
             let link = device.add().await?;
             println!("{}: {}", link.index, link.name);
@@ -46,7 +46,7 @@ fn configured(mut device: DeviceEntry, options: &[&str]) -> Result<DeviceEntry, 
             "master" => device.master(value()?),
             "name" => device.rename(value()?),
             "address" => device.address(value()?.parse::<MacAddr>()?),
-            other => return Err(format!("`{other}` is no option of this example").into()),
+            other => return Err(format!("`{other}` is not an option of this example").into()),
         };
     }
     Ok(device)

@@ -32,7 +32,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     let members: Result<Vec<u32>, _> = members.split('/').map(str::parse).collect();
                     entry.group(members?)
                 }
-                other => return Err(format!("`{}` is no option of this example", other.join(" ")).into()),
+                other => return Err(format!("`{}` is not an option of this example", other.join(" ")).into()),
             };
             if *verb == "add" {
                 entry.add().await?

@@ -53,7 +53,7 @@ fn configured(mut route: RouteEntry, options: &[&str]) -> Result<RouteEntry, Box
             "dev" => route.dev(value()?),
             "metric" => route.metric(value()?.parse()?),
             "table" => route.table(value()?.parse()?),
-            other => return Err(format!("`{other}` is no option of this example").into()),
+            other => return Err(format!("`{other}` is not an option of this example").into()),
         };
     }
     Ok(route)

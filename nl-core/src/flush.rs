@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::error::Result;
 use crate::request::Request;
 
-/// Sends all deletions and returns how many the kernel carried out. One of something that is gone is no error; of the other
+/// Sends all deletions and returns how many the kernel carried out. One of something that is gone is not an error; of the other
 /// failures the first is returned, after all were sent.
 pub(crate) async fn delete_all(
     conn: &Connection,

@@ -65,7 +65,7 @@
 //! # Ok(())
 //! # }
 //! ```
-//! `operation` is what errors say, of a batch that of its first request. `outcome` is `ok`, `cancelled`, `refused` by the kernel,
+//! `operation` is the text of errors; for a batch, that of its first request. `outcome` is `ok`, `cancelled`, `refused` by the kernel,
 //! `invalid` before it was asked, `timeout`, or another [kind of error](error::ErrorKind) in a word; of a batch it is that of the
 //! first failure, beside the counts `requests` and `failed`. Events in the span say that a list was interrupted and is read again,
 //! or that requests are [sent again](batch::Batch::retry_enomem).

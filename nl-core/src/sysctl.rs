@@ -1,4 +1,4 @@
-//! The switches of a network namespace: `net.*` of `sysctl`.
+//! The `net.*` sysctls of a network namespace.
 //!
 //! ```no_run
 //! use nl_core::sysctl::Sysctl;
@@ -16,8 +16,8 @@
 //! ```
 //!
 //! These are files of `/proc/sys/net`, which show the namespace of the thread that opens them; they are opened
-//! [inside](Netns::run) the one that is meant, and the caller's thread never moves. Reading takes no privilege; writing takes
-//! `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Which of them there are depends on the kernel and on
+//! [inside](Netns::run) the selected one, and the caller's thread never moves. Reading takes no privilege; writing takes
+//! `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Which of them exist depends on the kernel and on
 //! the devices. Nothing is waited for, so the operations need no runtime and are no [`Pending`](crate::Pending).
 //!
 //! Kernel: `Documentation/admin-guide/sysctl/net.rst`, `Documentation/networking/ip-sysctl.rst`. Equivalent: `sysctl`.
@@ -35,9 +35,9 @@ use crate::netns::Netns;
 
 const PROC: &str = "/proc/sys";
 
-/// The switches of one namespace. Cheap to clone.
+/// The sysctls of one namespace. Cheap to clone.
 ///
-/// A name is written as `sysctl` has it: `net.ipv4.conf.all.forwarding`, where a dot inside a part is a slash
+/// A name is written as for `sysctl`: `net.ipv4.conf.all.forwarding`, where a dot inside a part is a slash
 /// (`net.ipv4.conf.eth0/100.forwarding` for the device `eth0.100`), or as a path, `net/ipv4/conf/eth0.100/forwarding`. The first
 /// separator says which.
 #[derive(Clone, Debug)]
@@ -66,12 +66,12 @@ impl Sysctl {
         Self { netns: None }
     }
 
-    /// The value, without the line end; `None` if the namespace has no such switch: the kernel does not have it, or there is
+    /// The value, without the line end; `None` if the namespace has no such sysctl: the kernel does not have it, or there is
     /// no such device.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io) if `/proc` is not mounted, the value can only be written, or the namespace cannot be entered; a name
-    /// that cannot be.
+    /// [`Io`](ErrorKind::Io) if `/proc` is not mounted, the value can only be written, or the namespace cannot be entered; an
+    /// invalid name.
     pub fn read(&self, name: &str) -> Result<Option<String>> {
         let path = path(name).map_err(|error| error.during(|| read_of(name)))?;
         match self.inside(|| std::fs::read_to_string(path)) {
@@ -81,7 +81,7 @@ impl Sysctl {
         }
     }
 
-    /// The value as a number; `None` if the namespace has no such switch.
+    /// The value as a number; `None` if the namespace has no such sysctl.
     ///
     /// # Errors
     /// As [`read`](Self::read), and if the value is not such a number.
@@ -96,7 +96,7 @@ impl Sysctl {
     /// Sets the value, in one write.
     ///
     /// # Errors
-    /// `ENOENT` if the namespace has no such switch; `EACCES` ([`is_permission`](Error::is_permission)) without the privilege or
+    /// `ENOENT` if the namespace has no such sysctl; `EACCES` ([`is_permission`](Error::is_permission)) without the privilege or
     /// for one that can only be read; `EINVAL` for a value the kernel does not take; as [`read`](Self::read); an empty value,
     /// which would change nothing.
     pub fn write(&self, name: &str, value: impl Display) -> Result<()> {
@@ -106,7 +106,7 @@ impl Sysctl {
             return Err(named(Error::usage("an empty value, which the kernel would ignore")));
         }
         let path = path(name).map_err(named)?;
-        // Never a new file: these there are, or there are not. One write, because each is a value of its own.
+        // Never creates a file. One write, because each write is a value of its own.
         let outcome = self.inside(|| OpenOptions::new().write(true).open(path)?.write(value.as_bytes()));
         match outcome.map_err(named)? {
             written if written == value.len() => Ok(()),
@@ -130,7 +130,7 @@ fn read_of(name: &str) -> String {
     format!("read {}", escaped(name))
 }
 
-/// The file of a switch.
+/// The file of a sysctl.
 fn path(name: &str) -> Result<PathBuf> {
     let swapped = |c| match c {
         '.' => '/',
@@ -146,14 +146,14 @@ fn path(name: &str) -> Result<PathBuf> {
     let possible = |part: &str| !part.is_empty() && !matches!(part, "." | "..") && !part.contains('\0');
     if !under_net || !parts.all(possible) {
         return Err(Error::usage(format!(
-            "\"{}\" is no switch of a network namespace: net.PART.NAME or net/PART/NAME",
+            "invalid sysctl name \"{}\": net.PART.NAME or net/PART/NAME",
             escaped(name)
         )));
     }
     Ok(Path::new(PROC).join(relative))
 }
 
-/// Whether there is no such switch. Where `/proc` is not mounted, a missing file says nothing about the kernel.
+/// Whether there is no such sysctl. Where `/proc` is not mounted, a missing file says nothing about the kernel.
 fn is_absent(error: &Error, proc: &str) -> bool {
     matches!(error.kind(), ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
         && Path::new(proc).is_dir()

@@ -22,7 +22,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
             "neigh" => builder.source(Source::NEIGHBOUR),
             "nexthop" => builder.source(Source::NEXTHOP),
             "fdb" => builder.source(Source::FDB),
-            other => return Err(format!("`{other}` is no object of this example").into()),
+            other => return Err(format!("`{other}` is not an object of this example").into()),
         };
     }
     let mut events = builder.open()?;

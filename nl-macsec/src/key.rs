@@ -58,7 +58,7 @@ impl SecretKey {
         let len = hex::read(text, bytes.as_mut_slice());
         match len.and_then(|len| bytes.get(..len)) {
             Some(bytes) => Self::new(bytes),
-            None => Err(Error::usage("the text is no key: 32 or 64 hexadecimal digits")),
+            None => Err(Error::usage("invalid key: 32 or 64 hexadecimal digits are needed")),
         }
     }
 
@@ -116,7 +116,7 @@ impl Salt {
         let mut bytes = Zeroizing::new([0; SALT_LEN]);
         match hex::read(text, bytes.as_mut_slice()) {
             Some(SALT_LEN) => Ok(Self::new(&bytes)),
-            _ => Err(Error::usage("the text is no salt: 24 hexadecimal digits")),
+            _ => Err(Error::usage("invalid salt: 24 hexadecimal digits are needed")),
         }
     }
 
@@ -209,7 +209,7 @@ impl FromStr for KeyId {
         match hex::read(text, &mut bytes) {
             Some(1..) => Ok(Self(bytes)),
             _ => Err(Error::usage(format!(
-                "\"{text}\" is no key id: 2 to 32 hexadecimal digits, an even number of them"
+                "invalid key id \"{text}\": 2 to 32 hexadecimal digits, an even number of them"
             ))),
         }
     }

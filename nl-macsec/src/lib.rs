@@ -8,7 +8,7 @@
 //! | [`tx_sa`], [`rx_sc`], [`rx_sa`] | associations that send, channels that are received, associations of these |
 //! | `agent` | what a key agent asks of the data plane, as a trait |
 //! | `rotate` | the next key without a lost frame, and a watch of packet numbers |
-//! | `recreate` | another cipher suite for a device, which is deleted and made again |
+//! | `recreate` | another cipher suite for a device, which is created again |
 //! | [`key`] | keys that are zeroed when dropped and shown by nothing |
 //!
 //! [`manual`] is the guide: encrypt a link, rekey it, and what to check when nothing arrives.

@@ -72,7 +72,7 @@ impl Macsec {
         RxScEntry::new(self.channel.clone(), dev.into(), sci)
     }
 
-    /// A device that is deleted and made again with another cipher suite.
+    /// A device that is created again with another cipher suite.
     #[cfg(feature = "recreate")]
     pub fn recreate(&self, dev: impl Into<Dev>, suite: crate::CipherSuite) -> crate::recreate::RecreateEntry {
         crate::recreate::RecreateEntry::new(self.channel.clone(), dev.into(), suite)

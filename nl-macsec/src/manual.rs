@@ -74,7 +74,7 @@
 //! | [`in_packets_no_sci`](crate::stats::SecyStats::in_packets_no_sci) | `InPktsNoSCI` | no channel has the SCI of the sender, or the sender leaves it out |
 //! | [`packets_not_using_sa`](crate::stats::RxScStats::packets_not_using_sa) | `InPktsNotUsingSA` | the association that the sender uses is missing or inactive |
 //! | [`packets_not_valid`](crate::stats::RxScStats::packets_not_valid) | `InPktsNotValid` | another key, or with extended packet numbers another salt or short SCI |
-//! | [`packets_late`](crate::stats::RxScStats::packets_late) | `InPktsLate` | the sender began anew with its packet numbers, or frames overtake each other by more than the window |
+//! | [`packets_late`](crate::stats::RxScStats::packets_late) | `InPktsLate` | the sender restarted its packet numbers, or frames overtake each other by more than the window |
 //! | [`in_packets_no_tag`](crate::stats::SecyStats::in_packets_no_tag) | `InPktsNoTag` | the sender does not use MACsec |
 //! | [`in_packets_bad_tag`](crate::stats::SecyStats::in_packets_bad_tag) | `InPktsBadTag` | the frame was cut or changed |
 //! | nothing | | the sender: is its encoding association there and active? Do frames fit the MTU of the Ethernet device? |

@@ -67,7 +67,7 @@ pub(crate) async fn main() -> Outcome {
                 limits = match option {
                     ["subflows", number] => limits.subflows(number.parse()?),
                     ["add_addr_accepted", number] => limits.add_addr_accepted(number.parse()?),
-                    other => return Err(format!("`{}` is no limit", other.join(" ")).into()),
+                    other => return Err(format!("`{}` is not a limit", other.join(" ")).into()),
                 };
             }
             limits.set().await?;
@@ -117,7 +117,7 @@ fn configured(
             "fullmesh" => endpoint.fullmesh(),
             "nofullmesh" => endpoint.nofullmesh(),
             "laminar" => endpoint.laminar(),
-            other => return Err(format!("`{other}` is no option of an endpoint").into()),
+            other => return Err(format!("`{other}` is not an option of an endpoint").into()),
         };
     }
     Ok(endpoint)

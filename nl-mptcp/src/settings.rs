@@ -35,7 +35,7 @@ pub enum Status {
     /// The kernel has no Multipath TCP (`CONFIG_MPTCP`): every request is
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported).
     Absent,
-    /// `net.mptcp.enabled` is 0: no Multipath TCP socket can be created. Endpoints and limits can be read and changed all the same.
+    /// `net.mptcp.enabled` is 0: no Multipath TCP socket can be created. Endpoints and limits can still be read and changed.
     Off,
     /// New connections have this path manager.
     On(PathManagerType),

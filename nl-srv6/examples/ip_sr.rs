@@ -55,7 +55,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("{finding}");
             }
         }
-        other => return Err(format!("`{}` is no command of this example", other.join(" ")).into()),
+        other => return Err(format!("`{}` is not a command of this example", other.join(" ")).into()),
     }
     Ok(())
 }

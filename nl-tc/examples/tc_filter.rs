@@ -33,7 +33,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 ["handle", mark, "fw", "classid", class] => {
                     filter.handle(mark.parse()?).add(Fw::new(class.parse::<TcHandle>()?)).await?;
                 }
-                other => return Err(format!("`{}` is no filter of this example", other.join(" ")).into()),
+                other => return Err(format!("`{}` is not a filter of this example", other.join(" ")).into()),
             }
         }
         ["flush", "dev", dev, "parent", parent] => drop(tc.filters(*dev, parent.parse()?).flush().await?),

@@ -86,7 +86,7 @@ fn time(words: &mut Words) -> Result<Duration> {
         "s" => 1_000_000,
         "ms" => 1000,
         "us" | "" => 1,
-        _ => return Err(format!("{word} is no time: a number and s, ms or us").into()),
+        _ => return Err(format!("{word} is not a time: a number and s, ms or us").into()),
     };
     Ok(Duration::from_micros(number.parse::<u32>()?.into()) * micros)
 }

@@ -12,7 +12,7 @@ use crate::qdisc::Qdisc;
 
 /// A change of the qdiscs, classes, filters or actions of a namespace, from the group [`RTNLGRP_TC`](crate::RTNLGRP_TC).
 ///
-/// The kernel has no event for what goes with something else: the classes, filters and qdiscs of a qdisc or a device that is deleted.
+/// The kernel has no event for what is deleted with another object: the classes, filters and qdiscs of a deleted qdisc or device.
 /// The answer to a read of a single object comes to the group too, as if the object were new. The event of a new `matchall` filter has
 /// neither its handle nor its options.
 #[derive(Clone, Debug, PartialEq)]

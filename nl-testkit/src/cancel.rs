@@ -44,7 +44,7 @@ use crate::{Node, within};
 /// Runs an operation again and again, and drops it one await point later each time, until it completes. `cancelled` is called after each
 /// drop with the number of polls that the operation had. Returns the output and the number of times that it was dropped.
 ///
-/// The operation is made anew each time. What it did before it was dropped is for `cancelled` to look at and to undo.
+/// The operation is created again each time. What it did before it was dropped is for `cancelled` to look at and to undo.
 ///
 /// Call it inside a tokio runtime.
 ///

@@ -86,7 +86,7 @@ pub(crate) fn after_nodes(nodes: Vec<Started>, mut networks: Vec<Network>) -> Ve
     }
 }
 
-/// Waits until no thread and no process of the test's is left, whatever namespace it made itself: they are told by the mount namespace
+/// Waits until no thread and no process of the test's is left, whatever namespace it made itself: they are recognised by the mount namespace
 /// that they inherited.
 pub(crate) fn elsewhere(mounts: u64) -> Vec<String> {
     if mounts == 0 {
@@ -215,7 +215,7 @@ pub(crate) fn new_descriptors(before: &Descriptors) -> Vec<String> {
         let now = descriptors();
         let left: Vec<String> = now
             .iter()
-            // Sockets are told apart by namespace above.
+            // Sockets are distinguished by namespace above.
             .filter(|(fd, target)| before.get(fd) != Some(target) && !target.starts_with("socket:"))
             .map(|(fd, target)| format!("descriptor {fd} ({target})"))
             .collect();

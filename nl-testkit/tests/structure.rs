@@ -71,6 +71,32 @@ fn uses(text: &str) -> Vec<(Vec<String>, bool)> {
     found
 }
 
+/// The paths into this crate that stand in the code itself: `crate::a::f()`, `super::b::C`.
+fn written_out(text: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let code = line.trim_start();
+        if code.starts_with("use ") || (code.starts_with("pub") && code.contains(" use ")) {
+            continue;
+        }
+        for root in ["crate::", "super::"] {
+            for (at, _) in code.match_indices(root) {
+                // `$crate` is the crate of whoever calls the macro, `super::super` is one path, and `pub(in …)` uses nothing.
+                let before = &code[..at];
+                if before.ends_with("(in ")
+                    || before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '$' | '_' | ':'))
+                {
+                    continue;
+                }
+                let end = code[at..].find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':')));
+                let path = &code[at..end.map_or(code.len(), |end| at + end)];
+                found.push(path.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect());
+            }
+        }
+    }
+    found
+}
+
 fn take_apart(before: &[String], tree: &str, found: &mut Vec<Vec<String>>) {
     let (mut depth, mut start) = (0_usize, 0);
     let mut parts = Vec::new();
@@ -126,7 +152,8 @@ fn edges(modules: &BTreeMap<Vec<String>, (PathBuf, String)>) -> BTreeMap<Vec<Str
     modules
         .iter()
         .map(|(own, (_, text))| {
-            let used = uses(text).into_iter().filter(|(_, hands_on)| !hands_on).filter_map(|(path, _)| {
+            let declared = uses(text).into_iter().filter(|(_, hands_on)| !hands_on).map(|(path, _)| path);
+            let used = declared.chain(written_out(text)).filter_map(|path| {
                 let absolute = match path.first()?.as_str() {
                     "crate" => path[1..].to_vec(),
                     "self" => [&own[..], &path[1..]].concat(),
@@ -208,13 +235,17 @@ fn a_circle_is_found() {
     };
     let modules: BTreeMap<_, _> = [
         file(&[], "mod a;\npub use a::b::B;"),
-        file(&["a"], "mod b;\nmod c;\npub use b::B;"),
+        file(&["a"], "mod b;\nmod c;\nmod d;\nmod e;\npub use b::B;"),
         file(&["a", "b"], "use super::c::{\n    C,\n};"),
         file(&["a", "c"], "use crate::B;"),
+        file(&["a", "d"], "fn f() { crate::a::e::g() }"),
+        file(&["a", "e"], "fn g() { super::d::f($crate::a::B) }"),
     ]
     .into();
     let edges = edges(&modules);
     let b: Vec<_> = ["a", "b"].map(str::to_owned).into();
     assert!(reaches(&edges, &b, &b));
+    let [d, e]: [Vec<_>; 2] = ["d", "e"].map(|name| ["a", name].map(str::to_owned).into());
+    assert!(reaches(&edges, &d, &d) && !reaches(&edges, &e, &b));
     assert!(!reaches(&edges, &Vec::new(), &Vec::new()));
 }

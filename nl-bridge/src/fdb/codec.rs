@@ -15,7 +15,7 @@ use super::{FdbAges, FdbFlags, FdbFlagsExt, FdbNotify, FdbState};
 const VLAN_MAX: u16 = 4094;
 /// A VNI has 24 bits. The kernel does not check that.
 pub(super) const VNI_MAX: u32 = 0xff_ffff;
-/// `USER_HZ`: the kernel tells ages to user space in hundredths of a second.
+/// `USER_HZ`: the kernel reports ages to user space in hundredths of a second.
 const MILLIS_PER_TICK: u64 = 10;
 
 /// One entry of a forwarding database, as it is read and as it is written.
@@ -81,9 +81,8 @@ macro_rules! fdb_options {
         nl_core::setters! { $($target)*
             /// Meant for the bridge above the device (`master`).
             master(entry) { entry.flags |= crate::fdb::FdbFlags::MASTER; }
-            /// Meant for the device's own table (`self`). This is so without being said, but with
-            /// [`master()`](Self::master()) it must be: then the entry goes into both tables, the bridge's first, and stays
-            /// there if the device refuses.
+            /// Meant for the device's own table (`self`). This is the default, but with [`master()`](Self::master()) it must be set
+            /// too: then the entry goes into both tables, the bridge's first, and stays there if the device refuses.
             self_(entry) { entry.flags |= crate::fdb::FdbFlags::SELF; }
             /// An address of the bridge or port itself (`local`, `permanent`); on a VXLAN device, an entry that does not age.
             permanent(entry) { entry.state = crate::fdb::FdbState::PERMANENT; }
@@ -115,7 +114,7 @@ macro_rules! fdb_options {
             /// Inserted or refreshed as if a frame had just been learned from (`use`): dynamic whatever the state says. On a
             /// port that is down or does not learn, the kernel says success and does nothing.
             use_(entry) { entry.flags |= crate::fdb::FdbFlags::USE; }
-            /// Told about when it falls silent and when it is seen again (`activity_notify`). Linux 5.14.
+            /// With events when the address falls silent and when it is seen again (`activity_notify`). Linux 5.14.
             activity_notify(entry) { entry.notify = Some(entry.notify.unwrap_or_default() | crate::fdb::FdbNotify::ACTIVITY); }
             /// Entered as silent already (`inactive`); comes with [`activity_notify`](Self::activity_notify).
             inactive(entry) { entry.notify = Some(crate::fdb::FdbNotify::ACTIVITY | crate::fdb::FdbNotify::INACTIVE); }

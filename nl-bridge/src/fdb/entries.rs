@@ -194,7 +194,7 @@ impl Entries {
     /// Together with events it is exact: nl-events has a watch that does this.
     ///
     /// # Errors
-    /// No such device; `bridge` is no bridge, or `dev` no port of it; bad input.
+    /// No such device; `bridge` is not a bridge, or `dev` not a port of it; bad input.
     pub fn list(self) -> Pending<Dump<FdbEntry>> {
         Pending::new(
             async move { self.try_list().await.map_err(|error| error.during(|| self.describe("list"))) },
@@ -354,7 +354,7 @@ impl Entries {
             if let Some(dev) =
                 dev.as_ref().filter(|dev| dev.index != bridge.index && dev.master != Some(bridge.index))
             {
-                return Err(Error::usage(format!("{} is no port of {}", dev.name, bridge.name)));
+                return Err(Error::usage(format!("{} is not a port of {}", dev.name, bridge.name)));
             }
         }
         filter.bridge = bridge.as_ref().map(|link| link.index);

@@ -59,7 +59,7 @@ bitflags! {
     /// Activity tracking of static and externally learned entries (`FDB_NOTIFY_*`, Linux 5.14).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct FdbNotify: u8 {
-        /// Events tell when the address falls silent and when it is seen again.
+        /// Events report when the address falls silent and when it is seen again.
         const ACTIVITY = 0x1;
         /// The address is silent. An update without it does not clear it: only a frame, or switching the tracking off, does.
         const INACTIVE = 0x2;

@@ -41,7 +41,7 @@ impl Fdb {
 
     /// One entry, to be added, changed, deleted or read: `mac` on the device `dev`.
     ///
-    /// Without more said it is meant for the device's own table (`self`) and permanent, as `bridge fdb` has it.
+    /// By default it is meant for the device's own table (`self`) and permanent, like with `bridge fdb`.
     pub fn entry(&self, mac: MacAddr, dev: impl Into<Dev>) -> Entry {
         Entry { fdb: self.clone(), dev: dev.into(), via: None, entry: FdbEntry::new(mac, 0) }
     }
@@ -64,7 +64,7 @@ impl Fdb {
     /// # }
     /// ```
     ///
-    /// See [`nl_core::batch`]. Devices are given by index here. [`FdbVerb::Get`] is refused, for its answer would be lost.
+    /// See [`nl_core::batch`]. Devices are given by index here. [`FdbVerb::Get`] is refused, because its answer would be lost.
     pub fn batch<I>(&self, changes: I) -> Batch<impl Iterator<Item = Request> + use<I>>
     where
         I: IntoIterator<Item = (FdbVerb, FdbEntry)>,
@@ -106,7 +106,7 @@ impl Entry {
         self
     }
 
-    /// Makes the entry; fails if it is there. See [`FdbVerb::Add`] for when the kernel does not keep to that.
+    /// Adds the entry; fails if it exists. [`FdbVerb::Add`] names the exceptions.
     ///
     /// Equivalent: `bridge fdb add`. Needs `CAP_NET_ADMIN`.
     ///
@@ -117,7 +117,7 @@ impl Entry {
         self.change(FdbVerb::Add)
     }
 
-    /// Makes the entry, or changes the one that is there.
+    /// Adds the entry, or changes the existing one.
     ///
     /// Equivalent: `bridge fdb replace`. Needs `CAP_NET_ADMIN`.
     ///
@@ -127,7 +127,7 @@ impl Entry {
         self.change(FdbVerb::Replace)
     }
 
-    /// Adds a remote to a group or all-zero MAC address of a VXLAN device. One that is there already is left alone.
+    /// Adds a remote to a group or all-zero MAC address of a VXLAN device. An existing one is left alone.
     ///
     /// Equivalent: `bridge fdb append`. Needs `CAP_NET_ADMIN`.
     ///
@@ -137,7 +137,7 @@ impl Entry {
         self.change(FdbVerb::Append)
     }
 
-    /// Removes the entry. On a VXLAN device: this remote of it, or all of them if none is given.
+    /// Deletes the entry. On a VXLAN device: this remote of it, or all of them if none is given.
     ///
     /// Equivalent: `bridge fdb del`. Needs `CAP_NET_ADMIN`.
     ///

@@ -250,7 +250,7 @@ impl BridgeConfig {
 /// Refuses an address that is not of one leaf, or not of the family of another one.
 pub(super) fn check_leaf(path: &str, leaf: IpAddr, other: Option<IpAddr>) -> Outcome {
     if leaf.is_multicast() || leaf.is_unspecified() {
-        return Err(at(path, format!("{leaf} is no address of one leaf")));
+        return Err(at(path, format!("{leaf} cannot be the address of a leaf")));
     }
     match other.filter(|other| other.is_ipv4() != leaf.is_ipv4()) {
         Some(other) => Err(at(path, format!("{leaf} and {other} are of different families"))),
@@ -269,7 +269,7 @@ fn check_new<'a>(path: &str, name: &'a str, names: &mut HashSet<&'a str>) -> Out
 
 pub(super) fn check_mac(path: &str, mac: Option<MacAddr>) -> Outcome {
     match mac.filter(|mac| mac.is_multicast() || mac.is_zero()) {
-        Some(mac) => Err(at(path, format!("{mac} is no address of a device"))),
+        Some(mac) => Err(at(path, format!("{mac} cannot be the address of a device"))),
         None => Ok(()),
     }
 }
@@ -278,7 +278,7 @@ fn check_ips(path: &str, ips: &[IpPrefix]) -> Outcome {
     let mut seen = HashSet::new();
     for (number, ip) in ips.iter().enumerate() {
         if ip.addr().is_multicast() || ip.addr().is_unspecified() {
-            return Err(at(format!("{path}[{number}]"), format!("{ip} is no address of a device")));
+            return Err(at(format!("{path}[{number}]"), format!("{ip} cannot be the address of a device")));
         }
         if !seen.insert(ip.addr()) {
             return Err(at(format!("{path}[{number}]"), format!("{} is there twice", ip.addr())));

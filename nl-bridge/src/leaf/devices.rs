@@ -89,7 +89,7 @@ impl BridgeConfig {
             let foreign = others(link).filter(|_| !self.is_exact);
             if let Some(foreign) = foreign {
                 let why =
-                    format!("{why}, so the device has to be made again, and it has {foreign} of others");
+                    format!("{why}, so the device has to be created again, and it has {foreign} of others");
                 return Err(at(format!("vxlan.{field}"), why));
             }
             steps.push(When::Unmake, Step::Delete { dev: vxlan.name.clone() });

@@ -16,7 +16,7 @@ use crate::settings::BridgePort;
 /// A port after the VLANs were planned.
 pub(super) struct PlannedPort<'a> {
     pub(super) dev: &'a str,
-    /// Whether the device is made, or made again.
+    /// Whether the device is created, for the first time or again.
     pub(super) is_made: bool,
     /// Whether it is up, with a carrier.
     pub(super) is_running: bool,

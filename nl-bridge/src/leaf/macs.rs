@@ -34,7 +34,7 @@ use crate::fdb::{FdbEntry, FdbFilter, FdbVerb};
 ///
 /// An address has two entries, in the bridge and in the VXLAN device, see [`RemoteMac`](crate::fdb::RemoteMac). An entry belongs to the
 /// description if it is `extern_learn`, its VNI is mapped to a VLAN, and it is not that of a [router](super::RouterConfig). After a plan
-/// that flushed VLANs ([`Step::FlushMacs`](super::Step::FlushMacs)) or made the VXLAN device anew, [`sync`](Self::sync) again.
+/// that flushed VLANs ([`Step::FlushMacs`](super::Step::FlushMacs)) or created the VXLAN device again, [`sync`](Self::sync) again.
 #[derive(Clone, Debug)]
 pub struct Macs {
     conn: Connection,
@@ -196,7 +196,7 @@ impl Macs {
                 }
             }
         }
-        for (change, error) in self.make_anew(again.into_values().collect(), index).await? {
+        for (change, error) in self.recreate(again.into_values().collect(), index).await? {
             failed += 1;
             first.get_or_insert((change, error));
         }
@@ -232,7 +232,7 @@ impl Macs {
     }
 
     /// Removes entries of the device and makes them again, with those of the bridge that were written too, and returns what failed.
-    async fn make_anew(&self, changes: Vec<MacChange>, index: u32) -> Result<Vec<(MacChange, Error)>> {
+    async fn recreate(&self, changes: Vec<MacChange>, index: u32) -> Result<Vec<(MacChange, Error)>> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }

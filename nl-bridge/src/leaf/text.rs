@@ -48,7 +48,7 @@ impl Word for RangeInclusive<u32> {
 
     fn parse(text: &str) -> Result<Self, String> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let number = |text: &str| text.parse::<u32>().map_err(|_| format!("\"{text}\" is no nexthop id"));
+        let number = |text: &str| text.parse::<u32>().map_err(|_| format!("invalid nexthop id \"{text}\""));
         Ok(number(first)?..=number(last)?)
     }
 

@@ -196,14 +196,14 @@ impl MdbEntry {
                 }
             }
             if !group.is_multicast() && !group.is_unspecified() {
-                return Err(format!("group {group} is no multicast address").into());
+                return Err(format!("group {group} is not a multicast address").into());
             }
         }
         let is_mac = matches!(self.group, MdbGroup::Mac(_));
         if let MdbGroup::Mac(group) = self.group
             && !group.is_multicast()
         {
-            return Err(format!("group {group} is no multicast address").into());
+            return Err(format!("group {group} is not a multicast address").into());
         }
         Invalid::when(
             is_mac && (self.source.is_some() || !self.sources.is_empty()),

@@ -1,8 +1,9 @@
 use nl_core::addr::Dev;
+use nl_core::batch::Batch;
 use nl_core::connection::Connection;
 use nl_core::dump::Dump;
 use nl_core::error::{Ack, Errno, Error, KernelError, Result, Since};
-use nl_core::{Pending, Protocol};
+use nl_core::{Pending, Protocol, Request};
 
 use super::entry::mdb_options;
 use super::explain::explain;
@@ -54,6 +55,35 @@ impl Mdb {
     /// All entries, or those that match, to be listed or flushed.
     pub fn entries(&self) -> Entries {
         Entries { mdb: self.clone(), dev: None, port: None, filter: MdbFilter::default() }
+    }
+
+    /// Thousands of changes in few system calls: a stream of one result per change, in order.
+    ///
+    /// ```no_run
+    /// use nl_bridge::mdb::{Mdb, MdbEntry, MdbVerb};
+    /// use std::net::Ipv4Addr;
+    ///
+    /// # async fn example(mdb: Mdb, bridge: u32, port: u32) -> nl_core::Result<()> {
+    /// let group = move |last| MdbEntry::new(bridge, port, std::net::IpAddr::from(Ipv4Addr::new(239, 1, 1, last))).permanent();
+    /// let summary = mdb.batch((1..=200).map(move |last| (MdbVerb::Add, group(last)))).summarize(10).await?;
+    /// println!("{} added, {} refused", summary.succeeded, summary.failed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// See [`nl_core::batch`]. Devices are given by index here. [`MdbVerb::Get`] is refused, because its answer would be lost.
+    pub fn batch<I>(&self, changes: I) -> Batch<impl Iterator<Item = Request> + use<I>>
+    where
+        I: IntoIterator<Item = (MdbVerb, MdbEntry)>,
+    {
+        self.conn.batch(changes.into_iter().map(|(verb, entry)| {
+            match verb {
+                MdbVerb::Get => entry
+                    .request(verb)
+                    .invalid_if(Err("a batch cannot read entries: use Mdb::entry().get()".into())),
+                _ => entry.request(verb),
+            }
+        }))
     }
 }
 

@@ -78,7 +78,7 @@ impl Entry {
     ///
     /// # Errors
     /// `EBUSY` ([`is_busy`](nl_core::Error::is_busy)) without `mst_enabled` on the bridge, with
-    /// a [hint](nl_core::Error::hint); the device is no port of a bridge; bad input, before the kernel is asked.
+    /// a [hint](nl_core::Error::hint); the device is not a port of a bridge; bad input, before the kernel is asked.
     pub fn set(mut self) -> Pending<Ack> {
         Pending::new(async move {
             self.conn.require(Protocol::Route, "MST states")?;

@@ -121,7 +121,7 @@ impl PortEntry {
     /// Equivalent: `bridge link set`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// No such device ([`is_not_found`](Error::is_not_found)); it is no port; bad input, before the kernel is asked;
+    /// No such device ([`is_not_found`](Error::is_not_found)); it is not a port; bad input, before the kernel is asked;
     /// `EBUSY` for a state while the kernel runs the spanning tree, and `ENETDOWN` for one of a port that is down, with
     /// a [hint](Error::hint);
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) for an option that the kernel ignored, while the others are in
@@ -135,7 +135,7 @@ impl PortEntry {
     /// Equivalent: `bridge -d link show dev DEV`. Needs no privilege.
     ///
     /// # Errors
-    /// No such device ([`is_not_found`](Error::is_not_found)); it is no port.
+    /// No such device ([`is_not_found`](Error::is_not_found)); it is not a port.
     pub fn get(self) -> Pending<Port> {
         Pending::new(async move {
             let during = |error: Error| error.during(|| format!("get port {}", self.dev));
@@ -165,7 +165,7 @@ impl PortEntry {
         let ack = match ack {
             Ok(ack) => ack,
             Err(error) if error.is_unsupported() && self.change.is_for_bridge() => {
-                // Also what the kernel says of a device that is no port.
+                // Also what the kernel says of a device that is not a port.
                 let link = conn.link(self.change.index).await.map_err(explain)?;
                 return Err(match link.is_port_of(BridgePort::KIND) {
                     true => explain(error),
@@ -197,7 +197,7 @@ impl PortEntry {
 }
 
 fn no_port(dev: &Dev) -> Error {
-    Error::usage(format!("{dev} is no port of a bridge"))
+    Error::usage(format!("{dev} is not a port of a bridge"))
 }
 
 /// All ports, or those that match. The verb comes last and returns a [`Pending`].

@@ -42,7 +42,8 @@ impl Look {
         }
         let is_port = link.is_port_of("bridge");
         if !is_port {
-            faults.push(format!("{} is no port of a bridge (ip link set dev {0} master BRIDGE)", link.name));
+            faults
+                .push(format!("{} is not a port of a bridge (ip link set dev {0} master BRIDGE)", link.name));
         }
         Self {
             faults,

@@ -128,7 +128,7 @@ impl Entry {
     /// Equivalent: `bridge vlan del`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// The device is no bridge and no port of one.
+    /// The device is neither a bridge nor a port of one.
     pub fn delete(self) -> Pending<Ack> {
         self.change(VlanDbVerb::Delete)
     }
@@ -161,7 +161,7 @@ impl Global {
     /// Equivalent: `bridge vlan global set`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if no port is in one of the VLANs; `EINVAL` if the device is no bridge;
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if no port is in one of the VLANs; `EINVAL` if the device is not a bridge;
     /// bad input, before the kernel is asked.
     pub fn set(mut self) -> Pending<Ack> {
         Pending::new(async move {
@@ -213,7 +213,7 @@ impl Entries {
     /// The kernel does not notice when the table changes while it is listed: VLANs may then be missed.
     ///
     /// # Errors
-    /// No such device; `EINVAL` if it is no bridge and no port of one.
+    /// No such device; `EINVAL` if it is neither a bridge nor a port of one.
     pub fn list(self) -> Pending<Dump<VlanDbEntry>> {
         Pending::new(async move {
             let mut filter = filter(&self.db, "list vlan", self.dev.as_ref(), self.vlan).await?;
@@ -256,7 +256,7 @@ impl Globals {
     /// Equivalent: `bridge -d vlan global show`. Needs no privilege.
     ///
     /// # Errors
-    /// No such device; `EINVAL` if it is no bridge.
+    /// No such device; `EINVAL` if it is not a bridge.
     pub fn list(self) -> Pending<Dump<VlanDbGlobal>> {
         Pending::new(async move {
             let filter = filter(&self.db, "list global vlan", self.dev.as_ref(), self.vlan).await?;
@@ -287,7 +287,7 @@ async fn filter(db: &VlanDb, verb: &str, dev: Option<&Dev>, vlan: Option<u16>) -
     Ok(filter)
 }
 
-/// The kernel refuses a device that is no bridge and no port with a bare `EINVAL`; a port of which global options were asked, with
+/// The kernel refuses a device that is neither a bridge nor a port with a bare `EINVAL`; a port of which global options were asked, with
 /// an empty list.
 async fn refuse_foreign(db: &VlanDb, dev: Option<&Dev>, verb: &str, has_entries: bool) -> Result<()> {
     let (Some(dev), false) = (dev, has_entries) else { return Ok(()) };

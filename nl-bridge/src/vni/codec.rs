@@ -154,7 +154,7 @@ impl VniEntry {
         let why = match self.group {
             _ if self.vnis.last() == 0 => "vni 0 alone; the kernel takes 0 only in a range",
             Some(group) if verb == VniVerb::Replace && group.is_unspecified() => {
-                "the unspecified address is no group and no remote"
+                "the unspecified address is neither a group nor a remote"
             }
             _ => return Ok(()),
         };

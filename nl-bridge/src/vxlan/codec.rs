@@ -193,7 +193,7 @@ fn check_addresses(vxlan: &Vxlan, verb: LinkVerb) -> Result<(), Invalid> {
         "group and remote exclude each other: the kernel has one attribute for both",
     )?;
     if let Some(group) = dst.group.filter(|group| !group.is_multicast()) {
-        return Err(format!("group {group} is no multicast address; an endpoint is a remote").into());
+        return Err(format!("group {group} is not a multicast address; an endpoint is a remote").into());
     }
     if let Some(remote) = dst.remote.filter(IpAddr::is_multicast) {
         return Err(format!("remote {remote} is a multicast address, which is a group").into());

@@ -185,7 +185,7 @@ fn an_entry_that_was_read_goes_back_to_the_table_it_was_in() {
 
 /// What a VXLAN default destination and iproute2's static entries have: two state bits at once.
 #[test]
-fn combined_states_are_told_apart() {
+fn combined_states_are_distinguished() {
     for (state, permanent, fixed, dynamic) in [
         (0x82, true, false, false),
         (0xc0, true, false, false),

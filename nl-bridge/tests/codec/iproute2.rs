@@ -38,7 +38,7 @@ fn ours_are_the_requests_that_iproute2_sent() {
                 wrong.extend(line.compare(&ours, theirs).err().map(|e| format!("`{command}`: {e}")))
             }
             None => {
-                wrong.push(format!("`{command}` is not in {FILE}; write it anew with NL_TESTKIT_BLESS=1"))
+                wrong.push(format!("`{command}` is not in {FILE}; write it again with NL_TESTKIT_BLESS=1"))
             }
         }
     }

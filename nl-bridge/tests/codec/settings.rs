@@ -102,7 +102,7 @@ fn a_port_that_the_kernel_lists_is_read_whole() {
 }
 
 #[test]
-fn a_message_that_is_no_port_is_told_apart() {
+fn message_about_something_else_than_a_port_is_recognised() {
     let bytes = PortChange::new(5, BridgePort::new().learning(false)).request().encoded().unwrap().to_vec();
     let mut listed = bytes.clone();
     listed[4] = 16;

@@ -78,9 +78,9 @@ async fn a_bridge_and_a_port_that_do_not_belong_together_are_refused(lab: Lab) -
         error.to_string()
     };
     let error = fdb.entries().bridge("br1").dev("port1").list().await.map(drop).unwrap_err();
-    assert_eq!(text(error), "list fdb dev port1 br br1: port1 is no port of br1");
+    assert_eq!(text(error), "list fdb dev port1 br br1: port1 is not a port of br1");
     let error = fdb.entries().bridge("br1").dev("port1").vlan(7).flush().await.unwrap_err();
-    assert_eq!(text(error), "flush fdb dev port1 br br1 vlan 7: port1 is no port of br1");
+    assert_eq!(text(error), "flush fdb dev port1 br br1 vlan 7: port1 is not a port of br1");
     let error = fdb.entries().bridge("port1").list().await.map(drop).unwrap_err();
     assert_eq!(text(error), "list fdb br port1: port1 is a veth, not a bridge");
     let error = fdb.entries().bridge("lo").list().await.map(drop).unwrap_err();

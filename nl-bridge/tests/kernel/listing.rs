@@ -180,7 +180,7 @@ async fn a_learned_address_is_dynamic_and_moves_with_its_host(lab: Lab) -> Resul
 
 /// `NDA_FLAGS_EXT` is on every entry of a bridge since 6.2.
 #[nl_testkit::test(needs(link = "veth"))]
-async fn further_flags_are_told_by_kernels_that_have_them(lab: Lab) -> Result {
+async fn further_flags_are_reported_by_kernels_that_have_them(lab: Lab) -> Result {
     let (_bridge, fdb) = still_bridge(&lab).await?;
     fdb.entry(mac(1), "port1").master().static_().add().await?;
     assert_eq!(the(&fdb, mac(1)).await.flags_ext.is_some(), kernel() >= (6, 2));
@@ -220,7 +220,7 @@ async fn an_address_seen_on_a_locked_port_is_locked(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(link = "vxlan"))]
-async fn a_vxlan_entry_has_the_type_that_tells_it_from_a_bridges(lab: Lab) -> Result {
+async fn vxlan_entry_has_another_type_than_a_bridges(lab: Lab) -> Result {
     let (node, fdb) = vxlans(&lab).await?;
     fdb.entry(mac(1), "vx0").dst("192.0.2.7".parse()?).add().await?;
     plain_bridge(&node, "br0").await;

@@ -288,6 +288,29 @@ async fn mdb_entries_are_replaced_read_and_flushed(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", tool = "bridge"))]
+async fn mdb_entries_are_added_and_deleted_in_a_batch(lab: Lab) -> Result {
+    let (bridge, mdb) = world(&lab).await?;
+    let node = bridge.node();
+    let (dev, port) = (node.index_of("br0").await?, node.index_of("port1").await?);
+    let group = move |last| MdbEntry::new(dev, port, IpAddr::from([239, 1, 1, last])).permanent();
+    let twice = (1..=200).chain([7]).map(move |last| (MdbVerb::Add, group(last)));
+    let summary = mdb.batch(twice.chain([(MdbVerb::Get, group(1))])).summarize(10).await?;
+    assert_eq!((summary.succeeded, summary.failed), (200, 2));
+    let texts: Vec<_> = summary.failures.iter().map(|(at, error)| format!("{at} {error}")).collect();
+    assert!(texts[0].starts_with("200 add mdb ") && texts[0].contains("grp 239.1.1.7 "), "{}", texts[0]);
+    assert!(texts[0].contains("EEXIST"), "{}", texts[0]);
+    assert!(texts[1].starts_with("201 get mdb "), "{}", texts[1]);
+    assert!(texts[1].ends_with("a batch cannot read entries: use Mdb::entry().get()"), "{}", texts[1]);
+    assert_eq!(collect(mdb.entries().dev("br0")).await.len(), 200);
+    let deleted = mdb.batch((2..=200).map(move |last| (MdbVerb::Delete, group(last)))).summarize(1).await?;
+    assert_eq!(deleted.into_result()?, 199);
+    let shown = node.json("bridge -j -d mdb show dev br0").await;
+    assert_eq!(shown[0]["mdb"].as_array().unwrap().len(), 1, "{shown}");
+    assert_eq!(shown[0]["mdb"][0]["grp"], "239.1.1.1");
+    Ok(())
+}
+
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", tool = "bridge"))]
 async fn refusals_of_mdb_entries_name_devices_and_limits(lab: Lab) -> Result {
     let (_bridge, mdb) = world(&lab).await?;
     let group = ip("239.1.1.1");
@@ -302,7 +325,7 @@ async fn refusals_of_mdb_entries_name_devices_and_limits(lab: Lab) -> Result {
         (entry().sources([ip("192.0.2.1")]), "add mode()"),
         (entry().mode(MdbMode::Include), "add sources()"),
         (entry().source(ip("239.1.1.1")), "is a multicast address"),
-        (mdb.entry("br0", "port1", ip("192.0.2.1")), "group 192.0.2.1 is no multicast address"),
+        (mdb.entry("br0", "port1", ip("192.0.2.1")), "group 192.0.2.1 is not a multicast address"),
         (mdb.entry("br0", "port1", mac), "add permanent()"),
         (entry().vni(1 << 24), "vni 16777216; 0 to 16777215"),
     ] {

@@ -137,7 +137,7 @@ async fn what_cannot_be_written_is_refused_and_named(lab: Lab) -> Result {
     assert_eq!(shown(&node, 1).await, [] as [Value; 0], "nothing is written when the VLAN cannot be");
     let error = fdb.remote_mac(mac(1), "nodev").dst(leaf).replace().await.unwrap_err();
     assert!(error.is_not_found() && error.to_string().contains("nodev"), "{error}");
-    // It is no port of a bridge.
+    // It is not a port of a bridge.
     node.ip("link set vx0 nomaster").await;
     let error = fdb.remote_mac(mac(1), "vx0").dst(leaf).replace().await.unwrap_err();
     assert!(error.hint().unwrap().contains("the entry of the VXLAN device is written"), "{error}");

@@ -340,7 +340,7 @@ async fn refusals_of_a_vxlan_device_name_the_option(lab: Lab) -> Result {
             "group and remote exclude each other",
         ),
         (new().remote(ip("239.1.1.1")), "remote 239.1.1.1 is a multicast address"),
-        (new().group(ip("192.0.2.1")), "group 192.0.2.1 is no multicast address"),
+        (new().group(ip("192.0.2.1")), "group 192.0.2.1 is not a multicast address"),
         (new().group(ip("239.1.1.1")), "add link()"),
         (new().remote(ip("192.0.2.1")).local(ip("2001:db8::1")), "different families"),
         (new().vnifilter(true), "vnifilter needs"),

@@ -250,7 +250,7 @@ fn bad_addresses_are_refused_with_the_reason() {
         (vec![LeafMac::new(mac(1), 77, leaf(2))], "02:00:00:00:02:01: vni 77 has no VLAN"),
         (
             vec![LeafMac::new(MacAddr::ZERO, 10010, leaf(2))],
-            "mac: 00:00:00:00:00:00 is no address of a device",
+            "mac: 00:00:00:00:00:00 cannot be the address of a device",
         ),
         (vec![LeafMac::on_segment(mac(1), 10010, 0)], "nexthop id 0; 1 to 4294967295 are possible"),
         (

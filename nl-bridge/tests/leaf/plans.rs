@@ -103,7 +103,7 @@ fn vlan_that_moves_to_another_port_keeps_its_vni() {
 }
 
 #[test]
-fn vxlan_device_is_made_anew_where_it_cannot_change() {
+fn vxlan_device_is_recreated_where_it_cannot_change() {
     let mut kernel = Kernel::new(&["swp1", "swp2"]);
     applied(&small(), &mut kernel);
     let mut config = small();

@@ -91,7 +91,7 @@ fn contradictions_are_named_with_their_place() {
         ),
         (
             with_vxlan(|vxlan| vxlan.local = "239.0.0.1".parse().ok()),
-            "vxlan.local: 239.0.0.1 is no address of one leaf",
+            "vxlan.local: 239.0.0.1 cannot be the address of a leaf",
         ),
     ];
     for (config, text) in cases {
@@ -135,7 +135,7 @@ fn mst_that_the_kernel_can_no_longer_turn_on_is_refused() {
 }
 
 #[test]
-fn vxlan_device_with_vlans_of_others_is_not_made_anew() {
+fn vxlan_device_with_vlans_of_others_is_not_recreated() {
     let mut kernel = Kernel::new(&["swp1", "swp2"]);
     let own = |port: u16| {
         let mut config = small().own_vlans(1..=99);
@@ -147,7 +147,7 @@ fn vxlan_device_with_vlans_of_others_is_not_made_anew() {
     let error = own(8472).plan(&kernel.snapshot()).unwrap_err().to_string();
     assert_eq!(
         error,
-        "leaf br0: vxlan.port: vx0 has another port, so the device has to be made again, and it has vlan 1200 of others"
+        "leaf br0: vxlan.port: vx0 has another port, so the device has to be created again, and it has vlan 1200 of others"
     );
     kernel.apply(&own(8472).exact().plan(&kernel.snapshot()).unwrap());
 }

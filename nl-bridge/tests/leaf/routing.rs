@@ -151,7 +151,7 @@ fn routing_that_contradicts_itself_is_refused() {
         (base().interface(svi("svi", 10).vrf("red")), "interfaces[0].vrf: red is not among the VRFs"),
         (
             base().interface(svi("svi", 10).address(MacAddr::ZERO)),
-            "interfaces[0].address: 00:00:00:00:00:00 is no address of a device",
+            "interfaces[0].address: 00:00:00:00:00:00 cannot be the address of a device",
         ),
         (base().interface(twice), "interfaces[0].addresses[1]: 10.0.0.1 is there twice"),
         (

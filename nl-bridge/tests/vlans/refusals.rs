@@ -107,7 +107,7 @@ fn vni_filters() {
     VniEntry::new(7, vnis("0-3")).request(VniVerb::Replace).encoded().unwrap();
     refused(
         VniEntry::new(7, vnis("5")).group("::".parse().unwrap()).request(VniVerb::Replace),
-        "replace vni 5 dev #7 remote ::: the unspecified address is no group and no remote",
+        "replace vni 5 dev #7 remote ::: the unspecified address is neither a group nor a remote",
     );
     refused(
         VniEntry::new(0, vnis("5")).request(VniVerb::Delete),

@@ -21,7 +21,7 @@ pub enum Dev {
 }
 
 impl Dev {
-    /// The index, if it is given by index.
+    /// The index, if the device is named by index.
     #[must_use]
     pub const fn index(&self) -> Option<u32> {
         match self {
@@ -50,7 +50,7 @@ impl Dev {
 fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > ALTIFNAME_MAX {
         let (len, rest) = (name.len(), if name.is_empty() { "" } else { "…" });
-        // Not the whole name again: the operation that the error is about has it.
+        // Not the whole name: the words for the operation contain it.
         let start = escaped(&name.chars().take(IFNAME_MAX).collect::<String>()).into_owned();
         return Err(Error::usage(format!(
             "interface name \"{start}{rest}\" has {len} bytes; 1 to {IFNAME_MAX} are possible, \

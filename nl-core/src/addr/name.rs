@@ -40,7 +40,7 @@ impl Deref for Name {
         match &self.0 {
             Repr::Short(bytes, len) => {
                 let bytes = bytes.get(..usize::from(*len)).unwrap_or_default();
-                // They were text when they came in.
+                // They were UTF-8 when they were stored.
                 std::str::from_utf8(bytes).unwrap_or_default()
             }
             Repr::Long(name) => name,

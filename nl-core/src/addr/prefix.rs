@@ -8,7 +8,7 @@ use crate::message::{AF_INET, AF_INET6};
 
 /// An IP address and how many of its bits name the network, written `192.0.2.0/24`.
 ///
-/// The bits behind the length may be set: the address of a device is written so. Who takes no such prefix refuses it.
+/// The bits behind the length may be set, as in the address of a device. A route or a rule refuses such a prefix.
 ///
 /// ```
 /// use nl_core::addr::IpPrefix;
@@ -185,7 +185,7 @@ impl IpFamily {
         if addr.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 
-    /// The number the kernel has for it, `AF_INET` or `AF_INET6`.
+    /// The kernel's number for it, `AF_INET` or `AF_INET6`.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {

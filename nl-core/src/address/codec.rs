@@ -10,7 +10,7 @@ use crate::check::{Invalid, check_index};
 use crate::message::{AF_INET, AF_INET6, MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use crate::request::Request;
 
-/// `USER_HZ`: the kernel gives times to user space in hundredths of a second.
+/// `USER_HZ`: the kernel reports times to user space in hundredths of a second.
 const MILLIS_PER_TICK: u64 = 10;
 /// Flags above these do not fit the header.
 const HEADER_FLAGS: u32 = 0xff;
@@ -48,24 +48,24 @@ pub struct Address {
     pub anycast: Option<IpAddr>,
     /// A multicast group; no kernel sets it in these messages (`IFA_MULTICAST`).
     pub multicast: Option<IpAddr>,
-    /// How far it is valid.
+    /// Its scope.
     pub scope: AddressScope,
     /// Flags (`IFA_FLAGS`).
     pub flags: AddressFlags,
-    /// For how long it is valid, and then removed (`ifa_valid` in `IFA_CACHEINFO`).
+    /// How long it stays valid; the kernel then deletes it (`ifa_valid` in `IFA_CACHEINFO`).
     pub valid: Option<Lifetime>,
     /// For how long it is preferred as a source, and then [deprecated](AddressFlags::DEPRECATED) (`ifa_prefered` in
     /// `IFA_CACHEINFO`).
     pub preferred: Option<Lifetime>,
-    /// When it was made, in time since the system started, to a hundredth of a second; only read.
+    /// When it was added, as time since boot, to a hundredth of a second; only read.
     pub created: Option<Duration>,
-    /// When it was last changed, in time since the system started, to a hundredth of a second; only read.
+    /// When it was last changed, as time since boot, to a hundredth of a second; only read.
     pub updated: Option<Duration>,
     /// The metric of the route to its network (`IFA_RT_PRIORITY`).
     pub metric: Option<u32>,
     /// The namespace the device is in, where another one was asked for; only read (`IFA_TARGET_NETNSID`).
     pub target_netnsid: Option<i32>,
-    /// Who made it: 1 for the loopback device's, 2 for router advertisements, 3 for link-local ones, or what a program gave. Linux
+    /// Who added it: 1 for the loopback device's, 2 for router advertisements, 3 for link-local ones, or what a program set. Linux
     /// 5.18 (`IFA_PROTO`).
     pub proto: Option<u8>,
     /// Attributes that this crate does not know.
@@ -107,7 +107,7 @@ impl Address {
         }
     }
 
-    /// With this address at the other end of the link (`peer`). Its length takes the place of the address's own.
+    /// With this address at the other end of the link (`peer`). Its prefix length replaces that of the address.
     #[must_use]
     pub fn peer(mut self, peer: IpPrefix) -> Self {
         (self.peer, self.prefix_len) = (Some(peer.addr()), peer.len());
@@ -233,7 +233,7 @@ impl Address {
         }
     }
 
-    /// The same without what changes by itself as time goes by: limited lifetimes, and when it was made and changed.
+    /// The same without what changes as time passes: limited lifetimes, and when it was added and changed.
     #[must_use]
     pub fn without_ages(mut self) -> Self {
         let lasting = |lifetime: &Lifetime| *lifetime == Lifetime::Forever;
@@ -285,7 +285,7 @@ impl Address {
                 _ => read.other.push(attr.into()),
             }
         }
-        // The kernel reports a permanent IPv4 address as preferred for ever, also where it was told that it is not.
+        // The kernel reports a permanent IPv4 address as preferred forever, also if the request said otherwise.
         if read.flags.contains(AddressFlags::DEPRECATED) && read.preferred == Some(Lifetime::Forever) {
             read.preferred = Some(Lifetime::For(Duration::ZERO));
         }
@@ -413,15 +413,15 @@ pub struct AddressKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddressVerb {
-    /// Make it; fails if the device has it.
+    /// Add it; fails if the device has it.
     Add,
-    /// Remove it.
+    /// Delete it.
     Delete,
-    /// Make it, or change the lifetimes, the metric and the proto of the one that is there; of an IPv6 address the flags and the
+    /// Add it, or change the lifetimes, the metric and the proto of the existing one; of an IPv6 address the flags and the
     /// peer too.
     ///
-    /// Without a lifetime the address becomes permanent, whatever it was before. A label and a broadcast address that are there
-    /// stay as they are.
+    /// Without a lifetime the address becomes permanent, whatever it was before. An existing label and
+    /// broadcast address stay as they are.
     Replace,
 }
 

@@ -59,9 +59,9 @@ impl AddressFilter {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum AddressEvent {
-    /// It is gone.
+    /// The address was deleted.
     Deleted(Address),
-    /// It is new, or was changed.
+    /// The address is new or has changed.
     New(Address),
 }
 

@@ -122,7 +122,7 @@ impl AddressEntry {
         autojoin();
     }
 
-    /// Makes the address; fails if the device has it.
+    /// Adds the address; fails if the device has it.
     ///
     /// Equivalent: `ip address add`. Needs `CAP_NET_ADMIN`.
     ///
@@ -133,9 +133,9 @@ impl AddressEntry {
         self.change(AddressVerb::Add)
     }
 
-    /// Makes the address, or changes the one that is there: see [`AddressVerb::Replace`] for what of it.
+    /// Adds the address, or changes the existing one: [`AddressVerb::Replace`] says which parts change.
     ///
-    /// Equivalent: `ip address replace`, and `ip address change`, for the kernel makes no difference. Needs `CAP_NET_ADMIN`.
+    /// Equivalent: `ip address replace`, and `ip address change`, which is the same request. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
     /// As [`add`](Self::add) but for `EEXIST`.
@@ -143,7 +143,7 @@ impl AddressEntry {
         self.change(AddressVerb::Replace)
     }
 
-    /// Removes the address. The prefix length counts: `192.0.2.1/24` is another address than `192.0.2.1/32`.
+    /// Deletes the address. The prefix length counts: `192.0.2.1/24` and `192.0.2.1/32` are different addresses.
     ///
     /// Deleting the first IPv4 address of a network deletes the [others](super#ipv4-and-ipv6-differ) of the network too.
     ///
@@ -157,7 +157,7 @@ impl AddressEntry {
 
     /// Reads the address, by its prefix and its peer if one is given.
     ///
-    /// The addresses of the device are listed for it, as the kernel has no look-up for IPv4.
+    /// This lists the addresses of the device, because the kernel has no look-up for IPv4.
     ///
     /// Equivalent: `ip address show dev DEV to PREFIX`. Needs no privilege.
     ///
@@ -228,7 +228,7 @@ impl AddressEntries {
         self
     }
 
-    /// With this label (`label`); unlike that of `ip` it is no pattern. Filtered while reading.
+    /// With exactly this label (`label`); `ip` takes a pattern here. Filtered while reading.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.filter.label = Some(label.into());
         self
@@ -267,16 +267,16 @@ impl AddressEntries {
         })
     }
 
-    /// Removes them and returns how many there were: a list of all that match, and a [batch](crate::batch) of deletions.
+    /// Deletes them and returns how many were deleted: a list of all that match, and a [batch](crate::batch) of deletions.
     ///
-    /// One that is gone by then is no error. If others fail, all the same the rest is removed, and the first failure is the error.
-    /// Deleting the first IPv4 address of a network deletes the [others](super#ipv4-and-ipv6-differ) of the network, also such
-    /// as do not match.
+    /// An address that no longer exists is not an error. If a deletion fails, the others are still sent, and the first failure is
+    /// returned. Deleting the first IPv4 address of a network also deletes the [others](super#ipv4-and-ipv6-differ) of the network,
+    /// whether they match or not.
     ///
     /// Equivalent: `ip address flush`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// No such device; nothing that says which addresses are meant.
+    /// No such device; no filter is set.
     pub fn flush(self) -> Pending<u64> {
         Pending::new(async move {
             let named = |error: Error| error.during(|| self.describe("flush addresses"));
@@ -287,7 +287,7 @@ impl AddressEntries {
                 )));
             }
             if self.filter.target_netnsid.is_some() {
-                return Err(named(Error::usage("a flush is of the connection's own namespace")));
+                return Err(named(Error::usage("a flush works in the connection's own namespace only")));
             }
             let list = self.try_list().await.map_err(named)?;
             let mut found = list.collect_all().await.map_err(named)?;

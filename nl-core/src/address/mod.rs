@@ -1,4 +1,4 @@
-//! IP addresses of devices: which there are, adding and removing them, and their lifetimes.
+//! IP addresses of devices: list, add, replace and delete them, with their lifetimes.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -51,9 +51,9 @@ pub use watch::{AddressWatch, AddressWatchBuilder};
 
 // `include/uapi/linux/rtnetlink.h`
 
-/// An address that is there; also the request that makes one.
+/// An existing address; also the request that adds one.
 pub const RTM_NEWADDR: u16 = 20;
-/// An address that is gone; also the request that removes one.
+/// A deleted address; also the request that deletes one.
 pub const RTM_DELADDR: u16 = 21;
 /// The request that lists addresses.
 pub const RTM_GETADDR: u16 = 22;

@@ -57,7 +57,7 @@ bitflags! {
         const DEPRECATED = 0x20;
         /// IPv6: duplicate address detection is running (`tentative`); only read.
         const TENTATIVE = 0x40;
-        /// Without a limit to its lifetime; `ip` prints `dynamic` where it is missing. Only read.
+        /// Without a limited lifetime; `ip` prints `dynamic` where the flag is missing. Only read.
         const PERMANENT = 0x80;
         /// IPv6: a template for temporary addresses (`mngtmpaddr`).
         const MANAGETEMPADDR = 0x100;
@@ -152,7 +152,7 @@ impl From<AddressScope> for u8 {
     }
 }
 
-/// As `ip` has it: a word, or the number where there is none.
+/// The word of `ip`, or the number where it has none.
 impl fmt::Display for AddressScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -181,7 +181,7 @@ impl fmt::Display for AddressScope {
 pub enum Lifetime {
     /// For this long, in whole seconds up to 4,294,967,294.
     For(Duration),
-    /// For ever.
+    /// Forever.
     Forever,
 }
 

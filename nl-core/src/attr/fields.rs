@@ -84,7 +84,7 @@ impl<'a> Fields<'a> {
         be64 u64 from_be_bytes "A 64-bit number in network byte order.";
     }
 
-    /// Passes over so many bytes.
+    /// Skips this many bytes.
     ///
     /// # Errors
     /// The structure ends before.

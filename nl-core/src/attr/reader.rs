@@ -300,7 +300,7 @@ impl<'a> Attr<'a> {
         std::str::from_utf8(text).map_err(|_| self.invalid("not UTF-8"))
     }
 
-    /// Text for people up to the first NUL byte: a byte that is not UTF-8 stands as `\xNN`, as the kernel lets a name have it.
+    /// Text to print, up to the first NUL byte. A byte that is not UTF-8, which the kernel allows in names, becomes `\xNN`.
     #[must_use]
     pub fn text(&self) -> String {
         let bytes = self.value.split(|b| *b == 0).next().unwrap_or_default();

@@ -58,7 +58,7 @@ const MAX_PER_DATAGRAM: usize = 1024;
 const DATAGRAM_TARGET: usize = 16 * 1024;
 /// How long the kernel gets to make memory.
 const ENOMEM_PAUSE: Duration = Duration::from_millis(1);
-/// How often in a row it gets that while nothing that lacked memory succeeds.
+/// How often in a row it gets that time while no such request succeeds.
 const ENOMEM_ROUNDS: u32 = 100;
 
 /// Requests being carried out: a `Stream` of `Result<Ack>`, one per request, in order.
@@ -165,7 +165,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
     /// row while none of them succeeds. Then `ENOMEM` is their result.
     ///
     /// The kernel allocates parts of some objects without waiting, such as the caches per processor of an encapsulation, while the
-    /// memory for them is made ready in the background. A burst of thousands of such requests is refused in part, though there is
+    /// memory for them is made ready in the background. A burst of thousands of such requests is refused in part, although there is
     /// plenty of memory.
     ///
     /// What is behind such a request in its datagram is carried out before it, unless

@@ -35,7 +35,7 @@ impl ConnectionBuilder {
         self
     }
 
-    /// The time limit of a request: 30 seconds by default, `None` waits for ever.
+    /// The time limit of a request: 30 seconds by default, `None` waits forever.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self

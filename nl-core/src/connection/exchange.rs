@@ -172,7 +172,7 @@ impl Exchange {
             buffer.set_sensitive();
         }
         for _ in 0..MAX_RECEIVED {
-            // The lock is taken anew for each datagram, so that no caller keeps the others from receiving.
+            // The lock is taken again for each datagram, so that no caller keeps the others from receiving.
             let received = self.with(|state| {
                 let received = state.receive(socket, &mut buffer, flight, waker, sink);
                 if let Received::Verdict(..) = received {

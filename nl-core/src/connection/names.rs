@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use crate::lock;
 use crate::socket::{Socket, Transport};
 
-/// How many names are remembered; beyond that all are looked up anew.
+/// How many names are remembered; beyond that all are looked up again.
 const MAX_NAMES: usize = 1024;
 
 /// Which index a device's name had when it was looked up, sorted by name.

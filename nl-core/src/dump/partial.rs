@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 #[non_exhaustive]
 pub struct Partial<T> {
     /// The entries. After [`Interrupted`](crate::error::ErrorKind::Interrupted) these are all that the last attempt listed, of which
-    /// some can be there twice and others can be missing; after another error these are the ones before it.
+    /// some can occur twice and others can be missing; after another error these are the ones before it.
     pub entries: Vec<T>,
     /// Why the table may not be complete; `None` if it is.
     pub error: Option<Error>,

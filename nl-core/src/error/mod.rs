@@ -1,4 +1,4 @@
-//! The one error of the workspace: what was asked, who refused, what to change.
+//! The error type of the workspace: what was requested, who refused, what to change.
 //!
 //! ```text
 //! add fdb 02:00:00:00:00:01 dev swp1 vlan 10: Invalid argument (EINVAL)
@@ -76,7 +76,7 @@ pub enum ErrorKind {
         /// What has it: a release of Linux, a module, an option.
         since: Since,
     },
-    /// The caller asked for something that cannot be; the kernel was not asked.
+    /// Invalid input by the caller; the kernel was not asked.
     Usage(Cow<'static, str>),
 }
 
@@ -103,12 +103,12 @@ impl KernelError {
 /// The kernel's answer to a request it carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ack {
-    /// Boxed, for there mostly is none, and a batch holds thousands of these.
+    /// Boxed, because there seldom is one, and a batch holds thousands of these.
     ext_ack: Option<Box<ExtAck>>,
 }
 
 impl Ack {
-    /// What the kernel remarked although it did as asked.
+    /// The kernel's warning about a request that it carried out.
     ///
     /// Always `None` for a request in a [batch](crate::batch), where the kernel answers failures only.
     #[must_use]
@@ -228,7 +228,7 @@ impl Error {
         )
     }
 
-    /// Whether the object is already there (`EEXIST`).
+    /// Whether the object exists already (`EEXIST`).
     #[must_use]
     pub fn is_exists(&self) -> bool {
         self.errno() == Some(Errno::EEXIST)
@@ -259,7 +259,7 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Overrun)
     }
 
-    /// Whether a list changed under the reader ([`ErrorKind::Interrupted`]).
+    /// Whether a table changed while it was listed ([`ErrorKind::Interrupted`]).
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Interrupted)

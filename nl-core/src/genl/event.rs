@@ -21,9 +21,9 @@ const CTRL_CMD_DELMCAST_GRP: u8 = 8;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum FamilyEvent {
-    /// The family is gone (`CTRL_CMD_DELFAMILY`).
+    /// The family was unregistered (`CTRL_CMD_DELFAMILY`).
     Deleted(Family),
-    /// A group of the family is gone (`CTRL_CMD_DELMCAST_GRP`); the family has its number, its name and this group alone.
+    /// A group of the family was unregistered (`CTRL_CMD_DELMCAST_GRP`); the family has its number, its name and this group alone.
     GroupDeleted(Family),
     /// A group of the family is new (`CTRL_CMD_NEWMCAST_GRP`); the family has its number, its name and this group alone.
     GroupNew(Family),
@@ -63,7 +63,7 @@ impl FamilyEvent {
     }
 }
 
-/// `family macsec id 0x25`, after `Deleted` where it is gone, and with `group NAME` where it is about a group.
+/// `family macsec id 0x25`, after `Deleted` if it was unregistered, and with `group NAME` where it is about a group.
 impl fmt::Display for FamilyEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let family = self.family();

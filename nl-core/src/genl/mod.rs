@@ -25,7 +25,8 @@ use crate::request::Request;
 
 /// The number of the family `nlctrl`, which knows the others: the only family whose number is fixed.
 pub const GENL_ID_CTRL: u16 = 0x10;
-/// The number of the controller's group `notify`, which reports families and groups that come and go. It is fixed, too.
+/// The number of the controller's group `notify`, which reports families and groups that are registered and unregistered. It is
+/// fixed, too.
 pub const NOTIFY_GROUP: u32 = 0x10;
 const CTRL_CMD_GETFAMILY: u8 = 3;
 /// `GENL_NAMSIZ - 1`.
@@ -64,7 +65,7 @@ pub(crate) fn request(name: &str) -> Result<Request> {
     Ok(request)
 }
 
-/// A generic netlink family as the running kernel has it (`CTRL_CMD_GETFAMILY`).
+/// A generic netlink family of the running kernel (`CTRL_CMD_GETFAMILY`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

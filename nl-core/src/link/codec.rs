@@ -11,9 +11,9 @@ use crate::request::Request;
 
 // `include/uapi/linux/rtnetlink.h`
 
-/// A device that is there; also the request that makes or changes one.
+/// An existing device; also the request that creates or changes one.
 pub const RTM_NEWLINK: u16 = 16;
-/// A device that is gone; also the request that deletes one. One of family `AF_BRIDGE` is about a port and never means that.
+/// A deleted device; also the request that deletes one. A message of family `AF_BRIDGE` is about a port instead.
 pub const RTM_DELLINK: u16 = 17;
 /// The request that reads devices.
 pub(super) const RTM_GETLINK: u16 = 18;
@@ -203,7 +203,7 @@ pub struct Link {
     pub name: Name,
     /// Alternative names, in the kernel's order.
     pub alt_names: Vec<String>,
-    /// A description for people.
+    /// A description.
     pub alias: Option<String>,
     /// The kind of virtual device, such as `bridge` or `vxlan`; `None` for hardware and loopback. [`kind`](Self::kind) decodes
     /// its options.
@@ -252,7 +252,7 @@ pub struct Link {
     pub promiscuity: u32,
     /// Whether there is a carrier.
     pub carrier: Option<bool>,
-    /// How often the carrier came or went.
+    /// How often the carrier changed.
     pub carrier_changes: u32,
     /// Whether a protocol holds it down (`protodown`).
     pub protocol_down: bool,
@@ -268,7 +268,7 @@ pub struct Link {
     pub new_netnsid: Option<i32>,
     /// Its index there.
     pub new_index: Option<u32>,
-    /// Counters, where they were asked for; events have them always.
+    /// Counters, if they were requested; events always have them.
     pub stats: Option<Box<LinkStats>>,
 }
 
@@ -397,7 +397,7 @@ impl Link {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum LinkEvent {
-    /// The device is gone, or moved to another namespace: then it has a [`new_netnsid`](Link::new_netnsid).
+    /// The device was deleted, or moved to another namespace: then it has a [`new_netnsid`](Link::new_netnsid).
     Deleted(Box<Link>),
     /// The device is new or has changed.
     New(Box<Link>),
@@ -532,15 +532,18 @@ pub(super) fn describe(message: MessageRef<'_>) -> String {
 
 fn write_words(text: &mut String, message: MessageRef<'_>) -> Result<(), DescribeError> {
     let (header, attrs) = message.header::<IfInfoMsg>()?;
+    // The device comes first, wherever its name is in the message.
+    let name = attrs.find(IFLA_IFNAME)?.map_or_else(|| attrs.find(IFLA_ALT_IFNAME), |name| Ok(Some(name)))?;
     if header.index != 0 {
         write!(text, " #{}", header.index)?;
+    } else if let Some(name) = name {
+        write!(text, " {}", escaped(&name.text()))?;
     }
     let mut kind = None;
     for attr in attrs {
         let attr = attr?;
         match attr.kind() {
             IFLA_IFNAME if header.index != 0 => write!(text, " name {}", escaped(&attr.text()))?,
-            IFLA_IFNAME | IFLA_ALT_IFNAME => write!(text, " {}", escaped(&attr.text()))?,
             IFLA_LINK => write!(text, " link #{}", attr.u32()?)?,
             IFLA_MASTER if attr.u32()? == 0 => text.push_str(" nomaster"),
             IFLA_MASTER => write!(text, " master #{}", attr.u32()?)?,

@@ -23,7 +23,8 @@ const AF_INET6: u16 = 10;
 const ALIAS_MAX: usize = 255;
 const QUEUES_MAX: u32 = 4096;
 
-/// What a device is to be: only what is set is changed. [`DeviceEntry`](super::DeviceEntry) has the same options and sends it.
+/// The desired configuration of a device. Unset fields stay as they are. [`DeviceEntry`](super::DeviceEntry) has the same options and
+/// sends it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LinkConfig {
@@ -53,7 +54,7 @@ pub struct LinkConfig {
     pub num_rx_queues: Option<u32>,
     /// The index of a new device.
     pub index: Option<u32>,
-    /// A description for people, up to 255 bytes; an empty one removes it.
+    /// A description, up to 255 bytes; an empty one removes it.
     pub alias: Option<String>,
     /// How it makes its IPv6 link-local address.
     pub addr_gen_mode: Option<AddrGenMode>,
@@ -61,7 +62,7 @@ pub struct LinkConfig {
     pub protocol_down: Option<bool>,
     /// Alternative names to add, up to 127 bytes each.
     pub alt_names: Vec<Name>,
-    /// The namespace it moves to, or is made in.
+    /// The namespace it moves to, or is created in.
     pub netns: Option<Netns>,
     /// Which flags change, and to what.
     flags: (LinkFlags, LinkFlags),
@@ -76,7 +77,7 @@ impl Clone for Box<dyn AnyKind> {
 }
 
 impl LinkConfig {
-    /// A device of which nothing is set yet.
+    /// A device without any option set.
     #[must_use]
     pub fn new(dev: impl Into<Dev>) -> Self {
         Self {
@@ -196,7 +197,7 @@ impl LinkConfig {
         request.as_prepared().len() == crate::message::HEADER_LEN + IfInfoMsg::LEN && self.flags.0.is_empty()
     }
 
-    /// The request that does this with the device. Devices that are named in it have to be indexes by then.
+    /// The request that does this with the device. Other devices in it must be given by index.
     ///
     /// Alternative names are not in it, and in [`LinkVerb::Add`] neither are alias, address generation, protocol down and the options
     /// of a port, which the kernel drops there.
@@ -283,7 +284,7 @@ impl LinkConfig {
                 || self.addr_gen_mode.is_some()
                 || self.protocol_down.is_some()
                 || !self.alt_names.is_empty(),
-            "the kernel drops alias, addrgenmode, protodown and altnames of a peer that is being made: change it afterwards",
+            "the kernel drops alias, addrgenmode, protodown and altnames of a new peer: change it afterwards",
         )?;
         self.check(LinkVerb::Add)
     }
@@ -391,7 +392,7 @@ impl LinkConfig {
         }
         Invalid::when(
             verb == LinkVerb::Change && (self.num_tx_queues.is_some() || self.num_rx_queues.is_some()),
-            "the number of queues is set when the device is made",
+            "the number of queues is set when the device is created",
         )?;
         crate::check::opt_within("numtxqueues", self.num_tx_queues, 1, QUEUES_MAX)?;
         crate::check::opt_within("numrxqueues", self.num_rx_queues, 1, QUEUES_MAX)?;

@@ -44,18 +44,18 @@ impl Links {
         &self.conn
     }
 
-    /// One device, to be made, changed, deleted or read.
+    /// One device, to be created, changed, deleted or read.
     pub fn device(&self, dev: impl Into<Dev>) -> DeviceEntry {
         DeviceEntry { links: self.clone(), config: LinkConfig::new(dev), removed_alt_names: Vec::new() }
     }
 
-    /// All devices, or those that match, to be listed or deleted.
+    /// All devices, or those that match, to be listed.
     pub fn devices(&self) -> Devices {
         Devices { links: self.clone(), master: None, kind: None, up: None, group: None, stats: false }
     }
 }
 
-/// One device to be made, changed, deleted or read. The verb comes last and returns a [`Pending`].
+/// One device to be created, changed, deleted or read. The verb comes last and returns a [`Pending`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before a verb"]
 pub struct DeviceEntry {
@@ -110,13 +110,13 @@ impl DeviceEntry {
         num_rx_queues(queues: u32) => num_rx_queues;
         /// The index of a new device (`index`).
         index(index: u32) => index;
-        /// A description for people, up to 255 bytes (`alias`). An empty one removes it.
+        /// A description, up to 255 bytes (`alias`). An empty one removes it.
         alias(alias: impl Into<String>) => alias;
         /// How it makes its IPv6 link-local address (`addrgenmode`).
         addr_gen_mode(mode: AddrGenMode) => addr_gen_mode;
         /// Held down by a protocol, or not (`protodown`). Only some drivers can: macvlan, VXLAN, and hardware.
         protocol_down(on: bool) => protocol_down;
-        /// The namespace it moves to, or is made in (`netns`).
+        /// The namespace it moves to, or is created in (`netns`).
         netns(netns: Netns) => netns;
         /// A new name, up to 15 bytes (`name`).
         rename(name: impl Into<Name>) => rename;
@@ -149,7 +149,7 @@ impl DeviceEntry {
         self
     }
 
-    /// A port of nothing (`nomaster`).
+    /// No longer a port (`nomaster`).
     pub fn no_master(mut self) -> Self {
         self.config.master = Some(Dev::Index(0));
         self
@@ -167,35 +167,35 @@ impl DeviceEntry {
         self
     }
 
-    /// Makes the device and returns it as the kernel made it; fails if its name is taken.
+    /// Creates the device and returns it as the kernel reports it; fails if its name is taken.
     ///
     /// Alias, address generation, protocol down and alternative names are further requests, because the kernel silently drops
-    /// them from the one that makes a device. If one of them is refused, the device is deleted again; dropped in between, the
-    /// operation leaves the device without them.
+    /// them from the request that creates a device. If one of them is refused, the device is deleted again. If the operation is
+    /// dropped in between, the device stays without them.
     ///
     /// Equivalent: `ip link add`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
     /// `EEXIST` ([`is_exists`](Error::is_exists)); a kind that this kernel does not have
-    /// ([`Unsupported`](crate::error::ErrorKind::Unsupported)); no such link or master; an MTU beyond the device's; a name that
-    /// cannot be, before the kernel is asked.
+    /// ([`Unsupported`](crate::error::ErrorKind::Unsupported)); no such link or master; an MTU beyond the device's limit; an
+    /// invalid name, before the kernel is asked.
     pub fn add(self) -> Pending<Link> {
         Pending::new(async move { self.links.add(self.config).await })
     }
 
-    /// What was set so far.
+    /// The options so far.
     #[must_use]
     pub fn config(&self) -> &LinkConfig {
         &self.config
     }
 
-    /// Changes the device that is there. Only what is set changes.
+    /// Changes the existing device. Only what is set changes.
     ///
     /// Equivalent: `ip link set`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// No such device ([`is_not_found`](Error::is_not_found)); the device is of another kind, or no port of such a master; what the
-    /// kernel says of the change; [`Unsupported`](crate::error::ErrorKind::Unsupported) for an option that the kernel ignored
+    /// No such device ([`is_not_found`](Error::is_not_found)); the device is of another kind, or not a port of such a master; what the
+    /// kernel says about the change; [`Unsupported`](crate::error::ErrorKind::Unsupported) for an option that the kernel ignored
     /// because it is too old, while what else was set is in effect.
     pub fn change(mut self) -> Pending<Ack> {
         Pending::new(async move {
@@ -204,9 +204,10 @@ impl DeviceEntry {
         })
     }
 
-    /// Makes the device, or changes the one that is there.
+    /// Creates the device, or changes the existing one. An option that can only be set at creation is refused for an existing
+    /// device.
     ///
-    /// What can only be set when a device is made is refused for one that is there. Needs `CAP_NET_ADMIN`.
+    /// Equivalent: `ip link add`, or `ip link set` if the device exists. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
     /// As [`add`](Self::add) but for `EEXIST`; the device is of another kind.
@@ -286,7 +287,7 @@ impl Links {
         match finished.map_err(|error| named.explain(explained(error, &whole))) {
             Ok(()) => Ok(link),
             Err(error) => {
-                // Nothing of it stays. That it is gone already is as good.
+                // Nothing of it stays. It may be deleted already.
                 let there = self.there(&config).map(Self::new);
                 let _ = there.unwrap_or_else(|_| self.clone()).device(link.index).delete().await;
                 Err(error)
@@ -403,7 +404,7 @@ impl Links {
 fn check_kind(link: &Link, config: &LinkConfig, own: &Dev) -> Result<()> {
     if let Some(kind) = config.kind_name().filter(|kind| !link.is_kind(kind)) {
         let is = link.kind_name.as_deref().unwrap_or("plain device");
-        return Err(Error::usage(format!("{own} is a {is}, not a {kind}")));
+        return Err(Error::usage(format!("{own} is {}, not {}", with_article(is), with_article(kind))));
     }
     config.port_kind_name().map_or(Ok(()), |kind| check_port(link, kind, own))
 }
@@ -411,8 +412,13 @@ fn check_kind(link: &Link, config: &LinkConfig, own: &Dev) -> Result<()> {
 fn check_port(link: &Link, kind: &str, own: &Dev) -> Result<()> {
     match link.is_port_of(kind) {
         true => Ok(()),
-        false => Err(Error::usage(format!("{own} is no port of a {kind}"))),
+        false => Err(Error::usage(format!("{own} is not a port of {}", with_article(kind)))),
     }
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 /// Says so where a refusal means that the kernel is too old, and otherwise what to change.
@@ -484,7 +490,7 @@ impl Devices {
         self
     }
 
-    /// With their counters, which take the kernel most of the time.
+    /// With their counters, which cost the kernel most of the time of a list.
     pub fn with_stats(mut self) -> Self {
         self.stats = true;
         self

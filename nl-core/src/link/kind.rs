@@ -44,7 +44,7 @@ pub trait LinkKind: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
     /// The options by name, for errors.
     const NAMES: &'static [AttrName];
 
-    /// Whether such a device is on top of another one and cannot be made without it.
+    /// Whether such a device is on top of another one and cannot be created without it.
     const NEEDS_LINK: bool = false;
 
     /// Writes the options.
@@ -56,7 +56,7 @@ pub trait LinkKind: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
     /// They are malformed.
     fn decode(options: Attrs<'_>) -> Result<Self, DecodeError>;
 
-    /// Refuses what the kernel would refuse or do in another way than this says.
+    /// Refuses what the kernel would refuse, or accept and do something else.
     ///
     /// # Errors
     /// The reason, with the limit.
@@ -70,7 +70,7 @@ pub trait LinkKind: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// What a refusal of the kernel means it is too old for: what that is, and since when kernels have it.
+    /// The feature that a kernel is too old for, if its refusal means that: what it is, and since when kernels have it.
     fn refused(&self, refusal: &KernelError) -> Option<(&'static str, Since)> {
         let _ = refusal;
         None

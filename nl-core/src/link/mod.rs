@@ -1,4 +1,4 @@
-//! Network devices: read, made, changed and deleted (`ip link`).
+//! Network devices: create, change, delete, list and read them (`ip link`).
 //!
 //! ```no_run
 //! # #[cfg(feature = "link")]
@@ -20,8 +20,8 @@
 //! [`links`](crate::Connection::links) return it. Feature `link` brings `Links`, which changes devices, and the kinds that need
 //! no crate of their own: dummy, veth, VLAN, VRF, ifb, bond, macvlan, ipvlan. Other kinds plug in through `LinkKind`.
 //!
-//! Everything is asked over the connection, so the answer is right for its namespace. `/sys` and `/proc` show other namespaces
-//! than one expects and are never read.
+//! Everything is requested over the connection, so the answer is about its namespace. `/sys` and `/proc`, which can show another
+//! namespace, are never read.
 //!
 //! Header: `include/uapi/linux/if_link.h`.
 

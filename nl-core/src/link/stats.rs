@@ -1,6 +1,6 @@
 use crate::attr::{Attr, DecodeError, Fields};
 
-/// Counters of a device (`struct rtnl_link_stats64`). They start when the device is made and never go back.
+/// Counters of a device (`struct rtnl_link_stats64`). They start at 0 when the device is created and never decrease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -17,7 +17,7 @@ pub struct LinkStats {
     pub rx_errors: u64,
     /// Packets that could not be sent.
     pub tx_errors: u64,
-    /// Packets received and dropped, for want of memory or of a protocol.
+    /// Received packets that were dropped, for lack of memory or of a protocol.
     pub rx_dropped: u64,
     /// Packets dropped on their way out.
     pub tx_dropped: u64,

@@ -2,9 +2,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkVerb {
-    /// Make it; fails if it is there.
+    /// Create it; fails if it exists.
     Add,
-    /// Change the one that is there.
+    /// Change the existing one.
     Change,
     /// Delete it.
     Delete,

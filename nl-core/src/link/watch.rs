@@ -96,7 +96,7 @@ impl Source for LinkSource {
             return Ok(None);
         }
         Ok(match LinkEvent::decode(message)? {
-            // The first one of a pair is reported before it has its peer.
+            // The first device of a pair is reported before it has its peer.
             Some(LinkEvent::New(link)) if link.is_kind("veth") && link.link.is_none() => {
                 Some(Event::Unreported)
             }

@@ -7,7 +7,7 @@
 //! use nl_core::monitor::Monitor;
 //!
 //! # async fn example() -> nl_core::Result<()> {
-//! // RTNLGRP_LINK: devices that are new, changed or gone. Only those that are there are decoded.
+//! // RTNLGRP_LINK: devices that are new, changed or deleted. Messages about deleted ones are skipped.
 //! let mut links = Monitor::builder(Protocol::Route)
 //!     .group(1)
 //!     .open(|message| if message.kind() == 16 { Link::decode(message).map(Some) } else { Ok(None) })?;
@@ -33,7 +33,7 @@
 //! The kernel does not wait for a slow reader. When the receive buffer is full it drops messages, and **goes on
 //! dropping until the buffer was read empty**, which it reports once. The stream yields
 //! [`Overrun`](crate::error::ErrorKind::Overrun) for this and goes on. The same is yielded for an event of `NETLINK_ROUTE` over
-//! 128 KiB, which is more than any has that is known; the next one of its size is read whole. What was lost must then be read again, in
+//! 128 KiB, which is more than any known event has; the next one of its size is read whole. What was lost must then be read again, in
 //! this order: [`discard_pending`](Monitor::discard_pending), then a [dump](crate::dump) on another socket, then what
 //! the monitor yields. A dump before the buffer was read empty would be followed by a gap nobody notices.
 
@@ -286,7 +286,7 @@ impl MonitorBuilder {
     /// The kernel puts the port of the requester into events of routes, nexthop objects, rules, IPv4 addresses, neighbours and
     /// traffic control. It does not for the forwarding databases, VLANs and ports of bridges, for IPv6 addresses, nor for many
     /// changes of devices: those events are not left out. What follows from a change by itself, such as routes that vanish with a
-    /// device, is nobody's. A connection to another protocol, or in another namespace than the monitor's, has no effect.
+    /// device, has no requester. A connection to another protocol, or in another namespace than the monitor's, has no effect.
     ///
     /// The events do fill the receive buffer.
     ///

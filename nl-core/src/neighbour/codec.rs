@@ -13,7 +13,7 @@ use crate::check::{Invalid, check_index};
 use crate::message::{AF_INET, AF_INET6, MessageRef, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NdMsg};
 use crate::request::Request;
 
-/// `USER_HZ`: the kernel gives ages to user space in hundredths of a second.
+/// `USER_HZ`: the kernel reports ages to user space in hundredths of a second.
 const MILLIS_PER_TICK: u64 = 10;
 
 /// A neighbour, or an address the host answers for, as it is read and as it is written.
@@ -40,8 +40,8 @@ pub struct Neighbour {
     pub index: u32,
     /// The link-layer address; none while it is not known, and where the device has none (`NDA_LLADDR`).
     pub lladdr: Option<LinkAddr>,
-    /// The state (`ndm_state`); of an address the host answers for, nothing when read, and written
-    /// back so it goes when the device goes down.
+    /// The state (`ndm_state`). An address the host answers for is read without one; written back without one, it is deleted
+    /// when the device goes down.
     pub state: NeighbourState,
     /// Flags (`ndm_flags`).
     pub flags: NeighbourFlags,
@@ -49,7 +49,7 @@ pub struct Neighbour {
     pub flags_ext: NeighbourFlagsExt,
     /// Who put it there (`RTPROT_*`, `NDA_PROTOCOL`).
     pub protocol: Option<u8>,
-    /// How often it was asked for without an answer; only read (`NDA_PROBES`).
+    /// The number of probes without an answer; only read (`NDA_PROBES`).
     pub probes: Option<u32>,
     /// How old it is; only read (`NDA_CACHEINFO`).
     pub ages: Option<NeighbourAges>,
@@ -60,7 +60,7 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// The neighbour `dst` on the interface `index`: permanent, as `ip neighbour` has it where nothing else is said.
+    /// The neighbour `dst` on the interface `index`, permanent, which is the default of `ip neighbour`.
     #[must_use]
     pub fn new(dst: IpAddr, index: u32) -> Self {
         Self { state: NeighbourState::PERMANENT, ..Self::blank(dst, index) }
@@ -170,8 +170,8 @@ impl Neighbour {
         NeighbourKey { index: self.index, dst: self.dst, proxy: self.is_proxy() }
     }
 
-    /// The same without what changes by itself as time goes by: its ages and how often it was asked for. The state is kept, though
-    /// the kernel changes it too.
+    /// The same without what changes as time passes: its ages and the number of probes. The state stays, although the kernel
+    /// changes it too.
     #[must_use]
     pub fn without_ages(mut self) -> Self {
         (self.ages, self.probes) = (None, None);
@@ -275,7 +275,7 @@ impl Neighbour {
                 "proxy entries are neither managed nor validated"
             }
             () if self.is_proxy() && verb == NeighbourVerb::Change => {
-                "proxy entries are added or replaced; the kernel would make one that is missing"
+                "proxy entries are added or replaced; the kernel would add one that is missing"
             }
             () if permanent && managed => "a permanent entry needs no managing: give managed() alone",
             () if permanent && validated => "a permanent entry needs no validation: give another state",
@@ -312,15 +312,15 @@ pub struct NeighbourKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NeighbourVerb {
-    /// Make it; fails if it is there. The kernel does not keep to that for proxy entries: there `Add` is `Replace`.
+    /// Add it; fails if it exists. For proxy entries the kernel treats `Add` like `Replace`.
     Add,
-    /// Change the one that is there; fails if it is not.
+    /// Change the existing entry; fails if there is none.
     Change,
-    /// Remove it.
+    /// Delete it.
     Delete,
     /// Read it.
     Get,
-    /// Make it, or change the one that is there.
+    /// Add it, or change the existing one.
     Replace,
 }
 
@@ -368,7 +368,7 @@ impl fmt::Display for Neighbour {
 }
 
 impl Neighbour {
-    /// Without the state where that says nothing.
+    /// Without the state where that carries no information.
     fn write(&self, f: &mut impl fmt::Write, stateless: bool) -> fmt::Result {
         if self.is_proxy() {
             f.write_str("proxy ")?;

@@ -75,9 +75,9 @@ impl NeighbourFilter {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NeighbourEvent {
-    /// It is gone.
+    /// The entry was deleted.
     Deleted(Neighbour),
-    /// It is new, or was changed.
+    /// The entry is new or has changed.
     New(Neighbour),
 }
 

@@ -46,7 +46,7 @@ impl Neighbours {
 
     /// One entry, to be added, changed, deleted or read: `dst` on the device `dev`.
     ///
-    /// Without more said it is permanent, as `ip neighbour` has it.
+    /// It is permanent by default, like with `ip neighbour`.
     pub fn entry(&self, dst: IpAddr, dev: impl Into<Dev>) -> NeighbourEntry {
         NeighbourEntry { neighbours: self.clone(), dev: dev.into(), neighbour: Neighbour::new(dst, 0) }
     }
@@ -78,7 +78,7 @@ impl Neighbours {
     /// # }
     /// ```
     ///
-    /// See [`batch`](crate::batch). Devices are given by index here. [`NeighbourVerb::Get`] is refused, for its answer would be
+    /// See [`batch`](crate::batch). Devices are given by index here. [`NeighbourVerb::Get`] is refused, because its answer would be
     /// lost.
     pub fn batch<I>(&self, changes: I) -> Batch<impl Iterator<Item = Request> + use<I>>
     where
@@ -135,7 +135,7 @@ impl NeighbourEntry {
         protocol(protocol: u8);
     }
 
-    /// Makes the entry; fails if it is there. See [`NeighbourVerb::Add`] for when the kernel does not keep to that.
+    /// Adds the entry; fails if it exists. [`NeighbourVerb::Add`] names the exception.
     ///
     /// Equivalent: `ip neighbour add`. Needs `CAP_NET_ADMIN`.
     ///
@@ -147,7 +147,7 @@ impl NeighbourEntry {
         self.change_by(NeighbourVerb::Add)
     }
 
-    /// Makes the entry, or changes the one that is there.
+    /// Adds the entry, or changes the existing one.
     ///
     /// Equivalent: `ip neighbour replace`. Needs `CAP_NET_ADMIN`.
     ///
@@ -157,22 +157,22 @@ impl NeighbourEntry {
         self.change_by(NeighbourVerb::Replace)
     }
 
-    /// Changes the entry that is there.
+    /// Changes the existing entry.
     ///
     /// Equivalent: `ip neighbour change`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it is not there; as [`add`](Self::add) but for `EEXIST`.
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it does not exist; as [`add`](Self::add) but for `EEXIST`.
     pub fn change(self) -> Pending<Ack> {
         self.change_by(NeighbourVerb::Change)
     }
 
-    /// Removes the entry.
+    /// Deletes the entry.
     ///
     /// Equivalent: `ip neighbour delete`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it is not there.
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it does not exist.
     pub fn delete(self) -> Pending<Ack> {
         self.change_by(NeighbourVerb::Delete)
     }
@@ -182,7 +182,7 @@ impl NeighbourEntry {
     /// Equivalent: `ip neighbour get`. Needs no privilege.
     ///
     /// # Errors
-    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it is not there.
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if it does not exist.
     pub fn get(mut self) -> Pending<Neighbour> {
         Pending::new(async move {
             let found = match self.resolve().await {
@@ -316,15 +316,15 @@ impl NeighbourEntries {
         })
     }
 
-    /// Removes them and returns how many there were: a list of all that match, and a [batch](crate::batch) of deletions. Without a
+    /// Deletes them and returns how many were deleted: a list of all that match, and a [batch](crate::batch) of deletions. Without a
     /// [`state`](Self::state) permanent entries and those that need no resolution are left out, and proxy entries are not.
     ///
-    /// One that is gone by then is no error. If others fail, all the same the rest is removed, and the first failure is the error.
+    /// An entry that no longer exists is not an error. If a deletion fails, the others are still sent, and the first failure is returned.
     ///
     /// Equivalent: `ip neighbour flush`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// No such device; nothing that says which entries are meant.
+    /// No such device; no filter is set.
     pub fn flush(self) -> Pending<u64> {
         Pending::new(async move {
             let named = |error: Error| error.during(|| self.describe("flush neighbours"));

@@ -20,8 +20,8 @@
 //!
 //! # States
 //! An entry that is added without a state is [permanent](NeighbourState::PERMANENT), as with `ip neighbour`. The
-//! others are those of neighbour unreachability detection: the kernel moves an entry from one to the next as time goes by and
-//! packets come and go.
+//! others are those of neighbour unreachability detection: the kernel moves an entry from one to the next as time passes and
+//! packets arrive.
 //!
 //! Kernel: `struct ndmsg` and `NDA_*` of [`include/uapi/linux/neighbour.h`], `net/core/neighbour.c`.
 //!
@@ -43,9 +43,9 @@ pub use watch::{NeighbourWatch, NeighbourWatchBuilder};
 
 // `include/uapi/linux/rtnetlink.h`
 
-/// An entry that is there; also the request that makes one.
+/// An existing entry; also the request that adds one.
 pub const RTM_NEWNEIGH: u16 = 28;
-/// An entry that is gone; also the request that removes one.
+/// A deleted entry; also the request that deletes one.
 pub const RTM_DELNEIGH: u16 = 29;
 /// The request that reads entries.
 pub const RTM_GETNEIGH: u16 = 30;

@@ -208,7 +208,7 @@ impl FromStr for LinkAddr {
         };
         let Some(bytes) = text.split(':').map(octet).collect::<Option<Vec<_>>>() else {
             return Err(Error::usage(format!(
-                "\"{text}\" is no link-layer address: two-digit hexadecimal octets, joined by ':'"
+                "invalid link-layer address \"{text}\": two-digit hexadecimal octets, joined by ':'"
             )));
         };
         Ok(Self::new(&bytes)?)

@@ -38,7 +38,7 @@ watch_of! {
     /// and of devices without link-layer addresses without an event. Addresses the host answers for (`proxy`) have no events at
     /// all and are not watched. An entry that becomes `noarp` is reported as deleted.
     ///
-    /// Ages and the number of probes are no change. The state is one, also where the kernel changes it as time goes by, as from
+    /// Changes of ages and of the number of probes are not reported. Those of the state are, also if the kernel makes them, as from
     /// `reachable` to `stale`.
     ///
     /// # What cannot be known

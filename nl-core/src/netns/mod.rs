@@ -49,7 +49,7 @@ impl Netns {
         Self::path(CURRENT)
     }
 
-    /// A namespace made with `ip netns add NAME`.
+    /// A namespace created with `ip netns add NAME`.
     ///
     /// # Errors
     /// There is none of that name, or the name holds a slash.
@@ -65,7 +65,7 @@ impl Netns {
     /// The namespace a file stands for, such as `/run/netns/blue` or `/proc/1/ns/net`.
     ///
     /// # Errors
-    /// The file cannot be opened, or stands for no network namespace.
+    /// The file cannot be opened, or is not a network namespace.
     pub fn path(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::open(path, || format!("open network namespace {}", path.display()))
@@ -84,7 +84,7 @@ impl Netns {
     /// The namespace a descriptor stands for; the descriptor is duplicated.
     ///
     /// # Errors
-    /// The descriptor cannot be duplicated, or stands for no network namespace.
+    /// The descriptor cannot be duplicated, or is not a network namespace.
     pub fn fd(fd: impl AsFd) -> Result<Self> {
         let fd = fd.as_fd();
         let operation = || format!("take network namespace from descriptor {}", fd.as_raw_fd());
@@ -126,7 +126,7 @@ impl Netns {
     ///
     /// # Errors
     /// The namespace cannot be entered: this takes `CAP_SYS_ADMIN` in the caller's user namespace and in the one
-    /// that owns the network namespace, or the descriptor is no network namespace.
+    /// that owns the network namespace, or the descriptor is not a network namespace.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
         // Where that cannot be known, entering it once more does no harm.
         if self.is_current().unwrap_or(false) {
@@ -146,7 +146,7 @@ impl Netns {
     }
 
     fn open(path: &Path, operation: impl FnOnce() -> String) -> Result<Self> {
-        // Opening a pipe that nobody writes to would wait for ever.
+        // Opening a pipe that nobody writes to would block forever.
         let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
         file.map_err(Error::from).and_then(|file| Self::hold(file.into())).map_err(|e| e.during(operation))
     }

@@ -172,7 +172,7 @@ impl Nexthop {
         request.invalid_if(check_id(id))
     }
 
-    /// The family: as it is set, or else that of the gateway, or IPv4 as `ip nexthop` has it.
+    /// The family: as it is set, or else that of the gateway, or IPv4, the default of `ip nexthop`.
     fn wire_family(&self) -> NexthopFamily {
         match (self.family, self.gateway) {
             (NexthopFamily::Unspec, Some(IpAddr::V6(_))) => NexthopFamily::Ipv6,
@@ -203,7 +203,7 @@ impl Nexthop {
         GroupMember::check_all(&self.group)?;
         Invalid::when(
             is_group && (has_path || self.is_blackhole),
-            "a group has no gateway, device or encapsulation, and is no blackhole: its members are",
+            "a group has no gateway, device or encapsulation, and is not a blackhole: its members are",
         )?;
         Invalid::when(
             is_group && self.family != NexthopFamily::Unspec,
@@ -263,11 +263,11 @@ pub(super) fn op_flags(stats: bool, hw_stats: bool) -> Option<u32> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NexthopVerb {
-    /// Make it; fail if its number is taken.
+    /// Add it; fails if its number is taken.
     Add,
-    /// Remove it, from the groups it is in too, and the routes over it.
+    /// Delete it, also from the groups it is in, and the routes over it.
     Delete,
-    /// Make it, or change the one with its number: all routes over it follow at once.
+    /// Add it, or change the one with its number: all routes over it follow at once.
     Replace,
 }
 
@@ -286,16 +286,16 @@ impl fmt::Display for NexthopVerb {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum NexthopEvent {
-    /// It was made or changed.
+    /// It was added or changed.
     New(Nexthop),
-    /// It was removed.
+    /// It was deleted.
     ///
-    /// A nexthop that goes because its device goes, or goes down, is removed without an event.
+    /// The kernel deletes the nexthops of a device that is deleted or goes down without an event.
     Deleted(Nexthop),
 }
 
 impl NexthopEvent {
-    /// Reads a message of [`RTNLGRP_NEXTHOP`]. Those about buckets are in that group too; [`Nexthop::is_nexthop`] tells.
+    /// Reads a message of [`RTNLGRP_NEXTHOP`]. Messages about buckets are in that group too; [`Nexthop::is_nexthop`] distinguishes them.
     ///
     /// # Errors
     /// As [`Nexthop::decode`].

@@ -33,11 +33,11 @@ byte_enum! {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Nexthop {
-    /// The number that routes refer to. With 0 the kernel chooses one when it is made (`NHA_ID`).
+    /// The number that routes refer to. With 0 the kernel chooses one when the nexthop is added (`NHA_ID`).
     pub id: u32,
     /// Which routes it is for (`nh_family`).
     pub family: NexthopFamily,
-    /// Who made it (`nh_protocol`).
+    /// Who added it (`nh_protocol`).
     pub protocol: RouteProtocol,
     /// How far away the gateway is; only read (`nh_scope`).
     pub scope: RouteScope,
@@ -147,7 +147,7 @@ impl Nexthop {
         self
     }
 
-    /// Made by this protocol (`proto`).
+    /// Added by this protocol (`proto`).
     #[must_use]
     pub const fn protocol(mut self, protocol: RouteProtocol) -> Self {
         self.protocol = protocol;
@@ -170,7 +170,7 @@ impl Nexthop {
         self
     }
 
-    /// The group is resilient and has so many buckets, from 1 on: a flow keeps its member as long as that is there
+    /// The group is resilient and has this many buckets, from 1 on: a flow keeps its member as long as that exists
     /// (`type resilient buckets`). Linux 5.13.
     #[must_use]
     pub fn resilient(self, buckets: u16) -> Self {
@@ -196,7 +196,7 @@ impl Nexthop {
         self
     }
 
-    /// In this encapsulation, given as its type and its attributes.
+    /// In this encapsulation, given as type and attributes.
     #[must_use]
     pub fn with_raw_encap(mut self, encap: RawEncap) -> Self {
         self.encap = Some(Box::new(encap));
@@ -211,7 +211,7 @@ impl Nexthop {
         self.encap.as_ref().map_or(Ok(None), |encap| encap.decode())
     }
 
-    /// The encapsulation as its type and its attributes.
+    /// The encapsulation as type and attributes.
     #[must_use]
     pub fn raw_encap(&self) -> Option<&RawEncap> {
         self.encap.as_deref()

@@ -81,9 +81,9 @@ impl GroupMember {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupKind {
-    /// By the hash of a flow; when members come and go many flows move (`mpath`).
+    /// By the hash of a flow; when members are added or deleted, many flows move (`mpath`).
     HashThreshold,
-    /// By buckets, which keep their member as long as it is there (`resilient`). Linux 5.13.
+    /// By buckets, which keep their member as long as it exists (`resilient`). Linux 5.13.
     Resilient,
     /// A number that this crate has no name for.
     Other(u16),

@@ -7,7 +7,7 @@ use super::codec::NexthopVerb;
 use super::entry::{Nexthop, NexthopFamily};
 use super::filter::NexthopFilter;
 use super::group::GroupMember;
-use crate::addr::Dev;
+use crate::addr::{Dev, IpFamily};
 use crate::batch::Batch;
 use crate::connection::Connection;
 use crate::dump::Dump;
@@ -148,7 +148,7 @@ impl NexthopEntry {
         self
     }
 
-    /// Makes the nexthop; fails if its number is taken. With number 0 the kernel chooses one.
+    /// Adds the nexthop; fails if its number is taken. With number 0 the kernel chooses one.
     ///
     /// Equivalent: `ip nexthop add`. Needs `CAP_NET_ADMIN`.
     ///
@@ -160,7 +160,7 @@ impl NexthopEntry {
         self.change(NexthopVerb::Add)
     }
 
-    /// Makes the nexthop, or changes the one with its number: all routes and groups with it follow at once. A group stays a group,
+    /// Adds the nexthop, or changes the one with its number: all routes and groups with it follow at once. A group stays a group,
     /// of its type, and a resilient one keeps its number of buckets.
     ///
     /// Equivalent: `ip nexthop replace`. Needs `CAP_NET_ADMIN`.
@@ -171,7 +171,7 @@ impl NexthopEntry {
         self.change(NexthopVerb::Replace)
     }
 
-    /// Removes the nexthop, from groups too, with those that have no other member, and the routes over it.
+    /// Deletes the nexthop, also from its groups, and with it groups without another member and the routes over it.
     ///
     /// Equivalent: `ip nexthop del`. Needs `CAP_NET_ADMIN`.
     ///
@@ -268,9 +268,18 @@ impl NexthopEntries {
         self
     }
 
-    /// Those for forwarding databases (`fdb`). Filtered while reading: the kernel does not, although it is asked.
+    /// Those for forwarding databases (`fdb`). Filtered while reading, because the kernel ignores this filter.
     pub fn fdb(mut self) -> Self {
         self.filter.fdb = true;
+        self
+    }
+
+    /// Those for routes of IPv4 or of IPv6 (`-4`, `-6`). Filtered by the kernel.
+    pub fn family(mut self, family: IpFamily) -> Self {
+        self.filter.family = Some(match family {
+            IpFamily::V4 => NexthopFamily::Ipv4,
+            IpFamily::V6 => NexthopFamily::Ipv6,
+        });
         self
     }
 
@@ -300,7 +309,7 @@ impl NexthopEntries {
         self
     }
 
-    /// Made by this protocol (`proto`). Filtered while reading.
+    /// Added by this protocol (`proto`). Filtered while reading.
     pub fn protocol(mut self, protocol: RouteProtocol) -> Self {
         self.filter.protocol = Some(protocol);
         self
@@ -316,7 +325,7 @@ impl NexthopEntries {
     ///
     /// Equivalent: `ip nexthop show`. Needs no privilege.
     ///
-    /// A table that changes while it is listed is noticed; see [`crate::dump`].
+    /// The kernel notices when the table changes while it is listed; see [`crate::dump`].
     ///
     /// # Errors
     /// No such device.
@@ -324,14 +333,14 @@ impl NexthopEntries {
         Pending::new(async move { Ok(self.dump(self.resolved("list").await?)) })
     }
 
-    /// Removes them and returns how many there were; what goes with another one is not counted. Something must be selected.
+    /// Deletes them and returns how many were deleted; those that the kernel deletes with another one are not counted. A filter is needed.
     ///
     /// Their numbers are read first, which takes 4 bytes of memory for each, and then deleted.
     ///
     /// Equivalent: `ip nexthop flush`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// No such device; the first one that the kernel refuses to remove; a selection of everything.
+    /// No such device; the first refusal by the kernel; no filter is set.
     pub fn flush(self) -> Pending<u64> {
         Pending::new(async move {
             if self.dev.is_none() && self.master.is_none() && !self.filter.selects() {

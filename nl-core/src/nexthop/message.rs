@@ -4,9 +4,9 @@ use crate::message::FixedHeader;
 
 // `include/uapi/linux/rtnetlink.h`
 
-/// A nexthop that is there; also the request that makes one.
+/// An existing nexthop; also the request that adds one.
 pub const RTM_NEWNEXTHOP: u16 = 104;
-/// A nexthop that is gone; also the request that removes one.
+/// A deleted nexthop; also the request that deletes one.
 pub const RTM_DELNEXTHOP: u16 = 105;
 /// The request that reads nexthops.
 pub const RTM_GETNEXTHOP: u16 = 106;

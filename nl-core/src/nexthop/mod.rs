@@ -30,8 +30,8 @@
 //! ```
 //!
 //! # What goes with what
-//! Deleting a nexthop takes it out of its groups, removes groups that have no other member, and removes the routes over it. The
-//! kernel also removes the nexthops of a device that goes, or goes down, without an event.
+//! Deleting a nexthop removes it from its groups, and deletes groups without another member and the routes over it. The
+//! kernel also deletes the nexthops of a device that is deleted or goes down, without an event.
 //!
 //! # Resilient groups
 //! A group of type [`Resilient`](GroupKind::Resilient) has buckets, and a flow keeps its member while that is in the group

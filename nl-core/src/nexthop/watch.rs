@@ -35,7 +35,7 @@ watch_of! {
     /// # }
     /// ```
     ///
-    /// The kernel removes the nexthops of a device that goes, goes down or loses its carrier without an event, and takes them out
+    /// The kernel removes the nexthops of a device that is deleted, goes down or loses its carrier without an event, and takes them out
     /// of their groups. The watch follows the events of devices and lists the nexthops again. Counters, the flags of links and how
     /// long a resilient group has been unbalanced are no change.
     NexthopWatch, NexthopWatchBuilder: NexthopSource of Nexthop;

@@ -61,7 +61,7 @@ impl fmt::Display for Nsid {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum NsidEvent {
-    /// The namespace with this id is gone (`RTM_DELNSID`). The id may be given out again.
+    /// The namespace with this id was deleted (`RTM_DELNSID`). The id may be assigned again.
     Deleted(Nsid),
     /// A namespace has got this id (`RTM_NEWNSID`).
     New(Nsid),

@@ -21,6 +21,12 @@ impl Nsids {
         Self { conn }
     }
 
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     /// Gives a namespace an id. With `None` the kernel chooses it, and [`of`](Self::of) reads it.
     ///
     /// An id lasts as long as the namespace and cannot be changed.

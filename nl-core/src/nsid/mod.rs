@@ -15,9 +15,9 @@
 //! # }
 //! ```
 //!
-//! An id is relative: each namespace has a table of its own, and another one may know the same namespace by another id or by none.
+//! An id is relative: each namespace has its own table, and another one may know the same namespace by another id or by none.
 //! The own namespace needs no id. If it has one in its own table, that can be any number: id 0 does not mean "our own". Its events
-//! have none all the same.
+//! still have none.
 //!
 //! Events of other namespaces arrive only from those that have an id; see
 //! [`MonitorBuilder`](crate::monitor::MonitorBuilder). The kernel gives out ids by itself where a device has its other end in
@@ -41,7 +41,7 @@ pub use watch::{NsidWatch, NsidWatchBuilder};
 
 /// A namespace has an id; also the request that gives it one.
 pub const RTM_NEWNSID: u16 = 88;
-/// A namespace with an id is gone.
+/// A namespace with an id was deleted.
 pub const RTM_DELNSID: u16 = 89;
 /// The request that reads ids.
 pub const RTM_GETNSID: u16 = 90;

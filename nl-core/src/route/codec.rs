@@ -268,7 +268,7 @@ impl Route {
         }
     }
 
-    /// The scope, as `ip route` has it where none is given.
+    /// The scope, or the default of `ip route` if it is unset.
     fn wire_scope(&self, verb: RouteVerb) -> RouteScope {
         if self.scope != RouteScope::Nowhere {
             return self.scope;
@@ -288,7 +288,7 @@ impl Route {
         }
     }
 
-    /// Leaves out of a request's words what `ip route` has where nothing is said.
+    /// Leaves the defaults of `ip route` out of a request's words.
     fn forget_defaults(&mut self, verb: RouteVerb) {
         if self.protocol == RouteProtocol::BOOT {
             self.protocol = RouteProtocol::UNSPEC;
@@ -417,17 +417,17 @@ fn cache(attr: Attr<'_>) -> Result<RouteCache, DecodeError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RouteVerb {
-    /// Make it; fail if there is one with its key.
+    /// Add it; fails if a route with its key exists.
     Add,
-    /// Make it behind those with its key. For IPv6: one more path of the route that is there.
+    /// Add it behind those with its key. For IPv6: one more path of the existing route.
     Append,
-    /// Change the one with its key; fail if there is none.
+    /// Change the one with its key; fails if there is none.
     Change,
-    /// Remove it: the first one that has all that is set.
+    /// Delete the first one that has everything that is set.
     Delete,
-    /// Make it before those with its key. IPv6 makes no difference to [`Append`](Self::Append).
+    /// Add it before those with its key. For IPv6 the same as [`Append`](Self::Append).
     Prepend,
-    /// Make it, or change the one with its key.
+    /// Add it, or change the one with its key.
     Replace,
 }
 
@@ -481,11 +481,11 @@ impl fmt::Display for RouteVerb {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum RouteEvent {
-    /// It was made or changed.
+    /// It was added or changed.
     New(Route),
-    /// It was removed.
+    /// It was deleted.
     ///
-    /// IPv4 routes that go because their device goes or goes down are removed without an event.
+    /// The kernel deletes the IPv4 routes of a device that is deleted or goes down without an event.
     Deleted(Route),
 }
 

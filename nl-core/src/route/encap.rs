@@ -71,7 +71,7 @@ pub trait Encap: fmt::Display + Sized {
     /// They are malformed, or one is missing.
     fn decode(attrs: Attrs<'_>) -> Result<Self, DecodeError>;
 
-    /// Refuses what the kernel would refuse, or would take and do something else.
+    /// Refuses what the kernel would refuse, or accept and do something else.
     ///
     /// # Errors
     /// The reason, with the limit in the text.
@@ -118,9 +118,9 @@ impl DerefMut for EncapWriter<'_> {
     }
 }
 
-/// An encapsulation as its type and its attributes.
+/// An encapsulation of any type, as its type and attributes.
 ///
-/// One whose type no [`Encap`] is at hand for is kept like this and written back as it was read.
+/// An encapsulation that no [`Encap`] of the program decodes is written back as it was read.
 #[derive(Clone)]
 pub struct RawEncap {
     kind: u16,

@@ -9,11 +9,11 @@ use super::words::{Realms, RouteFlags, RoutePref, RouteProtocol, RouteScope, Rou
 use crate::addr::IpPrefix;
 use crate::attr::{DecodeError, RawAttrs};
 
-/// `default`: not used by `ip route` unless it is asked to.
+/// `default`: `ip route` uses it only if it is named.
 pub const RT_TABLE_DEFAULT: u32 = 253;
-/// `main`: the table that `ip route` works on where no other is given.
+/// `main`: the default table of `ip route`.
 pub const RT_TABLE_MAIN: u32 = 254;
-/// `local`: what the kernel receives and broadcasts.
+/// `local`: the addresses of this host, and broadcast addresses.
 pub const RT_TABLE_LOCAL: u32 = 255;
 
 /// One route, as it is read and as it is written.
@@ -28,7 +28,7 @@ pub const RT_TABLE_LOCAL: u32 = 255;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// What is not set is as `ip route` has it; see [`RouteType::Unspec`], [`RouteScope::Nowhere`], [`RouteProtocol::UNSPEC`] and
+/// Unset fields have the defaults of `ip route`; see [`RouteType::Unspec`], [`RouteScope::Nowhere`], [`RouteProtocol::UNSPEC`] and
 /// [`table`](Self#structfield.table). A route with one path and no metrics takes no heap memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -38,14 +38,14 @@ pub struct Route {
     pub prefix: IpPrefix,
     /// The source that packets must have, for IPv6 (`RTA_SRC`).
     pub source: Option<IpPrefix>,
-    /// The table; always there when read. Not set it is [`RT_TABLE_MAIN`], or [`RT_TABLE_LOCAL`] for local, broadcast and
+    /// The table; always set when read. Unset: [`RT_TABLE_MAIN`], or [`RT_TABLE_LOCAL`] for local, broadcast and
     /// anycast routes (`rtm_table`, `RTA_TABLE`).
     pub table: Option<u32>,
-    /// Who made it (`rtm_protocol`).
+    /// Who added it (`rtm_protocol`).
     pub protocol: RouteProtocol,
     /// How far away the destination is, for IPv4 (`rtm_scope`).
     pub scope: RouteScope,
-    /// What becomes of the packets (`rtm_type`).
+    /// What happens to the packets (`rtm_type`).
     pub kind: RouteType,
     /// The type of service that packets must have, for IPv4 (`rtm_tos`).
     pub tos: u8,
@@ -60,7 +60,7 @@ pub struct Route {
     pub prefsrc: Option<IpAddr>,
     /// The metric: of several routes to a destination the lowest counts. IPv6 takes 1024 where it is not set (`RTA_PRIORITY`).
     pub priority: Option<u32>,
-    /// What TCP and IP take for known about the path (`RTA_METRICS`).
+    /// What TCP and IP assume about the path (`RTA_METRICS`).
     pub metrics: Option<Box<Metrics>>,
     /// Several paths in place of one (`RTA_MULTIPATH`).
     pub nexthops: Vec<NextHop>,
@@ -72,7 +72,7 @@ pub struct Route {
     pub looked_up: Option<Box<LookedUp>>,
     /// How it was used; only read (`RTA_CACHEINFO`).
     pub cache: Option<RouteCache>,
-    /// In how many seconds it goes, for IPv6 (`RTA_EXPIRES`; read from `RTA_CACHEINFO`).
+    /// In how many seconds it expires, for IPv6 (`RTA_EXPIRES`; read from `RTA_CACHEINFO`).
     pub expires: Option<u32>,
     /// How much the router is preferred, for IPv6 (`RTA_PREF`).
     pub pref: Option<RoutePref>,
@@ -84,7 +84,7 @@ pub struct Route {
     /// The path that was read beside a nexthop object's number is that object's.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(super) is_path_of_nexthop: bool,
-    /// Several paths were asked for, and none was given.
+    /// Several paths were requested, and none was added.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(super) is_multipath_empty: bool,
 }
@@ -98,7 +98,7 @@ pub struct RouteCache {
     pub references: u32,
     /// How long ago it was last used, in hundredths of a second.
     pub last_used: u32,
-    /// When it goes, in hundredths of a second from now; 0 for never.
+    /// When it expires, in hundredths of a second from now; 0 for never.
     pub expires: i32,
     /// The error number that packets are answered with; 0 for none.
     pub error: u32,
@@ -244,7 +244,7 @@ impl Route {
         self
     }
 
-    /// Made by this protocol (`proto`).
+    /// Added by this protocol (`proto`).
     #[must_use]
     pub const fn protocol(mut self, protocol: RouteProtocol) -> Self {
         self.protocol = protocol;
@@ -320,7 +320,7 @@ impl Route {
         self
     }
 
-    /// Gone after so many seconds, for IPv6 (`expires`).
+    /// Expires after this many seconds, for IPv6 (`expires`).
     #[must_use]
     pub const fn expires(mut self, seconds: u32) -> Self {
         self.expires = Some(seconds);
@@ -361,7 +361,7 @@ impl Route {
         self
     }
 
-    /// In this encapsulation, given as its type and its attributes.
+    /// In this encapsulation, given as type and attributes.
     #[must_use]
     pub fn with_raw_encap(mut self, encap: RawEncap) -> Self {
         self.encap = Some(Box::new(encap));
@@ -376,7 +376,7 @@ impl Route {
         self.encap.as_ref().map_or(Ok(None), |encap| encap.decode())
     }
 
-    /// The encapsulation as its type and its attributes.
+    /// The encapsulation as type and attributes.
     #[must_use]
     pub fn raw_encap(&self) -> Option<&RawEncap> {
         self.encap.as_deref()
@@ -388,7 +388,7 @@ impl Route {
         self.prefix.addr().is_ipv4()
     }
 
-    /// The table, also where it is not set.
+    /// The table, also if it is unset.
     #[must_use]
     pub const fn in_table(&self) -> u32 {
         match self.table {
@@ -415,7 +415,7 @@ impl Route {
         }
     }
 
-    /// The same without what changes by itself: how it was used, and when it goes.
+    /// The same without what changes by itself: how it was used, and when it expires.
     #[must_use]
     pub fn without_ages(mut self) -> Self {
         self.cache = None;

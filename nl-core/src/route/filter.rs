@@ -18,7 +18,7 @@ pub struct RouteFilter {
     pub is_ipv4: Option<bool>,
     /// In this table.
     pub table: Option<u32>,
-    /// Made by this protocol.
+    /// Added by this protocol.
     pub protocol: Option<RouteProtocol>,
     /// Of this type.
     pub kind: Option<RouteType>,

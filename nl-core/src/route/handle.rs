@@ -51,7 +51,7 @@ impl Routes {
 
     /// One route, to be added, changed, deleted or read: the one to this destination, `0.0.0.0/0` and `::/0` for `default`.
     ///
-    /// Without more said it is a unicast route in the table `main`, as `ip route` has it.
+    /// By default it is a unicast route in the table `main`, like with `ip route`.
     pub fn entry(&self, prefix: IpPrefix) -> RouteEntry {
         RouteEntry { conn: self.conn.clone(), dev: None, route: Route::new(prefix) }
     }
@@ -168,7 +168,7 @@ impl RouteEntry {
         self
     }
 
-    /// Makes the route; fails if one with its key is there.
+    /// Adds the route; fails if one with its key exists.
     ///
     /// Equivalent: `ip route add`. Needs `CAP_NET_ADMIN`.
     ///
@@ -179,12 +179,12 @@ impl RouteEntry {
         self.change_by(RouteVerb::Add)
     }
 
-    /// Makes the route behind those with its key. For IPv6: one more path of the route that is there.
+    /// Adds the route behind those with its key. For IPv6: one more path of the existing route.
     ///
     /// Equivalent: `ip route append`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// As [`add`](Self::add); `EEXIST` only for one that is the same in everything.
+    /// As [`add`](Self::add); `EEXIST` only if an equal route exists.
     pub fn append(self) -> Pending<Ack> {
         self.change_by(RouteVerb::Append)
     }
@@ -199,7 +199,7 @@ impl RouteEntry {
         self.change_by(RouteVerb::Change)
     }
 
-    /// Removes the first route to the destination that has all that is set.
+    /// Deletes the first route to the destination that has everything that is set.
     ///
     /// Equivalent: `ip route del`. Needs `CAP_NET_ADMIN`.
     ///
@@ -209,7 +209,7 @@ impl RouteEntry {
         self.change_by(RouteVerb::Delete)
     }
 
-    /// Makes the route before those with its key. IPv6 makes no difference to [`append`](Self::append).
+    /// Adds the route before those with its key. For IPv6 the same as [`append`](Self::append).
     ///
     /// Equivalent: `ip route prepend`. Needs `CAP_NET_ADMIN`.
     ///
@@ -219,7 +219,7 @@ impl RouteEntry {
         self.change_by(RouteVerb::Prepend)
     }
 
-    /// Makes the route, or changes the one with its key.
+    /// Adds the route, or changes the one with its key.
     ///
     /// Equivalent: `ip route replace`. Needs `CAP_NET_ADMIN`.
     ///
@@ -229,7 +229,7 @@ impl RouteEntry {
         self.change_by(RouteVerb::Replace)
     }
 
-    /// Reads the first route to exactly this destination that has all that is set.
+    /// Reads the first route to exactly this destination that has everything that is set.
     ///
     /// A lookup finds it at once where packets to the destination's first address take it. Otherwise the table is listed, by the
     /// kernel's filters, until it comes. Of an IPv6 route over several paths, one that the lookup chose may stand first.

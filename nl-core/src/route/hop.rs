@@ -109,7 +109,7 @@ impl NextHop {
         }
     }
 
-    /// In this encapsulation, given as its type and its attributes.
+    /// In this encapsulation, given as type and attributes.
     #[must_use]
     pub fn with_raw_encap(mut self, encap: RawEncap) -> Self {
         self.encap = Some(Box::new(encap));
@@ -124,7 +124,7 @@ impl NextHop {
         self.encap.as_ref().map_or(Ok(None), |encap| encap.decode())
     }
 
-    /// The encapsulation as its type and its attributes.
+    /// The encapsulation as type and attributes.
     #[must_use]
     pub fn raw_encap(&self) -> Option<&RawEncap> {
         self.encap.as_deref()
@@ -304,7 +304,7 @@ pub(super) fn check_gateway(gateway: Option<IpAddr>, is_ipv4: bool) -> Result<()
             Err(format!("gateway {addr} of an IPv6 route; an IPv6 address is possible").into())
         }
         Some(addr) if addr.is_unspecified() => {
-            Err(format!("gateway {addr} is no address of a router").into())
+            Err(format!("gateway {addr} cannot be the address of a router").into())
         }
         _ => Ok(()),
     }

@@ -5,7 +5,7 @@ use super::devs::Devs;
 use super::entry::{RT_TABLE_MAIN, Route};
 use super::filter::RouteFilter;
 use super::words::{RouteProtocol, RouteScope, RouteType};
-use crate::addr::{Dev, IpPrefix};
+use crate::addr::{Dev, IpFamily, IpPrefix};
 use crate::connection::Connection;
 use crate::dump::Dump;
 use crate::error::{Error, Result};
@@ -63,6 +63,12 @@ impl RouteEntries {
         self
     }
 
+    /// Of IPv4 or of IPv6 (`-4`, `-6`). Filtered by the kernel.
+    pub fn family(mut self, family: IpFamily) -> Self {
+        self.filter.is_ipv4 = Some(family == IpFamily::V4);
+        self
+    }
+
     /// Of IPv4 only (`-4`). Filtered by the kernel.
     pub fn ipv4(mut self) -> Self {
         self.filter.is_ipv4 = Some(true);
@@ -81,7 +87,7 @@ impl RouteEntries {
         self
     }
 
-    /// Those of the cache in place of those of the tables (`cache`): what path MTU discovery and redirects made.
+    /// The routes of the cache instead of those of the tables (`cache`): results of path MTU discovery and redirects.
     pub fn cached(mut self) -> Self {
         self.filter.cached = true;
         self
@@ -100,14 +106,14 @@ impl RouteEntries {
         Pending::new(async move { Ok(dump(&self.conn, self.resolved("list").await?)) })
     }
 
-    /// Removes them and returns how many there were. Those that others remove meanwhile are not counted.
+    /// Deletes them and returns how many were deleted. Routes that others delete meanwhile are not counted.
     ///
-    /// They are listed and deleted in turn, in constant memory; the kernel has no request for that. Something must be selected.
+    /// This lists and deletes in turn, in constant memory, because the kernel has no request for it. A filter is needed.
     ///
     /// Equivalent: `ip route flush`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// No such device; the first route that the kernel refuses to remove; a selection of everything.
+    /// No such device; the first refusal by the kernel; no filter is set.
     pub fn flush(self) -> Pending<u64> {
         Pending::new(async move {
             if !self.all_tables && self.dev.is_none() && !self.filter.selects() {

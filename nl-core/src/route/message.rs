@@ -5,9 +5,9 @@ use crate::message::FixedHeader;
 
 // `include/uapi/linux/rtnetlink.h`
 
-/// A route that is there; also the request that makes one.
+/// An existing route; also the request that adds one.
 pub const RTM_NEWROUTE: u16 = 24;
-/// A route that is gone; also the request that removes one.
+/// A deleted route; also the request that deletes one.
 pub const RTM_DELROUTE: u16 = 25;
 /// The request that lists routes or looks one up.
 pub const RTM_GETROUTE: u16 = 26;

@@ -59,9 +59,9 @@ bitflags! {
     }
 }
 
-/// Metrics of a route: what TCP and IP take for known about the path (`RTAX_*`).
+/// Metrics of a route: what TCP and IP assume about the path (`RTAX_*`).
 ///
-/// A metric that is not set, and one that is 0, is what the kernel finds out by itself.
+/// The kernel determines a metric that is unset or 0 itself.
 ///
 /// ```
 /// use nl_core::route::Metrics;
@@ -98,7 +98,7 @@ pub struct Metrics {
     /// What TCP may use (`RTAX_FEATURES`).
     #[cfg_attr(feature = "serde", serde(serialize_with = "bits"))]
     pub features: Option<RouteFeatures>,
-    /// The least retransmission timeout, in milliseconds' steps (`RTAX_RTO_MIN`).
+    /// The minimum retransmission timeout, in steps of a millisecond (`RTAX_RTO_MIN`).
     pub rto_min: Option<Duration>,
     /// The window to advertise to begin with, in segments (`RTAX_INITRWND`).
     pub initrwnd: Option<u32>,
@@ -175,7 +175,7 @@ impl Metrics {
         self
     }
 
-    /// The least retransmission timeout, in steps of a millisecond (`rto_min`). `ip route` locks it too.
+    /// The minimum retransmission timeout, in steps of a millisecond (`rto_min`). `ip route` locks it too.
     #[must_use]
     pub fn rto_min(mut self, value: Duration) -> Self {
         self.rto_min = Some(value);

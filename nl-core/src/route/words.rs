@@ -60,9 +60,9 @@ pub(crate) use byte_enum;
 // `include/uapi/linux/rtnetlink.h`
 
 byte_enum! {
-    /// What becomes of a packet that matches a route (`RTN_*`). In kernel order.
+    /// What happens to a packet that matches a route (`RTN_*`). In kernel order.
     pub enum RouteType {
-        /// Not set: [`Unicast`](Self::Unicast) where a route is made, any where one is deleted.
+        /// Unset: [`Unicast`](Self::Unicast) for a new route, any type for a deletion.
         Unspec = 0 "none",
         /// Sent to a gateway, or to a neighbour on the device.
         Unicast = 1 "unicast",
@@ -114,7 +114,7 @@ byte_enum! {
         Link = 253 "link",
         /// On this host.
         Host = 254 "host",
-        /// Not set: as `ip route` has it where a route is made, any where one is deleted.
+        /// Unset: the default of `ip route` for a new route, any scope for a deletion.
         Nowhere = 255 "nowhere",
     }
 }
@@ -131,9 +131,9 @@ byte_enum! {
     }
 }
 
-/// Who made a route (`RTPROT_*`).
+/// Who added a route (`RTPROT_*`).
 ///
-/// The kernel keeps numbers from 4 on as they are. A daemon takes one of its own, so that it finds its routes again.
+/// The kernel stores numbers from 4 on without looking at them. A daemon uses a number of its own to recognise its routes.
 ///
 /// ```
 /// use nl_core::route::RouteProtocol;
@@ -254,7 +254,7 @@ bitflags! {
         const NH_TRAP = 0x40;
         /// The requester is notified of a change.
         const NOTIFY = 0x100;
-        /// Not of the table but made by a lookup, a redirect or a path MTU (`cache`).
+        /// Not in a table: the result of a lookup, a redirect or path MTU discovery (`cache`).
         const CLONED = 0x200;
         /// Not used by any kernel.
         const EQUALIZE = 0x400;

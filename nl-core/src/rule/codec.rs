@@ -10,7 +10,7 @@ use crate::error::Since;
 use crate::message::{AF_INET, MessageRef, NLM_F_CREATE, NLM_F_EXCL};
 use crate::request::Request;
 
-/// The table by which a rule routes that says nothing else.
+/// The table of a rule that names none.
 const RT_TABLE_MAIN: u32 = 254;
 /// The kernel's number for "no route is suppressed".
 const NONE: u32 = u32::MAX;
@@ -25,11 +25,11 @@ impl Rule {
             return Err(DecodeError::Kind(message.kind()));
         }
         let rule = Self::decode_said(message)?;
-        // The kernel says nothing of priority 0.
+        // The kernel does not report priority 0.
         Ok(Self { priority: rule.priority.or(Some(0)), ..rule })
     }
 
-    /// What a message says, a request or an event.
+    /// Reads a request or an event.
     fn decode_said(message: MessageRef<'_>) -> Result<Self, DecodeError> {
         let (header, attrs) = message.header::<FibRuleHdr>()?;
         let mut rule = Self::blank(header.family);
@@ -184,9 +184,9 @@ fn ports(attr: Attr<'_>) -> Result<PortRange, DecodeError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RuleVerb {
-    /// Make it; fails if there is one that is the same.
+    /// Add it; fails if the same rule exists.
     Add,
-    /// Remove the first that [has all of this](super#deleting-selects).
+    /// Delete the first that [has all of this](super#deleting-selects).
     Delete,
 }
 

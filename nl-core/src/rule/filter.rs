@@ -58,9 +58,9 @@ impl RuleFilter {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum RuleEvent {
-    /// It is gone.
+    /// The rule was deleted.
     Deleted(Box<Rule>),
-    /// It is new.
+    /// The rule is new.
     New(Box<Rule>),
 }
 

@@ -39,7 +39,7 @@ impl Rules {
         &self.conn
     }
 
-    /// One rule, to be added or deleted. Without more said it is for all packets, by the table `main`.
+    /// One rule, to be added or deleted. By default it sends all packets to the table `main`.
     pub fn entry(&self, family: IpFamily) -> RuleEntry {
         RuleEntry { rules: self.clone(), rule: Rule::new(family) }
     }
@@ -86,7 +86,7 @@ impl Rules {
         self.conn.require(Protocol::Route, "rules")?;
         let Some((kind, feature, since)) = rule.newest() else { return Ok(()) };
         let Err(error) = self.conn.acknowledged(Rule::probe(kind)).await else {
-            return Err(Error::usage("the kernel took a rule that goes to an earlier one"));
+            return Err(Error::usage("the kernel accepted a rule that goes to an earlier one"));
         };
         let about = error.attribute().and_then(|attribute| attribute.kinds().last());
         match error.kind() {
@@ -150,7 +150,7 @@ impl RuleEntry {
         protocol(protocol: u8);
     }
 
-    /// Makes the rule; fails if there is one that is the same. Without a [priority](Self::priority) it comes before all others but
+    /// Adds the rule; fails if the same rule exists. Without a [priority](Self::priority) it comes before all others but
     /// that of priority 0.
     ///
     /// Equivalent: `ip rule add`. Needs `CAP_NET_ADMIN`.
@@ -162,12 +162,12 @@ impl RuleEntry {
         self.change(RuleVerb::Add)
     }
 
-    /// Removes the first rule that has [all that was given](super#deleting-selects).
+    /// Deletes the first rule that has [everything that is set](super#deleting-selects).
     ///
     /// Equivalent: `ip rule delete`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is none; nothing was given;
+    /// `ENOENT` ([`is_not_found`](Error::is_not_found)) if there is none; nothing is set;
     /// [`Unsupported`](ErrorKind::Unsupported) for a [newer selector](super#newer-selectors).
     pub fn delete(self) -> Pending<Ack> {
         self.change(RuleVerb::Delete)
@@ -241,16 +241,16 @@ impl RuleEntries {
         )
     }
 
-    /// Removes them and returns how many there were: a list of all that match, and a [batch](crate::batch) of deletions.
+    /// Deletes them and returns how many were deleted: a list of all that match, and a [batch](crate::batch) of deletions.
     ///
-    /// One that is gone by then is no error. If others fail, all the same the rest is removed, and the first failure is the error.
-    /// Each deletion gives all that was read of the rule, its priority included; of several at one priority it could
-    /// [still hit](super#deleting-selects) one that says more.
+    /// A rule that no longer exists is not an error. If a deletion fails, the others are still sent, and the first failure is returned.
+    /// Each deletion sends everything that was read of the rule, its priority included. Among several rules of one priority it can
+    /// still [hit](super#deleting-selects) one with more selectors.
     ///
     /// Equivalent: `ip rule flush protocol PROTOCOL`. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// Nothing but a family that says which rules are meant.
+    /// No filter is set but the family.
     pub fn flush(self) -> Pending<u64> {
         Pending::new(async move {
             let named = |error: Error| error.during(|| self.describe("flush rules"));

@@ -23,13 +23,13 @@
 //! ```
 //!
 //! # There is no replace
-//! A rule has no name: all that is said of it is what it is, and several may have one priority. The kernel ignores
-//! `NLM_F_REPLACE` here, and would add the rule a second time. [`add`](RuleEntry::add) refuses a rule that is there already
+//! A rule has no name: its selectors and its action identify it, and several rules may have one priority. The kernel ignores
+//! `NLM_F_REPLACE` here, and would add the rule a second time. [`add`](RuleEntry::add) fails if the rule exists
 //! (`EEXIST`), which makes it safe to repeat. To change a rule, add the new one and delete the old one.
 //!
 //! # Deleting selects
-//! A deletion removes the first rule, in order of priority, that has everything which was given; what was not given matches
-//! anything. So it can hit a rule that says more than was meant. Give the priority, or delete a rule as it was read.
+//! A deletion removes the first rule, in order of priority, that has everything that is set; what is unset matches
+//! anything. So it can hit a rule with more selectors than intended. Set the priority, or delete a rule as it was read.
 //!
 //! # Newer selectors
 //! A kernel that does not know a selector ignores it, and the rule would be for all packets. The verbs of [`RuleEntry`] therefore
@@ -60,9 +60,9 @@ pub use watch::{RuleWatch, RuleWatchBuilder};
 
 // `include/uapi/linux/rtnetlink.h`
 
-/// A rule that is there; also the request that makes one.
+/// An existing rule; also the request that adds one.
 pub const RTM_NEWRULE: u16 = 32;
-/// A rule that is gone; also the request that removes one.
+/// A deleted rule; also the request that deletes one.
 pub const RTM_DELRULE: u16 = 33;
 /// The request that lists rules.
 pub const RTM_GETRULE: u16 = 34;

@@ -27,7 +27,7 @@ const FLOWLABEL_MASK: u32 = 0xf_ffff;
 pub struct Rule {
     /// The family, [`AF_INET`](crate::message::AF_INET) or [`AF_INET6`](crate::message::AF_INET6).
     pub family: u8,
-    /// When its turn is: the lowest first. Without one a rule that is added comes before all but that of priority 0
+    /// Its place in the order, the lowest first. Without one, a new rule comes before all but that of priority 0
     /// (`FRA_PRIORITY`).
     pub priority: Option<u32>,
     /// From this network (`FRA_SRC`).
@@ -68,11 +68,11 @@ pub struct Rule {
     pub dport_mask: Option<u16>,
     /// With this tunnel key (`FRA_TUN_ID`).
     pub tun_id: Option<u64>,
-    /// What it does.
+    /// Its action.
     pub action: RuleAction,
     /// By which table it routes, above 0 (`FRA_TABLE`).
     pub table: Option<u32>,
-    /// The priority of the rule to go on with (`FRA_GOTO`).
+    /// The priority of the rule to continue with (`FRA_GOTO`).
     pub goto: Option<u32>,
     /// Routes of this length or shorter do not count (`FRA_SUPPRESS_PREFIXLEN`).
     pub suppress_prefixlength: Option<u32>,
@@ -89,7 +89,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule for all packets of this family, by the table `main` where nothing else is said, as `ip rule` has it.
+    /// A rule for all packets of this family, with the default table of `ip rule`, `main`.
     #[must_use]
     pub fn new(family: IpFamily) -> Self {
         Self::blank(family.number())
@@ -130,7 +130,7 @@ impl Rule {
         }
     }
 
-    /// Its turn is at this priority, the lowest first (`pref`).
+    /// At this priority, the lowest first (`pref`).
     #[must_use]
     pub fn priority(mut self, priority: u32) -> Self {
         self.priority = Some(priority);
@@ -284,14 +284,14 @@ impl Rule {
         self
     }
 
-    /// Goes on with the rule of this priority, which comes later (`goto`). It need not be there yet.
+    /// Continues with the rule of this priority, which comes later (`goto`). It need not exist yet.
     #[must_use]
     pub fn goto(mut self, priority: u32) -> Self {
         (self.action, self.goto) = (RuleAction::Goto, Some(priority));
         self
     }
 
-    /// Does nothing: a place to go to (`nop`).
+    /// Does nothing: a target for `goto` (`nop`).
     #[must_use]
     pub fn nop(self) -> Self {
         self.with_action(RuleAction::Nop)

@@ -58,14 +58,14 @@ bitflags! {
         const IIF_DETACHED = 0x8;
         /// The outgoing device is not there (`detached`); only read.
         const OIF_DETACHED = 0x10;
-        /// The source address is looked for while routing.
+        /// The source address is looked up while routing.
         const FIND_SADDR = 0x1_0000;
         const _ = !0;
     }
 }
 
 impl RuleFlags {
-    /// What the kernel sets itself as devices and rules come and go; not written back.
+    /// What the kernel sets itself when devices and rules are added and deleted; not written back.
     pub(super) const READ_ONLY: Self = Self::UNRESOLVED.union(Self::IIF_DETACHED).union(Self::OIF_DETACHED);
 }
 
@@ -88,7 +88,7 @@ pub enum RuleAction {
     Table,
     /// Drops it and says that the destination cannot be reached (`ENETUNREACH`).
     Unreachable,
-    /// Nothing said: a rule that is added routes by a table, and one that is deleted may do anything.
+    /// Unset: a rule that is added routes by a table, and a deletion matches any action.
     #[default]
     Unspecified,
 }
@@ -147,7 +147,7 @@ macro_rules! range {
             }
         }
 
-        /// As `ip rule` has it: `80`, or `1000-2000`.
+        /// The words of `ip rule`: `80`, or `1000-2000`.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 if self.first == self.last {

@@ -25,7 +25,7 @@ watch_of! {
     ///         Change::Added(rule) => println!("+ {rule}"),
     ///         Change::Deleted(rule) => println!("- {rule}"),
     ///         Change::Synced => println!("= {} rules", watch.len()),
-    ///         // A rule is all that is said of it, so another one is new.
+    ///         // Everything in a rule identifies it, so a different one is new.
     ///         Change::Changed { .. } => {}
     ///     }
     /// }
@@ -33,7 +33,7 @@ watch_of! {
     /// # }
     /// ```
     ///
-    /// Whether the device or the rule that a rule names is there ([`RuleFlags::IIF_DETACHED`], [`RuleFlags::UNRESOLVED`]) changes
+    /// Whether the device or the rule that a rule names exists ([`RuleFlags::IIF_DETACHED`], [`RuleFlags::UNRESOLVED`]) changes
     /// without an event; these flags are not in the entries. Rules that are the same in everything are one entry: the kernel adds
     /// a second one only for programs that do not set `NLM_F_EXCL`.
     RuleWatch, RuleWatchBuilder: RuleSource of Rule;
@@ -96,7 +96,7 @@ impl Source for RuleSource {
     }
 }
 
-/// The rule without what depends on which devices and rules are there.
+/// The rule without what depends on which devices and rules exist.
 fn watched(mut rule: Rule) -> Rule {
     rule.flags -= RuleFlags::READ_ONLY;
     rule

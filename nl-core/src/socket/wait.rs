@@ -177,7 +177,7 @@ impl Deadline {
         }
     }
 
-    /// Begins anew when it is waited for the next time.
+    /// Starts again when it is waited for the next time.
     pub(crate) fn reset(&mut self) {
         #[cfg(feature = "tokio")]
         {

@@ -71,7 +71,7 @@ pub(crate) fn mptcp_full_info(
     let Some(head) = value.first_chunk_mut::<MPTCP_FULL_INFO_HEAD>() else {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     };
-    // struct mptcp_full_info: the sizes the kernel has (told by it), the sizes of ours, subflows (told by the kernel), how many
+    // struct mptcp_full_info: the sizes the kernel has (set by it), the sizes of ours, subflows (set by the kernel), how many
     // fit, and where.
     let numbers = [0, tcp_info_size, 0, subflow_size, 0, count];
     let addresses = [address_of(subflows), address_of(tcp_infos)];
@@ -80,7 +80,7 @@ pub(crate) fn mptcp_full_info(
     for (to, from) in head.iter_mut().zip(bytes) {
         *to = from;
     }
-    // SAFETY: the kernel writes at most `count` elements of these sizes to the arrays, which have room for so many, are
+    // SAFETY: the kernel writes at most `count` elements of these sizes to the arrays, which have room for `count`, are
     // borrowed mutably and live until the call is over.
     unsafe { read_option(fd, SOL_MPTCP, MPTCP_FULL_INFO, value) }
 }

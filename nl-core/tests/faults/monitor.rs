@@ -40,7 +40,7 @@ fn read(yielded: &[Result<String>]) -> Vec<&Result<String>> {
 }
 
 #[tokio::test]
-async fn an_overrun_is_told_in_its_place_and_the_monitor_goes_on() {
+async fn overrun_is_reported_in_its_place_and_the_monitor_goes_on() {
     for delivery in 0..NAMES.len() {
         let conversation = events().with(Fault::Overrun { delivery }).unwrap();
         let what = format!("an overrun at {delivery}");
@@ -91,7 +91,7 @@ async fn other_receive_errors_end_it() {
     }
 }
 
-/// Nothing is made up, and what is not touched by the fault is told in the order in which it came.
+/// Nothing is made up, and what the fault does not touch is reported in the order in which it came.
 #[tokio::test]
 async fn any_fault_spoils_no_other_event() {
     let whole = events();
@@ -112,7 +112,7 @@ async fn any_fault_spoils_no_other_event() {
             Fault::Lost { delivery } | Fault::Overrun { delivery } => {
                 expected.remove(delivery);
             }
-            // Events are told by what is in them.
+            // Events are recognised by their contents.
             Fault::Interrupted { .. } | Fault::WrongSequence { .. } => {}
             Fault::Cut { delivery, .. }
             | Fault::MessageLength { delivery, .. }

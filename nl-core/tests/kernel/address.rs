@@ -52,7 +52,7 @@ fn steady(address: Address) -> Address {
     address
 }
 
-/// One address, told three ways: through the library, in the words of `ip address add`, and as `ip -j address` shows it.
+/// One address in three forms: through the library, in the words of `ip address add`, and as `ip -j address` shows it.
 struct Case {
     prefix: &'static str,
     ours: fn(AddressEntry) -> AddressEntry,
@@ -349,7 +349,7 @@ async fn addresses_need_a_connection_to_route(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(link = "bridge", tool = "ip"))]
-async fn events_tell_what_is_new_and_what_is_gone(lab: Lab) -> Result {
+async fn events_report_new_and_deleted_addresses(lab: Lab) -> Result {
     let (node, addresses) = world(&lab).await?;
     let builder = addresses.connection().monitor().group(RTNLGRP_IPV4_IFADDR).group(RTNLGRP_IPV6_IFADDR);
     let mut events: Monitor<AddressEvent> = node.open(move || builder.open(AddressEvent::decode)).await?;

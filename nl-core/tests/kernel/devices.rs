@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 use crate::support::{SOON, route};
 
+mod options;
+
 const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 7]);
 
 /// One device, made through the library and in the words of `ip link`, and what of it `ip -j -d link show` has to say.
@@ -327,9 +329,9 @@ async fn macvlan_and_ipvlan_go_both_ways(lab: Lab) -> Result {
     .await
 }
 
-/// The kernel silently drops these where a device is made, so they are further requests.
+/// The kernel silently drops these when a device is created, so they are further requests.
 #[nl_testkit::test(needs(link = "dummy", tool = "ip"))]
-async fn what_the_kernel_drops_from_a_new_device_is_set_all_the_same(lab: Lab) -> Result {
+async fn what_the_kernel_drops_from_a_new_device_is_set_by_further_requests(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let links = links_of(&node).await;
     let device =
@@ -427,7 +429,7 @@ async fn what_a_bond_keeps_for_a_port_goes_both_ways(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(link = "dummy", tool = "ip"))]
-async fn replacing_makes_a_device_or_changes_the_one_that_is_there(lab: Lab) -> Result {
+async fn replace_creates_a_device_or_changes_the_existing_one(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let links = links_of(&node).await;
     for mtu in [1400, 1300] {
@@ -435,7 +437,7 @@ async fn replacing_makes_a_device_or_changes_the_one_that_is_there(lab: Lab) -> 
         assert_eq!(node.json("ip -j link show dev d1").await[0]["mtu"], mtu);
     }
     let error = links.device("d1").kind(Ifb::new()).replace().await.unwrap_err();
-    assert_eq!(error.to_string(), "set link d1 type ifb: d1 is a dummy, not a ifb");
+    assert_eq!(error.to_string(), "set link d1 type ifb: d1 is a dummy, not an ifb");
     Ok(())
 }
 
@@ -525,7 +527,7 @@ async fn lists_are_filtered_by_the_kernel_and_while_reading(lab: Lab) -> Result 
 }
 
 #[nl_testkit::test(needs(link = "dummy", tool = "ip"))]
-async fn events_tell_new_changed_and_deleted_devices(lab: Lab) -> Result {
+async fn events_report_new_changed_and_deleted_devices(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let conn = node.open(|| Connection::open(Protocol::Route)).await?;
     let mut events = conn.monitor().group(nl_core::link::RTNLGRP_LINK).open(LinkEvent::decode)?;

@@ -105,7 +105,7 @@ async fn other_tasks_run_while_a_table_is_read(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(link = "bridge", link = "vxlan"))]
-async fn a_change_while_the_table_is_read_is_told_behind_the_entries(lab: Lab) -> Result {
+async fn change_while_the_table_is_read_is_reported_behind_the_entries(lab: Lab) -> Result {
     let conn = route(&lab.node("a").await?).await;
     many_links(&conn, "d", MANY).await;
     let mut links = conn.links();

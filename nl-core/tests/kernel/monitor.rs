@@ -75,7 +75,7 @@ async fn an_event_that_cannot_be_read_is_an_error_in_its_place(lab: Lab) -> Resu
 }
 
 #[nl_testkit::test(needs(link = "bridge", link = "vxlan", tool = "ip"))]
-async fn lost_events_are_told_once_and_the_stream_goes_on(lab: Lab) -> Result {
+async fn lost_events_are_reported_once_and_the_stream_goes_on(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mut monitor = open(&node, links().receive_buffer(0)).await?;
     many_links(&route(&node).await, "d", 200).await;

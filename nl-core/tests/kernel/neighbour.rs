@@ -47,7 +47,7 @@ async fn list(entries: NeighbourEntries) -> Vec<Neighbour> {
     list
 }
 
-/// One entry, told three ways: through the library, in the words of `ip neighbour`, and as `ip -j neighbour` shows it.
+/// One entry in three forms: through the library, in the words of `ip neighbour`, and as `ip -j neighbour` shows it.
 struct Case {
     dst: &'static str,
     ours: fn(NeighbourEntry) -> NeighbourEntry,

@@ -141,7 +141,7 @@ async fn a_dump_that_fails_is_no_empty_success(lab: Lab) -> Result {
             items.map(|items| items.len())
         })
         .await;
-    assert_eq!(items, Some(0), "netlink-proto told of the failure");
+    assert_eq!(items, Some(0), "netlink-proto reported the failure");
 
     let conn = route(&node).await;
     let outcome = conn.dump(bad_route_dump(), |_| Ok(Some(()))).try_collect::<Vec<_>>().await;
@@ -172,7 +172,7 @@ async fn a_connection_that_dies_is_no_success(lab: Lab) -> Result {
         })
         .await;
     // Just what a success looks like.
-    assert_eq!(items, Some(0), "netlink-proto told of the failure");
+    assert_eq!(items, Some(0), "netlink-proto reported the failure");
     assert_eq!(link_names(&node).await, ["lo"]);
 
     let link = node
@@ -217,7 +217,7 @@ async fn an_oversize_request_harms_no_other(lab: Lab) -> Result {
             items.map(|items| items.len())
         })
         .await;
-    assert_eq!(items, Some(0), "netlink-proto told the neighbour");
+    assert_eq!(items, Some(0), "netlink-proto reported the neighbour");
     assert_eq!(link_names(&node).await, ["lo"], "and that is no success");
 
     let conn = route(&node).await;

@@ -30,7 +30,7 @@ async fn read(rules: &Rules, priority: u32) -> Vec<Rule> {
     rules.entries().priority(priority).list().await.unwrap().collect_all().await.unwrap()
 }
 
-/// One rule, told three ways: through the library, in the words of `ip rule add`, and as `ip -j rule` shows it.
+/// One rule in three forms: through the library, in the words of `ip rule add`, and as `ip -j rule` shows it.
 struct Case {
     family: IpFamily,
     ours: fn(RuleEntry) -> RuleEntry,
@@ -275,7 +275,7 @@ async fn newer_selectors_are_set_or_unsupported(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ip", link = "bridge"))]
-async fn flags_tell_of_devices_and_rules_that_are_missing(lab: Lab) -> Result {
+async fn flags_report_missing_devices_and_rules(lab: Lab) -> Result {
     let (node, rules) = world(&lab).await?;
     rules.entry(IpFamily::V4).iif("d0").goto(500).priority(100).add().await?;
     let before = read(&rules, 100).await.remove(0);
@@ -289,7 +289,7 @@ async fn flags_tell_of_devices_and_rules_that_are_missing(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "ip"))]
-async fn events_tell_what_is_new_and_what_is_gone(lab: Lab) -> Result {
+async fn events_report_new_and_deleted_rules(lab: Lab) -> Result {
     let (node, rules) = world(&lab).await?;
     let builder = rules.connection().monitor().group(RTNLGRP_IPV4_RULE).group(RTNLGRP_IPV6_RULE);
     let mut events: Monitor<RuleEvent> = node.open(move || builder.open(RuleEvent::decode)).await?;

@@ -184,6 +184,6 @@ async fn behind_a_full_buffer_no_answer_is_lost_in_silence(lab: Lab) -> Result {
         outcomes.iter().all(|o| o.as_ref().map_or_else(nl_core::Error::is_overrun, |_| true)),
         "{outcomes:?}"
     );
-    assert!(lost <= 1, "the buffer overflowed once and {lost} requests were told");
+    assert!(lost <= 1, "the buffer overflowed once and {lost} requests were reported");
     Ok(())
 }

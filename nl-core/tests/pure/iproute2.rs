@@ -22,8 +22,10 @@ fn ours_are_the_requests_of_iproute2(table: &Table) {
                 let compared = table.compare(line, ours.encoded().unwrap(), theirs);
                 wrong.extend(compared.err().map(|e| format!("`{command}`: {e}")));
             }
-            None => wrong
-                .push(format!("`{command}` is not in {}; write it anew with NL_TESTKIT_BLESS=1", table.file)),
+            None => wrong.push(format!(
+                "`{command}` is not in {}; write it again with NL_TESTKIT_BLESS=1",
+                table.file
+            )),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -256,7 +256,7 @@ fn impossible_neighbours_are_refused_with_the_limit_in_the_text() {
     ] {
         assert_eq!(add(neighbour.clone()), text, "{neighbour}");
     }
-    let text = "proxy entries are added or replaced; the kernel would make one that is missing";
+    let text = "proxy entries are added or replaced; the kernel would add one that is missing";
     assert_eq!(refusal(v4().proxy().request(NeighbourVerb::Change)), text);
     let text = "a link-layer address of 33 bytes; 1 to 32 are possible";
     assert_eq!(LinkAddr::new(&[0; 33]).unwrap_err().to_string(), text);

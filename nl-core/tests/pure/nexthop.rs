@@ -37,7 +37,7 @@ fn nexthop_requests_equal_those_iproute2_sent() {
                 wrong.extend(line.compare(&ours, theirs).err().map(|e| format!("`{command}`: {e}")));
             }
             None => {
-                wrong.push(format!("`{command}` is not in {FILE}; write it anew with NL_TESTKIT_BLESS=1"));
+                wrong.push(format!("`{command}` is not in {FILE}; write it again with NL_TESTKIT_BLESS=1"));
             }
         }
     }

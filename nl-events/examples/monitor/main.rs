@@ -155,7 +155,7 @@ async fn sources(objects: &[String]) -> nl_core::Result<Vec<Source>> {
     for object in objects.iter().filter(|object| !is_known(object)) {
         let number = object
             .parse::<u32>()
-            .map_err(|_| Error::usage(format!("\"{object}\" is no object and no group")))?;
+            .map_err(|_| Error::usage(format!("\"{object}\" is neither an object nor a group")))?;
         found.push(Source::raw(number));
     }
     Ok(found)

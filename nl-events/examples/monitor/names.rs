@@ -7,7 +7,7 @@ use nl_core::netns::Netns;
 use nl_core::{Connection, Protocol};
 use nl_events::report::Place;
 
-/// The names of devices by namespace and number, as the events have told them so far.
+/// The names of devices by namespace and number, as the events have reported them so far.
 #[derive(Default)]
 pub(crate) struct Names {
     known: HashMap<(Place, u32), String>,

@@ -61,7 +61,7 @@ pub trait SecyOps: fmt::Debug + Send + Sync {
     /// Opens or closes the port: whether anything is sent and received.
     fn set_enabled(&self, yes: bool) -> Pending<()>;
 
-    /// Leaves so many bytes of each frame in clear text: 0, 30 or 50.
+    /// Leaves this many bytes of each frame in clear text: 0, 30 or 50.
     fn set_confidentiality_offset(&self, bytes: u8) -> Pending<()>;
 
     /// Whether the device below can encrypt in its MAC.

@@ -119,7 +119,7 @@ impl MacsecDevice {
         }
         Invalid::when(
             is(self.end_station) && is(self.scb),
-            "an end station is no single copy broadcast channel: end_station() and scb() exclude each other",
+            "an end station cannot be a single copy broadcast channel: end_station() and scb() exclude each other",
         )?;
         let includes_sci = self.include_sci.unwrap_or(includes_sci_unless_set);
         Invalid::when(

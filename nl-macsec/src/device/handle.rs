@@ -57,7 +57,7 @@ impl MacsecDeviceEntry {
     ///
     /// # Errors
     /// Bad options, before the kernel is asked; no device below; `EBUSY` ([`is_busy`](Error::is_busy)) for an SCI that is in use
-    /// on the device below, or if that is a port of another device; `EEXIST` for the name; `EINVAL` if it is no Ethernet device;
+    /// on the device below, or if that is a port of another device; `EEXIST` for the name; `EINVAL` if it is not an Ethernet device;
     /// a kernel without MACsec ([`Unsupported`](nl_core::error::ErrorKind::Unsupported)).
     #[expect(clippy::should_implement_trait, reason = "the verb of each object that is made")]
     pub fn add(self, options: MacsecDevice) -> Pending<Link> {
@@ -154,7 +154,7 @@ impl MacsecDeviceEntry {
         let Ok(parent_link) = links.connection().link(parent).await else { return error };
         let hint = match error.errno() {
             Some(Errno::EINVAL) if parent_link.link_type != ETHERNET => {
-                format!("{parent} is no Ethernet device")
+                format!("{parent} is not an Ethernet device")
             }
             Some(Errno::EBUSY) => match self.busy(links, &parent_link, options).await {
                 Some(hint) => hint,

@@ -22,7 +22,7 @@ use crate::verb::Verb;
 /// `IFA_PROTO` of the addresses that the kernel makes itself when a device comes up.
 const KERNEL_LINK_LOCAL: u8 = 3;
 
-/// A device that is deleted and made again with another cipher suite. See the [module](super) for what is restored.
+/// A device that is created again with another cipher suite. See the [module](super) for what is restored.
 #[derive(Debug)]
 #[must_use = "nothing happens before a verb"]
 pub struct RecreateEntry {
@@ -34,7 +34,7 @@ pub struct RecreateEntry {
     allow_reuse: bool,
 }
 
-/// What became of a device that was deleted and made again.
+/// The result of creating a device again.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recreated {

@@ -1,4 +1,4 @@
-//! Another cipher suite for a device that is there, which the kernel cannot change: the device is deleted and made again.
+//! Another cipher suite for an existing device. The kernel cannot change it, so the device is created again.
 //!
 //! ```no_run
 //! use nl_macsec::{CipherSuite, KeyId, Macsec, SecretKey};

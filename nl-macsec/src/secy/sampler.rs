@@ -240,7 +240,7 @@ impl Same {
     }
 }
 
-/// The difference of counters of 64 bits, and whether one fell: then all of them began anew.
+/// The difference of counters of 64 bits, and whether one fell: then all of them restarted.
 fn fallen_or<T: Copy>(
     now: T,
     last: T,

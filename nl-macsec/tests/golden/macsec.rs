@@ -1,5 +1,5 @@
 // What is sent for each command of `ip macsec`: the table that the kernel test compares with iproute2, and the codec test with
-// what iproute2 sent then. Written anew with `NL_TESTKIT_BLESS=1`.
+// what iproute2 sent then. Written with `NL_TESTKIT_BLESS=1`.
 
 use std::collections::BTreeMap;
 

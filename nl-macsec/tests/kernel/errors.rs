@@ -191,7 +191,7 @@ async fn bad_devices_are_refused_with_the_reason(lab: Lab) -> Result {
     let (node, macsec) = alone(&lab).await?;
     let new = MacsecDevice::new;
     let add = |options| macsec.device("m0").on("v0").add(options);
-    let words = |why: &str| format!("add link link v0 m0 type macsec: {why}");
+    let words = |why: &str| format!("add link m0 link v0 type macsec: {why}");
     for (options, why) in [
         (new().icv_len(9), "icvlen 9; 8 and 12 to 16 are possible"),
         (new().encoding_sa(4), "association number 4; 0 to 3 are possible"),
@@ -218,7 +218,7 @@ async fn bad_devices_are_refused_with_the_reason(lab: Lab) -> Result {
         ),
         (
             new().include_sci(false).end_station(true).scb(true),
-            "an end station is no single copy broadcast channel: end_station() and scb() exclude each other",
+            "an end station cannot be a single copy broadcast channel: end_station() and scb() exclude each other",
         ),
         (
             new().cipher(XPN).replay(1 << 30),
@@ -238,13 +238,13 @@ async fn bad_devices_are_refused_with_the_reason(lab: Lab) -> Result {
     kernel(
         macsec.device("m0").on("lo").add(new()).await,
         Errno::EINVAL,
-        "add link link lo m0 type macsec: Invalid argument (EINVAL)\n  hint: lo is no Ethernet device",
+        "add link m0 link lo type macsec: Invalid argument (EINVAL)\n  hint: lo is not an Ethernet device",
     );
     add(new().port(5)).await?;
     kernel(
         macsec.device("m1").on("v0").add(new().port(5)).await,
         Errno::EBUSY,
-        "add link link v0 m1 type macsec: Device or resource busy (EBUSY)\n  \
+        "add link m1 link v0 type macsec: Device or resource busy (EBUSY)\n  \
          hint: m0 on v0 has the SCI 0200000000010005 already: choose another port",
     );
     node.ip("link add name br0 type bridge").await;
@@ -252,13 +252,13 @@ async fn bad_devices_are_refused_with_the_reason(lab: Lab) -> Result {
     kernel(
         macsec.device("m1").on("v1").add(new()).await,
         Errno::EBUSY,
-        "add link link v1 m1 type macsec: Device or resource busy (EBUSY)\n  \
+        "add link m1 link v1 type macsec: Device or resource busy (EBUSY)\n  \
          hint: v1 is a port of a bridge, which takes its frames",
     );
     kernel(
         macsec.device("m2").on("v0").add(new().port(6).offload(Offload::Mac)).await,
         Errno::EOPNOTSUPP,
-        "add link link v0 m2 type macsec: Operation not supported (EOPNOTSUPP)\n  \
+        "add link m2 link v0 type macsec: Operation not supported (EOPNOTSUPP)\n  \
          hint: v0 cannot offload MACsec in this mode",
     );
     Ok(())
@@ -293,7 +293,7 @@ async fn what_a_device_is_made_with_is_refused_in_a_change(lab: Lab) -> Result {
     macsec.device("macsec0").change(new().include_sci(false).end_station(true)).await?;
     refused(
         macsec.device("macsec0").change(new().scb(true)).await,
-        "set link macsec0 type macsec: an end station is no single copy broadcast channel: end_station() and scb() \
+        "set link macsec0 type macsec: an end station cannot be a single copy broadcast channel: end_station() and scb() \
          exclude each other",
     );
     Ok(())

@@ -250,7 +250,7 @@ async fn bad_rotations_are_refused_before_anything_changes(lab: Lab) -> Result {
     Ok(())
 }
 
-/// A key that was used must not begin anew.
+/// A key that was used must not start again.
 #[nl_testkit::test(needs(link = "macsec", genl = "macsec", tool = "ip", host_root))]
 async fn key_is_not_installed_again_below_its_last_packet_number(lab: Lab) -> Result {
     let suite = CipherSuite::GcmAes128;

@@ -328,7 +328,7 @@ impl Endpoints {
     ///
     /// Equivalent: `ip mptcp endpoint show`. Needs no privilege.
     ///
-    /// Where Multipath TCP is off the list is that of the endpoints all the same: `Mptcp::status()` tells off from on, and from absent.
+    /// The list is the same where Multipath TCP is off: `Mptcp::status()` distinguishes off, on and absent.
     ///
     /// # Errors
     /// [`Unsupported`](nl_core::error::ErrorKind::Unsupported) if the kernel has no Multipath TCP.

@@ -20,7 +20,7 @@ use crate::endpoint::EndpointFlags;
 const CHECK_EVERY: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
-/// Makes the endpoints of a namespace what an [`EndpointPolicy`] says: a `Stream` of `Result<EndpointReport>` that works while it is
+/// Keeps the endpoints of a namespace as an [`EndpointPolicy`] says: a `Stream` of `Result<EndpointReport>` that works while it is
 /// polled. Under feature `blocking`, `for report in &mut manager` works without a runtime.
 ///
 /// The kernel has no events of endpoints. What others change is noticed with the next change of a link or an address, and every
@@ -91,7 +91,7 @@ impl EndpointManager {
     /// Another policy from now on: the table of endpoints converges to it. If its [ids](EndpointPolicy::ids) are others, the endpoints
     /// with the ids of the policy before are deleted, and added with new ids where they are still wanted.
     ///
-    /// That is known to this manager only: what an earlier process left under other ids is somebody else's.
+    /// Only this manager knows the ids before: endpoints that an earlier process left under other ids count as somebody else's.
     ///
     /// # Errors
     /// Ids outside of 1 to 255, or the flag `implicit`; the policy does not change.
@@ -208,7 +208,7 @@ impl EndpointManager {
         match outcome {
             Ok(()) => self.dirty = true,
             Err(error) => {
-                // Without pauses, a step that fails would fail again at once and for ever.
+                // Without pauses, a step that fails would fail again at once and forever.
                 self.reports.push_back(Err(error));
                 self.ended = true;
             }

@@ -68,7 +68,7 @@ impl Clock {
         due |= self.wakes.remove(&self.now);
         if let Some(next) = self.next.filter(|next| *next <= self.now) {
             due = true;
-            // One that is late is not made up for.
+            // A late one is not repeated.
             let missed = next.checked_add(self.every.unwrap_or(TOGETHER));
             self.next = missed.map(|missed| missed.max(self.now));
         }
@@ -114,7 +114,7 @@ mod tests {
         clock.now = at;
         assert!(clock.is_due());
         assert_eq!((clock.is_due(), clock.deadline()), (false, None));
-        // Beyond all time.
+        // Beyond the range of time.
         clock.wake_after(Duration::MAX);
         assert_eq!(clock.deadline(), None);
     }

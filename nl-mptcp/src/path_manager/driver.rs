@@ -185,7 +185,7 @@ impl<P: Policy> PathManager<P> {
         let outcome = ready!(Pin::new(timer).poll(cx));
         self.timer = None;
         if let Err(error) = outcome {
-            // Without pauses it would wait for ever, or not at all.
+            // Without pauses it would wait forever, or not at all.
             self.errors.push_back(error);
             self.ended = true;
         }
@@ -218,7 +218,7 @@ impl<P: Policy> PathManager<P> {
             let Poll::Ready(rested) = Pin::new(resting).poll(cx) else { return Poll::Pending };
             self.resting = None;
             if let Err(error) = rested {
-                // Without pauses, a list that fails would fail again at once and for ever.
+                // Without pauses, a list that fails would fail again at once and forever.
                 self.errors.push_back(error);
                 self.ended = true;
                 return Poll::Ready(());

@@ -87,7 +87,7 @@
 //! A policy that acts later asks for a call with [`Plan::wake_after`], and compares [`Plan::now`] with the times it remembers at
 //! [`PathEvent::Woken`]. [`PathManagerBuilder::every`] calls it at regular times, [`PathManager::wake`] at any. One that acts on what
 //! was sent, or on round-trip times, [watches](Plan::watch) connections: their [`Counters`] are in the table, read again and again at
-//! [a bounded rate](PathManagerBuilder::counters_every), and each time is a [`PathEvent::Counted`]. The example `mptcp_policies` has
+//! [a bounded rate](PathManagerBuilder::counters_every), and each reading is a [`PathEvent::Counted`]. The example `mptcp_policies` has
 //! three of twenty lines.
 //!
 //! # How the table stays correct

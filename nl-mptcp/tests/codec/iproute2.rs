@@ -23,7 +23,7 @@ fn requests_equal_golden_iproute2_requests() {
                 wrong.extend(line.compare(&ours, theirs).err().map(|e| format!("`{command}`: {e}")))
             }
             None => {
-                wrong.push(format!("`{command}` is not in {FILE}; write it anew with NL_TESTKIT_BLESS=1"))
+                wrong.push(format!("`{command}` is not in {FILE}; write it again with NL_TESTKIT_BLESS=1"))
             }
         }
     }

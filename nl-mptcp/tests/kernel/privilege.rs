@@ -114,7 +114,7 @@ async fn reading_needs_no_privilege(lab: Lab) -> Result {
     assert_eq!((socket, socket), (Some(token), all.4));
     assert_eq!((sysctl, mib), (all.6, all.7));
 
-    // What of it is told to whom is the next test.
+    // Which parts of it are reported to whom is the next test.
     assert_eq!((connections.len(), all.5.len()), (1, 1), "{connections:#?}");
     Ok(())
 }
@@ -133,7 +133,7 @@ async fn whoever_lacks_the_privilege_reads_a_part_of_a_subflow(lab: Lab) -> Resu
     let all = all.subflows[0].mptcp.unwrap();
     assert!(all.map_seq.is_some() && all.ssn_offset.is_some(), "{all:?}");
     let Some(few) = few.subflows.first() else {
-        return lab.skip(Need::Kernel("6.18".into()), "subflows are told to administrators only");
+        return lab.skip(Need::Kernel("6.18".into()), "subflows are reported to administrators only");
     };
     assert!(kernel() > (6, 12), "{few:?}");
     let few = few.mptcp.unwrap();

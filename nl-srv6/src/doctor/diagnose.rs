@@ -123,7 +123,7 @@ impl Facts {
                 let why = match device {
                     None => Some(format!("there is no output device {oif}")),
                     Some(device) if !device.is_ethernet => {
-                        Some(format!("output device {} is no Ethernet device", device.name))
+                        Some(format!("output device {} is not an Ethernet device", device.name))
                     }
                     Some(device) if !device.is_up => Some(format!("output device {} is down", device.name)),
                     Some(_) => None,

@@ -92,7 +92,7 @@ pub enum Fault {
         /// The number of the key.
         key: u32,
     },
-    /// The output device of `End.DX2` does not exist, is down, or is no Ethernet device.
+    /// The output device of `End.DX2` does not exist, is down, or is not an Ethernet device.
     NoOutput {
         /// Which, and why.
         why: String,

@@ -240,7 +240,10 @@ impl Encap for Seg6 {
         let Some(source) = self.source else { return Ok(()) };
         Invalid::when(is_inline, "a source address belongs to an outer header, and inline there is none")?;
         if source.is_unspecified() || source.is_multicast() || source.is_loopback() {
-            return Err(format!("source address {source} of the outer header is no address of a node").into());
+            return Err(format!(
+                "source address {source} of the outer header cannot be the address of a node"
+            )
+            .into());
         }
         Ok(())
     }

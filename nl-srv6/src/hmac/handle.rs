@@ -32,6 +32,12 @@ impl HmacKeys {
         Self { conn }
     }
 
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     /// The key of this number, from 1 on, to be set or deleted.
     pub fn key(&self, id: u32) -> HmacKeyEntry {
         HmacKeyEntry { conn: self.conn.clone(), id }

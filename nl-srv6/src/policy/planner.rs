@@ -317,7 +317,9 @@ impl<'a> Planner<'a> {
             let policy = group.policy;
             match self.groups.get(&id) {
                 None if is_taken => {
-                    return Err(format!("{policy}: nexthop {id} is there and is no group of this set").into());
+                    return Err(
+                        format!("{policy}: nexthop {id} exists and is not a group of this set").into()
+                    );
                 }
                 Some(hop) if buckets(hop) != policy.buckets => {
                     return Err(format!(

@@ -285,7 +285,7 @@ impl Policy {
         self
     }
 
-    /// With resilient groups of so many buckets, from 1 on, over which the flows are spread. Linux 5.13.
+    /// With resilient groups of this many buckets, from 1 on, over which the flows are spread. Linux 5.13.
     ///
     /// When a list becomes valid again, or weights change, only idle buckets move to it; the flows of a list that is no longer valid move
     /// at once. Otherwise, many flows move whenever the lists change. There should be several times as many buckets as the sum of the

@@ -5,7 +5,7 @@ use nl_core::connection::Named;
 use nl_core::dump::Dump;
 use nl_core::error::{Ack, Errno, Since};
 use nl_core::route::{Route, RouteFilter, RouteProtocol, RouteVerb};
-use nl_core::{Connection, Dev, Error, IpPrefix, Pending, Protocol, Request, Result};
+use nl_core::{Connection, Dev, Error, IpFamily, IpPrefix, Pending, Protocol, Request, Result};
 
 use super::entry::{SegmentRoute, taken_apart};
 use crate::encap::Seg6;
@@ -367,6 +367,12 @@ impl Srv6Entries {
     /// In this table, from 1 on (`table`). Filtered by the kernel.
     pub fn table(mut self, table: u32) -> Self {
         self.filter.table = Some(table);
+        self
+    }
+
+    /// Of IPv4 or of IPv6 (`-4`, `-6`). Filtered by the kernel.
+    pub fn family(mut self, family: IpFamily) -> Self {
+        self.filter.is_ipv4 = Some(family == IpFamily::V4);
         self
     }
 

@@ -173,13 +173,13 @@ impl SidAction {
         let table = |what: &str, number: u32| within(what, number, 1, u32::MAX);
         match self {
             Self::EndX { nh6 } if nh6.is_unspecified() || nh6.is_multicast() => {
-                Err(format!("router {nh6} of End.X is no address of a node").into())
+                Err(format!("router {nh6} of End.X cannot be the address of a node").into())
             }
             Self::EndDx6 { nh6 } if nh6.is_multicast() => {
-                Err(format!("router {nh6} of End.DX6 is no address of a node").into())
+                Err(format!("router {nh6} of End.DX6 cannot be the address of a node").into())
             }
             Self::EndDx4 { nh4 } if nh4.is_multicast() || nh4.is_broadcast() => {
-                Err(format!("router {nh4} of End.DX4 is no address of a node").into())
+                Err(format!("router {nh4} of End.DX4 cannot be the address of a node").into())
             }
             Self::EndT { table: number } | Self::EndDt6 { table: DecapTable::Table(number) } => {
                 table("table", *number)

@@ -191,7 +191,7 @@ impl Srh {
     ///
     /// # Errors
     /// No segment or more than [`MAX_SEGMENTS`]; over 2048 bytes; an HMAC that is not last, is missing, not flagged, or by key 0; a
-    /// segment that is no address of a node.
+    /// segment that cannot be the address of a node.
     pub fn check(&self) -> Result<(), Invalid> {
         self.check_list(self.segments.len(), self.segments.len())
     }
@@ -206,7 +206,7 @@ impl Srh {
         }
         for segment in &self.segments {
             if segment.is_unspecified() || segment.is_multicast() || segment.is_loopback() {
-                return Err(format!("segment {segment} is no address of a node").into());
+                return Err(format!("segment {segment} cannot be the address of a node").into());
             }
         }
         if usize::from(self.segments_left) + 1 != count {

@@ -37,7 +37,7 @@ fn check(source: Ipv6Addr) -> Result<(), Invalid> {
         return Err("source address ::, which is for none: clear()".into());
     }
     match source.is_multicast() || source.is_loopback() {
-        true => Err(format!("source address {source} is no address of a node").into()),
+        true => Err(format!("source address {source} cannot be the address of a node").into()),
         false => Ok(()),
     }
 }

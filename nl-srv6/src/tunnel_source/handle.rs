@@ -28,6 +28,12 @@ impl TunnelSource {
         Self { conn }
     }
 
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     /// Reads it; `None` if the kernel chooses.
     ///
     /// Equivalent: `ip sr tunsrc show`. Needs `CAP_NET_ADMIN` in the initial user namespace.

@@ -78,7 +78,7 @@ fn devices_on_which_nothing_works_are_found() {
              mend: ip link set eth1 up",
             "fcbb:0:d:: encap seg6local action End dev lo: it is on a loopback device, so every packet is dropped\n  \
              mend: make the route again with another device that is up",
-            "fcbb:0:d:: encap seg6local action End.DX2 oif red dev eth0: output device red is no Ethernet device, so every \
+            "fcbb:0:d:: encap seg6local action End.DX2 oif red dev eth0: output device red is not an Ethernet device, so every \
              packet is dropped",
             "fcbb:0:d:: encap seg6local action End.DX2 oif #99 dev eth0: there is no output device #99, so every packet is \
              dropped",

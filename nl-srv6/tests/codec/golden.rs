@@ -25,7 +25,7 @@ fn requests_equal_those_of_iproute2() {
                 line.compare(ours.encoded().unwrap(), theirs).err().map(|e| format!("`{command}`: {e}")),
             ),
             None => {
-                wrong.push(format!("`{command}` is not in {FILE}; write it anew with NL_TESTKIT_BLESS=1"))
+                wrong.push(format!("`{command}` is not in {FILE}; write it again with NL_TESTKIT_BLESS=1"))
             }
         }
     }

@@ -488,7 +488,7 @@ fn group_has_the_id_that_the_policy_asks_for() {
     assert_eq!(lines(&plan), ["replace nexthop id 5050 group 5001 proto 200"]);
 
     let error = set().policy(fixed.id(5000)).plan(&kernel.snapshot()).unwrap_err();
-    assert!(error.to_string().ends_with("nexthop 5000 is there and is no group of this set"), "{error}");
+    assert!(error.to_string().ends_with("nexthop 5000 exists and is not a group of this set"), "{error}");
     let small = PolicySet::new(3, 10..=12, OURS).policy(policy());
     let error = small.plan(&Kernel::default().snapshot()).unwrap_err();
     assert_eq!(error.to_string(), "nexthop ids 10 to 12 are all in use; more are needed");

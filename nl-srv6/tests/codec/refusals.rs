@@ -27,7 +27,7 @@ fn segment_lists_out_of_their_limits_are_refused() {
     refused(&Seg6::inline(segments(127)), "127 segments; 1 to 126 are possible");
     assert_eq!(Seg6::inline(segments(126)).check(), Ok(()));
     refused(&Seg6::encap(segments(300)), "300 segments");
-    refused(&Seg6::encap([Ipv6Addr::UNSPECIFIED]), "segment :: is no address of a node");
+    refused(&Seg6::encap([Ipv6Addr::UNSPECIFIED]), "segment :: cannot be the address of a node");
     refused(&Seg6::encap([addr("ff02::1")]), "segment ff02::1");
     refused(&Seg6::encap([addr("::1")]), "segment ::1");
 }

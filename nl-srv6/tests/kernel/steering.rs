@@ -166,7 +166,7 @@ async fn selections_of_each_list_are_those_that_iproute2_shows(lab: Lab) -> Resu
             (Some(list.nexthop.into()), list.selections)
         );
     }
-    // A group that is replaced begins anew.
+    // A group that is replaced starts again.
     let mut replaced = set.clone();
     replaced.policies[0].paths[0].lists[1].weight = 1;
     assert!(!headend.apply(&replaced).await?.is_empty());

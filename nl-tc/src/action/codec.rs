@@ -50,9 +50,9 @@ pub struct Action {
     /// Which counters of the hardware are wanted: the sum of [`HW_STATS_IMMEDIATE`](Self::HW_STATS_IMMEDIATE) and
     /// [`HW_STATS_DELAYED`](Self::HW_STATS_DELAYED), or 0 for none. Unset: any, as with both (`hw_stats`).
     pub hw_stats: Option<u32>,
-    /// How many refer to it. Read only.
+    /// The number of references to it. Read only.
     pub references: u32,
-    /// How many filters use it. Read only.
+    /// The number of filters that use it. Read only.
     pub bindings: u32,
     /// When it was used. Read only.
     pub times: Option<Times>,
@@ -108,7 +108,7 @@ impl Action {
         Self::new(Gact::new())
     }
 
-    /// Has the filters of another chain tried (`action goto chain`).
+    /// Continues with the filters of another chain (`action goto chain`).
     #[must_use]
     pub fn goto_chain(chain: u32) -> Self {
         Self::new(Gact::new()).verdict(Verdict::GotoChain(chain))

@@ -8,7 +8,7 @@ use super::common::{Common, CtinfoStats};
 use crate::setters::setters;
 use crate::units::word;
 
-/// Gives packets what the mark of their connection holds: a DSCP, a mark (`action ctinfo`). Needs the module `act_ctinfo`.
+/// Restores a DSCP or a mark of packets from the mark of their connection (`action ctinfo`). Needs the module `act_ctinfo`.
 ///
 /// ```
 /// use nl_tc::action::{Action, Ctinfo};

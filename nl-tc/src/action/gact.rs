@@ -21,7 +21,7 @@ pub struct Gact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct GactRandom {
-    /// Chosen by chance, and not every so many packets (`netrand`, and otherwise `determ`).
+    /// Whether they are chosen at random instead of at regular intervals (`netrand`, and otherwise `determ`).
     pub by_chance: bool,
     /// The verdict for them.
     pub verdict: Verdict,

@@ -64,7 +64,7 @@ impl Action {
         }
     }
 
-    /// The request that does this with the action. `Change` is `Replace`, because the kernel does not tell them apart.
+    /// The request that does this with the action. `Change` is `Replace`, because the kernel does not distinguish them.
     #[must_use]
     pub fn request(&self, verb: TcVerb) -> Request {
         let flags = match verb {

@@ -24,9 +24,9 @@ use super::common::Common;
 pub struct Mirred {
     /// Where the packets go.
     pub to: MirredTo,
-    /// Whether copies go there, and the packets on as if nothing had been (`mirror`, and otherwise `redirect`).
+    /// Whether copies are sent there, while the packets continue (`mirror`, and otherwise `redirect`).
     pub mirror: bool,
-    /// Whether they come in there, rather than go out (`ingress`, and otherwise `egress`).
+    /// Whether they are received on the device instead of sent (`ingress`, and otherwise `egress`).
     pub ingress: bool,
 }
 
@@ -55,7 +55,7 @@ impl Mirred {
         Self { mirror: true, ..Self::redirect(dev) }
     }
 
-    /// Has the packets come in through the device, rather than go out.
+    /// Receives the packets on the device instead of sending them.
     #[must_use]
     pub fn ingress(mut self) -> Self {
         self.ingress = true;

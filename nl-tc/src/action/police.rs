@@ -253,7 +253,7 @@ fn cell_log(mtu: u32) -> u8 {
     (1..32).find(|log| mtu >> log < SLOTS).unwrap_or(u8::MAX)
 }
 
-/// The time of so many packets, in ticks.
+/// The time of this many packets, in ticks.
 fn ticks_of(burst: u64, rate: u64) -> u64 {
     let ticks = (u128::from(burst) * u128::from(TICKS_PER_SECOND)).div_ceil(u128::from(rate.max(1)));
     u64::try_from(ticks).unwrap_or(u64::MAX)

@@ -9,7 +9,7 @@ use crate::TcHandle;
 use crate::setters::setters;
 use crate::units::word;
 
-/// Changes what the system notes about a packet: mark, priority, queue, type (`action skbedit`). Needs the module `act_skbedit`.
+/// Changes the metadata of a packet: mark, priority, queue, type (`action skbedit`). Needs the module `act_skbedit`.
 ///
 /// ```
 /// use nl_tc::action::{Action, Skbedit};
@@ -32,7 +32,7 @@ pub struct Skbedit {
     pub queue: Option<u16>,
     /// The last of several queues, of which the hash of a packet chooses one. Linux 6.1 and newer (`queue_mapping FIRST LAST`).
     pub last_queue: Option<u16>,
-    /// To whom a packet is: 0 host, 1 broadcast, 2 multicast, 3 other host (`ptype`).
+    /// The packet type: 0 host, 1 broadcast, 2 multicast, 3 other host (`ptype`).
     pub packet_type: Option<u16>,
     /// Whether the priority is that of the DS field (`inheritdsfield`).
     pub inherit_ds_field: bool,
@@ -56,7 +56,7 @@ impl Skbedit {
         queue: u16 => Some;
         /// Sets the last of several queues. Linux 6.1 and newer (`queue_mapping FIRST LAST`).
         last_queue: u16 => Some;
-        /// Sets to whom a packet is: 0 host, 1 broadcast, 2 multicast, 3 other host (`ptype`).
+        /// Sets the packet type: 0 host, 1 broadcast, 2 multicast, 3 other host (`ptype`).
         packet_type: u16 => Some;
         /// Sets whether the priority is that of the DS field (`inheritdsfield`).
         inherit_ds_field: bool;

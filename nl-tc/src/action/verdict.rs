@@ -14,7 +14,7 @@ pub enum Verdict {
     Drop,
     /// The filters of this chain are tried (`goto chain`).
     GotoChain(u32),
-    /// So many of the following actions are left out (`jump`).
+    /// This many of the following actions are skipped (`jump`).
     Jump(u32),
     /// Another number.
     Other(i32),

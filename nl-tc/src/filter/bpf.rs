@@ -11,7 +11,7 @@ use crate::TcHandle;
 use crate::action::Action;
 use crate::message::kind_names;
 
-/// Has a BPF program look at packets (`bpf`).
+/// Runs a BPF program for each packet (`bpf`).
 ///
 /// ```no_run
 /// use std::fs::File;
@@ -33,7 +33,7 @@ pub struct Bpf {
     pub fd: Option<RawFd>,
     /// The name of the program, for people.
     pub name: String,
-    /// Whether the program itself says what happens to a packet (`direct-action`).
+    /// Whether the program itself decides what happens to a packet (`direct-action`).
     pub direct_action: bool,
     /// The class. [`NONE`](TcHandle::NONE) for none (`classid`, `flowid`).
     pub classid: TcHandle,

@@ -1,4 +1,4 @@
-//! What becomes of the packets of a filter, in the same form for each kind: a class, and actions.
+//! What happens to the packets of a filter, in the same form for each kind: a class, and actions.
 
 use std::fmt;
 

@@ -185,7 +185,7 @@ impl U32 {
             match attr.kind() {
                 TCA_U32_CLASSID => u32.classid = TcHandle::from_bits(attr.u32()?),
                 TCA_U32_HASH => match attr.u32()? {
-                    // The first table of the priority, in which a filter is without being told. The kernel numbers its own tables
+                    // The first table of the priority, the default of a filter. The kernel numbers its own tables
                     // from 0x80000000 on.
                     own if own & (OWN_TABLE | BUCKET) == OWN_TABLE => {}
                     bucket => u32.table = Some(bucket),

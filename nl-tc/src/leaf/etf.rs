@@ -44,7 +44,7 @@ pub struct EtfConfig {
 }
 
 impl EtfConfig {
-    /// A qdisc that takes packets from the queue so long before their time.
+    /// A qdisc that takes packets from the queue this long before their time.
     #[must_use]
     pub fn new(delta: Duration) -> Self {
         Self { delta, ..Self::default() }

@@ -184,7 +184,7 @@ impl Config for MqprioConfig {
             }
         }
         let foreign = self.preemptible.checked_shr(count.into()).unwrap_or(0) != 0;
-        Invalid::when(foreign, "fp of a traffic class that there is not")?;
+        Invalid::when(foreign, "fp of a traffic class that does not exist")?;
         let options = self.mode.is_some() || self.shaper.is_some() || self.preemptible != 0;
         Invalid::when(options && !self.offload, "mode, shaper, rates and fp need hw 1")
     }

@@ -35,7 +35,7 @@ const PARMS_LEN: usize = 16;
 /// and the qdisc below by a FIFO of the limit.
 ///
 /// The kernel needs a table of how the average falls while the queue is empty, and does not report it. So a configuration that was read
-/// is refused by a verb that writes until [`idle`](Self::idle) computes the table anew.
+/// is refused by a verb that writes until [`idle`](Self::idle) computes the table again.
 ///
 /// There is one place for a qdisc below it. Needs the module `sch_red`. [`RedStats`](crate::stats::RedStats) are its counters. Header:
 /// `include/uapi/linux/pkt_sched.h`.

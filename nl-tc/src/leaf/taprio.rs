@@ -342,7 +342,7 @@ impl Config for TaprioConfig {
         Invalid::when(both, "txtime_assist and full_offload; one of them is possible")?;
         let clockless = self.clock.is_none() && !self.full_offload;
         let foreign = self.preemptible.checked_shr(self.classes.count.into()).unwrap_or(0) != 0;
-        Invalid::when(foreign, "fp of a traffic class that there is not")?;
+        Invalid::when(foreign, "fp of a traffic class that does not exist")?;
         Invalid::when(clockless, "a schedule without a clock, which only the hardware can do (flags 0x2)")?;
         within("number of max-sdu", self.max_sdu.len(), 0, CLASSES_MAX)
     }

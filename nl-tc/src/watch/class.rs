@@ -112,7 +112,7 @@ impl Source for ClassTable {
         Ok(Some(Class::decode(message)?).filter(|class| self.has(class)))
     }
 
-    /// The kernel tells everybody who listens what it is asked for.
+    /// The kernel also sends the answer to everybody who listens for events.
     fn question(&self, _: &Class) -> Option<Request> {
         None
     }

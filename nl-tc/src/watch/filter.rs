@@ -19,7 +19,7 @@ use crate::qdisc::Qdisc;
 ///
 /// The kernel can leave out a `matchall` filter of a [list](crate::Filters::list), and so can the watch until there is an event about it.
 ///
-/// `ffff:` and [`ffff:fff2`](TcHandle::CLSACT_INGRESS) are the same place. Entries have the name that the table was made with.
+/// `ffff:` and [`ffff:fff2`](TcHandle::CLSACT_INGRESS) are the same place. Entries have the name that was given for the table.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct FilterTable {
@@ -138,7 +138,7 @@ impl Source for FilterTable {
         Ok(self.here(Filter::decode(message)?).filter(Filter::is_added))
     }
 
-    /// The kernel tells everybody who listens what it is asked for.
+    /// The kernel also sends the answer to everybody who listens for events.
     fn question(&self, _: &Filter) -> Option<Request> {
         None
     }

@@ -25,12 +25,12 @@
 //! as the size of the receive buffer. nl-events' `Store` makes a table of it that any task can read.
 //!
 //! # What is followed
-//! The kernel has an event for each object that is added, changed or deleted by itself, and none for what goes with something else. So
+//! The kernel has an event for each object that is added, changed or deleted, and none for what is deleted with another object. So
 //! the table is listed again, at most a third of the time, after the deletion of a qdisc, a class or a device that others can be below,
 //! and of all filters of a priority. Such a deletion is reported when it is found. The filters of a block that devices share go with
 //! its last qdisc; a watch of them lists again after the deletion of any qdisc or device.
 //!
-//! What is about other devices stays in the kernel, by a filter of the socket, and does not wake a watch of classes or filters.
+//! A socket filter keeps events about other devices in the kernel, so that they do not wake a watch of classes or filters.
 //!
 //! Counters are not compared: they change without an event. An entry has those of the last message about it.
 

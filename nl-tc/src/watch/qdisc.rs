@@ -88,7 +88,7 @@ impl Source for QdiscTable {
         listed(message)
     }
 
-    /// The kernel tells everybody who listens what it is asked for.
+    /// The kernel also sends the answer to everybody who listens for events.
     fn question(&self, _: &Qdisc) -> Option<Request> {
         None
     }

@@ -20,7 +20,7 @@ fn read_back(config: impl Into<FilterConfig>) -> FilterConfig {
 }
 
 #[test]
-fn action_has_the_verdict_of_tc_unless_told() {
+fn action_has_the_verdict_of_tc_by_default() {
     for (action, verdict, text) in [
         (Action::pass(), Verdict::Pass, "action gact pass"),
         (Action::drop(), Verdict::Drop, "action gact drop"),

@@ -30,7 +30,7 @@ fn check(name: &str, lines: Vec<Line>) {
                 wrong.extend(compared.err().map(|error| format!("`{}`: {error}", line.command)));
             }
             None => wrong.push(format!(
-                "`{}` is not in {name}.hex; write it anew with NL_TESTKIT_BLESS=1",
+                "`{}` is not in {name}.hex; write it again with NL_TESTKIT_BLESS=1",
                 line.command
             )),
         }

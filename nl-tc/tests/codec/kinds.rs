@@ -186,7 +186,7 @@ fn what_queues_cannot_have_is_refused() {
     is_refused(rated, "min_rate without the shaper bw_rlimit");
     is_refused(
         MqprioConfig::new(classes()).offload(true).preemptible(8),
-        "fp of a traffic class that there is not",
+        "fp of a traffic class that does not exist",
     );
     let taprio = || TaprioConfig::new(classes()).clock(TaprioConfig::CLOCK_TAI);
     is_refused(taprio(), "a schedule without entries; one is the minimum");

@@ -145,7 +145,7 @@ pub(crate) const LINES: &[(&str, &[Difference])] = &[
         &[PEAK, PEAK_LOG, PEAK_ALIGN, ("TCA_OPTIONS/TCA_TBF_PARMS.mtu", COMPUTED_AT_32_BITS)],
     ),
     ("tbf rate 40gbit burst 1mb limit 10mb", &[("TCA_OPTIONS/TCA_TBF_PARMS.buffer", COMPUTED_AT_32_BITS)]),
-    ("sfq", &[("TCA_OPTIONS", "all is said, so that a replacement begins anew as well")]),
+    ("sfq", &[("TCA_OPTIONS", "all is said, so that a replacement starts again as well")]),
     ("cake unlimited", AUTORATE),
     ("cake bandwidth 20mbit", AUTORATE),
     ("cake bandwidth 40gbit", AUTORATE),

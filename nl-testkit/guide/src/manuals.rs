@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_documentation_are_told_from_code() {
+    fn lines_of_documentation_are_distinguished_from_code() {
         assert_eq!(documentation("//! Text."), Some(Some("Text.")));
         assert_eq!(documentation("//!"), Some(Some("")));
         assert_eq!(

@@ -55,7 +55,7 @@ impl Contestant {
         }
     }
 
-    /// Told apart without colours too, by their lightness.
+    /// Distinguishable without colours too, by their lightness.
     const fn color(self) -> RGBColor {
         match self {
             Self::Ours => RGBColor(0x1b, 0x5e, 0x9b),

@@ -78,7 +78,7 @@ pub(crate) fn floor() -> Result<(Cost, Tokens)> {
         (&0x301_u16.to_ne_bytes(), 1),
         (&1_u32.to_ne_bytes(), 1),
         (&[0; 4], 1),
-        // struct inet_diag_req_v2: AF_INET, a protocol told below, INET_DIAG_INFO; states; any socket.
+        // struct inet_diag_req_v2: AF_INET, a protocol set below, INET_DIAG_INFO; states; any socket.
         (&[2, 255, 2, 0], 1),
         (&ESTABLISHED.to_ne_bytes(), 1),
         (&[0; 4], 12),

@@ -146,7 +146,7 @@ impl Workspace {
     pub(crate) fn needs(&self, executable: &Executable, filter: Option<&String>) -> Result<Vec<Need>> {
         let output = self.command(executable).env("NL_TESTKIT_NEEDS", "1").args(filter).output()?;
         if !output.status.success() {
-            return Err(format!("{} does not tell its needs ({})", executable.name(), output.status).into());
+            return Err(format!("{} does not report its needs ({})", executable.name(), output.status).into());
         }
         String::from_utf8_lossy(&output.stdout).lines().map(|line| Ok(Need::parse(line)?)).collect()
     }

@@ -39,7 +39,7 @@ impl Line {
         format!("{}{}", self.table.name(), if self.is_kernel { ", kernel" } else { "" })
     }
 
-    /// Told apart without colours too, by their lightness.
+    /// Distinguishable without colours too, by their lightness.
     const fn color(&self) -> RGBColor {
         match self.table {
             Table::Links => RGBColor(0xe0, 0x8a, 0x1e),

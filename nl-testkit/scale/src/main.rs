@@ -19,7 +19,7 @@ use crate::tables::Table;
 const USAGE: &str = "\
 usage: scale [--quick] [--table links|routes|fdb|classes]... [--charts FOLDER] [--check]
   --quick           a tenth of each size
-  --table NAME      this table only; all unless told
+  --table NAME      this table only; all by default
   --charts FOLDER   writes time.svg and memory.svg there
   --check           fails where a list costs more than in proportion to its length, or a stream takes memory by it";
 

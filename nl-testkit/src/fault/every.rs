@@ -219,7 +219,7 @@ mod tests {
             }
             let answer = answer.ok_or("no answer")?;
             let whole = Answer::ack(&request(seq)).to_bytes();
-            // Whatever else says success may be told apart by its length, flags and number alone.
+            // Other messages that mean success may differ in length, flags and number alone.
             if answer != whole {
                 return Err("not an acknowledgement".to_owned());
             }

@@ -26,7 +26,7 @@
 //! in place of a netlink socket. Sending to a netlink address works on it, and so does `MSG_TRUNC`; its sender has port 0,
 //! as the kernel has. A pair of local sockets cannot make `recv` fail, so [`Delivery::Error`] travels as a datagram of eight
 //! bytes, a message length of `u32::MAX` and the error number, which no [`Fault`] makes of a message; the end is an empty
-//! datagram, which the kernel never sends. [`Delivery::received`] tells them apart:
+//! datagram, which the kernel never sends. [`Delivery::received`] distinguishes them:
 //!
 //! ```
 //! use std::os::unix::net::UnixDatagram;

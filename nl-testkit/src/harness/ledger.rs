@@ -1,4 +1,4 @@
-//! One JSON line per test, so that a later job can tell what ran nowhere.
+//! One JSON line per test, so that a later job can find out what ran nowhere.
 
 use std::{
     env,

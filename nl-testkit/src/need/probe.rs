@@ -244,7 +244,7 @@ fn host_root() -> Result<(), String> {
     Err("needs real root: runs in lane host-root".to_owned())
 }
 
-/// The complaints of a kernel that has the kind but was not told enough.
+/// The complaints of a kernel that has the kind but lacks options in the request.
 fn knows_but_wants_more(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

@@ -72,7 +72,7 @@ pub struct Blessing {
 }
 
 impl Golden {
-    /// Reads a golden file: lines with `#` tell the command, lines of hex are the message it made.
+    /// Reads a golden file: lines with `#` are the command, lines of hex are the message it made.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl Golden {
 }
 
 impl Blessing {
-    /// For this file; `made_by` tells what the commands are of, such as the version of iproute2.
+    /// For this file; `made_by` says what the commands are of, such as the version of iproute2.
     pub fn new(path: impl AsRef<Path>, made_by: &str) -> Self {
         let made_by = made_by.trim().trim_end_matches('.');
         let text = format!("# {MADE_BY}{made_by}.\n# {ORDER}{}\n", byte_order());
@@ -167,7 +167,7 @@ impl Blessing {
         }
     }
 
-    /// Writes the file if that is asked for, and tells whether it did.
+    /// Writes the file if that is asked for, and returns whether it did.
     ///
     /// # Errors
     ///

@@ -177,7 +177,7 @@ impl JsonRules {
                 None => unmatched.push((at, value)),
             }
         }
-        // What is nearly the same is told field by field.
+        // What is nearly the same is reported field by field.
         for (at, value) in unmatched {
             let nearest = (0..left.len()).max_by_key(|place| {
                 // The first of several equally near ones.
@@ -256,7 +256,7 @@ impl Shows {
             let end = Instant::now() + self.patience;
             loop {
                 let ask = self.node.json(&self.line);
-                // A program that hangs is a failure of the program, told by `json` itself.
+                // A program that hangs is a failure of the program, reported by `json` itself.
                 let shown = timeout(self.patience.max(COMMAND), ask).await.unwrap_or(Value::Null);
                 let Some(difference) = self.rules.difference(&shown, ours) else { return };
                 if Instant::now() + PAUSE >= end {
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_entry_is_told_field_by_field() {
+    fn nearest_entry_is_reported_field_by_field() {
         let shown = json!([{"mac": "a", "vlan": 1, "state": "permanent"}, {"mac": "b", "state": ""}]);
         let ours =
             json!([{"mac": "b", "state": ""}, {"mac": "a", "vlan": 2, "state": "permanent", "dst": 1}]);

@@ -47,7 +47,7 @@ pub struct Recording {
 impl Recording {
     /// The requests sent since the recording began, or since the last call, in order.
     ///
-    /// A request is in it as soon as it was sent, as it was sent. The kernel does not tell requests from what it sends
+    /// A request is in it as soon as it was sent, as it was sent. The kernel does not distinguish requests from what it sends
     /// itself, so they are known by `NLM_F_REQUEST`; a kernel asking a neighbour daemon (`app_solicit`) sets it too.
     ///
     /// # Errors

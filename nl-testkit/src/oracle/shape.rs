@@ -294,7 +294,7 @@ fn parse_fields(within: Range<usize>, fields: &[Field], parent: &str, depth: usi
     found
 }
 
-/// Attributes that occur several times are told apart by their place: `NAME[0]`, `NAME[1]`.
+/// Attributes that occur several times are distinguished by their place: `NAME[0]`, `NAME[1]`.
 fn number_the_repeated(pieces: &mut [Piece]) {
     let paths: Vec<String> = pieces.iter().map(|piece| piece.path.clone()).collect();
     for (at, piece) in pieces.iter_mut().enumerate() {

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_for_want_of_privilege_is_told_from_others() {
+    fn refusal_for_want_of_privilege_is_distinguished_from_others() {
         let refused = "RTNETLINK answers: Operation not permitted\nWe have an error talking to the kernel\n";
         let missing = |answer: &str| missing("tc actions add action ok", answer);
         for answer in ["", "RTNETLINK answers: File exists", "RTNETLINK answers: Invalid argument"] {

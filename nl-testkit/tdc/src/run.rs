@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_counts_and_tells_reasons() {
+    fn table_counts_and_lists_reasons() {
         let row = |id: &str, verdict| Row {
             id: id.to_owned(),
             name: "name".to_owned(),

@@ -117,7 +117,7 @@ fn unpack(archive: &Path, package: &str, cases: &Path) -> Result {
         .arg(format!("*/{strip}"))
         .stdin(stdout(source_data.stdout.take())?)
         .status()?;
-    // The first two may be told that nobody reads any more; what counts is that the last found what it wants.
+    // The first two may learn that nobody reads any more; what counts is that the last found what it wants.
     let (_, _) = (source_data.wait()?, package_data.wait()?);
     if !taken.success() || !cases.join("qdiscs").is_dir() {
         return Err(format!("{package} has no cases in {TC_TESTS}").into());

@@ -1,4 +1,4 @@
-//! All that the chapters make happen, told by one stream of nl-events that listens in every namespace of the tour.
+//! All that the chapters make happen, reported by one stream of nl-events that listens in every namespace of the tour.
 //!
 //! The stream has one socket for each protocol, in the tour's own namespace. A namespace of a chapter is heard there from the moment when
 //! it has an id, which it gets before the chapter has it.
@@ -207,7 +207,7 @@ impl Counts {
     }
 }
 
-/// What happened in each chapter, as the stream told it. Prints on one screen.
+/// What happened in each chapter, as the stream reported it. Prints on one screen.
 #[derive(Debug)]
 pub struct Happened {
     chapters: Vec<ChapterEvents>,
@@ -262,7 +262,7 @@ impl Happened {
         self.overruns
     }
 
-    /// Notes in the story whether the stream told of everything. Where every chapter was left out, there was nothing to tell.
+    /// Notes in the story whether the stream reported everything. Where every chapter was left out, there was nothing to report.
     pub fn prove(&self, story: &mut Story) {
         if self.namespaces() == 0 {
             return;
@@ -275,7 +275,7 @@ impl Happened {
             told.silent == 0 && (told.namespaces == 0 || told.events.contains_key("LINK"))
         };
         story.prove(
-            "one stream of events told of every namespace of every chapter, and says what it lost",
+            "one stream of events reported every namespace of every chapter, and says what it lost",
             self.chapters.iter().all(heard) && self.complete && self.unread.is_none(),
         );
     }

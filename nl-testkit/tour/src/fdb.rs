@@ -1,4 +1,4 @@
-//! A bridge with two hosts and a VXLAN port: entries come, move and go, and a watch tells of each.
+//! A bridge with two hosts and a VXLAN port: entries come, move and go, and a watch reports each.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     fdb.entry(mac, "port2").master().static_().replace().await?;
     let moved = seen.wait(|change| matches!(change, FdbChange::Moved { to, .. } if to.mac == mac)).await;
-    story.prove("replacing it on another port is told as a move", moved);
+    story.prove("replacing it on another port is reported as a move", moved);
 
     fdb.entry(mac, "port2").master().delete().await?;
     let deleted = seen.wait(|change| matches!(change, FdbChange::Deleted(entry) if entry.mac == mac)).await;
@@ -118,8 +118,8 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
             told == BULK
         })
         .await;
-    println!("     {told} told by the watch");
-    story.prove("a batch of 10,000 is carried out, and each entry is told", all && every);
+    println!("     {told} reported by the watch");
+    story.prove("a batch of 10,000 is carried out, and each entry is reported", all && every);
 
     fdb.entries().bridge("br0").static_().flush().await?;
     let mut gone = 0;
@@ -129,7 +129,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
             gone == BULK
         })
         .await;
-    println!("     {gone} told as deleted");
+    println!("     {gone} reported as deleted");
     let spared = shows_local(switch).await;
     story.prove_with_iproute2(
         "one flush deletes them all and spares the bridge's own addresses",

@@ -2,7 +2,7 @@
 //!
 //! It re-executes itself into a user and a network namespace first, so it needs no root and changes nothing on the
 //! machine. Each crate has a chapter; one that the running kernel cannot do says so by name. The end is a summary of all that
-//! happened, as one stream of nl-events told it.
+//! happened, as one stream of nl-events reported it.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -49,7 +49,7 @@ fn tour() -> Result {
     happened.prove(&mut story);
     println!("\nWhat this proved, in {:.1} s:", began.elapsed().as_secs_f32());
     let proved = story.summarize();
-    println!("\nAll that happened, as one stream of every namespace told it (nl-events):\n{happened}");
+    println!("\nAll that happened, as one stream of every namespace reported it (nl-events):\n{happened}");
     proved
 }
 

@@ -17,7 +17,7 @@ use crate::story::{Story, has};
 const DEV: &str = "eth0";
 const QDISC: TcHandle = TcHandle::new(1, 0);
 const LINK: TcHandle = QDISC.class(1);
-/// Who sends: a name, a class, and the UDP port that tells its packets.
+/// Who sends: a name, a class, and the UDP port that its packets go to.
 const WHO: [(&str, TcHandle, u16); 2] = [("web", QDISC.class(0x10), 1), ("backup", QDISC.class(0x20), 2)];
 /// Each sends through so many sockets that it never runs dry on a busy machine.
 const SOCKETS: usize = 8;

@@ -1,4 +1,4 @@
-//! What is told to the reader, and what was proved on the way.
+//! What the reader sees, and what was proved on the way.
 
 use std::time::Duration;
 

@@ -70,7 +70,7 @@ async fn chapter_macsec_proves_its_claims(lab: Lab) -> Result {
 const BULK: u64 = 10_000;
 
 #[nl_testkit::test(needs(link = "bridge", link = "veth", link = "vxlan", tool = "bridge", tool = "ip"))]
-async fn one_stream_tells_of_every_namespace_of_a_chapter(lab: Lab) -> Result {
+async fn one_stream_reports_every_namespace_of_a_chapter(lab: Lab) -> Result {
     let listener = lab.node("listener").await?;
     let everything = Everything::open(&Netns::fd(listener.netns_fd())?)?;
     everything.follow(&lab, FDB.title);
@@ -96,7 +96,7 @@ async fn one_stream_tells_of_every_namespace_of_a_chapter(lab: Lab) -> Result {
     needs(bridge_vlan_filtering, link = "veth", link = "vxlan", qdisc = "htb", tool = "bridge", tool = "tc"),
     timeout = 240
 )]
-async fn one_stream_tells_chapters_apart(lab: Lab) -> Result {
+async fn one_stream_distinguishes_chapters(lab: Lab) -> Result {
     let listener = lab.node("listener").await?;
     let everything = Everything::open(&Netns::fd(listener.netns_fd())?)?;
     let mut story = Story::within(DEADLINE);

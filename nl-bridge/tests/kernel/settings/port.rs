@@ -131,7 +131,7 @@ async fn world(lab: &Lab) -> Result<(Bridge, Links, Ports)> {
 }
 
 /// Gives the port the defaults of a new one.
-async fn anew(node: &Node, before: &str) {
+async fn recreate(node: &Node, before: &str) {
     node.ip("link set dev port1 nomaster").await;
     node.ip("link set dev port1 master br0").await;
     if !before.is_empty() {
@@ -182,7 +182,7 @@ async fn every_port_option_is_set_with_its_device_as_by_iproute2(lab: Lab) -> Re
     let mut wrong = Vec::new();
     for line in lines() {
         let words = line.words;
-        anew(node, line.before).await;
+        recreate(node, line.before).await;
         let before = info(node, "port1", "info_slave_data").await;
         let device = links.device("port1").port(line.setting());
         let set = device.clone().change().await;
@@ -206,7 +206,7 @@ async fn every_port_option_is_set_with_its_device_as_by_iproute2(lab: Lab) -> Re
         }
         assert_eq!(by_us.0[line.shown.0], line.shown.1, "{words}: {}", by_us.0);
 
-        anew(node, line.before).await;
+        recreate(node, line.before).await;
         let command = format!("ip link set dev port1 type bridge_slave {words}");
         wrong.extend(same_bytes(node, &links, device.config().clone(), LinkVerb::Change, &command).await);
         assert_eq!((info(node, "port1", "info_slave_data").await, read(&ports).await), by_us, "{words}");
@@ -222,7 +222,7 @@ async fn every_port_option_is_set_alone_as_by_bridge_link_set(lab: Lab) -> Resul
     let mut wrong = Vec::new();
     for line in lines() {
         let words = line.words;
-        anew(node, line.before).await;
+        recreate(node, line.before).await;
         let before = shown_by_bridge(node).await;
         let set = ports.port("port1").options(line.setting()).set().await;
         if !line.is_there() {
@@ -239,12 +239,12 @@ async fn every_port_option_is_set_alone_as_by_bridge_link_set(lab: Lab) -> Resul
         }
         assert_eq!(by_us.0[line.link], line.shown.1, "{words}: {}", by_us.0);
 
-        anew(node, line.before).await;
+        recreate(node, line.before).await;
         let command = format!("bridge link set dev port1 {words}");
         wrong.extend(differs(node, &links, line.setting(), |change| change, &command).await);
         assert_eq!((shown_by_bridge(node).await, read(&ports).await), by_us, "{words}");
         // Our own rendering is understood.
-        anew(node, line.before).await;
+        recreate(node, line.before).await;
         let mut setting = line.setting();
         links.connection().resolve(setting.devs()).await.unwrap();
         let printed = setting.to_string().replace('#', "");
@@ -304,7 +304,7 @@ async fn master_and_self_go_to_whom_they_name(lab: Lab) -> Result {
         differs(node, &links, off(), mode, "bridge link set dev port1 learning off hwmode vepa self").await,
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    anew(node, "").await;
+    recreate(node, "").await;
     ports.port("port1").learning(false).master().set().await?;
     assert_eq!(shown_by_bridge(node).await["learning"], false);
     let error = ports.port("port1").learning(true).self_().set().await.unwrap_err();
@@ -368,10 +368,10 @@ async fn a_device_becomes_a_port_with_options_in_one_call(lab: Lab) -> Result {
     let error =
         links.device("e0").kind(nl_core::link::Veth::new("e1")).port(port.clone()).add().await.unwrap_err();
     assert!(error.is_usage(), "{error}");
-    assert!(error.to_string().contains("e0 is no port of a bridge"), "{error}");
+    assert!(error.to_string().contains("e0 is not a port of a bridge"), "{error}");
     assert!(!node.links().await?.contains(&"e0".to_owned()));
     let error = links.device("v1").port(port).change().await.unwrap_err();
-    assert_eq!(error.to_string(), "set link v1: v1 is no port of a bridge");
+    assert_eq!(error.to_string(), "set link v1: v1 is not a port of a bridge");
     Ok(())
 }
 
@@ -399,7 +399,7 @@ async fn refusals_name_the_port_as_its_user_did(lab: Lab) -> Result {
     );
     assert_eq!(
         text(ports.port("v0").learning(false)).await,
-        "set port v0 learning off: v0 is no port of a bridge"
+        "set port v0 learning off: v0 is not a port of a bridge"
     );
     assert!(
         text(ports.port("nobody").learning(false)).await.starts_with("set port nobody learning off: No such")
@@ -411,7 +411,7 @@ async fn refusals_name_the_port_as_its_user_did(lab: Lab) -> Result {
     assert!(error.is_busy(), "{error}");
     assert_eq!(
         ports.port("v0").get().await.unwrap_err().to_string(),
-        "get port v0: v0 is no port of a bridge"
+        "get port v0: v0 is not a port of a bridge"
     );
     Ok(())
 }

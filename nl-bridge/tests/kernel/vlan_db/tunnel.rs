@@ -21,14 +21,14 @@ async fn adding_a_tunnel_names_all_that_is_missing(lab: Lab) -> Result {
     says(
         &add("vx0").await.unwrap_err(),
         &format!(
-            "{what} vx0 tunnel_info id 10010-10011: vx0 is no port of a bridge (ip link set dev vx0 master BRIDGE)"
+            "{what} vx0 tunnel_info id 10010-10011: vx0 is not a port of a bridge (ip link set dev vx0 master BRIDGE)"
         ),
     );
     says(
         &add("vx1").await.unwrap_err(),
         &format!(
             "{what} vx1 tunnel_info id 10010-10011: vx1 has a VNI of its own: it has to be made with `external` (ip link add \
-             … type vxlan external); vx1 is no port of a bridge (ip link set dev vx1 master BRIDGE)"
+             … type vxlan external); vx1 is not a port of a bridge (ip link set dev vx1 master BRIDGE)"
         ),
     );
     says(

@@ -15,24 +15,24 @@ attr_enum! {
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
     pub enum BondMode: u8 {
-        /// Packets in turn.
+        /// Round robin.
         BalanceRr = 0 "balance-rr",
-        /// One at a time.
+        /// One port at a time.
         ActiveBackup = 1 "active-backup",
         /// By a hash of the packet.
         BalanceXor = 2 "balance-xor",
-        /// All at once.
+        /// Every packet on all ports.
         Broadcast = 3 "broadcast",
         /// LACP.
         Ieee8023ad = 4 "802.3ad",
-        /// By the load of sending.
+        /// By the transmit load.
         BalanceTlb = 5 "balance-tlb",
-        /// By the load of sending and receiving.
+        /// By the transmit and receive load.
         BalanceAlb = 6 "balance-alb",
     }
 }
 
-/// Hosts that are asked by ARP or neighbour discovery whether a port works.
+/// Hosts that the bond probes by ARP or neighbour discovery to find out whether a port works.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct BondTargets<T>(pub Vec<T>);
@@ -76,21 +76,21 @@ link_kind! {
         mode: BondMode = IFLA_BOND_MODE(1) "mode";
         /// The port in use.
         active_slave: Dev = IFLA_BOND_ACTIVE_SLAVE(2) "active_slave";
-        /// How often the carrier of the ports is looked at; 0 never.
+        /// How often the carrier of the ports is checked; 0 for never.
         miimon: u32 = IFLA_BOND_MIIMON(3) "miimon";
         /// How long a port has to be up before it is used.
         updelay: u32 = IFLA_BOND_UPDELAY(4) "updelay";
-        /// How long a port has to be down before it is given up.
+        /// How long a port has to be down before it is disabled.
         downdelay: u32 = IFLA_BOND_DOWNDELAY(5) "downdelay";
-        /// How long peers are notified in intervals of.
+        /// The interval between notifications of peers after a failover.
         peer_notify_delay: u32 = IFLA_BOND_PEER_NOTIF_DELAY(28) "peer_notify_delay";
-        /// Whether the driver's carrier counts.
+        /// Whether the carrier state comes from the driver.
         use_carrier: u8 = IFLA_BOND_USE_CARRIER(6) "use_carrier";
-        /// How often targets are asked; 0 never.
+        /// How often the targets are probed; 0 for never.
         arp_interval: u32 = IFLA_BOND_ARP_INTERVAL(7) "arp_interval";
-        /// Which answers count (`none`, `active`, `backup`, `all`, … as the kernel numbers them).
+        /// Which ARP replies are validated (`none`, `active`, `backup`, `all`, … as the kernel numbers them).
         arp_validate: u32 = IFLA_BOND_ARP_VALIDATE(9) "arp_validate";
-        /// Whether any or all targets have to answer.
+        /// Whether any target (0) or all targets (1) have to answer.
         arp_all_targets: u32 = IFLA_BOND_ARP_ALL_TARGETS(10) "arp_all_targets";
         /// The targets, up to 16.
         arp_ip_target: BondTargets<Ipv4Addr> = IFLA_BOND_ARP_IP_TARGET(8) "arp_ip_target";
@@ -98,42 +98,42 @@ link_kind! {
         ns_ip6_target: BondTargets<Ipv6Addr> = IFLA_BOND_NS_IP6_TARGET(31) "ns_ip6_target";
         /// The port that is preferred.
         primary: Dev = IFLA_BOND_PRIMARY(11) "primary";
-        /// When the primary port is used again.
+        /// When the primary port becomes active again: always, if it is better, after a failure (0 to 2).
         primary_reselect: u8 = IFLA_BOND_PRIMARY_RESELECT(12) "primary_reselect";
-        /// Which hardware address follows which.
+        /// Which hardware addresses the ports have: all the same, the bond that of the active port, or `follow` (0 to 2).
         fail_over_mac: u8 = IFLA_BOND_FAIL_OVER_MAC(13) "fail_over_mac";
-        /// What the hash is made of.
+        /// The fields that the transmit hash uses, as the kernel numbers the policies.
         xmit_hash_policy: u8 = IFLA_BOND_XMIT_HASH_POLICY(14) "xmit_hash_policy";
-        /// How many IGMP reports follow a change of ports, 0 to 255.
+        /// The number of IGMP reports after a failover, 0 to 255.
         resend_igmp: u32 = IFLA_BOND_RESEND_IGMP(15) "resend_igmp";
-        /// How many notifications follow a change of ports.
+        /// The number of notifications of peers (ARP, NA) after a failover.
         num_grat_arp: u8 = IFLA_BOND_NUM_PEER_NOTIF(16) "num_grat_arp";
-        /// Whether frames that arrive on ports not in use are taken.
+        /// Whether frames that arrive on inactive ports are delivered.
         all_slaves_active: u8 = IFLA_BOND_ALL_SLAVES_ACTIVE(17) "all_slaves_active";
-        /// How many ports must be up for the bond to be.
+        /// The minimum number of ports that must be up for the bond to have a carrier.
         min_links: u32 = IFLA_BOND_MIN_LINKS(18) "min_links";
         /// Seconds between learning packets.
         lp_interval: u32 = IFLA_BOND_LP_INTERVAL(19) "lp_interval";
-        /// How many packets in turn go to one port, 0 to 65535; 0 picks ports at random.
+        /// The number of packets sent on a port before the next one, 0 to 65535; 0 picks ports at random.
         packets_per_slave: u32 = IFLA_BOND_PACKETS_PER_SLAVE(20) "packets_per_slave";
-        /// Whether the load of sending is balanced as it changes.
+        /// Whether flows move between ports as the transmit load changes.
         tlb_dynamic_lb: u8 = IFLA_BOND_TLB_DYNAMIC_LB(27) "tlb_dynamic_lb";
         /// 0: LACP packets every 30 seconds, 1: every second.
         lacp_rate: u8 = IFLA_BOND_AD_LACP_RATE(21) "lacp_rate";
-        /// Whether LACP packets are sent unasked. Linux 5.15.
+        /// Whether LACP packets are sent periodically. Linux 5.15.
         lacp_active: u8 = IFLA_BOND_AD_LACP_ACTIVE(29) "lacp_active";
-        /// Whether two states of LACP are one. Linux 6.9.
+        /// Whether the LACP states collecting and distributing are coupled. Linux 6.9.
         coupled_control: u8 = IFLA_BOND_COUPLED_CONTROL(32) "coupled_control";
-        /// Which group of ports is used.
+        /// How the active aggregator is selected: stable, bandwidth, count (0 to 2).
         ad_select: u8 = IFLA_BOND_AD_SELECT(22) "ad_select";
-        /// The key of LACP that is the user's, 0 to 1023.
+        /// The user-defined part of the LACP port key, 0 to 1023.
         ad_user_port_key: u16 = IFLA_BOND_AD_USER_PORT_KEY(25) "ad_user_port_key";
         /// The priority of the system in LACP, from 1.
         ad_actor_sys_prio: u16 = IFLA_BOND_AD_ACTOR_SYS_PRIO(24) "ad_actor_sys_prio";
         /// The address of the system in LACP.
         ad_actor_system: MacAddr = IFLA_BOND_AD_ACTOR_SYSTEM(26) "ad_actor_system";
-        /// After how many missed answers a target is down, 1 to 255. Linux 5.17.
-        missed_max: u8 = IFLA_BOND_MISSED_MAX(30) "missed_max";
+        /// The number of missed answers after which a target is down, 1 to 255. Linux 5.17.
+        missed_max: u8 = IFLA_BOND_MISSED_MAX(30) "arp_missed_max";
     }
     check = check;
 }
@@ -183,7 +183,7 @@ link_kind! {
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     pub struct BondPort("bond") {
-        /// The transmit queue that stands for the port; 0 none.
+        /// The transmit queue of the port; 0 for none.
         queue_id: u16 = IFLA_BOND_SLAVE_QUEUE_ID(5) "queue_id";
         /// How much it is preferred when another port is chosen. Linux 6.0.
         prio: i32 = IFLA_BOND_SLAVE_PRIO(9) "prio";
@@ -195,9 +195,9 @@ link_kind! {
         mii_status: u8 = IFLA_BOND_SLAVE_MII_STATUS(2) "mii_status";
         /// How often its carrier was lost.
         link_failure_count: u32 = IFLA_BOND_SLAVE_LINK_FAILURE_COUNT(3) "link_failure_count";
-        /// The address that it had before.
+        /// The hardware address that it had before it became a port.
         perm_hwaddr: MacAddr = IFLA_BOND_SLAVE_PERM_HWADDR(4) "perm_hwaddr";
-        /// Its group in LACP.
+        /// The id of its LACP aggregator.
         ad_aggregator_id: u16 = IFLA_BOND_SLAVE_AD_AGGREGATOR_ID(6) "ad_aggregator_id";
     }
 }

@@ -13,11 +13,11 @@ attr_enum! {
     pub enum MacVlanMode: u32 {
         /// None.
         Private = 1 "private",
-        /// By way of the switch outside.
+        /// Through the external switch, which sends frames back (hairpin).
         Vepa = 2 "vepa",
         /// All, directly.
         Bridge = 4 "bridge",
-        /// There is only one, which takes the device below over.
+        /// A single device, which takes over the device below.
         Passthru = 8 "passthru",
         /// Only for frames from certain addresses.
         Source = 16 "source",
@@ -31,7 +31,7 @@ link_kind! {
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     pub struct MacVlan("macvlan") {
-        /// How many broadcasts may wait to be copied. Linux 5.11.
+        /// How many broadcast and multicast packets can be queued. Linux 5.11.
         bc_queue_len: u32 = IFLA_MACVLAN_BC_QUEUE_LEN(7) "bcqueuelen";
         /// From how many receivers on broadcasts are copied later: −1 never, 0 by the number of devices. Linux 6.4.
         bc_cutoff: i32 = IFLA_MACVLAN_BC_CUTOFF(9) "bclim";
@@ -43,7 +43,7 @@ link_kind! {
     read {
         /// How many source addresses there are.
         mac_count: u32 = IFLA_MACVLAN_MACADDR_COUNT(6) "macaddr_count";
-        /// The length of the queue of broadcasts in force, which is the largest that a device on the same one asks for.
+        /// The queue length in use, the maximum that any device on the same device below asks for.
         bc_queue_len_used: u32 = IFLA_MACVLAN_BC_QUEUE_LEN_USED(8) "usedbcqueuelen";
     }
     needs_link = true;
@@ -77,7 +77,7 @@ bitflags! {
     pub struct IpVlanFlags: u16 {
         /// Devices on the same one do not talk to each other.
         const PRIVATE = 0x1;
-        /// They talk by way of the switch outside.
+        /// They talk through the external switch.
         const VEPA = 0x2;
     }
 }

@@ -3,14 +3,14 @@ use crate::link::LinkVerb;
 use crate::link_kind;
 
 link_kind! {
-    /// A device that drops all that it is given (`type dummy`), for addresses that are on no wire. It has no options.
+    /// A device that drops every packet (`type dummy`), for addresses that belong to no wire. It has no options.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     pub struct Dummy("dummy") {}
 }
 
 impl Dummy {
-    /// The only one there is.
+    /// The kind, which has no options.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -25,7 +25,7 @@ link_kind! {
 }
 
 impl Ifb {
-    /// The only one there is.
+    /// The kind, which has no options.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -39,7 +39,7 @@ link_kind! {
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     pub struct Vrf("vrf") {
-        /// The routing table, from 1. The kernel lets it be set once, when the device is made.
+        /// The routing table, from 1. It can be set only when the device is created.
         table: u32 = IFLA_VRF_TABLE(1) "table";
     }
     check = check_vrf;

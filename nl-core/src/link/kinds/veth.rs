@@ -34,7 +34,7 @@ impl Veth {
         Self::with_peer(LinkConfig::new(peer))
     }
 
-    /// With a peer of this configuration: its name, MTU, address, queues, and the namespace it is made in.
+    /// With a peer of this configuration: its name, MTU, address, queues, and the namespace it is created in.
     #[must_use]
     pub fn with_peer(peer: LinkConfig) -> Self {
         Self { peer: Some(Box::new(peer)) }
@@ -58,7 +58,7 @@ impl LinkKind for Veth {
     fn check(&self, verb: LinkVerb) -> Result<(), Invalid> {
         match &self.peer {
             Some(_) if verb == LinkVerb::Change => {
-                Err("the peer is made with the pair: change it by its own name".into())
+                Err("the peer is created with the pair: change it by its own name".into())
             }
             Some(peer) => peer.check_peer(),
             None => Ok(()),

@@ -16,15 +16,15 @@ bitflags! {
     /// The options of a VLAN device that are on or off (`VLAN_FLAG_*`). Unknown bits survive.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct VlanFlags: u32 {
-        /// Frames look like plain Ethernet to who sniffs (`reorder_hdr`); on unless changed.
+        /// Packet sockets see frames without the tag (`reorder_hdr`); on unless changed.
         const REORDER_HDR = 0x1;
         /// The VLAN is announced by GVRP (`gvrp`).
         const GVRP = 0x2;
-        /// Up or down whatever the device below is (`loose_binding`).
+        /// The state does not follow that of the device below (`loose_binding`).
         const LOOSE_BINDING = 0x4;
         /// The VLAN is announced by MVRP (`mvrp`).
         const MVRP = 0x8;
-        /// Up only while a port of the bridge below that is in the VLAN is (`bridge_binding`).
+        /// Up only while a port of the bridge below that is in the VLAN is up (`bridge_binding`).
         const BRIDGE_BINDING = 0x10;
     }
 }
@@ -36,7 +36,7 @@ serialize_bits! { VlanFlags }
 pub struct VlanFlagChange {
     /// The flags.
     pub flags: VlanFlags,
-    /// Which of them count.
+    /// Which of them change.
     pub mask: VlanFlags,
 }
 
@@ -152,11 +152,11 @@ link_kind! {
     pub struct Vlan("vlan") {
         /// The protocol of the tag.
         protocol: VlanProtocol = IFLA_VLAN_PROTOCOL(5) "protocol";
-        /// The VLAN, 0 to 4094; set when the device is made.
+        /// The VLAN, 0 to 4094; set when the device is created.
         id: u16 = IFLA_VLAN_ID(1) "id";
-        /// Priorities of received frames, and what packets get for them.
+        /// The packet priority for each priority of received frames.
         ingress_qos_map: QosMap = IFLA_VLAN_INGRESS_QOS(4) "ingress-qos-map";
-        /// Priorities of packets, and what frames get for them.
+        /// The frame priority for each priority of sent packets.
         egress_qos_map: QosMap = IFLA_VLAN_EGRESS_QOS(3) "egress-qos-map";
         /// What is on or off.
         flags: VlanFlagChange = IFLA_VLAN_FLAGS(2) "flags";
@@ -188,7 +188,7 @@ fn check(vlan: &Vlan, verb: LinkVerb) -> Result<(), Invalid> {
     // The kernel ignores both.
     Invalid::when(
         verb == LinkVerb::Change && (vlan.id.is_some() || vlan.protocol.is_some()),
-        "id and protocol are set when the device is made",
+        "id and protocol are set when the device is created",
     )?;
     for map in [&vlan.ingress_qos_map, &vlan.egress_qos_map].into_iter().flatten() {
         // On the wire side the priority has three bits.

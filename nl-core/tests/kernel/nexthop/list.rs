@@ -1,6 +1,7 @@
 //! Lists, their filters and events against iproute2.
 
 use futures_util::TryStreamExt;
+use nl_core::IpFamily;
 use nl_core::nexthop::{Nexthop, NexthopEntries, NexthopEvent, RTNLGRP_NEXTHOP};
 use nl_core::route::RouteProtocol;
 use nl_testkit::{Lab, Node, Result, within};
@@ -39,6 +40,7 @@ async fn nexthop_listing_equals_that_of_iproute2(lab: Lab) -> Result {
     // iproute2 6.1 filters by it only when it flushes.
     assert_eq!(ids(all().protocol(RouteProtocol::BGP)).await, [1, 10]);
     assert_eq!(ids(all().ipv6()).await, [3]);
+    assert_eq!(ids(all().family(IpFamily::V6)).await, [3]);
     assert_eq!(all().protocol(RouteProtocol::BGP).flush().await?, 2);
     assert_eq!(agree(&node, all(), "show").await, [2, 3, 4, 11]);
     Ok(())

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::TryStreamExt;
+use nl_core::IpFamily;
 use nl_core::route::{
     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RouteEntries, RouteEvent, RouteProtocol, RouteType,
 };
@@ -52,6 +53,7 @@ async fn route_listing_equals_that_of_iproute2(lab: Lab) -> Result {
         node.ip(line).await;
     }
     let v4 = || routes.entries().ipv4();
+    assert_eq!(agree(&node, routes.entries().family(IpFamily::V4), "route show").await, 6);
     let inside = "198.51.100.0/24".parse()?;
     assert_eq!(agree(&node, v4(), "route show").await, 6);
     assert!(agree(&node, v4().all_tables(), "-4 route show table all").await > 10);
@@ -67,6 +69,7 @@ async fn route_listing_equals_that_of_iproute2(lab: Lab) -> Result {
     assert_eq!(agree(&node, v4().matching(host), "route show match 198.51.100.7").await, 3);
     assert_eq!(agree(&node, routes.entries().ipv6().table(1000), "-6 route show table 1000").await, 1);
     assert!(agree(&node, routes.entries().ipv6(), "-6 route show").await > 2);
+    assert!(agree(&node, routes.entries().family(IpFamily::V6), "-6 route show").await > 2);
 
     // Both families at once.
     let both = collect(routes.entries().table(1000)).await;

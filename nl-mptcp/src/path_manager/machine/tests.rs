@@ -534,7 +534,7 @@ fn removed_subflows_are_restored_without_full_mesh() {
     world.kernel.act(4, 0, 1);
     world.settle();
     assert_eq!(addresses(&world, token).len(), 2);
-    // The peer's subflow is left as the last one or destroyed; ours is made again.
+    // The peer's subflow is left as the last one or destroyed; ours is created again.
     link(&mut world, 1, false);
     assert_eq!(addresses(&world, token).len(), 1);
     link(&mut world, 1, true);

@@ -97,7 +97,7 @@ impl FollowInterfaces {
                     Gone::Announcement => plan.announce(*token, Endpoint::new(address)),
                     Gone::Subflow { remote, bound } => {
                         let mut subflow = Subflow::new((address, 0).into(), remote);
-                        // The interface may have been made again.
+                        // The interface may have been created again.
                         subflow.index = plan.table().binding(address).filter(|_| bound);
                         plan.create(*token, subflow);
                     }

@@ -37,7 +37,7 @@ const SCTP: u8 = 132;
 ///     .classid(TcHandle::new(1, 0x10));
 /// ```
 ///
-/// The protocol of the filter should be that of the packets. The kernel ignores a key whose layer no other key says; the
+/// The protocol of the filter should be that of the packets. The kernel ignores a key if no other key names its layer; the
 /// verbs refuse that. Needs the module `cls_flower`.
 ///
 /// # VLANs
@@ -198,7 +198,7 @@ impl Flower {
         Ok(())
     }
 
-    /// Refuses a key that the kernel ignores, because no other key tells the layer.
+    /// Refuses a key that the kernel ignores, because no other key names its layer.
     fn check_layer(&self, key: FlowerKey) -> Result<(), Invalid> {
         use FlowerKey::{
             CvlanEthType, EthType, Icmpv4Code, Icmpv4Type, Icmpv6Code, Icmpv6Type, IpProto, IpTos, IpTtl,

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Host {
     name: &'static str,
-    /// What the test binaries are told to run, in `NL_TESTKIT_MODE`.
+    /// What the test binaries run, in `NL_TESTKIT_MODE`.
     mode: &'static str,
     /// Whether it is fine that no test belongs here.
     may_be_empty: bool,

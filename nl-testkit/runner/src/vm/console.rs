@@ -1,6 +1,6 @@
 //! Reading the kernel's console for what no healthy kernel says.
 
-/// The lines that tell of a kernel in trouble.
+/// The lines that a kernel in trouble prints.
 pub(crate) fn splats(console: &str) -> Vec<String> {
     // `WARNING: CPU: 1 PID: 7 at FILE:LINE` up to 6.18, `WARNING: FILE:LINE at FUNCTION, CPU#1: COMMAND` since.
     let warns = |line: &str| {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trouble_is_told_from_chatter() {
+    fn trouble_is_distinguished_from_chatter() {
         let console = "\
 [    0.1] Linux version 6.1.0
 [    3.0] rcu: INFO: rcu_preempt self-detected stall on CPU

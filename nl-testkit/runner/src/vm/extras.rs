@@ -86,7 +86,7 @@ fn put(new: &Path, folder: &Path) -> Result {
     Ok(fs::rename(new, folder)?)
 }
 
-/// The names of the libraries that a loader finds without being told where.
+/// The names of the libraries that a loader finds in its default places.
 fn libraries(unpacked: &Path) -> BTreeSet<String> {
     let folders = userland::library_folders(unpacked);
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());

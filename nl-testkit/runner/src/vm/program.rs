@@ -1,4 +1,4 @@
-//! `testkit run`: one program in a virtual machine, as if it had run here. Cargo can be told to run tests with it.
+//! `testkit run`: one program in a virtual machine, as if it had run here. Cargo can run tests with it.
 
 use std::{
     collections::BTreeMap,

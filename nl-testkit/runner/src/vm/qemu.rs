@@ -43,7 +43,7 @@ pub(crate) struct Limits {
     pub(crate) whole: Duration,
 }
 
-/// What the guest tells.
+/// What the guest reports.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Begin(usize),
@@ -82,7 +82,7 @@ impl Limits {
 }
 
 impl Machine {
-    /// Boots, runs the job, and tells each event as it comes.
+    /// Boots, runs the job, and reports each event as it comes.
     pub(crate) fn boot(&self, job: &Job, tell: &mut dyn FnMut(Event)) -> Result<Ending> {
         let init = self.pack(job)?;
         let console = self.folder.join("console.txt");

@@ -190,7 +190,7 @@ fn what_is_listed_is_allowed_and_must_be_there() {
 }
 
 #[test]
-fn malformed_messages_are_told_by_offset() {
+fn malformed_messages_are_reported_by_offset() {
     let good = message(0x40, &[lladdr(), ext(&[attr(1, &[1])])]);
     let changed = |at: usize, value: u8| {
         let mut bytes = good.clone();

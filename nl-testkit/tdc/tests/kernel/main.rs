@@ -97,7 +97,7 @@ async fn a_library_may_be_handed_the_commands_before_too(lab: Lab) -> Result {
 }
 
 #[nl_testkit::test(needs(tool = "tc", qdisc = "htb", link = "veth"), timeout = 60)]
-async fn what_fails_with_the_real_tc_too_is_told_apart(lab: Lab) -> Result {
+async fn what_fails_with_the_real_tc_too_is_listed_apart(lab: Lab) -> Result {
     let node = lab.node("tcut").await?;
     let cases: Vec<Case> =
         cases()?.into_iter().filter(|case| ["a001", "b002", "c003"].contains(&case.id.as_str())).collect();

@@ -106,7 +106,7 @@ fn destruction_that_waits_is_done_when_the_subflow_is_gone() {
     world.read();
     assert_eq!((waits(&world), world.outcomes), (0, 1));
     world.deliver();
-    assert_eq!(waits(&world), 1, "it is decided anew");
+    assert_eq!(waits(&world), 1, "it is decided again");
 }
 
 #[test]
