@@ -42,6 +42,7 @@
 //!
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
 //! - `address`: IP addresses of devices.
+//! - `link`: making, changing and deleting devices, and their kinds.
 //! - `route`: the module of that name, routing tables and lookups.
 //! - `nexthop`: the module of that name, nexthop objects and groups; with `route`.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.
@@ -51,8 +52,8 @@
 //! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on what descriptions are made of.
 //! - `sysctl`: `net.*` values of the connection's namespace.
 //! - `tracing`: spans of requests and events about losses; see [below](#tracing).
-//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `nexthop`, `nsid`, `route` or
-//!   `rule`, watches of these objects.
+//! - `watch`: copies of kernel tables that are kept up to date by events; with `address`, `link`, `neighbour`, `nexthop`, `nsid`,
+//!   `route` or `rule`, watches of these objects.
 //!
 //! # Tracing
 //! With feature `tracing`, a subscriber of the crate of that name gets one span for each request, list and batch, at level DEBUG

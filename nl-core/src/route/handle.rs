@@ -49,7 +49,7 @@ impl Routes {
         &self.conn
     }
 
-    /// One route, to be added, changed, deleted or read: the one to this destination, `0.0.0.0/0` and `::/0` for `default`.
+    /// One route, to be added, changed, deleted or read: the one to this destination, [`IpPrefix::default_of`] a family for `default`.
     ///
     /// Without more said it is a unicast route in the table `main`, as `ip route` has it.
     pub fn entry(&self, prefix: IpPrefix) -> RouteEntry {
