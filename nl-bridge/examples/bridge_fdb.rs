@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use futures_util::TryStreamExt;
 use nl_bridge::fdb::{Entries, Entry, Fdb, FdbEntry};
+use nl_core::link::with_names;
 use nl_core::{Connection, Protocol};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -53,7 +54,7 @@ async fn show(fdb: &Fdb, entries: Entries) -> Result {
     let names = fdb.connection().link_names().await?;
     let mut list = entries.list().await?;
     while let Some(entry) = list.try_next().await? {
-        println!("{}", with_names(&entry, &names));
+        println!("{}", named(&entry, &names));
     }
     Ok(())
 }
@@ -69,7 +70,7 @@ async fn change(fdb: &Fdb, verb: &str, mut words: Words) -> Result {
         "replace" => entry.replace().await.map(drop)?,
         "append" => entry.append().await.map(drop)?,
         "del" | "delete" => entry.delete().await.map(drop)?,
-        "get" => println!("{}", with_names(&entry.get().await?, &fdb.connection().link_names().await?)),
+        "get" => println!("{}", named(&entry.get().await?, &fdb.connection().link_names().await?)),
         _ => return Err(format!("`{verb}` is not show, add, replace, append, del, get or flush").into()),
     }
     Ok(())
@@ -142,11 +143,6 @@ fn need(words: &mut Words, word: &str) -> Result<String> {
 }
 
 /// The entry as it prints, with the names of the interfaces for their numbers.
-fn with_names(entry: &FdbEntry, names: &HashMap<u32, String>) -> String {
-    let line = entry.to_string();
-    let named = line.split(' ').map(|word| {
-        let index = word.strip_prefix('#').and_then(|index| index.parse().ok());
-        index.and_then(|index: u32| names.get(&index)).map_or(word, String::as_str)
-    });
-    named.collect::<Vec<_>>().join(" ")
+fn named(entry: &FdbEntry, names: &HashMap<u32, String>) -> String {
+    with_names(&entry.to_string(), |index| names.get(&index))
 }

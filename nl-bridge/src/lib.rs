@@ -71,7 +71,7 @@
 //! - `vlan_db`: the module of that name, options of VLANs on ports and bridges.
 //! - `vni`: the module of that name, VNI filters of VXLAN devices.
 //! - `watch`: watches that recover from lost events, of multicast entries, VLANs and VNIs, with `mdb`, `vlan_db` and `vni`.
-//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on descriptions.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on descriptions, VLANs and VNIs.
 //! - `tracing`: spans of requests and events about losses; see nl-core.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

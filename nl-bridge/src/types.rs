@@ -17,7 +17,7 @@ use nl_core::check::{Invalid, within};
 /// # Ok::<(), nl_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "u16"))]
 pub struct VlanId(u16);
 
 impl VlanId {
@@ -208,7 +208,7 @@ impl FromStr for VlanRange {
 /// # Ok::<(), nl_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "u32"))]
 pub struct Vni(u32);
 
 impl Vni {

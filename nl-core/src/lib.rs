@@ -42,6 +42,7 @@
 //!
 //! They can be enabled together. With neither, the codec and everything that needs no waiting remain. Other features:
 //! - `address`: IP addresses of devices.
+//! - `link`: making, changing and deleting devices, and their kinds.
 //! - `route`: the module of that name, routing tables and lookups.
 //! - `nexthop`: the module of that name, nexthop objects and groups; with `route`.
 //! - `interop`: messages and connections of the netlink-packet-* crates, netlink-proto and rtnetlink.

@@ -55,7 +55,7 @@
 //! - `tokio` (on by default): waiting inside a tokio runtime.
 //! - `blocking`: waiting without a runtime. Without both, streams can be opened but not waited for; the crate still decodes
 //!   messages.
-//! - `serde`: `serde::Serialize` on events.
+//! - `serde`: `serde::Serialize` on events and reports.
 //! - `tracing`: spans of requests and events about losses; see nl-core.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

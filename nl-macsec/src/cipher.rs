@@ -1,5 +1,7 @@
 use std::fmt;
+use std::str::FromStr;
 
+use nl_core::Error;
 use nl_core::attr::{Attr, AttrWriter, DecodeError};
 use nl_core::check::{Invalid, within};
 use nl_core::link::AttrValue;
@@ -139,5 +141,30 @@ impl fmt::Display for CipherSuite {
 impl serde::Serialize for CipherSuite {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// From the name that iproute2 shows or takes, in capital or small letters, or from the identifier.
+impl FromStr for CipherSuite {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if let Some(suite) = Self::ALL.into_iter().find(|suite| suite.to_string().eq_ignore_ascii_case(text))
+        {
+            return Ok(suite);
+        }
+        let id = text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        id.map(Self::from).ok_or_else(|| {
+            let names = Self::ALL.map(|suite| suite.to_string()).join(", ");
+            Error::usage(format!("cipher suite \"{text}\"; {names} are possible"))
+        })
+    }
+}
+
+/// From the name.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for CipherSuite {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::deserialize(deserializer)
     }
 }

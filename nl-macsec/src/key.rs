@@ -49,13 +49,13 @@ impl SecretKey {
         }
     }
 
-    /// A key from 32 or 64 hexadecimal digits.
+    /// A key from 32 or 64 hexadecimal digits. White space around them is ignored, so that a file may end with a newline.
     ///
     /// # Errors
     /// The text is of another length or has other characters. The error does not show it.
     pub fn from_hex(text: &str) -> Result<Self> {
         let mut bytes = Zeroizing::new([0; KEY_MAX]);
-        let len = hex::read(text, bytes.as_mut_slice());
+        let len = hex::read(text.trim_ascii(), bytes.as_mut_slice());
         match len.and_then(|len| bytes.get(..len)) {
             Some(bytes) => Self::new(bytes),
             None => Err(Error::usage("invalid key: 32 or 64 hexadecimal digits are needed")),
@@ -108,13 +108,13 @@ impl Salt {
         Self { bytes: Zeroizing::new(bytes.as_slice().into()) }
     }
 
-    /// A salt from 24 hexadecimal digits.
+    /// A salt from 24 hexadecimal digits. White space around them is ignored.
     ///
     /// # Errors
     /// The text is of another length or has other characters. The error does not show it.
     pub fn from_hex(text: &str) -> Result<Self> {
         let mut bytes = Zeroizing::new([0; SALT_LEN]);
-        match hex::read(text, bytes.as_mut_slice()) {
+        match hex::read(text.trim_ascii(), bytes.as_mut_slice()) {
             Some(SALT_LEN) => Ok(Self::new(&bytes)),
             _ => Err(Error::usage("invalid salt: 24 hexadecimal digits are needed")),
         }
@@ -220,6 +220,14 @@ impl FromStr for KeyId {
 impl serde::Serialize for KeyId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// From the hexadecimal digits.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for KeyId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        crate::text::deserialize(deserializer)
     }
 }
 

@@ -56,7 +56,8 @@
 //! - `agent` (on by default): the module of that name.
 //! - `recreate` (on by default): the module of that name.
 //! - `rotate` (on by default): the module of that name.
-//! - `serde`: `Serialize` on what is read from the kernel. Keys are never serialized.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on cipher suites, modes and identifiers. Keys are never
+//!   serialized.
 //! - `tracing`: spans of requests and events about losses; see nl-core. Keys are never recorded.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -90,6 +91,8 @@ mod sa;
 mod sci;
 pub mod secy;
 pub mod stats;
+#[cfg(feature = "serde")]
+mod text;
 pub mod tx_sa;
 mod verb;
 

@@ -2,7 +2,7 @@ use nl_core::attr_enum;
 
 attr_enum! {
     /// What happens to received frames that cannot be verified (`enum macsec_validation_type`).
-    #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
     pub enum Validation: u8 {
         /// Frames that are only authenticated are delivered without being verified. Encrypted ones are verified, because nothing else makes
@@ -17,7 +17,7 @@ attr_enum! {
 
 attr_enum! {
     /// Who encrypts (`enum macsec_offload`).
-    #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
     pub enum Offload: u8 {
         /// The kernel.

@@ -113,3 +113,11 @@ impl serde::Serialize for Sci {
         serializer.collect_str(self)
     }
 }
+
+/// From the digits.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Sci {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        crate::text::deserialize(deserializer)
+    }
+}

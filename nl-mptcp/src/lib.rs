@@ -70,7 +70,7 @@
 //! - `tokio` (on by default): waiting inside a tokio runtime: `.await` on operations, lists and events.
 //! - `blocking`: waiting without a runtime: [`Pending::wait`](nl_core::Pending), and `for` loops over lists and events; needs no tokio.
 //! - `diag`, `endpoint-manager`, `mib`, `path-manager`, `socket`, `settings` (on by default): the modules of those names.
-//! - `serde`: `Serialize` on what is read from the kernel.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on the flags of endpoints.
 //! - `tracing`: spans of requests and events about losses; see nl-core.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

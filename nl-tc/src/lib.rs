@@ -55,7 +55,8 @@
 //! - `tokio` (on by default): `.await` on the verbs of [`Tc`] in a tokio runtime.
 //! - `blocking`: [`Pending::wait`](nl_core::Pending) on the same verbs and `for` loops over the same lists, without a runtime.
 //! - `watch`: [watches](watch) of qdiscs, classes and filters, which resynchronise after lost events.
-//! - `serde`: `Serialize` on what is read from the kernel.
+//! - `serde`: `Serialize` on what is read from the kernel, and `Deserialize` on rates, sizes, times, percentages and handles, from their
+//!   words.
 //! - `tracing`: spans of requests and events about losses; see nl-core.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

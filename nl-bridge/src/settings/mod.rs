@@ -2,7 +2,8 @@
 //!
 //! [`Bridge`] is a kind of device for [`nl_core::link`], which makes, changes and reads bridges. [`BridgePort`] is what a bridge
 //! keeps for a port. It is changed in either of two ways, which do the same: with the device, by [`Links`](nl_core::link::Links),
-//! or alone, by [`Ports`].
+//! or alone, by [`Ports`]. The setters take what converts into the type of the option, so that a bare number needs its suffix:
+//! `vlan_default_pvid(0_u16)`.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -1,6 +1,7 @@
 //! VXLAN devices (`ip link … type vxlan`).
 //!
-//! [`Vxlan`] is a kind of device for [`nl_core::link`], which makes, changes and reads them.
+//! [`Vxlan`] is a kind of device for [`nl_core::link`], which makes, changes and reads them. Its setters take what converts into the type of
+//! the option, so that a bare number needs its suffix: `port(4789_u16)`.
 //!
 //! ```no_run
 //! use std::net::Ipv4Addr;
@@ -30,6 +31,27 @@
 //! [`label_policy`](Vxlan::label_policy()), [`learning`](Vxlan::learning()), [`ageing`](Vxlan::ageing()),
 //! [`local_bypass`](Vxlan::local_bypass()) and [`mc_route`](Vxlan::mc_route()). Everything else is set
 //! when the device is made; a change of it is refused before the kernel is asked. [`Vxlan::CHANGEABLE`] lists the former.
+//!
+//! So `replace` refuses a device that is there, whose VNI or port it would have to set. An agent that starts again adds the device, and
+//! checks one that is there:
+//! ```no_run
+//! # async fn example(links: nl_core::link::Links, wanted: nl_bridge::vxlan::Vxlan) -> Result<(), Box<dyn std::error::Error>> {
+//! use nl_bridge::vxlan::Vxlan;
+//!
+//! match links.device("vxlan0").kind(wanted.clone()).up().add().await {
+//!     Err(error) if error.is_exists() => {
+//!         let link = links.connection().link("vxlan0").await?;
+//!         let there = link.kind::<Vxlan>().ok_or("vxlan0 is another kind of device")??;
+//!         if (there.port, there.vnifilter) != (wanted.port, wanted.vnifilter) {
+//!             return Err(format!("vxlan0 is there, as {there}").into());
+//!         }
+//!     }
+//!     added => drop(added?),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//! The module `leaf` does this for all of a leaf.
 //!
 //! # Options that the kernel lacks
 //! A kernel ignores an option that it is too old for and says success. [`Links`](nl_core::link::Links) then reads the device back and

@@ -45,7 +45,10 @@ mod tests {
         }
         assert_eq!("192.0.2.1".parse::<IpPrefix>().unwrap().to_string(), "192.0.2.1/32");
         assert_eq!("::1".parse::<IpPrefix>().unwrap(), IpPrefix::host("::1".parse().unwrap()));
-        assert!("::/0".parse::<IpPrefix>().unwrap().is_default());
+        for (family, text) in [(IpFamily::V4, "0.0.0.0/0"), (IpFamily::V6, "::/0")] {
+            let default = IpPrefix::default_of(family);
+            assert_eq!((default, default.is_default()), (text.parse().unwrap(), true));
+        }
     }
 
     #[test]

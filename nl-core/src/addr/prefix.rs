@@ -46,6 +46,24 @@ impl IpPrefix {
         Self { addr, len }
     }
 
+    /// All addresses of a family: `0.0.0.0/0` or `::/0`, the destination of a default route.
+    ///
+    /// ```
+    /// use nl_core::{IpFamily, IpPrefix};
+    ///
+    /// let gateway: std::net::IpAddr = "192.0.2.1".parse()?;
+    /// assert_eq!(IpPrefix::default_of(IpFamily::of(&gateway)).to_string(), "0.0.0.0/0");
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub const fn default_of(family: IpFamily) -> Self {
+        let addr = match family {
+            IpFamily::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpFamily::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        Self { addr, len: 0 }
+    }
+
     /// The address, with all of its bits.
     #[must_use]
     pub const fn addr(&self) -> IpAddr {

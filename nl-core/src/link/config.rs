@@ -127,6 +127,33 @@ impl LinkConfig {
         self
     }
 
+    /// In this namespace: it is made there, or moves there (`netns`).
+    #[must_use]
+    pub fn netns(mut self, netns: Netns) -> Self {
+        self.netns = Some(netns);
+        self
+    }
+
+    /// With this largest packet in bytes (`mtu`).
+    #[must_use]
+    pub fn mtu(mut self, bytes: u32) -> Self {
+        self.mtu = Some(bytes);
+        self
+    }
+
+    /// With this hardware address (`address`).
+    #[must_use]
+    pub fn address(mut self, address: impl Into<HwAddr>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// Administratively up (`up`).
+    #[must_use]
+    pub fn up(self) -> Self {
+        self.flag(LinkFlags::UP, true)
+    }
+
     /// The devices that are named in it, other than itself.
     pub fn devs(&mut self) -> Vec<&mut Dev> {
         let mut devs = self.all_devs();
@@ -277,15 +304,23 @@ impl LinkConfig {
         }
     }
 
-    /// Refuses what cannot be the other end of a pair.
+    /// Refuses what cannot be the other end of a pair: the kernel drops it without an error.
     pub(in crate::link) fn check_peer(&self) -> Result<(), Invalid> {
-        Invalid::when(
-            self.alias.is_some()
-                || self.addr_gen_mode.is_some()
-                || self.protocol_down.is_some()
-                || !self.alt_names.is_empty(),
-            "the kernel drops alias, addrgenmode, protodown and altnames of a new peer: change it afterwards",
-        )?;
+        let dropped = [
+            ("link", self.link.is_some() || self.link_netnsid.is_some()),
+            ("master", self.master.is_some() || self.port.is_some()),
+            ("alias", self.alias.is_some()),
+            ("addrgenmode", self.addr_gen_mode.is_some()),
+            ("protodown", self.protocol_down.is_some()),
+            ("altname", !self.alt_names.is_empty()),
+        ];
+        let dropped: Vec<_> = dropped.iter().filter(|(_, set)| *set).map(|(word, _)| *word).collect();
+        if !dropped.is_empty() {
+            let words = dropped.join(", ");
+            return Err(format!("{words} of a peer, which the kernel drops: change it afterwards").into());
+        }
+        Invalid::when(self.rename.is_some(), "a peer with another new name: name it when it is made")?;
+        Invalid::when(self.kind.is_some(), "the peer of a veth device with a kind: it is a veth device too")?;
         self.check(LinkVerb::Add)
     }
 

@@ -34,6 +34,7 @@ mod handle;
 mod kind;
 #[cfg(feature = "link")]
 mod kinds;
+mod names;
 mod stats;
 #[cfg(feature = "link")]
 mod value;
@@ -57,6 +58,7 @@ pub use kinds::{
     Bond, BondMode, BondPort, BondPortState, BondTargets, Dummy, Ifb, IpVlan, IpVlanFlags, IpVlanMode,
     MacVlan, MacVlanMode, QosMap, Veth, Vlan, VlanFlagChange, VlanFlags, VlanProtocol, Vrf,
 };
+pub use names::with_names;
 pub use stats::LinkStats;
 #[cfg(feature = "link")]
 pub use value::{AttrValue, Be16, Be32, Flag};

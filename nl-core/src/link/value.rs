@@ -236,6 +236,8 @@ impl AttrValue for Name {
 /// }
 /// assert_eq!(Mode::from(7), Mode::Other(7));
 /// assert_eq!(Mode::On.to_string(), "on");
+/// assert_eq!("on".parse::<Mode>()?, Mode::On);
+/// # Ok::<(), nl_core::Error>(())
 /// ```
 #[macro_export]
 macro_rules! attr_enum {
@@ -278,6 +280,24 @@ macro_rules! attr_enum {
                 match self {
                     $(Self::$variant => f.write_str($word),)+
                     Self::Other(number) => write!(f, "{number}"),
+                }
+            }
+        }
+
+        /// From the word of iproute2, or the number.
+        impl std::str::FromStr for $name {
+            type Err = $crate::Error;
+
+            fn from_str(text: &str) -> ::std::result::Result<Self, $crate::Error> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => match text.parse::<$type>() {
+                        Ok(number) => Ok(Self::from(number)),
+                        Err(_) => Err($crate::Error::usage(format!(
+                            "\"{text}\"; {} are possible, and numbers",
+                            [$($word),+].join(", "),
+                        ))),
+                    },
                 }
             }
         }

@@ -49,7 +49,7 @@ impl Routes {
         &self.conn
     }
 
-    /// One route, to be added, changed, deleted or read: the one to this destination, `0.0.0.0/0` and `::/0` for `default`.
+    /// One route, to be added, changed, deleted or read: the one to this destination, [`IpPrefix::default_of`] a family for `default`.
     ///
     /// By default it is a unicast route in the table `main`, like with `ip route`.
     pub fn entry(&self, prefix: IpPrefix) -> RouteEntry {

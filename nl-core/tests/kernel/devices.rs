@@ -402,6 +402,30 @@ async fn a_device_is_changed_renamed_and_moved_as_by_iproute2(lab: Lab) -> Resul
     Ok(())
 }
 
+#[nl_testkit::test(needs(link = "veth", tool = "ip"))]
+async fn the_peer_of_a_pair_is_made_in_its_namespace_and_up(lab: Lab) -> Result {
+    let [host, container] = [lab.node("host").await?, lab.node("container").await?];
+    let links = links_of(&host).await;
+    let mac = MacAddr::new([2, 0, 0, 0, 0, 8]);
+    let netns = Netns::fd(container.netns_fd())?;
+    let peer = LinkConfig::new("eth0").netns(netns).mtu(1400).address(mac).up();
+    links.device("veth0").kind(Veth::with_peer(peer)).up().add().await?;
+
+    let shown = container.json("ip -j link show dev eth0").await;
+    let peer = &shown[0];
+    assert_eq!((&peer["mtu"], &peer["address"]), (&json!(1400), &json!(mac.to_string())), "{peer:#}");
+    assert!(peer["flags"].as_array().is_some_and(|flags| flags.contains(&json!("UP"))), "{peer:#}");
+    links.device("veth0").delete().await?;
+
+    // A peer is in no bridge until it is changed: the kernel would drop it.
+    let mut peer = LinkConfig::new("v1");
+    peer.master = Some("br0".into());
+    let error = links.device("v0").kind(Veth::with_peer(peer)).add().await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("master of a peer"), "{error}");
+    assert_eq!(host.links().await?, ["lo"]);
+    Ok(())
+}
+
 #[nl_testkit::test(needs(link = "dummy", link = "bond", tool = "ip"))]
 async fn what_a_bond_keeps_for_a_port_goes_both_ways(lab: Lab) -> Result {
     let node = lab.node("a").await?;

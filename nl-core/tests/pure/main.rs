@@ -17,6 +17,8 @@ mod fuzz;
 mod golden;
 #[cfg(all(feature = "tokio", any(feature = "address", feature = "neighbour", feature = "rule")))]
 mod iproute2;
+#[cfg(feature = "link")]
+mod link;
 #[cfg(feature = "neighbour")]
 mod neighbour;
 #[cfg(feature = "nexthop")]

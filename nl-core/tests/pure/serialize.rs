@@ -1,11 +1,11 @@
 //! What descriptions are made of is read back as it was written, and nothing else is.
 
 use nl_core::attr::{AttrBuf, Attrs, RawAttrs};
-use nl_core::{Dev, IpPrefix};
+use nl_core::{Dev, IpPrefix, MacAddr};
 use serde_json::{from_value, json, to_value};
 
 #[test]
-fn prefixes_and_devices_are_read_as_they_are_written() {
+fn prefixes_devices_and_mac_addresses_are_read_as_they_are_written() {
     for text in ["192.0.2.0/24", "2001:db8::/32", "::/0"] {
         let prefix: IpPrefix = text.parse().unwrap();
         assert_eq!(from_value::<IpPrefix>(to_value(prefix).unwrap()).unwrap(), prefix);
@@ -13,6 +13,10 @@ fn prefixes_and_devices_are_read_as_they_are_written() {
     assert_eq!(from_value::<IpPrefix>(json!("2001:db8::1")).unwrap().len(), 128);
     let error = from_value::<IpPrefix>(json!("192.0.2.0/33")).unwrap_err();
     assert!(error.to_string().contains("the length is 0 to 32"), "{error}");
+
+    let mac: MacAddr = "02:00:00:00:00:01".parse().unwrap();
+    assert_eq!(from_value::<MacAddr>(to_value(mac).unwrap()).unwrap(), mac);
+    assert!(from_value::<MacAddr>(json!("2:0:0:0:0:1")).unwrap_err().to_string().contains("six two-digit"));
 
     for dev in [Dev::from(5), Dev::from("eth0")] {
         assert_eq!(from_value::<Dev>(to_value(&dev).unwrap()).unwrap(), dev);

@@ -20,8 +20,7 @@ use nl_core::netns::Netns;
 use nl_core::{Connection, Error, Protocol};
 use nl_events::macsec::MacsecEvent;
 use nl_events::report::{Report, Reports};
-use nl_events::{NetworkEvent, Source};
-use serde_json::json;
+use nl_events::{NetworkEvent, Source, source};
 
 use names::Names;
 
@@ -111,30 +110,12 @@ fn wants(objects: &[String], object: &str) -> bool {
 
 /// The sources of the objects that were asked for; that of devices is always there.
 async fn sources(objects: &[String]) -> nl_core::Result<Vec<Source>> {
-    let known: [(&str, &[Source]); 18] = [
-        ("address", &[Source::IPV4_ADDRESS, Source::IPV6_ADDRESS]),
-        ("class", &[Source::CLASS]),
-        ("family", &[Source::FAMILY]),
-        ("fdb", &[Source::FDB]),
-        ("filter", &[Source::FILTER]),
-        ("link", &[]),
-        ("macsec", &[Source::MACSEC]),
-        ("mdb", &[Source::MDB]),
-        ("neigh", &[Source::NEIGHBOUR]),
-        ("nexthop", &[Source::NEXTHOP]),
-        ("nsid", &[Source::NAMESPACE]),
-        ("port", &[Source::PORT]),
-        ("qdisc", &[Source::QDISC]),
-        ("route", &[Source::IPV4_ROUTE, Source::IPV6_ROUTE]),
-        ("rule", &[Source::IPV4_RULE, Source::IPV6_RULE]),
-        ("tc", &[Source::CLASS, Source::FILTER, Source::QDISC]),
-        ("vlan", &[Source::VLAN]),
-        ("vni", &[Source::VNI]),
-    ];
     let mut found = Vec::new();
-    for (object, sources) in known {
+    for (object, sources) in source::WORDS {
         // Class, filter and qdisc are what tc is.
-        if wants(objects, object) && !(object == "tc" && wants(objects, "all")) {
+        let is_tc =
+            matches!(*object, "class" | "filter" | "qdisc") && objects.iter().any(|asked| asked == "tc");
+        if *object != "link" && (is_tc || wants(objects, object)) {
             found.extend_from_slice(sources);
         }
     }
@@ -151,7 +132,7 @@ async fn sources(objects: &[String]) -> nl_core::Result<Vec<Source>> {
         }
     }
     let is_known =
-        |object: &str| matches!(object, "all" | "mptcp") || known.iter().any(|(name, _)| *name == object);
+        |object: &str| matches!(object, "all" | "mptcp" | "tc") || Source::by_word(object).is_some();
     for object in objects.iter().filter(|object| !is_known(object)) {
         let number = object
             .parse::<u32>()
@@ -180,20 +161,11 @@ fn print(report: &Report, options: &Options, names: &Names) -> io::Result<()> {
 }
 
 fn print_json(report: &Report, times: bool) -> io::Result<()> {
-    let mut line = match &report.outcome {
-        Ok(event) => {
-            json!({ "label": event.label(), "event": serde_json::to_value(event).unwrap_or_default() })
-        }
-        Err(error) if error.is_overrun() => json!({ "label": "LOST" }),
-        Err(error) => json!({ "label": "ERROR", "error": error.to_string() }),
-    };
-    if let Some(fields) = line.as_object_mut() {
-        if times {
-            fields.insert("time".into(), time::now().into());
-        }
-        fields.insert("namespace".into(), json!(report.place.name));
-        fields.insert("nsid".into(), json!(report.place.nsid));
-        fields.insert("cause".into(), json!(report.cause));
+    let mut line = serde_json::to_value(report)?;
+    if let Some(fields) = line.as_object_mut()
+        && times
+    {
+        fields.insert("time".into(), time::now().into());
     }
     writeln!(io::stdout().lock(), "{line}")
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use nl_core::link::Link;
+use nl_core::link::{Link, with_names};
 use nl_core::netns::Netns;
 use nl_core::{Connection, Protocol};
 use nl_events::report::Place;
@@ -42,18 +42,6 @@ impl Names {
 
     /// The line with names where they are known: `dev #5` becomes `dev swp1`.
     pub(crate) fn name(&self, place: &Place, line: &str) -> String {
-        let mut parts = line.split('#');
-        let mut named = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            let (number, rest) = part.split_at(digits);
-            let name = number.parse::<u32>().ok().and_then(|index| self.known.get(&(place.clone(), index)));
-            match name {
-                Some(name) => named.push_str(name),
-                None => named.extend(["#", number]),
-            }
-            named.push_str(rest);
-        }
-        named
+        with_names(line, |index| self.known.get(&(place.clone(), index)))
     }
 }

@@ -32,6 +32,25 @@
 //! [`Place`]. Interface indexes mean something only together with it. The events of one place and one protocol are in the kernel's
 //! order; those of different places have no order among them.
 //!
+//! A namespace that `ip netns add` makes has no id until somebody gives it one (`ip netns set`, `nl_core::nsid::Nsids::assign`), or a
+//! device in it has its other end here. Without an id its events do not arrive. A stream that is given namespaces does not follow the
+//! calling thread's unless that is given too:
+//! ```no_run
+//! # #[cfg(feature = "fdb")]
+//! # fn example() -> nl_core::Result<()> {
+//! use nl_core::netns::Netns;
+//! use nl_events::Source;
+//! use nl_events::report::Reports;
+//!
+//! let reports = Reports::builder()
+//!     .source(Source::FDB)
+//!     .namespace("current", &Netns::current()?)
+//!     .namespace("blue", &Netns::named("blue")?)
+//!     .open()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Only streams cover all namespaces: the kernel lists most tables in one's own namespace alone, so a watch or a store takes a
 //! connection in its namespace.
 //!
@@ -86,6 +105,46 @@ pub struct Report {
     pub outcome: Result<NetworkEvent, Error>,
 }
 
+/// As the fields `namespace`, `nsid`, `cause`, the [`label`](NetworkEvent::label) of the event, and the `event` itself. Without an event
+/// the label is `LOST` or `ERROR`, and `error` has the words. The `message` is there if the stream was asked for it.
+///
+/// ```no_run
+/// # async fn example(mut reports: nl_events::report::Reports) -> Result<(), Box<dyn std::error::Error>> {
+/// use futures_util::StreamExt;
+///
+/// while let Some(report) = reports.next().await {
+///     // {"namespace":"blue","nsid":null,"cause":null,"label":"LINK","event":{"Link":{"New":{"index":5,…}}}}
+///     println!("{}", serde_json::to_string(&report)?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "serde")]
+impl serde::Serialize for Report {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+
+        let mut fields = serializer.serialize_struct("Report", 5 + usize::from(self.message.is_some()))?;
+        fields.serialize_field("namespace", &self.place.name)?;
+        fields.serialize_field("nsid", &self.place.nsid)?;
+        fields.serialize_field("cause", &self.cause)?;
+        match &self.outcome {
+            Ok(event) => {
+                fields.serialize_field("label", event.label())?;
+                fields.serialize_field("event", event)?;
+            }
+            Err(error) => {
+                fields.serialize_field("label", if error.is_overrun() { "LOST" } else { "ERROR" })?;
+                fields.serialize_field("error", &error.to_string())?;
+            }
+        }
+        if let Some(message) = &self.message {
+            fields.serialize_field("message", message)?;
+        }
+        fields.end()
+    }
+}
+
 /// Where an event happened.
 ///
 /// Equal for events of the same namespace in the same stream, as long as the id is not given to another namespace.
@@ -135,5 +194,41 @@ impl Cause {
     #[must_use]
     pub fn of(message: MessageRef<'_>) -> Option<Self> {
         Some(Self { port: message.port(), seq: message.seq() }).filter(|cause| cause.port != 0)
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use nl_core::error::ErrorKind;
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn report_is_serialized_with_its_label_or_its_error() {
+        let raw = RawEvent::from(MessageRef::from_parts(80, 0, &[2, 0, 0, 0]));
+        let mut report = Report {
+            place: Place { name: Some("blue".into()), nsid: Some(7) },
+            cause: Some(Cause { port: 9, seq: 1 }),
+            message: None,
+            outcome: Ok(NetworkEvent::Raw(raw.clone())),
+        };
+        let event = json!({ "Raw": { "kind": 80, "flags": 0, "payload": [2, 0, 0, 0] } });
+        let mut expected = json!({
+            "namespace": "blue", "nsid": 7, "cause": { "port": 9, "seq": 1 }, "label": "RAW", "event": event,
+        });
+        assert_eq!(to_value(&report).unwrap(), expected);
+        report.message = Some(raw);
+        expected["message"] = event["Raw"].clone();
+        assert_eq!(to_value(&report).unwrap(), expected);
+
+        (report.place, report.cause, report.message) = (Place::default(), None, None);
+        for (error, label) in [(Error::new(ErrorKind::Overrun), "LOST"), (Error::usage("no"), "ERROR")] {
+            let words = error.to_string();
+            report.outcome = Err(error);
+            let expected =
+                json!({ "namespace": null, "nsid": null, "cause": null, "label": label, "error": words });
+            assert_eq!(to_value(&report).unwrap(), expected);
+        }
     }
 }

@@ -20,7 +20,8 @@
 //! | `Source::NEXTHOP` | `NetworkEvent::Nexthop` | `nexthop` |
 //! | `Source::mptcp` | `NetworkEvent::Mptcp` | `mptcp` |
 //!
-//! [`groups`] lists all groups of the kernel with the events that cover them.
+//! [`WORDS`] has them by the words of `ip monitor` and its relatives, and [`groups`] lists all groups of the kernel with the events that
+//! cover them.
 //!
 //! ```
 //! # #[cfg(feature = "fdb")]
@@ -72,10 +73,12 @@ mod tests;
 mod vlan_db;
 #[cfg(feature = "vni")]
 mod vni;
+mod words;
 
 use std::fmt;
 
 pub use group::RtnetlinkGroup;
+pub use words::WORDS;
 
 use nl_core::Protocol;
 use nl_core::attr::DecodeError;

@@ -3,7 +3,7 @@ use nl_core::message::MessageRef;
 use nl_core::monitor::MessageFilter;
 use proptest::prelude::*;
 
-use super::{GENERIC, ROUTE};
+use super::{GENERIC, ROUTE, Source, WORDS};
 
 proptest! {
     /// What a source makes an event of gets past its filter in the kernel: none is lost by `filtered`.
@@ -32,4 +32,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn every_source_with_a_fixed_type_has_one_word() {
+    let of = |source: &Source| (source.group, source.kinds, source.families);
+    let named: Vec<_> = WORDS.iter().flat_map(|(_, sources)| *sources).map(of).collect();
+    for source in ROUTE.iter().chain(GENERIC) {
+        assert_eq!(named.iter().filter(|named| **named == of(source)).count(), 1, "{source:?}");
+    }
+    assert_eq!(named.len(), ROUTE.len() + GENERIC.len());
+    for (word, sources) in WORDS {
+        assert_eq!(Source::by_word(word).map(<[Source]>::len), Some(sources.len()), "{word}");
+    }
+    // The first source that takes a message has it.
+    let place = |word| WORDS.iter().position(|(of, _)| *of == word);
+    assert!(
+        place("link").is_none() || place("macsec") < place("link"),
+        "a device of MACsec is reported as one"
+    );
 }

@@ -113,6 +113,8 @@ impl KernelSecy {
 }
 
 impl SecyOps for KernelSecy {
+    /// Creates the device, which is not enabled.
+    ///
     /// Equivalent: `ip link add`. Needs `CAP_NET_ADMIN`.
     fn create_secy(&self, options: MacsecDevice) -> Pending<Sci> {
         let add = self.macsec.device(&self.dev).on(&self.parent).add(options);
@@ -125,6 +127,8 @@ impl SecyOps for KernelSecy {
         })
     }
 
+    /// Changes the options that are given.
+    ///
     /// Equivalent: `ip link set DEV type macsec`. Needs `CAP_NET_ADMIN`.
     fn change_secy(&self, options: MacsecDevice) -> Pending<()> {
         done(self.macsec.device(&self.dev).change(options))
@@ -154,6 +158,8 @@ impl SecyOps for KernelSecy {
         done(self.macsec.rx_sa(&self.dev, sci, an).active(false).update())
     }
 
+    /// Accepts no frames of the association below this packet number.
+    ///
     /// Equivalent: `ip macsec set DEV rx sci SCI sa AN pn NUMBER`.
     fn set_lowest_pn(&self, sci: Sci, an: An, number: u64) -> Pending<()> {
         done(self.macsec.rx_sa(&self.dev, sci, an).next_pn(number).update())
@@ -185,6 +191,8 @@ impl SecyOps for KernelSecy {
         done(self.macsec.tx_sa(&self.dev, an).remove())
     }
 
+    /// Opens or closes the port: sets the device up or down.
+    ///
     /// Equivalent: `ip link set up`, `ip link set down`.
     fn set_enabled(&self, yes: bool) -> Pending<()> {
         let own = self.clone();

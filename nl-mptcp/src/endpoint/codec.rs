@@ -1,11 +1,12 @@
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
 
 use bitflags::bitflags;
-use nl_core::Request;
 use nl_core::attr::{Attr, AttrWriter, Attrs, DecodeError};
 use nl_core::check::{Invalid, check_index};
 use nl_core::message::{GenlHeader, MessageRef};
+use nl_core::{Error, Request};
 
 use crate::AddressId;
 use crate::message::*;
@@ -359,6 +360,41 @@ const FLAG_WORDS: [(EndpointFlags, &str); 6] = [
     (EndpointFlags::IMPLICIT, "implicit"),
     (EndpointFlags::LAMINAR, "laminar"),
 ];
+
+/// The words of `ip mptcp endpoint`, with a space between two of them; unknown bits as a number.
+impl fmt::Display for EndpointFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut rest, mut space) = (*self, "");
+        for (flag, word) in FLAG_WORDS {
+            if rest.contains(flag) {
+                write!(f, "{space}{word}")?;
+                (rest, space) = (rest - flag, " ");
+            }
+        }
+        if rest.is_empty() { Ok(()) } else { write!(f, "{space}{:#x}", rest.bits()) }
+    }
+}
+
+/// From the words of `ip mptcp endpoint`, with spaces or commas between them: `subflow backup`. No word is no flag.
+impl FromStr for EndpointFlags {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let words = text.split([' ', ',']).filter(|word| !word.is_empty());
+        words.map(Self::of_word).collect()
+    }
+}
+
+impl EndpointFlags {
+    fn of_word(word: &str) -> Result<Self, Error> {
+        let known = FLAG_WORDS.iter().find(|(_, of)| *of == word).map(|(flag, _)| *flag);
+        let number = || u32::from_str_radix(word.strip_prefix("0x")?, 16).ok().map(Self::from_bits_retain);
+        known.or_else(number).ok_or_else(|| {
+            let words = FLAG_WORDS.map(|(_, word)| word).join(", ");
+            Error::usage(format!("flag \"{word}\"; {words} are possible"))
+        })
+    }
+}
 
 /// An operation on an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

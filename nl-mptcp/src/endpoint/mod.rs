@@ -7,6 +7,8 @@
 
 mod codec;
 mod handle;
+#[cfg(feature = "serde")]
+mod read;
 
 pub(crate) use codec::check_port;
 pub use codec::{Endpoint, EndpointFlags, EndpointVerb};

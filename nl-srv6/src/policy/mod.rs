@@ -75,7 +75,8 @@
 //!
 //! # Statistics
 //! The kernel counts how often it chose each member of a group, per packet that it routes and without bytes, since Linux 6.9:
-//! [`Headend::selections`]. What arrives is counted by the [local SIDs](crate::sid) of the last node.
+//! [`Headend::selections`], of which a [`SelectionSampler`] makes rates. What arrives is counted by the [local SIDs](crate::sid) of the
+//! last node.
 //!
 //! # Which group belongs to which policy
 //! A nexthop has no name. A group is found by the routes of the policy that use it, and otherwise by its members. If other programs refer
@@ -98,6 +99,7 @@ mod planner;
 #[cfg(feature = "serde")]
 mod read;
 mod rules;
+mod sampler;
 mod selections;
 mod set;
 mod snapshot;
@@ -105,6 +107,7 @@ mod types;
 
 pub use handle::Headend;
 pub use plan::{GroupUse, Plan, PolicyGroup, Step};
+pub use sampler::{SelectionRate, SelectionSampler};
 pub use selections::{ListSelections, PolicySelections};
 pub use set::PolicySet;
 pub use snapshot::Snapshot;

@@ -26,7 +26,7 @@ pub const SEG6_LOCAL_KIND: u16 = 7;
 /// assert_eq!(local.to_string(), "seg6local action End flavors next-csid lblen 32 nflen 16");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Seg6Local {
     /// What is done (`SEG6_LOCAL_ACTION`), with what the action requires.
@@ -54,7 +54,11 @@ pub struct Seg6Local {
 
 /// Counters of a local SID. They start at 0 when it is made, also when it is replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct SidCounters {
     /// Packets that were processed.
@@ -123,6 +127,12 @@ impl Seg6Local {
             }
             (ours, theirs) => ours == theirs,
         }
+    }
+}
+
+impl From<SidAction> for Seg6Local {
+    fn from(action: SidAction) -> Self {
+        Self::new(action)
     }
 }
 

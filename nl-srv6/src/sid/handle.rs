@@ -61,13 +61,26 @@ impl Sids {
         &self.conn
     }
 
-    /// One SID with what is to be done there, to be added, replaced or deleted. A bare address is a prefix of 128 bits.
-    pub fn entry(&self, sid: IpPrefix, action: SidAction) -> SidEntry {
+    /// One SID with what is to be done there, to be added, replaced or deleted: a [`SidAction`], or a whole [`Seg6Local`], such as one
+    /// from a file. A bare address is a prefix of 128 bits.
+    ///
+    /// ```no_run
+    /// use nl_srv6::sid::{Seg6Local, SidAction, Sids};
+    ///
+    /// # async fn example(sids: Sids) -> Result<(), Box<dyn std::error::Error>> {
+    /// sids.entry("fcbb:0:b::/48".parse()?, SidAction::End).counters().dev("eth0").add().await?;
+    /// // With feature `serde` it is read from { "action": { "EndDt46": { "vrf_table": 100 } }, "counters": {} }.
+    /// let local = Seg6Local::new(SidAction::EndDt46 { vrf_table: 100 }).counters();
+    /// sids.entry("fcbb:0:d:d46::".parse()?, local).replace().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn entry(&self, sid: IpPrefix, local: impl Into<Seg6Local>) -> SidEntry {
         SidEntry {
             conn: self.conn.clone(),
             dev: None,
             route: Route::new(sid),
-            local: Seg6Local::new(action),
+            local: local.into(),
             unused_hmac: false,
             unchecked: false,
         }

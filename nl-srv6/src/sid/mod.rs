@@ -32,6 +32,13 @@
 //!   table, made before, and `net.vrf.strict_mode` set to 1. Inner IPv4 packets also pass `rp_filter`.
 //! * Forwarding: `net.ipv6.conf.all.forwarding`, and `net.ipv4.ip_forward` for inner IPv4. `seg6_enabled` plays no part.
 //!
+//! # From a file
+//! Under feature `serde` a [`Seg6Local`] is read from its fields, and [`Sids::entry`] takes it whole:
+//!
+//! ```json
+//! { "action": { "EndDt46": { "vrf_table": 100 } }, "counters": {} }
+//! ```
+//!
 //! Header: [`include/uapi/linux/seg6_local.h`]. Kernel: `net/ipv6/seg6_local.c`, with `CONFIG_IPV6_SEG6_LWTUNNEL`. Linux 4.14.
 //! Equivalent: `ip -6 route add … encap seg6local`.
 //!

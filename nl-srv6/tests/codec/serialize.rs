@@ -66,6 +66,16 @@ fn encapsulations_are_read_as_they_are_written() {
     let end_x = Seg6Local::new(SidAction::EndX { nh6: addr("fe80::1") }).oif(5);
     assert_eq!(from_value::<Seg6Local>(to_value(&end_x).unwrap()).unwrap(), end_x);
     assert_eq!(from_value::<Seg6Local>(json!({ "action": "End" })).unwrap(), Seg6Local::new(SidAction::End));
+    let counted = json!({ "action": "End", "counters": {} });
+    assert_eq!(from_value::<Seg6Local>(counted).unwrap(), Seg6Local::from(SidAction::End).counters());
+    for typo in
+        [json!({ "action": "End", "counter": {} }), json!({ "action": "End", "counters": { "packet": 1 } })]
+    {
+        assert!(
+            from_value::<Seg6Local>(typo.clone()).unwrap_err().to_string().contains("unknown field"),
+            "{typo}"
+        );
+    }
 
     let short = json!({ "mode": "encap", "segments": ["fcbb:0:1::", "fcbb:0:2::"], "hmac": 42 });
     assert_eq!(from_value::<Seg6>(short).unwrap(), Seg6::encap(segments(2)).hmac(42));

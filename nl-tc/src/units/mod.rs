@@ -6,6 +6,8 @@ mod overhead;
 mod probability;
 mod rate;
 mod size;
+#[cfg(feature = "serde")]
+mod text;
 mod time;
 mod words;
 

@@ -57,6 +57,42 @@ pub struct Faults {
 ///
 /// `headers` is that of [`Conversation::faults_with`]. The operation has its own time limit for answers that do not come; keep it short.
 ///
+/// ```
+/// use std::os::unix::net::UnixDatagram;
+/// use std::time::Duration;
+///
+/// use nl_testkit::fault::{Answer, Conversation, Delivery, Played, every_fault};
+///
+/// /// The operation under test: a request, and its acknowledgement.
+/// async fn add(kernel: Played) -> Result<String, String> {
+///     let socket = UnixDatagram::from(kernel.socket().map_err(|error| error.to_string())?);
+///     socket.set_nonblocking(true).map_err(|error| error.to_string())?;
+///     let socket = tokio::net::UnixDatagram::from_std(socket).map_err(|error| error.to_string())?;
+///     // NLM_F_REQUEST | NLM_F_ACK
+///     let request = Answer::new(28, &[0; 12]).flag(5).seq(1).to_bytes();
+///     socket.send(&request).await.map_err(|error| error.to_string())?;
+///     let mut answer = [0; 256];
+///     let received = tokio::time::timeout(Duration::from_millis(20), socket.recv(&mut answer)).await;
+///     let size = received.map_err(|_| "no answer")?.map_err(|error| error.to_string())?;
+///     match Delivery::received(&answer[..size]) {
+///         Delivery::Datagram(answer) if answer == Answer::ack(&request).to_bytes() => Ok("added".to_owned()),
+///         _ => Err("no acknowledgement".to_owned()),
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let kernel = |request: &[u8]| Conversation::of([Answer::ack(request)]);
+/// // An acknowledgement has no attributes, so there is no fixed header before them.
+/// let faults = every_fault(kernel, |_| None, Duration::from_secs(20), add).await;
+/// assert_eq!(faults.expected.as_deref(), Ok("added"));
+/// assert_eq!(faults.false_successes, [] as [String; 0]);
+/// assert!(faults.tried > 30, "{faults:?}");
+/// # }
+/// ```
+///
+/// nl-core takes the sockets by `ConnectionBuilder::sockets_from`, rtnetlink by `PeerSocket::over` of feature `fault-socket`.
+///
 /// # Panics
 ///
 /// When the operation takes longer than the deadline.

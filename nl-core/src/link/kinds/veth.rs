@@ -34,7 +34,24 @@ impl Veth {
         Self::with_peer(LinkConfig::new(peer))
     }
 
-    /// With a peer of this configuration: its name, MTU, address, queues, and the namespace it is created in.
+    /// With a peer of this configuration: its name, MTU, hardware addresses, group, queues and flags, and the namespace it is made in.
+    ///
+    /// ```no_run
+    /// # async fn example() -> nl_core::Result<()> {
+    /// use nl_core::link::{LinkConfig, Links, Veth};
+    /// use nl_core::netns::Netns;
+    /// use nl_core::{Connection, Protocol};
+    ///
+    /// let links = Links::new(Connection::open(Protocol::Route)?);
+    /// // ip link add veth0 up type veth peer name eth0 netns blue up
+    /// let peer = LinkConfig::new("eth0").netns(Netns::named("blue")?).up();
+    /// links.device("veth0").kind(Veth::with_peer(peer)).up().add().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// What the kernel would drop without an error, such as a master, is refused. It takes the index of a peer only if the first
+    /// device has one too.
     #[must_use]
     pub fn with_peer(peer: LinkConfig) -> Self {
         Self { peer: Some(Box::new(peer)) }
