@@ -122,7 +122,7 @@ async fn fifty_devices_with_sixty_channels_are_listed(lab: Lab) -> Result {
 async fn list_while_devices_come_and_go_is_complete_or_interrupted(lab: Lab) -> Result {
     let (node, macsec) = alone(&lab).await?;
     // None of them fits the kernel's buffer on a new socket.
-    fill(&node, &macsec, 3, 20).await?;
+    fill(&macsec, 3, 20).await?;
     let other = open(&node).await?;
     let is_listed = AtomicBool::new(false);
     let changes = async {
