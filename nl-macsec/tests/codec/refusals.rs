@@ -24,6 +24,19 @@ fn texts_that_are_no_values_are_refused() {
 }
 
 #[test]
+fn keys_and_salts_of_a_file_may_end_with_a_newline() {
+    let (key, salt) = ("07".repeat(16), "05".repeat(12));
+    for (before, behind) in [("", "\n"), ("", "\r\n"), (" ", " \t\n")] {
+        let read = SecretKey::from_hex(&format!("{before}{key}{behind}")).unwrap();
+        assert_eq!(read, SecretKey::new(&[7; 16]).unwrap());
+        assert_eq!(Salt::from_hex(&format!("{before}{salt}{behind}")).unwrap(), Salt::new(&[5; 12]));
+    }
+    let divided = format!("{}\n{}", "07".repeat(8), "07".repeat(8));
+    assert!(SecretKey::from_hex(&divided).unwrap_err().is_usage());
+    assert!(SecretKey::from_hex(" \n").unwrap_err().is_usage());
+}
+
+#[test]
 fn association_of_an_impossible_device_is_refused() {
     for index in [0, u32::MAX] {
         let mut request = TxSa::new(index, SaConfig::new(0).active(true)).request(
