@@ -28,7 +28,7 @@ impl Dice {
     #[must_use]
     pub const fn new(seed: u32) -> Self {
         // Of 0 the generator makes nothing but 0.
-        let mixed = 0x9e37_79b9 ^ (seed.wrapping_add(1) << 8);
+        let mixed = 0x9e37_79b9 ^ seed.wrapping_add(1).rotate_left(8);
         Self(if mixed == 0 { 1 } else { mixed })
     }
 
@@ -93,6 +93,7 @@ impl Dice {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Race {
+    first: u32,
     changes: u32,
     deadline: Duration,
 }
@@ -111,7 +112,14 @@ impl Race {
     /// Each racer makes this many changes, and each change has this deadline.
     #[must_use]
     pub const fn new(changes: u32, deadline: Duration) -> Self {
-        Self { changes, deadline }
+        Self { first: 0, changes, deadline }
+    }
+
+    /// The dice of the racers have the seeds from this number on, in place of 0: for a race beside another, whose racers are not to make
+    /// the same changes.
+    #[must_use]
+    pub const fn seeds_from(self, first: u32) -> Self {
+        Self { first, ..self }
     }
 
     /// One task for each of these racers, whose changes take turns at each await point.
@@ -129,7 +137,7 @@ impl Race {
     ) -> Raced {
         let (change, is_lost) = (&change, &is_lost);
         let run = |(racer, seed)| async move { self.run(&racer, seed, change, is_lost).await };
-        self.sum(join_all(racers.into_iter().zip(0..).map(run)).await)
+        self.sum(join_all(racers.into_iter().zip(self.first..).map(run)).await)
     }
 
     /// Threads with a runtime each, so that changes are made at the same time wherever there are several processors.
@@ -148,12 +156,13 @@ impl Race {
         is_lost: impl Fn(&E) -> bool + Clone + Send + 'static,
     ) -> Raced {
         let started: Vec<_> = (0..racers)
-            .map(|seed| {
+            .map(|number| {
                 let (start, change, is_lost) = (start.clone(), change.clone(), is_lost.clone());
+                let seed = self.first.wrapping_add(number);
                 thread::spawn(move || {
                     let runtime = Builder::new_current_thread().enable_all().build();
                     runtime.map(|runtime| {
-                        runtime.block_on(async { self.run(&start(seed), seed, &change, &is_lost).await })
+                        runtime.block_on(async { self.run(&start(number), seed, &change, &is_lost).await })
                     })
                 })
             })
@@ -284,16 +293,33 @@ mod tests {
         assert!(mixed.load(Ordering::SeqCst) > 50, "{mixed:?} changes of turn");
     }
 
+    #[tokio::test]
+    async fn racers_have_the_seeds_that_were_asked_for() {
+        let rolled = Arc::new(Mutex::new(BTreeSet::new()));
+        let roll = async |rolled: &Arc<Mutex<BTreeSet<u32>>>, dice: &mut Dice| {
+            rolled.lock().unwrap().insert(dice.roll(u32::MAX));
+            Ok::<(), String>(())
+        };
+        let race = Race::new(1, DEADLINE).seeds_from(7);
+        race.tasks([Arc::clone(&rolled), Arc::clone(&rolled)], roll, |_| false).await;
+        let expected: BTreeSet<_> = [7, 8].map(|seed| Dice::new(seed).roll(u32::MAX)).into();
+        assert_eq!(std::mem::take(&mut *rolled.lock().unwrap()), expected);
+        let racer = Arc::clone(&rolled);
+        race.threads(2, move |_| Arc::clone(&racer), roll, |_| false).await;
+        assert_eq!(*rolled.lock().unwrap(), expected);
+    }
+
     #[test]
     fn dice_of_any_seed_roll_all_sides_and_differ() {
         let rolls = |seed| {
             let mut dice = Dice::new(seed);
             (0..200).map(|_| dice.roll(10_u16)).collect::<Vec<_>>()
         };
-        for seed in [0, 1, 3, u32::MAX, 0x009e_3778] {
+        for seed in [0, 1, 3, u32::MAX, 0x009e_3778, 0xb99e_3778] {
             assert_eq!(rolls(seed).iter().collect::<BTreeSet<_>>().len(), 10, "seed {seed}");
         }
         assert_ne!(rolls(0), rolls(1));
+        assert_ne!(rolls(0), rolls(1 << 24));
         assert_eq!(Dice::new(0).pick(&["one"]), &"one");
     }
 

@@ -14,7 +14,9 @@ use nl_bridge::vlan_db::VlanDb;
 use nl_bridge::vni::{VniEntry, VniVerb, Vnis};
 use nl_core::message::NLM_F_DUMP;
 use nl_core::{Connection, MacAddr, Protocol};
-use nl_testkit::fault::{Answer, Conversation, InWords, Played, every_await, every_fault, in_words};
+use nl_testkit::fault::{
+    Answer, Conversation, Operation, Played, each_at_every_await, each_with_every_fault, in_words,
+};
 
 use crate::MAC;
 
@@ -30,8 +32,6 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// Of a connection: its own, and those of lists and batches that are kept to be used again.
 const SOCKETS: usize = 5;
 const OTHER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
-
-type Operation = fn(Connection) -> InWords;
 
 /// A kernel with the bridge `br0`, its port `swp1` and two entries behind it, which carries out whatever it is asked.
 fn kernel(request: &[u8]) -> Conversation {
@@ -92,7 +92,7 @@ fn group() -> IpAddr {
     "239.1.1.1".parse().unwrap()
 }
 
-const OPERATIONS: &[(&str, Operation)] = &[
+const OPERATIONS: &[Operation<Connection>] = &[
     ("add an entry", |conn| in_words(Fdb::new(conn).entry(MAC, "swp1").master().static_().add())),
     ("read an entry", |conn| in_words(Fdb::new(conn).entry(MAC, "swp1").master().get())),
     ("delete an entry", |conn| in_words(Fdb::new(conn).entry(MAC, "swp1").master().delete())),
@@ -141,32 +141,13 @@ fn connection(kernel: &Played) -> Connection {
 
 #[tokio::test]
 async fn operation_with_any_fault_ends_and_is_no_false_success() {
-    let mut wrong = Vec::new();
-    for (what, operation) in OPERATIONS {
-        // Attributes behind `struct ndmsg`.
-        let headers = |kind| (kind == RTM_NEWNEIGH).then_some(12);
-        let run = |kernel: Played| operation(connection(&kernel));
-        let faults = every_fault(kernel, headers, DEADLINE, run).await;
-        assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
-        assert!(faults.tried > 40 && faults.noticed > 20, "{what}: {faults:?}");
-        wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
-    }
-    assert!(wrong.is_empty(), "{} false successes:\n{}", wrong.len(), wrong.join("\n"));
+    // Attributes behind `struct ndmsg`.
+    let headers = |kind| (kind == RTM_NEWNEIGH).then_some(12);
+    each_with_every_fault(OPERATIONS, kernel, headers, DEADLINE, connection).await;
 }
 
 #[tokio::test]
 async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing_else() {
-    for (what, operation) in OPERATIONS {
-        let kernel = Played::new(kernel);
-        let conn = connection(&kernel);
-        let works = async || assert_eq!(conn.link_index("swp1").await.unwrap(), SWP1);
-        let run = || operation(conn.clone());
-        let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
-        outcome.unwrap();
-        // Before its first poll, and while it waits for an answer.
-        assert!(points >= 2, "{what}: {points} points");
-        drop(conn);
-        let closed = async || (kernel.open_sockets() == 0).then_some(());
-        nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
-    }
+    let works = async |conn: &Connection| assert_eq!(conn.link_index("swp1").await.unwrap(), SWP1);
+    each_at_every_await(OPERATIONS, kernel, SOCKETS, DEADLINE, connection, works).await;
 }

@@ -4,8 +4,8 @@
 use nl_bridge::leaf::{BridgeConfig, Leaf, PortConfig, VxlanConfig};
 use nl_bridge::vni::Vnis;
 use nl_core::{Connection, Protocol};
-use nl_testkit::cancel::at_every_await;
-use nl_testkit::{Lab, Node, Result, eventually};
+use nl_testkit::cancel::{Idle, at_every_await};
+use nl_testkit::{Lab, Result};
 
 use crate::support::{SOON, collect, mac, open, shown, still_bridge};
 use crate::vlan_db::support::{switch, tunnels};
@@ -13,18 +13,10 @@ use crate::vlan_db::support::{switch, tunnels};
 /// The connection's own, and those of lists and batches that are kept for the next ones.
 const SOCKETS: usize = 5;
 
-fn tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
-}
-
 /// The connection answers, and has no more sockets and tasks than before.
-async fn works(node: &Node, conn: &Connection, before: usize) {
+async fn works(conn: &Connection, idle: &Idle) {
     assert_eq!(conn.link("lo").await.unwrap().index, 1);
-    let clean = async || {
-        let sockets = node.netlink_sockets().await.len();
-        (sockets <= SOCKETS && tasks() <= before).then_some(())
-    };
-    eventually(SOON, clean, "sockets and tasks of a dropped operation to be gone").await;
+    idle.again(SOON).await;
 }
 
 #[nl_testkit::test(
@@ -43,11 +35,11 @@ async fn leaf_whose_application_is_dropped_is_completed_by_the_next(lab: Lab) ->
     leaf.apply(&config).await?;
     let expected = all().await;
     leaf.remove(&config).await?;
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let (plan, points) = at_every_await(
         || leaf.apply(&config),
         async |point| {
-            works(&node, &conn, before).await;
+            works(&conn, &idle).await;
             leaf.apply(&config).await.unwrap();
             assert_eq!(all().await, expected, "dropped at point {point}");
             assert!(leaf.apply(&config).await.unwrap().is_empty(), "dropped at point {point}");
@@ -65,13 +57,13 @@ async fn leaf_whose_application_is_dropped_is_completed_by_the_next(lab: Lab) ->
 async fn changes_of_the_forwarding_database_that_are_dropped_are_made_or_not(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
     let node = bridge.node();
-    let before = tasks();
+    let idle = Idle::now(node, SOCKETS);
     let entry = || fdb.entry(mac(1), "port1").master().static_();
     let empty = shown(node, "br br0").await;
     let (added, points) = at_every_await(
         || entry().add(),
         async |_| {
-            works(node, fdb.connection(), before).await;
+            works(fdb.connection(), &idle).await;
             // A look-up and a change: by then one of them was made.
             let _ = entry().delete().await;
         },
@@ -82,7 +74,7 @@ async fn changes_of_the_forwarding_database_that_are_dropped_are_made_or_not(lab
     let (deleted, _) = at_every_await(
         || entry().delete(),
         async |_| {
-            works(node, fdb.connection(), before).await;
+            works(fdb.connection(), &idle).await;
             entry().replace().await.unwrap();
         },
     )
@@ -96,7 +88,7 @@ async fn changes_of_the_forwarding_database_that_are_dropped_are_made_or_not(lab
             let entries = fdb.entries().bridge("br0");
             nl_core::Pending::new(async move { entries.list().await?.collect_all().await })
         },
-        async |_| works(node, fdb.connection(), before).await,
+        async |_| works(fdb.connection(), &idle).await,
     )
     .await;
     assert_eq!(listed?.len(), collect(fdb.entries().bridge("br0")).await.len());
@@ -109,7 +101,7 @@ async fn adding_vnis_that_is_dropped_adds_all_or_none(lab: Lab) -> Result {
     let node = tunnels(&lab).await?;
     let conn = open(&node).await?.connection().clone();
     let vnis = Vnis::new(conn.clone());
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let listed = async || {
         let list = vnis.entries().dev("vf0").list().await.unwrap().collect_all().await.unwrap();
         list.iter().map(|entry| entry.vnis.to_string()).collect::<Vec<_>>()
@@ -117,7 +109,7 @@ async fn adding_vnis_that_is_dropped_adds_all_or_none(lab: Lab) -> Result {
     let (added, points) = at_every_await(
         || vnis.entry("vf0", 100..=102).add(),
         async |point| {
-            works(&node, &conn, before).await;
+            works(&conn, &idle).await;
             match listed().await.as_slice() {
                 [] => {}
                 [all] if all == "100-102" => drop(vnis.entry("vf0", 100..=102).delete().await.unwrap()),

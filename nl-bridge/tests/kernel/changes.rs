@@ -13,7 +13,10 @@ async fn adding_twice_fails_and_changes_nothing(lab: Lab) -> Result {
     fdb.entry(mac(1), "port1").master().static_().add().await?;
     for port in ["port1", "port2"] {
         let error = fdb.entry(mac(1), port).master().dynamic().add().await.unwrap_err();
-        assert!(error.is_exists(), "{error}");
+        assert!(error.is_exists() && !error.is_busy(), "{error}");
+        let text = format!("add fdb 02:00:00:00:00:01 dev {port} ");
+        assert!(error.to_string().starts_with(&text), "{error}");
+        assert!(error.to_string().contains(": File exists (EEXIST)"), "{error}");
     }
     let shown = shown_the(bridge.node(), mac(1)).await;
     assert_eq!((&shown["ifname"], &shown["state"]), (&json!("port1"), &json!("static")));

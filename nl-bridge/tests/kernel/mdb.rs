@@ -500,3 +500,32 @@ async fn a_full_mdb_names_its_limit(lab: Lab) -> Result {
     add("239.1.1.3").await?;
     Ok(())
 }
+
+/// Of a VXLAN device the kernel says so; of a bridge it does not.
+#[nl_testkit::test(needs(bridge_vlan_filtering, link = "vxlan", kernel = "6.4"), timeout = 60)]
+async fn list_of_a_vxlan_device_that_changed_meanwhile_is_interrupted_and_named(lab: Lab) -> Result {
+    // Several pieces of a list.
+    const MANY: u16 = 2000;
+    let (bridge, mdb) = world(&lab).await?;
+    let vx = bridge.node().index_of("vx").await?;
+    let add = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let entry = MdbEntry::new(vx, vx, IpAddr::from([239, 5, high, low])).permanent();
+        entry.dst(ip("192.0.2.7")).src_vni(100).request(MdbVerb::Add)
+    };
+    let conn = bridge.node().open(|| Connection::open(Protocol::Route)).await?;
+    conn.batch((0..MANY).map(add).collect::<Vec<_>>()).summarize(1).await?.into_result()?;
+    let mut list = mdb.entries().dev("vx").list().await?;
+    assert!(list.try_next().await?.is_some());
+    conn.ack(add(MANY)).await?;
+    let error = loop {
+        match list.try_next().await {
+            Ok(table) => assert!(table.is_some(), "the list of groups ended as if nothing had changed"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_interrupted() && error.errno().is_none(), "{error}");
+    let text = "list mdb: the table changed while it was read (NLM_F_DUMP_INTR)";
+    assert_eq!(error.to_string(), text);
+    Ok(())
+}

@@ -10,35 +10,24 @@ use nl_core::error::Errno;
 use nl_core::netns::Netns;
 use nl_core::{Connection, Error, Protocol};
 use nl_testkit::cancel::interleaved;
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::race::{Dice, Race};
+use nl_testkit::{Lab, Result};
 
 use crate::support::{SOON, collect, mac, open, shown, shown_of, still_bridge};
 use crate::vlan_db::support::switch;
 
-const TASKS: u32 = 4;
-/// Of each task.
+const THREADS: u32 = 4;
+/// Of each thread, and of each task.
 const CHANGES: u32 = 200;
 const PORTS: [&str; 2] = ["port1", "port2"];
 const MACS: u32 = 4;
 
-/// Numbers that look like chance and are the same each time.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0 % sides
-    }
-}
-
 /// One change, which another task may have made impossible.
 async fn change(fdb: &Fdb, dice: &mut Dice) -> nl_core::Result<()> {
-    let port = if dice.roll(2) == 0 { PORTS[0] } else { PORTS[1] };
+    let port = *dice.pick(&PORTS);
     let address = mac(1 + dice.roll(MACS));
     let entry = || fdb.entry(address, port).master().static_();
-    match dice.roll(4) {
+    match dice.roll(4_u8) {
         0 => entry().add().await.map(drop),
         1 => entry().replace().await.map(drop),
         2 => entry().delete().await.map(drop),
@@ -54,32 +43,16 @@ fn is_lost_race(error: &Error) -> bool {
     matches!(error.errno(), Some(Errno::EEXIST | Errno::ENOENT))
 }
 
-/// A thread with a runtime and a connection of its own.
-fn racer(node: &Node, task: u32) -> nl_core::Result<std::thread::JoinHandle<u32>> {
-    let netns = Netns::fd(node.netns_fd())?;
-    Ok(std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let fdb = Fdb::new(Connection::builder(Protocol::Route).netns(&netns).open().unwrap());
-            let mut dice = Dice(0x9e37_79b9 ^ ((task + 1) << 8));
-            let mut made = 0;
-            for _ in 0..CHANGES {
-                match within(SOON, change(&fdb, &mut dice), "a change").await {
-                    Ok(()) => made += 1,
-                    Err(error) => assert!(is_lost_race(&error), "{error}"),
-                }
-            }
-            made
-        })
-    }))
-}
-
 #[nl_testkit::test(needs(link = "veth", tool = "bridge"), timeout = 60)]
 async fn changes_of_the_same_entries_by_tasks_and_processes_succeed_or_say_why(lab: Lab) -> Result {
     let (bridge, fdb) = still_bridge(&lab).await?;
     let node = bridge.node();
-    let racers = (0..TASKS).map(|task| racer(node, task)).collect::<nl_core::Result<Vec<_>>>()?;
-    // iproute2 among them, whose failures are its own; and a task that shares this thread.
+    let netns = Netns::fd(node.netns_fd())?;
+    let start = move |_| Fdb::new(Connection::builder(Protocol::Route).netns(&netns).open().unwrap());
+    let race = Race::new(CHANGES, SOON);
+    let threads = race.threads(THREADS, start, change, is_lost_race);
+    let tasks = race.seeds_from(THREADS).tasks([fdb.clone(), fdb.clone()], change, is_lost_race);
+    // iproute2 among them, whose failures are its own.
     let processes = async {
         for number in 0..8 {
             let (address, port) = (mac(1 + number % MACS), if number % 2 == 0 { PORTS[0] } else { PORTS[1] });
@@ -89,18 +62,7 @@ async fn changes_of_the_same_entries_by_tasks_and_processes_succeed_or_say_why(l
             }
         }
     };
-    let tasks = async {
-        let mut dice = Dice(1);
-        for _ in 0..CHANGES {
-            if let Err(error) = change(&fdb, &mut dice).await {
-                assert!(is_lost_race(&error), "{error}");
-            }
-        }
-    };
-    tokio::join!(processes, tasks);
-    let join = move || racers.into_iter().map(|racer| racer.join().unwrap()).sum::<u32>();
-    let made = tokio::task::spawn_blocking(join).await?;
-    assert!(made > TASKS * CHANGES / 10, "only {made} changes were made");
+    tokio::join!(threads, tasks, processes);
 
     let statics = |shown: &[serde_json::Value]| -> BTreeSet<(String, String)> {
         let text = |entry: &serde_json::Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();

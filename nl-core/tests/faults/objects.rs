@@ -13,7 +13,9 @@ use nl_core::nexthop::{Nexthop, NexthopVerb, Nexthops, RTM_NEWNEXTHOP};
 use nl_core::route::{RTM_NEWROUTE, Route, RouteVerb, Routes};
 use nl_core::rule::{RTM_NEWRULE, Rule, RuleVerb, Rules};
 use nl_core::{Connection, IpFamily, MacAddr, Protocol, Request};
-use nl_testkit::fault::{Answer, Conversation, InWords, Played, every_await, every_fault, in_words};
+use nl_testkit::fault::{
+    Answer, Conversation, Operation, Played, each_at_every_await, each_with_every_fault, in_words,
+};
 
 use crate::{DEADLINE, IFLA_IFNAME, change};
 
@@ -26,8 +28,6 @@ const RTM_GETNEXTHOP: u16 = 106;
 const DEV: u32 = 7;
 /// Of a connection: its own, and those of lists and batches that are kept to be used again.
 const SOCKETS: usize = 5;
-
-type Operation = fn(Connection) -> InWords;
 
 /// A kernel with two objects of each kind, which carries out whatever it is asked.
 fn kernel(request: &[u8]) -> Conversation {
@@ -96,7 +96,7 @@ fn entry(kind: u16, mut request: Request) -> Answer {
     Answer::new(kind, request.encoded().unwrap().get(16..).unwrap())
 }
 
-const OPERATIONS: &[(&str, Operation)] = &[
+const OPERATIONS: &[Operation<Connection>] = &[
     ("find a device", |conn| in_words(conn.link_index("d0"))),
     ("name a device", |conn| in_words(conn.link_name(DEV))),
     ("name all devices", |conn| {
@@ -171,33 +171,13 @@ fn connection(kernel: &Played) -> Connection {
 
 #[tokio::test]
 async fn operation_with_any_fault_ends_and_is_no_false_success() {
-    let mut wrong = Vec::new();
-    for (what, operation) in OPERATIONS {
-        // Attributes behind the header of links, which every operation by name begins with.
-        let headers = |kind| (kind == RTM_NEWLINK).then_some(IfInfoMsg::LEN);
-        let run = |kernel: Played| operation(connection(&kernel));
-        let faults = every_fault(kernel, headers, DEADLINE, run).await;
-        assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
-        assert!(faults.tried > 40 && faults.noticed > 20, "{what}: {faults:?}");
-        wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
-    }
-    assert!(wrong.is_empty(), "{} false successes:\n{}", wrong.len(), wrong.join("\n"));
+    // Attributes behind the header of links, which every operation by name begins with.
+    let headers = |kind| (kind == RTM_NEWLINK).then_some(IfInfoMsg::LEN);
+    each_with_every_fault(OPERATIONS, kernel, headers, DEADLINE, connection).await;
 }
 
 #[tokio::test]
 async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing_else() {
-    for (what, operation) in OPERATIONS {
-        let kernel = Played::new(kernel);
-        let conn = connection(&kernel);
-        let works = async || drop(conn.ack(change("x")).await.unwrap());
-        let run = || operation(conn.clone());
-        let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
-        outcome.unwrap();
-        // Before its first poll, and while it waits for an answer.
-        assert!(points >= 2, "{what}: {points} points");
-        println!("{what}: dropped at {points} points");
-        drop(conn);
-        let closed = async || (kernel.open_sockets() == 0).then_some(());
-        nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
-    }
+    let works = async |conn: &Connection| drop(conn.ack(change("x")).await.unwrap());
+    each_at_every_await(OPERATIONS, kernel, SOCKETS, DEADLINE, connection, works).await;
 }

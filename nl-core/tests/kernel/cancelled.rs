@@ -5,26 +5,18 @@ use nl_core::address::Addresses;
 use nl_core::link::{Links, Vrf};
 use nl_core::neighbour::{NeighbourState, Neighbours};
 use nl_core::{Connection, MacAddr, Pending};
-use nl_testkit::cancel::at_every_await;
-use nl_testkit::{Lab, Node, Result, eventually};
+use nl_testkit::cancel::{Idle, at_every_await};
+use nl_testkit::{Lab, Result};
 
 use crate::support::{SOON, link_names, many_links, route};
 
 /// The connection's own, and that of a list or batch which is kept for the next one, for each that an operation has at a time.
 const SOCKETS: usize = 3;
 
-fn tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
-}
-
 /// The connection answers, and has no more sockets and tasks than before.
-async fn works(node: &Node, conn: &Connection, before: usize) {
+async fn works(conn: &Connection, idle: &Idle) {
     assert_eq!(conn.link("lo").await.unwrap().index, 1);
-    let clean = async || {
-        let sockets = node.netlink_sockets().await.len();
-        (sockets <= SOCKETS && tasks() <= before).then_some(())
-    };
-    eventually(SOON, clean, "sockets and tasks of a dropped operation to be gone").await;
+    idle.again(SOON).await;
 }
 
 #[nl_testkit::test(needs(link = "vrf", tool = "ip"))]
@@ -32,12 +24,12 @@ async fn making_a_device_that_is_dropped_leaves_what_was_made_until_then(lab: La
     let node = lab.node("a").await?;
     let conn = route(&node).await;
     let links = Links::new(conn.clone());
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let make = || links.device("v0").kind(Vrf::new(9)).alias("for tests").alt_name("another-name").add();
     // How much of it was there after each drop: nothing, a device, its alias.
     let mut seen = Vec::new();
     let (made, points) = at_every_await(make, async |_| {
-        works(&node, &conn, before).await;
+        works(&conn, &idle).await;
         let found = links.device("v0").get().await.ok();
         seen.push(found.map(|link| (link.alias.is_some(), link.alt_names.len())));
         if node.links().await.unwrap().contains(&"v0".to_owned()) {
@@ -62,7 +54,7 @@ async fn flush_that_is_dropped_is_completed_by_the_next(lab: Lab) -> Result {
     node.ip("link set d0 up").await;
     let conn = route(&node).await;
     let (addresses, neighbours) = (Addresses::new(conn.clone()), Neighbours::new(conn.clone()));
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let index = conn.link_index("d0").await?;
     let fill = async || {
         let entries = (1..=MANY).map(move |last| {
@@ -75,7 +67,7 @@ async fn flush_that_is_dropped_is_completed_by_the_next(lab: Lab) -> Result {
     fill().await;
     let flush = || neighbours.entries().dev("d0").flush();
     let (flushed, points) = at_every_await(flush, async |_| {
-        works(&node, &conn, before).await;
+        works(&conn, &idle).await;
         fill().await;
     })
     .await;
@@ -90,7 +82,7 @@ async fn flush_that_is_dropped_is_completed_by_the_next(lab: Lab) -> Result {
     let prefix = "198.51.100.1/24".parse()?;
     let add = || addresses.entry(prefix, "d0").add();
     let (added, _) = at_every_await(add, async |_| {
-        works(&node, &conn, before).await;
+        works(&conn, &idle).await;
         let _ = addresses.entry(prefix, "d0").delete().await;
     })
     .await;
@@ -106,13 +98,13 @@ async fn reading_that_is_dropped_leaves_nothing_and_the_next_is_complete(lab: La
     let conn = route(&node).await;
     many_links(&conn, "d", MANY).await;
     let expected = link_names(&node).await.len();
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let list = || conn.links().collect_all();
-    let (listed, points) = at_every_await(list, async |_| works(&node, &conn, before).await).await;
+    let (listed, points) = at_every_await(list, async |_| works(&conn, &idle).await).await;
     assert_eq!(listed?.len(), expected);
     assert!(points >= 1, "{points} points");
     let names = || conn.link_names();
-    let (named, _) = at_every_await(names, async |_| works(&node, &conn, before).await).await;
+    let (named, _) = at_every_await(names, async |_| works(&conn, &idle).await).await;
     assert_eq!(named?.len(), expected);
     // Ten requests one after another.
     let ten = || {
@@ -124,7 +116,7 @@ async fn reading_that_is_dropped_leaves_nothing_and_the_next_is_complete(lab: La
             Ok(())
         })
     };
-    let (done, points) = at_every_await(ten, async |_| works(&node, &conn, before).await).await;
+    let (done, points) = at_every_await(ten, async |_| works(&conn, &idle).await).await;
     done?;
     assert_eq!(points, 10);
     Ok(())

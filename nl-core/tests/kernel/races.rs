@@ -10,35 +10,20 @@ use nl_core::link::Links;
 use nl_core::netns::Netns;
 use nl_core::{Dev, Error, IpFamily};
 use nl_testkit::cancel::interleaved;
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::race::{Dice, Race};
+use nl_testkit::{Lab, Result};
 
 use crate::support::{SOON, delete_link, new_link, route};
 
-const TASKS: u32 = 4;
-/// Of each task. A device is deleted slowly.
+const THREADS: u32 = 4;
+/// Of each thread, and of each task. A device is deleted slowly.
 const CHANGES: u32 = 25;
 const NAMES: [&str; 4] = ["r0", "r1", "r2", "r3"];
 
-/// Numbers that look like chance and are the same each time.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        usize::try_from(self.0).unwrap_or_default() % sides
-    }
-
-    fn name(&mut self) -> &'static str {
-        NAMES[self.roll(NAMES.len())]
-    }
-}
-
 /// One change, which another task may have made impossible.
 async fn change(conn: &Connection, dice: &mut Dice) -> nl_core::Result<()> {
-    let (name, other) = (dice.name(), dice.name());
-    match dice.roll(8) {
+    let (name, other) = (*dice.pick(&NAMES), *dice.pick(&NAMES));
+    match dice.roll(8_u8) {
         0 | 1 => conn.ack(new_link(name, "bridge")).await.map(drop),
         2 => conn.ack(delete_link(name)).await.map(drop),
         3 | 4 => Links::new(conn.clone()).device(name).rename(other).change().await.map(drop),
@@ -66,32 +51,16 @@ fn is_lost_race(error: &Error) -> bool {
     matches!(error.errno(), Some(Errno::EEXIST | Errno::ENODEV | Errno::ENOENT | Errno::EBUSY))
 }
 
-/// A thread with a runtime and a connection of its own.
-fn racer(node: &Node, task: u32) -> nl_core::Result<std::thread::JoinHandle<usize>> {
-    let netns = Netns::fd(node.netns_fd())?;
-    Ok(std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let conn = Connection::builder(Protocol::Route).netns(&netns).open().unwrap();
-            let mut dice = Dice(0x9e37_79b9 ^ ((task + 1) << 8));
-            let mut made = 0;
-            for _ in 0..CHANGES {
-                match within(SOON, change(&conn, &mut dice), "a change").await {
-                    Ok(()) => made += 1,
-                    Err(error) => assert!(is_lost_race(&error), "{error}"),
-                }
-            }
-            made
-        })
-    }))
-}
-
 #[nl_testkit::test(needs(link = "bridge", tool = "ip"), timeout = 120)]
 async fn changes_of_the_same_names_by_tasks_and_processes_succeed_or_say_why(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let conn = route(&node).await;
-    let racers = (0..TASKS).map(|task| racer(&node, task)).collect::<nl_core::Result<Vec<_>>>()?;
-    // iproute2 among them, whose failures are its own; and a task that shares this thread.
+    let netns = Netns::fd(node.netns_fd())?;
+    let start = move |_| Connection::builder(Protocol::Route).netns(&netns).open().unwrap();
+    let race = Race::new(CHANGES, SOON);
+    let threads = race.threads(THREADS, start, change, is_lost_race);
+    let tasks = race.seeds_from(THREADS).tasks([conn.clone(), conn.clone()], change, is_lost_race);
+    // iproute2 among them, whose failures are its own.
     let processes = async {
         for number in 0..8 {
             let (name, other) = (NAMES[number % 4], NAMES[(number + 1) % 4]);
@@ -104,18 +73,7 @@ async fn changes_of_the_same_names_by_tasks_and_processes_succeed_or_say_why(lab
             }
         }
     };
-    let tasks = async {
-        let mut dice = Dice(1);
-        for _ in 0..CHANGES {
-            if let Err(error) = change(&conn, &mut dice).await {
-                assert!(is_lost_race(&error), "{error}");
-            }
-        }
-    };
-    tokio::join!(processes, tasks);
-    let join = move || racers.into_iter().map(|racer| racer.join().unwrap()).sum::<usize>();
-    let made = tokio::task::spawn_blocking(join).await?;
-    assert!(made > 10, "only {made} changes were made");
+    tokio::join!(threads, tasks, processes);
 
     // What is there is what iproute2 shows, and each name is found under its index.
     let shown = node.json("ip -j link show").await;

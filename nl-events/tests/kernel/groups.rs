@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use nl_core::Protocol;
+use nl_core::error::Errno;
 use nl_core::genl::FamilyEvent;
 use nl_core::monitor::Monitor;
 use nl_core::nsid::{Nsid, NsidEvent};
+use nl_core::{Connection, Error, Protocol};
 use nl_events::source::groups::ALL;
 use nl_events::stream::Events;
 use nl_events::{NetworkEvent, Source};
@@ -84,6 +85,36 @@ async fn namespace_with_an_id_has_events(lab: Lab) -> Result {
         let event = async { events.try_next().await.unwrap().expect("the stream ended") };
         assert_eq!(within(DEADLINE, event, "an event").await, NetworkEvent::Namespace(expected));
     }
+    Ok(())
+}
+
+/// The events of Multipath TCP are for administrators, those of the tables for everybody.
+#[nl_testkit::test(needs(genl = "mptcp_pm"))]
+async fn stream_without_privilege_is_eperm_and_names_the_group(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let refused = node.unprivileged(async || {
+        drop(Events::builder().source(Source::LINK).open()?);
+        let family = Connection::open(Protocol::Generic)?.family(nl_mptcp::FAMILY).await?;
+        let events = Events::builder().source(Source::LINK).source(Source::mptcp(&family)?).open();
+        Ok::<_, Error>((family.group(nl_mptcp::EVENT_GROUP)?, events.err()))
+    });
+    let (group, error) = refused.await??;
+    let error = error.ok_or("not refused")?;
+    assert!(error.is_permission() && !error.is_unsupported(), "{error}");
+    assert_eq!(error.errno(), Some(Errno::EPERM), "{error}");
+    let text = format!("join NETLINK_GENERIC group {group}: Operation not permitted (EPERM)");
+    assert_eq!(error.to_string(), text);
+    Ok(())
+}
+
+#[nl_testkit::test]
+async fn source_of_a_family_without_its_group_is_unsupported(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    let conn = node.open(|| Connection::open(Protocol::Generic)).await?;
+    let family = conn.family("nlctrl").await?;
+    let error = Source::mptcp(&family).err().ok_or("not refused")?;
+    assert!(error.is_unsupported() && !error.is_not_found(), "{error}");
+    assert!(error.to_string().contains("\"mptcp_pm_events\""), "{error}");
     Ok(())
 }
 

@@ -27,6 +27,7 @@ use nl_tc::class::Class;
 use nl_tc::htb::HtbClassConfig;
 use nl_tc::watch::{ClassTable, ClassWatch};
 use nl_tc::{Rate, TcHandle, TcVerb};
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Node, Result};
 use tokio::task::JoinHandle;
 
@@ -47,18 +48,6 @@ const FIRST_RULE: u32 = 1000;
 fn duration() -> Duration {
     let seconds = std::env::var("NL_TESTKIT_SOAK").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(2))
-}
-
-/// Random numbers that are the same in every run.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0 % sides
-    }
 }
 
 /// What of the process is in memory, in bytes.
@@ -91,11 +80,11 @@ fn rule(number: u32) -> Rule {
 /// A change of one of the tables.
 fn change(dice: &mut Dice, devices: Devices) -> Request {
     let number = dice.roll(ROAMING);
-    let is_added = dice.roll(2) == 0;
+    let is_added = dice.roll(2_u32) == 0;
     let [_, _, high, low] = number.to_be_bytes();
-    match dice.roll(5) {
+    match dice.roll(5_u32) {
         0 => {
-            let port = devices.ports[usize::from(dice.roll(2) == 1)];
+            let port = devices.ports[usize::from(dice.roll(2_u32) == 1)];
             let entry = FdbEntry::new(MacAddr::new([2, 7, 0, 0, high, low]), port).master().static_();
             entry.request(if is_added { FdbVerb::Replace } else { FdbVerb::Delete })
         }
@@ -111,7 +100,7 @@ fn change(dice: &mut Dice, devices: Devices) -> Request {
         3 => rule(number).request(if is_added { RuleVerb::Add } else { RuleVerb::Delete }),
         _ => {
             let minor = u16::try_from(1 + number % 100).unwrap();
-            let rate = Rate::mbit(1 + u64::from(dice.roll(9)));
+            let rate = Rate::mbit(1 + u64::from(dice.roll(9_u32)));
             let class = Class::new(devices.device, QDISC.class(minor), HtbClassConfig::new(rate));
             class.request(if is_added { TcVerb::Replace } else { TcVerb::Delete })
         }
@@ -128,7 +117,7 @@ fn load(netns: &Netns, task: u32, devices: Devices, end: Instant) -> u64 {
             if Instant::now() >= end {
                 break;
             }
-            let mut dice = Dice(0x9e37_79b9 ^ (task << 24) ^ round);
+            let mut dice = Dice::new(task << 24 | round);
             let requests = (0..200).map(move |_| change(&mut dice, devices));
             made += conn.batch(requests).summarize(1).await.unwrap().succeeded;
         }
@@ -281,15 +270,15 @@ async fn stores_are_exact_and_memory_is_constant_after_a_soak(lab: Lab) -> Resul
         Ok(thread::spawn(move || load(&netns, task, devices, began + time)))
     });
     let loads = loads.collect::<Result<Vec<_>>>()?;
-    let (mut dice, mut actions, mut middle) = (Dice(0x517c_c1b7), 0, None);
+    let (mut dice, mut actions, mut middle) = (Dice::new(0x517c_c1b7), 0, None);
     while began.elapsed() < time {
         if middle.is_none() && began.elapsed() > time / 2 {
             middle = Some(resident());
         }
         actions += 1;
         // The smallest receive buffer as often as one that loses little.
-        opener.buffer = if dice.roll(2) == 0 { 0 } else { 1 << 20 };
-        match dice.roll(9) {
+        opener.buffer = if dice.roll(2_u32) == 0 { 0 } else { 1 << 20 };
+        match dice.roll(9_u32) {
             0 => fdb.restart(opener.fdb().await).await,
             1 => routes.restart(opener.routes().await).await,
             2 => neighbours.restart(opener.neighbours().await).await,
@@ -303,7 +292,7 @@ async fn stores_are_exact_and_memory_is_constant_after_a_soak(lab: Lab) -> Resul
             }
             7 => {
                 // A request that is given up, sooner or later.
-                let patience = Duration::from_micros(dice.roll(500).into());
+                let patience = Duration::from_micros(dice.roll(500_u32).into());
                 let _ = tokio::time::timeout(patience, conn.link_names()).await;
                 rules.store.resync();
             }

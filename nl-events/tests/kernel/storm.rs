@@ -8,6 +8,7 @@ use nl_core::{Connection, MacAddr, Protocol};
 use nl_events::fdb::{FdbChange, FdbEvent, FdbWatch};
 use nl_events::stream::Events;
 use nl_events::{NetworkEvent, Source};
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Node, Result, scaled, within};
 
 use crate::watch::{DEADLINE, synced};
@@ -22,23 +23,11 @@ const MOMENT: Duration = Duration::from_millis(200);
 /// Addresses that the load does not change.
 const STANDING: u16 = 2_000;
 /// Addresses that it adds, moves and deletes, per task.
-const ROAMING: u64 = 500;
+const ROAMING: u16 = 500;
 
 fn address(kind: u8, number: u16) -> MacAddr {
     let [high, low] = number.to_be_bytes();
     MacAddr::new([2, kind, 0, 0, high, low])
-}
-
-/// Random numbers that are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
 }
 
 pub(super) type Shown = BTreeSet<(String, String, Option<u64>, String)>;
@@ -75,10 +64,10 @@ pub(super) async fn table_of(watch: &FdbWatch, conn: &Connection) -> Result<Show
 
 /// A change of one task.
 fn change(dice: &mut Dice, ports: [u32; 2], task: u8) -> (FdbVerb, FdbEntry) {
-    let number = u16::try_from(dice.roll(ROAMING)).unwrap_or_default();
-    let port = ports[usize::from(dice.roll(2) == 1)];
+    let number = dice.roll(ROAMING);
+    let port = ports[usize::from(dice.roll(2_u8) == 1)];
     let entry = FdbEntry::new(address(0x10 + task, number), port).master().static_();
-    let verb = match dice.roll(3) {
+    let verb = match dice.roll(3_u8) {
         0 => FdbVerb::Add,
         1 => FdbVerb::Replace,
         _ => FdbVerb::Delete,
@@ -89,7 +78,7 @@ fn change(dice: &mut Dice, ports: [u32; 2], task: u8) -> (FdbVerb, FdbEntry) {
 /// The load of one task: requests until so many changes are made, and how many requests that took.
 async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) -> usize {
     let fdb = Fdb::new(conn);
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::from(task));
+    let mut dice = Dice::new(task.into());
     let (mut made, mut sent) = (0, 0);
     while made < changes {
         let round = (changes - made).max(ROUND);

@@ -8,7 +8,7 @@ use nl_core::{Connection, Protocol};
 use nl_macsec::device::MacsecDevice;
 use nl_macsec::{CipherSuite, KeyId, Macsec, Offload, Salt, Sci, SecretKey};
 use nl_testkit::fault::{
-    Answer, Conversation, InWords, Played, each_at_every_await, each_with_every_fault, in_words,
+    Answer, Conversation, Operation, Played, each_at_every_await, each_with_every_fault, in_words,
 };
 use nl_testkit::oracle::unhex;
 
@@ -24,8 +24,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Two connections, each with its own socket and with those of lists that are kept to be used again.
 const SOCKETS: usize = 10;
-
-type Operation = fn(Macsec) -> InWords;
 
 /// A kernel with the MACsec device `m0`, which carries out whatever it is asked. The type of a request for devices is 18 and that of one
 /// to the controller of generic netlink 16; so is that of a change of a device, whose acknowledgement is all that is read.
@@ -73,7 +71,7 @@ fn peer() -> Sci {
     "1ceddeadbeef04d2".parse().unwrap()
 }
 
-const OPERATIONS: &[(&str, Operation)] = &[
+const OPERATIONS: &[Operation<Macsec>] = &[
     ("read a device", |macsec| in_words(macsec.secy("m0").get())),
     ("list devices", |macsec| in_words(macsec.secys().list())),
     ("encrypt with another association", |macsec| in_words(macsec.secy("m0").set_encoding_sa(1))),

@@ -344,9 +344,30 @@ async fn changes_without_privilege_are_eperm(lab: Lab) -> Result {
             macsec.device("macsec0").delete().await.err(),
         ])
     });
-    for (number, error) in errors.await??.into_iter().enumerate() {
+    let words = [
+        "add macsec macsec0 tx sa 0",
+        "set macsec macsec0 tx sa 0",
+        "delete macsec macsec0 tx sa 0",
+        "add macsec macsec0 rx sci 0200000000020002",
+        "set macsec macsec0 rx sci 0200000000020001",
+        "delete macsec macsec0 rx sci 0200000000020001",
+        "add macsec macsec0 rx sci 0200000000020001 sa 0",
+        "set macsec macsec0 rx sci 0200000000020001 sa 0",
+        "delete macsec macsec0 rx sci 0200000000020001 sa 0",
+        "offload macsec macsec0",
+        "set link macsec0",
+        "add link link v0 m1",
+        "set link macsec0",
+        "delete link macsec0",
+    ];
+    for (number, (error, words)) in errors.await??.into_iter().zip(words).enumerate() {
         let error = error.ok_or(format!("number {number} was not refused"))?;
-        assert!(error.is_permission(), "{error}");
+        assert!(error.is_permission() && error.errno() == Some(Errno::EPERM), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Kernel(_)), "{error}");
+        assert!(error.operation().is_some_and(|operation| operation.starts_with(words)), "{words}: {error}");
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.ends_with(": Operation not permitted (EPERM)"), "{error}");
         let of_the_family = number < 10;
         assert_eq!(
             error.hint().is_some_and(|hint| hint.contains("initial user namespace")),

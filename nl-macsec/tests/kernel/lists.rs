@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use nl_core::error::Errno;
 use nl_macsec::device::MacsecDevice;
 use nl_macsec::rx_sa::RxSa;
@@ -58,6 +58,33 @@ async fn list_on_a_new_socket_is_complete(lab: Lab) -> Result {
             assert!(secy.rx_scs.iter().all(|channel| channel.sas.len() == 4));
         }
     }
+    Ok(())
+}
+
+/// Of devices the kernel says so; of channels and associations it does not.
+#[nl_testkit::test(needs(link = "macsec", genl = "macsec"), timeout = 120)]
+async fn list_during_which_a_device_was_added_is_interrupted_and_named(lab: Lab) -> Result {
+    // More than a piece of a list holds.
+    const MANY: u16 = 120;
+    let (node, macsec) = alone(&lab).await?;
+    for number in 0..MANY {
+        let name = format!("m{number}");
+        macsec.device(&*name).on("v0").add(MacsecDevice::new().port(1000 + number)).await?;
+    }
+    let conn = open(&node).await?.connection().clone();
+    let family = conn.family(FAMILY).await?.id;
+    let mut list = conn.dump(Secy::list_request(family), |message| Secy::decode(message).map(Some));
+    assert!(list.try_next().await?.is_some());
+    macsec.device("late").on("v0").add(MacsecDevice::new().port(2000)).await?;
+    let error = loop {
+        match list.try_next().await {
+            Ok(entry) => assert!(entry.is_some(), "the list of devices ended as if nothing had changed"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_interrupted() && error.errno().is_none(), "{error}");
+    let text = "list macsec devices: the table changed while it was read (NLM_F_DUMP_INTR)";
+    assert_eq!(error.to_string(), text);
     Ok(())
 }
 

@@ -4,8 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use nl_core::{Connection, Protocol};
+use nl_mptcp::diag::SockDiag;
 use nl_mptcp::{AddressId, Mptcp};
-use nl_testkit::fault::{Answer, Conversation, InWords, Played, every_await, every_fault, in_words};
+use nl_testkit::fault::{
+    Answer, Conversation, Operation, Played, each_at_every_await, each_with_every_fault, in_words,
+};
 
 use crate::old_kernels::{NLCTRL, family, listing};
 
@@ -16,8 +19,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Of a connection: its own, and those of lists that are kept to be used again.
 const SOCKETS: usize = 5;
-
-type Operation = fn(Mptcp) -> InWords;
 
 /// A kernel with the endpoint 10.0.1.2 id 7 subflow backup, which carries out whatever it is asked.
 fn kernel(request: &[u8]) -> Conversation {
@@ -41,7 +42,7 @@ fn ends() -> [SocketAddr; 2] {
     [SocketAddr::new(IpAddr::V4(ADDRESS), 4000), SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 1, 1)), 80)]
 }
 
-const OPERATIONS: &[(&str, Operation)] = &[
+const OPERATIONS: &[Operation<Mptcp>] = &[
     ("read the limits", |mptcp| in_words(mptcp.limits().get())),
     ("set the limits", |mptcp| in_words(mptcp.limits().subflows(3).set())),
     ("add an endpoint", |mptcp| in_words(mptcp.endpoint(ADDRESS).subflow().add())),
@@ -64,40 +65,49 @@ const OPERATIONS: &[(&str, Operation)] = &[
         let [near, far] = ends();
         in_words(mptcp.mptcp_connection(1).subflow(near, far).destroy())
     }),
+    ("read an endpoint by id", |mptcp| in_words(mptcp.endpoint(AddressId::new(7)).get())),
+    ("change a subflow", |mptcp| {
+        let [near, far] = ends();
+        in_words(mptcp.mptcp_connection(1).subflow(near, far).backup().change())
+    }),
 ];
 
+/// A kernel without sockets.
+fn sock_diag_kernel(request: &[u8]) -> Conversation {
+    Conversation::of([Answer::done(0).answers(request)])
+}
+
+const DIAG_OPERATIONS: &[Operation<SockDiag>] = &[
+    ("list sockets", |diag| in_words(async move { diag.sockets().list().collect_all().await })),
+    ("list subflows", |diag| in_words(async move { diag.subflows().list().collect_all().await })),
+    ("list connections", |diag| in_words(diag.connections().list())),
+];
+
+fn sock_diag(kernel: &Played) -> SockDiag {
+    SockDiag::new(connection(kernel, Protocol::SockDiag))
+}
+
 fn mptcp(kernel: &Played) -> Mptcp {
+    Mptcp::new(connection(kernel, Protocol::Generic))
+}
+
+fn connection(kernel: &Played, protocol: Protocol) -> Connection {
     let patience = if kernel.has_fault() { PATIENCE } else { DEADLINE };
     let sockets = kernel.clone();
-    let builder = Connection::builder(Protocol::Generic).sockets_from(move || sockets.socket());
-    Mptcp::new(builder.timeout(patience).open().unwrap())
+    let builder = Connection::builder(protocol).sockets_from(move || sockets.socket());
+    builder.timeout(patience).open().unwrap()
 }
 
 #[tokio::test]
 async fn operation_with_any_fault_ends_and_is_no_false_success() {
-    let mut wrong = Vec::new();
-    for (what, operation) in OPERATIONS {
-        let faults = every_fault(kernel, |_| None, DEADLINE, |kernel| operation(mptcp(&kernel))).await;
-        assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
-        assert!(faults.tried > 40 && faults.noticed > 20, "{what}: {faults:?}");
-        wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
-    }
-    assert!(wrong.is_empty(), "{} false successes:\n{}", wrong.len(), wrong.join("\n"));
+    each_with_every_fault(OPERATIONS, kernel, |_| None, DEADLINE, mptcp).await;
+    each_with_every_fault(DIAG_OPERATIONS, sock_diag_kernel, |_| None, DEADLINE, sock_diag).await;
 }
 
 #[tokio::test]
 async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing_else() {
-    for (what, operation) in OPERATIONS {
-        let kernel = Played::new(kernel);
-        let mptcp = mptcp(&kernel);
-        let works = async || assert_eq!(mptcp.limits().get().await.unwrap().subflows, 2);
-        let run = || operation(mptcp.clone());
-        let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
-        outcome.unwrap();
-        // Before its first poll, and while it waits for an answer.
-        assert!(points >= 2, "{what}: {points} points");
-        drop(mptcp);
-        let closed = async || (kernel.open_sockets() == 0).then_some(());
-        nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
-    }
+    let works = async |mptcp: &Mptcp| assert_eq!(mptcp.limits().get().await.unwrap().subflows, 2);
+    each_at_every_await(OPERATIONS, kernel, SOCKETS, DEADLINE, mptcp, works).await;
+    let works = async |diag: &SockDiag| assert_eq!(diag.connections().list().await.unwrap(), []);
+    each_at_every_await(DIAG_OPERATIONS, sock_diag_kernel, SOCKETS, DEADLINE, sock_diag, works).await;
 }

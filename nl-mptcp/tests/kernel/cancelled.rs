@@ -3,26 +3,18 @@
 
 use nl_core::Pending;
 use nl_mptcp::Mptcp;
-use nl_testkit::cancel::at_every_await;
-use nl_testkit::{Lab, Node, Result, eventually};
+use nl_testkit::cancel::{Idle, at_every_await};
+use nl_testkit::{Lab, Result, eventually};
 
 use crate::support::{SOON, open};
 
 /// The connection's own, and those of lists that are kept for the next ones.
 const SOCKETS: usize = 5;
 
-fn tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
-}
-
 /// The connection answers, and has no more sockets and tasks than before.
-async fn works(node: &Node, mptcp: &Mptcp, before: usize) {
+async fn works(mptcp: &Mptcp, idle: &Idle) {
     mptcp.limits().get().await.unwrap();
-    let clean = async || {
-        let sockets = node.netlink_sockets().await.len();
-        (sockets <= SOCKETS && tasks() <= before).then_some(())
-    };
-    eventually(SOON, clean, "sockets and tasks of a dropped operation to be gone").await;
+    idle.again(SOON).await;
 }
 
 fn v4(last: u8) -> std::net::Ipv4Addr {
@@ -33,14 +25,14 @@ fn v4(last: u8) -> std::net::Ipv4Addr {
 async fn operations_on_endpoints_that_are_dropped_are_made_or_not(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mptcp = open(&node).await?;
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let shown =
         async || node.ip("mptcp endpoint show").await.split_whitespace().collect::<Vec<_>>().join(" ");
     // A family is looked up once.
     let (added, points) = at_every_await(
         || mptcp.endpoint(v4(1)).id(4).subflow().add(),
         async |_| {
-            works(&node, &mptcp, before).await;
+            works(&mptcp, &idle).await;
             let _ = mptcp.endpoint(v4(1)).delete().await;
         },
     )
@@ -54,7 +46,7 @@ async fn operations_on_endpoints_that_are_dropped_are_made_or_not(lab: Lab) -> R
     let (changed, _) = at_every_await(
         || mptcp.endpoint(v4(1)).backup().change(),
         async |_| {
-            works(&node, &mptcp, before).await;
+            works(&mptcp, &idle).await;
             seen.push(shown().await);
         },
     )
@@ -67,14 +59,14 @@ async fn operations_on_endpoints_that_are_dropped_are_made_or_not(lab: Lab) -> R
         let endpoints = mptcp.endpoints();
         Pending::new(async move { endpoints.list().await?.collect_all().await })
     };
-    let (listed, _) = at_every_await(list, async |_| works(&node, &mptcp, before).await).await;
+    let (listed, _) = at_every_await(list, async |_| works(&mptcp, &idle).await).await;
     assert_eq!(listed?.len(), 1);
 
     // Looked up by its address, and deleted by its id.
     let (deleted, points) = at_every_await(
         || mptcp.endpoint(v4(1)).delete(),
         async |_| {
-            works(&node, &mptcp, before).await;
+            works(&mptcp, &idle).await;
             assert_eq!(shown().await, "10.9.0.1 id 4 subflow backup");
         },
     )
@@ -89,11 +81,11 @@ async fn operations_on_endpoints_that_are_dropped_are_made_or_not(lab: Lab) -> R
 #[nl_testkit::test(needs(genl = "mptcp_pm"))]
 async fn first_request_of_a_connection_that_is_dropped_leaves_no_socket(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     for polls in 0..10 {
         let mptcp = open(&node).await?;
         let limits = nl_testkit::cancel::dropped_after(polls, mptcp.limits().get()).await;
-        works(&node, &mptcp, before).await;
+        works(&mptcp, &idle).await;
         drop(mptcp);
         let closed = async || node.netlink_sockets().await.is_empty().then_some(());
         eventually(SOON, closed, "the sockets of a connection to be closed").await;

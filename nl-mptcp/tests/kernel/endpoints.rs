@@ -364,3 +364,21 @@ async fn new_namespace_lists_no_endpoints(lab: Lab) -> Result {
     assert!(shown(&node).await.is_empty());
     Ok(())
 }
+
+/// By the name it had, which was looked up before.
+#[nl_testkit::test(needs(genl = "mptcp_pm", link = "veth", tool = "ip"))]
+async fn device_that_is_gone_is_enodev_and_named(lab: Lab) -> Result {
+    let (node, mptcp) = node(&lab).await?;
+    node.ip("link add gone type veth peer name other").await;
+    mptcp.endpoint(v4(1)).dev("gone").subflow().add().await?;
+    node.ip("link delete gone").await;
+    let error = mptcp.endpoint(v4(2)).dev("gone").subflow().add().await.unwrap_err();
+    assert!(error.is_not_found() && !error.is_permission(), "{error}");
+    assert_eq!(error.errno(), Some(Errno::ENODEV), "{error}");
+    let operation = error.operation().unwrap();
+    assert!(operation.starts_with("add mptcp endpoint 10.9.0.2 "), "{error}");
+    assert!(operation.split(' ').any(|word| word == "gone"), "{error}");
+    assert!(error.to_string().contains(": No such device (ENODEV)"), "{error}");
+    assert!(shown(&node).await.iter().all(|endpoint| endpoint["address"] != "10.9.0.2"));
+    Ok(())
+}

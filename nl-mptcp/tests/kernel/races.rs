@@ -6,25 +6,14 @@ use std::collections::BTreeSet;
 use nl_core::Error;
 use nl_core::error::Errno;
 use nl_mptcp::Mptcp;
-use nl_testkit::{Lab, Result, within};
+use nl_testkit::race::{Dice, Race};
+use nl_testkit::{Lab, Result};
 
 use crate::support::{SOON, open};
 
-const TASKS: u32 = 4;
+const TASKS: usize = 4;
 /// Of each task.
 const CHANGES: u32 = 60;
-
-/// Numbers that look like chance and are the same each time.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u8) -> u8 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        u8::try_from(self.0 % u32::from(sides)).unwrap_or_default()
-    }
-}
 
 fn v4(last: u8) -> std::net::Ipv4Addr {
     std::net::Ipv4Addr::new(10, 9, 0, last)
@@ -32,8 +21,8 @@ fn v4(last: u8) -> std::net::Ipv4Addr {
 
 /// One change, which another task may have made impossible.
 async fn change(mptcp: &Mptcp, dice: &mut Dice) -> nl_core::Result<()> {
-    let address = v4(1 + dice.roll(4));
-    match dice.roll(8) {
+    let address = v4(1 + dice.roll(4_u8));
+    match dice.roll(8_u8) {
         0 | 1 => mptcp.endpoint(address).subflow().add().await.map(drop),
         2 => mptcp.endpoint(address).signal().add().await.map(drop),
         3 => mptcp.endpoint(address).backup().change().await.map(drop),
@@ -44,7 +33,7 @@ async fn change(mptcp: &Mptcp, dice: &mut Dice) -> nl_core::Result<()> {
             assert_eq!(found.address, std::net::IpAddr::from(address));
             Ok(())
         }
-        _ => mptcp.limits().subflows(u32::from(dice.roll(3))).set().await.map(drop),
+        _ => mptcp.limits().subflows(dice.roll(3_u32)).set().await.map(drop),
     }
 }
 
@@ -56,35 +45,25 @@ fn is_lost_race(error: &Error) -> bool {
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"), timeout = 60)]
 async fn changes_of_the_same_endpoints_by_tasks_and_processes_succeed_or_say_why(lab: Lab) -> Result {
     let node = lab.node("a").await?;
-    let mut racers = tokio::task::JoinSet::new();
-    for task in 0..TASKS {
-        let mptcp = open(&node).await?;
-        racers.spawn(async move {
-            let mut dice = Dice(0x9e37_79b9 ^ ((task + 1) << 8));
-            let mut made = 0;
-            for _ in 0..CHANGES {
-                match within(SOON, change(&mptcp, &mut dice), "a change").await {
-                    Ok(()) => made += 1,
-                    Err(error) => assert!(is_lost_race(&error), "{error}"),
-                }
-                tokio::task::yield_now().await;
-            }
-            made
-        });
+    let mut clients = Vec::new();
+    for _ in 0..TASKS {
+        clients.push(open(&node).await?);
     }
+    let racers = Race::new(CHANGES, SOON).tasks(clients, change, is_lost_race);
     // iproute2 among them, whose failures are its own.
-    for number in 0..8 {
-        let address = v4(1 + number % 4);
-        for line in [
-            format!("ip mptcp endpoint add {address} subflow"),
-            format!("ip mptcp endpoint change {address} backup"),
-            format!("ip mptcp endpoint delete id {}", number % 4 + 1),
-        ] {
-            let _ = node.command(line.split_whitespace()).await;
+    let processes = async {
+        for number in 0..8 {
+            let address = v4(1 + number % 4);
+            for line in [
+                format!("ip mptcp endpoint add {address} subflow"),
+                format!("ip mptcp endpoint change {address} backup"),
+                format!("ip mptcp endpoint delete id {}", number % 4 + 1),
+            ] {
+                let _ = node.command(line.split_whitespace()).await;
+            }
         }
-    }
-    let made: u32 = racers.join_all().await.into_iter().sum();
-    assert!(made > TASKS * CHANGES / 10, "only {made} changes were made");
+    };
+    tokio::join!(racers, processes);
 
     let mptcp = open(&node).await?;
     let listed = mptcp.endpoints().list().await?.collect_all().await?;

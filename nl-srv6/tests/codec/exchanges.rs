@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use nl_core::message::NLM_F_DUMP;
-use nl_core::route::{RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, Route, RouteVerb};
+use nl_core::route::{RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, Route, RouteProtocol, RouteVerb};
 use nl_core::{Connection, IpPrefix, Protocol};
 use nl_srv6::encap::Seg6;
 use nl_srv6::hmac::{HmacAlgorithm, HmacKey, HmacKeys, HmacSecret};
+use nl_srv6::policy::{CandidatePath, Headend, Policy, PolicySet};
 use nl_srv6::routes::Srv6Routes;
 use nl_srv6::sid::{Seg6Local, SidAction, Sids};
 use nl_srv6::tunnel_source::TunnelSource;
-use nl_testkit::fault::{Answer, Conversation, InWords, Played, every_await, every_fault, in_words};
+use nl_testkit::fault::{
+    Answer, Conversation, Operation, Played, each_at_every_await, each_with_every_fault, in_words,
+};
 
 use crate::commands::{addr, segments};
 
@@ -28,8 +31,6 @@ const SOCKETS: usize = 5;
 /// The metric of an IPv6 route that is made without one.
 const METRIC: u32 = 1024;
 
-type Operation = fn(Connection) -> InWords;
-
 fn sid() -> IpPrefix {
     "fcbb:0:a::".parse().unwrap()
 }
@@ -40,6 +41,13 @@ fn prefix() -> IpPrefix {
 
 fn path() -> Seg6 {
     Seg6::encap(segments(2))
+}
+
+/// A policy with two lists of segments.
+fn set() -> PolicySet {
+    let lists = CandidatePath::new(100).list(path()).list(Seg6::encap(segments(1)));
+    let policy = Policy::new(100, addr("fcbb:0:d::")).path(lists).prefix("2001:db8:9::/48".parse().unwrap());
+    PolicySet::new("d0", 5000..=5099, RouteProtocol(200)).policy(policy)
 }
 
 /// A kernel with `d0`, a SID and a route with segments on it, which carries out whatever it is asked.
@@ -77,7 +85,7 @@ fn report(mut route: Route) -> Answer {
     Answer::new(RTM_NEWROUTE, request.encoded().unwrap().get(16..).unwrap())
 }
 
-const OPERATIONS: &[(&str, Operation)] = &[
+const OPERATIONS: &[Operation<Connection>] = &[
     ("add a SID", |conn| in_words(Sids::new(conn).end(sid()).dev("d0").add())),
     ("replace a SID", |conn| in_words(Sids::new(conn).end(sid()).dev("d0").replace())),
     ("read a SID", |conn| in_words(Sids::new(conn).sid(sid()).get())),
@@ -88,6 +96,18 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("delete a route", |conn| in_words(Srv6Routes::new(conn).entry(prefix(), &path()).delete())),
     ("list routes", |conn| {
         in_words(async move { Srv6Routes::new(conn).entries().list().await?.collect_all().await })
+    }),
+    ("append a route", |conn| in_words(Srv6Routes::new(conn).entry(prefix(), &path()).dev("d0").append())),
+    ("replace a route", |conn| in_words(Srv6Routes::new(conn).entry(prefix(), &path()).dev("d0").replace())),
+    ("list SIDs", |conn| {
+        in_words(async move { Sids::new(conn).entries().list().await?.collect_all().await })
+    }),
+    ("read policies", |conn| in_words(Headend::new(conn).snapshot(&set()))),
+    ("apply policies", |conn| {
+        in_words(async move { Headend::new(conn).apply(&set()).await.map(|plan| plan.to_string()) })
+    }),
+    ("remove policies", |conn| {
+        in_words(async move { Headend::new(conn).remove(&set()).await.map(|plan| plan.to_string()) })
     }),
 ];
 
@@ -123,7 +143,7 @@ fn generic_kernel(request: &[u8]) -> Conversation {
     }
 }
 
-const GENERIC_OPERATIONS: &[(&str, Operation)] = &[
+const GENERIC_OPERATIONS: &[Operation<Connection>] = &[
     ("set a key", |conn| in_words(HmacKeys::new(conn).key(7).set(HmacAlgorithm::Sha256, &secret()))),
     ("delete a key", |conn| in_words(HmacKeys::new(conn).key(7).delete())),
     ("list keys", |conn| in_words(async move { HmacKeys::new(conn).list().await?.collect_all().await })),
@@ -139,50 +159,27 @@ fn connection(kernel: &Played, protocol: Protocol) -> Connection {
     builder.timeout(patience).open().unwrap()
 }
 
-type Kernel = fn(&[u8]) -> Conversation;
-type Operations = &'static [(&'static str, Operation)];
+fn route(kernel: &Played) -> Connection {
+    connection(kernel, Protocol::Route)
+}
 
-/// Each protocol with its operations.
-const ALL: [(Protocol, Kernel, Operations); 2] =
-    [(Protocol::Route, kernel, OPERATIONS), (Protocol::Generic, generic_kernel, GENERIC_OPERATIONS)];
+fn generic(kernel: &Played) -> Connection {
+    connection(kernel, Protocol::Generic)
+}
 
 #[tokio::test]
 async fn operation_with_any_fault_ends_and_is_no_false_success() {
-    let mut wrong = Vec::new();
-    for (protocol, kernel, operations) in ALL {
-        for (what, operation) in operations {
-            let run = |kernel: Played| operation(connection(&kernel, protocol));
-            let faults = every_fault(kernel, |_| None, DEADLINE, run).await;
-            assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
-            // A look-up that fails is followed by a list.
-            let noticed = faults.noticed + faults.asked_again;
-            assert!(faults.tried > 40 && noticed > 20, "{what}: {faults:?}");
-            wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
-        }
-    }
-    assert!(wrong.is_empty(), "{} false successes:\n{}", wrong.len(), wrong.join("\n"));
+    each_with_every_fault(OPERATIONS, kernel, |_| None, DEADLINE, route).await;
+    each_with_every_fault(GENERIC_OPERATIONS, generic_kernel, |_| None, DEADLINE, generic).await;
 }
 
 #[tokio::test]
 async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing_else() {
-    for (protocol, kernel, operations) in ALL {
-        for (what, operation) in operations {
-            let kernel = Played::new(kernel);
-            let conn = connection(&kernel, protocol);
-            let works = async || match protocol {
-                Protocol::Route => assert_eq!(conn.link_index("d0").await.unwrap(), DEV),
-                _ => assert!(TunnelSource::new(conn.clone()).get().await.unwrap().is_some()),
-            };
-            let run = || operation(conn.clone());
-            let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
-            outcome.unwrap();
-            // Before its first poll, and while it waits for an answer.
-            assert!(points >= 2, "{what}: {points} points");
-            drop(conn);
-            let closed = async || (kernel.open_sockets() == 0).then_some(());
-            nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
-        }
-    }
+    let works = async |conn: &Connection| assert_eq!(conn.link_index("d0").await.unwrap(), DEV);
+    each_at_every_await(OPERATIONS, kernel, SOCKETS, DEADLINE, route, works).await;
+    let works =
+        async |conn: &Connection| assert!(TunnelSource::new(conn.clone()).get().await.unwrap().is_some());
+    each_at_every_await(GENERIC_OPERATIONS, generic_kernel, SOCKETS, DEADLINE, generic, works).await;
 }
 
 /// Between the request and the look at what was made.

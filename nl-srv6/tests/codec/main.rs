@@ -9,7 +9,7 @@ mod commands;
 mod corpus;
 mod doctor;
 mod doctor_nodes;
-#[cfg(all(feature = "tokio", feature = "tunnel-source"))]
+#[cfg(all(feature = "tokio", feature = "policy", feature = "routes", feature = "tunnel-source"))]
 mod exchanges;
 #[cfg(target_endian = "little")]
 mod golden;

@@ -6,8 +6,8 @@ use nl_core::route::RouteProtocol;
 use nl_srv6::encap::Seg6;
 use nl_srv6::policy::{CandidatePath, Headend, Policy, PolicySet};
 use nl_srv6::sid::Sids;
-use nl_testkit::cancel::at_every_await;
-use nl_testkit::{Lab, Node, Result, eventually};
+use nl_testkit::cancel::{Idle, at_every_await};
+use nl_testkit::{Lab, Result};
 
 use crate::commands::{addr, segments};
 use crate::support::{SOON, shown, world};
@@ -15,18 +15,10 @@ use crate::support::{SOON, shown, world};
 /// The connection's own, and those of lists and batches that are kept for the next ones.
 const SOCKETS: usize = 5;
 
-fn tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
-}
-
 /// The connection answers, and has no more sockets and tasks than before.
-async fn works(node: &Node, conn: &Connection, before: usize) {
+async fn works(conn: &Connection, idle: &Idle) {
     assert_eq!(conn.link("lo").await.unwrap().index, 1);
-    let clean = async || {
-        let sockets = node.netlink_sockets().await.len();
-        (sockets <= SOCKETS && tasks() <= before).then_some(())
-    };
-    eventually(SOON, clean, "sockets and tasks of a dropped operation to be gone").await;
+    idle.again(SOON).await;
 }
 
 #[nl_testkit::test(needs(vm, link = "veth", tool = "ip"), timeout = 60)]
@@ -47,11 +39,11 @@ async fn policies_whose_application_is_dropped_are_completed_by_the_next(lab: La
     headend.apply(&set).await?;
     let expected = all().await;
     headend.remove(&set).await?;
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let (plan, points) = at_every_await(
         || headend.apply(&set),
         async |point| {
-            works(&node, &conn, before).await;
+            works(&conn, &idle).await;
             headend.apply(&set).await.unwrap();
             assert_eq!(all().await, expected, "dropped at point {point}");
             assert!(headend.apply(&set).await.unwrap().is_empty(), "dropped at point {point}");
@@ -74,12 +66,12 @@ async fn making_a_sid_that_is_dropped_makes_it_or_not(lab: Lab) -> Result {
     let sid = "fcbb:0:a::".parse()?;
     // Remembered from here on, so that each attempt has the same requests.
     conn.link_index("d0").await?;
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let mut seen = Vec::new();
     let (added, points) = at_every_await(
         || sids.end(sid).dev("d0").add(),
         async |_| {
-            works(&node, &conn, before).await;
+            works(&conn, &idle).await;
             let there = !shown(&node, "fcbb:0:a::").await.is_empty();
             seen.push(there);
             if there {
@@ -94,7 +86,7 @@ async fn making_a_sid_that_is_dropped_makes_it_or_not(lab: Lab) -> Result {
     let (deleted, _) = at_every_await(
         || sids.sid(sid).delete(),
         async |_| {
-            works(&node, &conn, before).await;
+            works(&conn, &idle).await;
             let _ = sids.end(sid).dev("d0").add().await;
         },
     )

@@ -3,6 +3,7 @@
 use nl_core::route::RouteProtocol;
 use nl_srv6::encap::Seg6;
 use nl_srv6::policy::{CandidatePath, GroupUse, Headend, Plan, Policy, PolicySet, SegmentList};
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Node, Result, scaled};
 use serde_json::Value;
 
@@ -15,21 +16,8 @@ const PAIRS_AT_LEAST: u32 = 25;
 const COLORS: u16 = 3;
 const PREFIXES: u16 = 4;
 
-/// Numbers that look like chance and are the same each time.
-struct Dice(u32);
-
-impl Dice {
-    /// From 0 to one less than `sides`.
-    fn roll(&mut self, sides: u16) -> u16 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        u16::try_from(self.0 % u32::from(sides)).unwrap_or_default()
-    }
-
-    fn is_one_of(&mut self, sides: u16) -> bool {
-        self.roll(sides) == 0
-    }
+fn is_one_of(dice: &mut Dice, sides: u16) -> bool {
+    dice.roll(sides) == 0
 }
 
 /// A list that is known by its number of segments.
@@ -39,13 +27,13 @@ fn list(dice: &mut Dice, number: u16) -> SegmentList {
     } else {
         Seg6::encap(segments(number))
     };
-    SegmentList::new(path).weight(1 + dice.roll(4)).valid(!dice.is_one_of(3))
+    SegmentList::new(path).weight(1 + dice.roll(4_u16)).valid(!is_one_of(dice, 3))
 }
 
 fn candidate(dice: &mut Dice) -> CandidatePath {
-    let mut path = CandidatePath::new(dice.roll(3).into());
-    let first = 1 + dice.roll(4);
-    for number in first..=first + dice.roll(3) {
+    let mut path = CandidatePath::new(dice.roll(3_u16).into());
+    let first = 1 + dice.roll(4_u16);
+    for number in first..=first + dice.roll(3_u16) {
         path = path.list(list(dice, number));
     }
     path
@@ -53,10 +41,10 @@ fn candidate(dice: &mut Dice) -> CandidatePath {
 
 fn policy(dice: &mut Dice, color: u16, free: &mut Vec<u16>) -> Policy {
     let mut policy = Policy::new(color.into(), addr("fcbb:0:d::")).path(candidate(dice));
-    if dice.is_one_of(2) {
+    if is_one_of(dice, 2) {
         policy = policy.path(candidate(dice));
     }
-    for _ in 0..dice.roll(3) {
+    for _ in 0..dice.roll(3_u16) {
         if let Some(number) = free.pop() {
             let prefix = match number {
                 0 => "10.2.0.0/24".to_owned(),
@@ -65,32 +53,32 @@ fn policy(dice: &mut Dice, color: u16, free: &mut Vec<u16>) -> Policy {
             policy = policy.prefix(prefix.parse().unwrap());
         }
     }
-    if dice.is_one_of(3) {
+    if is_one_of(dice, 3) {
         policy = policy.binding_sid(format!("fcbb:0:a:{color:x}::/64").parse().unwrap());
     }
-    if dice.is_one_of(4) {
-        policy = policy.resilient([32, 64][usize::from(dice.roll(2))]);
+    if is_one_of(dice, 4) {
+        policy = policy.resilient(*dice.pick(&[32, 64]));
     }
-    if dice.is_one_of(3) {
+    if is_one_of(dice, 3) {
         policy = policy.drop_upon_invalid();
     }
-    if dice.is_one_of(3) && !policy.prefixes.is_empty() {
+    if is_one_of(dice, 3) && !policy.prefixes.is_empty() {
         policy = policy.mark(u32::from(color)).table(100 + u32::from(color));
     }
     policy
 }
 
 fn set(dice: &mut Dice) -> PolicySet {
-    let dev = ["d0", "d1"][usize::from(dice.roll(5) / 4)];
+    let dev = ["d0", "d1"][usize::from(dice.roll(5_u16) / 4)];
     let mut set = PolicySet::new(dev, 5000..=5199, OURS).rules_at(1000);
     // Shuffled, so that prefixes move from one policy to another.
     let mut free: Vec<u16> = (0..PREFIXES).collect();
     for last in (1..free.len()).rev() {
-        let other = dice.roll(u16::try_from(last).unwrap() + 1);
-        free.swap(last, other.into());
+        let other = dice.roll(last + 1);
+        free.swap(last, other);
     }
     for color in 1..=COLORS {
-        if !dice.is_one_of(3) {
+        if !is_one_of(dice, 3) {
             set = set.policy(policy(dice, color, &mut free));
         }
     }
@@ -179,7 +167,7 @@ async fn is_as(node: &Node, set: &PolicySet, plan: &Plan, round: u32) {
 async fn random_sets_converge_from_any_to_any_other(lab: Lab) -> Result {
     let (node, conn) = world(&lab).await?;
     let headend = Headend::new(conn);
-    let mut dice = Dice(0x9e37_79b9);
+    let mut dice = Dice::new(u32::MAX);
     let mut changed = 0;
     for round in 0..scaled(PAIRS, PAIRS_AT_LEAST) {
         for set in [set(&mut dice), set(&mut dice)] {

@@ -1,5 +1,6 @@
 //! Settings against `sysctl`.
 
+use nl_core::error::Errno;
 use nl_srv6::settings::{FlowLabel, RequireHmac, Settings};
 use nl_testkit::{Lab, Result};
 
@@ -44,5 +45,24 @@ async fn settings_are_those_of_the_namespace(lab: Lab) -> Result {
         error.is_unsupported() && error.to_string().contains("net/ipv6/conf/nodev/seg6_enabled"),
         "{error}"
     );
+    Ok(())
+}
+
+#[nl_testkit::test(needs(vm, link = "veth", link = "vrf", tool = "ip"), timeout = 60)]
+async fn strict_mode_while_two_vrfs_have_one_table_is_busy_and_named(lab: Lab) -> Result {
+    let (node, conn) = world(&lab).await?;
+    node.ip("link add red type vrf table 100").await;
+    let settings = Settings::new(&conn)?;
+    settings.set_vrf_strict_mode(false)?;
+    node.ip("link add blue type vrf table 100").await;
+    let error = settings.set_vrf_strict_mode(true).unwrap_err();
+    assert!(error.is_busy() && !error.is_unsupported(), "{error}");
+    assert_eq!(error.errno(), Some(Errno::EBUSY));
+    let text = "write 1 to net.vrf.strict_mode: Device or resource busy (EBUSY)";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(node.sysctl_read("net.vrf.strict_mode").await?, "0");
+    node.ip("link delete blue").await;
+    settings.set_vrf_strict_mode(true)?;
+    assert_eq!(node.sysctl_read("net.vrf.strict_mode").await?, "1");
     Ok(())
 }

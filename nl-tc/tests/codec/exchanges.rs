@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nl_core::message::NLM_F_DUMP;
 use nl_core::{Connection, Protocol, Request};
+use nl_tc::action::Action;
 use nl_tc::class::Class;
 use nl_tc::filter::{Filter, Matchall};
 use nl_tc::htb::{HtbClassConfig, HtbConfig};
@@ -13,7 +14,9 @@ use nl_tc::tree::Tree;
 use nl_tc::{
     RTM_GETQDISC, RTM_GETTCLASS, RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER, Rate, Tc, TcHandle, TcVerb,
 };
-use nl_testkit::fault::{Answer, Conversation, InWords, Played, every_await, every_fault, in_words};
+use nl_testkit::fault::{
+    Answer, Conversation, Operation, Played, each_at_every_await, each_with_every_fault, in_words,
+};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
@@ -26,8 +29,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Of a connection: its own, and those of lists and batches that are kept to be used again.
 const SOCKETS: usize = 5;
-
-type Operation = fn(Tc) -> InWords;
 
 /// A kernel with `eth0`, on which is HTB with a class and a filter, which carries out whatever it is asked.
 fn kernel(request: &[u8]) -> Conversation {
@@ -82,7 +83,7 @@ async fn steps(plan: nl_core::Pending<nl_tc::tree::Plan>) -> nl_core::Result<Str
     Ok(plan.await?.to_string())
 }
 
-const OPERATIONS: &[(&str, Operation)] = &[
+const OPERATIONS: &[Operation<Tc>] = &[
     ("add a qdisc", |tc| in_words(tc.qdisc("eth0", CLASS).add(FqCodelConfig::new()))),
     ("replace a qdisc", |tc| {
         in_words(tc.qdisc("eth0", TcHandle::ROOT).handle(QDISC).replace(HtbConfig::new()))
@@ -118,41 +119,38 @@ const OPERATIONS: &[(&str, Operation)] = &[
         let tree = Tree::new().qdisc(TcHandle::ROOT, QDISC, HtbConfig::new());
         in_words(steps(tc.remove("eth0", &tree)))
     }),
+    ("change a qdisc", |tc| {
+        in_words(tc.qdisc("eth0", TcHandle::ROOT).handle(QDISC).change(HtbConfig::new()))
+    }),
+    ("change a filter", |tc| {
+        in_words(tc.filter("eth0", QDISC).priority(5).handle(1).change(Matchall::new(CLASS)))
+    }),
+    ("replace a filter", |tc| {
+        in_words(tc.filter("eth0", QDISC).priority(5).handle(1).replace(Matchall::new(CLASS)))
+    }),
+    ("read a filter", |tc| in_words(tc.filter("eth0", QDISC).priority(5).handle(1).get())),
+    ("read all filters", |tc| in_words(tc.filters("eth0", QDISC).read_all())),
+    ("flush filters", |tc| in_words(tc.filters("eth0", QDISC).flush())),
+    ("add an action", |tc| in_words(tc.action(Action::drop().index(7)).add())),
+    ("replace an action", |tc| in_words(tc.action(Action::drop().index(7)).replace())),
+    ("delete an action", |tc| in_words(tc.action(Action::at("gact", 7)).delete())),
+    ("flush actions", |tc| in_words(tc.actions("gact").flush())),
 ];
 
-fn connection(kernel: &Played) -> Connection {
+fn tc(kernel: &Played) -> Tc {
     let patience = if kernel.has_fault() { PATIENCE } else { DEADLINE };
     let sockets = kernel.clone();
     let builder = Connection::builder(Protocol::Route).sockets_from(move || sockets.socket());
-    builder.timeout(patience).open().unwrap()
+    Tc::new(builder.timeout(patience).open().unwrap())
 }
 
 #[tokio::test]
 async fn operation_with_any_fault_ends_and_is_no_false_success() {
-    let mut wrong = Vec::new();
-    for (what, operation) in OPERATIONS {
-        let run = |kernel: Played| operation(Tc::new(connection(&kernel)));
-        let faults = every_fault(kernel, |_| None, DEADLINE, run).await;
-        assert!(faults.expected.is_ok(), "{what}: {:?}", faults.expected);
-        assert!(faults.tried > 40 && faults.noticed > 20, "{what}: {faults:?}");
-        wrong.extend(faults.false_successes.iter().map(|success| format!("{what}: {success}")));
-    }
-    assert!(wrong.is_empty(), "{} false successes:\n{}", wrong.len(), wrong.join("\n"));
+    each_with_every_fault(OPERATIONS, kernel, |_| None, DEADLINE, tc).await;
 }
 
 #[tokio::test]
 async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing_else() {
-    for (what, operation) in OPERATIONS {
-        let kernel = Played::new(kernel);
-        let tc = Tc::new(connection(&kernel));
-        let works = async || assert_eq!(tc.connection().link_index("eth0").await.unwrap(), DEV);
-        let run = || operation(tc.clone());
-        let (outcome, points) = every_await(&kernel, SOCKETS, DEADLINE, run, works).await;
-        outcome.unwrap();
-        // Before its first poll, and while it waits for an answer.
-        assert!(points >= 2, "{what}: {points} points");
-        drop(tc);
-        let closed = async || (kernel.open_sockets() == 0).then_some(());
-        nl_testkit::eventually(DEADLINE, closed, &format!("the sockets of {what}")).await;
-    }
+    let works = async |tc: &Tc| assert_eq!(tc.connection().link_index("eth0").await.unwrap(), DEV);
+    each_at_every_await(OPERATIONS, kernel, SOCKETS, DEADLINE, tc, works).await;
 }

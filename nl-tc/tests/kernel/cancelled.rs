@@ -7,8 +7,8 @@ use nl_tc::htb::HtbConfig;
 use nl_tc::leaf::PfifoConfig;
 use nl_tc::tree::Tree;
 use nl_tc::{Tc, TcHandle};
-use nl_testkit::cancel::at_every_await;
-use nl_testkit::{Lab, Node, Result, eventually};
+use nl_testkit::cancel::{Idle, at_every_await};
+use nl_testkit::{Lab, Result};
 
 use crate::support::{CLASS, DEV, QDISC, htb, lines, mbit, wired};
 
@@ -16,18 +16,10 @@ const SOON: Duration = Duration::from_secs(10);
 /// The connection's own, and those of lists and batches that are kept for the next ones.
 const SOCKETS: usize = 5;
 
-fn tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
-}
-
 /// The connection answers, and has no more sockets and tasks than before.
-async fn works(node: &Node, tc: &Tc, before: usize) {
+async fn works(tc: &Tc, idle: &Idle) {
     assert_eq!(tc.connection().link("lo").await.unwrap().index, 1);
-    let clean = async || {
-        let sockets = node.netlink_sockets().await.len();
-        (sockets <= SOCKETS && tasks() <= before).then_some(())
-    };
-    eventually(SOON, clean, "sockets and tasks of a dropped operation to be gone").await;
+    idle.again(SOON).await;
 }
 
 #[nl_testkit::test(needs(qdisc = "htb", qdisc = "pfifo", tool = "tc"))]
@@ -48,11 +40,11 @@ async fn tree_whose_application_is_dropped_is_completed_by_the_next(lab: Lab) ->
     tc.apply(DEV, &tree).await?;
     let expected = all().await;
     tc.remove(DEV, &tree).await?;
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let (plan, points) = at_every_await(
         || tc.apply(DEV, &tree),
         async |point| {
-            works(&node, &tc, before).await;
+            works(&tc, &idle).await;
             tc.apply(DEV, &tree).await.unwrap();
             assert_eq!(all().await, expected, "dropped at point {point}");
             assert!(tc.apply(DEV, &tree).await.unwrap().is_empty(), "dropped at point {point}");
@@ -71,11 +63,11 @@ async fn tree_whose_application_is_dropped_is_completed_by_the_next(lab: Lab) ->
 #[nl_testkit::test(needs(qdisc = "htb", tool = "tc"))]
 async fn change_of_a_class_that_is_dropped_is_made_or_not(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
-    let before = tasks();
+    let idle = Idle::now(&node, SOCKETS);
     let (added, _) = at_every_await(
         || tc.class(DEV, CLASS).add(mbit(1)),
         async |_| {
-            works(&node, &tc, before).await;
+            works(&tc, &idle).await;
             let _ = tc.class(DEV, CLASS).delete().await;
         },
     )
@@ -89,7 +81,7 @@ async fn change_of_a_class_that_is_dropped_is_made_or_not(lab: Lab) -> Result {
     let (replaced, points) = at_every_await(
         || tc.class(DEV, CLASS).replace(mbit(2)),
         async |_| {
-            works(&node, &tc, before).await;
+            works(&tc, &idle).await;
             let shown = lines(&node, "class show dev eth0").await;
             rates.push(shown[0].contains(" rate 2Mbit "));
             tc.class(DEV, CLASS).change(mbit(1)).await.unwrap();

@@ -11,32 +11,21 @@ use nl_core::{Connection, Error, Protocol};
 use nl_tc::filter::Matchall;
 use nl_tc::htb::HtbConfig;
 use nl_tc::{Tc, TcHandle};
-use nl_testkit::{Lab, Node, Result, within};
+use nl_testkit::race::{Dice, Race};
+use nl_testkit::{Lab, Result};
 
 use crate::support::{CLASS, DEV, QDISC, classes, htb, lines, mbit, wired};
 
 const SOON: Duration = Duration::from_secs(10);
-const TASKS: u32 = 4;
-/// Of each task.
+const THREADS: u32 = 4;
+/// Of each thread, and of each task.
 const CHANGES: u32 = 100;
-
-/// Numbers that look like chance and are the same each time.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u16) -> u16 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        u16::try_from(self.0 % u32::from(sides)).unwrap_or_default()
-    }
-}
 
 /// One change, which another task may have made impossible.
 async fn change(tc: &Tc, dice: &mut Dice) -> nl_core::Result<()> {
-    let handle = QDISC.class(0x20 + dice.roll(4));
-    let rate = mbit(1 + u64::from(dice.roll(9)));
-    match dice.roll(6) {
+    let handle = QDISC.class(0x20 + dice.roll(4_u16));
+    let rate = mbit(1 + dice.roll(9_u64));
+    match dice.roll(6_u8) {
         0 => tc.class(DEV, handle).add(rate).await.map(drop),
         1 => tc.class(DEV, handle).replace(rate).await.map(drop),
         2 => tc.class(DEV, handle).change(rate).await.map(drop),
@@ -55,31 +44,15 @@ fn is_lost_race(error: &Error) -> bool {
     matches!(error.errno(), Some(Errno::EEXIST | Errno::ENOENT | Errno::EBUSY))
 }
 
-/// A thread with a runtime and a connection of its own.
-fn racer(node: &Node, task: u32) -> nl_core::Result<std::thread::JoinHandle<u32>> {
-    let netns = Netns::fd(node.netns_fd())?;
-    Ok(std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let tc = Tc::new(Connection::builder(Protocol::Route).netns(&netns).open().unwrap());
-            let mut dice = Dice(0x9e37_79b9 ^ ((task + 1) << 8));
-            let mut made = 0;
-            for _ in 0..CHANGES {
-                match within(SOON, change(&tc, &mut dice), "a change").await {
-                    Ok(()) => made += 1,
-                    Err(error) => assert!(is_lost_race(&error), "{error}"),
-                }
-            }
-            made
-        })
-    }))
-}
-
 #[nl_testkit::test(needs(vm, qdisc = "htb", tool = "tc"), timeout = 60)]
 async fn changes_of_the_same_classes_by_tasks_and_processes_succeed_or_say_why(lab: Lab) -> Result {
     let ([node, _peer], tc) = htb(&lab).await?;
-    let racers = (0..TASKS).map(|task| racer(&node, task)).collect::<nl_core::Result<Vec<_>>>()?;
-    // `tc` among them, whose failures are its own; and a task that shares this thread.
+    let netns = Netns::fd(node.netns_fd())?;
+    let start = move |_| Tc::new(Connection::builder(Protocol::Route).netns(&netns).open().unwrap());
+    let race = Race::new(CHANGES, SOON);
+    let threads = race.threads(THREADS, start, change, is_lost_race);
+    let tasks = race.seeds_from(THREADS).tasks([tc.clone(), tc.clone()], change, is_lost_race);
+    // `tc` among them, whose failures are its own.
     let processes = async {
         for number in 0..8 {
             let class = format!("1:2{}", number % 4);
@@ -91,18 +64,7 @@ async fn changes_of_the_same_classes_by_tasks_and_processes_succeed_or_say_why(l
             }
         }
     };
-    let tasks = async {
-        let mut dice = Dice(1);
-        for _ in 0..CHANGES {
-            if let Err(error) = change(&tc, &mut dice).await {
-                assert!(is_lost_race(&error), "{error}");
-            }
-        }
-    };
-    tokio::join!(processes, tasks);
-    let join = move || racers.into_iter().map(|racer| racer.join().unwrap()).sum::<u32>();
-    let made = tokio::task::spawn_blocking(join).await?;
-    assert!(made > TASKS * CHANGES / 10, "only {made} changes were made");
+    tokio::join!(threads, tasks, processes);
 
     let shown: BTreeSet<String> = lines(&node, "class show dev eth0")
         .await

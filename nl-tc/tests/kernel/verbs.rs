@@ -55,7 +55,9 @@ async fn htb_classes_nest_and_are_deleted_bottom_up(lab: Lab) -> Result {
     let shown = lines(&node, "class show dev eth0").await;
     assert!(shown[1].starts_with("class htb 1:2 parent 1:1 "), "{shown:#?}");
     let error = tc.class(DEV, top).delete().await.unwrap_err();
-    assert!(error.is_busy(), "{error}");
+    assert!(error.is_busy() && !error.is_not_found(), "{error}");
+    let text = "delete class dev eth0 classid 1:1: Device or resource busy (EBUSY)";
+    assert!(error.to_string().starts_with(text), "{error}");
     tc.class(DEV, leaf).delete().await?;
     tc.class(DEV, top).delete().await?;
     assert_eq!(lines(&node, "class show dev eth0").await, [] as [String; 0]);

@@ -24,7 +24,7 @@ fn assert_made(page: &str, wanted: &str) {
     );
 }
 
-/// Every file of the guide.
+/// Every page of the guide; pictures are beside them.
 fn pages() -> Vec<PathBuf> {
     let (mut pages, mut folders) = (Vec::new(), vec![root().join("docs/src")]);
     while let Some(folder) = folders.pop() {
@@ -32,7 +32,7 @@ fn pages() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|extension| extension == "md") {
                 pages.push(path);
             }
         }

@@ -21,6 +21,7 @@ mod netlink;
 mod nlink;
 #[cfg(feature = "ours")]
 mod ours;
+mod readme;
 mod rows;
 mod rtnetlink;
 mod sandbox;
@@ -31,6 +32,7 @@ mod vlans;
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use tokio::runtime::{Builder, Runtime};
@@ -47,7 +49,8 @@ usage: peer-bench [--runs N] [--quick] [--row 1..35]  all rows but 6, or one of 
        peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
        peer-bench --row 27                            as root of the machine, in a network namespace only
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once
-       peer-bench chart TABLES CHART                  what it printed, from one file, as SVG into the other";
+       peer-bench chart TABLES CHART                  what it printed, from one file, as SVG into the other
+       peer-bench readme TABLES                       what it printed, into the READMEs and chart.svg";
 
 fn main() -> ExitCode {
     match run() {
@@ -64,6 +67,7 @@ fn run() -> Result<ExitCode> {
     match Task::parse(&arguments)? {
         Task::Build { runs } => println!("{}", clean_build::table(runs)?),
         Task::Chart { tables, chart } => fs::write(chart, chart::chart(&fs::read_to_string(tables)?)?)?,
+        Task::Readme { tables } => write_readmes(&fs::read_to_string(tables)?)?,
         task if !sandbox::is_inside() => {
             // MACsec is changed in the initial user namespace only.
             return sandbox::run_inside(!matches!(task, Task::Compare { row: Some(27), .. }));
@@ -82,6 +86,10 @@ enum Task {
     Chart {
         tables: String,
         chart: String,
+    },
+    /// Tables that were printed before, in the READMEs.
+    Readme {
+        tables: String,
     },
     Compare {
         plan: Plan,
@@ -102,6 +110,9 @@ impl Task {
         if words.next_if_eq(&"chart").is_some() {
             let tables = words.next().ok_or(USAGE)?.to_owned();
             return Ok(Self::Chart { tables, chart: words.next().ok_or(USAGE)?.to_owned() });
+        }
+        if words.next_if_eq(&"readme").is_some() {
+            return Ok(Self::Readme { tables: words.next().ok_or(USAGE)?.to_owned() });
         }
         let build = words.next_if_eq(&"build").is_some();
         if words.next_if_eq(&"part").is_some() {
@@ -191,6 +202,19 @@ impl Task {
             kinds,
         })
     }
+}
+
+/// Puts the tables into the READMEs, which are where this program was built.
+fn write_readmes(tables: &str) -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (project, own) = (folder.join("../../README.md"), folder.join("README.md"));
+    let chart = chart::chart(tables)?;
+    let (with_rows, with_tables) =
+        readme::readmes(tables, &fs::read_to_string(&project)?, &fs::read_to_string(&own)?)?;
+    fs::write(project, with_rows)?;
+    fs::write(own, with_tables)?;
+    fs::write(folder.join("chart.svg"), chart)?;
+    Ok(())
 }
 
 fn compare(plan: Plan, only: Option<u8>, kinds: &[Kind]) -> Result<()> {

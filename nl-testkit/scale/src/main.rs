@@ -17,10 +17,11 @@ use crate::report::Report;
 use crate::tables::Table;
 
 const USAGE: &str = "\
-usage: scale [--quick] [--table links|routes|fdb|classes]... [--charts FOLDER] [--check]
+usage: scale [--quick] [--table links|routes|fdb|classes]... [--charts FOLDER] [--page FILE] [--check]
   --quick           a tenth of each size
   --table NAME      this table only; all by default
   --charts FOLDER   writes time.svg and memory.svg there
+  --page FILE       writes a page of the guide with the tables, and both charts beside it
   --check           fails where a list costs more than in proportion to its length, or a stream takes memory by it";
 
 fn main() -> ExitCode {
@@ -44,6 +45,12 @@ fn run() -> Result<ExitCode> {
         fs::create_dir_all(folder)?;
         fs::write(folder.join("time.svg"), report.time_chart()?)?;
         fs::write(folder.join("memory.svg"), report.memory_chart()?)?;
+    }
+    if let Some(page) = &plan.page {
+        let beside = |name: &str| page.with_file_name(name);
+        fs::write(beside(report::TIME), report.time_chart()?)?;
+        fs::write(beside(report::MEMORY), report.memory_chart()?)?;
+        fs::write(page, report.page())?;
     }
     let complaints = if plan.check { report.complaints() } else { Vec::new() };
     for complaint in &complaints {
@@ -82,11 +89,12 @@ struct Plan {
     check: bool,
     tables: Vec<Table>,
     charts: Option<PathBuf>,
+    page: Option<PathBuf>,
 }
 
 impl Plan {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
-        let mut plan = Self { quick: false, check: false, tables: Vec::new(), charts: None };
+        let mut plan = Self { quick: false, check: false, tables: Vec::new(), charts: None, page: None };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--quick" => plan.quick = true,
@@ -97,6 +105,7 @@ impl Plan {
                     plan.tables.push(found.ok_or(USAGE)?);
                 }
                 "--charts" => plan.charts = Some(words.next().ok_or(USAGE)?.into()),
+                "--page" => plan.page = Some(words.next().ok_or(USAGE)?.into()),
                 _ => return Err(USAGE.into()),
             }
         }
@@ -120,8 +129,9 @@ mod tests {
         let plan = parse("--quick --table fdb --table links --charts out --check").unwrap();
         assert_eq!(plan.tables, [Table::Fdb, Table::Links]);
         assert!(plan.quick && plan.check && plan.charts.is_some_and(|folder| folder.ends_with("out")));
+        assert!(parse("--page out.md").unwrap().page.is_some_and(|page| page.ends_with("out.md")));
         assert_eq!(parse("").unwrap().tables, Table::ALL);
-        for wrong in ["--table", "--table none", "--charts", "more"] {
+        for wrong in ["--table", "--table none", "--charts", "--page", "more"] {
             assert_eq!(parse(wrong).unwrap_err().to_string(), USAGE);
         }
     }

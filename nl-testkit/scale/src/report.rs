@@ -16,6 +16,10 @@ const SLACK: u64 = 1024;
 /// Shorter times are within the noise of a clock that counts microseconds.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// The charts beside a page of the guide.
+pub(crate) const TIME: &str = "scale-time.svg";
+pub(crate) const MEMORY: &str = "scale-memory.svg";
+
 /// All that was measured.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -65,6 +69,14 @@ impl Report {
         }
         let _ = writeln!(text, "{}.", self.made);
         text
+    }
+
+    /// A page of the guide: the charts, and the tables as they are.
+    pub(crate) fn page(&self) -> String {
+        format!(
+            "{HEAD}\n![Time of a list by its length]({TIME})\n\n![Memory by the length of a table]({MEMORY})\n\n{}",
+            self.table().replace("### ", "## ")
+        )
     }
 
     /// The time of a list, ours and the kernel's.
@@ -128,6 +140,16 @@ impl Report {
     }
 }
 
+const HEAD: &str = "\
+# Large tables
+
+<!-- In nl-testkit/scale: cargo run --release -- --page ../../docs/src/scale.md -->
+
+What large tables of the kernel cost: the CPU time of an entry that is added through a batch and of a list of the whole table, in the
+program and in the kernel, the memory that the program takes while it reads the list as a stream, and what the kernel holds. What grows in
+proportion to the table rises by one decade for each decade to the right.
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +189,18 @@ mod tests {
         let report = report(vec![row(1000, 2, 64), row(10_000, 20, 64)]);
         for svg in [report.time_chart().unwrap(), report.memory_chart().unwrap()] {
             assert!(svg.contains("routes") && svg.contains("routes, kernel") && svg.contains("Linux 6.18"));
+        }
+    }
+
+    #[test]
+    fn page_has_the_charts_the_tables_and_the_date() {
+        let page = report(vec![row(1000, 2, 64)]).page();
+        assert!(
+            page.starts_with("# Large tables\n") && page.ends_with("Linux 6.18, 2026-11-29.\n"),
+            "{page}"
+        );
+        for words in ["(scale-time.svg)", "(scale-memory.svg)", "\n## routes\n", "| 1000 | 2.00 | 4.00 |"] {
+            assert!(page.contains(words), "{words} is not in {page}");
         }
     }
 }

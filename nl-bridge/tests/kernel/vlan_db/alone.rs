@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use nl_bridge::vlan_db::{McastRouter, StpState, VlanDb, VlanDbEntry, VlanDbVerb};
 use nl_core::Connection;
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Node, Result, kernel_version};
 use serde_json::{Value, json};
 
@@ -11,22 +12,6 @@ use super::support::*;
 
 const FIRST: u16 = 10;
 const LAST: u16 = 15;
-
-/// Random numbers that are the same in every run.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0 % sides
-    }
-
-    fn of<T: Copy>(&mut self, these: &[T]) -> T {
-        these[usize::try_from(self.roll(u32::try_from(these.len()).unwrap())).unwrap()]
-    }
-}
 
 /// The options of one request: each is there or not, and at least one is.
 fn options(dice: &mut Dice, is_port: bool, mut entry: VlanDbEntry) -> VlanDbEntry {
@@ -38,7 +23,7 @@ fn options(dice: &mut Dice, is_port: bool, mut entry: VlanDbEntry) -> VlanDbEntr
         StpState::Blocking,
     ];
     let routers = [McastRouter::Disabled, McastRouter::Learn, McastRouter::Permanent];
-    let last = match kernel_version() {
+    let last: u8 = match kernel_version() {
         _ if !is_port => 2,
         version if version >= (7, 2) => 5,
         version if version >= (6, 4) => 4,
@@ -47,15 +32,15 @@ fn options(dice: &mut Dice, is_port: bool, mut entry: VlanDbEntry) -> VlanDbEntr
     // This one in any case.
     let one = dice.roll(last);
     for option in 0..last {
-        if option != one && dice.roll(3) != 0 {
+        if option != one && dice.roll(3_u8) != 0 {
             continue;
         }
         entry = match option {
-            0 => entry.state(dice.of(&states)),
-            1 => entry.mcast_router(dice.of(&routers)),
-            2 => entry.mcast_max_groups(dice.of(&[0, 1, 7, u32::MAX])),
-            3 => entry.neigh_suppress(dice.roll(2) == 0),
-            _ => entry.neigh_forward_grat(dice.roll(2) == 0),
+            0 => entry.state(*dice.pick(&states)),
+            1 => entry.mcast_router(*dice.pick(&routers)),
+            2 => entry.mcast_max_groups(*dice.pick(&[0, 1, 7, u32::MAX])),
+            3 => entry.neigh_suppress(dice.roll(2_u8) == 0),
+            _ => entry.neigh_forward_grat(dice.roll(2_u8) == 0),
         };
     }
     entry
@@ -110,11 +95,11 @@ async fn setting_any_options_leaves_flags_membership_and_the_other_options(lab: 
     assert_eq!(flags[7], json!(["p1", 10, ["PVID", "Egress Untagged"]]));
     let mut expected = all(db.connection()).await;
     assert_eq!(expected.len(), 3 * usize::from(LAST - FIRST + 1));
-    let mut dice = Dice(0x5eed);
+    let mut dice = Dice::new(0x5eed);
     for round in 0..60 {
-        let dev = dice.of(&["p1", "p1", "p2", "br0"]);
-        let first = FIRST + u16::try_from(dice.roll(u32::from(LAST - FIRST + 1))).unwrap();
-        let last = first + u16::try_from(dice.roll(u32::from(LAST - first + 1))).unwrap();
+        let dev = *dice.pick(&["p1", "p1", "p2", "br0"]);
+        let first = FIRST + dice.roll(LAST - FIRST + 1);
+        let last = first + dice.roll(LAST - first + 1);
         let range = nl_bridge::VlanRange::new(first, last)?;
         let set = options(&mut dice, dev != "br0", VlanDbEntry::new(node.index_of(dev).await?, range));
         db.connection().ack(set.request(VlanDbVerb::Set)).await?;

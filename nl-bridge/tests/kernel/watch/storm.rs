@@ -17,6 +17,7 @@ use nl_core::link::{LinkConfig, LinkVerb};
 use nl_core::netns::Netns;
 use nl_core::watch::{Change, Entry};
 use nl_core::{Connection, Protocol, Request};
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Node, Result, scaled, within};
 
 use super::support::*;
@@ -32,26 +33,6 @@ const QUIET: Duration = Duration::from_secs(3);
 const DEADLINE: Duration = Duration::from_secs(580);
 /// How many requests a task sends at least at a time, of which it does not know how many are refused.
 const ROUND: u32 = 64;
-
-/// Random numbers that are the same in every run.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0 % sides
-    }
-
-    fn small(&mut self, sides: u8) -> u8 {
-        u8::try_from(self.roll(sides.into())).unwrap()
-    }
-
-    fn of<T: Copy>(&mut self, these: &[T]) -> T {
-        these[usize::try_from(self.roll(u32::try_from(these.len()).unwrap())).unwrap()]
-    }
-}
 
 /// A change that a task makes, of its own number, with the indexes of the devices.
 type Make = fn(u32, &mut Dice, &[u32]) -> Request;
@@ -81,7 +62,7 @@ async fn storm<E: Entry + Debug>(
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
                     let conn = Connection::builder(Protocol::Route).netns(&netns).open().unwrap();
-                    let mut dice = Dice(0x9e37_79b9 ^ (task << 8));
+                    let mut dice = Dice::new(task);
                     let mut left = u64::from(changes.div_ceil(TASKS));
                     while left > 0 {
                         let round = left.max(ROUND.into());
@@ -148,8 +129,8 @@ fn conclude(words: &str, buffer: usize, overruns: u64, entries: usize) {
 
 /// A bridge of the task that comes or goes, now and then: its entries do so with it.
 fn change_device(task: u32, dice: &mut Dice) -> Request {
-    let device = LinkConfig::new(format!("s{task}x{}", dice.roll(3)));
-    match dice.roll(2) {
+    let device = LinkConfig::new(format!("s{task}x{}", dice.roll(3_u32)));
+    match dice.roll(2_u32) {
         0 => device.kind(Bridge::new()).request(LinkVerb::Add),
         _ => device.request(LinkVerb::Delete),
     }
@@ -160,30 +141,30 @@ const STANDING: u16 = 1000;
 
 fn change_vlan(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
     let &[p1, p2, br0, vx0] = devices else { unreachable!() };
-    let vlan = u16::try_from(1 + dice.roll(300)).unwrap();
+    let vlan = u16::try_from(1 + dice.roll(300_u32)).unwrap();
     let single = |vlan: u16| VlanRange::new(vlan, vlan).unwrap();
-    let dev = dice.of(&[p1, p1, p2, p2, p2, br0, vx0]);
+    let dev = *dice.pick(&[p1, p1, p2, p2, p2, br0, vx0]);
     let entry = VlanDbEntry::new(dev, single(vlan));
-    match dice.roll(1000) {
+    match dice.roll(1000_u32) {
         // A device is deleted slowly.
         0..3 => change_device(task, dice),
         3..6 => {
-            let on = dice.roll(4) != 0;
+            let on = dice.roll(4_u32) != 0;
             PortChange::new(vx0, BridgePort::new().vlan_tunnel(on)).request()
         }
         6..200 => {
             let vni = Vni::new(10_000 + u32::from(vlan)).unwrap();
-            let verb = dice.of(&[TunnelVerb::Add, TunnelVerb::Add, TunnelVerb::Delete]);
+            let verb = *dice.pick(&[TunnelVerb::Add, TunnelVerb::Add, TunnelVerb::Delete]);
             TunnelEntry::new(vx0, VlanId::new(vlan).unwrap(), VniRange::from(vni)).request(verb)
         }
         200..230 => {
-            let last = vlan + u16::from(dice.small(9)) + 1;
-            let verb = dice.of(&[VlanDbVerb::Replace, VlanDbVerb::Delete]);
+            let last = vlan + u16::from(dice.roll(9_u8)) + 1;
+            let verb = *dice.pick(&[VlanDbVerb::Replace, VlanDbVerb::Delete]);
             VlanDbEntry::new(dev, VlanRange::new(vlan, last).unwrap()).request(verb)
         }
         230..260 => VlanDbEntry::new(dev, single(vlan)).pvid().request(VlanDbVerb::Replace),
         260..400 => {
-            let state = dice.of(&[StpState::Blocking, StpState::Forwarding, StpState::Learning]);
+            let state = *dice.pick(&[StpState::Blocking, StpState::Forwarding, StpState::Learning]);
             entry.state(state).request(VlanDbVerb::Set)
         }
         400..500 => entry.untagged().request(VlanDbVerb::Replace),
@@ -222,42 +203,42 @@ const NOBODY: u8 = 9;
 
 fn change_mdb(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
     let &[br0, p1, p2, br1, ref vx @ ..] = devices else { unreachable!() };
-    if dice.roll(1000) < 3 {
+    if dice.roll(1000_u32) < 3 {
         return change_device(task, dice);
     }
     let number = u8::try_from(dice.roll(ROAMING)).unwrap();
     let task = u8::try_from(task).unwrap();
-    let is_ipv4 = dice.roll(2) == 0;
+    let is_ipv4 = dice.roll(2_u32) == 0;
     let group = match is_ipv4 {
         true => IpAddr::from(Ipv4Addr::new(239, task, 0, number)),
         false => Ipv6Addr::new(0xff0e, 0, 0, 0, 0, 0, task.into(), number.into()).into(),
     };
     let source = match is_ipv4 {
-        true => IpAddr::from(Ipv4Addr::new(192, 0, 2, 1 + dice.small(2))),
-        false => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1 + u16::from(dice.small(2))).into(),
+        true => IpAddr::from(Ipv4Addr::new(192, 0, 2, 1 + dice.roll(2_u8))),
+        false => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1 + u16::from(dice.roll(2_u8))).into(),
     };
     let mut places = vec![(br0, p1), (br0, p1), (br0, p2), (br0, p2), (br0, br0), (br1, br1)];
     places.extend(vx.iter().map(|vx| (*vx, *vx)));
-    let (dev, port) = dice.of(&places);
+    let (dev, port) = *dice.pick(&places);
     let mut entry = MdbEntry::new(dev, port, group);
     if vx.contains(&dev) {
-        let dst = Ipv4Addr::new(198, 51, 100, 1 + dice.small(3)).into();
-        entry = entry.permanent().dst(dst).src_vni(100 + dice.roll(2));
+        let dst = Ipv4Addr::new(198, 51, 100, 1 + dice.roll(3_u8)).into();
+        entry = entry.permanent().dst(dst).src_vni(100 + dice.roll(2_u32));
     } else if port != dev {
-        entry.vlan = dice.of(&[None, None, Some(10)]);
-        if dice.roll(3) != 0 {
+        entry.vlan = *dice.pick(&[None, None, Some(10)]);
+        if dice.roll(3_u32) != 0 {
             entry = entry.permanent();
         }
     }
     if port != dev || vx.contains(&dev) {
-        match dice.roll(8) {
+        match dice.roll(8_u32) {
             0..2 => entry = entry.source(source),
             2 if kernel() >= (6, 2) => entry = entry.mode(MdbMode::Exclude).sources([source]),
             _ => {}
         }
     }
     let verbs = [MdbVerb::Add, MdbVerb::Add, MdbVerb::Delete, MdbVerb::Replace];
-    entry.request(dice.of(if kernel() >= (6, 2) { &verbs[..] } else { &verbs[..3] }))
+    entry.request(*dice.pick(if kernel() >= (6, 2) { &verbs[..] } else { &verbs[..3] }))
 }
 
 async fn storm_of_mdb(node: &Node, buffer: usize, vxlan: Option<&str>) -> Result {
@@ -307,16 +288,16 @@ async fn watch_of_the_mdb_of_vxlan_converges_through_a_storm_that_overruns_it(la
 }
 
 fn change_vni(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
-    if dice.roll(1000) < 3 {
+    if dice.roll(1000_u32) < 3 {
         return change_device(task, dice);
     }
-    let first = 1 + dice.roll(2000);
-    let last = if dice.roll(50) == 0 { first + dice.roll(20) } else { first };
-    let mut entry = VniEntry::new(dice.of(devices), VniRange::new(first, last).unwrap());
-    if dice.roll(3) == 0 {
-        entry = entry.group(Ipv4Addr::new(192, 0, 2, 1 + dice.small(3)).into());
+    let first = 1 + dice.roll(2000_u32);
+    let last = if dice.roll(50_u32) == 0 { first + dice.roll(20_u32) } else { first };
+    let mut entry = VniEntry::new(*dice.pick(devices), VniRange::new(first, last).unwrap());
+    if dice.roll(3_u32) == 0 {
+        entry = entry.group(Ipv4Addr::new(192, 0, 2, 1 + dice.roll(3_u8)).into());
     }
-    entry.request(dice.of(&[VniVerb::Replace, VniVerb::Delete]))
+    entry.request(*dice.pick(&[VniVerb::Replace, VniVerb::Delete]))
 }
 
 #[nl_testkit::test(

@@ -16,6 +16,7 @@ use nl_core::route::{NextHop, Route, RouteVerb, RouteWatch};
 use nl_core::rule::{Rule, RuleVerb, RuleWatch};
 use nl_core::watch::Change;
 use nl_core::{Connection, IpFamily, IpPrefix, MacAddr, Protocol, Request};
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Node, Result, scaled, within};
 
 use super::{addresses, links, neighbours, nexthops, routes, rules};
@@ -31,18 +32,6 @@ const ROAMING: u32 = 500;
 /// The watch rests for a second at most. When nothing has come for longer, nothing will.
 const QUIET: Duration = Duration::from_secs(3);
 const DEADLINE: Duration = Duration::from_secs(280);
-
-/// Random numbers that are the same in every run.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0 % sides
-    }
-}
 
 /// A change that a task makes, of its own number.
 type Make = fn(u32, &mut Dice, &[u32]) -> Request;
@@ -66,7 +55,7 @@ async fn storm<E>(
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
                     let conn = Connection::builder(Protocol::Route).netns(&netns).open().unwrap();
-                    let mut dice = Dice(0x9e37_79b9 ^ (task << 8));
+                    let mut dice = Dice::new(task);
                     let mut left = u64::from(changes.div_ceil(TASKS));
                     while left > 0 {
                         let round = left.max(ROUND.into());
@@ -135,15 +124,14 @@ fn ip(dice: &mut Dice, task: u32, is_ipv4: bool) -> IpAddr {
 
 fn change_link(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
     // A device is deleted slowly.
-    match dice.roll(1000) {
-        0..4 => new_link(&format!("s{task}x{}", dice.roll(4)), "bridge"),
-        4..8 => delete_link(&format!("s{task}x{}", dice.roll(4))),
+    match dice.roll(1000_u32) {
+        0..4 => new_link(&format!("s{task}x{}", dice.roll(4_u32)), "bridge"),
+        4..8 => delete_link(&format!("s{task}x{}", dice.roll(4_u32))),
         _ => {
-            let index =
-                devices[usize::try_from(dice.roll(8) % u32::try_from(devices.len()).unwrap()).unwrap()];
+            let index = devices[dice.roll(8_usize) % devices.len()];
             let mut request = Request::new(RTM_NEWLINK, &LINK, describe_link)
                 .with_header(&IfInfoMsg { index, ..IfInfoMsg::default() });
-            request.attrs().u32(IFLA_MTU, 1280 + dice.roll(200));
+            request.attrs().u32(IFLA_MTU, 1280 + dice.roll(200_u32));
             request
         }
     }
@@ -164,15 +152,16 @@ async fn watch_of_links_converges_through_a_storm_that_overruns_it(lab: Lab) -> 
 }
 
 fn change_address(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
-    let ip = ip(dice, task, dice.0 & 8 == 0);
-    let mut address = Address::new(IpPrefix::host(ip), devices[usize::from(dice.roll(2) == 1)]).nodad();
-    let verb = match dice.roll(3) {
+    let is_ipv4 = dice.roll(2_u32) == 0;
+    let ip = ip(dice, task, is_ipv4);
+    let mut address = Address::new(IpPrefix::host(ip), devices[usize::from(dice.roll(2_u32) == 1)]).nodad();
+    let verb = match dice.roll(3_u32) {
         0 => AddressVerb::Add,
         1 => AddressVerb::Replace,
         _ => AddressVerb::Delete,
     };
-    if dice.roll(2) == 0 && verb != AddressVerb::Delete {
-        address = address.valid_lft(Duration::from_secs(u64::from(1000 + dice.roll(9))));
+    if dice.roll(2_u32) == 0 && verb != AddressVerb::Delete {
+        address = address.valid_lft(Duration::from_secs(u64::from(1000 + dice.roll(9_u32))));
     }
     address.request(verb)
 }
@@ -188,12 +177,13 @@ async fn watch_of_addresses_converges_through_a_storm_that_overruns_it(lab: Lab)
 }
 
 fn change_neighbour(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
-    let ip = ip(dice, task, dice.0 & 8 == 0);
-    let mac = MacAddr::new([2, 0, 0, 0, 0, u8::from(dice.roll(2) == 1)]);
+    let is_ipv4 = dice.roll(2_u32) == 0;
+    let ip = ip(dice, task, is_ipv4);
+    let mac = MacAddr::new([2, 0, 0, 0, 0, u8::from(dice.roll(2_u32) == 1)]);
     // Those that the kernel does not change by itself.
-    let state = [NeighbourState::PERMANENT, NeighbourState::STALE][usize::from(dice.roll(2) == 1)];
-    let device = devices[usize::from(dice.roll(2) == 1)];
-    Neighbour::new(ip, device).lladdr(mac).state(state).request(match dice.roll(3) {
+    let state = [NeighbourState::PERMANENT, NeighbourState::STALE][usize::from(dice.roll(2_u32) == 1)];
+    let device = devices[usize::from(dice.roll(2_u32) == 1)];
+    Neighbour::new(ip, device).lladdr(mac).state(state).request(match dice.roll(3_u32) {
         0 => NeighbourVerb::Add,
         1 => NeighbourVerb::Replace,
         _ => NeighbourVerb::Delete,
@@ -212,7 +202,7 @@ async fn watch_of_neighbours_converges_through_a_storm_that_overruns_it(lab: Lab
 
 /// Up or down, by which IPv4 routes vanish without an event.
 fn flip(dice: &mut Dice, index: u32) -> Request {
-    let flags = dice.roll(4).min(1);
+    let flags = dice.roll(4_u32).min(1);
     Request::new(RTM_NEWLINK, &LINK, describe_link).with_header(&IfInfoMsg {
         index,
         flags,
@@ -222,14 +212,14 @@ fn flip(dice: &mut Dice, index: u32) -> Request {
 }
 
 fn change_route(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
-    if dice.roll(2000) == 0 {
+    if dice.roll(2000_u32) == 0 {
         // IPv4 addresses stay on a device that is down; those of IPv6 go.
         return flip(dice, devices[0]);
     }
-    let is_ipv4 = dice.roll(2) == 0;
+    let is_ipv4 = dice.roll(2_u32) == 0;
     let dst = IpPrefix::host(ip(dice, task, is_ipv4));
     let mut gateway = |device: u32| -> IpAddr {
-        let last = 1 + dice.roll(3);
+        let last = 1 + dice.roll(3_u32);
         match is_ipv4 {
             true => std::net::Ipv4Addr::from(0xc000_0000 | device << 8 | last).into(),
             false => {
@@ -239,20 +229,20 @@ fn change_route(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
         }
     };
     let (one, other) = (gateway(0), gateway(1));
-    let route = match dice.roll(4) {
+    let route = match dice.roll(4_u32) {
         0 => Route::new(dst).nexthop(NextHop::via(one)).nexthop(NextHop::via(other)),
         1 => Route::new(dst).oif(devices[1]),
         2 => Route::new(dst).via(one),
         _ => Route::new(dst).via(other),
     };
-    let verb = match dice.roll(8) {
+    let verb = match dice.roll(8_u32) {
         0 => RouteVerb::Append,
         1 if is_ipv4 => RouteVerb::Prepend,
         1..4 => RouteVerb::Add,
         4..6 => RouteVerb::Replace,
         _ => RouteVerb::Delete,
     };
-    route.metric(1 + dice.roll(2)).request(verb)
+    route.metric(1 + dice.roll(2_u32)).request(verb)
 }
 
 #[nl_testkit::test(needs(link = "veth", tool = "ip"), timeout = 300, serial)]
@@ -279,10 +269,10 @@ async fn watch_of_routes_is_exact_by_events_alone(lab: Lab) -> Result {
 }
 
 fn change_rule(task: u32, dice: &mut Dice, _: &[u32]) -> Request {
-    let family = if dice.roll(2) == 0 { IpFamily::V4 } else { IpFamily::V6 };
+    let family = if dice.roll(2_u32) == 0 { IpFamily::V4 } else { IpFamily::V6 };
     let number = dice.roll(ROAMING);
     let rule = Rule::new(family).priority(1000 + number % 50).fwmark(1 + number).table(1000 + task);
-    rule.request(if dice.roll(2) == 0 { RuleVerb::Add } else { RuleVerb::Delete })
+    rule.request(if dice.roll(2_u32) == 0 { RuleVerb::Add } else { RuleVerb::Delete })
 }
 
 #[nl_testkit::test(needs(tool = "ip"), timeout = 300, serial)]
@@ -296,17 +286,17 @@ async fn watch_of_rules_converges_through_a_storm_that_overruns_it(lab: Lab) -> 
 }
 
 fn change_nexthop(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
-    if dice.roll(2000) == 0 {
+    if dice.roll(2000_u32) == 0 {
         return flip(dice, devices[0]);
     }
     let base = 1 + 10_000 * task;
     let id = base + dice.roll(ROAMING);
-    let nexthop = match dice.roll(3) {
-        0 => Nexthop::new(base + 1000 + dice.roll(50)).group([(id, 1), (base + dice.roll(ROAMING), 2)]),
+    let nexthop = match dice.roll(3_u32) {
+        0 => Nexthop::new(base + 1000 + dice.roll(50_u32)).group([(id, 1), (base + dice.roll(ROAMING), 2)]),
         1 => Nexthop::new(id).oif(devices[0]),
         _ => Nexthop::new(id).oif(devices[1]),
     };
-    nexthop.request(match dice.roll(3) {
+    nexthop.request(match dice.roll(3_u32) {
         0 => NexthopVerb::Add,
         1 => NexthopVerb::Replace,
         _ => NexthopVerb::Delete,
