@@ -299,7 +299,7 @@ fn bad_routes_are_refused_with_the_limit_in_the_text() {
         (v4().tos(3), "the two lowest bits"),
         (v4().blackhole().via(gw4()), "drops packets"),
         (v4().blackhole().oif(1), "drops packets"),
-        (v4().via(IpAddr::from([0, 0, 0, 0])), "no address of a router"),
+        (v4().via(IpAddr::from([0, 0, 0, 0])), "cannot be the address of a router"),
         (v6().via(gw4()), "an IPv6 address is possible"),
         (v6().nexthop(hop()), "an IPv6 address is possible"),
         (v6().nexthop(NextHop::on(5)), "needs a gateway"),
