@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use nl_bridge::Vni;
+use nl_bridge::doctor::Doctor;
 use nl_bridge::fdb::{Fdb, FdbEntry, FdbVerb, RTM_GETNEIGH, RTM_NEWNEIGH};
+use nl_bridge::leaf::{BridgeConfig, Leaf};
 use nl_bridge::mdb::Mdb;
 use nl_bridge::mst::{Mst, StpState};
 use nl_bridge::settings::Ports;
@@ -37,12 +39,13 @@ const OTHER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
 fn kernel(request: &[u8]) -> Conversation {
     let short = |at: usize| u16::from_ne_bytes([request[at], request[at + 1]]);
     let (kind, is_dump) = (short(4), short(6) & NLM_F_DUMP == NLM_F_DUMP);
+    let family = request[16];
     let index = u32::from_ne_bytes([request[20], request[21], request[22], request[23]]);
     let is_bridge = index == BR0 || request.windows(4).any(|bytes| bytes == b"br0\0");
     let objects = match kind {
-        RTM_GETLINK if is_dump => vec![bridge(), port()],
-        RTM_GETLINK if is_bridge => vec![bridge()],
-        RTM_GETLINK => vec![port()],
+        RTM_GETLINK if is_dump => vec![bridge(family), port(family)],
+        RTM_GETLINK if is_bridge => vec![bridge(family)],
+        RTM_GETLINK => vec![port(family)],
         RTM_GETNEIGH => [MAC, OTHER].map(entry).to_vec(),
         RTM_GETTUNNEL => {
             let mut vni = VniEntry::new(SWP1, Vni::new(100).unwrap()).request(VniVerb::Replace);
@@ -59,18 +62,18 @@ fn kernel(request: &[u8]) -> Conversation {
 }
 
 /// `struct ifinfomsg` with an index, and IFLA_IFNAME.
-fn link(index: u32, name: &[u8]) -> Answer {
-    Answer::new(RTM_NEWLINK, &[&[0, 0, 1, 0][..], &index.to_ne_bytes(), &[0; 8]].concat()).attr(3, name)
+fn link(family: u8, index: u32, name: &[u8]) -> Answer {
+    Answer::new(RTM_NEWLINK, &[&[family, 0, 1, 0][..], &index.to_ne_bytes(), &[0; 8]].concat()).attr(3, name)
 }
 
-fn bridge() -> Answer {
-    link(BR0, b"br0\0").attr(18, &attr(1, b"bridge\0"))
+fn bridge(family: u8) -> Answer {
+    link(family, BR0, b"br0\0").attr(18, &attr(1, b"bridge\0"))
 }
 
-fn port() -> Answer {
+fn port(family: u8) -> Answer {
     let learning = attr(8, &[0]);
     let info = [attr(1, b"veth\0"), attr(4, b"bridge\0"), attr(5, &learning)].concat();
-    link(SWP1, b"swp1\0").attr(10, &BR0.to_ne_bytes()).attr(18, &info)
+    link(family, SWP1, b"swp1\0").attr(10, &BR0.to_ne_bytes()).attr(18, &info)
 }
 
 /// A nested attribute, padded.
@@ -130,6 +133,47 @@ const OPERATIONS: &[Operation<Connection>] = &[
     ("delete a mapping", |conn| in_words(Tunnels::new(conn).entry("swp1", 10, 10010).delete())),
     ("set a port", |conn| in_words(Ports::new(conn).port("swp1").learning(false).set())),
     ("read a port", |conn| in_words(Ports::new(conn).port("swp1").get())),
+    ("replace an entry", |conn| in_words(Fdb::new(conn).entry(MAC, "swp1").master().static_().replace())),
+    ("append a remote", |conn| {
+        let entry = Fdb::new(conn).entry(MacAddr::ZERO, "swp1");
+        in_words(entry.dst("192.0.2.2".parse().unwrap()).append())
+    }),
+    ("replace a group", |conn| in_words(Mdb::new(conn).entry("br0", "swp1", group()).permanent().replace())),
+    ("list groups", |conn| {
+        in_words(async move { Mdb::new(conn).entries().dev("br0").list().await?.collect_all().await })
+    }),
+    ("flush groups", |conn| in_words(Mdb::new(conn).entries().dev("br0").flush())),
+    ("list VLANs of devices", |conn| {
+        in_words(async move { Vlans::new(conn).devices().dev("swp1").list().await?.collect_all().await })
+    }),
+    ("list counters of VLANs", |conn| {
+        in_words(async move { Vlans::new(conn).devices().dev("swp1").stats().await?.collect_all().await })
+    }),
+    ("replace a VLAN", |conn| in_words(VlanDb::new(conn).entry("swp1", 10).replace())),
+    ("delete a VLAN of the database", |conn| in_words(VlanDb::new(conn).entry("swp1", 10).delete())),
+    ("list VLANs", |conn| {
+        in_words(async move { VlanDb::new(conn).entries().dev("swp1").list().await?.collect_all().await })
+    }),
+    ("list VLANs of a bridge", |conn| {
+        in_words(async move { VlanDb::new(conn).globals().bridge("br0").list().await?.collect_all().await })
+    }),
+    ("list MSTIs", |conn| {
+        in_words(async move { Mst::new(conn).entries().dev("swp1").list().await?.collect_all().await })
+    }),
+    ("replace a VNI", |conn| in_words(Vnis::new(conn).entry("swp1", 200).replace())),
+    ("delete a VNI", |conn| in_words(Vnis::new(conn).entry("swp1", 100).delete())),
+    ("list mappings", |conn| {
+        in_words(async move { Tunnels::new(conn).entries().dev("swp1").list().await?.collect_all().await })
+    }),
+    ("list ports", |conn| {
+        in_words(async move { Ports::new(conn).ports().bridge("br0").list().await?.collect_all().await })
+    }),
+    ("read a leaf", |conn| in_words(Leaf::new(conn).snapshot())),
+    ("examine a leaf", |conn| in_words(Doctor::new(conn).examine())),
+    ("plan a leaf", |conn| {
+        let another = BridgeConfig::new("br1").vlans(10);
+        in_words(async move { Leaf::new(conn).plan(&another).await.map(|plan| plan.to_string()) })
+    }),
 ];
 
 fn connection(kernel: &Played) -> Connection {

@@ -10,14 +10,7 @@ mod arbitrary;
 #[path = "../../fuzz/check.rs"]
 mod check;
 mod corpus;
-#[cfg(all(
-    feature = "tokio",
-    feature = "mdb",
-    feature = "mst",
-    feature = "settings",
-    feature = "tunnel",
-    feature = "vlan"
-))]
+#[cfg(all(feature = "tokio", feature = "doctor", feature = "mdb"))]
 mod exchanges;
 #[cfg(all(feature = "tokio", feature = "mdb", feature = "settings", feature = "vlan_db", feature = "vxlan"))]
 mod explained;

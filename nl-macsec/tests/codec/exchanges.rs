@@ -105,6 +105,9 @@ const OPERATIONS: &[Operation<Macsec>] = &[
         // The outage differs each time.
         in_words(async move { recreate.run().await.map(|recreated| recreated.link.name) })
     }),
+    ("remove an association that sends", |macsec| in_words(macsec.tx_sa("m0", 0).remove())),
+    ("remove an association that receives", |macsec| in_words(macsec.rx_sa("m0", peer(), 0).remove())),
+    ("read a device of the network", |macsec| in_words(macsec.device("m0").get())),
 ];
 
 fn key() -> SecretKey {
