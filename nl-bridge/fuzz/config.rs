@@ -2,6 +2,7 @@
 
 use nl_bridge::doctor::diagnose;
 use nl_bridge::leaf::{BridgeConfig, LeafMac, Snapshot};
+use nl_core::Error;
 use nl_core::link::Link;
 use nl_core::message::Messages;
 
@@ -21,7 +22,8 @@ pub(crate) fn check(data: &[u8]) {
     let mut snapshot = Snapshot::default();
     if let Err(why) = config.check() {
         let refused = config.plan(&snapshot).err().map(|error| error.to_string());
-        assert_eq!(refused, Some(format!("leaf {}: {why}", config.name)));
+        let expected = Error::usage(why.to_string()).during(|| format!("leaf {}", config.name));
+        assert_eq!(refused, Some(expected.to_string()));
         return;
     }
     for (port, index) in config.ports.iter().zip(1..) {

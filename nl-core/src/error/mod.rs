@@ -387,7 +387,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(operation) = &self.0.operation {
             // The handle of a qdisc ends in a colon itself: "list filters dev eth0 parent 1: No such device".
-            let ends_in_handle = operation.ends_with(':') && !operation.ends_with("::");
+            let last = operation.rsplit(' ').next().and_then(|word| word.strip_suffix(':'));
+            let ends_in_handle = last.is_some_and(|major| u16::from_str_radix(major, 16).is_ok());
             write!(f, "{operation}{}", if ends_in_handle { " " } else { ": " })?;
         }
         match &self.0.kind {
