@@ -320,6 +320,9 @@ impl LinkConfig {
             return Err(format!("{words} of a peer, which the kernel drops: change it afterwards").into());
         }
         Invalid::when(self.rename.is_some(), "a peer with another new name: name it when it is made")?;
+        let (changed, set) = self.flags;
+        let is_up = (changed & set).contains(LinkFlags::UP);
+        Invalid::when(is_up, "a peer that is up: bring it up when there is the pair")?;
         Invalid::when(self.kind.is_some(), "the peer of a veth device with a kind: it is a veth device too")?;
         self.check(LinkVerb::Add)
     }

@@ -203,7 +203,7 @@ pub(crate) fn receive_with_nsid(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Re
 }
 
 /// How many datagrams [`receive_many`] receives at most.
-pub(crate) const MANY: usize = 16;
+pub(crate) const MANY: usize = 8;
 
 /// Receives datagrams without waiting, one into each `stride` bytes of the buffer, of which it fills `room` at most. Returns how
 /// many: as many as there are in `received`, or all that are queued.

@@ -14,6 +14,7 @@ use crate::dump::Dump;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::Pending;
 use crate::request::Request;
+use crate::socket::Turn;
 use crate::trace::Losses;
 
 /// Changes that are yielded without waiting before other tasks get a turn.
@@ -45,6 +46,7 @@ pub struct Watch<S: Source> {
     listed: bool,
     resyncs: Losses,
     burst: u32,
+    turn: Turn,
     ended: bool,
 }
 
@@ -290,9 +292,9 @@ impl<S: Source> Stream for Watch<S> {
         loop {
             if this.burst >= MAX_BURST {
                 this.burst = 0;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                this.turn.give();
             }
+            ready!(this.turn.poll(cx));
             if let Some(change) = this.machine.next_change() {
                 this.burst += 1;
                 return Poll::Ready(Some(Ok(change.map(Row::into_entry))));
@@ -387,6 +389,7 @@ impl<S: Source> WatchBuilder<S> {
             listed: false,
             resyncs: Losses::new(),
             burst: 0,
+            turn: Turn::default(),
             ended: false,
         })
     }

@@ -403,19 +403,24 @@ async fn a_device_is_changed_renamed_and_moved_as_by_iproute2(lab: Lab) -> Resul
 }
 
 #[nl_testkit::test(needs(link = "veth", tool = "ip"))]
-async fn the_peer_of_a_pair_is_made_in_its_namespace_and_up(lab: Lab) -> Result {
+async fn the_peer_of_a_pair_is_created_in_its_namespace(lab: Lab) -> Result {
     let [host, container] = [lab.node("host").await?, lab.node("container").await?];
     let links = links_of(&host).await;
     let mac = MacAddr::new([2, 0, 0, 0, 0, 8]);
     let netns = Netns::fd(container.netns_fd())?;
-    let peer = LinkConfig::new("eth0").netns(netns).mtu(1400).address(mac).up();
+    let peer = LinkConfig::new("eth0").netns(netns).mtu(1400).address(mac);
     links.device("veth0").kind(Veth::with_peer(peer)).up().add().await?;
 
     let shown = container.json("ip -j link show dev eth0").await;
     let peer = &shown[0];
     assert_eq!((&peer["mtu"], &peer["address"]), (&json!(1400), &json!(mac.to_string())), "{peer:#}");
-    assert!(peer["flags"].as_array().is_some_and(|flags| flags.contains(&json!("UP"))), "{peer:#}");
     links.device("veth0").delete().await?;
+
+    // For the kernel a peer has no pair yet when it would go up.
+    let error = links.device("v0").kind(Veth::with_peer(LinkConfig::new("v1").up())).add().await.unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("a peer that is up"), "{error}");
+    let refused = host.command("ip link add v0 type veth peer name v1 up".split(' ')).await;
+    assert!(!refused.status.success(), "{refused}");
 
     // A peer is in no bridge until it is changed: the kernel would drop it.
     let mut peer = LinkConfig::new("v1");

@@ -103,13 +103,13 @@ async fn frame_that_comes_again_is_counted_by_the_window(lab: Lab) -> Result {
             }
         };
         let (near, far) = (&pair.near, &pair.far);
-        let from = near.node.open(|| UdpSocket::bind(("192.0.2.1", 4792))).await?;
-        let to = far.node.open(|| UdpSocket::bind(("192.0.2.2", 4792))).await?;
+        let from = near.node.open(|| UdpSocket::bind(("192.0.2.1", 0))).await?;
+        let to = far.node.open(|| UdpSocket::bind(("192.0.2.2", 0))).await?;
         to.set_read_timeout(Some(SOON))?;
         let mut buffer = [0; 64];
         let mut capture = far.node.capture("eth0").await?;
         for number in 0..10_u8 {
-            from.send_to(&[number], ("192.0.2.2", 4792))?;
+            from.send_to(&[number], to.local_addr()?)?;
             assert_eq!((to.recv(&mut buffer)?, buffer[0]), (1, number), "{what}");
         }
         let is_first = |frame: &EthFrame| {

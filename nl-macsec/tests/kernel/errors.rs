@@ -356,7 +356,7 @@ async fn changes_without_privilege_are_eperm(lab: Lab) -> Result {
         "delete macsec macsec0 rx sci 0200000000020001 sa 0",
         "offload macsec macsec0",
         "set link macsec0",
-        "add link link v0 m1",
+        "add link m1 link v0",
         "set link macsec0",
         "delete link macsec0",
     ];

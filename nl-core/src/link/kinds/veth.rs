@@ -34,7 +34,7 @@ impl Veth {
         Self::with_peer(LinkConfig::new(peer))
     }
 
-    /// With a peer of this configuration: its name, MTU, hardware addresses, group, queues and flags, and the namespace it is made in.
+    /// With a peer of this configuration: its name, MTU, hardware addresses, group and queues, and the namespace it is created in.
     ///
     /// ```no_run
     /// # async fn example() -> nl_core::Result<()> {
@@ -43,15 +43,16 @@ impl Veth {
     /// use nl_core::{Connection, Protocol};
     ///
     /// let links = Links::new(Connection::open(Protocol::Route)?);
-    /// // ip link add veth0 up type veth peer name eth0 netns blue up
-    /// let peer = LinkConfig::new("eth0").netns(Netns::named("blue")?).up();
+    /// // ip link add veth0 up type veth peer name eth0 netns blue
+    /// let peer = LinkConfig::new("eth0").netns(Netns::named("blue")?);
     /// links.device("veth0").kind(Veth::with_peer(peer)).up().add().await?;
     /// # Ok(())
     /// # }
     /// ```
     ///
-    /// What the kernel would drop without an error, such as a master, is refused. It takes the index of a peer only if the first
-    /// device has one too.
+    /// What the kernel would drop without an error, such as a master, is refused. So is a peer that is up, because a device of a pair
+    /// goes up only when there is the other one: bring it up in its namespace afterwards. The kernel takes the index of a peer only if
+    /// the first device has one too.
     #[must_use]
     pub fn with_peer(peer: LinkConfig) -> Self {
         Self { peer: Some(Box::new(peer)) }

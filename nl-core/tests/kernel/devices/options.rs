@@ -282,8 +282,8 @@ async fn new_device_with_an_impossible_mtu_or_master_is_refused_and_not_left(lab
     let links = links_of(&node).await;
     let error = links.device("va").kind(Veth::new("vb")).mtu(70_000).add().await.unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("add link va mtu 70000 type veth: Invalid argument (EINVAL)"), "{text}");
-    assert!(text.contains("mtu greater than device maximum"), "{text}");
+    // With a text of its own only where a device is changed.
+    assert_eq!(text, "add link va mtu 70000 type veth: Invalid argument (EINVAL)");
     let error = links.device("d1").kind(Dummy::new()).master("lo").add().await.unwrap_err();
     let text = error.to_string();
     let first = "add link d1 master lo type dummy: Operation not supported (EOPNOTSUPP)";
