@@ -27,8 +27,10 @@ fn peer_of_a_pair_with_what_the_kernel_drops_is_refused() {
     for bad in [link, renamed, peer().kind(Dummy::new())] {
         assert!(refusal(bad.clone()).is_some(), "{bad:?}");
     }
-    let good = peer().mtu(1400).address(MacAddr::new([2, 0, 0, 0, 0, 1])).up();
-    assert_eq!(refusal(good), None);
+    let good = peer().mtu(1400).address(MacAddr::new([2, 0, 0, 0, 0, 1]));
+    assert_eq!(refusal(good.clone()), None);
+    // It has no pair yet when it would go up.
+    assert!(refusal(good.up()).unwrap().ends_with("a peer that is up: bring it up when there is the pair"));
 }
 
 #[test]
