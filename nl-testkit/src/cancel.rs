@@ -120,7 +120,7 @@ pub async fn in_node<F: Future>(
     at_every_await(make, look).await
 }
 
-/// Polls a future at most so many times, with one unit of tokio's cooperative budget each time, and drops it. Its output if it completed.
+/// Polls a future at most `polls` times, with one unit of tokio's cooperative budget each time, and drops it. Its output if it completed.
 ///
 /// With 0 the future is dropped before its first poll.
 ///

@@ -16,7 +16,7 @@ fn entries() -> u32 {
     scaled(ENTRIES, 5_000)
 }
 
-/// A bridge with so many static entries on a port.
+/// A bridge with this number of static entries on a port.
 async fn full_bridge(lab: &Lab) -> Result<(Node, Fdb)> {
     let bridge = lab.bridge("br0", 1).await?;
     let node = bridge.node().clone();

@@ -75,7 +75,7 @@ fn change(dice: &mut Dice, ports: [u32; 2], task: u8) -> (FdbVerb, FdbEntry) {
     (verb, entry)
 }
 
-/// The load of one task: requests until so many changes are made, and how many requests that took.
+/// The load of one task: sends requests until `changes` of them have succeeded, and returns the number of requests.
 async fn storm(conn: Connection, ports: [u32; 2], task: u8, changes: usize) -> usize {
     let fdb = Fdb::new(conn);
     let mut dice = Dice::new(task.into());

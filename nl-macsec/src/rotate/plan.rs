@@ -203,7 +203,7 @@ mod tests {
             }
         }
 
-        /// One rotation, given up after so many requests; whether it came to its end.
+        /// One rotation, given up after this number of requests; whether it was complete.
         fn rotate(&mut self, key: u8, requests: usize) -> bool {
             let mut left = requests;
             let mut run = |device: &mut Self, work: &dyn Fn(&mut Self)| {

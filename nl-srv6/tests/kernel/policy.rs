@@ -334,7 +334,7 @@ pub(crate) async fn send_flows(net: &Network, first: u16, flows: u16) {
     sent.await.unwrap();
 }
 
-/// Sockets of the first customer with so many ports, from this one on.
+/// Sockets of the first customer with this number of ports, from this one on.
 async fn flows_from(net: &Network, first: u16, flows: u16) -> Vec<UdpSocket> {
     let sockets = move || (first..first + flows).map(|port| UdpSocket::bind(("::", port))).collect();
     net.c1.open::<std::io::Result<Vec<_>>, _>(sockets).await.unwrap()

@@ -97,7 +97,7 @@ fn compared(ours: &BTreeSet<String>, theirs: &BTreeSet<String>, whose: &str) -> 
 /// A change that a task makes, of its own number, with the indexes of the devices.
 type Make = fn(u32, &mut Dice, &[u32]) -> Request;
 
-/// The load of one task: requests until so many changes are made. How many requests that took, and how many changes they were.
+/// The load of one task: sends requests until enough of them have succeeded, and returns the numbers of requests and of changes.
 fn load(netns: Netns, task: u32, devices: Vec<u32>, make: Make, changes: u64) -> (u64, u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

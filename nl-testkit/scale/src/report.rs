@@ -9,7 +9,7 @@ use crate::chart::{Chart, Line};
 use crate::measure::Row;
 use crate::tables::Table;
 
-/// Where a list takes so many times as long for each entry as one of a tenth of its length, it does not grow in proportion.
+/// A list that takes this many times as long for each entry as one of a tenth of its length does not grow in proportion.
 const MOST: f64 = 1.8;
 /// By how many KiB a stream of the largest size may take more memory than one of the smallest.
 const SLACK: u64 = 1024;

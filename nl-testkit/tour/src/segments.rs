@@ -130,7 +130,7 @@ async fn wires(lab: &Lab) -> Result<[Node; 3]> {
     Ok([host, head, tail])
 }
 
-/// One packet of each of so many flows.
+/// One packet of each flow.
 async fn send(host: &Node, flows: usize) -> Result {
     let sent = host.open(move || {
         (0..flows).try_for_each(|_| {
@@ -141,7 +141,7 @@ async fn send(host: &Node, flows: usize) -> Result {
     Ok(sent.await?)
 }
 
-/// Packets at each SID, when they are so many or the time is up.
+/// Packets at each SID, when all have arrived or the time is up.
 async fn counted(sids: &Sids, packets: u64, deadline: Duration) -> Result<[u64; 2]> {
     let end = Instant::now() + deadline;
     loop {
