@@ -80,19 +80,19 @@ impl<S: Source> Watch<S> {
     ///
     /// An entry that is seen again unchanged is no change, so its ages are those of the last message about it.
     pub fn entries(&self) -> impl Iterator<Item = &S::Entry> {
-        self.machine.table().iter().map(Row::entry)
+        self.machine.rows().map(Row::entry)
     }
 
     /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.machine.table().len()
+        self.machine.len()
     }
 
     /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.machine.table().is_empty()
+        self.machine.len() == 0
     }
 
     /// How often the kernel dropped events because the receive buffer was full.

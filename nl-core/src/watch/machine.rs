@@ -8,9 +8,10 @@
 //! 3. Nothing, while it emits the differences between the table and what was found.
 //! 4. `Rest`, and then from the beginning, if entries were deleted or events lost while the table was listed.
 
-use std::collections::hash_set;
 use std::time::{Duration, Instant};
 use std::vec;
+
+use indexmap::set;
 
 use super::backoff::Backoff;
 use super::table::{Entry, Row, Table};
@@ -105,6 +106,8 @@ enum Phase<E> {
     Listing(Round<E>),
     Asking(Round<E>, Questions<E>),
     Emitting(Differences<E>),
+    /// There was no table, so it is what was found, and the entries from this place on are to be emitted.
+    EmittingFirst(usize),
 }
 
 /// One reading of the whole table.
@@ -126,7 +129,7 @@ struct Questions<E> {
 /// What is to be applied to the table, one by one.
 struct Differences<E> {
     absent: vec::IntoIter<Row<E>>,
-    found: hash_set::IntoIter<Row<E>>,
+    found: set::IntoIter<Row<E>>,
 }
 
 impl<E: Entry> Machine<E> {
@@ -137,22 +140,40 @@ impl<E: Entry> Machine<E> {
     }
 
     /// The table after the changes that were taken.
-    pub(super) fn table(&self) -> &Table<E> {
-        &self.table
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row<E>> {
+        self.table.iter().take(self.len())
+    }
+
+    /// The entries of that table.
+    pub(super) fn len(&self) -> usize {
+        match self.phase {
+            Phase::EmittingFirst(emitted) => emitted,
+            _ => self.table.len(),
+        }
     }
 
     /// The next change that follows from a reading of the table. To be taken until there is none before anything else is given.
     pub(super) fn next_change(&mut self) -> Option<Change<Row<E>>> {
-        let Phase::Emitting(Differences { absent, found }) = &mut self.phase else { return None };
-        for entry in absent {
-            if let Some(before) = self.table.take(&entry) {
-                return Some(Change::Deleted(before));
+        match &mut self.phase {
+            Phase::Emitting(Differences { absent, found }) => {
+                for entry in absent {
+                    if let Some(before) = self.table.take(&entry) {
+                        return Some(Change::Deleted(before));
+                    }
+                }
+                for entry in found {
+                    if let Some(change) = put(&mut self.table, entry) {
+                        return Some(change);
+                    }
+                }
             }
-        }
-        for entry in found {
-            if let Some(change) = put(&mut self.table, entry) {
-                return Some(change);
+            Phase::EmittingFirst(emitted) => {
+                if let Some(entry) = self.table.get(*emitted) {
+                    *emitted += 1;
+                    return Some(Change::Added(entry.clone()));
+                }
             }
+            _ => return None,
         }
         if self.dirty {
             self.rest();
@@ -166,7 +187,7 @@ impl<E: Entry> Machine<E> {
     /// What is to be done. Asked for again only when the last task has ended.
     pub(super) fn task(&mut self, now: Instant) -> Task<E> {
         match &mut self.phase {
-            Phase::Live | Phase::Emitting(_) => Task::None,
+            Phase::Live | Phase::Emitting(_) | Phase::EmittingFirst(_) => Task::None,
             Phase::Resting(rest) => Task::Rest(*rest),
             Phase::Listing(round) => {
                 round.began = Some(now);
@@ -201,7 +222,7 @@ impl<E: Entry> Machine<E> {
                 self.dirty |= !round.queue(event) | skips;
             }
             Phase::Asking(round, _) => self.dirty |= !round.queue(event),
-            Phase::Emitting(_) => self.dirty = true,
+            Phase::Emitting(_) | Phase::EmittingFirst(_) => self.dirty = true,
         }
         None
     }
@@ -213,7 +234,7 @@ impl<E: Entry> Machine<E> {
             // What was queued may be older than what was lost. The list is not.
             Phase::Listing(round) if round.began.is_none() => self.list(),
             Phase::Resting(_) => {}
-            Phase::Listing(_) | Phase::Asking(..) | Phase::Emitting(_) => self.dirty = true,
+            _ => self.dirty = true,
         }
     }
 
@@ -222,7 +243,7 @@ impl<E: Entry> Machine<E> {
         match &self.phase {
             Phase::Live | Phase::Resting(_) => self.list(),
             Phase::Listing(round) if round.began.is_none() => {}
-            Phase::Listing(_) | Phase::Asking(..) | Phase::Emitting(_) => self.dirty = true,
+            _ => self.dirty = true,
         }
     }
 
@@ -335,12 +356,17 @@ impl<E: Entry> Machine<E> {
 
     fn emit(&mut self, mut round: Round<E>, mut absent: Vec<Row<E>>, now: Instant) {
         round.replay();
+        self.took = round.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
+        if self.table.is_empty() {
+            self.table = round.seen;
+            self.phase = Phase::EmittingFirst(0);
+            return;
+        }
         absent.extend(round.deleted);
         absent.retain(|entry| !round.seen.contains(entry));
         self.table.reserve(round.seen.len().saturating_sub(self.table.len()));
         self.phase =
             Phase::Emitting(Differences { absent: absent.into_iter(), found: round.seen.into_iter() });
-        self.took = round.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
     }
 }
 

@@ -1,7 +1,8 @@
-use std::borrow::{Borrow, Cow};
-use std::collections::{HashSet, hash_set};
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
+
+use indexmap::{Equivalent, IndexSet, set};
 
 /// An entry of a table that is watched.
 ///
@@ -62,150 +63,92 @@ pub trait Entry: Clone + PartialEq + Send + Sync + 'static {
     }
 }
 
-/// An entry that is found by its key: equal to every reading of the same entry. It is one allocation that tables share. The hash of the key
-/// stands beside it, so that a table that grows need not look at its entries, which are all over the memory.
-pub(super) struct Row<E> {
-    entry: Arc<E>,
-    hash: u64,
-}
-
-impl<E: Entry> Row<E> {
-    pub(super) fn new(entry: E) -> Self {
-        let hash = hash_of(&entry);
-        Self { entry: Arc::new(entry), hash }
-    }
-}
+/// An entry that is found by its key: equal to every reading of the same entry. It is one allocation that tables share.
+pub(super) struct Row<E>(Arc<E>);
 
 impl<E> Row<E> {
-    pub(super) fn entry(&self) -> &E {
-        &self.entry
+    pub(super) fn new(entry: E) -> Self {
+        Self(Arc::new(entry))
     }
-}
 
-fn hash_of<E: Entry>(entry: &E) -> u64 {
-    Seeds::get().hash_one(entry.key())
+    pub(super) fn entry(&self) -> &E {
+        &self.0
+    }
 }
 
 impl<E: Entry> Row<E> {
     /// The entry, copied where a table has it too.
     pub(super) fn into_entry(self) -> E {
-        Arc::unwrap_or_clone(self.entry)
+        Arc::unwrap_or_clone(self.0)
     }
 
     /// Whether two readings of the same entry differ in nothing, or only in what changes by itself.
     pub(super) fn is_unchanged(&self, other: &Self) -> bool {
         // Normalizing can copy the whole entry, and most readings of a list are equal.
-        self.entry == other.entry || self.entry.normalized() == other.entry.normalized()
+        self.0 == other.0 || self.0.normalized() == other.0.normalized()
     }
 }
 
 impl<E> Clone for Row<E> {
     fn clone(&self) -> Self {
-        Self { entry: Arc::clone(&self.entry), hash: self.hash }
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<E: Entry> PartialEq for Row<E> {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.entry.key() == other.entry.key() && self.entry.is_same(&other.entry)
+        Same(self.entry()).equivalent(other)
     }
 }
 
 impl<E: Entry> Eq for Row<E> {}
 
-impl<E> Hash for Row<E> {
+impl<E: Entry> Hash for Row<E> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-/// What a row is found by: the entry, or only its key.
-trait Place<E> {
-    fn place(&self) -> &E;
-
-    /// Of its key.
-    fn hash(&self) -> u64;
-
-    fn is_key(&self) -> bool;
-}
-
-impl<E> Place<E> for Row<E> {
-    fn place(&self) -> &E {
-        &self.entry
-    }
-
-    fn hash(&self) -> u64 {
-        self.hash
-    }
-
-    fn is_key(&self) -> bool {
-        false
+        self.entry().key().hash(state);
     }
 }
 
 /// Equal to every row with the entry's key.
 struct KeyOf<'a, E>(&'a E);
 
-impl<E: Entry> Place<E> for KeyOf<'_, E> {
-    fn place(&self) -> &E {
-        self.0
+impl<E: Entry> Hash for KeyOf<'_, E> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().hash(state);
     }
+}
 
-    fn hash(&self) -> u64 {
-        hash_of(self.0)
-    }
-
-    fn is_key(&self) -> bool {
-        true
+impl<E: Entry> Equivalent<Row<E>> for KeyOf<'_, E> {
+    fn equivalent(&self, row: &Row<E>) -> bool {
+        self.0.key() == row.entry().key()
     }
 }
 
 /// Equal to the row of the same entry, without a row of its own.
 struct Same<'a, E>(&'a E);
 
-impl<E: Entry> Place<E> for Same<'_, E> {
-    fn place(&self) -> &E {
-        self.0
-    }
-
-    fn hash(&self) -> u64 {
-        hash_of(self.0)
-    }
-
-    fn is_key(&self) -> bool {
-        false
-    }
-}
-
-impl<'a, E: 'a> Borrow<dyn Place<E> + 'a> for Row<E> {
-    fn borrow(&self) -> &(dyn Place<E> + 'a) {
-        self
-    }
-}
-
-impl<E: Entry> PartialEq for dyn Place<E> + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        let (own, its) = (self.place(), other.place());
-        own.key() == its.key() && (self.is_key() || other.is_key() || own.is_same(its))
-    }
-}
-
-impl<E: Entry> Eq for dyn Place<E> + '_ {}
-
-impl<E: Entry> Hash for dyn Place<E> + '_ {
+impl<E: Entry> Hash for Same<'_, E> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(Place::hash(self));
+        self.0.key().hash(state);
     }
 }
 
-/// Entries by key.
+impl<E: Entry> Equivalent<Row<E>> for Same<'_, E> {
+    fn equivalent(&self, row: &Row<E>) -> bool {
+        self.0.key() == row.entry().key() && self.0.is_same(row.entry())
+    }
+}
+
+/// Entries by key, in the order in which they came until one is removed.
+///
+/// The rows lie one after another with their hashes, so that a table that grows need not look at its entries, which are all over the memory.
 pub(super) struct Table<E> {
-    entries: HashSet<Row<E>, Hashed>,
+    entries: IndexSet<Row<E>, Seeds>,
 }
 
 impl<E> Default for Table<E> {
     fn default() -> Self {
-        Self { entries: HashSet::default() }
+        Self { entries: IndexSet::default() }
     }
 }
 
@@ -216,6 +159,10 @@ impl<E: Entry> Table<E> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    pub(super) fn get(&self, place: usize) -> Option<&Row<E>> {
+        self.entries.get_index(place)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Row<E>> {
@@ -237,15 +184,14 @@ impl<E: Entry> Table<E> {
 
     /// Removes an entry. A table that has become much smaller gives memory back.
     pub(super) fn take(&mut self, entry: &Row<E>) -> Option<Row<E>> {
-        let taken = self.entries.take(entry);
+        let taken = self.entries.swap_take(entry);
         self.shrink();
         taken
     }
 
     /// As [`take`](Self::take), of an entry for which no row was made.
     pub(super) fn take_entry(&mut self, entry: &E) -> Option<Row<E>> {
-        let same: &dyn Place<E> = &Same(entry);
-        let taken = self.entries.take(same);
+        let taken = self.entries.swap_take(&Same(entry));
         self.shrink();
         taken
     }
@@ -260,8 +206,7 @@ impl<E: Entry> Table<E> {
 
     /// Removes one of the entries with this entry's key.
     pub(super) fn take_by_key(&mut self, entry: &Row<E>) -> Option<Row<E>> {
-        let key: &dyn Place<E> = &KeyOf(entry.entry());
-        self.entries.take(key)
+        self.entries.swap_take(&KeyOf(entry.entry()))
     }
 
     /// Removes an entry, or the part of it that was deleted: then what is left is in the table, and returned too.
@@ -281,57 +226,28 @@ impl<E: Entry> Table<E> {
 
 impl<E> IntoIterator for Table<E> {
     type Item = Row<E>;
-    type IntoIter = hash_set::IntoIter<Row<E>>;
+    type IntoIter = set::IntoIter<Row<E>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.entries.into_iter()
     }
 }
 
-/// Takes the hash that a row has.
-#[derive(Clone, Default)]
-struct Hashed;
-
-impl BuildHasher for Hashed {
-    type Hasher = Given;
-
-    fn build_hasher(&self) -> Given {
-        Given(0)
-    }
-}
-
-struct Given(u64);
-
-impl Hasher for Given {
-    fn write(&mut self, bytes: &[u8]) {
-        // A row writes one number, so this is never called.
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 /// Hashes by folded multiplication, several times as fast as the standard hasher. Keys can come from the network, so the
 /// numbers are random, once for the process: who does not know them cannot choose keys that collide.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Seeds {
     start: u64,
     factor: u64,
 }
 
-impl Seeds {
-    fn get() -> &'static Self {
+impl Default for Seeds {
+    fn default() -> Self {
         static SEEDS: LazyLock<Seeds> = LazyLock::new(|| {
             let random = RandomState::new();
             Seeds { start: random.hash_one(0_u8), factor: random.hash_one(1_u8) | 1 }
         });
-        &SEEDS
+        *SEEDS
     }
 }
 

@@ -57,7 +57,7 @@ fn take(machine: &mut Machine<Number>, rows: &mut Rows) -> bool {
 }
 
 fn table(machine: &Machine<Number>) -> Rows {
-    machine.table().iter().map(|entry| (entry.entry().key, entry.entry().value)).collect()
+    machine.rows().map(|entry| (entry.entry().key, entry.entry().value)).collect()
 }
 
 /// A machine that has seen these rows.
@@ -163,7 +163,7 @@ fn unchanged_row_with_another_age_is_no_change() {
     let (mut machine, _) = synced(&[(1, 1)]);
     let older = Number { key: 1, value: 1, age: 9 };
     assert!(machine.on_event(Event::New(older)).is_none());
-    assert_eq!(machine.table().iter().next().unwrap().entry().age, 9);
+    assert_eq!(machine.rows().next().unwrap().entry().age, 9);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn row_that_the_list_lacks_is_deleted_only_after_the_answer() {
     list(&mut machine, &[(2, 2)]);
     let mut questions = Vec::new();
     while let Some(key) = asked(&mut machine) {
-        assert_eq!(machine.table().len(), 3);
+        assert_eq!(machine.len(), 3);
         questions.push(key);
         let answer = if key == 3 { Answer::Found(number(3, 7)) } else { Answer::Absent };
         machine.on_answer(answer, Instant::now());
@@ -347,7 +347,7 @@ fn routed(routes: &[Route]) -> Machine<Route> {
     routes.iter().for_each(|route| machine.on_listed(Row::new(route.clone())));
     machine.on_list_end(Instant::now());
     while machine.next_change().is_some() {}
-    assert_eq!(machine.table().len(), routes.len());
+    assert_eq!(machine.len(), routes.len());
     machine
 }
 
@@ -361,14 +361,14 @@ fn entry_takes_the_place_of_the_only_one_with_its_key() {
     let mut machine = routed(std::slice::from_ref(&a));
     let change = on(&mut machine, Event::Replaced(b.clone()));
     assert_eq!(change, Some(Change::Changed { before: a, after: b }));
-    assert_eq!(machine.table().len(), 1);
+    assert_eq!(machine.len(), 1);
 }
 
 #[test]
 fn entry_in_place_of_one_of_several_lists_the_table_again() {
     let mut machine = routed(&[parts('a', &[1]), parts('b', &[1])]);
     assert_eq!(on(&mut machine, Event::Replaced(parts('c', &[1]))), None);
-    assert_eq!(machine.table().len(), 2);
+    assert_eq!(machine.len(), 2);
     assert!(matches!(machine.task(Instant::now()), Task::Rest(_)));
 }
 
@@ -380,7 +380,7 @@ fn deletion_of_a_part_leaves_the_others() {
     assert_eq!(change, Some(Change::Changed { before, after: after.clone() }));
     let change = on(&mut machine, Event::Deleted(parts('a', &[1, 3])));
     assert_eq!(change, Some(Change::Deleted(after)));
-    assert_eq!(machine.table().len(), 1);
+    assert_eq!(machine.len(), 1);
 }
 
 /// What happens next, in the kernel or between it and the machine.
