@@ -56,8 +56,10 @@ const MAX_PER_DATAGRAM: usize = 1024;
 /// Nor beyond this many bytes, which the processor's first cache holds while they are written, copied and read; a single
 /// larger request still goes out, in a datagram of its own.
 const DATAGRAM_TARGET: usize = 16 * 1024;
-/// How long the kernel gets to make memory.
-const ENOMEM_PAUSE: Duration = Duration::from_millis(1);
+/// How long the kernel gets to make memory, which it often does as soon as it is let, and how long when that was not enough.
+const ENOMEM_PAUSES: [Duration; 2] = [Duration::from_micros(100), Duration::from_millis(1)];
+/// The fewest requests in a datagram of a batch that lacked memory.
+const MIN_PER_DATAGRAM: usize = 32;
 /// How often in a row it gets that time while no such request succeeds.
 const ENOMEM_ROUNDS: u32 = 100;
 
@@ -82,6 +84,8 @@ pub struct Batch<I> {
     /// The fence of the datagram on its way has not answered yet.
     waiting: bool,
     retry_enomem: bool,
+    /// The most requests in a datagram. Fewer than at first if the kernel lacked memory: it makes more only between two datagrams.
+    most: usize,
     /// How many requests of the datagram lacked memory when it was last answered.
     lacking: usize,
     /// How often in a row that was so, and nothing succeeded.
@@ -136,6 +140,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
             fence: 0,
             waiting: false,
             retry_enomem: false,
+            most: MAX_PER_DATAGRAM,
             lacking: 0,
             rounds: 0,
             pause: None,
@@ -161,8 +166,8 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         self
     }
 
-    /// Sends requests again for which the kernel has no memory (`ENOMEM`): each time after a millisecond, and up to 100 times in a
-    /// row while none of them succeeds. Then `ENOMEM` is their result.
+    /// Sends requests again for which the kernel has no memory (`ENOMEM`): each time after a pause of a millisecond at most, and up
+    /// to 100 times in a row while none of them succeeds. Then `ENOMEM` is their result. Further datagrams hold fewer requests.
     ///
     /// The kernel allocates parts of some objects without waiting, such as the caches per processor of an encapsulation, while the
     /// memory for them is made ready in the background. A burst of thousands of such requests is refused in part, although there is
@@ -223,7 +228,7 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         let limit = socket.send_limit()?;
         let most = match self.stop_at_first_failure {
             true => 1,
-            false => socket.answers_that_fit().min(MAX_PER_DATAGRAM),
+            false => socket.answers_that_fit().min(self.most),
         };
         self.clear_datagram();
         let Some(socket) = &mut self.socket else { return Ok(false) };
@@ -286,6 +291,10 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         let before = std::mem::replace(&mut self.lacking, lacking);
         if lacking < before || lacking == 0 {
             self.rounds = 0;
+        }
+        if before == 0 && lacking != 0 {
+            let succeeded = self.slots.len() - lacking;
+            self.most = self.most.min((succeeded / 4 * 3).max(MIN_PER_DATAGRAM));
         }
         self.rounds += u32::from(lacking != 0);
         lacking != 0 && self.rounds <= ENOMEM_ROUNDS
@@ -418,7 +427,11 @@ impl<I: Iterator<Item = Request>> Batch<I> {
         }
         self.deadline.reset();
         match self.is_worth_another_try() {
-            true => self.pause = Some(Deadline::new(Some(ENOMEM_PAUSE))),
+            true => {
+                let [first, further] = ENOMEM_PAUSES;
+                let pause = if self.rounds == 1 { first } else { further };
+                self.pause = Some(Deadline::new(Some(pause)));
+            }
             false => self.settle(None),
         }
         Poll::Ready(())

@@ -80,3 +80,29 @@ async fn a_kernel_that_never_has_memory_is_given_up() {
     assert_eq!(errnos(&outcomes), [Some(Errno::ENOMEM), None, Some(Errno::ENOMEM)], "{outcomes:?}");
     assert!(asked.lock().unwrap().values().all(|count| *count <= 101));
 }
+
+#[tokio::test]
+async fn datagrams_hold_fewer_requests_after_memory_was_short() {
+    let fences = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&fences);
+    let conn = played(move |_, request| {
+        let flags = request.get(6..).and_then(|rest| rest.first_chunk());
+        let wants_ack = flags.is_some_and(|flags| u16::from_ne_bytes(*flags) & NLM_F_ACK != 0);
+        let mut seen = seen.lock().unwrap();
+        seen.push(wants_ack);
+        match (request.get(36), seen.iter().filter(|fence| **fence).count()) {
+            // Only in the first datagram.
+            (Some(b'x'), 0) => Conversation::of([Answer::error(libc::ENOMEM, request)]),
+            _ if wants_ack => Conversation::of([Answer::ack(request)]),
+            _ => Conversation::of([]),
+        }
+    });
+    let names = (0..1000).map(|number| if number == 100 { "x" } else { "a" });
+    let summary = within(DEADLINE, conn.batch(names.map(change)).retry_enomem().summarize(1), "the summary");
+    assert_eq!(summary.await.unwrap().succeeded, 1000);
+    let datagrams: Vec<usize> =
+        fences.lock().unwrap().split_inclusive(|fence| *fence).map(<[bool]>::len).collect();
+    let [first, again, rest @ ..] = datagrams.as_slice() else { panic!("{datagrams:?}") };
+    assert_eq!((*again, first + rest.iter().sum::<usize>()), (1, 1000), "{datagrams:?}");
+    assert_eq!(rest.iter().max(), Some(&((first - 1) / 4 * 3)), "{datagrams:?}");
+}

@@ -122,7 +122,7 @@ pub(crate) fn row(plan: Plan) -> Result<Vec<Table>> {
         eprintln!("row 28: not measured, {error}");
         return Ok(Vec::new());
     }
-    let runs = plan.runs.min(3);
+    let runs = plan.runs;
     let numbers: Vec<u32> = (1..=plan.segment_routes).collect();
     let whole = Tally::of(&numbers);
     let costs = interleave(runs, ADD, |name, add| {
