@@ -1,7 +1,9 @@
 use std::borrow::Cow;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::{Arc, LazyLock};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
+// Several times as fast as the standard hasher. Keys can come from the network, so it is seeded with random numbers, too.
+use foldhash::fast::RandomState;
 use indexmap::{Equivalent, IndexSet, set};
 
 /// An entry of a table that is watched.
@@ -143,7 +145,7 @@ impl<E: Entry> Equivalent<Row<E>> for Same<'_, E> {
 ///
 /// The rows lie one after another with their hashes, so that a table that grows need not look at its entries, which are all over the memory.
 pub(super) struct Table<E> {
-    entries: IndexSet<Row<E>, Seeds>,
+    entries: IndexSet<Row<E>, RandomState>,
 }
 
 impl<E> Default for Table<E> {
@@ -230,75 +232,5 @@ impl<E> IntoIterator for Table<E> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.entries.into_iter()
-    }
-}
-
-/// Hashes by folded multiplication, several times as fast as the standard hasher. Keys can come from the network, so the
-/// numbers are random, once for the process: who does not know them cannot choose keys that collide.
-#[derive(Clone, Copy)]
-struct Seeds {
-    start: u64,
-    factor: u64,
-}
-
-impl Default for Seeds {
-    fn default() -> Self {
-        static SEEDS: LazyLock<Seeds> = LazyLock::new(|| {
-            let random = RandomState::new();
-            Seeds { start: random.hash_one(0_u8), factor: random.hash_one(1_u8) | 1 }
-        });
-        *SEEDS
-    }
-}
-
-impl BuildHasher for Seeds {
-    type Hasher = Folding;
-
-    fn build_hasher(&self) -> Folding {
-        Folding { state: self.start, factor: self.factor }
-    }
-}
-
-struct Folding {
-    state: u64,
-    factor: u64,
-}
-
-impl Folding {
-    fn mix(&mut self, word: u64) {
-        let product = u128::from(self.state ^ word) * u128::from(self.factor);
-        let folded = (product ^ (product >> 64)) & u128::from(u64::MAX);
-        // It has 64 bits.
-        self.state = u64::try_from(folded).unwrap_or_default();
-    }
-}
-
-impl Hasher for Folding {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            self.mix(u64::from_ne_bytes(word));
-        }
-    }
-
-    fn write_u8(&mut self, number: u8) {
-        self.mix(number.into());
-    }
-
-    fn write_u16(&mut self, number: u16) {
-        self.mix(number.into());
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.mix(number.into());
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.mix(number);
-    }
-
-    fn finish(&self) -> u64 {
-        self.state
     }
 }

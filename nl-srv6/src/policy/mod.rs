@@ -94,6 +94,7 @@
 
 mod check;
 mod handle;
+mod hash;
 mod plan;
 mod planner;
 #[cfg(feature = "serde")]

@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
@@ -8,6 +7,7 @@ use nl_core::check::Invalid;
 use nl_core::nexthop::{GroupKind, GroupMember, Nexthop, NexthopFamily, NexthopVerb};
 use nl_core::route::{Route, RouteType, RouteVerb};
 
+use super::hash::{HashMap, HashSet};
 use super::plan::{GroupUse, Plan, PolicyGroup, Step};
 use super::set::PolicySet;
 use super::snapshot::{Concern, Key, Snapshot, key};
@@ -182,7 +182,7 @@ impl<'a> Planner<'a> {
             set.owns_nexthop(hop) && hop.is_group() && is_known && !hop.is_fdb
         };
         let groups = current.nexthops.iter().filter(is_group).map(|hop| (hop.id, hop)).collect();
-        let mut in_the_way = HashMap::new();
+        let mut in_the_way = HashMap::default();
         for route in current.routes.iter().filter(|route| concern.is_in_the_way(route)) {
             let known = in_the_way.entry(key(route)).or_insert(route);
             if set.owns_route(route) {
@@ -245,20 +245,24 @@ impl<'a> Planner<'a> {
                 if routes.is_empty() && id.is_none() {
                     continue;
                 }
-                for list in policy.paths.iter().flat_map(|path| &path.lists) {
-                    self.add_member(members, usage, &list.path);
-                }
-                let active = match policy.active() {
-                    Some(path) => path
-                        .valid_lists()
-                        .map(|list| (self.add_member(members, usage, &list.path), list.weight))
-                        .collect(),
-                    None if policy.drops_upon_invalid => {
-                        vec![(members.add(Does::Blackhole, Source::Blackhole), 1)]
+                let active = policy.active();
+                let mut of_active = Vec::new();
+                for path in &policy.paths {
+                    let is_active = active.is_some_and(|active| std::ptr::eq(active, path));
+                    for list in &path.lists {
+                        let place = self.add_member(members, usage, &list.path);
+                        if is_active && list.is_valid {
+                            of_active.push((place, list.weight));
+                        }
                     }
-                    None => continue,
-                };
-                all.push(Wanted { policy, usage, id, routes, members: active });
+                }
+                if active.is_none() {
+                    if !policy.drops_upon_invalid {
+                        continue;
+                    }
+                    of_active.push((members.add(Does::Blackhole, Source::Blackhole), 1));
+                }
+                all.push(Wanted { policy, usage, id, routes, members: of_active });
             }
         }
         all
@@ -340,7 +344,7 @@ impl<'a> Planner<'a> {
             group.id = used.find(|id| is_alike(id) && !chosen.contains(id));
             chosen.extend(group.id);
         }
-        let mut by_members = HashMap::new();
+        let mut by_members = HashMap::default();
         for (id, hop) in self.groups.iter().filter(|(id, _)| !chosen.contains(id)) {
             // Of two with the same members the lower id stays.
             let known = by_members.entry((buckets(hop), sorted(&hop.group))).or_insert(*id);

@@ -1,7 +1,7 @@
-use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
+use super::hash::HashMap;
 use super::plan::GroupUse;
 use super::selections::{ListSelections, PolicySelections};
 

@@ -1,4 +1,3 @@
-use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -7,6 +6,7 @@ use nl_core::nexthop::Nexthop;
 use nl_core::route::{RT_TABLE_MAIN, Route, RouteProtocol, RouteType};
 use nl_core::rule::Rule;
 
+use super::hash::{HashMap, HashSet};
 use super::set::PolicySet;
 use super::types::Policy;
 use crate::encap::Seg6;

@@ -105,11 +105,7 @@ impl CandidatePath {
     /// Whether one of its lists is valid.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.valid_lists().next().is_some()
-    }
-
-    pub(super) fn valid_lists(&self) -> impl Iterator<Item = &SegmentList> {
-        self.lists.iter().filter(|list| list.is_valid)
+        self.lists.iter().any(|list| list.is_valid)
     }
 }
 
