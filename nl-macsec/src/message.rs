@@ -162,3 +162,12 @@ impl From<fmt::Error> for Unreadable {
         Self
     }
 }
+
+/// Reads one more entry of a list, where it stands.
+pub(crate) fn fill_next<T: Default>(
+    list: &mut Vec<T>,
+    fill: impl FnOnce(&mut T) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    list.push(T::default());
+    list.last_mut().map_or(Ok(()), fill)
+}

@@ -6,7 +6,8 @@ use nl_core::check::{Invalid, check_index};
 
 use crate::message::{
     CMD_ADD_RXSC, CMD_DEL_RXSC, CMD_UPD_RXSC, MACSEC_ATTR_IFINDEX, MACSEC_ATTR_RXSC_CONFIG,
-    MACSEC_RXSC_ATTR_ACTIVE, MACSEC_RXSC_ATTR_SA_LIST, MACSEC_RXSC_ATTR_SCI, MACSEC_RXSC_ATTR_STATS, request,
+    MACSEC_RXSC_ATTR_ACTIVE, MACSEC_RXSC_ATTR_SA_LIST, MACSEC_RXSC_ATTR_SCI, MACSEC_RXSC_ATTR_STATS,
+    fill_next, request,
 };
 use crate::rx_sa::RxSaState;
 use crate::sci::Sci;
@@ -91,23 +92,23 @@ pub struct RxScState {
 }
 
 impl RxScState {
-    pub(crate) fn decode(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let mut state = Self::default();
+    /// Reads it into one that is new: in its place in the list, as there are thousands.
+    pub(crate) fn fill(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
-                MACSEC_RXSC_ATTR_SCI => state.sci = Sci::read_attr(attr)?,
-                MACSEC_RXSC_ATTR_ACTIVE => state.active = attr.u8()? != 0,
-                MACSEC_RXSC_ATTR_STATS => state.stats = RxScStats::decode(attr.attrs())?,
+                MACSEC_RXSC_ATTR_SCI => self.sci = Sci::read_attr(attr)?,
+                MACSEC_RXSC_ATTR_ACTIVE => self.active = attr.u8()? != 0,
+                MACSEC_RXSC_ATTR_STATS => self.stats.fill(attr.attrs())?,
                 MACSEC_RXSC_ATTR_SA_LIST => {
                     for sa in attr.attrs() {
-                        state.sas.push(RxSaState::decode(sa?.attrs())?);
+                        fill_next(&mut self.sas, |next| next.fill(sa?.attrs()))?;
                     }
                 }
                 _ => {}
             }
         }
-        Ok(state)
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cipher::CipherSuite;
 use crate::message::{
     CMD_GET_TXSC, CMD_UPD_OFFLOAD, MACSEC_ATTR_IFINDEX, MACSEC_ATTR_OFFLOAD, MACSEC_ATTR_RXSC_LIST,
     MACSEC_ATTR_SECY, MACSEC_ATTR_SECY_STATS, MACSEC_ATTR_TXSA_LIST, MACSEC_ATTR_TXSC_STATS,
-    MACSEC_OFFLOAD_ATTR_TYPE, request,
+    MACSEC_OFFLOAD_ATTR_TYPE, fill_next, request,
 };
 use crate::mode::{Offload, Validation};
 use crate::rx_sc::RxScState;
@@ -98,8 +98,8 @@ impl Secy {
             match attr.kind() {
                 MACSEC_ATTR_IFINDEX => (secy.index, has_index) = (attr.u32()?, true),
                 MACSEC_ATTR_SECY => has_sci |= secy.read_options(attr.attrs())?,
-                MACSEC_ATTR_TXSC_STATS => secy.tx_stats = TxScStats::decode(attr.attrs())?,
-                MACSEC_ATTR_SECY_STATS => secy.stats = SecyStats::decode(attr.attrs())?,
+                MACSEC_ATTR_TXSC_STATS => secy.tx_stats.fill(attr.attrs())?,
+                MACSEC_ATTR_SECY_STATS => secy.stats.fill(attr.attrs())?,
                 MACSEC_ATTR_OFFLOAD => {
                     if let Some(mode) = attr.attrs().find(MACSEC_OFFLOAD_ATTR_TYPE)? {
                         secy.offload = mode.u8()?.into();
@@ -107,12 +107,12 @@ impl Secy {
                 }
                 MACSEC_ATTR_TXSA_LIST => {
                     for sa in attr.attrs() {
-                        secy.tx_sas.push(TxSaState::decode(sa?.attrs())?);
+                        fill_next(&mut secy.tx_sas, |next| next.fill(sa?.attrs()))?;
                     }
                 }
                 MACSEC_ATTR_RXSC_LIST => {
                     for channel in attr.attrs() {
-                        secy.rx_scs.push(RxScState::decode(channel?.attrs())?);
+                        fill_next(&mut secy.rx_scs, |next| next.fill(channel?.attrs()))?;
                     }
                 }
                 _ => {}

@@ -20,16 +20,16 @@ macro_rules! counters {
             /// Nothing was counted.
             pub const ZERO: Self = Self { $($field: 0,)+ };
 
-            pub(crate) fn decode(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-                let mut stats = Self::ZERO;
+            #[inline]
+            pub(crate) fn fill(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
                 for attr in attrs {
                     let attr = attr?;
                     match attr.kind() {
-                        $($number => stats.$field = attr.$read()?,)+
+                        $($number => self.$field = attr.$read()?,)+
                         _ => {}
                     }
                 }
-                Ok(stats)
+                Ok(())
             }
 
             /// Each counter with that of another reading.

@@ -91,21 +91,21 @@ pub struct TxSaState {
 }
 
 impl TxSaState {
-    pub(crate) fn decode(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let mut state = Self::default();
+    /// Reads it into one that is new: in its place in the list, as there are thousands.
+    pub(crate) fn fill(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
-                MACSEC_SA_ATTR_AN => state.an = An::new(attr.u8()?),
-                MACSEC_SA_ATTR_ACTIVE => state.active = attr.u8()? != 0,
-                MACSEC_SA_ATTR_PN => state.next_pn = read_packet_number(attr)?,
-                MACSEC_SA_ATTR_KEYID => state.key_id = KeyId::read(attr)?,
-                MACSEC_SA_ATTR_SSCI => state.ssci = Some(Ssci::read(attr)?),
-                MACSEC_SA_ATTR_STATS => state.stats = TxSaStats::decode(attr.attrs())?,
+                MACSEC_SA_ATTR_AN => self.an = An::new(attr.u8()?),
+                MACSEC_SA_ATTR_ACTIVE => self.active = attr.u8()? != 0,
+                MACSEC_SA_ATTR_PN => self.next_pn = read_packet_number(attr)?,
+                MACSEC_SA_ATTR_KEYID => self.key_id = KeyId::read(attr)?,
+                MACSEC_SA_ATTR_SSCI => self.ssci = Some(Ssci::read(attr)?),
+                MACSEC_SA_ATTR_STATS => self.stats.fill(attr.attrs())?,
                 _ => {}
             }
         }
-        Ok(state)
+        Ok(())
     }
 }
 

@@ -188,10 +188,10 @@ fn all_by_hand() -> Result<(Cost, Seen)> {
     let (mut socket, family) = open()?;
     let watch = Stopwatch::start()?;
     let mut seen = (0, 0);
-    let (mut counters, mut devices, mut told) = (0u64, 0u64, 0u64);
+    let (mut counters, mut devices, mut reported) = (0u64, 0u64, 0u64);
     let ask = |request: &mut Request| request.raw(&[MACSEC_CMD_GET_TXSC, 1, 0, 0]);
     socket.dump(family, ask, family, |body| {
-        told += 1;
+        reported += 1;
         for (kind, value) in attributes(body.get(4..).unwrap_or_default()) {
             match kind {
                 MACSEC_ATTR_RXSC_LIST => {}
@@ -234,8 +234,8 @@ fn all_by_hand() -> Result<(Cost, Seen)> {
         Ok(())
     })?;
     std::hint::black_box(counters);
-    if devices != told {
-        return Err(format!("{told} of {devices} devices").into());
+    if devices != reported {
+        return Err(format!("{reported} of {devices} devices").into());
     }
     Ok((watch.stop()?, seen))
 }
