@@ -86,7 +86,7 @@ fn killed(executable: &Executable) -> Result {
     let mark = folder.display().to_string();
     let mut command = Command::new(env::current_exe()?);
     command.args(["run", "--kernel", KERNEL, "--"]).arg(executable.path()).arg("planted::waits_to_be_killed");
-    command.env("NL_TESTKIT_PLANTED", "1").env("NL_TESTKIT_TELL", "/tmp/told").env("TMPDIR", &folder);
+    command.env("NL_TESTKIT_PLANTED", "1").env("NL_TESTKIT_PLACE", "/tmp/place").env("TMPDIR", &folder);
     let mut child = command.stdout(Stdio::null()).spawn()?;
     let started = wait(|| !machines(&mark).is_empty());
     child.kill()?;

@@ -35,7 +35,7 @@ pub(super) enum Ended {
 pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<Ended, String> {
     let record = Arc::new(Record::default());
     let before = alone.then(leak::descriptors);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let name: String = case.function.chars().take(15).collect();
     let thread = thread::Builder::new()
         .name(name)
@@ -43,25 +43,26 @@ pub(super) fn run(case: &'static TestCase, alone: bool) -> Result<Ended, String>
             let record = Arc::clone(&record);
             move || {
                 record::join(Some(Arc::clone(&record)));
-                let verdict = panic::catch_unwind(AssertUnwindSafe(|| live(case, &record, &tell)))
+                let verdict = panic::catch_unwind(AssertUnwindSafe(|| live(case, &record, &sender)))
                     .unwrap_or_else(|payload| Err(vec![record::payload_text(payload.as_ref())]));
-                let _ = tell.send(Step::Done(verdict));
+                let _ = sender.send(Step::Done(verdict));
             }
         })
         .map_err(|error| format!("start a thread: {error}"))?;
     let limit = patient(Duration::from_secs(case.timeout_seconds));
     // An async body is stopped by its own runtime; the grace is for one that blocks its thread.
-    let verdict = match told.recv_timeout(limit + patient(GRACE)) {
-        Ok(Step::BodyEnded) => match told.recv_timeout(if report::keep() { KEPT } else { patient(TEARDOWN) })
-        {
-            Ok(Step::Done(verdict)) => verdict,
-            _ => {
-                return Err(format!(
-                    "the namespaces of {} could not be taken down in {TEARDOWN:?}",
-                    case.name()
-                ));
+    let verdict = match receiver.recv_timeout(limit + patient(GRACE)) {
+        Ok(Step::BodyEnded) => {
+            match receiver.recv_timeout(if report::keep() { KEPT } else { patient(TEARDOWN) }) {
+                Ok(Step::Done(verdict)) => verdict,
+                _ => {
+                    return Err(format!(
+                        "the namespaces of {} could not be taken down in {TEARDOWN:?}",
+                        case.name()
+                    ));
+                }
             }
-        },
+        }
         Ok(Step::Done(verdict)) => verdict,
         Err(_) => {
             return Err(format!("{} timed out after {limit:?}; its body still blocks a thread", case.name()));
@@ -84,14 +85,14 @@ enum Step {
 fn live(
     case: &'static TestCase,
     record: &Arc<Record>,
-    tell: &mpsc::Sender<Step>,
+    sender: &mpsc::Sender<Step>,
 ) -> Result<Ended, Vec<String>> {
     let prepared = prepare(record).map_err(|error| vec![format!("prepare the test: {error}")])?;
     let (runtime, network) = prepared;
     let local = LocalSet::new();
     let lab = Lab::start(&case.name());
     let result = panic::catch_unwind(AssertUnwindSafe(|| body(case, &lab, &runtime, &local)));
-    let _ = tell.send(Step::BodyEnded);
+    let _ = sender.send(Step::BodyEnded);
     let skipped = lab.take_skipped();
     let (ended, mut reasons) = match (result, skipped) {
         (Ok(Ok(())), None) | (Err(_), _) => (Ended::Passed, Vec::new()),

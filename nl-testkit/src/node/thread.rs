@@ -51,14 +51,14 @@ struct Ready {
 pub(crate) async fn start(name: &str, quiet: bool, record: Option<Arc<Record>>) -> Result<Started> {
     let (jobs, queue) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let alias = format!("{NETNS_DIR}/{name}");
     let thread = thread::Builder::new()
         .name(name.chars().take(15).collect())
-        .spawn(move || live(&alias, quiet, record, queue, stopped, tell))?;
+        .spawn(move || live(&alias, quiet, record, queue, stopped, sender))?;
     let failed = |error: io::Error| format!("start node \"{name}\": {error}");
     let ready =
-        told.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended early"))).map_err(failed)?;
+        receiver.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended early"))).map_err(failed)?;
     let inner = Inner {
         name: name.to_owned(),
         jobs,
@@ -78,15 +78,15 @@ fn live(
     record: Option<Arc<Record>>,
     queue: mpsc::UnboundedReceiver<Job>,
     stopped: oneshot::Receiver<()>,
-    tell: oneshot::Sender<io::Result<Ready>>,
+    sender: oneshot::Sender<io::Result<Ready>>,
 ) {
     record::join(record.clone());
     let (runtime, network) = match prepare(alias, quiet, record) {
         Ok(prepared) => prepared,
-        Err(error) => return drop(tell.send(Err(error))),
+        Err(error) => return drop(sender.send(Err(error))),
     };
     let local = LocalSet::new();
-    local.block_on(&runtime, serve(network, queue, stopped, tell));
+    local.block_on(&runtime, serve(network, queue, stopped, sender));
     drop(local);
     runtime.shutdown_timeout(SHUTDOWN);
     let _ = sys::unmount(alias);
@@ -117,12 +117,12 @@ async fn serve(
     network: OwnedFd,
     mut queue: mpsc::UnboundedReceiver<Job>,
     stopped: oneshot::Receiver<()>,
-    tell: oneshot::Sender<io::Result<Ready>>,
+    sender: oneshot::Sender<io::Result<Ready>>,
 ) {
     // Kept to the end: the connection stops serving when nobody listens for its unasked messages.
     let (mut connection, routes, _unasked) = match rtnetlink::new_connection() {
         Ok(opened) => opened,
-        Err(error) => return drop(tell.send(Err(error))),
+        Err(error) => return drop(sender.send(Err(error))),
     };
     let own_socket = inode(connection.socket_mut().socket_mut());
     let mut connection = pin!(connection);
@@ -139,7 +139,7 @@ async fn serve(
         Ok(Ready { thread_id: sys::thread_id(), network, routes: routes.clone(), own_socket, metrics })
     });
     let failed = ready.is_err();
-    if tell.send(ready).is_err() || failed {
+    if sender.send(ready).is_err() || failed {
         return;
     }
     let mut running = FuturesUnordered::new();

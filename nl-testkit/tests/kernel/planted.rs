@@ -83,13 +83,13 @@ async fn leaves_a_namespace_made_with_rtnetlink(_lab: Lab) -> Result {
 
 #[nl_testkit::test(planted)]
 async fn leaves_a_thread_in_a_namespace_of_its_own(_lab: Lab) -> Result {
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     let thread = thread::Builder::new().name("elsewhere".into());
     thread.spawn(move || {
-        let _ = tell.send(unshare(CloneFlags::CLONE_NEWNET));
+        let _ = sender.send(unshare(CloneFlags::CLONE_NEWNET));
         thread::sleep(Duration::from_secs(100));
     })?;
-    Ok(told.recv()??)
+    Ok(receiver.recv()??)
 }
 
 #[nl_testkit::test(planted, needs(tool = "unshare"))]
@@ -213,15 +213,15 @@ async fn freezes_the_machine(_lab: Lab) -> Result {
 async fn waits_to_be_killed(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let child = node.command(["sleep", "300"]);
-    let place = std::env::var("NL_TESTKIT_TELL")?;
-    let tell = async {
+    let place = std::env::var("NL_TESTKIT_PLACE")?;
+    let report = async {
         let text = format!("{} {}", node.pid(), node.netns_path());
         fs::write(format!("{place}.new"), text)?;
         fs::rename(format!("{place}.new"), &place)?;
         std::io::Result::Ok(())
     };
-    let (_, told) = tokio::join!(child, tell);
-    Ok(told?)
+    let (_, outcome) = tokio::join!(child, report);
+    Ok(outcome?)
 }
 
 #[nl_testkit::test(planted)]

@@ -210,8 +210,8 @@ fn malformed_messages_are_reported_by_offset() {
     ] {
         assert_eq!(lines(oracle().compare(&bad, &good)), [line]);
     }
-    let told = lines(oracle().compare(&good, &good[..12]));
-    assert!(told[0].starts_with("theirs is malformed"), "{told:?}");
+    let differences = lines(oracle().compare(&good, &good[..12]));
+    assert!(differences[0].starts_with("theirs is malformed"), "{differences:?}");
 }
 
 #[test]
