@@ -196,7 +196,7 @@ impl Daemon {
         Ok(line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("no Anonymous")?.trim().parse()?)
     }
 
-    /// Tells it to end, and waits for that.
+    /// Sends it SIGTERM, and waits for its end.
     fn end(mut self) -> Result<()> {
         let pid = self.0.id().to_string();
         if !Command::new("kill").args(["-TERM", &pid]).status()?.success() {
@@ -227,6 +227,9 @@ impl Wire {
         ip("address add 10.9.0.1/24 dev w0")?;
         ip("link set w0 up")?;
         ip("link set v0 up")?;
+        // All runs together make more connections than there are ports by default, and each keeps its port for a minute.
+        fs::write("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535")?;
+        fs::write("/proc/sys/net/ipv4/tcp_tw_reuse", "1")?;
         Ok(wire)
     }
 }

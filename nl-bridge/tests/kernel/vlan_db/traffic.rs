@@ -6,9 +6,11 @@ use nl_bridge::mst::{Mst, StpState};
 use nl_bridge::settings::Bridge;
 use nl_bridge::tunnel::Tunnels;
 use nl_bridge::vlan_db::VlanDb;
+use nl_bridge::vni::Vnis;
 use nl_core::link::{Links, VlanProtocol};
 use nl_testkit::oracle::traffic::vxlan;
 use nl_testkit::{Capture, EthFrame, Lab, Node, Result};
+use serde_json::json;
 
 use super::support::*;
 
@@ -36,12 +38,17 @@ async fn on_the_wire(capture: &mut Capture, wanted: u8) -> (u32, EthFrame) {
 
 /// Two switches over one VXLAN device each, which sends the VNIs that are given to the other.
 async fn two_hosts(lab: &Lab, vnis: &[u32]) -> Result<[Node; 2]> {
+    two_hosts_with(lab, "external", vnis).await
+}
+
+async fn two_hosts_with(lab: &Lab, options: &str, vnis: &[u32]) -> Result<[Node; 2]> {
     lab.quiet();
     let nodes = lab.wire("a", "b").await?;
     for (node, other) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
         add_switch(node).await?;
         let local = node.ipv4();
-        node.ip(&format!("link add vx0 type vxlan external dstport 4789 local {local} nolearning")).await;
+        let add = format!("link add vx0 type vxlan {options} dstport 4789 local {local} nolearning");
+        node.ip(&add).await;
         node.ip("link set vx0 master br0 up").await;
         node.bridge("link set dev vx0 learning off").await;
         for vni in vnis {
@@ -73,6 +80,44 @@ async fn a_vlan_goes_over_its_vni_into_the_same_vlan(lab: Lab) -> Result {
         assert_eq!((seen, inner.vlan), (vni, None), "{inner:?}");
     }
     assert_eq!(until(&mut host, 5).await, [(10, 1), (20, 4), (29, 5)]);
+    Ok(())
+}
+
+#[nl_testkit::test(
+    needs(bridge_vlan_filtering, link = "vxlan", tool = "bridge", kernel = "6.0", iproute2 = "6.10"),
+    timeout = 90
+)]
+async fn counters_of_vnis_are_those_of_iproute2(lab: Lab) -> Result {
+    let [a, b] = two_hosts_with(&lab, "external vnifilter", &[10_010, 10_020]).await?;
+    for node in [&a, &b] {
+        node.bridge("vni add vni 10010,10020 dev vx0").await;
+        let tunnels = Tunnels::new(route(node).await);
+        tunnels.entry("vx0", 10, 10010).prepare().add().await?;
+        tunnels.entry("vx0", 20, 10020).prepare().add().await?;
+    }
+    let mut host = b.capture("h1").await?;
+    for (vlan, number) in [(10, 1), (10, 2), (20, 3), (10, 4)] {
+        a.send_frame("h1", &frame(vlan, number).to_bytes()).await?;
+    }
+    assert_eq!(until(&mut host, 4).await.len(), 4);
+    let mut packets = Vec::new();
+    for node in [&a, &b] {
+        let vnis = Vnis::new(route(node).await);
+        let shown = node.json("bridge -j -s vni show dev vx0").await;
+        let mut ours = Vec::new();
+        for entry in vnis.entries().dev("vx0").stats().list().await?.collect_all().await? {
+            let (vni, stats) = (entry.vnis.first(), entry.stats.unwrap());
+            packets.push((vni, stats.tx_packets, stats.rx_packets));
+            ours.push(json!({ "vni": vni, "stats": {
+                "rx_bytes": stats.rx_bytes, "rx_pkts": stats.rx_packets,
+                "rx_drops": stats.rx_drops, "rx_errors": stats.rx_errors,
+                "tx_bytes": stats.tx_bytes, "tx_pkts": stats.tx_packets,
+                "tx_drops": stats.tx_drops, "tx_errors": stats.tx_errors,
+            } }));
+        }
+        assert_eq!(json!(ours), shown[0]["vnis"]);
+    }
+    assert_eq!(packets, [(10_010, 3, 0), (10_020, 1, 0), (10_010, 0, 3), (10_020, 0, 1)]);
     Ok(())
 }
 
