@@ -110,13 +110,9 @@ const EXCEPTIONS: &[Exception] = &[
     // Programs that the kernel's runner has beside its cases.
     ("4d6f", &[], NotApplicable, "sfq_rejects_limit_1.py is no command of tc"),
     ("d774", &[], NotApplicable, "ping is no command of tc"),
-    // What a guest lacks: a card with a clock of PTP, and bash.
+    // What a guest lacks: a card with a clock of PTP.
     ("e8a1", &[], FailsWithTc, "Device does not have a PTP clock"),
     ("6a83", &[], FailsWithTc, "Device does not have a PTP clock"),
-    ("0692", &[], FailsWithTc, "bash"),
-    ("2478", &[], FailsWithTc, "bash"),
-    ("1234", &[], FailsWithTc, "bash"),
-    ("33f4", &[], FailsWithTc, "bash"),
     // A filter without a device and a block, which the crate refuses.
     ("b7e3", &[], NotApplicable, "add a filter nowhere"),
     ("c8f4", &[], NotApplicable, "add a filter nowhere"),
