@@ -3,6 +3,7 @@
 use futures_util::StreamExt;
 use nl_mptcp::endpoint::EndpointFlags;
 use nl_mptcp::endpoint_manager::{EndpointManager, EndpointPolicy, EndpointReport};
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Node, Result, eventually, within};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -212,17 +213,6 @@ async fn more_addresses_than_endpoints_are_left_out_without_an_error(lab: Lab) -
     Ok(())
 }
 
-/// The same numbers for the same seed.
-fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move |below| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 33) % below
-    }
-}
-
 /// What `ip` shows of addresses and links says what endpoints there must be, whatever came before.
 #[nl_testkit::test(needs(genl = "mptcp_pm", tool = "ip"), timeout = 240, serial)]
 async fn endpoints_after_random_changes_are_those_of_the_addresses(lab: Lab) -> Result {
@@ -235,11 +225,11 @@ async fn endpoints_after_random_changes_are_those_of_the_addresses(lab: Lab) -> 
     client.ip("mptcp endpoint add 10.7.7.7 id 1 signal").await;
     let manager = Running::start(client, policy()).await?;
     for seed in 1..=3 {
-        let mut number = numbers(seed);
+        let mut dice = Dice::new(seed);
         for _ in 0..40 {
-            let (path, host) = (1 + number(2), 1 + 10 * number(3));
+            let (path, host) = (1 + dice.roll(2_u32), 1 + 10 * dice.roll(3_u32));
             let (dev, address) = (format!("eth{path}"), format!("10.0.{path}.{host}/24"));
-            match number(6) {
+            match dice.roll(6_u32) {
                 0 => client.down(&dev).await?,
                 1 => client.up(&dev).await?,
                 2 | 3 => drop(client.ip(&format!("address replace {address} dev {dev}")).await),
@@ -248,7 +238,7 @@ async fn endpoints_after_random_changes_are_those_of_the_addresses(lab: Lab) -> 
                 // Somebody else takes an endpoint away, which is put back.
                 _ => drop(
                     client
-                        .command(format!("ip mptcp endpoint delete id {}", 100 + number(4)).split(' '))
+                        .command(format!("ip mptcp endpoint delete id {}", 100 + dice.roll(4_u32)).split(' '))
                         .await,
                 ),
             }

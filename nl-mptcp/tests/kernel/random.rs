@@ -6,6 +6,7 @@ use std::time::Duration;
 use nl_mptcp::endpoint::Endpoint;
 use nl_mptcp::path_manager::{PathEvent, Plan, Policy};
 use nl_mptcp::subflow::Subflow;
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Result, eventually};
 
 use crate::path_manager::{Connections, Manager, connections, four_wires, gone, same};
@@ -15,23 +16,19 @@ const LONG: Duration = Duration::from_secs(60);
 /// How often the policy decides in a round, so that the table comes to rest.
 const DECISIONS: u32 = 400;
 
-/// The same numbers for the same seed.
 struct Random {
-    state: u64,
+    dice: Dice,
     left: u32,
 }
 
 impl Random {
-    fn new(seed: u64) -> Self {
-        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, left: DECISIONS }
+    fn new(seed: u32) -> Self {
+        Self { dice: Dice::new(seed), left: DECISIONS }
     }
 
     /// A number below this.
     fn pick(&mut self, from: usize) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        usize::try_from(self.state >> 33).unwrap() % from.max(1)
+        self.dice.roll(from.max(1))
     }
 
     /// Decides something. The initial subflow stays, because without any a connection lingers after it was closed.
@@ -89,8 +86,8 @@ async fn random_decisions_have_one_outcome_each_and_leave_nothing(lab: Lab) -> R
     Ok(())
 }
 
-async fn round(net: &Net, open: &mut Connections, seed: u64) -> Result {
-    let client = Manager::start(&net.client, None, Random::new(seed << 32)).await?;
+async fn round(net: &Net, open: &mut Connections, seed: u32) -> Result {
+    let client = Manager::start(&net.client, None, Random::new(seed << 16)).await?;
     let server = Manager::start(&net.server, None, ()).await?;
     let mut random = Random::new(seed);
     let mut removed = BTreeSet::new();

@@ -8,6 +8,7 @@ use nl_bridge::leaf::{
 };
 use nl_bridge::{StpState, VlanRange, VniRange};
 use nl_core::{IpPrefix, MacAddr};
+use nl_testkit::race::Dice;
 use nl_testkit::{Lab, Node, Result, scaled};
 
 use super::support::*;
@@ -17,15 +18,16 @@ fn pairs() -> u32 {
     scaled(1_000, 50)
 }
 
-/// Numbers that look random and are the same each time (xorshift).
-pub(super) struct Numbers(pub(super) u64);
+/// Descriptions that look random and are the same each time.
+pub(super) struct Numbers(Dice);
 
 impl Numbers {
+    pub(super) const fn new(seed: u32) -> Self {
+        Self(Dice::new(seed))
+    }
+
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
+        self.0.roll(limit)
     }
 
     fn one_in(&mut self, count: u64) -> bool {
@@ -138,7 +140,7 @@ pub(super) fn object(line: &str) -> String {
 async fn random_pairs_of_descriptions_converge(lab: Lab) -> Result {
     let node = host(&lab, "a").await?;
     let leaf = leaf_of(&node).await;
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut numbers = Numbers::new(1);
     let mut steps = 0;
     for pair in 0..pairs() {
         let config = numbers.config();
@@ -163,7 +165,7 @@ async fn random_pairs_of_descriptions_converge(lab: Lab) -> Result {
 async fn random_pairs_of_tenants_converge(lab: Lab) -> Result {
     let node = host(&lab, "a").await?;
     let leaf = leaf_of(&node).await;
-    let mut numbers = Numbers(0x0123_4567_89ab_cdef);
+    let mut numbers = Numbers::new(2);
     for pair in 0..pairs() / 5 {
         let config = tenants(&mut numbers);
         let plan = leaf
@@ -229,7 +231,7 @@ async fn killed_behind_each_step(
 async fn random_pairs_that_are_killed_behind_each_step_converge(lab: Lab) -> Result {
     let node = host(&lab, "a").await?;
     let leaf = leaf_of(&node).await;
-    let mut numbers = Numbers(0x5851_f42d_4c95_7f2d);
+    let mut numbers = Numbers::new(3);
     let (pairs, mut kills) = (scaled(30, 3), 0);
     for pair in 0..pairs {
         let next = |numbers: &mut Numbers| if pair % 3 == 2 { tenants(numbers) } else { numbers.config() };

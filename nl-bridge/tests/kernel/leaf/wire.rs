@@ -37,7 +37,7 @@ async fn random_pairs_send_one_request_for_each_object_that_differs(lab: Lab) ->
     let node = host(&lab, "a").await?;
     let leaf = leaf_of(&node).await;
     let mut recording = node.record().await?;
-    let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
+    let mut numbers = Numbers::new(4);
     let mut sent = 0;
     let pairs = scaled(1_000, 50);
     for pair in 0..pairs {
