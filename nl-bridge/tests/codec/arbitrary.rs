@@ -154,13 +154,13 @@ fn a_message_that_is_no_fdb_entry_is_refused() {
     assert_eq!(decode(&neighbour), "message type 28 was not expected here");
     assert!(!FdbEntry::is_fdb(MessageRef::parse(&neighbour).unwrap()));
     let mut link = good.clone();
-    link[4] = 16;
+    link[4..6].copy_from_slice(&16_u16.to_ne_bytes());
     assert_eq!(decode(&link), "message type 16 was not expected here");
     let mut nameless = good.clone();
-    nameless[30] = 0x7f;
+    nameless[30..32].copy_from_slice(&0x7f_u16.to_ne_bytes());
     assert_eq!(decode(&nameless), "attribute 2 is missing");
     let mut wrong = good;
     // LLADDR of 5 bytes.
-    wrong[28] = 9;
+    wrong[28..30].copy_from_slice(&9_u16.to_ne_bytes());
     assert_eq!(decode(&wrong), "attribute 2: 6 bytes expected, 5 there");
 }

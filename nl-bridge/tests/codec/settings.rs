@@ -105,7 +105,7 @@ fn a_port_that_the_kernel_lists_is_read_whole() {
 fn message_about_something_else_than_a_port_is_recognised() {
     let bytes = PortChange::new(5, BridgePort::new().learning(false)).request().encoded().unwrap().to_vec();
     let mut listed = bytes.clone();
-    listed[4] = 16;
+    listed[4..6].copy_from_slice(&16_u16.to_ne_bytes());
     // Without a master, as a driver reports what it keeps itself.
     assert_eq!(Port::decode(MessageRef::parse(&listed).unwrap()), Ok(None));
     assert_eq!(listed[16], AF_BRIDGE);

@@ -40,7 +40,7 @@ fn bytes(change: &VlanChange, verb: VlanVerb) -> Vec<u8> {
 /// What a kernel would make of a request, as it would list it.
 fn listed(request: &[u8]) -> DeviceVlans {
     let mut message = request.to_vec();
-    message[4] = 16;
+    message[4..6].copy_from_slice(&16_u16.to_ne_bytes());
     DeviceVlans::decode(MessageRef::parse(&message).unwrap()).unwrap()
 }
 

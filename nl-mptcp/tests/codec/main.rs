@@ -36,7 +36,16 @@ mod serialize;
 #[cfg(feature = "blocking")]
 mod without_runtime;
 
+use nl_testkit::fault::Answer;
 use nl_testkit::oracle::unhex;
 
 /// A number the family may have.
 const FAMILY: u16 = 0x20;
+
+/// Attributes with these types and values.
+fn attributes(of: &[(u16, &[u8])]) -> Vec<u8> {
+    of.iter()
+        .fold(Answer::new(0, &[]), |answer, (kind, value)| answer.attr(*kind, value))
+        .to_bytes()
+        .split_off(16)
+}

@@ -10,17 +10,13 @@ use nl_core::{Connection, Protocol};
 use nl_mptcp::Mptcp;
 use nl_testkit::fault::{Answer, Conversation, Peer};
 
-use crate::unhex;
+use crate::attributes;
 
 pub(crate) const NLCTRL: u16 = 0x10;
 const NUMBER: u16 = 0x1c;
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 2);
-/// 10.0.1.2 id 7 subflow backup, in the family `NUMBER`.
-const ENDPOINT: &str =
-    "030100002c0001800600010002000000060005000000000005000200070000000800060006000000080003000a000102";
-
 /// Each request is answered by this, given its type, its command and itself.
 pub(crate) fn played(
     kernel: impl Fn(u16, u8, &[u8]) -> Conversation + Clone + Send + Sync + 'static,
@@ -58,8 +54,16 @@ fn refusal(errno: i32, request: &[u8]) -> Conversation {
     Conversation::of([Answer::error(errno, request)])
 }
 
+/// 10.0.1.2 id 7 subflow backup.
 pub(crate) fn listing(request: &[u8]) -> Conversation {
-    let endpoint = Answer::new(NUMBER, &unhex(ENDPOINT)).answers(request).multi();
+    let endpoint = attributes(&[
+        (1, &2_u16.to_ne_bytes()),
+        (5, &[0; 2]),
+        (2, &[7]),
+        (6, &6_u32.to_ne_bytes()),
+        (3, &ADDRESS.octets()),
+    ]);
+    let endpoint = Answer::new(NUMBER, &[3, 1, 0, 0]).attr(0x8001, &endpoint).answers(request).multi();
     Conversation::of([endpoint, Answer::done(0).answers(request)])
 }
 

@@ -10,6 +10,7 @@ use nl_core::{Connection, Protocol};
 use nl_mptcp::Mptcp;
 use nl_testkit::fault::{Answer, Conversation, Peer};
 
+use crate::attributes;
 use crate::old_kernels::{NLCTRL, family};
 
 const RTM_NEWLINK: u16 = 16;
@@ -99,8 +100,8 @@ pub(crate) fn with_events() -> Mptcp {
     crate::old_kernels::played(|kind, _, request| match kind {
         NLCTRL => {
             // One group in a nest: CTRL_ATTR_MCAST_GRP_NAME and _ID.
-            let group = [&[20, 0, 1, 0][..], b"mptcp_pm_events\0", &[8, 0, 2, 0, 9, 0, 0, 0]].concat();
-            let group = [&[32, 0, 1, 0][..], &group[..]].concat();
+            let group = attributes(&[(1, b"mptcp_pm_events\0"), (2, &9_u32.to_ne_bytes())]);
+            let group = attributes(&[(1, &group)]);
             let answer =
                 Answer::new(NLCTRL, &[1, 2, 0, 0]).attr(2, b"mptcp_pm\0").attr(1, &FAMILY.to_ne_bytes());
             Conversation::of([answer.attr(7, &group).answers(request), Answer::ack(request)])

@@ -92,7 +92,8 @@ fn red_is_computed_like_tc() {
     // 1000 bytes at 10 Mbit/s are 12500 ticks.
     assert_eq!(red.scell_log, 15);
     let table = added(&red.clone().into());
-    let at = table.windows(4).position(|attr| attr == [4, 1, 2, 0]).unwrap() + 4;
+    let header = [260_u16, 2].map(u16::to_ne_bytes).concat();
+    let at = table.windows(4).position(|attr| attr == header).unwrap() + 4;
     // An idle slot is 2^15 ticks, in which the average falls by 0.0832.
     assert_eq!((table[at], table[at + 12], table[at + 13], table[at + 255]), (0, 0, 1, 31));
     round_trips(red.clone());
