@@ -110,6 +110,15 @@ impl VlanRange {
         }
     }
 
+    /// The same, without a reason where it is none: the kernel reports thousands.
+    #[inline]
+    pub(crate) const fn checked(first: u16, last: u16) -> Option<Self> {
+        match VlanId::MIN.0 <= first && first <= last && last <= VlanId::MAX.0 {
+            true => Some(Self { first: VlanId(first), last: VlanId(last) }),
+            false => None,
+        }
+    }
+
     /// The first VLAN.
     #[must_use]
     pub const fn first(self) -> VlanId {

@@ -1,6 +1,6 @@
 //! MAC addresses behind other leaves: what they are, and what differs from what is there.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -9,6 +9,7 @@ use nl_core::{Error, MacAddr, Request, Result};
 
 use super::check::{check_leaf, check_mac};
 use super::config::BridgeConfig;
+use super::hash::{HashMap, HashSet};
 use crate::fdb::{FdbEntry, FdbFlags, FdbVerb, RemoteMac};
 
 /// What an address is found by: one can be in several VNIs.
@@ -165,7 +166,8 @@ impl BridgeConfig {
     ) -> Result<Vec<MacChange>> {
         let own = Own::of(self);
         let named = |why: Invalid| Error::from(why).during(|| format!("leaf {}: macs", self.name));
-        let mut diff = Diff::default();
+        let wanted = wanted.into_iter();
+        let mut diff = Diff::for_about(wanted.size_hint().0);
         for mac in wanted {
             diff.want(&own, mac).map_err(named)?;
         }
@@ -318,6 +320,14 @@ pub(super) struct Diff {
 }
 
 impl Diff {
+    /// With room for this many wanted addresses, which an iterator of the caller promises.
+    pub(super) fn for_about(wanted: usize) -> Self {
+        const MOST: usize = 1 << 20;
+        let mut diff = Self::default();
+        diff.wanted.reserve(wanted.min(MOST));
+        diff
+    }
+
     pub(super) fn want(&mut self, own: &Own, mac: LeafMac) -> std::result::Result<(), Invalid> {
         own.check(&MacChange::Replace(mac))?;
         let wanted = Wanted { behind: mac.behind, there: Both::default() };

@@ -1,6 +1,6 @@
 //! MAC addresses behind other leaves, by the hundred thousand.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +9,7 @@ use nl_core::{Connection, Error, Pending, Protocol, Request, Result};
 
 use super::config::BridgeConfig;
 use super::handle::Leaf;
+use super::hash::HashSet;
 use super::mac::{Behind, Diff, Key, LeafMac, MacChange, MacTable, Own};
 use crate::fdb::{FdbEntry, FdbFilter, FdbVerb};
 
@@ -91,8 +92,9 @@ impl Macs {
     /// # Errors
     /// As [`BridgeConfig::plan_macs`], before anything is changed; no such device; as [`change`](Self::change).
     pub fn sync(&self, wanted: impl IntoIterator<Item = LeafMac>) -> Pending<MacSummary> {
-        let mut diff = Diff::default();
-        let checked = wanted.into_iter().try_for_each(|mac| diff.want(&self.own, mac));
+        let mut wanted = wanted.into_iter();
+        let mut diff = Diff::for_about(wanted.size_hint().0);
+        let checked = wanted.try_for_each(|mac| diff.want(&self.own, mac));
         let macs = self.clone();
         Pending::new(async move {
             checked.map_err(|why| macs.named(why.into()))?;

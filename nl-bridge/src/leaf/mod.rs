@@ -99,6 +99,7 @@ mod check;
 mod config;
 mod devices;
 mod handle;
+mod hash;
 mod instances;
 mod interfaces;
 mod mac;

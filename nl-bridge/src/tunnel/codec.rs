@@ -135,7 +135,7 @@ impl TunnelEntry {
                 (None, _) => return Err(bad("the end of a range that did not begin")),
                 (Some(_), _) => return Err(bad("a range that does not end")),
             };
-            let vlans = VlanRange::new(first.0, last.0).map_err(|_| bad("not a VLAN or a range of them"))?;
+            let vlans = VlanRange::checked(first.0, last.0).ok_or(bad("not a VLAN or a range of them"))?;
             let vnis = VniRange::read(first.1, last.1).filter(|vnis| vnis.len() == vlans.len());
             let vnis = vnis.ok_or_else(|| bad("as many VNIs as VLANs are needed"))?;
             entries.push(Self { index: header.index, vlans, vnis });

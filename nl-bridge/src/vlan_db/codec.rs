@@ -117,39 +117,45 @@ impl VlanDbEntry {
         for attr in attrs {
             let attr = attr?;
             if attr.kind() == BRIDGE_VLANDB_ENTRY {
-                entries.push(Self::read(header.index, attr.attrs())?);
+                // Where it stays, as there are thousands. One that cannot be read is not among them.
+                let count = entries.len();
+                entries.push(Self::new(header.index, VlanId::MIN));
+                if let Some(Err(error)) = entries.last_mut().map(|entry| entry.fill(attr.attrs())) {
+                    entries.truncate(count);
+                    return Err(error);
+                }
             }
         }
         Ok(())
     }
 
-    fn read(index: u32, attrs: Attrs<'_>) -> Result<Self, DecodeError> {
+    /// Reads it into one that is new.
+    fn fill(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
         // One pass: a list has an entry for each VLAN of each port.
         let (mut own, mut last) = (None, None);
-        let mut entry = Self::new(index, VlanId::MIN);
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
                 BRIDGE_VLANDB_ENTRY_INFO => own = Some(info(attr)?),
                 BRIDGE_VLANDB_ENTRY_RANGE => last = Some(attr.u16()?),
-                BRIDGE_VLANDB_ENTRY_STATE => entry.state = Some(attr.u8()?.into()),
+                BRIDGE_VLANDB_ENTRY_STATE => self.state = Some(attr.u8()?.into()),
                 BRIDGE_VLANDB_ENTRY_TUNNEL_INFO => {
-                    entry.tunnel =
+                    self.tunnel =
                         attr.attrs().find(BRIDGE_VLANDB_TINFO_ID)?.map(|id| id.u32()).transpose()?;
                 }
-                BRIDGE_VLANDB_ENTRY_STATS => entry.stats = Some(VlanStats::read(attr.attrs())?),
-                BRIDGE_VLANDB_ENTRY_MCAST_ROUTER => entry.mcast_router = Some(attr.u8()?.into()),
-                BRIDGE_VLANDB_ENTRY_MCAST_N_GROUPS => entry.mcast_n_groups = Some(attr.u32()?),
-                BRIDGE_VLANDB_ENTRY_MCAST_MAX_GROUPS => entry.mcast_max_groups = Some(attr.u32()?),
-                BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS => entry.neigh_suppress = Some(attr.u8()? != 0),
-                BRIDGE_VLANDB_ENTRY_NEIGH_FORWARD_GRAT => entry.neigh_forward_grat = Some(attr.u8()? != 0),
+                BRIDGE_VLANDB_ENTRY_STATS => self.stats.insert(VlanStats::default()).fill(attr.attrs())?,
+                BRIDGE_VLANDB_ENTRY_MCAST_ROUTER => self.mcast_router = Some(attr.u8()?.into()),
+                BRIDGE_VLANDB_ENTRY_MCAST_N_GROUPS => self.mcast_n_groups = Some(attr.u32()?),
+                BRIDGE_VLANDB_ENTRY_MCAST_MAX_GROUPS => self.mcast_max_groups = Some(attr.u32()?),
+                BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS => self.neigh_suppress = Some(attr.u8()? != 0),
+                BRIDGE_VLANDB_ENTRY_NEIGH_FORWARD_GRAT => self.neigh_forward_grat = Some(attr.u8()? != 0),
                 _ => {}
             }
         }
         let (info, first) = own.ok_or(DecodeError::Missing(BRIDGE_VLANDB_ENTRY_INFO))?;
-        entry.info = info;
-        entry.vlans = range(first, last, BRIDGE_VLANDB_ENTRY_INFO)?;
-        Ok(entry)
+        self.info = info;
+        self.vlans = range(first, last, BRIDGE_VLANDB_ENTRY_INFO)?;
+        Ok(())
     }
 
     /// The request that does this with the VLANs.
@@ -231,24 +237,24 @@ pub(super) fn read_range(
 }
 
 fn range(first: u16, last: Option<u16>, own: u16) -> Result<VlanRange, DecodeError> {
-    VlanRange::new(first, last.unwrap_or(first))
-        .map_err(|_| DecodeError::Value { kind: own, why: "not a VLAN or a range of them" })
+    VlanRange::checked(first, last.unwrap_or(first))
+        .ok_or(DecodeError::Value { kind: own, why: "not a VLAN or a range of them" })
 }
 
 impl VlanStats {
-    fn read(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let mut stats = Self::default();
+    #[inline]
+    fn fill(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
-                BRIDGE_VLANDB_STATS_RX_BYTES => stats.rx_bytes = attr.u64()?,
-                BRIDGE_VLANDB_STATS_RX_PACKETS => stats.rx_packets = attr.u64()?,
-                BRIDGE_VLANDB_STATS_TX_BYTES => stats.tx_bytes = attr.u64()?,
-                BRIDGE_VLANDB_STATS_TX_PACKETS => stats.tx_packets = attr.u64()?,
+                BRIDGE_VLANDB_STATS_RX_BYTES => self.rx_bytes = attr.u64()?,
+                BRIDGE_VLANDB_STATS_RX_PACKETS => self.rx_packets = attr.u64()?,
+                BRIDGE_VLANDB_STATS_TX_BYTES => self.tx_bytes = attr.u64()?,
+                BRIDGE_VLANDB_STATS_TX_PACKETS => self.tx_packets = attr.u64()?,
                 _ => {}
             }
         }
-        Ok(stats)
+        Ok(())
     }
 }
 
