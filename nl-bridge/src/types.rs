@@ -101,13 +101,11 @@ impl VlanRange {
     /// # Errors
     /// One is 0 or over 4094, or `last` is below `first`.
     pub fn new(first: u16, last: u16) -> Result<Self, Invalid> {
-        let (first, last) = (VlanId::new(first)?, VlanId::new(last)?);
-        match first <= last {
-            true => Ok(Self { first, last }),
-            false => {
-                Err(format!("vlan range {first}-{last} is reversed; the first has to be the smallest").into())
-            }
+        if let Some(range) = Self::checked(first, last) {
+            return Ok(range);
         }
+        let (first, last) = (VlanId::new(first)?, VlanId::new(last)?);
+        Err(format!("vlan range {first}-{last} is reversed; the first has to be the smallest").into())
     }
 
     /// The same, without a reason where it is none: the kernel reports thousands.
