@@ -133,6 +133,8 @@ macro_rules! outcome {
             #[cfg(feature = "action")]
             #[must_use]
             pub fn action(mut self, action: impl Into<$crate::action::Action>) -> Self {
+                // Most filters have one, and it is large: a list grows to four by itself.
+                self.actions.reserve_exact(1);
                 self.actions.push(action.into());
                 self
             }
