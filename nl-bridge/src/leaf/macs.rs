@@ -84,7 +84,7 @@ impl Macs {
     /// the bridge and in the VXLAN device, also where the description is exact, and only the other entry of that address is written or
     /// removed. [`MacSummary::foreign`] counts the wanted addresses that have one.
     ///
-    /// Both tables are listed once. Memory grows by some 50 bytes for each address that is given, and as much for each that
+    /// Both tables are listed once. Memory grows by some 75 bytes for each address that is given, and as much for each that
     /// differs or is somebody else's, not with those that are there.
     ///
     /// Needs `CAP_NET_ADMIN`.

@@ -167,6 +167,22 @@ fn unchanged_row_with_another_age_is_no_change() {
 }
 
 #[test]
+fn first_rows_are_reported_in_the_order_of_the_list_and_the_table_has_those_that_were() {
+    let mut machine = Machine::new();
+    list(&mut machine, &[(3, 1), (1, 2), (2, 3)]);
+    let mut reader = Rows::new();
+    let mut order = Vec::new();
+    while let Some(change) = machine.next_change() {
+        if let Change::Added(row) = &change {
+            order.push(row.entry().key);
+        }
+        apply(&mut reader, change);
+        assert_eq!((machine.len(), table(&machine)), (reader.len(), reader.clone()));
+    }
+    assert_eq!(order, [3, 1, 2]);
+}
+
+#[test]
 fn row_that_the_list_lacks_is_deleted_only_after_the_answer() {
     let (mut machine, mut reader) = synced(&[(1, 1), (2, 2), (3, 3)]);
     machine.on_loss();
