@@ -99,6 +99,50 @@ impl<'a> Attrs<'a> {
         self.rest
     }
 
+    /// The value of the next attribute, if that is one of type `kind` with exactly `N` bytes. Any other is left for the iteration.
+    ///
+    /// Reads what the kernel always sends in one order faster than a `match` on each type; what comes in another order, or with
+    /// another length, is still met by the loop behind it:
+    ///
+    /// ```
+    /// use nl_core::attr::{Attrs, DecodeError};
+    ///
+    /// fn read(mut attrs: Attrs<'_>) -> Result<(u32, u64), DecodeError> {
+    ///     let (mut index, mut bytes) = (0, 0);
+    ///     if let Some(value) = attrs.next_array(1) {
+    ///         index = u32::from_ne_bytes(value);
+    ///     }
+    ///     for attr in attrs {
+    ///         let attr = attr?;
+    ///         match attr.kind() {
+    ///             1 => index = attr.u32()?,
+    ///             2 => bytes = attr.u64()?,
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     Ok((index, bytes))
+    /// }
+    ///
+    /// let index = [&8_u16.to_ne_bytes()[..], &1_u16.to_ne_bytes(), &7_u32.to_ne_bytes()].concat();
+    /// let bytes = [&12_u16.to_ne_bytes()[..], &2_u16.to_ne_bytes(), &9_u64.to_ne_bytes()].concat();
+    /// assert_eq!(read(Attrs::new(&[&index[..], &bytes].concat()))?, (7, 9));
+    /// assert_eq!(read(Attrs::new(&[bytes, index].concat()))?, (7, 9));
+    /// # Ok::<(), DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn next_array<const N: usize>(&mut self, kind: u16) -> Option<[u8; N]> {
+        let (head, rest) = self.rest.split_first_chunk::<HEADER_LEN>()?;
+        let len = u16::try_from(HEADER_LEN + N).ok()?;
+        let ([a, b], [c, d]) = (len.to_ne_bytes(), kind.to_ne_bytes());
+        if *head != [a, b, c, d] {
+            return None;
+        }
+        let value = rest.first_chunk()?;
+        // The last attribute may come without its padding.
+        self.rest = rest.get(align(N)..).unwrap_or_default();
+        Some(*value)
+    }
+
     /// The first attribute of type `kind`, or `None`.
     ///
     /// # Errors

@@ -113,6 +113,42 @@ proptest! {
     }
 }
 
+/// [`Attrs::next_array`] for each of these, and a loop for the rest: what is read first is what a loop alone reads.
+fn expecting<const N: usize>(bytes: &[u8], kinds: &[u16]) -> Result<Vec<(u16, Vec<u8>)>, DecodeError> {
+    let mut attrs = Attrs::new(bytes);
+    let mut read = Vec::new();
+    for kind in kinds {
+        if let Some(value) = attrs.next_array::<N>(*kind) {
+            read.push((*kind, value.to_vec()));
+        }
+    }
+    for attr in attrs {
+        let attr = attr?;
+        read.push((attr.raw_kind(), attr.value().to_vec()));
+    }
+    Ok(read)
+}
+
+proptest! {
+    #[test]
+    fn expected_attributes_are_read_as_a_loop_reads_them(
+        list in prop::collection::vec((0..4_u16, prop::collection::vec(any::<u8>(), 0..9)), 0..6),
+        kinds in prop::collection::vec(0..4_u16, 0..6),
+        cut in 0..8_usize,
+    ) {
+        let mut buf = AttrBuf::new();
+        for (kind, value) in &list {
+            buf.writer().bytes(*kind, value);
+        }
+        let mut bytes = buf.finish().unwrap();
+        bytes.truncate(bytes.len().saturating_sub(cut));
+        let alone = expecting::<4>(&bytes, &[]);
+        prop_assert_eq!(expecting::<4>(&bytes, &kinds), alone.clone());
+        prop_assert_eq!(expecting::<1>(&bytes, &kinds), alone.clone());
+        prop_assert_eq!(expecting::<8>(&bytes, &kinds), alone);
+    }
+}
+
 #[test]
 fn the_longest_value_fits() {
     assert_eq!(MAX_VALUE_LEN, 65_531);
