@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use nl_core::Request;
-use nl_core::attr::{Attr, Attrs, DecodeError};
+use nl_core::attr::{Attr, Attrs, DecodeError, HEADER_LEN};
 use nl_core::attr_names;
 use nl_core::message::{GenlHeader, MessageRef};
 
@@ -163,11 +163,19 @@ impl From<fmt::Error> for Unreadable {
     }
 }
 
-/// Reads one more entry of a list, where it stands.
-pub(crate) fn fill_next<T: Default>(
+/// Reads the entries of a nest, each in its place in the list, which gets room for as many as there are if all are as long as the first.
+pub(crate) fn fill_list<T: Default>(
     list: &mut Vec<T>,
-    fill: impl FnOnce(&mut T) -> Result<(), DecodeError>,
+    nest: Attr<'_>,
+    mut fill: impl FnMut(&mut T, Attrs<'_>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
-    list.push(T::default());
-    list.last_mut().map_or(Ok(()), fill)
+    for entry in nest.attrs() {
+        let attrs = entry?.attrs();
+        if list.is_empty() {
+            list.reserve(nest.value().len() / (HEADER_LEN + attrs.as_bytes().len()));
+        }
+        list.push(T::default());
+        list.last_mut().map_or(Ok(()), |entry| fill(entry, attrs))?;
+    }
+    Ok(())
 }

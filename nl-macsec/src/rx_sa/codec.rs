@@ -104,8 +104,8 @@ pub struct RxSaState {
 
 impl RxSaState {
     /// Reads it into one that is new: in its place in the list, as there are thousands.
-    pub(crate) fn fill(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
-        for attr in attrs {
+    pub(crate) fn fill(&mut self, mut attrs: Attrs<'_>) -> Result<(), DecodeError> {
+        while let Some(attr) = attrs.next() {
             let attr = attr?;
             match attr.kind() {
                 MACSEC_SA_ATTR_AN => self.an = An::new(attr.u8()?),
@@ -113,7 +113,22 @@ impl RxSaState {
                 MACSEC_SA_ATTR_PN => self.next_pn = read_packet_number(attr)?,
                 MACSEC_SA_ATTR_KEYID => self.key_id = KeyId::read(attr)?,
                 MACSEC_SA_ATTR_SSCI => self.ssci = Some(Ssci::read(attr)?),
-                MACSEC_SA_ATTR_STATS => self.stats.fill(attr.attrs())?,
+                MACSEC_SA_ATTR_STATS => {
+                    self.stats.fill(attr.attrs())?;
+                    // The kernel sends these next, in this order.
+                    if let Some([an]) = attrs.next_array(MACSEC_SA_ATTR_AN) {
+                        self.an = An::new(an);
+                    }
+                    if let Some(number) = attrs.next_array(MACSEC_SA_ATTR_PN) {
+                        self.next_pn = u32::from_ne_bytes(number).into();
+                    }
+                    if let Some(id) = attrs.next_array(MACSEC_SA_ATTR_KEYID) {
+                        self.key_id = KeyId::new(id);
+                    }
+                    if let Some([active]) = attrs.next_array(MACSEC_SA_ATTR_ACTIVE) {
+                        self.active = active != 0;
+                    }
+                }
                 _ => {}
             }
         }

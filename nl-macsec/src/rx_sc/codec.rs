@@ -7,7 +7,7 @@ use nl_core::check::{Invalid, check_index};
 use crate::message::{
     CMD_ADD_RXSC, CMD_DEL_RXSC, CMD_UPD_RXSC, MACSEC_ATTR_IFINDEX, MACSEC_ATTR_RXSC_CONFIG,
     MACSEC_RXSC_ATTR_ACTIVE, MACSEC_RXSC_ATTR_SA_LIST, MACSEC_RXSC_ATTR_SCI, MACSEC_RXSC_ATTR_STATS,
-    fill_next, request,
+    fill_list, request,
 };
 use crate::rx_sa::RxSaState;
 use crate::sci::Sci;
@@ -100,11 +100,7 @@ impl RxScState {
                 MACSEC_RXSC_ATTR_SCI => self.sci = Sci::read_attr(attr)?,
                 MACSEC_RXSC_ATTR_ACTIVE => self.active = attr.u8()? != 0,
                 MACSEC_RXSC_ATTR_STATS => self.stats.fill(attr.attrs())?,
-                MACSEC_RXSC_ATTR_SA_LIST => {
-                    for sa in attr.attrs() {
-                        fill_next(&mut self.sas, |next| next.fill(sa?.attrs()))?;
-                    }
-                }
+                MACSEC_RXSC_ATTR_SA_LIST => fill_list(&mut self.sas, attr, RxSaState::fill)?,
                 _ => {}
             }
         }

@@ -10,7 +10,7 @@ use crate::cipher::CipherSuite;
 use crate::message::{
     CMD_GET_TXSC, CMD_UPD_OFFLOAD, MACSEC_ATTR_IFINDEX, MACSEC_ATTR_OFFLOAD, MACSEC_ATTR_RXSC_LIST,
     MACSEC_ATTR_SECY, MACSEC_ATTR_SECY_STATS, MACSEC_ATTR_TXSA_LIST, MACSEC_ATTR_TXSC_STATS,
-    MACSEC_OFFLOAD_ATTR_TYPE, fill_next, request,
+    MACSEC_OFFLOAD_ATTR_TYPE, fill_list, request,
 };
 use crate::mode::{Offload, Validation};
 use crate::rx_sc::RxScState;
@@ -105,16 +105,8 @@ impl Secy {
                         secy.offload = mode.u8()?.into();
                     }
                 }
-                MACSEC_ATTR_TXSA_LIST => {
-                    for sa in attr.attrs() {
-                        fill_next(&mut secy.tx_sas, |next| next.fill(sa?.attrs()))?;
-                    }
-                }
-                MACSEC_ATTR_RXSC_LIST => {
-                    for channel in attr.attrs() {
-                        fill_next(&mut secy.rx_scs, |next| next.fill(channel?.attrs()))?;
-                    }
-                }
+                MACSEC_ATTR_TXSA_LIST => fill_list(&mut secy.tx_sas, attr, TxSaState::fill)?,
+                MACSEC_ATTR_RXSC_LIST => fill_list(&mut secy.rx_scs, attr, RxScState::fill)?,
                 _ => {}
             }
         }

@@ -21,7 +21,11 @@ macro_rules! counters {
             pub const ZERO: Self = Self { $($field: 0,)+ };
 
             #[inline]
-            pub(crate) fn fill(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
+            pub(crate) fn fill(&mut self, mut attrs: Attrs<'_>) -> Result<(), DecodeError> {
+                // The kernel sends them in this order.
+                $(if let Some(value) = attrs.next_array($number) {
+                    self.$field = <$type>::from_ne_bytes(value);
+                })+
                 for attr in attrs {
                     let attr = attr?;
                     match attr.kind() {

@@ -75,6 +75,48 @@ fn lists() -> Vec<u8> {
     buf.finish().unwrap()
 }
 
+/// The kernel has one order, and reading it is faster; a device reads the same in any.
+#[test]
+#[cfg(target_endian = "little")]
+fn order_of_attributes_does_not_matter() {
+    use crate::golden::SECY;
+    use nl_core::message::MessageRef;
+    use nl_macsec::secy::Secy;
+    use nl_testkit::oracle::unhex;
+
+    let mut payload = unhex(SECY);
+    payload.extend(lists());
+    let (header, attrs) = payload.split_at(4);
+    let backwards = [header, &backwards(attrs, &mut Vec::new())].concat();
+    assert_ne!(backwards, payload);
+    let read = |payload: &[u8]| Secy::decode(MessageRef::from_parts(crate::FAMILY, 0, payload)).unwrap();
+    assert_eq!(read(&backwards), read(&payload));
+}
+
+/// The attributes of a nest in reverse order, and so inside of each. Lists keep theirs.
+#[cfg(target_endian = "little")]
+fn backwards(attrs: &[u8], path: &mut Vec<u16>) -> Vec<u8> {
+    let mut all = Vec::new();
+    for attr in nl_core::attr::Attrs::new(attrs) {
+        let attr = attr.unwrap();
+        path.push(attr.kind());
+        let is_nest = matches!(
+            path[..],
+            [4..=9] | [5 | 6, _] | [5, _, 6] | [6, _, 3 | 4] | [6, _, 3, _] | [6, _, 3, _, 6]
+        );
+        let value = if is_nest { backwards(attr.value(), path) } else { attr.value().to_vec() };
+        path.pop();
+        let mut buf = nl_core::attr::AttrBuf::new();
+        buf.writer().bytes(attr.raw_kind(), &value);
+        all.push(buf.finish().unwrap());
+    }
+    let is_list = matches!(path[..], [5 | 6] | [6, _, 3]);
+    if !is_list {
+        all.reverse();
+    }
+    all.concat()
+}
+
 /// Each suite with what it needs and with what it must not have, and texts.
 #[test]
 fn corpus_of_associations_contains_each_suite() {
