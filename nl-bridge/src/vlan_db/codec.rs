@@ -243,7 +243,18 @@ fn range(first: u16, last: Option<u16>, own: u16) -> Result<VlanRange, DecodeErr
 
 impl VlanStats {
     #[inline]
-    fn fill(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
+    fn fill(&mut self, mut attrs: Attrs<'_>) -> Result<(), DecodeError> {
+        // The kernel sends them in this order.
+        for (kind, counter) in [
+            (BRIDGE_VLANDB_STATS_RX_BYTES, &mut self.rx_bytes),
+            (BRIDGE_VLANDB_STATS_RX_PACKETS, &mut self.rx_packets),
+            (BRIDGE_VLANDB_STATS_TX_BYTES, &mut self.tx_bytes),
+            (BRIDGE_VLANDB_STATS_TX_PACKETS, &mut self.tx_packets),
+        ] {
+            if let Some(value) = attrs.next_array(kind) {
+                *counter = u64::from_ne_bytes(value);
+            }
+        }
         for attr in attrs {
             let attr = attr?;
             match attr.kind() {
