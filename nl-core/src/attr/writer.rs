@@ -89,6 +89,21 @@ impl<'a> AttrWriter<'a> {
         self
     }
 
+    /// An attribute with these bytes, one piece behind the other, as its value: a structure with an array behind it, for instance.
+    pub fn pieces(&mut self, kind: u16, pieces: &[&[u8]]) -> &mut Self {
+        let value = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let Ok(len) = u16::try_from(value + HEADER_LEN) else {
+            return self.fail(EncodeError::TooLong { kind: kind & NLA_TYPE_MASK, len: value });
+        };
+        reserve(self.buf, HEADER_LEN + align(value));
+        self.head(len, kind);
+        for piece in pieces {
+            self.buf.extend_from_slice(piece);
+        }
+        self.pad();
+        self
+    }
+
     /// Bytes as they are, for a structure in front of the attributes of a nest. Padded to 4 bytes.
     pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         reserve(self.buf, align(bytes.len()));
@@ -321,6 +336,17 @@ mod tests {
         assert_eq!(bytes, written_over(0));
         assert!(!bytes.contains(&0xa5), "{bytes:02x?}");
         assert_eq!(bytes.get(4..8), Some(&[0xff, 0, 0, 0][..]));
+    }
+
+    #[test]
+    fn pieces_are_one_value() {
+        let (mut pieces, mut whole) = (AttrBuf::new(), AttrBuf::new());
+        pieces.writer().pieces(1, &[&[1, 2, 3], &[], &[4, 5]]);
+        whole.writer().bytes(1, &[1, 2, 3, 4, 5]);
+        assert_eq!(pieces.finish().unwrap(), whole.finish().unwrap());
+        let mut long = AttrBuf::new();
+        long.writer().pieces(7, &[&[0; 60_000], &[0; 6_000]]);
+        assert_eq!(long.finish().unwrap_err(), EncodeError::TooLong { kind: 7, len: 66_000 });
     }
 
     #[test]

@@ -4,8 +4,6 @@ use nl_core::attr::{Attr, AttrWriter, DecodeError, Fields};
 
 use super::verdict::Verdict;
 
-/// `sizeof` of the fields that all kinds but `police` begin with (`tc_gen`, `include/uapi/linux/pkt_cls.h`).
-const GEN_LEN: usize = 20;
 /// `USER_HZ`: the kernel reports times in hundredths of a second.
 const MILLIS_PER_TICK: u64 = 10;
 
@@ -68,11 +66,7 @@ impl Common {
     /// Writes a structure: these fields and the words behind them.
     pub(super) fn write(&self, w: &mut AttrWriter<'_>, kind: u16, behind: &[[u8; 4]]) {
         let verdict = self.verdict.map_or(0, Verdict::wire);
-        let mut bytes = Vec::with_capacity(GEN_LEN + behind.len() * 4);
-        for word in [self.index, 0, verdict, 0, 0] {
-            bytes.extend_from_slice(&word.to_ne_bytes());
-        }
-        bytes.extend_from_slice(behind.as_flattened());
-        w.bytes(kind, &bytes);
+        let fields = [self.index, 0, verdict, 0, 0].map(u32::to_ne_bytes);
+        w.pieces(kind, &[fields.as_flattened(), behind.as_flattened()]);
     }
 }

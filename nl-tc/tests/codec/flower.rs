@@ -109,7 +109,7 @@ fn key_that_the_kernel_would_ignore_is_refused() {
             Flower::new().classid(CLASS).key(FlowerKey::IpProto(6)),
             "ip_proto 6 without the protocol of IPv4 or IPv6: Flower::ipv4() or ipv6()",
         ),
-        (flower().key(FlowerKey::EthType(1)), "two keys of one field: eth_type 2048"),
+        (flower().key(FlowerKey::EthType(1)), "two keys of one field: eth_type 2048 and eth_type 1"),
         (
             flower().key(FlowerKey::IpProto(6)).key(FlowerKey::PortDstMin(1)),
             "a range of ports with one end; both are needed",

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -126,14 +127,16 @@ impl Flower {
                 },
             }
         }
-        flower.keys = flower.normalized();
+        if let Cow::Owned(keys) = flower.normalized() {
+            flower.keys = keys;
+        }
         Ok(Some(flower).filter(|flower| !flower.is_without_outcome()))
     }
 
     /// The keys without the protocol of the packet where a VLAN's is one: the kernel reports both, and takes one.
-    fn normalized(&self) -> Vec<FlowerKey> {
+    fn normalized(&self) -> Cow<'_, [FlowerKey]> {
         if !self.keys.iter().any(FlowerKey::is_of_vlan) {
-            return self.keys.clone();
+            return Cow::Borrowed(&self.keys);
         }
         let inside =
             self.keys.iter().any(|key| matches!(key, FlowerKey::VlanEthType(_) | FlowerKey::CvlanEthType(_)));
@@ -168,7 +171,7 @@ impl Flower {
         if has(FlowerKey::is_of_inner_vlan) && !has(|key| matches!(key, FlowerKey::VlanEthType(_))) {
             FlowerKey::VlanEthType(DOT1Q).encode(&mut options);
         }
-        for key in &keys {
+        for key in keys.iter() {
             key.encode(&mut options);
         }
     }
@@ -182,17 +185,20 @@ impl Flower {
             )
             .into());
         }
-        for (at, key) in self.keys.iter().enumerate() {
-            if self.keys.iter().skip(at + 1).any(|other| other.kind() == key.kind()) {
-                return Err(format!("two keys of one field: {key}").into());
+        let mut fields = 0;
+        for key in &self.keys {
+            if fields & field(key.kind()) != 0 {
+                let first = self.keys.iter().find(|first| first.kind() == key.kind()).unwrap_or(key);
+                return Err(format!("two keys of one field: {first} and {key}").into());
             }
+            fields |= field(key.kind());
             self.check_layer(*key)?;
         }
         for [low, high] in [
             [TCA_FLOWER_KEY_PORT_SRC_MIN, TCA_FLOWER_KEY_PORT_SRC_MAX],
             [TCA_FLOWER_KEY_PORT_DST_MIN, TCA_FLOWER_KEY_PORT_DST_MAX],
         ] {
-            let has = |kind| self.keys.iter().any(|key| key.kind() == kind);
+            let has = |kind| fields & field(kind) != 0;
             Invalid::when(has(low) != has(high), "a range of ports with one end; both are needed")?;
         }
         Ok(())
@@ -205,10 +211,9 @@ impl Flower {
             PortDstMax, PortDstMin, PortSrcMax, PortSrcMin, SctpDst, SctpSrc, TcpDst, TcpFlags, TcpSrc,
             UdpDst, UdpSrc, VlanEthType,
         };
-        let carries_ip = self
-            .keys
-            .iter()
-            .any(|key| matches!(key, EthType(IP | IPV6) | VlanEthType(IP | IPV6) | CvlanEthType(IP | IPV6)));
+        let is_ip =
+            |key: &_| matches!(key, EthType(IP | IPV6) | VlanEthType(IP | IPV6) | CvlanEthType(IP | IPV6));
+        let carries_ip = || self.keys.iter().any(is_ip);
         let protocols: &[u8] = match key {
             TcpSrc(..) | TcpDst(..) | TcpFlags(..) => &[TCP],
             UdpSrc(..) | UdpDst(..) => &[UDP],
@@ -216,15 +221,16 @@ impl Flower {
             Icmpv4Type(..) | Icmpv4Code(..) => &[1],
             Icmpv6Type(..) | Icmpv6Code(..) => &[58],
             PortSrcMin(_) | PortSrcMax(_) | PortDstMin(_) | PortDstMax(_) => &[TCP, UDP, SCTP],
-            IpProto(_) | IpTos(..) | IpTtl(..) if !carries_ip => {
+            IpProto(_) | IpTos(..) | IpTtl(..) if !carries_ip() => {
                 return Err(
                     format!("{key} without the protocol of IPv4 or IPv6: Flower::ipv4() or ipv6()").into()
                 );
             }
             _ => return Ok(()),
         };
-        let told = self.keys.iter().any(|key| matches!(key, IpProto(number) if protocols.contains(number)));
-        match told {
+        let has_protocol =
+            self.keys.iter().any(|key| matches!(key, IpProto(number) if protocols.contains(number)));
+        match has_protocol {
             true => Ok(()),
             false => Err(format!("{key} without ip_proto, of {protocols:?}").into()),
         }
@@ -245,6 +251,11 @@ impl Flower {
 }
 
 outcome!(Flower, classid, offload);
+
+/// The bit of a field, by the number of its attribute.
+const fn field(kind: u16) -> u128 {
+    1 << kind
+}
 
 /// Whether packets of this protocol have a tag of a VLAN.
 const fn is_tag(protocol: u16) -> bool {

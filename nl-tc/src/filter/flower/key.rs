@@ -68,6 +68,10 @@ macro_rules! keys {
             $($(#[$doc])* $masked($type, $type),)+
         }
 
+        // Each has a bit in a `u128`.
+        $(const _: () = assert!($kind < 128);)+
+        $(const _: () = assert!($number < 128);)+
+
         impl FlowerKey {
             /// Reads the key of an attribute. `find` finds the attribute of a mask. `None` if it is no key.
             pub(super) fn decode<'a>(
