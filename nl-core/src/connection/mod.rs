@@ -246,6 +246,25 @@ impl Connection {
         })
     }
 
+    /// [`dump`](Self::dump) of entries that are read where they are yielded, as is worth it for large ones: `read` reads a message into
+    /// an entry that `new` made, and returns whether it is wanted.
+    pub fn dump_in_place<T: 'static>(
+        &self,
+        request: Request,
+        new: impl Fn() -> T + Send + 'static,
+        mut read: impl FnMut(&mut T, MessageRef<'_>) -> Result<bool, DecodeError> + Send + 'static,
+    ) -> Dump<T> {
+        self.dump_into(request, move |message, slot| {
+            *slot = Poll::Ready(Some(Ok(new())));
+            if let Poll::Ready(Some(Ok(entry))) = slot
+                && !read(entry, message)?
+            {
+                *slot = Poll::Pending;
+            }
+            Ok(())
+        })
+    }
+
     /// [`dump`](Self::dump) of entries that are decoded in their place, as is worth it for large ones.
     pub(crate) fn dump_into<T>(
         &self,

@@ -123,6 +123,19 @@ impl Route {
         decoded
     }
 
+    /// [`decode`](Self::decode) into a route that [`new`](Self::new) just made, for lists of routes that are
+    /// [read in their place](crate::Connection::dump_in_place).
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode); what the route is then has no meaning.
+    #[inline]
+    pub fn read(&mut self, message: MessageRef<'_>) -> Result<(), DecodeError> {
+        match message.kind() {
+            RTM_NEWROUTE | RTM_DELROUTE => self.fill(message),
+            kind => Err(DecodeError::Kind(kind)),
+        }
+    }
+
     /// Reads a message into a route that is new.
     #[inline]
     fn fill(&mut self, message: MessageRef<'_>) -> Result<(), DecodeError> {

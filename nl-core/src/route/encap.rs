@@ -124,7 +124,7 @@ impl DerefMut for EncapWriter<'_> {
 #[derive(Clone)]
 pub struct RawEncap {
     kind: u16,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// How it is printed, where that is known.
     words: Option<Words>,
     /// Names and words for requests with it, where they are known.
@@ -141,8 +141,35 @@ struct Own {
     is_ipv6_only: bool,
 }
 
-/// Most encapsulations fit this many bytes: segments for instance, up to five of them.
-const ROOM: usize = 96;
+/// Most encapsulations fit this many bytes: segments for instance, up to three of them.
+const ROOM: usize = 64;
+
+/// Attributes, in place where they are few: a list has an encapsulation for each route.
+#[derive(Clone)]
+enum Bytes {
+    Few(u8, [u8; ROOM]),
+    Many(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Few(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Many(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for Bytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Few(len, bytes) => bytes.get_mut(..usize::from(*len)).unwrap_or_default(),
+            Self::Many(bytes) => bytes,
+        }
+    }
+}
 
 type Words = fn(Attrs<'_>, &mut fmt::Formatter<'_>) -> fmt::Result;
 
@@ -150,7 +177,22 @@ impl RawEncap {
     /// An encapsulation of this type with these attributes.
     #[must_use]
     pub fn new(kind: u16, attrs: Vec<u8>) -> Self {
-        Self { kind, bytes: attrs, words: None, wording: None, own: None }
+        Self { kind, bytes: Bytes::Many(attrs), words: None, wording: None, own: None }
+    }
+
+    /// One that was read.
+    pub(crate) fn read(kind: u16, attrs: &[u8]) -> Box<Self> {
+        let few = Bytes::Few(0, [0; ROOM]);
+        let mut encap = Box::new(Self { kind, bytes: few, words: None, wording: None, own: None });
+        // In its place on the heap.
+        match (&mut encap.bytes, u8::try_from(attrs.len())) {
+            (Bytes::Few(len, bytes), Ok(new)) if attrs.len() <= ROOM => {
+                *len = new;
+                bytes.iter_mut().zip(attrs).for_each(|(place, byte)| *place = *byte);
+            }
+            (bytes, _) => *bytes = Bytes::Many(attrs.to_vec()),
+        }
+        encap
     }
 
     /// From an encapsulation that this program knows.
@@ -164,7 +206,7 @@ impl RawEncap {
         let own = Own { devs, invalid: encap.check().err().or(fault), is_ipv6_only: encap.is_ipv6_only() };
         let is_needed = own.is_ipv6_only || own.invalid.is_some() || !own.devs.is_empty();
         let own = is_needed.then(|| Box::new(own));
-        Self { kind: T::KIND, bytes, words: Some(words::<T>), wording: None, own }
+        Self { kind: T::KIND, bytes: Bytes::Many(bytes), words: Some(words::<T>), wording: None, own }
     }
 
     /// The type (`LWTUNNEL_ENCAP_*`).
@@ -301,7 +343,7 @@ impl fmt::Debug for RawEncap {
 /// By type and attributes; a device by name is none yet.
 impl PartialEq for RawEncap {
     fn eq(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.bytes == other.bytes && self.unresolved() == other.unresolved()
+        self.kind == other.kind && *self.bytes == *other.bytes && self.unresolved() == other.unresolved()
     }
 }
 

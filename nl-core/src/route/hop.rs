@@ -318,13 +318,13 @@ pub(crate) fn encap_of(
 ) -> Option<Box<RawEncap>> {
     match (kind, encap) {
         (kind, Some(attr)) => match kind {
-            Some(kind) => Some(Box::new(RawEncap::new(kind, attr.value().to_vec()))),
+            Some(kind) => Some(RawEncap::read(kind, attr.value())),
             None => {
                 unknown.push(attr);
                 None
             }
         },
-        (Some(kind), None) => Some(Box::new(RawEncap::new(kind, Vec::new()))),
+        (Some(kind), None) => Some(RawEncap::read(kind, &[])),
         (None, None) => None,
     }
 }

@@ -229,6 +229,9 @@ proptest! {
         for verb in VERBS {
             let bytes = route.request(verb).encoded().unwrap().to_vec();
             prop_assert_eq!(&Route::decode(MessageRef::parse(&bytes).unwrap()).unwrap(), &route);
+            let mut read = Route::new("192.0.2.1/32".parse().unwrap());
+            read.read(MessageRef::parse(&bytes).unwrap()).unwrap();
+            prop_assert_eq!(&read, &route);
         }
     }
 

@@ -32,10 +32,8 @@ impl SegmentRoute {
     /// # Errors
     /// The message is of another type or family, or malformed.
     pub fn decode(message: MessageRef<'_>) -> Result<Option<Self>, DecodeError> {
-        if !Route::is_route(message) {
-            return Ok(None);
-        }
-        Self::of(Route::decode(message)?)
+        let mut found = Self::blank();
+        Ok(found.read(message)?.then_some(found))
     }
 
     /// The segments of a route; `None` if it has none.
@@ -43,36 +41,39 @@ impl SegmentRoute {
     /// # Errors
     /// Its attributes are malformed.
     pub fn of(route: Route) -> Result<Option<Self>, DecodeError> {
-        let found = Self::read(route)?;
-        Ok((!found.paths.is_empty()).then_some(found))
+        let mut found = Self { route, paths: Vec::new() };
+        Ok(found.find_paths()?.then_some(found))
     }
 
-    /// [`decode`](Self::decode) for lists, where entries are read in their place: without paths what has no segments.
-    pub(super) fn listed(message: MessageRef<'_>) -> Result<Self, DecodeError> {
-        match Route::is_route(message) {
-            true => Self::read(Route::decode(message)?),
-            false => {
-                let any = IpPrefix::host(Ipv4Addr::UNSPECIFIED.into());
-                Ok(Self { route: Route::new(any), paths: Vec::new() })
-            }
+    /// Before its message is read.
+    pub(super) const fn blank() -> Self {
+        let any = IpPrefix::host(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Self { route: Route::new(any), paths: Vec::new() }
+    }
+
+    /// Reads a message into one that is blank, and returns whether there are segments.
+    pub(super) fn read(&mut self, message: MessageRef<'_>) -> Result<bool, DecodeError> {
+        if !Route::is_route(message) {
+            return Ok(false);
         }
+        self.route.read(message)?;
+        self.find_paths()
     }
 
-    fn read(mut route: Route) -> Result<Self, DecodeError> {
-        let mut paths = Vec::new();
-        for hop in &mut route.nexthops {
+    fn find_paths(&mut self) -> Result<bool, DecodeError> {
+        for hop in &mut self.route.nexthops {
             if let Some(seg6) = hop.encap::<Seg6>()? {
                 hop.word_encap::<Seg6>();
-                paths.push(seg6);
+                self.paths.push(seg6);
             }
         }
-        if route.nexthops.is_empty()
-            && let Some(seg6) = route.encap::<Seg6>()?
+        if self.route.nexthops.is_empty()
+            && let Some(seg6) = self.route.encap::<Seg6>()?
         {
-            route.word_encap::<Seg6>();
-            paths = vec![seg6];
+            self.route.word_encap::<Seg6>();
+            self.paths = vec![seg6];
         }
-        Ok(Self { route, paths })
+        Ok(!self.paths.is_empty())
     }
 }
 

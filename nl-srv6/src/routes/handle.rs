@@ -406,8 +406,8 @@ impl Srv6Entries {
             required.map_err(|error| error.during(|| "list routes with segments".into()))?;
             let filter = self.filter;
             let request = filter.list_request();
-            Ok(self.conn.dump_matching(request, SegmentRoute::listed, move |found| {
-                !found.paths.is_empty() && filter.matches(&found.route)
+            Ok(self.conn.dump_in_place(request, SegmentRoute::blank, move |found, message| {
+                Ok(found.read(message)? && filter.matches(&found.route))
             }))
         })
     }

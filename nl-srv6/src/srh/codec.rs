@@ -153,8 +153,8 @@ impl Srh {
             needed: list,
             got: body.len(),
         })?;
-        let addr = |bytes: &[u8]| bytes.first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets));
-        let segments = list.chunks_exact(16).rev().filter_map(addr).collect();
+        let (list, _) = list.as_chunks::<16>();
+        let segments = list.iter().rev().map(|octets| Ipv6Addr::from(*octets)).collect();
         let tlvs = Tlv::decode_all(tlvs)?;
         Ok((Self { segments, segments_left, next_header, flags, tag, tlvs }, rest))
     }

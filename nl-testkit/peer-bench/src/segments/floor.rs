@@ -15,7 +15,10 @@ const RTM_NEWNEXTHOP: u16 = 104;
 const RTM_GETNEXTHOP: u16 = 106;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
+const RTA_PRIORITY: u16 = 6;
+const RTA_CACHEINFO: u16 = 12;
 const RTA_TABLE: u16 = 15;
+const RTA_PREF: u16 = 20;
 const RTA_ENCAP_TYPE: u16 = 21;
 const RTA_ENCAP: u16 = 22;
 const RTA_NH_ID: u16 = 30;
@@ -71,6 +74,83 @@ pub(super) fn list_decoded() -> Result<(Cost, Option<Tally>)> {
     let watch = Stopwatch::start()?;
     let tally = read(&mut socket, true)?;
     Ok((watch.stop()?, Some(tally)))
+}
+
+/// A route as it is returned by whoever hands it to a program: its fields, and its segments in the order of travel.
+#[derive(Debug, Default)]
+#[expect(dead_code, reason = "read, as a program would that does something with it")]
+struct Whole {
+    destination: Option<Ipv6Addr>,
+    len: u8,
+    protocol: u8,
+    scope: u8,
+    kind: u8,
+    flags: u32,
+    table: u32,
+    oif: u32,
+    metric: u32,
+    preference: u8,
+    expires: u32,
+    mode: i32,
+    segments: Vec<Ipv6Addr>,
+}
+
+/// Each route is read whole, looked at and dropped.
+pub(super) fn list_whole() -> Result<(Cost, Option<Tally>)> {
+    let mut socket = Socket::open()?;
+    let watch = Stopwatch::start()?;
+    let mut tally = Tally::default();
+    socket.dump(RTM_GETROUTE, of_table, RTM_NEWROUTE, |body| {
+        let route = std::hint::black_box(whole(body)?);
+        if let (TABLE, Some(destination), 3) = (route.table, route.destination, route.segments.len()) {
+            tally.add(destination);
+        }
+        Ok(())
+    })?;
+    Ok((watch.stop()?, Some(tally)))
+}
+
+fn whole(body: &[u8]) -> Result<Whole> {
+    let (header, attrs) = body.split_first_chunk::<12>().ok_or("short route")?;
+    let [_, len, _, _, table, protocol, scope, kind, flags @ ..] = *header;
+    let mut route = Whole {
+        len,
+        protocol,
+        scope,
+        kind,
+        flags: u32::from_ne_bytes(flags),
+        table: table.into(),
+        ..Whole::default()
+    };
+    let (mut encap, mut encap_kind) = (&[][..], 0);
+    for (kind, value) in attributes(attrs) {
+        match kind {
+            RTA_DST => route.destination = value.first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets)),
+            RTA_OIF => route.oif = u32::from_ne_bytes(value.try_into()?),
+            RTA_PRIORITY => route.metric = u32::from_ne_bytes(value.try_into()?),
+            RTA_TABLE => route.table = u32::from_ne_bytes(value.try_into()?),
+            RTA_PREF => route.preference = *value.first().ok_or("a route without a preference")?,
+            RTA_CACHEINFO => {
+                // `rta_expires` of `struct rta_cacheinfo`
+                let expires = value.get(8..).and_then(|rest| rest.first_chunk());
+                route.expires = expires.map_or(0, |value| u32::from_ne_bytes(*value));
+            }
+            RTA_ENCAP_TYPE => encap_kind = u16::from_ne_bytes(value.try_into()?),
+            RTA_ENCAP => encap = value,
+            _ => {}
+        }
+    }
+    let list = attributes(encap).find(|(kind, _)| *kind == SEG6_IPTUNNEL_SRH);
+    if let (ENCAP_SEG6, Some((_, list))) = (encap_kind, list) {
+        let (mode, list) = list.split_first_chunk().ok_or("a short list")?;
+        route.mode = i32::from_ne_bytes(*mode);
+        let segments = list.get(8..).unwrap_or_default().chunks_exact(16).rev();
+        route.segments = segments
+            .filter_map(|segment| segment.first_chunk::<16>())
+            .map(|octets| Ipv6Addr::from(*octets))
+            .collect();
+    }
+    Ok(route)
 }
 
 /// What there is now: how everybody's work is checked.

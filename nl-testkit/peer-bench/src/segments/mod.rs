@@ -78,6 +78,7 @@ const ADD: &[Contestant<Change>] = &[
 const LIST: &[Contestant<List>] = &[
     ("raw socket, nothing decoded (floor)", floor::list),
     ("raw socket, decoded by hand", floor::list_decoded),
+    ("raw socket, each read whole", floor::list_whole),
     #[cfg(feature = "ours")]
     ("ours, Srv6Routes", ours::list),
     #[cfg(feature = "ours")]
