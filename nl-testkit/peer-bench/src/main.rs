@@ -47,6 +47,7 @@ usage: peer-bench [--runs N] [--quick] [--row 1..35]  all rows but 6, or one of 
        peer-bench --row 8..11 --classes N             with so many HTB classes instead of 2000, up to 10000
        peer-bench --row 8..11 --kind htb|hfsc         of this kind only
        peer-bench --row 26 --ports N                  with N ports instead of 64, at most 64
+       peer-bench --row 29 --macs N                   with N MAC addresses instead of 200000, at least 1000
        peer-bench --row 27                            as root of the machine, in a network namespace only
        peer-bench build [--runs N]                    row 6, clean builds; 1 run, needs the network once
        peer-bench chart TABLES CHART                  what it printed, from one file, as SVG into the other
@@ -122,6 +123,7 @@ impl Task {
             return Ok(Self::Part { row, contestant, amount });
         }
         let (mut runs, mut quick, mut row, mut classes, mut ports) = (None, false, None, None, None);
+        let mut macs = None;
         let mut kinds = vec![Kind::Htb, Kind::Hfsc];
         while let Some(word) = words.next() {
             match word {
@@ -131,6 +133,9 @@ impl Task {
                     classes = Some(words.next().ok_or(USAGE)?.parse::<u16>()?.clamp(2, 10_000))
                 }
                 "--ports" if !build => ports = Some(words.next().ok_or(USAGE)?.parse::<u32>()?.clamp(1, 64)),
+                "--macs" if !build => {
+                    macs = Some(words.next().ok_or(USAGE)?.parse::<u32>()?.clamp(1_000, 200_000))
+                }
                 "--kind" if !build => {
                     let name = words.next().ok_or(USAGE)?;
                     kinds.retain(|kind| kind.name() == name);
@@ -196,8 +201,9 @@ impl Task {
         };
         let classes = classes.unwrap_or(plan.classes);
         let ports = ports.unwrap_or(plan.ports);
+        let macs = macs.unwrap_or(plan.macs);
         Ok(Self::Compare {
-            plan: Plan { runs: runs.unwrap_or(plan.runs), classes, ports, ..plan },
+            plan: Plan { runs: runs.unwrap_or(plan.runs), classes, ports, macs, ..plan },
             row,
             kinds,
         })
