@@ -79,9 +79,7 @@ const ROUTES: &[Contestant<List>] = &[
 pub(crate) fn routes(plan: Plan) -> Result<Table> {
     let count = plan.routes;
     let mut socket = Socket::open()?;
-    socket.change(RTM_NEWLINK, 0, |request| {
-        request.raw(&[0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
-    })?;
+    loopback(&mut socket, true)?;
     let hosts: Vec<u32> = (0..count).map(|number| 0x0a00_0000 + number).collect();
     socket.fenced(RTM_NEWROUTE, NLM_F_CREATE_EXCL, &hosts, |request: &mut Request, host: &u32| {
         // struct rtmsg: RTPROT_STATIC, RT_SCOPE_LINK, RTN_UNICAST
@@ -99,7 +97,16 @@ pub(crate) fn routes(plan: Plan) -> Result<Table> {
         }
         Ok(cost)
     })?;
+    // Its routes go with it, so that other rows find none.
+    loopback(&mut socket, false)?;
     Ok(cost_table(&format!("25. List {count} routes"), ROUTES, &costs))
+}
+
+/// Sets the loopback device up or down, with `struct ifinfomsg`.
+fn loopback(socket: &mut Socket, up: bool) -> Result<()> {
+    socket.change(RTM_NEWLINK, 0, |request| {
+        request.raw(&[0, 0, 0, 0, 1, 0, 0, 0, u8::from(up), 0, 0, 0, 1, 0, 0, 0]);
+    })
 }
 
 fn floor_of_routes() -> Result<(Cost, (u64, u64))> {
