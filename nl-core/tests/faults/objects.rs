@@ -157,6 +157,58 @@ const OPERATIONS: &[Operation<Connection>] = &[
         in_words(async move { Nexthops::new(conn).entries().dev("d0").list().await?.collect_all().await })
     }),
     ("flush nexthops", |conn| in_words(Nexthops::new(conn).entries().dev("d0").flush())),
+    ("replace a device", |conn| in_words(Links::new(conn).device("d0").mtu(1400).replace())),
+    ("list devices, or a part of them", |conn| {
+        in_words(async move {
+            let partial = Links::new(conn).devices().list().await?.collect_partial().await?;
+            partial.into_result()
+        })
+    }),
+    ("replace an address", |conn| {
+        in_words(Addresses::new(conn).entry("192.0.2.1/24".parse().unwrap(), "d0").replace())
+    }),
+    ("delete an address", |conn| {
+        in_words(Addresses::new(conn).entry("192.0.2.1/24".parse().unwrap(), "d0").delete())
+    }),
+    ("replace a neighbour", |conn| {
+        let entry = Neighbours::new(conn).entry("192.0.2.9".parse().unwrap(), "d0");
+        in_words(entry.lladdr(MacAddr::new([2; 6])).replace())
+    }),
+    ("change a neighbour", |conn| {
+        let entry = Neighbours::new(conn).entry("192.0.2.9".parse().unwrap(), "d0");
+        in_words(entry.lladdr(MacAddr::new([2; 6])).change())
+    }),
+    ("delete a neighbour", |conn| {
+        in_words(Neighbours::new(conn).entry("192.0.2.9".parse().unwrap(), "d0").delete())
+    }),
+    ("append a route", |conn| {
+        in_words(Routes::new(conn).entry("198.51.100.0/24".parse().unwrap()).dev("d0").append())
+    }),
+    ("prepend a route", |conn| {
+        in_words(Routes::new(conn).entry("198.51.100.0/24".parse().unwrap()).dev("d0").prepend())
+    }),
+    ("change a route", |conn| {
+        in_words(Routes::new(conn).entry("198.51.100.0/24".parse().unwrap()).dev("d0").change())
+    }),
+    ("replace a route", |conn| {
+        in_words(Routes::new(conn).entry("198.51.100.0/24".parse().unwrap()).dev("d0").replace())
+    }),
+    ("delete a route", |conn| {
+        in_words(Routes::new(conn).entry("198.51.100.0/24".parse().unwrap()).dev("d0").delete())
+    }),
+    ("look up a route", |conn| {
+        in_words(Routes::new(conn).resolve("198.51.100.7".parse().unwrap()).oif("d0").get())
+    }),
+    ("delete a rule", |conn| in_words(Rules::new(conn).entry(IpFamily::V4).priority(7).delete())),
+    ("replace a nexthop", |conn| in_words(Nexthops::new(conn).entry(1).dev("d0").replace())),
+    ("delete a nexthop", |conn| in_words(Nexthops::new(conn).entry(1).delete())),
+    ("add in a batch", |conn| {
+        in_words(async move {
+            let changes =
+                [7, 8].map(|priority| (RuleVerb::Add, Rule::new(IpFamily::V4).priority(priority).table(9)));
+            Rules::new(conn).batch(changes).summarize(1).await?.into_result()
+        })
+    }),
 ];
 
 /// Where there is a fault, an answer may not come.
