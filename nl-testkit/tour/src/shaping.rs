@@ -44,22 +44,17 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         tc.filter(DEV, QDISC).priority(1).protocol(IPV4).add(U32::new(class, [to_port])).await?;
     }
     let _flood = Flood::begin(&host, address).await;
-    let shares = watch(&host, &tc, 700_000, story.deadline).await?;
-    let three_quarters = |shares: &Shares| about(shares, 0.75);
-    story.prove_with_iproute2(
-        "web has three quarters of the packets, as iproute2 counts them",
-        true,
-        shares.as_ref().map(three_quarters),
-    );
+    let seen = share_becomes(0.75, &host, &tc, story.deadline).await?;
+    story.prove_with_iproute2("web has three quarters of the packets, as iproute2 counts them", true, seen);
 
     story.step("Shares swapped, while both send (tc class change):");
     let plan = tc.apply(DEV, &tree(Rate::mbit(16), Rate::mbit(4), Rate::mbit(12))).await?;
     print(&plan);
-    let shares = watch(&host, &tc, 700_000, story.deadline).await?;
+    let seen = share_becomes(0.25, &host, &tc, story.deadline).await?;
     story.prove_with_iproute2(
         "two changes, and web has one quarter, as iproute2 counts them",
         plan.steps().len() == 2,
-        shares.map(|shares| about(&shares, 0.25)),
+        seen,
     );
 
     story.step("The link has 4 Mbit/s now:");
@@ -148,6 +143,19 @@ impl Shares {
     /// In bits per second, at least.
     fn rate(&self) -> f64 {
         self.bytes.iter().sum::<f64>() * 8.0 / self.time.as_secs_f64()
+    }
+}
+
+/// Whether the first class gets this share of 700,000 bytes, the next ones if not of the first: on a busy machine a sender may have
+/// nothing to send for a while, and the other one borrows.
+async fn share_becomes(share: f64, host: &Node, tc: &Tc, deadline: Duration) -> Result<Option<bool>> {
+    let began = Instant::now();
+    loop {
+        let shares = watch(host, tc, 700_000, deadline).await?;
+        let seen = shares.map(|shares| about(&shares, share));
+        if seen != Some(false) || began.elapsed() > deadline {
+            return Ok(seen);
+        }
     }
 }
 
