@@ -58,6 +58,55 @@ macro_rules! sa_options {
 }
 pub(crate) use sa_options;
 
+/// Reads what both directions report of an association, into the fields that both types have.
+macro_rules! read_association {
+    ($state:ident) => {
+        impl $state {
+            /// Reads it into one that is new: in its place in the list, as there are thousands.
+            pub(crate) fn fill(
+                &mut self,
+                mut attrs: nl_core::attr::Attrs<'_>,
+            ) -> Result<(), nl_core::attr::DecodeError> {
+                use crate::message::{
+                    MACSEC_SA_ATTR_ACTIVE, MACSEC_SA_ATTR_AN, MACSEC_SA_ATTR_KEYID, MACSEC_SA_ATTR_PN,
+                    MACSEC_SA_ATTR_SSCI, MACSEC_SA_ATTR_STATS, read_packet_number,
+                };
+
+                while let Some(attr) = attrs.next() {
+                    let attr = attr?;
+                    match attr.kind() {
+                        MACSEC_SA_ATTR_AN => self.an = An::new(attr.u8()?),
+                        MACSEC_SA_ATTR_ACTIVE => self.active = attr.u8()? != 0,
+                        MACSEC_SA_ATTR_PN => self.next_pn = read_packet_number(attr)?,
+                        MACSEC_SA_ATTR_KEYID => self.key_id = KeyId::read(attr)?,
+                        MACSEC_SA_ATTR_SSCI => self.ssci = Some(Ssci::read(attr)?),
+                        MACSEC_SA_ATTR_STATS => {
+                            self.stats.fill(attr.attrs())?;
+                            // The kernel sends these next, in this order.
+                            if let Some([an]) = attrs.next_array(MACSEC_SA_ATTR_AN) {
+                                self.an = An::new(an);
+                            }
+                            if let Some(number) = attrs.next_array(MACSEC_SA_ATTR_PN) {
+                                self.next_pn = u32::from_ne_bytes(number).into();
+                            }
+                            if let Some(id) = attrs.next_array(MACSEC_SA_ATTR_KEYID) {
+                                self.key_id = KeyId::new(id);
+                            }
+                            if let Some([active]) = attrs.next_array(MACSEC_SA_ATTR_ACTIVE) {
+                                self.active = active != 0;
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+pub(crate) use read_association;
+
 sa_options!(SaConfig []);
 
 impl SaConfig {

@@ -1,7 +1,6 @@
 use std::fmt;
 
 use nl_core::Request;
-use nl_core::attr::{Attrs, DecodeError};
 use nl_core::check::check_index;
 
 use crate::association::An;
@@ -9,11 +8,9 @@ use crate::cipher::CipherSuite;
 use crate::key::{KeyId, Ssci};
 use crate::message::{
     CMD_ADD_RXSA, CMD_DEL_RXSA, CMD_UPD_RXSA, MACSEC_ATTR_IFINDEX, MACSEC_ATTR_RXSC_CONFIG,
-    MACSEC_ATTR_SA_CONFIG, MACSEC_RXSC_ATTR_SCI, MACSEC_SA_ATTR_ACTIVE, MACSEC_SA_ATTR_AN,
-    MACSEC_SA_ATTR_KEYID, MACSEC_SA_ATTR_PN, MACSEC_SA_ATTR_SSCI, MACSEC_SA_ATTR_STATS, read_packet_number,
-    request,
+    MACSEC_ATTR_SA_CONFIG, MACSEC_RXSC_ATTR_SCI, request,
 };
-use crate::sa::SaConfig;
+use crate::sa::{SaConfig, read_association};
 use crate::sci::Sci;
 use crate::stats::RxSaStats;
 use crate::verb::Verb;
@@ -102,39 +99,7 @@ pub struct RxSaState {
     pub stats: RxSaStats,
 }
 
-impl RxSaState {
-    /// Reads it into one that is new: in its place in the list, as there are thousands.
-    pub(crate) fn fill(&mut self, mut attrs: Attrs<'_>) -> Result<(), DecodeError> {
-        while let Some(attr) = attrs.next() {
-            let attr = attr?;
-            match attr.kind() {
-                MACSEC_SA_ATTR_AN => self.an = An::new(attr.u8()?),
-                MACSEC_SA_ATTR_ACTIVE => self.active = attr.u8()? != 0,
-                MACSEC_SA_ATTR_PN => self.next_pn = read_packet_number(attr)?,
-                MACSEC_SA_ATTR_KEYID => self.key_id = KeyId::read(attr)?,
-                MACSEC_SA_ATTR_SSCI => self.ssci = Some(Ssci::read(attr)?),
-                MACSEC_SA_ATTR_STATS => {
-                    self.stats.fill(attr.attrs())?;
-                    // The kernel sends these next, in this order.
-                    if let Some([an]) = attrs.next_array(MACSEC_SA_ATTR_AN) {
-                        self.an = An::new(an);
-                    }
-                    if let Some(number) = attrs.next_array(MACSEC_SA_ATTR_PN) {
-                        self.next_pn = u32::from_ne_bytes(number).into();
-                    }
-                    if let Some(id) = attrs.next_array(MACSEC_SA_ATTR_KEYID) {
-                        self.key_id = KeyId::new(id);
-                    }
-                    if let Some([active]) = attrs.next_array(MACSEC_SA_ATTR_ACTIVE) {
-                        self.active = active != 0;
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
+read_association!(RxSaState);
 
 /// A line of `ip macsec show`.
 impl fmt::Display for RxSaState {
