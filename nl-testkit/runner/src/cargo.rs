@@ -92,26 +92,9 @@ impl Workspace {
         self.tests.iter().map(String::as_str).filter(|name| *name != KERNEL)
     }
 
-    /// Builds test binaries; the arguments choose which.
+    /// Builds test binaries; the arguments choose which. Machines run the same ones, with the libraries that they lack.
     pub(crate) fn build(&self, which: &[&str]) -> Result<Vec<Executable>> {
-        self.build_with(cargo(), which)
-    }
-
-    /// Builds static test binaries, which run in any machine. They have a folder of their own, so that the other
-    /// builds stay warm.
-    pub(crate) fn build_static(&self, which: &[&str]) -> Result<Vec<Executable>> {
         let mut command = cargo();
-        let flags = env::var("RUSTFLAGS").unwrap_or_default();
-        command.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
-        command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
-        let folder = self.target.join("static");
-        let mut words = which.to_vec();
-        let folder = folder.to_string_lossy();
-        words.extend(["--target", STATIC, "--target-dir", &folder]);
-        self.build_with(command, &words)
-    }
-
-    fn build_with(&self, mut command: Command, which: &[&str]) -> Result<Vec<Executable>> {
         command.args(["test", "--no-run", "--all-features", "--message-format", "json-render-diagnostics"]);
         command.args(which);
         let output = command.stderr(Stdio::inherit()).output()?;
@@ -171,6 +154,11 @@ impl Executable {
         &self.path
     }
 
+    /// Whether it holds kernel tests.
+    pub(crate) fn is_kernel(&self) -> bool {
+        self.kind == "test" && self.target == KERNEL
+    }
+
     pub(crate) fn name(&self) -> String {
         format!("{} {} {}", self.package, self.kind, self.target)
     }
@@ -197,6 +185,4 @@ pub(crate) fn text(value: &Value, place: &str) -> String {
 }
 
 /// The name of a test binary that holds kernel tests.
-const KERNEL: &str = "kernel";
-/// What virtual machines run.
-const STATIC: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const KERNEL: &str = "kernel";

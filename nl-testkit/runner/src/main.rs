@@ -17,7 +17,7 @@ use std::{env, fs, path::Path, process::ExitCode};
 use nl_testkit::{Need, Result, sandbox};
 
 use crate::{
-    cargo::Workspace,
+    cargo::{Executable, KERNEL, Workspace},
     lane::{
         Lane,
         doc::Doc,
@@ -117,21 +117,19 @@ fn needed(words: &[&str]) -> &'static [Group] {
 /// Unit, property and doc tests of every package, then the kernel tests in every lane, or in those of this machine only.
 fn all(with_vms: bool, lanes: Option<&Lanes>) -> Result<Tally> {
     let workspace = Workspace::load(lanes)?;
-    let mut units = vec!["--workspace", "--lib", "--bins"];
-    units.extend(workspace.unit_tests().flat_map(|name| ["--test", name]));
-    let unit = workspace.build(&units)?;
-    // The tests that machines run are run here too, so that they are built once.
-    let kernel =
-        if with_vms { workspace.build_static(&which(&[]))? } else { workspace.build(&which(&[]))? };
+    let mut all = vec!["--workspace", "--lib", "--bins", "--test", KERNEL];
+    all.extend(workspace.unit_tests().flat_map(|name| ["--test", name]));
+    let (kernel, unit): (Vec<_>, Vec<_>) =
+        workspace.build(&all)?.into_iter().partition(Executable::is_kernel);
     if with_vms {
         provide(&workspace, &kernel, None)?;
     }
     let mut lanes: Vec<Box<dyn Lane>> = vec![Box::new(Unit::new(unit)), Box::new(Doc)];
-    lanes.extend(host_lanes(kernel, None));
+    lanes.extend(host_lanes(kernel.clone(), None));
     let mut tally = Tally::default();
     run(&workspace, &lanes, &mut tally);
     if with_vms {
-        for report in run_all(vm_lanes(&workspace, &Choice::default())?, &workspace) {
+        for report in run_all(vm_lanes(&workspace, &kernel, &Choice::default())?, &workspace) {
             tally.add(report);
         }
         tally.each_must_have_run_somewhere();
@@ -156,16 +154,19 @@ fn host(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
 fn virtual_machines(arguments: &[&str], lanes: Option<&Lanes>) -> Result<Tally> {
     let workspace = Workspace::load(lanes)?;
     let mut tally = Tally::default();
-    for report in run_all(vm_lanes(&workspace, &Choice::of(arguments)?)?, &workspace) {
+    let choice = Choice::of(arguments)?;
+    // A kernel that there is not is named before anything is built.
+    choice.options.kernels(None)?;
+    let built = workspace.build(&which(&choice.packages))?;
+    provide(&workspace, &built, choice.filter.as_ref())?;
+    for report in run_all(vm_lanes(&workspace, &built, &choice)?, &workspace) {
         tally.add(report);
     }
     Ok(tally)
 }
 
-fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
+fn vm_lanes(workspace: &Workspace, built: &[Executable], choice: &Choice<'_>) -> Result<Vec<Vm>> {
     let kernels = choice.options.kernels(None)?;
-    let built = workspace.build_static(&which(&choice.packages))?;
-    provide(workspace, &built, choice.filter.as_ref())?;
     let lane = |kernel: Kernel| {
         let works = built.iter().filter_map(|executable| {
             let environment = choice.options.variables.clone();
@@ -187,7 +188,7 @@ fn vm_lanes(workspace: &Workspace, choice: &Choice<'_>) -> Result<Vec<Vm>> {
 }
 
 /// Fetches what the chosen tests, or without a choice the lanes, take from elsewhere.
-fn provide(workspace: &Workspace, built: &[cargo::Executable], filter: Option<&String>) -> Result {
+fn provide(workspace: &Workspace, built: &[Executable], filter: Option<&String>) -> Result {
     let mut wanted = filter.is_none();
     for executable in built {
         wanted = wanted || workspace.needs(executable, filter)?.contains(&Need::Cached("tdc".into()));
@@ -249,7 +250,7 @@ fn probe() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn host_lanes(kernel: Vec<cargo::Executable>, filter: Option<String>) -> Vec<Box<dyn Lane>> {
+fn host_lanes(kernel: Vec<Executable>, filter: Option<String>) -> Vec<Box<dyn Lane>> {
     let root = Need::HostRoot.probe().is_ok();
     let mut lanes: Vec<Box<dyn Lane>> = vec![Box::new(Host::rootless(kernel.clone(), filter.clone(), root))];
     if root {

@@ -30,7 +30,7 @@ struct Plant {
 
 pub(crate) fn run() -> Result<ExitCode> {
     let workspace = Workspace::load(None)?;
-    let built = workspace.build_static(&["--package", "nl-testkit", "--test", "kernel"])?;
+    let built = workspace.build(&["--package", "nl-testkit", "--test", "kernel"])?;
     let executable = built.first().ok_or("the kit has no kernel tests")?;
     let mut wrong = 0;
     for plant in PLANTS {
