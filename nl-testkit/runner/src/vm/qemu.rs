@@ -152,7 +152,9 @@ impl Machine {
         let (accel, cpu) = match self.accel {
             // In one thread: with a thread for each processor, one of them at times runs into a breakpoint that the
             // kernel set for a moment to patch its own code and has removed since (`Oops: int3`).
-            Accel::Emulation => ("tcg,thread=single", "max"),
+            // Without what only hardware does faster: strings are copied byte by byte where the processor calls that fast, and
+            // a fifth level of page tables is one more to walk.
+            Accel::Emulation => ("tcg,thread=single", "max,-erms,-fsrm,-la57"),
             Accel::Kvm => ("kvm", "host"),
         };
         let append = format!("{} {init}", KERNEL.join(" "));
