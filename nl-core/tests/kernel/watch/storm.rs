@@ -24,6 +24,8 @@ use crate::support::{IFLA_MTU, LINK, RTM_NEWLINK, delete_link, describe_link, ne
 
 /// How many changes a storm makes, natively. A request that the kernel refuses is none.
 const CHANGES: u32 = 100_000;
+/// How many of those that take the kernel a millisecond each: of devices, and of addresses, all of which it looks at.
+const SLOW_CHANGES: u32 = 20_000;
 const TASKS: u32 = 4;
 /// How many requests a task sends at least at a time, of which it does not know how many are refused.
 const ROUND: u32 = 64;
@@ -42,8 +44,9 @@ async fn storm<E>(
     watch: &mut (impl Stream<Item = nl_core::Result<Change<E>>> + Unpin),
     devices: Vec<u32>,
     make: Make,
+    most: u32,
 ) -> Result<String> {
-    let changes = scaled(CHANGES, 1_000);
+    let changes = scaled(CHANGES, 1_000).min(most);
     let counter = || Arc::new(AtomicU64::new(0));
     let (began, done, made, sent) = (Instant::now(), Arc::new(AtomicUsize::new(0)), counter(), counter());
     // Threads of their own, so that the table changes while the kernel lists it.
@@ -145,7 +148,7 @@ async fn watch_of_links_converges_through_a_storm_that_overruns_it(lab: Lab) -> 
         node.ip(&format!("link add {name} type bridge")).await;
     }
     let mut watch = LinkWatch::builder(&route(&node).await).receive_buffer(0).open().await?;
-    let words = storm(&node, &mut watch, indexes(&node, &names).await?, change_link).await?;
+    let words = storm(&node, &mut watch, indexes(&node, &names).await?, change_link, SLOW_CHANGES).await?;
     links::exact(&mut watch, &node).await;
     conclude(&words, watch.overruns(), watch.len());
     Ok(())
@@ -170,7 +173,8 @@ fn change_address(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
 async fn watch_of_addresses_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
     let node = routes::world(&lab).await?;
     let mut watch = AddressWatch::builder(&route(&node).await).receive_buffer(0).open().await?;
-    let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_address).await?;
+    let words =
+        storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_address, SLOW_CHANGES).await?;
     addresses::exact(&mut watch, &node).await;
     conclude(&words, watch.overruns(), watch.len());
     Ok(())
@@ -194,7 +198,8 @@ fn change_neighbour(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
 async fn watch_of_neighbours_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
     let node = routes::world(&lab).await?;
     let mut watch = NeighbourWatch::builder(&route(&node).await).receive_buffer(0).open().await?;
-    let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_neighbour).await?;
+    let words =
+        storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_neighbour, CHANGES).await?;
     neighbours::exact(&mut watch, &node).await;
     conclude(&words, watch.overruns(), watch.len());
     Ok(())
@@ -250,7 +255,7 @@ async fn watch_of_routes_converges_through_a_storm_that_overruns_it(lab: Lab) ->
     let node = routes::world(&lab).await?;
     node.sysctl("net.ipv6.conf.d0.keep_addr_on_down", "1").await?;
     let mut watch = RouteWatch::builder(&route(&node).await).receive_buffer(0).open().await?;
-    let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_route).await?;
+    let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_route, CHANGES).await?;
     routes::exact(&mut watch, &node).await;
     conclude(&words, watch.overruns(), watch.len());
     Ok(())
@@ -262,7 +267,7 @@ async fn watch_of_routes_is_exact_by_events_alone(lab: Lab) -> Result {
     let node = routes::world(&lab).await?;
     node.sysctl("net.ipv6.conf.d0.keep_addr_on_down", "1").await?;
     let mut watch = RouteWatch::builder(&route(&node).await).receive_buffer(256 << 20).open().await?;
-    let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_route).await?;
+    let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_route, CHANGES).await?;
     routes::exact(&mut watch, &node).await;
     println!("{words}, {} overruns, {} entries at the end", watch.overruns(), watch.len());
     Ok(())
@@ -279,7 +284,7 @@ fn change_rule(task: u32, dice: &mut Dice, _: &[u32]) -> Request {
 async fn watch_of_rules_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
     let node = lab.node("a").await?;
     let mut watch = RuleWatch::builder(&route(&node).await).receive_buffer(0).open().await?;
-    let words = storm(&node, &mut watch, Vec::new(), change_rule).await?;
+    let words = storm(&node, &mut watch, Vec::new(), change_rule, CHANGES).await?;
     rules::exact(&mut watch, &node).await;
     conclude(&words, watch.overruns(), watch.len());
     Ok(())
@@ -307,7 +312,8 @@ fn change_nexthop(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
 async fn watch_of_nexthops_converges_through_a_storm_that_overruns_it(lab: Lab) -> Result {
     let node = routes::world(&lab).await?;
     let mut watch = NexthopWatch::builder(&route(&node).await).receive_buffer(0).open().await?;
-    let words = storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_nexthop).await?;
+    let words =
+        storm(&node, &mut watch, indexes(&node, &["d0", "d1"]).await?, change_nexthop, CHANGES).await?;
     nexthops::exact(&mut watch, &node).await;
     conclude(&words, watch.overruns(), watch.len());
     Ok(())
