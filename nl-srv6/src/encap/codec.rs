@@ -181,6 +181,43 @@ impl Seg6 {
             && key(self) == key(other)
     }
 
+    /// Before its attributes are read.
+    pub(crate) const fn blank() -> Self {
+        Self {
+            mode: Seg6Mode::Inline,
+            srh: Srh::blank(),
+            overwritten: None,
+            source: None,
+            unknown: RawAttrs::new(),
+        }
+    }
+
+    /// [`decode`](Encap::decode) in the place of what it was before, whose memory is used again.
+    pub(crate) fn read(&mut self, attrs: Attrs<'_>) -> Result<(), DecodeError> {
+        (self.overwritten, self.source, self.unknown) = (None, None, RawAttrs::new());
+        let mut has_list = false;
+        for attr in attrs {
+            let attr = attr?;
+            match attr.kind() {
+                SEG6_IPTUNNEL_SRH => {
+                    let mut f = attr.fields();
+                    self.mode = Seg6Mode::from(f.i32()?);
+                    self.srh.read(f.rest())?;
+                    has_list = true;
+                }
+                SEG6_IPTUNNEL_SRC => self.source = Some(Ipv6Addr::from(attr.array::<16>()?)),
+                _ => self.unknown.push(attr),
+            }
+        }
+        if !has_list {
+            return Err(DecodeError::Missing(SEG6_IPTUNNEL_SRH));
+        }
+        if self.mode == Seg6Mode::Inline {
+            self.overwritten = self.srh.take_slot();
+        }
+        Ok(())
+    }
+
     /// How many segments the header of a packet has.
     fn on_wire(&self) -> usize {
         let count = self.srh.segments.len();
@@ -197,25 +234,9 @@ impl Encap for Seg6 {
     const NAMES: &'static [AttrName] = NAMES;
 
     fn decode(attrs: Attrs<'_>) -> Result<Self, DecodeError> {
-        let mut tunnel = None;
-        let (mut source, mut unknown) = (None, RawAttrs::new());
-        for attr in attrs {
-            let attr = attr?;
-            match attr.kind() {
-                SEG6_IPTUNNEL_SRH => {
-                    let mut f = attr.fields();
-                    tunnel = Some((Seg6Mode::from(f.i32()?), Srh::decode(f.rest())?));
-                }
-                SEG6_IPTUNNEL_SRC => source = Some(Ipv6Addr::from(attr.array::<16>()?)),
-                _ => unknown.push(attr),
-            }
-        }
-        let (mode, mut srh) = tunnel.ok_or(DecodeError::Missing(SEG6_IPTUNNEL_SRH))?;
-        let mut overwritten = None;
-        if mode == Seg6Mode::Inline {
-            overwritten = srh.take_slot();
-        }
-        Ok(Self { mode, srh, overwritten, source, unknown })
+        let mut seg6 = Self::blank();
+        seg6.read(attrs)?;
+        Ok(seg6)
     }
 
     fn encode(&self, w: &mut EncapWriter<'_>) {

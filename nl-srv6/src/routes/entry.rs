@@ -3,10 +3,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use nl_core::attr::DecodeError;
 use nl_core::message::MessageRef;
-use nl_core::route::Route;
+use nl_core::route::{RawEncap, Route};
 use nl_core::{Dev, IpPrefix};
 
-use crate::encap::Seg6;
+use crate::encap::{SEG6_KIND, Seg6};
 
 /// One route of which a path has segments, as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl SegmentRoute {
         Self { route: Route::new(any), paths: Vec::new() }
     }
 
-    /// Reads a message into one that is blank, and returns whether there are segments.
+    /// Reads a message in the place of what it was before, and returns whether there are segments.
     pub(super) fn read(&mut self, message: MessageRef<'_>) -> Result<bool, DecodeError> {
         if !Route::is_route(message) {
             return Ok(false);
@@ -61,20 +61,42 @@ impl SegmentRoute {
     }
 
     fn find_paths(&mut self) -> Result<bool, DecodeError> {
-        for hop in &mut self.route.nexthops {
-            if let Some(seg6) = hop.encap::<Seg6>()? {
-                hop.word_encap::<Seg6>();
-                self.paths.push(seg6);
+        let mut count = 0;
+        if self.route.nexthops.is_empty() {
+            if read_path(&mut self.paths, &mut count, self.route.raw_encap())? {
+                self.route.word_encap::<Seg6>();
+            }
+        } else {
+            for hop in &mut self.route.nexthops {
+                if read_path(&mut self.paths, &mut count, hop.raw_encap())? {
+                    hop.word_encap::<Seg6>();
+                }
             }
         }
-        if self.route.nexthops.is_empty()
-            && let Some(seg6) = self.route.encap::<Seg6>()?
-        {
-            self.route.word_encap::<Seg6>();
-            self.paths = vec![seg6];
-        }
-        Ok(!self.paths.is_empty())
+        self.paths.truncate(count);
+        Ok(count != 0)
     }
+}
+
+/// Reads the segments of a path, if it has some, in the place of those that an entry before had there.
+fn read_path(
+    paths: &mut Vec<Seg6>,
+    count: &mut usize,
+    encap: Option<&RawEncap>,
+) -> Result<bool, DecodeError> {
+    let Some(encap) = encap.filter(|encap| encap.kind() == SEG6_KIND) else { return Ok(false) };
+    if *count == paths.len() {
+        if paths.capacity() == 0 {
+            // Most routes have one path.
+            *paths = Vec::with_capacity(1);
+        }
+        paths.push(Seg6::blank());
+    }
+    if let Some(path) = paths.get_mut(*count) {
+        path.read(encap.attrs())?;
+    }
+    *count += 1;
+    Ok(true)
 }
 
 /// A route that prints its segments in words, and its paths.

@@ -122,9 +122,16 @@ impl Srh {
     /// # Errors
     /// It is cut, followed by something, or no segment routing header.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        match Self::parse(bytes)? {
-            (srh, []) => Ok(srh),
-            (_, rest) => Err(DecodeError::Trailing(rest.len())),
+        let mut srh = Self::blank();
+        srh.read(bytes)?;
+        Ok(srh)
+    }
+
+    /// [`decode`](Self::decode) in the place of what it was before, whose memory is used again.
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        match self.read_first(bytes)? {
+            [] => Ok(()),
+            rest => Err(DecodeError::Trailing(rest.len())),
         }
     }
 
@@ -136,6 +143,25 @@ impl Srh {
     /// # Errors
     /// It is cut, of another routing type, or its list is longer than the header.
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let mut srh = Self::blank();
+        let rest = srh.read_first(bytes)?;
+        Ok((srh, rest))
+    }
+
+    /// Before its bytes are read.
+    pub(crate) const fn blank() -> Self {
+        Self {
+            segments: Vec::new(),
+            segments_left: 0,
+            next_header: 0,
+            flags: SrhFlags::empty(),
+            tag: 0,
+            tlvs: Vec::new(),
+        }
+    }
+
+    /// [`parse`](Self::parse) in the place of what it was before.
+    fn read_first<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
         const WHAT: &str = "segment routing header";
         let mut f = Fields::named(WHAT, bytes);
         let (next_header, len) = (f.u8()?, (usize::from(f.u8()?) + 1) * 8);
@@ -154,9 +180,18 @@ impl Srh {
             got: body.len(),
         })?;
         let (list, _) = list.as_chunks::<16>();
-        let segments = list.iter().rev().map(|octets| Ipv6Addr::from(*octets)).collect();
-        let tlvs = Tlv::decode_all(tlvs)?;
-        Ok((Self { segments, segments_left, next_header, flags, tag, tlvs }, rest))
+        if self.segments.capacity() == 0 {
+            self.segments = Vec::with_capacity(list.len());
+        }
+        self.segments.clear();
+        self.segments.extend(list.iter().rev().map(|octets| Ipv6Addr::from(*octets)));
+        self.tlvs.clear();
+        if !tlvs.is_empty() {
+            self.tlvs = Tlv::decode_all(tlvs)?;
+        }
+        (self.segments_left, self.next_header, self.flags, self.tag) =
+            (segments_left, next_header, flags, tag);
+        Ok(rest)
     }
 
     /// The bytes of the header. If the TLVs do not fill up 8 bytes, padding (`PadN`) is put before the HMAC.

@@ -1,14 +1,19 @@
 //! Operations of several requests over a simulated kernel: with every fault of every answer, and dropped at every await point.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nl_core::message::NLM_F_DUMP;
-use nl_core::route::{RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, Route, RouteProtocol, RouteVerb};
+use nl_core::attr::{AttrBuf, Attrs, DecodeError};
+use nl_core::error::ErrorKind;
+use nl_core::message::{MessageRef, NLM_F_DUMP};
+use nl_core::route::{
+    NextHop, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, RawEncap, Route, RouteProtocol, RouteVerb, Routes,
+};
 use nl_core::{Connection, IpPrefix, Protocol};
-use nl_srv6::encap::Seg6;
+use nl_srv6::encap::{SEG6_KIND, Seg6};
 use nl_srv6::hmac::{HmacAlgorithm, HmacKey, HmacKeys, HmacSecret};
 use nl_srv6::policy::{CandidatePath, Headend, Policy, PolicySet};
-use nl_srv6::routes::Srv6Routes;
+use nl_srv6::routes::{SegmentRoute, Srv6Routes};
 use nl_srv6::sid::{Seg6Local, SidAction, Sids};
 use nl_srv6::tunnel_source::TunnelSource;
 use nl_testkit::fault::{
@@ -180,6 +185,99 @@ async fn operation_dropped_at_any_await_leaves_the_connection_usable_and_nothing
     let works =
         async |conn: &Connection| assert!(TunnelSource::new(conn.clone()).get().await.unwrap().is_some());
     each_at_every_await(GENERIC_OPERATIONS, generic_kernel, SOCKETS, DEADLINE, generic, works).await;
+}
+
+/// Routes that differ in what could be left of one in the place of the next.
+fn different_routes() -> Vec<Route> {
+    let to = |third: u16| Route::new(format!("2001:db8:{third}::/48").parse().unwrap());
+    let hop = |last: u16| NextHop::via(format!("2001:db8::{last}").parse().unwrap()).dev(DEV);
+    let mut buf = AttrBuf::new();
+    buf.writer().u32(200, 7);
+    let unknown = buf.finish().unwrap();
+    let mut full = Seg6::encap(segments(3)).hmac(42).source(addr("2001:db8::1"));
+    full.srh = full.srh.tag(9);
+    Attrs::new(&unknown).for_each(|attr| full.unknown.push(attr.unwrap()));
+    let mut overwritten = Seg6::inline(segments(2));
+    overwritten.overwritten = Some(addr("fcbb:0:f::"));
+    vec![
+        to(1).oif(DEV).metric(7).mtu(1400).with_encap(&full),
+        to(2).oif(DEV),
+        to(3).oif(DEV).with_encap(&Seg6::encap_red(segments(1))),
+        // Longer than what an encapsulation has room for without a block of its own.
+        to(4).oif(DEV).with_encap(&Seg6::encap(segments(9))),
+        to(5).oif(DEV).with_encap(&overwritten),
+        to(6).nexthop(hop(1).with_encap(&full)).nexthop(hop(2).with_encap(&Seg6::encap(segments(1)))),
+        to(7).nexthop(hop(1)).nexthop(hop(2).with_encap(&Seg6::encap(segments(2)))),
+        to(8).oif(DEV).with_encap(&Seg6Local::new(SidAction::End)),
+        to(9).blackhole(),
+        to(10).via("2001:db8::3".parse().unwrap()).with_encap(&Seg6::l2encap(segments(2))),
+        "198.51.100.0/24".parse().map(Route::new).unwrap().oif(DEV).with_encap(&Seg6::encap(segments(2))),
+    ]
+}
+
+fn reported(route: &Route) -> Answer {
+    let mut request = route.request(RouteVerb::Add);
+    Answer::new(RTM_NEWROUTE, request.encoded().unwrap().get(16..).unwrap())
+}
+
+/// A kernel that lists these, as many in a datagram as fit.
+fn listing(answers: Vec<Answer>) -> Connection {
+    let script = move |request: &[u8]| {
+        let answers = answers.iter().map(|answer| answer.clone().multi().answers(request));
+        Conversation::of(answers.chain([Answer::done(0).answers(request)])).packed(16 * 1024)
+    };
+    connection(&Played::new(script), Protocol::Route)
+}
+
+fn alone(answer: &Answer) -> Option<SegmentRoute> {
+    SegmentRoute::decode(MessageRef::parse(&answer.to_bytes()).unwrap()).unwrap()
+}
+
+/// Each behind each of the others, in the place of which it is read.
+#[tokio::test]
+async fn visited_route_has_nothing_of_the_one_before() {
+    let routes = different_routes();
+    let pairs = routes.iter().flat_map(|first| routes.iter().flat_map(move |second| [first, second]));
+    let answers: Vec<_> = pairs.map(reported).collect();
+    let wanted: Vec<_> = answers.iter().filter_map(alone).collect();
+    assert_eq!(wanted.len(), 8 * 11 * 2);
+    let list = Srv6Routes::new(listing(answers.clone())).entries().list().await.unwrap();
+    let visited = list.visit(Vec::new(), |visited, route| visited.push(route.clone())).await.unwrap();
+    assert_eq!(visited, wanted);
+    // With the words of the encapsulation, which are not compared.
+    assert_eq!(format!("{visited:?}"), format!("{wanted:?}"));
+    let list = Srv6Routes::new(listing(answers.clone())).entries().list().await.unwrap();
+    assert_eq!(list.collect_all().await.unwrap(), wanted);
+    // A list of all routes is read in the same way.
+    let wanted: Vec<_> = answers
+        .iter()
+        .map(|answer| Route::decode(MessageRef::parse(&answer.to_bytes()).unwrap()).unwrap())
+        .collect();
+    let list = Routes::new(listing(answers)).entries().list().await.unwrap();
+    let visited = list.visit(Vec::new(), |visited, route| visited.push(route.clone())).await.unwrap();
+    assert_eq!(format!("{visited:?}"), format!("{wanted:?}"));
+}
+
+#[tokio::test]
+async fn visit_ends_at_segments_that_cannot_be_read_and_shows_nothing_of_them() {
+    let empty = || RawEncap::new(SEG6_KIND, Vec::new());
+    let hop = |last: u16| NextHop::via(format!("2001:db8::{last}").parse().unwrap()).dev(DEV);
+    let one = Route::new(prefix()).oif(DEV).with_raw_encap(empty());
+    let second_of_two = Route::new(prefix())
+        .nexthop(hop(1).with_encap(&Seg6::encap(segments(1))))
+        .nexthop(hop(2).with_raw_encap(empty()));
+    for broken in [one, second_of_two] {
+        let good = different_routes();
+        let answers: Vec<_> = [&good[0], &good[5], &broken, &good[0]].into_iter().map(reported).collect();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let list = Srv6Routes::new(listing(answers.clone())).entries().list().await.unwrap();
+        let into = seen.clone();
+        let visit = list.visit((), move |(), route| into.lock().unwrap().push(route.clone()));
+        let error = visit.await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Decode(DecodeError::Missing(1))), "{error}");
+        let wanted: Vec<_> = answers[..2].iter().filter_map(alone).collect();
+        assert_eq!(*seen.lock().unwrap(), wanted);
+    }
 }
 
 /// Between the request and the look at what was made.
