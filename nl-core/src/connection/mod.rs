@@ -239,15 +239,17 @@ impl Connection {
         mut decode: impl FnMut(MessageRef<'_>) -> Result<Option<T>, DecodeError> + Send + 'static,
     ) -> Dump<T> {
         self.dump_into(request, move |message, slot| {
-            if let Some(entry) = decode(message)? {
-                *slot = Poll::Ready(Some(Ok(entry)));
-            }
-            Ok(())
+            let Some(entry) = decode(message)? else { return Ok(false) };
+            *slot = Poll::Ready(Some(Ok(entry)));
+            Ok(true)
         })
     }
 
     /// [`dump`](Self::dump) of entries that are read where they are yielded, as is worth it for large ones: `read` reads a message into
-    /// an entry that `new` made, and returns whether it is wanted.
+    /// an entry, and returns whether it is wanted.
+    ///
+    /// The entry is one that `new` made, or one that was read before and not handed out: an unwanted one, or one that
+    /// [`visit`](Dump::visit) has shown. So `read` must leave nothing of it, but may use its memory.
     pub fn dump_in_place<T: 'static>(
         &self,
         request: Request,
@@ -255,13 +257,13 @@ impl Connection {
         mut read: impl FnMut(&mut T, MessageRef<'_>) -> Result<bool, DecodeError> + Send + 'static,
     ) -> Dump<T> {
         self.dump_into(request, move |message, slot| {
-            *slot = Poll::Ready(Some(Ok(new())));
-            if let Poll::Ready(Some(Ok(entry))) = slot
-                && !read(entry, message)?
-            {
-                *slot = Poll::Pending;
+            if !matches!(slot, Poll::Ready(Some(Ok(_)))) {
+                *slot = Poll::Ready(Some(Ok(new())));
             }
-            Ok(())
+            match slot {
+                Poll::Ready(Some(Ok(entry))) => read(entry, message),
+                _ => Ok(false),
+            }
         })
     }
 
@@ -269,7 +271,7 @@ impl Connection {
     pub(crate) fn dump_into<T>(
         &self,
         request: Request,
-        decode: impl FnMut(MessageRef<'_>, &mut Slot<T>) -> Result<(), DecodeError> + Send + 'static,
+        decode: impl FnMut(MessageRef<'_>, &mut Slot<T>) -> Result<bool, DecodeError> + Send + 'static,
     ) -> Dump<T> {
         Dump::new(self.shared.pool.clone(), self.timeout, request, Decoder::One(Box::new(decode)))
     }
@@ -294,10 +296,7 @@ impl Connection {
     ) -> Dump<T> {
         self.dump_into(request, move |message, slot| {
             *slot = Poll::Ready(Some(Ok(decode(message)?)));
-            if matches!(slot, Poll::Ready(Some(Ok(entry))) if !filter(entry)) {
-                *slot = Poll::Pending;
-            }
-            Ok(())
+            Ok(matches!(slot, Poll::Ready(Some(Ok(entry))) if filter(entry)))
         })
     }
 

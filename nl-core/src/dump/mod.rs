@@ -90,18 +90,19 @@ pub struct Dump<T> {
 
 /// How a message of the answer is read.
 pub(crate) enum Decoder<T> {
-    /// It is one entry, or to be skipped: then nothing is put into the slot.
+    /// It is one entry, or to be skipped.
     One(DecodeInto<T>),
     /// It has any number of entries, which are pushed.
     Each(DecodeEach<T>),
 }
 
-/// Where an entry is decoded, in the form in which it is yielded: a change of form copies it. `Pending` is an empty slot.
+/// Where an entry is decoded, in the form in which it is yielded: a change of form copies it. `Pending` is an empty slot; an entry that
+/// was skipped or [visited](Dump::visit) stays until the next one, which may use its memory.
 pub(crate) type Slot<T> = Poll<Option<Result<T>>>;
 
-/// Reads the entry of one message.
+/// Reads the entry of one message, and returns whether it is to be yielded: then it is in the slot.
 pub(crate) type DecodeInto<T> =
-    Box<dyn FnMut(MessageRef<'_>, &mut Slot<T>) -> Result<(), DecodeError> + Send>;
+    Box<dyn FnMut(MessageRef<'_>, &mut Slot<T>) -> Result<bool, DecodeError> + Send>;
 
 /// Reads the entries of one message.
 pub(crate) type DecodeEach<T> = Box<dyn FnMut(MessageRef<'_>, &mut Vec<T>) -> Result<(), DecodeError> + Send>;
@@ -234,8 +235,8 @@ impl<T> Dump<T> {
 
     /// Reads to the end, and shows each entry to `look` in the place where it was decoded. Returns what `look` made of `start`.
     ///
-    /// A stream moves each entry several times on its way to the caller. For large entries, such as routes, that is a good part of what
-    /// the list costs; this moves none.
+    /// A stream moves each entry several times on its way to the caller, and each has heap memory of its own. For large entries, such as
+    /// routes, that is a good part of what the list costs; this moves none, and routes are read into the memory of the one before.
     ///
     /// ```no_run
     /// use nl_core::Connection;
@@ -264,7 +265,6 @@ impl<T> Dump<T> {
                     self.fill(&mut slot, cx);
                     if let Poll::Ready(Some(Ok(entry))) = &slot {
                         look(&mut state, entry);
-                        slot = Poll::Pending;
                         continue;
                     }
                     let last = std::mem::replace(&mut slot, Poll::Pending);
@@ -358,8 +358,8 @@ impl<T> Dump<T> {
                 _ if self.skipping => {}
                 _ => match &mut self.decode {
                     Decoder::One(decode) => match decode(message, slot) {
-                        Ok(()) if slot.is_pending() => {}
-                        Ok(()) => {
+                        Ok(false) => {}
+                        Ok(true) => {
                             self.yielded = true;
                             return Step::Yield;
                         }
@@ -387,10 +387,11 @@ impl<T> Dump<T> {
         if let Some(entry) = self.queued.next() {
             self.yielded = true;
             *slot = Poll::Ready(Some(Ok(entry)));
-        } else if let Some(error) = self.behind.take() {
-            self.put(error, slot);
+            return true;
         }
-        !slot.is_pending()
+        let Some(error) = self.behind.take() else { return false };
+        self.put(error, slot);
+        true
     }
 
     #[cold]
@@ -479,7 +480,7 @@ impl<T> Stream for Dump<T> {
 }
 
 impl<T> Dump<T> {
-    /// Puts what comes next into the slot, or leaves it `Pending`.
+    /// Puts what comes next into the slot, or makes it `Pending`.
     #[inline]
     fn fill(&mut self, slot: &mut Slot<T>, cx: &mut Context<'_>) {
         // `take` alone moves a place as large as an entry, also an empty one.
@@ -528,6 +529,7 @@ impl<T> Dump<T> {
                 self.turn.give();
             }
             if self.turn.poll(cx).is_pending() {
+                *slot = Poll::Pending;
                 return;
             }
             let State::Reading(socket, _) = &self.state else { continue };
@@ -544,9 +546,10 @@ impl<T> Dump<T> {
                     return;
                 }
                 Poll::Pending => {
-                    if let Poll::Ready(error) = self.deadline.poll(cx) {
-                        *slot = self.abort(error);
-                    }
+                    *slot = match self.deadline.poll(cx) {
+                        Poll::Ready(error) => self.abort(error),
+                        Poll::Pending => Poll::Pending,
+                    };
                     return;
                 }
             }

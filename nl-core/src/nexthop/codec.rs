@@ -108,7 +108,7 @@ impl Nexthop {
                 _ => hop.unknown.push(attr),
             }
         }
-        hop.encap = encap_of(encap_kind, encap, &mut hop.unknown);
+        hop.encap = encap_of(encap_kind, encap, &mut hop.unknown, None);
         Ok(hop)
     }
 

@@ -93,7 +93,7 @@ impl Route {
             && matches!(message.payload().first(), Some(&(AF_INET | AF_INET6)))
     }
 
-    /// [`decode`](Self::decode) of a message that a list is made of; the slot stays empty for one that `wants` does not want.
+    /// [`decode`](Self::decode) of a message that a list is made of; returns whether `wants` wants it.
     ///
     /// The route is made where it is yielded: moves of it would be most of what a list costs.
     #[inline]
@@ -101,15 +101,17 @@ impl Route {
         message: MessageRef<'_>,
         slot: &mut Slot<Self>,
         wants: impl FnOnce(&Self) -> bool,
-    ) -> Result<(), DecodeError> {
-        *slot = Poll::Ready(Some(Ok(BLANK)));
+    ) -> Result<bool, DecodeError> {
+        if let Poll::Ready(Some(Ok(route))) = slot {
+            route.clear();
+        } else {
+            *slot = Poll::Ready(Some(Ok(BLANK)));
+        }
         if let Poll::Ready(Some(Ok(route))) = slot {
             route.fill(message)?;
-            if !wants(route) {
-                *slot = Poll::Pending;
-            }
+            return Ok(wants(route));
         }
-        Ok(())
+        Ok(false)
     }
 
     #[inline]
@@ -123,20 +125,32 @@ impl Route {
         decoded
     }
 
-    /// [`decode`](Self::decode) into a route that [`new`](Self::new) just made, for lists of routes that are
-    /// [read in their place](crate::Connection::dump_in_place).
+    /// [`decode`](Self::decode) into this route, for lists of routes that are [read in their place](crate::Connection::dump_in_place).
+    ///
+    /// Nothing of what the route was before is left; its heap memory is used again.
     ///
     /// # Errors
     /// As [`decode`](Self::decode); what the route is then has no meaning.
     #[inline]
     pub fn read(&mut self, message: MessageRef<'_>) -> Result<(), DecodeError> {
         match message.kind() {
-            RTM_NEWROUTE | RTM_DELROUTE => self.fill(message),
+            RTM_NEWROUTE | RTM_DELROUTE => {
+                self.clear();
+                self.fill(message)
+            }
             kind => Err(DecodeError::Kind(kind)),
         }
     }
 
-    /// Reads a message into a route that is new.
+    /// Makes it a route that is new, but for memory that [`fill`](Self::fill) uses again.
+    #[inline]
+    fn clear(&mut self) {
+        let encap = self.encap.take();
+        *self = BLANK;
+        self.encap = encap;
+    }
+
+    /// Reads a message into a route that is new, or [cleared](Self::clear).
     #[inline]
     fn fill(&mut self, message: MessageRef<'_>) -> Result<(), DecodeError> {
         let (header, attrs) = message.header::<RtMsg>()?;
@@ -152,6 +166,7 @@ impl Route {
         self.kind = header.kind.into();
         self.flags = RouteFlags::from_bits_retain(header.flags);
         let (mut dst, mut src): (&[u8], &[u8]) = (&[], &[]);
+        let spare = self.encap.take();
         let (mut encap_kind, mut encap) = (None, None);
         for attr in attrs {
             let attr = attr?;
@@ -196,7 +211,7 @@ impl Route {
         }
         // No key of a message that was read is 0: the kernel's own table 0 is none.
         self.table = self.table.filter(|table| *table != 0);
-        self.encap = encap_of(encap_kind, encap, &mut self.unknown);
+        self.encap = encap_of(encap_kind, encap, &mut self.unknown, spare);
         if let (Some(cache), false) = (self.cache, self.is_ipv4()) {
             let ticks = u32::try_from(cache.expires).unwrap_or(0);
             self.expires = self.expires.or((ticks != 0).then_some(ticks.div_ceil(100)));

@@ -151,6 +151,24 @@ enum Bytes {
     Many(Vec<u8>),
 }
 
+impl Bytes {
+    /// Puts these in place of what there is.
+    #[inline]
+    fn read(&mut self, attrs: &[u8]) {
+        match (&mut *self, u8::try_from(attrs.len())) {
+            (Self::Few(len, bytes), Ok(new)) if attrs.len() <= ROOM => {
+                *len = new;
+                bytes.iter_mut().zip(attrs).for_each(|(place, byte)| *place = *byte);
+            }
+            (Self::Many(bytes), _) => {
+                bytes.clear();
+                bytes.extend_from_slice(attrs);
+            }
+            (bytes, _) => *bytes = Self::Many(attrs.to_vec()),
+        }
+    }
+}
+
 impl Deref for Bytes {
     type Target = [u8];
 
@@ -180,18 +198,19 @@ impl RawEncap {
         Self { kind, bytes: Bytes::Many(attrs), words: None, wording: None, own: None }
     }
 
-    /// One that was read.
-    pub(crate) fn read(kind: u16, attrs: &[u8]) -> Box<Self> {
-        let few = Bytes::Few(0, [0; ROOM]);
-        let mut encap = Box::new(Self { kind, bytes: few, words: None, wording: None, own: None });
-        // In its place on the heap.
-        match (&mut encap.bytes, u8::try_from(attrs.len())) {
-            (Bytes::Few(len, bytes), Ok(new)) if attrs.len() <= ROOM => {
-                *len = new;
-                bytes.iter_mut().zip(attrs).for_each(|(place, byte)| *place = *byte);
+    /// One that was read, in the place of another on the heap if there is one.
+    pub(crate) fn read(spare: Option<Box<Self>>, kind: u16, attrs: &[u8]) -> Box<Self> {
+        let mut encap = match spare {
+            Some(mut encap) => {
+                (encap.kind, encap.words, encap.wording, encap.own) = (kind, None, None, None);
+                encap
             }
-            (bytes, _) => *bytes = Bytes::Many(attrs.to_vec()),
-        }
+            None => {
+                let few = Bytes::Few(0, [0; ROOM]);
+                Box::new(Self { kind, bytes: few, words: None, wording: None, own: None })
+            }
+        };
+        encap.bytes.read(attrs);
         encap
     }
 

@@ -182,7 +182,7 @@ impl NextHop {
                 _ => hop.unknown.push(attr),
             }
         }
-        hop.encap = encap_of(kind, encap, &mut hop.unknown);
+        hop.encap = encap_of(kind, encap, &mut hop.unknown, None);
         Ok(hop)
     }
 
@@ -310,21 +310,23 @@ pub(super) fn check_gateway(gateway: Option<IpAddr>, is_ipv4: bool) -> Result<()
     }
 }
 
-/// An encapsulation from its two attributes; one without the other is kept as it is.
+/// An encapsulation from its two attributes, in the place of another if there is one; one attribute without the other is kept as it is.
+#[inline]
 pub(crate) fn encap_of(
     kind: Option<u16>,
     encap: Option<Attr<'_>>,
     unknown: &mut RawAttrs,
+    spare: Option<Box<RawEncap>>,
 ) -> Option<Box<RawEncap>> {
     match (kind, encap) {
         (kind, Some(attr)) => match kind {
-            Some(kind) => Some(RawEncap::read(kind, attr.value())),
+            Some(kind) => Some(RawEncap::read(spare, kind, attr.value())),
             None => {
                 unknown.push(attr);
                 None
             }
         },
-        (Some(kind), None) => Some(RawEncap::read(kind, &[])),
+        (Some(kind), None) => Some(RawEncap::read(spare, kind, &[])),
         (None, None) => None,
     }
 }

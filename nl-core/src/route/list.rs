@@ -192,9 +192,9 @@ impl RouteEntries {
 fn dump(conn: &Connection, filter: RouteFilter) -> Dump<Route> {
     conn.dump_into(filter.list_request(), move |message, slot| {
         // In a list of all families there are others too.
-        if Route::is_route(message) {
-            Route::decode_into(message, slot, |route| filter.matches(route))?;
+        if !Route::is_route(message) {
+            return Ok(false);
         }
-        Ok(())
+        Route::decode_into(message, slot, |route| filter.matches(route))
     })
 }

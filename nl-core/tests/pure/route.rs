@@ -235,6 +235,28 @@ proptest! {
         }
     }
 
+    /// As in a list whose routes are read one after another into one place.
+    #[test]
+    fn route_read_in_the_place_of_another_leaves_nothing_of_it(
+        routes in prop::collection::vec((route(), prop::collection::vec(any::<u8>(), 0..80)), 2..5),
+    ) {
+        let mut place = Route::new("192.0.2.1/32".parse().unwrap());
+        for (route, cut) in routes {
+            let bytes = route.request(RouteVerb::Add).encoded().unwrap().to_vec();
+            let message = MessageRef::parse(&bytes).unwrap();
+            place.read(message).unwrap();
+            prop_assert_eq!(&place, &route);
+            prop_assert_eq!(format!("{place:?}"), format!("{:?}", Route::decode(message).unwrap()));
+            // What cannot be read leaves nothing either: the attributes of this route, and an impossible one.
+            let mut broken = bytes.clone();
+            broken.extend_from_slice(&[3, 0, 1, 0]);
+            broken.extend_from_slice(&cut);
+            let len = u32::try_from(broken.len()).unwrap();
+            broken.splice(..4, len.to_ne_bytes());
+            place.read(MessageRef::parse(&broken).unwrap()).unwrap_err();
+        }
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(data: Vec<u8>) {
         check(&data);
