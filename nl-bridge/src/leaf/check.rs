@@ -292,7 +292,7 @@ fn check_mtu(path: &str, mtu: Option<u32>) -> Outcome {
 }
 
 /// Refuses a name that no new device can have.
-fn check_name(path: impl Display, name: &str) -> Outcome {
+pub(super) fn check_name(path: impl Display, name: &str) -> Outcome {
     let why = if name.is_empty() || name.len() > IFNAME_MAX {
         format!("interface name of {} bytes; 1 to {IFNAME_MAX} are possible", name.len())
     } else if name.contains(['%', ':']) {

@@ -10,6 +10,7 @@ use nl_core::{Error, MacAddr, Request, Result};
 use super::check::{check_leaf, check_mac};
 use super::config::BridgeConfig;
 use super::hash::{HashMap, HashSet};
+use super::vni_device::VniDevice;
 use crate::fdb::{FdbEntry, FdbFlags, FdbVerb, RemoteMac};
 
 /// What an address is found by: one can be in several VNIs.
@@ -34,7 +35,7 @@ pub struct LeafMac {
     /// The address.
     #[cfg_attr(feature = "serde", serde(with = "crate::leaf::text::one"))]
     pub mac: MacAddr,
-    /// The VNI, one that a VLAN of the description has.
+    /// The VNI, one that a VLAN of the description has, or a device.
     pub vni: u32,
     /// What it is behind.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -135,6 +136,11 @@ impl MacChange {
         }
     }
 
+    /// Whether it puts an address behind a segment.
+    pub(super) const fn is_to_segment(&self) -> bool {
+        matches!(self.written(), Some(LeafMac { behind: Behind::Segment(_), .. }))
+    }
+
     /// The tables that it changes, in the order of its requests: what is written is in the device first, what is removed is removed
     /// from the bridge first, so no frame is sent to the device when that does not know where to.
     pub(super) const fn tables(&self) -> &'static [MacTable] {
@@ -171,45 +177,96 @@ impl BridgeConfig {
         for mac in wanted {
             diff.want(&own, mac).map_err(named)?;
         }
-        rows.into_iter().for_each(|row| diff.see(&own, row));
+        rows.into_iter().for_each(|row| diff.see(&own, 0, row));
         Ok(diff.changes().0)
     }
 }
 
-/// What of a VXLAN device's addresses belongs to a description.
+/// Which entries of VXLAN devices belong to a leaf, and where those of a VNI are.
 #[derive(Debug, Default)]
 pub(super) struct Own {
-    vlans: HashMap<u32, u16>,
-    vnis: HashMap<u16, u32>,
+    layout: Layout,
+    places: HashMap<u32, Place>,
     /// Those that are in the description itself.
     routers: HashSet<Key>,
     local: Option<IpAddr>,
 }
 
+/// How VNIs are spread over VXLAN devices.
+#[derive(Debug)]
+enum Layout {
+    /// One device has all of them: the VNI of each VLAN.
+    Shared(HashMap<u16, u32>),
+    /// Each has a device: its VNI and the VLAN of the bridge.
+    Separate(Vec<(u32, Option<u16>)>),
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self::Shared(HashMap::default())
+    }
+}
+
+/// Where the entries of a VNI are.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The number of the VXLAN device among those of the leaf.
+    device: usize,
+    vlan: Option<u16>,
+}
+
 impl Own {
     pub(super) fn of(config: &BridgeConfig) -> Self {
         let mut own = Self::default();
+        let mut vnis = HashMap::default();
         if let Some(vxlan) = &config.vxlan {
             own.local = vxlan.local;
             for (vlan, vni) in vxlan.maps.iter().flat_map(|map| map.pairs()) {
-                own.vlans.insert(vni, vlan);
-                own.vnis.insert(vlan, vni);
+                own.places.insert(vni, Place { device: 0, vlan: Some(vlan) });
+                vnis.insert(vlan, vni);
             }
         }
         for interface in &config.interfaces {
-            let vni = own.vnis.get(&interface.vlan).copied();
+            let vni = vnis.get(&interface.vlan).copied();
             let routers = interface.routers.iter().filter_map(|router| Some((router.address, vni?)));
             own.routers.extend(routers);
         }
+        own.layout = Layout::Shared(vnis);
         own
+    }
+
+    pub(super) fn of_devices(devices: &[VniDevice]) -> Self {
+        let places = devices.iter().enumerate();
+        Self {
+            places: places.map(|(number, it)| (it.vni, Place { device: number, vlan: it.vlan })).collect(),
+            layout: Layout::Separate(devices.iter().map(|device| (device.vni, device.vlan)).collect()),
+            ..Self::default()
+        }
+    }
+
+    /// The VNI that a device has for itself; `None` where all VNIs share one.
+    pub(super) fn vni_of_device(&self, device: usize) -> Option<u32> {
+        match &self.layout {
+            Layout::Shared(_) => None,
+            Layout::Separate(devices) => devices.get(device).map(|(vni, _)| *vni),
+        }
+    }
+
+    /// The number of the device that has the entries of a VNI.
+    pub(super) fn device_of(&self, vni: u32) -> Option<usize> {
+        self.places.get(&vni).map(|place| place.device)
     }
 
     /// Refuses a change that cannot be made, or is the description's.
     pub(super) fn check(&self, change: &MacChange) -> std::result::Result<(), Invalid> {
         let (mac, vni) = change.key();
         check_mac("mac", Some(mac))?;
-        if !self.vlans.contains_key(&vni) {
-            return Err(format!("{mac}: vni {vni} has no VLAN").into());
+        if !self.places.contains_key(&vni) {
+            let of = match self.layout {
+                Layout::Shared(_) => "VLAN",
+                Layout::Separate(_) => "device",
+            };
+            return Err(format!("{mac}: vni {vni} has no {of}").into());
         }
         if self.routers.contains(&(mac, vni)) {
             return Err(format!("{mac}: it is that of a router of the description, in vni {vni}").into());
@@ -223,36 +280,62 @@ impl Own {
         }
     }
 
-    /// The requests of a change that was checked, to the device with this index: one for each of its
-    /// [`tables`](MacChange::tables).
-    pub(super) fn requests(&self, change: &MacChange, index: u32) -> impl Iterator<Item = Request> + use<> {
-        let (mac, vni) = change.key();
-        let mut remote = RemoteMac::new(mac, index).src_vni(vni);
-        if let Some(vlan) = self.vlans.get(&vni) {
-            remote = remote.vlan(*vlan);
-        }
-        let verb = match change.written().map(|mac| mac.behind) {
-            Some(Behind::Leaf(leaf)) => {
-                remote = remote.dst(leaf);
-                FdbVerb::Replace
-            }
-            Some(Behind::Segment(id)) => {
-                remote = remote.nexthop(id);
-                FdbVerb::Replace
-            }
-            None => FdbVerb::Delete,
-        };
-        let [device, bridge] = remote.entries();
-        change.tables().iter().map(move |table| match table {
-            MacTable::Bridge => bridge.request(verb),
-            MacTable::Device => device.request(verb),
-        })
+    /// The request that makes a change in one of its [`tables`](MacChange::tables), on the devices with these indexes. The change was
+    /// checked.
+    pub(super) fn request(&self, change: &MacChange, table: MacTable, indexes: &[u32]) -> Request {
+        let written = change.written();
+        let verb = if written.is_some() { FdbVerb::Replace } else { FdbVerb::Delete };
+        let behind = written.map(|mac| mac.behind);
+        self.entry(change.key(), behind, table, indexes).request(verb)
     }
 
-    /// The address that an entry of the VXLAN device is about, if it belongs to the description.
-    pub(super) fn mac_of(&self, entry: &FdbEntry) -> Option<LeafMac> {
-        let vni = entry.src_vni.filter(|vni| self.vlans.contains_key(vni))?;
-        let is_own = !entry.is_bridge() && !entry.flags.contains(FdbFlags::ROUTER) && is_learned(entry);
+    /// The request that removes the entry of the device alone.
+    pub(super) fn device_removal(&self, key: Key, indexes: &[u32]) -> Request {
+        self.entry(key, None, MacTable::Device, indexes).request(FdbVerb::Delete)
+    }
+
+    /// One of the entries of a [`RemoteMac`].
+    fn entry(&self, (mac, vni): Key, behind: Option<Behind>, table: MacTable, indexes: &[u32]) -> FdbEntry {
+        let place = self.places.get(&vni);
+        let index = place.and_then(|place| indexes.get(place.device)).copied().unwrap_or(0);
+        if table == MacTable::Bridge {
+            return FdbEntry {
+                vlan: place.and_then(|place| place.vlan),
+                ..RemoteMac::bridge_entry(mac, index)
+            };
+        }
+        let mut entry = RemoteMac::tunnel_entry(mac, index);
+        if matches!(self.layout, Layout::Shared(_)) {
+            entry.src_vni = Some(vni);
+        }
+        match behind {
+            Some(Behind::Leaf(leaf)) => entry.dst = Some(leaf),
+            Some(Behind::Segment(id)) => RemoteMac::put_behind(&mut entry, id),
+            None => {}
+        }
+        entry
+    }
+
+    /// The VNI that an entry is about which was listed for a device, or for the bridge behind it.
+    fn vni_of(&self, device: usize, entry: &FdbEntry) -> Option<u32> {
+        match &self.layout {
+            Layout::Shared(vnis) if entry.is_bridge() => entry.vlan.and_then(|vlan| vnis.get(&vlan)).copied(),
+            Layout::Shared(_) => entry.src_vni.filter(|vni| self.places.contains_key(vni)),
+            Layout::Separate(devices) => {
+                let (vni, vlan) = *devices.get(device)?;
+                let is_of_it = if entry.is_bridge() { entry.vlan == vlan } else { entry.src_vni.is_none() };
+                is_of_it.then_some(vni)
+            }
+        }
+    }
+
+    /// The address that an entry of a VXLAN device is about, if it belongs to the leaf.
+    pub(super) fn mac_of(&self, device: usize, entry: &FdbEntry) -> Option<LeafMac> {
+        if entry.is_bridge() {
+            return None;
+        }
+        let vni = self.vni_of(device, entry)?;
+        let is_own = !entry.flags.contains(FdbFlags::ROUTER) && is_learned(entry);
         let is_plain = entry.port.is_none() && entry.vni.is_none_or(|to| to == vni);
         let behind = match (entry.dst, entry.nexthop) {
             (_, Some(id)) => Behind::Segment(id),
@@ -337,19 +420,15 @@ impl Diff {
         }
     }
 
-    /// Takes an entry of the VXLAN device, or of the bridge behind it.
-    pub(super) fn see(&mut self, own: &Own, entry: &FdbEntry) {
+    /// Takes an entry of a VXLAN device, or of the bridge behind it.
+    pub(super) fn see(&mut self, own: &Own, device: usize, entry: &FdbEntry) {
         let is_foreign = !is_learned(entry);
         // What was learned from a frame is nobody's.
         if !is_host(entry) || (is_foreign && entry.is_dynamic()) {
             return;
         }
         let table = if entry.is_bridge() { MacTable::Bridge } else { MacTable::Device };
-        let vni = match table {
-            MacTable::Bridge => entry.vlan.and_then(|vlan| own.vnis.get(&vlan)).copied(),
-            MacTable::Device => entry.src_vni.filter(|vni| own.vlans.contains_key(vni)),
-        };
-        let Some(vni) = vni else { return };
+        let Some(vni) = own.vni_of(device, entry) else { return };
         let key = (entry.mac, vni);
         if table == MacTable::Device {
             if entry.flags.contains(FdbFlags::ROUTER) {

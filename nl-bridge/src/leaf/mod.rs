@@ -26,7 +26,8 @@
 //! ```
 //!
 //! [`Leaf::apply`] reads what is there and sends what differs. MAC addresses of hosts behind other leaves are not part of the description:
-//! [`Leaf::macs`] keeps them, by the hundred thousand, and [`Fdb::remote_mac`](crate::fdb::Fdb::remote_mac) one by one.
+//! [`Leaf::macs`] keeps them, by the hundred thousand, and [`Fdb::remote_mac`](crate::fdb::Fdb::remote_mac) one by one. Where somebody else
+//! made the devices, one for each VNI, [`Leaf::macs_on`] keeps their addresses.
 //!
 //! # Order
 //! What comes is there before what goes is gone, so frames of VLANs that stay are not lost:
@@ -125,6 +126,7 @@ mod tenants;
 mod text;
 mod values;
 mod view;
+mod vni_device;
 
 pub use config::BridgeConfig;
 pub use handle::Leaf;
@@ -139,3 +141,4 @@ pub use tenants::{VniMap, VxlanConfig};
 pub use values::{InstanceConfig, InstanceState, SegmentConfig, VlanConfig};
 #[cfg(feature = "doctor")]
 pub(crate) use view::{Member, View, bridge_of, port_of, vxlan_of};
+pub use vni_device::VniDevice;

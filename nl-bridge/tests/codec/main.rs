@@ -33,6 +33,8 @@ mod serialize;
 mod settings;
 #[cfg(feature = "vlan")]
 mod vlans;
+#[cfg(all(feature = "tokio", feature = "leaf"))]
+mod vni_devices;
 
 use nl_bridge::fdb::{FdbEntry, FdbVerb};
 use nl_core::MacAddr;

@@ -4,7 +4,7 @@ use nl_core::MacAddr;
 use nl_core::check::Invalid;
 
 use crate::fdb::codec::{FdbEntry, check_vlan};
-use crate::fdb::flags::FdbFlags;
+use crate::fdb::flags::{FdbFlags, FdbState};
 
 /// A MAC address behind another leaf: the two entries that EVPN needs for it, in the bridge and in the VXLAN device.
 ///
@@ -41,8 +41,7 @@ macro_rules! remote_options {
             /// Behind the leaves of this FDB nexthop group, for multihoming (`nhid`). The entry of the VXLAN device is then `static`: newer
             /// kernels want none that could age.
             nexthop(remote, id: u32) {
-                remote.tunnel.nexthop = Some(id);
-                remote.tunnel.state = crate::fdb::FdbState::NOARP;
+                crate::fdb::RemoteMac::put_behind(&mut remote.tunnel, id);
             }
             /// Sent with this VNI instead of the device's, or of the VNI it belongs to, 0 to 16777215 (`vni`). With
             /// [`dst`](Self::dst).
@@ -71,8 +70,25 @@ impl RemoteMac {
     /// `mac` behind the VXLAN device `index`.
     #[must_use]
     pub fn new(mac: MacAddr, index: u32) -> Self {
-        let entry = FdbEntry::new(mac, index).dynamic().extern_learn();
-        Self { tunnel: entry.clone().self_(), bridge: entry.master() }
+        Self { tunnel: Self::tunnel_entry(mac, index), bridge: Self::bridge_entry(mac, index) }
+    }
+
+    /// The entry of the VXLAN device alone, behind nothing yet.
+    #[inline]
+    pub(crate) fn tunnel_entry(mac: MacAddr, index: u32) -> FdbEntry {
+        FdbEntry::new(mac, index).dynamic().extern_learn().self_()
+    }
+
+    /// The entry of the bridge alone, in no VLAN yet.
+    #[inline]
+    pub(crate) fn bridge_entry(mac: MacAddr, index: u32) -> FdbEntry {
+        FdbEntry::new(mac, index).dynamic().extern_learn().master()
+    }
+
+    /// Puts the entry of a VXLAN device behind an FDB nexthop group.
+    pub(crate) fn put_behind(tunnel: &mut FdbEntry, id: u32) {
+        tunnel.nexthop = Some(id);
+        tunnel.state = FdbState::NOARP;
     }
 
     /// The entry of the VXLAN device and that of the bridge, in the order in which they are made: so no frame is sent to the device

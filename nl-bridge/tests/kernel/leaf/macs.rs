@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use nl_bridge::fdb::Fdb;
-use nl_bridge::leaf::{BridgeConfig, Leaf, LeafMac, MacChange, PortConfig, SegmentConfig, VxlanConfig};
+use nl_bridge::leaf::{
+    BridgeConfig, Leaf, LeafMac, MacChange, PortConfig, SegmentConfig, VniDevice, VxlanConfig,
+};
 use nl_core::MacAddr;
 use nl_testkit::{EthFrame, Lab, Node, Result, eventually, scaled};
 
@@ -279,5 +281,65 @@ async fn address_moves_between_a_leaf_and_a_segment(lab: Lab) -> Result {
         let summary = macs.sync([it]).await?;
         assert_eq!((summary.written, summary.deleted), (0, 0));
     }
+    Ok(())
+}
+
+/// The VLANs in which the bridge has an address behind a device, 0 for none, and where the device has it, as iproute2 shows them.
+async fn shown_on(node: &Node, dev: &str, mac: MacAddr) -> (BTreeSet<u64>, BTreeSet<String>) {
+    let shown = node.json(&format!("bridge -j fdb show dev {dev}")).await;
+    let of_mac = shown.as_array().unwrap().iter().filter(|entry| entry["mac"] == mac.to_string());
+    let (device, bridge): (Vec<_>, Vec<_>) = of_mac.partition(|entry| entry.get("dst").is_some());
+    let vlans = bridge.iter().map(|entry| entry["vlan"].as_u64().unwrap_or(0));
+    (vlans.collect(), device.iter().map(|entry| entry["dst"].as_str().unwrap().to_owned()).collect())
+}
+
+/// A bridge and a VXLAN device for each VNI, made by others: without VLANs, and with the VLAN that a bridge gives its ports.
+#[nl_testkit::test(needs(link = "vxlan", link = "bridge", tool = "bridge", tool = "ip"), timeout = 60)]
+async fn addresses_on_a_device_for_each_vni_are_synchronised_changed_and_taken_over(lab: Lab) -> Result {
+    let node = lab.node("a").await?;
+    for (number, options) in [(10, " vlan_default_pvid 0"), (20, "")] {
+        for line in [
+            format!("link add br{number} up type bridge{options}"),
+            format!("link add vx{number} type vxlan id 100{number} nolearning dstport 4789"),
+            format!("link set vx{number} master br{number}"),
+            format!("link set vx{number} up"),
+        ] {
+            node.ip(&line).await;
+        }
+    }
+    let devices = || [VniDevice::new("vx10", 10010), VniDevice::new("vx20", 10020)];
+    let macs = leaf_of(&node).await.macs_on(devices())?;
+    let all = [(10010, 2), (10020, 3)].map(|(vni, behind)| LeafMac::new(MAC, vni, other(behind)));
+    for written in [2, 0] {
+        let summary = macs.sync(all).await?;
+        assert_eq!((summary.written, summary.deleted, summary.foreign), (written, 0, 0));
+        for (dev, behind) in [("vx10", "192.0.2.2"), ("vx20", "192.0.2.3")] {
+            let (vlans, leaves) = shown_on(&node, dev, MAC).await;
+            // Beside it the default VLAN, where the kernel has VLANs.
+            assert!(vlans.contains(&0) && vlans.iter().all(|vlan| *vlan <= 1), "{vlans:?}");
+            assert_eq!(leaves, [behind.to_owned()].into());
+        }
+    }
+    let mut listed = macs.list().await?;
+    listed.sort_unstable();
+    assert_eq!(listed, all);
+
+    // One moves, the other one goes; that is no error when it is gone already.
+    let changes =
+        [MacChange::Replace(LeafMac::new(MAC, 10010, other(9))), MacChange::Delete { mac: MAC, vni: 10020 }];
+    for _ in 0..2 {
+        let summary = macs.change(changes).await?;
+        assert_eq!((summary.written, summary.deleted), (1, 1));
+        assert_eq!(shown_on(&node, "vx10", MAC).await.1, ["192.0.2.9".to_owned()].into());
+        assert_eq!(shown_on(&node, "vx20", MAC).await, ([].into(), [].into()));
+    }
+    // A later run wants none of them.
+    let summary = leaf_of(&node).await.macs_on(devices())?.sync([]).await?;
+    assert_eq!((summary.written, summary.deleted), (0, 1));
+    assert_eq!(shown_on(&node, "vx10", MAC).await, ([].into(), [].into()));
+    // A device with another VNI is not touched.
+    let wrong = leaf_of(&node).await.macs_on([VniDevice::new("vx10", 10020)])?;
+    let error = wrong.sync([LeafMac::new(MAC, 10020, other(2))]).await.unwrap_err().to_string();
+    assert_eq!(error, "macs on vx10: vx10 has vni 10010, not 10020");
     Ok(())
 }
