@@ -11,6 +11,7 @@ use crate::Result;
 use crate::entry::Mac;
 use crate::iproute2::Scratch;
 use crate::measure::{Cost, Kib, median};
+use crate::netlink::Socket;
 use crate::rows::{Contestant, Plan, cost_table, find, in_own_process, interleave, per_call_table};
 use crate::table::Table;
 
@@ -34,6 +35,55 @@ struct Address {
 impl Address {
     fn vni(self) -> u32 {
         FIRST_VNI - 1 + u32::from(self.vlan)
+    }
+}
+
+/// How VNIs are spread over devices.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Layout {
+    /// One bridge that filters VLANs, with one VXLAN device for all of them.
+    Shared,
+    /// For each VNI a bridge that does not filter VLANs, and a VXLAN device.
+    Separate,
+}
+
+impl Layout {
+    /// The VXLAN device that has the entries of an address.
+    fn device_of(self, address: Address) -> u32 {
+        match self {
+            Self::Shared => IFINDEX_VXLAN,
+            Self::Separate => IFINDEX_VXLAN - 1 + u32::from(address.vlan),
+        }
+    }
+
+    /// The device of which a list is, 0 for all.
+    fn listed(self) -> u32 {
+        match self {
+            Self::Shared => IFINDEX_VXLAN,
+            Self::Separate => 0,
+        }
+    }
+
+    /// How the titles end.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Shared => "",
+            Self::Separate => ", a VXLAN device for each VNI",
+        }
+    }
+
+    /// Where the list of one bridge is slow, few.
+    fn most_runs(self) -> usize {
+        match self {
+            Self::Shared => 3,
+            Self::Separate => usize::MAX,
+        }
+    }
+
+    /// That of the leaf that is there.
+    fn of_leaf() -> Result<Self> {
+        let has_shared = Socket::open()?.index_of(VXLAN).is_ok();
+        Ok(if has_shared { Self::Shared } else { Self::Separate })
     }
 }
 
@@ -70,11 +120,11 @@ impl Tally {
 }
 
 /// Writes all of these.
-type Write = fn(&[Address]) -> Result<Cost>;
+type Write = fn(Layout, &[Address]) -> Result<Cost>;
 /// Reads what is there, where these are wanted and nothing differs.
-type Restart = fn(&[Address]) -> Result<Cost>;
+type Restart = fn(Layout, &[Address]) -> Result<Cost>;
 /// The peak of memory of that.
-type Peak = fn(&[Address]) -> Result<Kib>;
+type Peak = fn(Layout, &[Address]) -> Result<Kib>;
 
 const START: &[Contestant<Write>] = &[
     ("raw socket, 64 per send, one ACK (floor)", floor::write),
@@ -101,26 +151,32 @@ const PEAK: &[Contestant<Peak>] = &[
     ("ours, Macs::sync", ours::restart_peak),
 ];
 
-/// Nothing where the kernel does not filter VLANs.
+/// Both layouts; where the kernel does not filter VLANs the one that needs it is left out.
 pub(crate) fn row(plan: Plan) -> Result<Vec<Table>> {
-    if let Err(error) = Leaf::fresh() {
-        eprintln!("row 29: not measured, {error}");
-        return Ok(Vec::new());
+    let mut tables = Vec::new();
+    match Leaf::fresh(Layout::Shared) {
+        Ok(_) => tables.extend(tables_of(Layout::Shared, plan)?),
+        Err(error) => eprintln!("row 29 on one VXLAN device: not measured, {error}"),
     }
-    let runs = plan.runs.min(3);
+    tables.extend(tables_of(Layout::Separate, plan)?);
+    Ok(tables)
+}
+
+fn tables_of(layout: Layout, plan: Plan) -> Result<Vec<Table>> {
+    let (runs, words) = (plan.runs.min(layout.most_runs()), layout.words());
     let all = addresses(plan.macs);
 
     let costs = interleave(runs, START, |name, start| {
-        let _leaf = Leaf::fresh()?;
-        let cost = start(&all)?;
-        expect(name, floor::tally()?, Tally::of(&all))?;
+        let _leaf = Leaf::fresh(layout)?;
+        let cost = start(layout, &all)?;
+        expect(name, floor::tally(layout)?, Tally::of(&all))?;
         Ok(cost)
     })?;
-    let title = format!("29. Write {} MAC addresses on {VLANS} VNIs into an empty leaf", plan.macs);
+    let title = format!("29. Write {} MAC addresses on {VLANS} VNIs into an empty leaf{words}", plan.macs);
     let start = cost_table(&title, START, &costs);
 
-    let _leaf = Leaf::fresh()?;
-    floor::write(&all)?;
+    let _leaf = Leaf::fresh(layout)?;
+    floor::write(layout, &all)?;
     let mut moved = all.clone();
     let mut leaf = 10;
     let costs = interleave(runs, CHANGE, |name, change| {
@@ -133,29 +189,31 @@ pub(crate) fn row(plan: Plan) -> Result<Vec<Table>> {
                 *address
             })
             .collect();
-        let cost = change(&changed)?;
-        expect(name, floor::tally()?, Tally::of(&moved))?;
+        let cost = change(layout, &changed)?;
+        expect(name, floor::tally(layout)?, Tally::of(&moved))?;
         Ok(cost)
     })?;
-    let title = format!("29. Move {CHANGES} of {} MAC addresses to another leaf", plan.macs);
+    let title = format!("29. Move {CHANGES} of {} MAC addresses to another leaf{words}", plan.macs);
     let change = per_call_table(&title, CHANGE, &costs, CHANGES.min(plan.macs));
 
     let costs = interleave(runs, RESTART, |name, restart| {
-        let cost = restart(&moved)?;
-        expect(name, floor::tally()?, Tally::of(&moved))?;
+        let cost = restart(layout, &moved)?;
+        expect(name, floor::tally(layout)?, Tally::of(&moved))?;
         Ok(cost)
     })?;
-    let title = format!("29. Take over {} MAC addresses that are there", plan.macs);
+    let title = format!("29. Take over {} MAC addresses that are there{words}", plan.macs);
     let restart = cost_table(&title, RESTART, &costs);
 
     // The processes know all as they are made.
-    floor::write(&all)?;
+    floor::write(layout, &all)?;
     let peaks = interleave(runs, PEAK, |name, _| {
         let [peak] = in_own_process(29, name, plan.macs)?;
         Ok(peak)
     })?;
-    let title =
-        format!("29. Memory while {} MAC addresses are taken over, above the list of the caller", plan.macs);
+    let title = format!(
+        "29. Memory while {} MAC addresses are taken over{words}, above the list of the caller",
+        plan.macs
+    );
     let mut memory = Table::new(title, &["contestant", "bytes a MAC address"]);
     for ((name, _), peaks) in PEAK.iter().zip(peaks) {
         let bytes = median(peaks) * 1024.0 / f64::from(plan.macs);
@@ -166,7 +224,7 @@ pub(crate) fn row(plan: Plan) -> Result<Vec<Table>> {
 
 /// What a fresh process of the row does: its peak in KiB.
 pub(crate) fn once(name: &str, macs: u32) -> Result<[f64; 1]> {
-    let peak = find(PEAK, name)?(&addresses(macs))?;
+    let peak = find(PEAK, name)?(Layout::of_leaf()?, &addresses(macs))?;
     Ok([f64::from(u32::try_from(peak)?)])
 }
 
@@ -177,37 +235,60 @@ fn expect(who: &str, seen: Tally, wanted: Tally) -> Result<()> {
     Err(format!("{who}: {seen:?} where {wanted:?} should be").into())
 }
 
-/// A bridge with a VXLAN device for all VNIs; removed on drop.
+/// Bridges with their VXLAN devices; removed on drop.
 #[derive(Debug)]
-struct Leaf;
+struct Leaf(Layout);
 
 impl Leaf {
-    fn fresh() -> Result<Self> {
-        let lines = format!(
-            "link add {BRIDGE} index 1001 type bridge vlan_filtering 1 vlan_default_pvid 0 mcast_snooping 0\n\
-             link add {VXLAN} index {IFINDEX_VXLAN} type vxlan external nolearning dstport 4789\n\
-             link set {VXLAN} master {BRIDGE}\n\
-             link set {VXLAN} type bridge_slave vlan_tunnel on learning off\n\
-             link set {BRIDGE} up\n\
-             link set {VXLAN} up\n"
-        );
+    fn fresh(layout: Layout) -> Result<Self> {
+        let lines = match layout {
+            Layout::Shared => format!(
+                "link add {BRIDGE} index 1001 type bridge vlan_filtering 1 vlan_default_pvid 0 mcast_snooping 0\n\
+                 link add {VXLAN} index {IFINDEX_VXLAN} type vxlan external nolearning dstport 4789\n\
+                 link set {VXLAN} master {BRIDGE}\n\
+                 link set {VXLAN} type bridge_slave vlan_tunnel on learning off\n\
+                 link set {BRIDGE} up\n\
+                 link set {VXLAN} up\n"
+            ),
+            Layout::Separate => (1..=VLANS).zip(FIRST_VNI..).zip(IFINDEX_VXLAN..).map(Self::of_one).collect(),
+        };
         let file = Scratch::new("ip", &lines)?;
-        let leaf = Self;
+        let leaf = Self(layout);
         done(Command::new("ip").arg("-batch").arg(file.path()))?;
-        // A kernel that cannot filter refuses.
-        bridge(&format!("vlan add dev {VXLAN} vid 1-{VLANS}"))?;
-        let last = FIRST_VNI - 1 + u32::from(VLANS);
-        bridge(&format!("vlan add dev {VXLAN} vid 1-{VLANS} tunnel_info id {FIRST_VNI}-{last}"))?;
+        if layout == Layout::Shared {
+            // A kernel that cannot filter refuses.
+            bridge(&format!("vlan add dev {VXLAN} vid 1-{VLANS}"))?;
+            let last = FIRST_VNI - 1 + u32::from(VLANS);
+            bridge(&format!("vlan add dev {VXLAN} vid 1-{VLANS} tunnel_info id {FIRST_VNI}-{last}"))?;
+        }
         Ok(leaf)
+    }
+
+    /// The lines for one VNI. With a default VLAN an entry added without one would be written twice.
+    fn of_one(((number, vni), index): ((u16, u32), u32)) -> String {
+        format!(
+            "link add br{number} type bridge vlan_default_pvid 0 mcast_snooping 0\n\
+             link add vx{number} index {index} type vxlan id {vni} nolearning dstport 4789\n\
+             link set vx{number} master br{number}\n\
+             link set vx{number} type bridge_slave learning off\n\
+             link set br{number} up\n\
+             link set vx{number} up\n"
+        )
     }
 }
 
 impl Drop for Leaf {
     fn drop(&mut self) {
-        for device in [VXLAN, BRIDGE] {
-            // Whatever stays is gone with the namespace, and the next leaf reports it.
-            let _ = done(Command::new("ip").args(["link", "del", device]));
-        }
+        let devices: Vec<String> = match self.0 {
+            Layout::Shared => [VXLAN, BRIDGE].map(str::to_owned).into(),
+            Layout::Separate => {
+                (1..=VLANS).flat_map(|number| [format!("vx{number}"), format!("br{number}")]).collect()
+            }
+        };
+        let lines: String = devices.iter().map(|device| format!("link del {device}\n")).collect();
+        // Whatever stays is gone with the namespace, and the next leaf reports it.
+        let _ = Scratch::new("ip", &lines)
+            .and_then(|file| done(Command::new("ip").args(["-force", "-batch"]).arg(file.path())));
     }
 }
 
