@@ -131,11 +131,17 @@ impl Request {
     ///
     /// The first failed check counts.
     #[must_use]
+    #[inline]
     pub fn invalid_if(mut self, check: std::result::Result<(), Invalid>) -> Self {
-        if let (Err(why), None) = (check, &self.invalid) {
-            self.invalid = Some(Box::new(why));
+        if let Err(why) = check {
+            self.refuse(why);
         }
         self
+    }
+
+    #[cold]
+    fn refuse(&mut self, why: Invalid) {
+        self.invalid.get_or_insert_with(|| Box::new(why));
     }
 
     /// The operation and its object in words, with `#5` for interface 5.
