@@ -188,10 +188,22 @@ impl FdbEntry {
     /// The message is of another type or family, malformed, or without an address.
     #[inline]
     pub fn decode(message: MessageRef<'_>) -> Result<Self, DecodeError> {
+        Self::decode_with::<true>(message)
+    }
+
+    /// As [`decode`](Self::decode), without [`ages`](Self::ages): times are a good part of what reading an entry costs.
+    #[inline]
+    #[cfg(feature = "leaf")]
+    pub(crate) fn decode_without_ages(message: MessageRef<'_>) -> Result<Self, DecodeError> {
+        Self::decode_with::<false>(message)
+    }
+
+    #[inline]
+    fn decode_with<const AGES: bool>(message: MessageRef<'_>) -> Result<Self, DecodeError> {
         if !matches!(message.kind(), RTM_NEWNEIGH | RTM_DELNEIGH) {
             return Err(DecodeError::Kind(message.kind()));
         }
-        match Self::decode_any(message)? {
+        match Self::decode_any::<AGES>(message)? {
             (entry, true) => Ok(entry),
             (_, false) => Err(DecodeError::Missing(NDA_LLADDR)),
         }
@@ -205,7 +217,7 @@ impl FdbEntry {
 
     /// The entry, and whether it had an address.
     #[inline]
-    fn decode_any(message: MessageRef<'_>) -> Result<(Self, bool), DecodeError> {
+    fn decode_any<const AGES: bool>(message: MessageRef<'_>) -> Result<(Self, bool), DecodeError> {
         let (header, attrs) = message.header::<NdMsg>()?;
         if header.family != AF_BRIDGE {
             return Err(DecodeError::Kind(message.kind()));
@@ -225,7 +237,7 @@ impl FdbEntry {
                 NDA_MASTER => entry.master = Some(attr.u32()?),
                 NDA_VLAN => entry.vlan = Some(attr.u16()?),
                 NDA_FLAGS_EXT => entry.flags_ext = Some(FdbFlagsExt::from_bits_retain(attr.u32()?)),
-                NDA_CACHEINFO => entry.ages = Some(ages(attr.array()?)),
+                NDA_CACHEINFO if AGES => entry.ages = Some(ages(attr.array()?)),
                 NDA_DST => entry.dst = Some(attr.ip()?),
                 NDA_PORT => entry.port = Some(attr.be16()?),
                 NDA_VNI => entry.vni = Some(attr.u32()?),
@@ -476,7 +488,7 @@ pub(super) fn describe(message: MessageRef<'_>) -> String {
         (RTM_DELNEIGH, _) => "delete",
         _ => "get",
     };
-    match FdbEntry::decode_any(message) {
+    match FdbEntry::decode_any::<true>(message) {
         Ok((mut entry, true)) => {
             // What a look-up or a deletion has in the header was not given by the caller.
             if message.kind() != RTM_NEWNEIGH {

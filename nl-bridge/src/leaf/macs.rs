@@ -187,9 +187,9 @@ impl Macs {
             for (device, name) in macs.devices.iter().enumerate() {
                 let index = macs.checked_index(device, name).await.map_err(|error| macs.named(error))?;
                 let own = Arc::clone(&macs.own);
-                let list = macs
-                    .conn
-                    .dump(request(index), move |message| Ok(own.mac_of(device, &FdbEntry::decode(message)?)));
+                let list = macs.conn.dump(request(index), move |message| {
+                    Ok(own.mac_of(device, &FdbEntry::decode_without_ages(message)?))
+                });
                 all.extend(list.collect_all().await.map_err(|error| macs.named(error))?);
             }
             Ok(all)
@@ -231,7 +231,7 @@ impl Macs {
             let index = self.checked_index(device, name).await?;
             let (own, seen) = (Arc::clone(&self.own), Arc::clone(&shared));
             let rows = self.conn.dump(request(index), move |message| {
-                let entry = FdbEntry::decode(message)?;
+                let entry = FdbEntry::decode_without_ages(message)?;
                 seen.lock().unwrap_or_else(PoisonError::into_inner).see(&own, device, &entry);
                 Ok(None::<()>)
             });
