@@ -381,17 +381,44 @@ impl Both {
     }
 }
 
-/// An address that is wanted, and which of its entries are there.
+/// An address that is wanted, and which of its entries are there. Small, as there are hundreds of thousands.
 #[derive(Debug)]
 struct Wanted {
-    behind: Behind,
+    /// A number of [`Behinds`].
+    behind: u32,
     there: Both,
+}
+
+/// What addresses are behind, each once: few leaves have many addresses.
+#[derive(Debug, Default)]
+struct Behinds {
+    list: Vec<Behind>,
+    numbers: HashMap<Behind, u32>,
+}
+
+impl Behinds {
+    fn number(&mut self, behind: Behind) -> std::result::Result<u32, Invalid> {
+        if let Some(number) = self.numbers.get(&behind) {
+            return Ok(*number);
+        }
+        let number = u32::try_from(self.list.len())
+            .map_err(|_| Invalid::from(format!("{} leaves; fewer are possible", self.list.len())))?;
+        self.list.push(behind);
+        self.numbers.insert(behind, number);
+        Ok(number)
+    }
+
+    /// What has this number, which [`number`](Self::number) gave.
+    fn get(&self, number: u32) -> Option<Behind> {
+        self.list.get(usize::try_from(number).ok()?).copied()
+    }
 }
 
 /// What is wanted, against what is there.
 #[derive(Debug, Default)]
 pub(super) struct Diff {
     wanted: HashMap<Key, Wanted>,
+    behinds: Behinds,
     /// Those that are not wanted, and belong to the description in one of the tables.
     gone: HashSet<Key>,
     /// Those that are not wanted, and have an entry of somebody else.
@@ -413,7 +440,7 @@ impl Diff {
 
     pub(super) fn want(&mut self, own: &Own, mac: LeafMac) -> std::result::Result<(), Invalid> {
         own.check(&MacChange::Replace(mac))?;
-        let wanted = Wanted { behind: mac.behind, there: Both::default() };
+        let wanted = Wanted { behind: self.behinds.number(mac.behind)?, there: Both::default() };
         match self.wanted.insert((mac.mac, mac.vni), wanted) {
             None => Ok(()),
             Some(_) => Err(format!("{} is there twice in vni {}", mac.mac, mac.vni).into()),
@@ -444,7 +471,10 @@ impl Diff {
         }
         let is_there = match (&wanted, is_foreign) {
             (_, true) => There::Foreign,
-            (Some(wanted), false) if table == MacTable::Device && !leads(entry, vni, wanted.behind) => {
+            (Some(wanted), false)
+                if table == MacTable::Device
+                    && !self.behinds.get(wanted.behind).is_some_and(|behind| leads(entry, vni, behind)) =>
+            {
                 There::No
             }
             _ => There::Yes,
@@ -466,10 +496,10 @@ impl Diff {
     /// What differs, in ascending order: what comes before what goes. And how many of the wanted addresses have an entry of somebody
     /// else, which stays.
     pub(super) fn changes(self) -> (Vec<MacChange>, usize) {
-        let Self { wanted, gone, foreign, routers, .. } = self;
+        let Self { wanted, behinds, gone, foreign, routers, .. } = self;
         let left = wanted.values().filter(|wanted| wanted.there.is_foreign()).count();
         let write = |((mac, vni), wanted): (Key, Wanted)| {
-            let mac = LeafMac { mac, vni, behind: wanted.behind };
+            let mac = LeafMac { mac, vni, behind: behinds.get(wanted.behind)? };
             let one = |table| Some(MacChange::ReplaceOne { mac, table });
             match (wanted.there.device, wanted.there.bridge) {
                 (There::No, There::Foreign) => one(MacTable::Device),

@@ -68,6 +68,11 @@
 //! [`own_vlans`](super::BridgeConfig::own_vlans()) and [`own_vnis`](super::BridgeConfig::own_vnis()). What it does outside of them is
 //! listed as foreign and left.
 //!
+//! # Hundreds of thousands of MAC addresses
+//! [`Leaf::macs`](super::Leaf::macs) keeps all those of a routing daemon: at its start it lists both tables once and writes what differs,
+//! and thousands of later changes go out in few datagrams. Where each VNI has a VXLAN device of its own, whoever made it,
+//! [`Leaf::macs_on`](super::Leaf::macs_on) takes the devices.
+//!
 //! # What a routing daemon adds
 //! Routes of type 5 and symmetric routing are routes in the table of the VRF over the interface of the L3 VNI, a neighbour entry for the
 //! other leaf with its router's MAC address, and that address as a [remote MAC address](crate::fdb::Fdb::remote_mac) in the VLAN of the
