@@ -1,7 +1,7 @@
 use nl_core::check::{Invalid, opt_within, within};
 use nl_core::route::{Encap, RT_TABLE_MAIN, RouteProtocol};
 
-use super::hash::HashSet;
+use super::hash::{HashSet, set_for};
 use super::set::PolicySet;
 use super::types::{CandidatePath, Policy};
 use crate::encap::Seg6Mode;
@@ -23,7 +23,8 @@ impl PolicySet {
             "no protocol, by which the routes of the set are known; 1 to 255 are possible",
         )?;
         opt_within("priority of rules", self.rule_priority, 1, PRIORITY_MAX)?;
-        let (mut names, mut routes, mut ids) = (HashSet::default(), HashSet::default(), HashSet::default());
+        let count = self.policies.len();
+        let (mut names, mut routes, mut ids) = (set_for(count), set_for(count), HashSet::default());
         for policy in &self.policies {
             let refuse = |why: &dyn std::fmt::Display| Invalid::from(format!("{policy}: {why}"));
             policy.check().map_err(|why| refuse(&why))?;

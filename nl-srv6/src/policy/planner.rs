@@ -7,7 +7,7 @@ use nl_core::check::Invalid;
 use nl_core::nexthop::{GroupKind, GroupMember, Nexthop, NexthopFamily, NexthopVerb};
 use nl_core::route::{Route, RouteType, RouteVerb};
 
-use super::hash::{HashMap, HashSet};
+use super::hash::{HashMap, HashSet, map_for, set_for};
 use super::plan::{GroupUse, Plan, PolicyGroup, Step};
 use super::set::PolicySet;
 use super::snapshot::{Concern, Key, Snapshot, key};
@@ -114,13 +114,16 @@ enum Source<'a> {
 }
 
 /// The members of groups by what they do.
-#[derive(Default)]
 struct Members<'a> {
     in_order: Vec<(Does<'a>, Source<'a>)>,
     known: HashMap<Does<'a>, usize>,
 }
 
 impl<'a> Members<'a> {
+    fn for_about(count: usize) -> Self {
+        Self { in_order: Vec::with_capacity(count), known: map_for(count) }
+    }
+
     /// Remembers a member, and returns its place.
     fn add(&mut self, does: Does<'a>, source: Source<'a>) -> usize {
         if let Some(place) = self.known.get(&does) {
@@ -181,8 +184,10 @@ impl<'a> Planner<'a> {
             let is_known = !matches!(hop.group_kind, Some(GroupKind::Other(_)));
             set.owns_nexthop(hop) && hop.is_group() && is_known && !hop.is_fdb
         };
-        let groups = current.nexthops.iter().filter(is_group).map(|hop| (hop.id, hop)).collect();
-        let mut in_the_way = HashMap::default();
+        let count = current.nexthops.len();
+        let mut groups = map_for(count / 2);
+        groups.extend(current.nexthops.iter().filter(is_group).map(|hop| (hop.id, hop)));
+        let mut in_the_way = map_for(current.routes.len());
         for route in current.routes.iter().filter(|route| concern.is_in_the_way(route)) {
             let known = in_the_way.entry(key(route)).or_insert(route);
             if set.owns_route(route) {
@@ -198,14 +203,12 @@ impl<'a> Planner<'a> {
     }
 
     fn plan(mut self) -> Result<Plan, Invalid> {
-        let mut members = Members::default();
+        let mut members = Members::for_about(self.set.policies.len());
         let mut wanted = self.wanted(&mut members);
         let fixed = self.set.policies.iter().filter_map(|policy| policy.id);
-        let mut free = Free {
-            range: self.set.ids.clone(),
-            rest: self.set.ids.clone(),
-            taken: self.numbers.iter().copied().chain(fixed).collect(),
-        };
+        let mut taken = set_for(self.numbers.len());
+        taken.extend(self.numbers.iter().copied().chain(fixed));
+        let mut free = Free { range: self.set.ids.clone(), rest: self.set.ids.clone(), taken };
         let ids = self.make_members(members, &mut free)?;
         self.choose_groups(&mut wanted, &ids, &mut free)?;
         let mut plan = Plan::default();
@@ -234,8 +237,8 @@ impl<'a> Planner<'a> {
 
     /// The desired groups; all lists of all paths become members.
     fn wanted(&self, members: &mut Members<'a>) -> Vec<Wanted<'a>> {
-        let mut all = Vec::new();
         let set: &'a PolicySet = self.set;
+        let mut all = Vec::with_capacity(set.policies.len());
         for policy in &set.policies {
             for usage in [GroupUse::Steering, GroupUse::BindingSid] {
                 let (routes, id): (Vec<_>, _) = match usage {
@@ -295,7 +298,8 @@ impl<'a> Planner<'a> {
         let mut own: Vec<_> = self.current.nexthops.iter().filter(|hop| self.set.owns_nexthop(hop)).collect();
         own.sort_by_key(|hop| std::cmp::Reverse(hop.id));
         // Of two that do the same the lower id stays.
-        let there: HashMap<_, _> = own.into_iter().filter_map(|hop| Some((Does::of(hop)?, hop.id))).collect();
+        let mut there = map_for(own.len());
+        there.extend(own.into_iter().filter_map(|hop| Some((Does::of(hop)?, hop.id))));
         let mut ids = Vec::with_capacity(members.in_order.len());
         for (does, source) in members.in_order {
             let id = match there.get(&does) {
@@ -335,7 +339,8 @@ impl<'a> Planner<'a> {
                 _ => {}
             }
         }
-        let mut chosen: HashSet<u32> = wanted.iter().filter_map(|group| group.id).collect();
+        let mut chosen: HashSet<u32> = set_for(wanted.len());
+        chosen.extend(wanted.iter().filter_map(|group| group.id));
         for group in wanted.iter_mut().filter(|group| group.id.is_none()) {
             let used = group.routes.iter().filter_map(|key| self.in_the_way.get(key));
             let mut used = used.filter(|route| self.set.owns_route(route)).filter_map(|r| r.nexthop_id);
@@ -351,7 +356,10 @@ impl<'a> Planner<'a> {
             *known = (*known).min(*id);
         }
         for group in wanted.iter_mut().filter(|group| group.id.is_none()) {
-            let same = by_members.remove(&(group.policy.buckets, sorted(&group.members(ids))));
+            let same = match by_members.is_empty() {
+                true => None,
+                false => by_members.remove(&(group.policy.buckets, sorted(&group.members(ids)))),
+            };
             group.id = Some(match same {
                 Some(id) => id,
                 None => free.next()?,
@@ -428,7 +436,11 @@ impl<'a> Planner<'a> {
     }
 
     fn delete_routes(&mut self, wanted: &[Wanted<'_>], throws: &HashMap<Key, &Policy>) {
-        let keys: HashSet<_> = wanted.iter().flat_map(|group| &group.routes).chain(throws.keys()).collect();
+        if self.current.routes.is_empty() {
+            return;
+        }
+        let mut keys: HashSet<&Key> = set_for(wanted.len());
+        keys.extend(wanted.iter().flat_map(|group| &group.routes).chain(throws.keys()));
         let goes = |route: &&Route| {
             let is_own = self.set.owns_route(route) || self.owns_throw(route);
             !keys.contains(&key(route)) && (is_own || (self.set.is_exact && self.concern.is_rival(route)))
@@ -441,8 +453,14 @@ impl<'a> Planner<'a> {
     }
 
     fn delete_nexthops(&mut self, wanted: &[Wanted<'_>], ids: &[u32]) {
-        let wanted: HashSet<u32> = wanted.iter().filter_map(|group| group.id).collect();
-        let mut stay: HashSet<u32> = ids.iter().chain(&wanted).copied().collect();
+        if self.current.nexthops.is_empty() {
+            return;
+        }
+        let mut groups: HashSet<u32> = set_for(wanted.len());
+        groups.extend(wanted.iter().filter_map(|group| group.id));
+        let wanted = groups;
+        let mut stay: HashSet<u32> = set_for(ids.len() + wanted.len());
+        stay.extend(ids.iter().chain(&wanted));
         if !self.set.is_exact {
             // Routes of others would go with them.
             let used = self.current.routes.iter().filter(|route| !self.set.owns_route(route));

@@ -6,7 +6,7 @@ use nl_core::nexthop::Nexthop;
 use nl_core::route::{RT_TABLE_MAIN, Route, RouteProtocol, RouteType};
 use nl_core::rule::Rule;
 
-use super::hash::{HashMap, HashSet};
+use super::hash::{HashMap, HashSet, set_for};
 use super::set::PolicySet;
 use super::types::Policy;
 use crate::encap::Seg6;
@@ -81,9 +81,11 @@ pub(super) struct Concern {
 impl Concern {
     pub(super) fn of(set: &PolicySet) -> Self {
         let policies = &set.policies;
+        let mut keys = set_for(policies.len());
+        keys.extend(policies.iter().flat_map(Policy::keys).chain(set.throws().into_keys()));
         Self {
             ids: set.ids.clone(),
-            keys: policies.iter().flat_map(Policy::keys).chain(set.throws().into_keys()).collect(),
+            keys,
             tables: policies.iter().map(|policy| policy.table).collect(),
             throws_of: set.rule_priority.map(|_| set.protocol),
         }
