@@ -108,7 +108,7 @@ async fn every_reset_reason_is_reported(lab: Lab) -> Result {
         send(&net.server, &third, [far, near], RST, &option, &[]).await?;
 
         let closed = reported(&mut log, monitored, far.into()).await?;
-        let reported = closed.reset.unwrap();
+        let Some(reported) = closed.reset else { panic!("reset {reason} was reported as {closed:?}") };
         assert_eq!(
             (reported.reason, reported.flags),
             (ResetReason::from(u32::from(reason)), u32::from(transient))
