@@ -128,7 +128,7 @@ impl Macs {
     /// the bridge and in the VXLAN device, also where the description is exact, and only the other entry of that address is written or
     /// removed. [`MacSummary::foreign`] counts the wanted addresses that have one.
     ///
-    /// Both tables of each VXLAN device are listed once. Memory grows by some 75 bytes for each address that is given, and as much for
+    /// Both tables of each VXLAN device are listed once. Memory grows by some 30 bytes for each address that is given, and more for
     /// each that differs or is somebody else's, not with those that are there.
     ///
     /// Needs `CAP_NET_ADMIN`.

@@ -356,9 +356,10 @@ impl<'a> Planner<'a> {
             *known = (*known).min(*id);
         }
         for group in wanted.iter_mut().filter(|group| group.id.is_none()) {
-            let same = match by_members.is_empty() {
-                true => None,
-                false => by_members.remove(&(group.policy.buckets, sorted(&group.members(ids)))),
+            let same = if by_members.is_empty() {
+                None
+            } else {
+                by_members.remove(&(group.policy.buckets, sorted(&group.members(ids))))
             };
             group.id = Some(match same {
                 Some(id) => id,
@@ -456,9 +457,9 @@ impl<'a> Planner<'a> {
         if self.current.nexthops.is_empty() {
             return;
         }
-        let mut groups: HashSet<u32> = set_for(wanted.len());
-        groups.extend(wanted.iter().filter_map(|group| group.id));
-        let wanted = groups;
+        let desired = wanted.iter().filter_map(|group| group.id);
+        let mut wanted: HashSet<u32> = set_for(wanted.len());
+        wanted.extend(desired);
         let mut stay: HashSet<u32> = set_for(ids.len() + wanted.len());
         stay.extend(ids.iter().chain(&wanted));
         if !self.set.is_exact {
