@@ -48,7 +48,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     let refused = fdb.entry(mac, "port1").master().static_().add().await;
     if let Err(error) = &refused {
-        println!("     {:>7}  {error}", "refused");
+        story.show(format!("{:>7}  {error}", "refused"));
     }
     story.prove(
         "adding it again is refused, and the error says what and why",
@@ -104,12 +104,12 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     });
     let summary = fdb.batch(entries).summarize(1).await?;
     let took = began.elapsed();
-    println!(
-        "     {} added, {} refused, {:.1} µs each",
+    story.show(format!(
+        "{} added, {} refused, {:.1} µs each",
         summary.succeeded,
         summary.failed,
         took.as_secs_f64() * 1e6 / f64::from(BULK)
-    );
+    ));
     let all = summary.into_result().is_ok_and(|added| added == u64::from(BULK));
     let mut told = 0;
     let every = seen
@@ -118,7 +118,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
             told == BULK
         })
         .await;
-    println!("     {told} reported by the watch");
+    story.show(format!("{told} reported by the watch"));
     story.prove("a batch of 10,000 is carried out, and each entry is reported", all && every);
 
     fdb.entries().bridge("br0").static_().flush().await?;
@@ -129,7 +129,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
             gone == BULK
         })
         .await;
-    println!("     {gone} reported as deleted");
+    story.show(format!("{gone} reported as deleted"));
     let spared = shows_local(switch).await;
     story.prove_with_iproute2(
         "one flush deletes them all and spares the bridge's own addresses",
@@ -142,7 +142,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     while let Some(entry) = entries.next().await {
         let entry = entry?;
         if entry.is_bridge() || entry.is_tunnel() {
-            println!("     {}", in_words(&entry, &names));
+            story.show(in_words(&entry, &names));
         }
     }
     Ok(())

@@ -22,7 +22,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     story.step("A bridge, a port, a VXLAN device, two VLANs with their VNIs and where they are flooded to, as one description:");
     let plan = near.apply(&config).await?;
-    print(&plan);
+    print(story, &plan);
     far.apply(&other).await?;
     let again = near.apply(&config).await?;
     story.prove_with_iproute2(
@@ -42,14 +42,14 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     send(&near_host, 2).await?;
     let findings = Doctor::new(conn.clone()).examine().await?;
     for finding in &findings {
-        println!("     {}", finding.to_string().replace('\n', "\n     "));
+        story.show(finding.to_string().replace('\n', "\n     "));
     }
     let named = matches!(findings.as_slice(), [one] if one.to_string().starts_with("vlan 10 dev vx0: it is untagged"));
     story.prove("the doctor names the fault, and nothing else", named);
 
     story.step("Applying the description again mends it:");
     let plan = near.apply(&config).await?;
-    print(&plan);
+    print(story, &plan);
     send(&near_host, 3).await?;
     let seen = until(&mut arriving, 3, story.deadline).await?;
     let healthy = Doctor::new(conn).examine().await?.is_empty();
@@ -60,7 +60,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     story.step("Removed again:");
     let plan = near.remove(&config).await?;
-    print(&plan);
+    print(story, &plan);
     let left = one.links().await?;
     let gone = !left.iter().any(|name| name == "br0" || name == "vx0");
     story.prove(
@@ -120,6 +120,6 @@ async fn mapped(node: &Node) -> Option<Vec<u16>> {
     entries.map(|entry| entry["vlan"].as_u64()?.try_into().ok()).collect()
 }
 
-fn print(plan: &Plan) {
-    plan.steps().iter().for_each(|step| println!("     {step}"));
+fn print(story: &mut Story, plan: &Plan) {
+    plan.steps().iter().for_each(|step| story.show(step));
 }

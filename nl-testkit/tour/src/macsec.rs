@@ -35,7 +35,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let plain = Pair::open(&alice, &bob, [alice.ipv4().to_string(), bob.ipv4().to_string()], story.deadline);
     let arrived = plain.await?.pass(1);
     let seen = Seen::on(&mut wire, story.deadline, |seen| seen.in_clear > 0).await?;
-    println!("     {seen}");
+    story.show(&seen);
     story.prove("without MACsec the wire shows the text", arrived == 1 && seen.in_clear == 1);
 
     story.step(
@@ -53,14 +53,14 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     }
     drop(first);
     for line in near.macsec.secy(DEV).get().await?.to_string().lines() {
-        println!("     {line}");
+        story.show(line);
     }
     let addresses = ["192.0.2.1", "192.0.2.2"].map(String::from);
     let pair = Arc::new(Pair::open(&alice, &bob, addresses, story.deadline).await?);
     let mut wire = bob.capture("eth0").await?;
     let arrived = pair.pass(COUNT);
     let seen = Seen::on(&mut wire, story.deadline, |seen| seen.encrypted >= COUNT).await?;
-    println!("     {arrived} datagrams arrived; {seen}");
+    story.show(format!("{arrived} datagrams arrived; {seen}"));
     story.prove_with_iproute2(
         "everything arrives, and the wire shows frames of MACsec and no text",
         arrived == COUNT && seen.encrypted >= COUNT && seen.others == 0 && seen.in_clear == 0,
@@ -76,11 +76,12 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let rotated = rotate(&ends, &second, story.deadline).await;
     stop.store(true, Ordering::SeqCst);
     let talked = tokio::task::spawn_blocking(move || talk.join()).await?;
-    let (sent, arrived) = talked.map_err(|_| "the talk ended early")?;
+    let (sent, arrived) = talked.map_err(|_| "the talk ended early")??;
     let spoilt = rotated?;
-    println!("     {arrived} of {sent} datagrams arrived");
+    let arrived = arrived + pair.receive(sent.saturating_sub(arrived + spoilt.unwrap_or(0)));
+    story.show(format!("{arrived} of {sent} datagrams arrived"));
     if spoilt == Some(1) {
-        println!("     one was tagged with the next association while the kernel encrypted it with the last");
+        story.show("one was tagged with the next association while the kernel encrypted it with the last");
     }
     story.prove_with_iproute2(
         "a rotation under traffic loses nothing but what the kernel spoils, and counts",
@@ -108,10 +109,10 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let counted =
         until(story.deadline, async || Ok(counts(&far.received_from(near).await?) == (1, 1))).await?;
     let now = far.received_from(near).await?;
-    println!(
-        "     of bob: {} ok, {} late, {} not valid",
+    story.show(format!(
+        "of bob: {} ok, {} late, {} not valid",
         now.packets_ok, now.packets_late, now.packets_not_valid
-    );
+    ));
     let shown = if has("ip") { Some(bob.ip("-s macsec show").await.contains("InPktsLate")) } else { None };
     story.prove_with_iproute2(
         "both are dropped, each in its counter",
@@ -217,25 +218,30 @@ impl Pair {
         Ok(Self { from, to })
     }
 
-    /// Whether it arrived.
-    fn one(&self) -> bool {
-        let mut buffer = [0; 64];
-        self.from.send(SECRET).is_ok() && self.to.recv(&mut buffer).is_ok_and(|length| length == SECRET.len())
-    }
-
-    /// Sends this many, and returns how many arrived.
+    /// Sends this many, each when the one before has arrived, and returns how many arrived.
     fn pass(&self, count: usize) -> usize {
-        (0..count).take_while(|_| self.one()).count()
+        (0..count).take_while(|_| self.from.send(SECRET).is_ok() && self.receive(1) == 1).count()
     }
 
-    /// How many were sent and how many of them arrived, until it is stopped.
-    fn pass_until(&self, stop: &AtomicBool) -> (usize, usize) {
+    /// How many of this many arrived.
+    fn receive(&self, count: usize) -> usize {
+        let mut buffer = [0; 64];
+        let mut next = || self.to.recv(&mut buffer).is_ok_and(|length| length == SECRET.len());
+        (0..count).take_while(|_| next()).count()
+    }
+
+    /// How many were sent and how many of them have arrived, until it is stopped. One that is lost or late does not hold up the talk.
+    fn pass_until(&self, stop: &AtomicBool) -> std::io::Result<(usize, usize)> {
+        let patience = self.to.read_timeout()?;
+        self.to.set_read_timeout(Some(Duration::from_millis(100)))?;
         let (mut sent, mut arrived) = (0, 0);
         while !stop.load(Ordering::SeqCst) {
+            self.from.send(SECRET)?;
             sent += 1;
-            arrived += usize::from(self.one());
+            arrived += self.receive(1);
         }
-        (sent, arrived)
+        self.to.set_read_timeout(patience)?;
+        Ok((sent, arrived))
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     story.prove_with_iproute2("when the first path goes, all goes over the second", gone, all_second);
 
     let (written, read) = transfer.end()?;
-    println!("     {} KiB sent, {} KiB received in their order", written / 1024, read / 1024);
+    story.show(format!("{} KiB sent, {} KiB received in their order", written / 1024, read / 1024));
     story.prove("nothing is lost or out of order on the way", written > 0 && written == read);
     Ok(())
 }

@@ -36,13 +36,13 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let (both, second) = (policies(true)?, policies(false)?);
 
     story.step("Two lists of segments, three quarters for the first (ip nexthop add, ip -6 route add):");
-    print(&headend.apply(&both).await?);
+    print(story, &headend.apply(&both).await?);
     // One goes first and learns the neighbours.
     send(&host, 1).await?;
     counted(&sids, 1, story.deadline).await?;
     send(&host, FLOWS - 1).await?;
     let counts = counted(&sids, FLOWS as u64, story.deadline).await?;
-    show(counts);
+    show(story, counts);
     let share = counts[0] as f64 / FLOWS as f64;
     story.prove_with_iproute2(
         "three quarters of the flows take the list of weight 3, as the counters of its SID say",
@@ -52,10 +52,10 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     story.step("The first list is lost:");
     let plan = headend.apply(&second).await?;
-    print(&plan);
+    print(story, &plan);
     send(&host, FLOWS).await?;
     let after = counted(&sids, 2 * FLOWS as u64, story.deadline).await?;
-    show(after);
+    show(story, after);
     story.prove_with_iproute2(
         "one request, and all flows take the other list, none lost",
         plan.steps().len() == 1 && after == [counts[0], counts[1] + FLOWS as u64],
@@ -67,7 +67,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     Routes::new(conn.clone()).entry("2001:db8:3::/64".parse()?).dev("tail").encap(&nowhere).add().await?;
     let findings = Doctor::new(conn).examine().await?;
     for finding in &findings {
-        println!("     {}", finding.to_string().replace('\n', "\n     "));
+        story.show(finding.to_string().replace('\n', "\n     "));
     }
     let nowhere = "no route leads to the first segment fcff::1";
     let found = matches!(findings.as_slice(), [one] if one.to_string().contains(nowhere));
@@ -166,17 +166,17 @@ async fn group(head: &Node, words: &str) -> Option<bool> {
     Some(shown.lines().any(|line| line.contains(&format!("{words} "))))
 }
 
-fn show(counts: [u64; 2]) {
+fn show(story: &mut Story, counts: [u64; 2]) {
     for (sid, count) in SIDS.iter().zip(counts) {
-        println!("     {sid} {count} packets");
+        story.show(format!("{sid} {count} packets"));
     }
 }
 
 /// The steps, with the name of the device.
-fn print(plan: &Plan) {
+fn print(story: &mut Story, plan: &Plan) {
     for line in plan.to_string().lines() {
         let words: Vec<&str> =
             line.split(' ').map(|word| if word.starts_with('#') { "tail" } else { word }).collect();
-        println!("     {}", words.join(" "));
+        story.show(words.join(" "));
     }
 }

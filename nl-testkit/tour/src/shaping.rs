@@ -38,7 +38,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let tc = Tc::new(host.open(|| Connection::open(Protocol::Route)).await?);
 
     story.step("A link of 16 Mbit/s, three quarters of it for web (tc qdisc add, tc class add):");
-    print(&tc.apply(DEV, &tree(Rate::mbit(16), Rate::mbit(12), Rate::mbit(4))).await?);
+    print(story, &tc.apply(DEV, &tree(Rate::mbit(16), Rate::mbit(12), Rate::mbit(4))).await?);
     for (_, class, port) in WHO {
         let to_port = U32Key::at(20, port.into(), 0xffff);
         tc.filter(DEV, QDISC).priority(1).protocol(IPV4).add(U32::new(class, [to_port])).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     story.step("Shares swapped, while both send (tc class change):");
     let plan = tc.apply(DEV, &tree(Rate::mbit(16), Rate::mbit(4), Rate::mbit(12))).await?;
-    print(&plan);
+    print(story, &plan);
     let seen = share_becomes(0.25, &host, &tc, story.deadline).await?;
     story.prove_with_iproute2(
         "two changes, and web has one quarter, as iproute2 counts them",
@@ -59,7 +59,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
 
     story.step("The link has 4 Mbit/s now:");
     let smaller = tree(Rate::mbit(4), Rate::mbit(1), Rate::mbit(3));
-    print(&tc.apply(DEV, &smaller).await?);
+    print(story, &tc.apply(DEV, &smaller).await?);
     let shares = watch(&host, &tc, 200_000, story.deadline).await?;
     // A fifth: bursts, which are short beside what is measured.
     story.prove_with_iproute2(
@@ -91,11 +91,11 @@ fn tree(link: Rate, web: Rate, backup: Rate) -> Tree {
 }
 
 /// In words that `tc` knows.
-fn print(plan: &Plan) {
+fn print(story: &mut Story, plan: &Plan) {
     for line in plan.to_string().lines() {
         let words: Vec<&str> =
             line.split(' ').map(|word| if word.starts_with('#') { DEV } else { word }).collect();
-        println!("     {}", words.join(" "));
+        story.show(words.join(" "));
     }
 }
 

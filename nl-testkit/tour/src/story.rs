@@ -1,5 +1,6 @@
 //! What the reader sees, and what was proved on the way.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use nl_testkit::{Need, Result};
@@ -10,7 +11,11 @@ pub struct Story {
     /// How long anything that is waited for may take.
     pub(crate) deadline: Duration,
     proofs: Vec<(String, Proof)>,
+    /// What the present step has shown.
+    shown: Vec<String>,
     left_out: Vec<String>,
+    /// The claims that were not seen to be true, each with what was shown.
+    unseen: Vec<String>,
 }
 
 /// What became of a claim.
@@ -31,7 +36,7 @@ impl Story {
     /// Waits so long for what is to be seen; 10 seconds by default.
     #[must_use]
     pub fn within(deadline: Duration) -> Self {
-        Self { deadline, proofs: Vec::new(), left_out: Vec::new() }
+        Self { deadline, proofs: Vec::new(), shown: Vec::new(), left_out: Vec::new(), unseen: Vec::new() }
     }
 
     /// Begins a chapter, or says why it is left out.
@@ -50,8 +55,15 @@ impl Story {
     }
 
     /// Says what is about to be done.
-    pub(crate) fn step(&self, text: &str) {
+    pub(crate) fn step(&mut self, text: &str) {
         println!("\n   {text}");
+        self.shown.clear();
+    }
+
+    /// A line of what came of it, which a claim of this step that is not seen to be true is reported with.
+    pub(crate) fn show(&mut self, line: impl Display) {
+        println!("     {line}");
+        self.shown.push(line.to_string());
     }
 
     /// Notes something that was claimed, and whether it was seen.
@@ -66,6 +78,11 @@ impl Story {
             (true, None) => Proof::NotChecked,
             (true, Some(true)) => Proof::Seen,
         };
+        if proof == Proof::NotSeen {
+            let by = if seen { " by iproute2" } else { "" };
+            let shown = self.shown.iter().map(|line| format!("\n    {line}")).collect::<String>();
+            self.unseen.push(format!("not seen{by}: {claim}{shown}"));
+        }
         self.proofs.push((claim.into(), proof));
     }
 
@@ -106,7 +123,10 @@ impl Story {
                 println!("   {unchecked} of {all} claims were not checked: iproute2 is missing");
                 Ok(())
             }
-            (failed, ..) => Err(format!("{failed} of {all} claims were not seen to be true").into()),
+            (failed, ..) => {
+                let which = self.unseen.join("\n  ");
+                Err(format!("{failed} of {all} claims were not seen to be true:\n  {which}").into())
+            }
         }
     }
 }
@@ -122,6 +142,10 @@ mod tests {
 
     fn summary(proofs: &[(bool, Option<bool>)]) -> std::result::Result<Vec<Proof>, String> {
         let mut story = Story::default();
+        story.step("a step before");
+        story.show("another line");
+        story.step("a step");
+        story.show("7 packets");
         for (seen, confirmed) in proofs {
             story.prove_with_iproute2("it works", *seen, *confirmed);
         }
@@ -141,12 +165,15 @@ mod tests {
 
     #[test]
     fn a_claim_that_was_not_seen_fails_without_iproute2_too() {
-        assert_eq!(summary(&[(false, None)]), Err("1 of 1 claims were not seen to be true".into()));
+        let error = "1 of 1 claims were not seen to be true:\n  not seen: it works\n    7 packets";
+        assert_eq!(summary(&[(false, None)]), Err(error.into()));
     }
 
     #[test]
     fn a_claim_that_iproute2_denies_fails() {
-        assert_eq!(summary(&[(true, Some(false))]), Err("1 of 1 claims were not seen to be true".into()));
+        let error =
+            "1 of 1 claims were not seen to be true:\n  not seen by iproute2: it works\n    7 packets";
+        assert_eq!(summary(&[(true, Some(false))]), Err(error.into()));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     );
     let refused = near.tunnels().entry("vx0", ONE.0, ONE.1).add().await;
     let named = refused.is_err_and(|error| {
-        println!("     {:>7}  {error}", "refused");
+        story.show(format!("{:>7}  {error}", "refused"));
         ["vlan_tunnel is off", "not in vlan 10"].iter().all(|part| error.to_string().contains(part))
     });
     story.prove("a mapping that cannot work is refused, and the error names all that is missing", named);
@@ -45,7 +45,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         leaf.tunnels().entry("vx0", FIRST.0..=LAST.0, FIRST.1..=LAST.1).prepare().add().await?;
     }
     let listed = near.tunnels().entries().dev("vx0").list().await?.collect_all().await?;
-    listed.iter().for_each(|entry| println!("     {entry}"));
+    listed.iter().for_each(|entry| story.show(entry));
     let ours: Vec<_> = listed.iter().flat_map(TunnelEntry::pairs).collect();
     let expected: Vec<_> = [ONE].into_iter().chain((FIRST.0..=LAST.0).zip(FIRST.1..=LAST.1)).collect();
     let theirs = tunnelshow(&near.node).await.map(|theirs| theirs == ours);
@@ -57,9 +57,9 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         near.send(vlan, number).await?;
     }
     let seen = until(&mut arriving, 3, story.deadline).await?;
-    print(&seen);
+    print(story, &seen);
     let vnis = [vni_of(&mut wire, 1, story.deadline).await?, vni_of(&mut wire, 3, story.deadline).await?];
-    vnis.iter().flatten().for_each(|vni| println!("     on the wire between the leaves: VNI {vni}"));
+    vnis.iter().flatten().for_each(|vni| story.show(format!("on the wire between the leaves: VNI {vni}")));
     let crossed = vnis == [Some(10_010), Some(10_025)];
     story.prove(
         "a frame of a mapped VLAN crosses as its VNI and arrives in its VLAN",
@@ -76,7 +76,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
         near.send(vlan, number).await?;
     }
     let seen = until(&mut arriving, 5, story.deadline).await?;
-    print(&seen);
+    print(story, &seen);
     story.prove_with_iproute2("a port that blocks one VLAN forwards the others", seen == [(25, 5)], shown);
     db.entry("port1", ONE.0).state(StpState::Forwarding).set().await?;
     near.send(ONE.0, 6).await?;
@@ -87,7 +87,7 @@ pub(crate) async fn chapter(lab: &Lab, story: &mut Story) -> Result {
     let devices = Vlans::new(near.conn.clone()).devices().dev("port1").stats().await?.collect_all().await?;
     let counted = devices.iter().flat_map(|device| &device.vlans).filter(|stats| stats.rx_packets > 0);
     let counted: Vec<_> = counted.collect();
-    counted.iter().for_each(|stats| println!("     {stats}"));
+    counted.iter().for_each(|stats| story.show(stats));
     let ours: Vec<_> = counted.iter().map(|stats| (stats.vlan.get(), stats.rx_packets)).collect();
     let theirs = vlan_of(&near.node, "bridge -j -s vlan show dev port1").await;
     let theirs = theirs.map(|vlan| vlan.get("rx_packets").is_some_and(|packets| packets == 3));
@@ -166,9 +166,9 @@ async fn until(capture: &mut Capture, last: u8, deadline: Duration) -> Result<Ve
     Ok(seen)
 }
 
-fn print(seen: &[(u16, u8)]) {
+fn print(story: &mut Story, seen: &[(u16, u8)]) {
     for (vlan, number) in seen {
-        println!("     arrived  frame {number} in VLAN {vlan}");
+        story.show(format!("arrived  frame {number} in VLAN {vlan}"));
     }
 }
 
