@@ -164,6 +164,13 @@ impl Executable {
     }
 }
 
+/// Runs a command to its end, and keeps what it prints.
+pub(crate) fn hear(mut command: Command) -> Result<Run> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    let lines = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    Ok(Run { lines, success: output.status.success(), ending: output.status.to_string() })
+}
+
 /// Runs a command to its end, showing each line it prints as it comes.
 pub(crate) fn show(mut command: Command) -> Result<Run> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;

@@ -8,6 +8,7 @@ mod plan;
 mod report;
 
 use std::{
+    cmp::Reverse,
     collections::BTreeSet,
     env, io,
     panic::{self, AssertUnwindSafe},
@@ -105,7 +106,8 @@ fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
     let part = plan::Part::from_env();
     let mut cases = plan::cases()?;
     cases.retain(|case| part.includes(case.is_for_root()));
-    cases.sort_by_key(|case| (case.file, case.line));
+    // Those that may take long begin first, so that none of them ends alone.
+    cases.sort_by_key(|case| (Reverse(case.timeout_seconds), case.file, case.line));
     if listed::is_asked(&arguments) {
         listed::write_down(binary, &lane, ledger.as_deref(), &cases, &arguments)?;
     }

@@ -8,7 +8,7 @@ use crate::case::{Case, Step};
 pub(crate) async fn prepare(node: &Node, case: &Case) -> Result {
     let veth = |name: &str, peer: &str| {
         format!(
-            "ip link add {name} numtxqueues 1 numrxqueues 1 type veth peer name {peer} numtxqueues 1 numrxqueues 1"
+            "link add {name} numtxqueues 1 numrxqueues 1 type veth peer name {peer} numtxqueues 1 numrxqueues 1"
         )
     };
     let mut lines = vec![veth(DEV0, DEV1)];
@@ -16,22 +16,22 @@ pub(crate) async fn prepare(node: &Node, case: &Case) -> Result {
         step.line.contains("link add") && step.line.contains("$DUMMY") && !step.line.contains("||")
     };
     if case.setup.iter().any(|step| step.line.contains("$IFB")) {
-        lines.push(format!("ip link add {IFB} type ifb"));
-        lines.push(format!("ip link set {IFB} up"));
+        lines.push(format!("link add {IFB} type ifb"));
+        lines.push(format!("link set {IFB} up"));
     }
     if !case.setup.iter().any(makes_its_own) {
         lines.push(match Need::Link("dummy".into()).probe() {
-            Ok(()) => format!("ip link add {DUMMY} type dummy"),
+            Ok(()) => format!("link add {DUMMY} type dummy"),
             Err(_) => veth(DUMMY, "dummy1-end"),
         });
-        lines.push(format!("ip link set {DUMMY} up"));
+        lines.push(format!("link set {DUMMY} up"));
     }
     if case.setup.iter().any(|step| step.line.contains("$DEV2")) {
         lines.push(veth(DEV2, "dev2-end"));
-        lines.push(format!("ip link set {DEV2} up"));
+        lines.push(format!("link set {DEV2} up"));
     }
-    lines.extend([DEV0, DEV1].map(|name| format!("ip link set {name} up")));
-    let output = shell(node, &lines.join(" && ")).await;
+    lines.extend([DEV0, DEV1].map(|name| format!("link set {name} up")));
+    let output = shell(node, &format!("ip -batch - <<'END'\n{}\nEND", lines.join("\n"))).await;
     if output.status.success() { Ok(()) } else { Err(output.to_string().into()) }
 }
 
@@ -59,8 +59,20 @@ fn card(queues: u32) -> String {
     format!("ip link add {ETH} {queues} type veth peer name eth0-end {queues}")
 }
 
+/// Runs a line of the shell, without a shell where the line is a plain command of iproute2.
 pub(crate) async fn shell(node: &Node, line: &str) -> Output {
-    node.command(["sh", "-c", line]).await
+    match plain(line) {
+        Some(words) => node.command(words).await,
+        None => node.command(["sh", "-c", line]).await,
+    }
+}
+
+/// The words of a command of iproute2 in which nothing means anything to a shell.
+fn plain(line: &str) -> Option<Vec<&str>> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ,-./:@_+=%".contains(&byte);
+    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+    let is_tool = words.first().is_some_and(|program| ["bridge", "ip", "tc"].contains(program));
+    (is_tool && line.bytes().all(is_plain)).then_some(words)
 }
 
 /// The variables of the kernel's runner, with its values.
@@ -118,6 +130,27 @@ mod tests {
             "echo 1 > /sys/bus/netdevsim/devices/netdevsim1/sriov_numvfs",
         ] {
             assert_eq!(played(line), line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn only_plain_commands_of_iproute2_go_without_a_shell() {
+        assert_eq!(plain("tc  qdisc show dev v0p1"), Some(vec!["tc", "qdisc", "show", "dev", "v0p1"]));
+        for line in [
+            "",
+            "echo 1",
+            "A=1 tc qdisc",
+            "tc qdisc || true",
+            "tc -s qdisc | grep x",
+            "tc qdisc show dev $ETH",
+            "tc a 'b c'",
+        ] {
+            assert_eq!(plain(line), None, "{line}");
         }
     }
 }

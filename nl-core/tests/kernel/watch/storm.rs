@@ -31,6 +31,8 @@ const TASKS: u32 = 4;
 const ROUND: u32 = 64;
 /// The entries that come and go, per task.
 const ROAMING: u32 = 500;
+/// The same of addresses, of which the kernel looks at all for each change.
+const ROAMING_ADDRESSES: u32 = 100;
 /// The watch rests for a second at most. When nothing has come for longer, nothing will.
 const QUIET: Duration = Duration::from_secs(3);
 const DEADLINE: Duration = Duration::from_secs(280);
@@ -116,8 +118,8 @@ async fn indexes(node: &Node, names: &[&str]) -> Result<Vec<u32>> {
 }
 
 /// An address of this task, in a network of its own.
-fn ip(dice: &mut Dice, task: u32, is_ipv4: bool) -> IpAddr {
-    let number = dice.roll(ROAMING);
+fn ip(dice: &mut Dice, task: u32, is_ipv4: bool, roaming: u32) -> IpAddr {
+    let number = dice.roll(roaming);
     match is_ipv4 {
         true => std::net::Ipv4Addr::from(0x0a00_0000 | task << 16 | number).into(),
         false => std::net::Ipv6Addr::from(0x2001_0db8_00ff_0000_u128 << 64 | u128::from(task << 16 | number))
@@ -156,7 +158,7 @@ async fn watch_of_links_converges_through_a_storm_that_overruns_it(lab: Lab) -> 
 
 fn change_address(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
     let is_ipv4 = dice.roll(2_u32) == 0;
-    let ip = ip(dice, task, is_ipv4);
+    let ip = ip(dice, task, is_ipv4, ROAMING_ADDRESSES);
     let mut address = Address::new(IpPrefix::host(ip), devices[usize::from(dice.roll(2_u32) == 1)]).nodad();
     let verb = match dice.roll(3_u32) {
         0 => AddressVerb::Add,
@@ -182,7 +184,7 @@ async fn watch_of_addresses_converges_through_a_storm_that_overruns_it(lab: Lab)
 
 fn change_neighbour(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
     let is_ipv4 = dice.roll(2_u32) == 0;
-    let ip = ip(dice, task, is_ipv4);
+    let ip = ip(dice, task, is_ipv4, ROAMING);
     let mac = MacAddr::new([2, 0, 0, 0, 0, u8::from(dice.roll(2_u32) == 1)]);
     // Those that the kernel does not change by itself.
     let state = [NeighbourState::PERMANENT, NeighbourState::STALE][usize::from(dice.roll(2_u32) == 1)];
@@ -222,7 +224,7 @@ fn change_route(task: u32, dice: &mut Dice, devices: &[u32]) -> Request {
         return flip(dice, devices[0]);
     }
     let is_ipv4 = dice.roll(2_u32) == 0;
-    let dst = IpPrefix::host(ip(dice, task, is_ipv4));
+    let dst = IpPrefix::host(ip(dice, task, is_ipv4, ROAMING));
     let mut gateway = |device: u32| -> IpAddr {
         let last = 1 + dice.roll(3_u32);
         match is_ipv4 {

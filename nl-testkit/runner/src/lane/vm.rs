@@ -157,6 +157,7 @@ impl Vm {
         let machine = Machine {
             image,
             accel,
+            processors: self.kernel.processors(accel),
             folder: folder.clone(),
             limits: self.limits.unwrap_or_else(|| Limits::of(accel)),
         };

@@ -28,7 +28,7 @@ pub(crate) fn find(image: &Image) -> Result<Accel> {
         _ => {}
     }
     let folder = tempfile("kvm")?;
-    let machine = Machine { image: image.clone(), accel: Accel::Kvm, folder, limits: PROBE };
+    let machine = Machine { image: image.clone(), accel: Accel::Kvm, processors: 2, folder, limits: PROBE };
     let ended = machine.boot(&Job::default(), &mut |_| {}).is_ok_and(|ending| ending.complaint.is_none());
     let _ = fs::remove_dir_all(&machine.folder);
     // A kernel of the caller's may be the reason why it did not end.

@@ -118,6 +118,9 @@ fn mount() -> Result {
     }
     // Which of its folders a program may be found in, the kernel need not know; its modprobe it must.
     fs::write("/proc/sys/kernel/modprobe", "/usr/sbin/modprobe")?;
+    // Of two programs that make the first veth at once, one may find the kind unknown while its module is being loaded for the other. Where
+    // the kernel has it without a module, this fails.
+    command("modprobe").arg("veth").stderr(Stdio::null()).status()?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use nl_testkit::Result;
 
 use super::{
     own::Own,
+    qemu::Accel,
     series::{ALL, Series},
 };
 
@@ -58,6 +59,14 @@ impl Kernel {
         match self {
             Self::Debian(series) => series.lane,
             Self::Own(own) => own.lane(),
+        }
+    }
+
+    /// How many processors its machine has.
+    pub(crate) fn processors(&self, accel: Accel) -> usize {
+        match (self, accel) {
+            (Self::Debian(series), Accel::Emulation) => series.processors,
+            (Self::Debian(_), Accel::Kvm) | (Self::Own(_), _) => 2,
         }
     }
 

@@ -85,7 +85,13 @@ impl Program {
             promises: lanes.promises_asked_for(kernel.lane())?,
             probe: false,
         };
-        let machine = Machine { image, accel, folder: tempfile("run")?, limits: Limits::of(accel) };
+        let machine = Machine {
+            image,
+            accel,
+            processors: kernel.processors(accel),
+            folder: tempfile("run")?,
+            limits: Limits::of(accel),
+        };
         let mut exit = None;
         let mut ledger = Ledger::of_environment()?;
         let ending = machine.boot(&job, &mut |event| match event {

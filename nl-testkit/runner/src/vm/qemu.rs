@@ -28,6 +28,7 @@ pub(crate) enum Accel {
 pub(crate) struct Machine {
     pub(crate) image: Image,
     pub(crate) accel: Accel,
+    pub(crate) processors: usize,
     /// For the console and other files of this run.
     pub(crate) folder: PathBuf,
     pub(crate) limits: Limits,
@@ -161,7 +162,8 @@ impl Machine {
         // When this process is killed the kernel kills the machine.
         let mut command = command("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config"]);
-        command.args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m"]).arg(self.memory()?);
+        command.args(["-accel", accel, "-cpu", cpu, "-smp"]).arg(self.processors.to_string());
+        command.arg("-m").arg(self.memory()?);
         command.args(["-display", "none", "-nic", "none", "-no-reboot"]);
         command.arg("-kernel").arg(&self.image.kernel).arg("-initrd").arg(self.folder.join(INITRD));
         command.arg("-append").arg(append);

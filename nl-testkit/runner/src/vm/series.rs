@@ -12,6 +12,8 @@ pub(crate) struct Series {
     /// As in the table and in `NL_TESTKIT_LANE`.
     pub(crate) lane: &'static str,
     pub(crate) suite: &'static str,
+    /// By emulation, which runs all on one processor of this machine: a second costs a fifth of the time, and one series has it.
+    pub(crate) processors: usize,
     /// Whether netdevsim is built for it; of the tests only those that need it are run then.
     pub(crate) netdevsim: bool,
 }
@@ -33,14 +35,29 @@ impl Series {
 
 /// Oldest and newest first, as they are most likely to fail.
 pub(crate) const ALL: &[Series] = &[
-    Series { kernel: "6.1", number: "6.1", lane: "vm-6.1", suite: "bookworm", netdevsim: false },
-    Series { kernel: "7", number: "7", lane: "vm-7", suite: "sid", netdevsim: false },
-    Series { kernel: "6.12", number: "6.12", lane: "vm-6.12", suite: "trixie", netdevsim: false },
+    Series {
+        kernel: "6.1",
+        number: "6.1",
+        lane: "vm-6.1",
+        suite: "bookworm",
+        processors: 1,
+        netdevsim: false,
+    },
+    Series { kernel: "7", number: "7", lane: "vm-7", suite: "sid", processors: 2, netdevsim: false },
+    Series {
+        kernel: "6.12",
+        number: "6.12",
+        lane: "vm-6.12",
+        suite: "trixie",
+        processors: 1,
+        netdevsim: false,
+    },
     Series {
         kernel: "offload",
         number: "6.12",
         lane: "vm-offload",
         suite: "bookworm-backports",
+        processors: 1,
         netdevsim: true,
     },
 ];

@@ -70,7 +70,13 @@ pub(crate) fn run(shell: Shell, lanes: &Lanes) -> Result<ExitCode> {
         ..Job::default()
     };
     println!("{}", image.about);
-    let machine = Machine { image, accel, folder: tempfile("shell")?, limits: Limits::of(accel) };
+    let machine = Machine {
+        image,
+        accel,
+        processors: kernel.processors(accel),
+        folder: tempfile("shell")?,
+        limits: Limits::of(accel),
+    };
     let ended = machine.console(&job);
     let _ = fs::remove_dir_all(&machine.folder);
     ended.map(|()| ExitCode::SUCCESS)

@@ -23,13 +23,13 @@ async fn cases_end_as_they_should_with_the_real_tc(lab: Lab) -> Result {
         ("a002", "passed"),
         ("a003", "passed"),
         ("b001", "`tc qdisc add dev dummy1 handle 1: root htb` ended with 0, not 2"),
-        ("b002", "`sh -c tc qdisc show dev dummy1` shows 1 times, not 2: qdisc htb 1:"),
-        ("b003", "what comes after fails: `sh -c tc qdisc del dev dummy1 root` ended with exit status: 2"),
-        ("c001", "what comes before fails: `sh -c tc qdisc del dev v0p1 root` ended with exit status: 2"),
+        ("b002", "`tc qdisc show dev dummy1` shows 1 times, not 2: qdisc htb 1:"),
+        ("b003", "what comes after fails: `tc qdisc del dev dummy1 root` ended with exit status: 2"),
+        ("c001", "what comes before fails: `tc qdisc del dev v0p1 root` ended with exit status: 2"),
         ("c002", "it needs the plugin buildebpfPlugin"),
         ("c003", "the pattern: "),
         ("e001", "passed"),
-        ("e002", "`sh -c tc -j qdisc show dev dummy1`: \"htb\" is shown where \"hfsc\" is expected"),
+        ("e002", "`tc -j qdisc show dev dummy1`: \"htb\" is shown where \"hfsc\" is expected"),
     ]
     .into_iter()
     .enumerate()
