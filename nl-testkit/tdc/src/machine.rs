@@ -103,7 +103,7 @@ const IFB: &str = "ifb0";
 
 #[cfg(test)]
 mod tests {
-    use super::played;
+    use super::{plain, played};
 
     #[test]
     fn a_simulated_card_is_a_veth_with_its_queues() {
@@ -132,11 +132,6 @@ mod tests {
             assert_eq!(played(line), line);
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
 
     #[test]
     fn only_plain_commands_of_iproute2_go_without_a_shell() {
