@@ -6,14 +6,16 @@ mod ledger;
 mod listed;
 mod plan;
 mod report;
+mod turn;
 
 use std::{
+    cell::Cell,
     cmp::Reverse,
     collections::BTreeSet,
     env, io,
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::Instant,
 };
 
@@ -25,6 +27,7 @@ use self::{
     ledger::{Ledger, Outcome},
     listed::under_nextest,
     plan::{Fate, Lane, Mode, Passes},
+    turn::Turn,
 };
 use crate::{
     Need, record,
@@ -117,7 +120,7 @@ fn inside(binary: &Binary, isolation: Isolation) -> Result<ExitCode, String> {
     }
     record::install_hook();
     let alone = arguments.test_threads == Some(1);
-    let turn = Arc::new(RwLock::new(()));
+    let turn = Arc::new(Turn::default());
     let trials =
         cases.into_iter().map(|case| trial(case, &arguments, &lane, ledger.as_ref(), alone, &turn)).collect();
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
@@ -129,7 +132,7 @@ fn trial(
     lane: &Arc<Lane>,
     ledger: Option<&Arc<Ledger>>,
     alone: bool,
-    turn: &Arc<RwLock<()>>,
+    turn: &Arc<Turn>,
 ) -> Trial {
     let name = case.name();
     let selected = plan::is_selected(arguments, &name);
@@ -142,10 +145,10 @@ fn trial(
     let turn = Arc::clone(turn);
     let shown = name.clone();
     let run = move || {
-        let started = Instant::now();
+        let started = Cell::new(Instant::now());
         let record = |outcome: Outcome<'_>, reason: &str| {
             let written =
-                ledger.as_ref().map(|ledger| ledger.write(&shown, outcome, reason, started.elapsed()));
+                ledger.as_ref().map(|ledger| ledger.write(&shown, outcome, reason, started.get().elapsed()));
             written
                 .transpose()
                 .map(drop)
@@ -167,13 +170,10 @@ fn trial(
                 return Err(reason.into());
             }
         }
-        let result = if case.serial {
-            let _turn = turn.write().unwrap_or_else(PoisonError::into_inner);
+        let result = turn.take(case.serial, || {
+            started.set(Instant::now());
             run_case(case, alone)
-        } else {
-            let _turn = turn.read().unwrap_or_else(PoisonError::into_inner);
-            run_case(case, alone)
-        };
+        });
         let reason = match result {
             Ok(Ended::Passed) => return record(Outcome::Passed, "").map(|()| Completion::Completed),
             Ok(Ended::Skipped(skipped)) => match lane.fate_of_skip(&skipped) {
